@@ -1,0 +1,1 @@
+"""PCL's losses as pure functions of tensors: float32 inside, no state, no strategy."""

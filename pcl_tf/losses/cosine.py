@@ -1,0 +1,25 @@
+"""Dot products and cosines that stay finite for every finite or huge input."""
+
+import tensorflow as tf
+
+# Below this squared norm a vector counts as this short: the gradient of a zero vector is zero, not NaN.
+TINY = 1e-12
+
+
+def as_float32(x):
+    """Casts to float32; infinities a half-precision tensor overflowed to become the largest half."""
+    limit = 65504.0
+    return tf.cast(x, tf.float32) if x.dtype != tf.float16 else tf.clip_by_value(tf.cast(x, tf.float32), -limit, limit)
+
+
+def unit(x):
+    """Rows of x divided by their L2 norm: float32 [..., D] -> float32 [..., D]."""
+    x = as_float32(x)
+    # Divide by the largest entry first: the squares of 1e30 would overflow.
+    scale = tf.stop_gradient(tf.maximum(tf.reduce_max(tf.abs(x), -1, keepdims=True), 1e-6))
+    return tf.math.l2_normalize(x / scale, axis=-1, epsilon=TINY)
+
+
+def mean_abs_cosine(a, b):
+    """Mean over rows of |cos(a_i, b_i)|: [N, D], [N, D] -> float32 scalar in [0, 1]."""
+    return tf.reduce_mean(tf.abs(tf.reduce_sum(unit(a) * unit(b), axis=-1)))

@@ -1,0 +1,47 @@
+"""Negative interpolation [66]: harder negatives by mixing each with another.
+
+A mixed negative m * z_a + (1 - m) * z_b is normalised before it meets its
+anchor. Its cosine with the anchor needs three dot products only, so nothing
+of shape [anchors, negatives, D] is ever made.
+"""
+
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+BETA = 1.6  # both parameters of the Beta distribution in the released code
+
+
+def mixing_draw(anchors, negatives, seed):
+    """Draws what one step of negative interpolation needs.
+
+    Args:
+      anchors, negatives: ints or int tensors, the counts.
+      seed: int32 [2].
+
+    Returns:
+      (mix: float32 [anchors, negatives] ~ Beta(1.6, 1.6);
+       permutation: int32 [negatives], shared by all anchors).
+    """
+    seeds = tf.random.split(seed, 2)
+    mix = tfp.distributions.Beta(BETA, BETA).sample([anchors, negatives], seed=seeds[0])
+    order = tf.random.stateless_uniform([negatives], seed=seeds[1])
+    return mix, tf.argsort(order, stable=True, output_type=tf.int32)
+
+
+def mixed_cosine(mix, dot_a, dot_b, square_a, square_b, cross):
+    """Cosine of unit anchors with m * z_a + (1 - m) * z_b.
+
+    Args:
+      mix: m.
+      dot_a, dot_b: anchor . z_a and anchor . z_b.
+      square_a, square_b: |z_a|^2 and |z_b|^2.
+      cross: z_a . z_b.
+      All broadcast to one shape, float32.
+
+    Returns:
+      float32 of that shape, in [-1, 1] up to rounding.
+    """
+    rest = 1.0 - mix
+    square = mix * mix * square_a + rest * rest * square_b + 2.0 * mix * rest * cross
+    # Two opposite negatives may cancel: then the norm is bounded below instead of dividing by 0.
+    return (mix * dot_a + rest * dot_b) * tf.math.rsqrt(tf.maximum(square, 1e-6 * (square_a + square_b) + 1e-12))

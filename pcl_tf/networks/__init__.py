@@ -1,0 +1,1 @@
+"""Encoder, projection heads and decoder of PCL as functional Keras models."""

@@ -1,0 +1,85 @@
+"""Backbones by name: the paper's CNN, and others to which PCL applies unchanged.
+
+The others are cut at stride 16 and end in a 1x1 convolution to 128 channels,
+so that F_s has the paper's length (2048 at 64 pixels) whatever computed it.
+"""
+
+import keras
+
+from pcl_tf.networks.blocks import conv
+from pcl_tf.networks.cnn16 import cnn16
+from pcl_tf.networks.transformer import vit
+
+
+def _neck(image, x, width, dtype, name):
+    x = conv(x, max(8, round(128 * width)), 1, dtype, "neck")
+    return keras.Model(image, x, name=name)
+
+
+def _resnet18(width, dtype, name, image_size):
+    import keras_cv  # here, not at the top: its import costs seconds that cnn16 users need not pay
+
+    body = _under_policy(
+        dtype,
+        lambda: keras_cv.models.ResNetV2Backbone(
+            stackwise_filters=[max(8, round(c * width)) for c in (64, 128, 256)],
+            stackwise_blocks=[2, 2, 2],
+            stackwise_strides=[1, 2, 2],
+            include_rescaling=False,
+            block_type="basic_block",
+            input_shape=(None, None, 3),
+        ),
+    )
+    return _neck(body.inputs, body.outputs[0], width, dtype, name)
+
+
+def _vgg16(width, dtype, name, image_size):
+    del width  # keras.applications fixes the widths; the neck alone follows the recipe
+    body = _under_policy(
+        dtype, lambda: keras.applications.VGG16(include_top=False, weights=None, input_shape=(None, None, 3))
+    )
+    return _neck(body.inputs, body.get_layer("block5_conv3").output, 1.0, dtype, name)
+
+
+def _vit_tiny(width, dtype, name, image_size):
+    image, x = vit(image_size, dim=max(32, round(192 * width)), dtype=dtype)
+    return _neck(image, x, width, dtype, name)
+
+
+def _cnn16(width, dtype, name, image_size):
+    return cnn16(width, dtype, name)
+
+
+def _under_policy(dtype, build):
+    # Library models take no dtype for their inner layers: they read the global policy.
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(dtype)
+    try:
+        return build()
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+BACKBONES = {"cnn16": _cnn16, "resnet18": _resnet18, "vgg16": _vgg16, "vit_tiny": _vit_tiny}
+
+
+def backbone(kind="cnn16", width=1.0, dtype="float32", image_size=64, name="backbone"):
+    """Builds a backbone of the given kind.
+
+    Args:
+      kind: 'cnn16' (the paper's), 'resnet18' (keras_cv), 'vgg16' (keras.applications) or
+        'vit_tiny' (Keras' own attention layers).
+      width: multiplies channel counts; VGG16 keeps its own widths.
+      dtype: Keras dtype or policy.
+      image_size: only the Transformer needs it, for its position embedding.
+      name: of the model.
+
+    Returns:
+      keras.Model: float [N, H, W, 3] in [0, 1] -> [N, H/16, W/16, C].
+
+    Raises:
+      ValueError: unknown kind.
+    """
+    if kind not in BACKBONES:
+        raise ValueError(f"Unknown backbone '{kind}'; known: {', '.join(sorted(BACKBONES))}.")
+    return BACKBONES[kind](width, dtype, name, image_size)

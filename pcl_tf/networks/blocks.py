@@ -1,0 +1,86 @@
+"""The few shapes of layer the paper's 16-layer CNN is built of.
+
+Only stock Keras layers and ``keras.ops`` are used, so that a saved backbone
+loads with ``keras.models.load_model`` where pcl_tf is not installed.
+"""
+
+import keras
+from keras import layers, ops
+
+from pcl_tf.networks.initializers import he_fan_out
+
+SLOPE = 0.1  # LeakyReLU of backbone and subnets
+
+
+def leaky(x, dtype, name=None):
+    """LeakyReLU(0.1)."""
+    return layers.LeakyReLU(SLOPE, dtype=dtype, name=name)(x)
+
+
+def conv(x, filters, kernel, dtype, name, strides=1, activate=True):
+    """Convolution with bias and torch's symmetric padding, then LeakyReLU.
+
+    'same' padding is not used for strided convolutions: TensorFlow pads them
+    one-sidedly, and every feature would shift by half a pixel against the
+    released code.
+
+    Args:
+      x: [N, H, W, C].
+      filters, kernel, strides: of the convolution.
+      dtype: Keras dtype or policy of the layers.
+      name: name of the convolution layer.
+      activate: whether LeakyReLU(0.1) follows.
+
+    Returns:
+      [N, ceil(H / strides), ceil(W / strides), filters].
+    """
+    padding = "same"
+    if strides > 1:
+        x = layers.ZeroPadding2D(kernel // 2, dtype=dtype, name=f"{name}_pad")(x)
+        padding = "valid"
+    x = layers.Conv2D(
+        filters, kernel, strides, padding, kernel_initializer=he_fan_out(), dtype=dtype, name=name
+    )(x)
+    return leaky(x, dtype, f"{name}_leaky") if activate else x
+
+
+def residual(x, dtype, name):
+    """conv3 LeakyReLU conv3, added to x, LeakyReLU after the addition."""
+    filters = x.shape[-1]
+    y = conv(x, filters, 3, dtype, f"{name}_conv1")
+    y = conv(y, filters, 3, dtype, f"{name}_conv2", activate=False)
+    return leaky(layers.Add(dtype=dtype, name=f"{name}_add")([x, y]), dtype, f"{name}_leaky")
+
+
+def channel_attention(x, dtype, name):
+    """Attention between channels (the released code's ATT block).
+
+    Three 1x1 convolutions: g, softmax over channels; theta, softmax over
+    pixels; phi, raw. similarity[c, d] = sum over pixels phi[c] theta[d];
+    y[c] = sum over d similarity[c, d] g[d]; LeakyReLU(x + y). The softmaxes
+    run in float32.
+
+    Args:
+      x: [N, H, W, C], any H and W.
+
+    Returns:
+      [N, H, W, C].
+    """
+    filters = x.shape[-1]
+
+    def project(part):
+        return conv(x, filters, 1, dtype, f"{name}_{part}", activate=False)
+
+    phi = project("phi")
+    theta = layers.Softmax(axis=(1, 2), dtype="float32", name=f"{name}_pixels")(project("theta"))
+    g = layers.Softmax(axis=-1, dtype="float32", name=f"{name}_channels")(project("g"))
+    theta, g = ops.cast(theta, phi.dtype), ops.cast(g, phi.dtype)
+    similarity = ops.einsum("nhwc,nhwd->ncd", phi, theta)
+    y = ops.einsum("ncd,nhwd->nhwc", similarity, g)
+    return leaky(layers.Add(dtype=dtype, name=f"{name}_add")([x, y]), dtype, f"{name}_leaky")
+
+
+def flatten_channels_first(x, dtype, name):
+    """[N, H, W, C] -> [N, C * H * W] in torch's order, so that features compare one to one."""
+    x = layers.Permute((3, 1, 2), dtype=dtype)(x)
+    return layers.Flatten(dtype=dtype, name=name)(x)

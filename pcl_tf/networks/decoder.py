@@ -1,0 +1,55 @@
+"""The reconstruction network D of the pose-disentangled decoder (section 3.1)."""
+
+import keras
+from keras import layers, ops
+
+from pcl_tf.networks.heads import batch_norm, dense
+from pcl_tf.networks.initializers import TorchUniform
+
+
+def decoder(features, image_size=64, width=1.0, dtype="float32", synchronized=False, name="decoder"):
+    """Builds D: a vector to an image through blocks of upsampling and convolution.
+
+    L2-normalise, Dense 512, reshape to 1x1x512, then log2(image_size) blocks
+    of [ReLU, bilinear x2, conv3x3, BatchNorm] with channels 256, 256, 256,
+    256, 128, 3 at 64 pixels; the last block ends in tanh instead of BatchNorm.
+
+    Args:
+      features: length of F_f + F_p.
+      image_size: side of the image, a power of two of at least 4.
+      width: multiplies every hidden channel count.
+      dtype: Keras dtype or policy.
+      synchronized: whether BatchNorm statistics span all replicas.
+      name: of the model.
+
+    Returns:
+      keras.Model: [N, features] -> float32 [N, image_size, image_size, 3] in [-1, 1].
+
+    Raises:
+      ValueError: image_size is not a power of two of at least 4.
+    """
+    blocks = image_size.bit_length() - 1
+    if image_size < 4 or 2**blocks != image_size:
+        raise ValueError(
+            f"The decoder doubles 1x1 up to the image, so image_size must be a power of two >= 4, not {image_size}."
+        )
+    bottom, middle, late = (max(8, round(c * width)) for c in (512, 256, 128))
+    channels = [middle] * max(0, blocks - 2) + [late, 3]
+
+    code = keras.Input((features,), name="code")
+    x = layers.UnitNormalization(dtype="float32")(code)
+    x = dense(bottom, features, dtype, "dense")(x)
+    x = layers.Reshape((1, 1, bottom), dtype=dtype)(x)
+    incoming = bottom
+    for i, filters in enumerate(channels, start=1):
+        x = layers.ReLU(dtype=dtype)(x)
+        x = layers.UpSampling2D(2, interpolation="bilinear", dtype=dtype)(x)
+        init = TorchUniform(9 * incoming)
+        x = layers.Conv2D(
+            filters, 3, padding="same", kernel_initializer=init, bias_initializer=init, dtype=dtype, name=f"conv{i}"
+        )(x)
+        if i < len(channels):
+            x = batch_norm(dtype, f"norm{i}", synchronized)(x)
+        incoming = filters
+    x = layers.Activation("tanh", dtype="float32", name="image")(ops.cast(x, "float32"))
+    return keras.Model(code, x, name=name)

@@ -1,0 +1,42 @@
+"""The encoder: backbone B and the two subnets g_f and g_p that split its feature."""
+
+import keras
+
+from pcl_tf.networks.backbones import backbone as build_backbone
+from pcl_tf.networks.blocks import conv, flatten_channels_first
+
+
+def _subnet(x, filters, dtype, name):
+    x = conv(x, filters, 3, dtype, f"{name}_conv1")
+    return conv(x, filters, 3, dtype, f"{name}_conv2")
+
+
+def encoder(image_size=64, backbone="cnn16", width=1.0, dtype="float32", name="encoder"):
+    """Builds B, g_f and g_p of section 3.1 in one model.
+
+    Args:
+      image_size: side of the images; the weights do not depend on it (but for vit_tiny's
+        position embedding), so they carry over to an encoder of another size.
+      backbone: see ``pcl_tf.networks.backbones.backbone``.
+      width: multiplies every channel count.
+      dtype: Keras dtype or policy.
+      name: of the model.
+
+    Returns:
+      keras.Model: float [N, S, S, 3] in [0, 1] -> dict of [N, D] vectors in the compute
+      dtype, flattened channels first:
+        'face_aware' F_s, the backbone's output;
+        'face' F_f, pose-unrelated; 'pose' F_p, pose-related.
+      The backbone is its layer named 'backbone'.
+    """
+    trunk = build_backbone(backbone, width, dtype, image_size)
+    image = keras.Input((image_size, image_size, 3), name="image")
+    f_s = trunk(image)
+    filters = f_s.shape[-1]
+    f_f = _subnet(f_s, filters, dtype, "face")
+    f_p = _subnet(f_s, filters, dtype, "pose")
+    outputs = {
+        key: flatten_channels_first(x, dtype, f"{key}_vector")
+        for key, x in {"face_aware": f_s, "face": f_f, "pose": f_p}.items()
+    }
+    return keras.Model(image, outputs, name=name)

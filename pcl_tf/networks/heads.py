@@ -1,0 +1,41 @@
+"""Projection head: maps a feature to the space in which it is contrasted."""
+
+import keras
+from keras import layers
+
+from pcl_tf.networks.initializers import TorchUniform
+
+
+def dense(units, fan_in, dtype, name):
+    """Dense layer with torch's default initialisation."""
+    init = TorchUniform(fan_in)
+    return layers.Dense(units, kernel_initializer=init, bias_initializer=init, dtype=dtype, name=name)
+
+
+def batch_norm(dtype, name, synchronized=False):
+    """BatchNorm with torch's epsilon 1e-5 and momentum 0.1 (0.9 in Keras' sense)."""
+    return layers.BatchNormalization(
+        momentum=0.9, epsilon=1e-5, synchronized=synchronized, dtype=dtype, name=name
+    )
+
+
+def projection_head(features, dim=512, dtype="float32", synchronized=False, name="head"):
+    """Dense, ReLU, Dense, BatchNorm last; the hidden layer is as wide as the feature.
+
+    Args:
+      features: length of the incoming feature vector.
+      dim: length of the projection.
+      dtype: Keras dtype or policy of the Dense layers; the BatchNorm and its
+        output are float32.
+      synchronized: whether BatchNorm statistics span all replicas.
+      name: of the model.
+
+    Returns:
+      keras.Model: [N, features] -> float32 [N, dim].
+    """
+    feature = keras.Input((features,), name="feature")
+    x = dense(features, features, dtype, "hidden")(feature)
+    x = layers.ReLU(dtype=dtype)(x)
+    x = dense(dim, features, dtype, "project")(x)
+    x = batch_norm("float32", "norm", synchronized)(x)
+    return keras.Model(feature, x, name=name)

@@ -1,0 +1,55 @@
+"""A small Vision Transformer at stride 16, from Keras' own attention layers.
+
+keras-cv 0.9 ships ViTDet only, in sizes from 86M parameters on; this is the
+ViT-Tiny of the literature, at the depth a 64-pixel face needs.
+"""
+
+import keras
+from keras import layers
+
+
+def vit(image_size, dim=192, depth=6, heads=3, patch=16, dtype="float32"):
+    """Pre-norm Vision Transformer without class token.
+
+    Args:
+      image_size: side of the image; the position embedding has this size.
+      dim, depth, heads, patch: width, blocks, attention heads, patch side.
+      dtype: Keras dtype or policy.
+
+    Returns:
+      (image input [N, S, S, 3], feature map [N, S/patch, S/patch, dim]).
+
+    Raises:
+      ValueError: image_size is not a multiple of patch.
+    """
+    if image_size % patch:
+        raise ValueError(f"vit_tiny needs an image_size that is a multiple of {patch}, not {image_size}.")
+    side = image_size // patch
+    image = keras.Input((image_size, image_size, 3), name="image")
+    x = layers.Conv2D(dim, patch, patch, dtype=dtype, name="patches")(image)
+    x = layers.Reshape((side * side, dim), dtype=dtype)(x)
+    # A table looked up by nothing but position: one row per patch, added to all images.
+    x = _PositionEmbedding(dtype=dtype, name="positions")(x)
+    for i in range(depth):
+        y = layers.LayerNormalization(epsilon=1e-6, dtype=dtype, name=f"block{i}_norm1")(x)
+        y = layers.MultiHeadAttention(heads, dim // heads, dtype=dtype, name=f"block{i}_attention")(y, y)
+        x = layers.Add(dtype=dtype)([x, y])
+        y = layers.LayerNormalization(epsilon=1e-6, dtype=dtype, name=f"block{i}_norm2")(x)
+        y = layers.Dense(4 * dim, activation="gelu", dtype=dtype, name=f"block{i}_mlp1")(y)
+        y = layers.Dense(dim, dtype=dtype, name=f"block{i}_mlp2")(y)
+        x = layers.Add(dtype=dtype)([x, y])
+    x = layers.LayerNormalization(epsilon=1e-6, dtype=dtype, name="norm")(x)
+    return image, layers.Reshape((side, side, dim), dtype=dtype)(x)
+
+
+@keras.saving.register_keras_serializable("pcl_tf")
+class _PositionEmbedding(layers.Layer):
+    """Adds a learned vector per position to [N, T, D]."""
+
+    def build(self, shape):
+        self.table = self.add_weight(
+            shape=(1, shape[1], shape[2]), initializer=keras.initializers.RandomNormal(stddev=0.02), name="table"
+        )
+
+    def call(self, x):
+        return x + keras.ops.cast(self.table, x.dtype)

@@ -1,0 +1,54 @@
+"""Networks against the outputs of the authors' code, to 1e-4 in float32."""
+
+import numpy as np
+import pytest
+
+from pcl_tf.networks.decoder import decoder
+from pcl_tf.networks.encoder import encoder
+from pcl_tf.networks.heads import projection_head
+from tests import golden
+
+G = golden.NUMBERS
+CLOSE = dict(rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("size", [64, 100])
+def test_encoder(size):
+    model = encoder(size)
+    golden.load_encoder(model)
+    out = model(golden.nhwc(G[f"x{size}"]))
+    for ours, theirs in {"face_aware": "trunk", "face": "face", "pose": "pose"}.items():
+        np.testing.assert_allclose(out[ours], G[f"{theirs}{size}"], err_msg=ours, **CLOSE)
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_decoder(training):
+    model = decoder(2048)
+    golden.load_decoder(model)
+    if training:
+        out, key = model(G["face64"] + G["pose64"], training=True), "recon64_train"
+    else:
+        out, key = model(G["face64"] + np.roll(G["pose64"], 1, axis=0)), "swap64_eval"
+    np.testing.assert_allclose(out, golden.nhwc(G[key]), **CLOSE)
+
+
+def test_reconstruction_of_the_same_face():
+    model = decoder(2048)
+    golden.load_decoder(model)
+    np.testing.assert_allclose(model(G["face64"] + G["pose64"]), golden.nhwc(G["recon64_eval"]), **CLOSE)
+
+
+@pytest.mark.parametrize(
+    "branch, name, mode", [("face", "exp_fc", "eval"), ("pose", "pose_fc", "eval"), ("face", "exp_fc", "train")]
+)
+def test_heads(branch, name, mode):
+    model = projection_head(2048)
+    golden.load_head(model, name)
+    out = model(G[f"{branch}64"], training=mode == "train")
+    np.testing.assert_allclose(out, G[f"{branch}_proj_{mode}"], **CLOSE)
+
+
+def test_parameter_count_of_the_paper():
+    models = [encoder(64), projection_head(2048), projection_head(2048), decoder(2048)]
+    # Trainable ones: torch keeps BatchNorm's running statistics as buffers, not parameters.
+    assert sum(int(np.prod(w.shape)) for m in models for w in m.trainable_weights) == 17_262_723
