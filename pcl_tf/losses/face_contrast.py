@@ -12,51 +12,48 @@ def _rescaled(z):
     return z / tf.stop_gradient(tf.maximum(tf.reduce_max(tf.abs(z)), 1e-6))
 
 
-def negative_indices(rows, anchors_start, anchors_count):
+def negative_indices(rows, anchors):
     """Columns of each anchor's 2N-2 negatives, ascending: all rows but itself and its positive.
 
     Args:
       rows: 2N, the number of views; row i and row (i + N) mod 2N are a pair.
-      anchors_start, anchors_count: the anchors are rows start .. start + count - 1.
+      anchors: int32 [A], rows of the anchors.
 
     Returns:
-      int32 [count, 2N - 2].
+      int32 [A, 2N - 2].
     """
-    anchor = anchors_start + tf.range(anchors_count)
-    half = rows // 2
-    partner = (anchor + half) % rows
-    first, second = tf.minimum(anchor, partner), tf.maximum(anchor, partner)
+    partner = (anchors + rows // 2) % rows
+    first, second = tf.minimum(anchors, partner), tf.maximum(anchors, partner)
     j = tf.range(rows - 2)[None, :]
     j = j + tf.cast(j >= first[:, None], tf.int32)
     return j + tf.cast(j >= second[:, None], tf.int32)
 
 
-def face_logits(z, temperature=0.07, mix=None, permutation=None, anchors_start=0, anchors_count=None):
+def face_logits(z, temperature=0.07, mix=None, permutation=None, anchors=None):
     """Similarities of each anchor with its positive and its negatives, over temperature.
 
     Args:
       z: [2N, D], [view 1 of all images, view 2 of all], every replica's.
       temperature: tau.
-      mix: float32 [anchors, 2N - 2] or None for no interpolation: negative j of an
+      mix: float32 [A, 2N - 2] or None for no interpolation: negative j of an
         anchor becomes mix * z[n_j] + (1 - mix) * z[n_permutation[j]].
       permutation: int32 [2N - 2], with mix.
-      anchors_start, anchors_count: which rows are anchors; by default all.
+      anchors: int32 [A], rows that are anchors; by default all.
 
     Returns:
-      float32 [anchors, 2N - 1], the positive first.
+      float32 [A, 2N - 1], the positive first.
     """
     z = _rescaled(z)
     rows = tf.shape(z)[0]
-    count = rows if anchors_count is None else anchors_count
+    anchor = tf.range(rows) if anchors is None else anchors
     gram = tf.matmul(z, z, transpose_b=True)  # [2N, 2N]
     squares = tf.reduce_sum(tf.square(z), axis=-1)  # [2N]; the diagonal of gram, but exact
     inverse = tf.math.rsqrt(tf.maximum(squares, 1e-12))
-    anchor = anchors_start + tf.range(count)
     mine = tf.gather(gram * inverse[:, None], anchor)  # [A, 2N] dots with the unit anchor
 
     partner = (anchor + rows // 2) % rows
     positive = tf.gather(mine, partner, batch_dims=1) * tf.gather(inverse, partner)  # [A]
-    a = negative_indices(rows, anchors_start, count)  # [A, 2N - 2]
+    a = negative_indices(rows, anchor)  # [A, 2N - 2]
     if mix is None:
         negative = tf.gather(mine, a, batch_dims=1) * tf.gather(inverse, a)
     else:

@@ -25,7 +25,7 @@ def mixing_draw(anchors, negatives, seed):
     seeds = tf.random.split(seed, 2)
     mix = tfp.distributions.Beta(BETA, BETA).sample([anchors, negatives], seed=seeds[0])
     order = tf.random.stateless_uniform([negatives], seed=seeds[1])
-    return mix, tf.argsort(order, stable=True, output_type=tf.int32)
+    return mix, tf.argsort(order, stable=True)
 
 
 def mixed_cosine(mix, dot_a, dot_b, square_a, square_b, cross):

@@ -1,0 +1,1 @@
+"""Methods: a keras.Model each, whose train_step computes everything."""

@@ -1,0 +1,67 @@
+"""A compiled PCL from a recipe."""
+
+from types import SimpleNamespace
+
+from pcl_tf.methods.optimisation import optimizer
+from pcl_tf.methods.pcl import PCL
+from pcl_tf.networks.decoder import decoder
+from pcl_tf.networks.encoder import encoder
+from pcl_tf.networks.heads import projection_head
+
+
+def updates_per_step(recipe):
+    """Optimiser updates of one step: 1 if joint, one per part if alternating."""
+    m = recipe.method
+    return 1 if m.update == "joint" else 1 + m.reconstruct + (m.pose_contrast == "pose")
+
+
+def images_per_step(recipe):
+    """Images of the global batch that one step consumes."""
+    m = recipe.method
+    if m.update == "joint":
+        return recipe.batch_size
+    return m.face_batch + m.reconstruct * m.pdd_batch + (m.pose_contrast == "pose") * m.pose_batch
+
+
+def build_encoder(recipe, precision="float32", image_size=None):
+    """The encoder a recipe describes, optionally for another image size."""
+    n = recipe.network
+    return encoder(image_size or recipe.image_size, n.backbone, n.width, precision)
+
+
+def build_pcl(recipe, precision="float32", replicas=1):
+    """Builds and compiles the method.
+
+    Args:
+      recipe: a resolved recipe.
+      precision: dtype policy name.
+      replicas: replicas that share the batch.
+
+    Returns:
+      PCL, compiled, with optimiser slots made: ready to restore a checkpoint into.
+    """
+    n, m, o = recipe.network, recipe.method, recipe.optimizer
+    net = build_encoder(recipe, precision)
+    features, synchronized = net.output["face"].shape[-1], replicas > 1
+
+    def head(name):
+        return projection_head(features, n.head_dim, precision, synchronized, name)
+
+    nets = SimpleNamespace(
+        encoder=net,
+        face_head=head("face_head"),
+        pose_head=head("pose_head") if m.pose_contrast != "none" else None,
+        decoder=decoder(features, recipe.image_size, n.width, precision, synchronized) if m.reconstruct else None,
+    )
+    coupled = o.decay if o.decay_kind == "coupled" else 0.0
+    model = PCL(nets, m, recipe.image_size, replicas, recipe.epoch_steps, recipe.seed, coupled, precision)
+    k = updates_per_step(recipe)
+    model.compile(
+        optimizer=optimizer(
+            o.learning_rate, k * recipe.total_steps, k * o.warmup_steps, o.decay, o.decay_kind, o.clip_norm
+        ),
+        jit_compile=False,
+        steps_per_execution=1,
+    )
+    model.optimizer.build(model.trainable_variables)
+    return model

@@ -1,0 +1,36 @@
+"""Adam, its learning-rate schedule and its two kinds of weight decay."""
+
+import keras
+
+
+def schedule(base, total, warmup=0):
+    """Cosine to 0 with linear warm-up; total and warmup in optimiser updates."""
+    if warmup:
+        return keras.optimizers.schedules.CosineDecay(0.0, max(1, total - warmup), 0.0, warmup_target=base, warmup_steps=warmup)
+    return keras.optimizers.schedules.CosineDecay(base, max(1, total))
+
+
+def optimizer(learning_rate, total_updates, warmup_updates=0, decay=0.0, decay_kind="coupled", clip_norm=None):
+    """Adam(.9, .999) with torch's epsilon.
+
+    Args:
+      learning_rate: peak.
+      total_updates, warmup_updates: length of the schedule, in updates.
+      decay: weight-decay coefficient.
+      decay_kind: 'coupled' (L2 in the gradient, the released code; applied by the
+        method, which sees the loss scale) or 'decoupled' (AdamW).
+      clip_norm: global gradient norm above which gradients are scaled down, or None.
+
+    Returns:
+      keras.optimizers.Optimizer.
+
+    Raises:
+      ValueError: unknown decay_kind.
+    """
+    if decay_kind not in ("coupled", "decoupled"):
+        raise ValueError(f"optimizer.decay_kind must be 'coupled' or 'decoupled', not '{decay_kind}'.")
+    rate = schedule(learning_rate, total_updates, warmup_updates)
+    common = dict(learning_rate=rate, beta_1=0.9, beta_2=0.999, epsilon=1e-8, global_clipnorm=clip_norm or None)
+    if decay_kind == "decoupled" and decay:
+        return keras.optimizers.AdamW(weight_decay=decay, **common)
+    return keras.optimizers.Adam(**common)

@@ -1,0 +1,193 @@
+"""PCL: the keras.Model that ties networks, views and losses together (section 3)."""
+
+import keras
+import tensorflow as tf
+
+from pcl_tf.losses.gather import mean_over_replicas
+from pcl_tf.methods import terms
+from pcl_tf.methods.dynamic_weights import DynamicWeights
+from pcl_tf.seeds import replica_draws
+from pcl_tf.views import chains
+
+POSE_CONTRASTS = ("pose", "face_style", "none")
+
+
+class PCL(keras.Model):
+    """Pose-disentangled contrastive learning, and with parts off SimCLR.
+
+    Args:
+      nets: namespace with keras models ``encoder``, ``face_head``, and, where a
+        part needs them, ``pose_head`` and ``decoder`` (else None).
+      method: ConfigDict ``method`` of a recipe; its fields are explained in
+        ``recipes/common.py``.
+      image_size: side of the images in pixels.
+      replicas: number of replicas that share a batch.
+      epoch_steps: steps of one epoch of Dynamic Weight Average.
+      seed: of every random draw of training.
+      coupled_decay: L2 coefficient whose gradient is added to the loss's (torch Adam's weight_decay).
+      precision: dtype policy.
+    """
+
+    def __init__(self, nets, method, image_size, replicas, epoch_steps, seed, coupled_decay=0.0, precision="float32"):
+        super().__init__(name="pcl", dtype=precision)
+        self.encoder, self.face_head = nets.encoder, nets.face_head
+        self.pose_head, self.decoder = nets.pose_head, nets.decoder
+        self.method, self.replicas, self.seed, self.coupled_decay = method, replicas, seed, coupled_decay
+        m = method
+        self.face_views = chains.face_views(image_size, m.crop, m.flip_views, m.photometric)
+        self.pose_view = chains.pose_view(m.photometric)
+        self.augment = chains.pose_augmentation(m.pose_augmentation)
+        self.balance = DynamicWeights(epoch_steps, enabled=m.dynamic_weights, name="balance")
+        self.step = self.add_weight(
+            name="step",
+            shape=(),
+            dtype="int64",
+            initializer="zeros",
+            trainable=False,
+            aggregation="only_first_replica",
+            autocast=False,
+        )
+        self.built = True
+
+    def call(self, images, training=False):
+        """float [N, S, S, 3] in [0, 1] -> dict of 'face_aware', 'face', 'pose'."""
+        return self.encoder(images, training=training)
+
+    # Each term is (loss to weigh, alpha index, logs); which batch it sees is train_step's business.
+
+    def _pdd(self, images, draws):
+        m = self.method
+        return terms.pdd_term(
+            self, images, draws.named("pdd"), self.augment, m.recon_noise_std, m.orthogonality
+        )
+
+    def _face(self, images, draws):
+        m = self.method
+        return terms.face_term(
+            self,
+            images,
+            draws.named("face"),
+            self.face_views,
+            m.temperature,
+            m.interpolate_negatives,
+            pose_too=m.pose_contrast == "face_style",
+        )
+
+    def _pose(self, images, draws):
+        m = self.method
+        return terms.pose_term(
+            self,
+            images,
+            draws.named("pose"),
+            self.pose_view,
+            self.augment,
+            m.negatives_per_image,
+            m.temperature,
+            m.interpolate_negatives,
+            m.pose_negatives,
+            m.pose_one_norm,
+        )
+
+    def _parts(self):
+        """Which parts of Eq. 7 are on: (name, images of the global batch, function to weighted loss and logs)."""
+        alpha = self.balance.weights_now()
+
+        def pdd(images, draws):
+            return self._pdd(images, draws)
+
+        def face(images, draws):
+            loss, pose_loss, logs = self._face(images, draws)
+            total = alpha[0] * loss
+            return (total if pose_loss is None else total + alpha[1] * pose_loss), logs
+
+        def pose(images, draws):
+            loss, logs = self._pose(images, draws)
+            return alpha[1] * loss, logs
+
+        m = self.method
+        parts = [("face", m.face_batch, face)]
+        if m.reconstruct:
+            parts.insert(0, ("pdd", m.pdd_batch, pdd))
+        if m.pose_contrast == "pose":
+            parts.append(("pose", m.pose_batch, pose))
+        return parts, alpha
+
+    def losses_of(self, images, draws):
+        """All parts on one batch (joint form of Eq. 7).
+
+        Args:
+          images: float32 [n, S, S, 3] in [0, 1], this replica's; parts that work on
+            fewer images take the first ones.
+          draws: ``pcl_tf.seeds.Draws``.
+
+        Returns:
+          (total loss of this replica, dict of scalars).
+        """
+        parts, alpha = self._parts()
+        total, logs = 0.0, {"alpha_face": alpha[0], "alpha_pose": alpha[1]}
+        for _, count, part in parts:
+            loss, more = part(images[: count // self.replicas], draws)
+            total += loss
+            logs.update(more)
+        return total, logs
+
+    def _apply(self, compute):
+        """One optimiser step on ``compute() -> (loss, logs)``; returns logs with loss and gradient norm."""
+        variables = self.trainable_variables
+        with tf.GradientTape() as tape:
+            loss, logs = compute()
+            # Gradients are summed over replicas by the optimiser, so each gives its share of the mean.
+            target = loss
+            if self.coupled_decay:
+                # The released code's Adam adds decay * w to the gradient of every parameter.
+                target += 0.5 * self.coupled_decay * tf.add_n([tf.reduce_sum(tf.square(v)) for v in variables])
+            target = self.optimizer.scale_loss(target / self.replicas)
+        gradients = tape.gradient(target, [v.value for v in variables])
+        pairs = [(g, v) for g, v in zip(gradients, variables, strict=True) if g is not None]
+        norm = self._gradient_norm([g for g, _ in pairs])
+        self.optimizer.apply([g for g, _ in pairs], [v for _, v in pairs])
+        return {**logs, "loss": loss, "gradient_norm": norm}
+
+    def _gradient_norm(self, gradients):
+        if self.replicas > 1:
+            context = tf.distribute.get_replica_context()
+            gradients = context.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
+        norm = tf.linalg.global_norm([tf.cast(g, tf.float32) for g in gradients])
+        scale = getattr(self.optimizer, "dynamic_scale", None)
+        return norm if scale is None else norm / tf.cast(tf.convert_to_tensor(scale), tf.float32)
+
+    def train_step(self, images):
+        """One step of Eq. 7.
+
+        Args:
+          images: uint8 [n, S, S, 3]. Joint: the batch. Alternating: the images of the
+            pdd, face and pose part, one after another.
+
+        Returns:
+          dict of float32 scalars, the same on every replica.
+        """
+        images = tf.cast(images, tf.float32) / 255.0
+        draws = replica_draws(self.seed, self.step.value)
+        if self.method.update == "joint":
+            logs = self._apply(lambda: self.losses_of(images, draws))
+        else:
+            logs = self._alternate(images, draws)
+        logs = {k: mean_over_replicas(tf.cast(v, tf.float32)) for k, v in logs.items()}
+        zero = tf.zeros(())
+        self.balance.update(logs["loss_face"], logs.get("loss_pose", zero))
+        self.step.assign(self.step.value + 1)
+        logs["learning_rate"] = tf.cast(tf.convert_to_tensor(self.optimizer.learning_rate), tf.float32)
+        return logs
+
+    def _alternate(self, images, draws):
+        parts, alpha = self._parts()
+        logs, start = {"alpha_face": alpha[0], "alpha_pose": alpha[1]}, 0
+        total = norm = 0.0
+        for _, count, part in parts:
+            n = count // self.replicas
+            mine = images[start : start + n]
+            start += n
+            out = self._apply(lambda part=part, mine=mine: part(mine, draws))
+            total, norm = total + out.pop("loss"), norm + out.pop("gradient_norm")
+            logs.update(out)
+        return {**logs, "loss": total, "gradient_norm": norm}

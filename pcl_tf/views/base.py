@@ -1,0 +1,88 @@
+"""What every view is: a keras_cv layer that can be told which random stream to draw from."""
+
+import keras
+import tensorflow as tf
+from keras_cv.src.layers.preprocessing.vectorized_base_image_augmentation_layer import (
+    VectorizedBaseImageAugmentationLayer,
+)
+
+from pcl_tf.seeds import Draws
+
+GRAY = (0.2989, 0.587, 0.114)  # torchvision's luma
+
+
+def grayscale(images):
+    """Luma of RGB: [N, H, W, 3] -> [N, H, W, 1]."""
+    return tf.reduce_sum(images * tf.constant(GRAY, images.dtype), axis=-1, keepdims=True)
+
+
+class View(VectorizedBaseImageAugmentationLayer):
+    """Base of all views: float32 images [N, H, W, 3] in [0, 1] in and out.
+
+    Call it as ``view(images)`` anywhere (each call draws afresh), or as
+    ``view(images, draws)`` with a ``pcl_tf.seeds.Draws`` for a reproducible
+    stream. With ``training=False`` images pass unchanged.
+
+    Args:
+      p: probability with which an image is transformed, drawn per image.
+    """
+
+    def __init__(self, p=1.0, **kwargs):
+        kwargs.setdefault("dtype", "float32")
+        super().__init__(**kwargs)
+        if not 0.0 <= p <= 1.0:
+            raise ValueError(f"{type(self).__name__}: p must lie in [0, 1], not {p}.")
+        self.p = p
+        self._draws = None
+
+    def call(self, inputs, draws=None, training=True):
+        if not training:
+            return inputs
+        # The stream is known while this call is traced; the base class calls back for parameters.
+        self._draws = (draws or Draws.fresh()).named(self.name)
+        try:
+            return super().call(inputs)
+        finally:
+            self._draws = None
+
+    def get_random_transformation_batch(self, batch_size, **kwargs):
+        """(apply: bool [N], parameters: whatever ``transform`` takes)."""
+        draws = self._draws
+        apply = draws.uniform(batch_size) < self.p
+        return apply, self.parameters(batch_size, draws)
+
+    def augment_images(self, images, transformations, **kwargs):
+        apply, parameters = transformations
+        images = tf.cast(images, tf.float32)
+        changed = self.transform(images, parameters)
+        if self.p == 1.0:
+            return changed
+        return tf.where(apply[:, None, None, None], changed, images)
+
+    def parameters(self, batch, draws):
+        """Draws per-image parameters for ``batch`` images."""
+        return ()
+
+    def transform(self, images, parameters):
+        """[N, H, W, 3] -> [N, H', W', 3], every image with its own parameters."""
+        raise TypeError(f"{type(self).__name__} must define transform()")
+
+    def get_config(self):
+        return {**super().get_config(), "p": self.p}
+
+
+class Chain(View):
+    """Views one after another. A chain may hold any image size-changing view first."""
+
+    def __init__(self, views, **kwargs):
+        super().__init__(**kwargs)
+        self.views = list(views)
+
+    def call(self, inputs, draws=None, training=True):
+        draws = (draws or Draws.fresh()).named(self.name)
+        for i, view in enumerate(self.views):
+            inputs = view(inputs, draws=draws.named(str(i)), training=training)
+        return inputs
+
+    def get_config(self):
+        return {**super().get_config(), "views": [keras.saving.serialize_keras_object(v) for v in self.views]}

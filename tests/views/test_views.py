@@ -1,0 +1,165 @@
+"""Every view, eagerly and inside tf.data: range, dtype, per-image independence, fresh randomness."""
+
+import colorsys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from pcl_tf.seeds import Draws
+from pcl_tf.views import chains, colour, filters, geometry
+
+VIEWS = {
+    "jitter": lambda: colour.ColorJitter(p=1.0),
+    "gray": lambda: colour.RandomGrayscale(p=0.5),
+    "blur": lambda: filters.GaussianBlur(p=1.0),
+    "sobel": lambda: filters.Sobel(p=0.5),
+    "crop": lambda: geometry.RandomResizedCrop(32),
+    "quadrant": lambda: geometry.QuadrantCrop(32),
+    "flip": lambda: geometry.HorizontalFlip(),
+    "move": lambda: geometry.RotateTranslate(),
+    "face": lambda: chains.face_views(32)[0],
+    "pose": lambda: chains.pose_view(),
+}
+
+
+def faces(n=8, side=32, seed=0):
+    return np.random.RandomState(seed).rand(n, side, side, 3).astype("float32")
+
+
+def draws(seed=3):
+    return Draws(tf.constant([seed, 5], tf.int32))
+
+
+def eager(view, images):
+    return view(images).numpy()
+
+
+def in_dataset(view, images):
+    ds = tf.data.Dataset.from_tensors(images).repeat(1).map(lambda x: view(x))
+    return next(iter(ds)).numpy()
+
+
+@pytest.mark.parametrize("run", [eager, in_dataset])
+@pytest.mark.parametrize("name", VIEWS)
+def test_range_dtype_shape(name, run):
+    out = run(VIEWS[name](), faces())
+    assert out.shape == (8, 32, 32, 3) and out.dtype == np.float32
+    assert out.min() >= -1e-6 and out.max() <= 1 + 1e-6 and np.isfinite(out).all()
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_images_of_a_batch_are_drawn_independently(name):
+    same = np.repeat(faces(1), 16, axis=0)
+    out = VIEWS[name]()(same).numpy().reshape(16, -1)
+    assert len(np.unique(out.round(5), axis=0)) >= 2
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_randomness_differs_from_call_to_call_and_repeats_for_a_stream(name):
+    view, images = VIEWS[name](), faces(16)
+    graph = tf.function(lambda x: view(x))
+    assert not np.allclose(graph(images), graph(images))
+    np.testing.assert_array_equal(view(images, draws=draws()), view(images, draws=draws()))
+    assert not np.allclose(view(images, draws=draws(3)), view(images, draws=draws(4)))
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_dataset_elements_differ(name):
+    view, images = VIEWS[name](), faces(16)
+    ds = tf.data.Dataset.from_tensors(images).repeat(2).map(lambda x: view(x))
+    first, second = (x.numpy() for x in ds)
+    assert not np.allclose(first, second)
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_two_replicas_see_the_rows_of_one(name):
+    view, images = VIEWS[name](), faces(8)
+    whole = view(images, draws=draws()).numpy()
+    seed = tf.constant([3, 5], tf.int32)
+    halves = [view(images[4 * r : 4 * r + 4], draws=Draws(seed, r, 2)).numpy() for r in range(2)]
+    np.testing.assert_allclose(np.concatenate(halves), whole, atol=1e-3)  # Sobel steepens rounding
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_no_change_outside_training(name):
+    images = faces()
+    np.testing.assert_array_equal(VIEWS[name]()(images, training=False), images)
+
+
+def test_hue_against_colorsys():
+    images, turns = faces(2, 4), np.array([0.1, -0.2], "float32")
+    out = colour.adjust_hue(tf.constant(images), tf.constant(turns)).numpy()
+    for n in range(2):
+        for y in range(4):
+            for x in range(4):
+                h, s, v = colorsys.rgb_to_hsv(*images[n, y, x].astype(float))
+                np.testing.assert_allclose(out[n, y, x], colorsys.hsv_to_rgb((h + turns[n]) % 1, s, v), atol=1e-5)
+
+
+def test_jitter_against_a_slow_torchvision_style_loop():
+    view, images = colour.ColorJitter(p=1.0), faces(6, 8)
+    b, c, s, h, order = (np.asarray(x) for x in view.parameters(6, draws()))
+    out = view.transform(tf.constant(images), (b, c, s, h, order)).numpy()
+    luma = np.array([0.2989, 0.587, 0.114], "float32")
+    for n in range(6):
+        x = images[n].astype("float64")
+        for op in order[n]:
+            if op == 0:
+                x = b[n] * x
+            elif op == 1:
+                x = c[n] * x + (1 - c[n]) * (x @ luma).mean()
+            elif op == 2:
+                x = s[n] * x + (1 - s[n]) * (x @ luma)[..., None]
+            else:
+                hsv = [colorsys.rgb_to_hsv(*p) for p in x.reshape(-1, 3)]
+                x = np.array([colorsys.hsv_to_rgb((p[0] + h[n]) % 1, p[1], p[2]) for p in hsv]).reshape(x.shape)
+            x = np.clip(x, 0, 1)
+        np.testing.assert_allclose(out[n], x, atol=2e-4)
+
+
+def test_blur_against_convolution():
+    images = faces(2, 12)
+    sigma = np.array([0.5, 1.7])
+    out = filters.GaussianBlur(p=1.0).transform(tf.constant(images), tf.constant(sigma, tf.float32)).numpy()
+    for n in range(2):
+        k = np.exp(-0.5 * (np.arange(-3, 4) / sigma[n]) ** 2)
+        k = np.outer(k, k) / k.sum() ** 2
+        p = np.pad(images[n], [(3, 3), (3, 3), (0, 0)], "reflect")
+        slow = np.array([[(p[y : y + 7, x : x + 7] * k[..., None]).sum((0, 1)) for x in range(12)] for y in range(12)])
+        np.testing.assert_allclose(out[n], slow, atol=1e-5)
+
+
+def test_sobel_of_a_ramp():
+    ramp = np.tile(np.linspace(0, 1, 11, dtype="float32")[None, None, :, None], (1, 11, 1, 3))
+    out = filters.Sobel(p=1.0)(ramp).numpy()[0, 5, 5]
+    gray = (65.738 + 129.057 + 25.064) / 256
+    np.testing.assert_allclose(out, np.sqrt((0.2 * gray) ** 2 + 1e-6), rtol=1e-5)
+
+
+def test_flip_of_everything_is_the_mirror():
+    images = faces()
+    np.testing.assert_array_equal(geometry.HorizontalFlip(p=1.0)(images), images[:, :, ::-1])
+
+
+def test_a_crop_of_everything_is_the_image():
+    images = faces()
+    boxes = np.tile([[0.0, 0.0, 1.0, 1.0]], (8, 1)).astype("float32")
+    np.testing.assert_allclose(geometry.crop_and_resize(tf.constant(images), boxes, 32), images, atol=1e-5)
+
+
+def test_quadrants_of_the_two_views_differ_and_lie_inside():
+    one, two = (geometry.QuadrantCrop(32, which=w, name="crop").parameters(64, draws()).numpy() for w in (0, 1))
+    for box in (one, two):
+        assert box.min() >= -1e-6 and box.max() <= 1 + 1e-6
+        np.testing.assert_allclose(box[:, 2] - box[:, 0], 0.4, atol=1e-6)
+
+    def quadrant(box):
+        return ((box[:, 0] + box[:, 2]) > 1) * 2 + ((box[:, 1] + box[:, 3]) > 1)
+
+    assert (quadrant(one) != quadrant(two)).all()
+
+
+def test_no_rotation_and_no_shift_is_the_image():
+    images = faces()
+    np.testing.assert_allclose(geometry.RotateTranslate(0.0, 0.0)(images), images, atol=1e-4)
