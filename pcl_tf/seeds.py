@@ -26,12 +26,14 @@ class Draws:
       seed: int32 [2].
       replica: index of this replica (int or scalar tensor).
       replicas: how many share the batch.
+      pair: a stream that two views of one image have in common, or None.
     """
 
-    def __init__(self, seed, replica=0, replicas=1):
+    def __init__(self, seed, replica=0, replicas=1, pair=None):
         self.seed = seed
         self.replica = replica
         self.replicas = replicas
+        self.pair = pair
         self._count = 0
 
     @classmethod
@@ -42,7 +44,11 @@ class Draws:
     def named(self, name):
         """An independent stream for one purpose."""
         seed = tf.random.experimental.stateless_fold_in(self.seed, zlib.crc32(name.encode()) & 0x7FFFFFFF)
-        return Draws(seed, self.replica, self.replicas)
+        return Draws(seed, self.replica, self.replicas, self.pair)
+
+    def paired(self, pair):
+        """This stream, with ``pair`` as what it has in common with another."""
+        return Draws(self.seed, self.replica, self.replicas, pair)
 
     def next_seed(self):
         """int32 [2], another one at every call, the same on every replica."""

@@ -80,8 +80,9 @@ def face_term(nets, images, draws, views, temperature, interpolate, pose_too=Fal
     Returns:
       (L_face, L of F_p or None, dict of scalars).
     """
-    seen = tf.concat([view(images, draws=draws.named(f"view{i}")) for i, view in enumerate(views)], axis=0)
-    # The quadrants of both views come from one stream: see QuadrantCrop.
+    pair = draws.named("pair")  # what both views must agree on: see QuadrantCrop
+    seen = [view(images, draws=draws.named(f"view{i}").paired(pair)) for i, view in enumerate(views)]
+    seen = tf.concat(seen, axis=0)
     out = nets.encoder(seen, training=True)
     z = nets.face_head(out["face"], training=True)
     loss, accuracy = nt_xent(*tf.split(z, 2), draws.named("face"), temperature, interpolate)

@@ -68,7 +68,7 @@ class QuadrantCrop(View):
     """The released code's crop: a square of fixed side with its centre inside one quadrant.
 
     Two views of one image take two DIFFERENT quadrants: call one crop with
-    which=0 and another of the same name with which=1 on the same stream.
+    which=0 and another with which=1 on streams with the same ``pair``.
 
     Args:
       size: side of the result in pixels.
@@ -81,7 +81,7 @@ class QuadrantCrop(View):
         self.size, self.share, self.which = size, share, which
 
     def parameters(self, batch, draws):
-        shared = draws.named("quadrants")
+        shared = (draws.pair or draws).named("quadrants")
         quadrant = tf.argsort(shared.uniform(batch, shape=(4,)), axis=1)[:, self.which]
         own = draws.named(f"centre{self.which}")
         half = self.share / 2.0

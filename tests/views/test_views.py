@@ -149,7 +149,10 @@ def test_a_crop_of_everything_is_the_image():
 
 
 def test_quadrants_of_the_two_views_differ_and_lie_inside():
-    one, two = (geometry.QuadrantCrop(32, which=w, name="crop").parameters(64, draws()).numpy() for w in (0, 1))
+    pair = draws(9)
+    one, two = (
+        geometry.QuadrantCrop(32, which=w).parameters(64, draws(w).paired(pair).named("crop")).numpy() for w in (0, 1)
+    )
     for box in (one, two):
         assert box.min() >= -1e-6 and box.max() <= 1 + 1e-6
         np.testing.assert_allclose(box[:, 2] - box[:, 0], 0.4, atol=1e-6)

@@ -1,0 +1,1 @@
+"""Faces in: sources of encoded images, decoding, the decoded cache, batches out (uint8)."""

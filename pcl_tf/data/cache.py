@@ -1,0 +1,120 @@
+"""Faces decoded once: a memory-mapped array every epoch reads from.
+
+Decoding costs more than the rest of the input pipeline together, and every
+epoch would pay it again. One uint8 row per face also makes the place in the
+data a plain number.
+"""
+
+import os
+import pathlib
+import shutil
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+from pcl_tf.data.images import decode_image, resize
+from pcl_tf.data.sources import DataError
+
+_CHUNK = 256
+
+
+def decoded_faces(source, size, cache_dir, max_bad_share=0.05):
+    """Decodes a source, or opens what an earlier run decoded.
+
+    Unreadable images are left out, counted, and named in ``bad_images.txt`` in
+    cache_dir. The array is written aside and renamed into place when whole.
+
+    Args:
+      source: ``pcl_tf.data.sources.Source``.
+      size: side of the faces in pixels.
+      cache_dir: folder for the arrays.
+      max_bad_share: share of unreadable images above which the run stops.
+
+    Returns:
+      read-only uint8 memmap [N, size, size, 3].
+
+    Raises:
+      DataError: too many unreadable images, or the disk is too small.
+    """
+    cache = pathlib.Path(cache_dir)
+    cache.mkdir(parents=True, exist_ok=True)
+    path = cache / f"faces-{source.fingerprint}-{size}.npy"
+    if not path.exists():
+        _check_space(cache, source.count * size * size * 3)
+        _decode(source, size, path, cache / "bad_images.txt", max_bad_share)
+    return np.load(path, mmap_mode="r")
+
+
+def _check_space(folder, needed):
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise DataError(
+            f"{folder}: the decoded faces need {needed / 1e9:.2f} GB and {free / 1e9:.2f} GB are free."
+            " Give a --workdir on a larger disk or fewer images."
+        )
+
+
+def _decode(source, size, path, bad_path, max_bad_share):
+    decode = tf.function(lambda data: decode_image(data, size), input_signature=[tf.TensorSpec([], tf.string)])
+
+    def one(item):
+        name, data = item
+        try:
+            if isinstance(data, Exception):
+                raise data
+            face = resize(data[None], size)[0] if isinstance(data, np.ndarray) else decode(data)
+            return name, face.numpy(), None
+        except (tf.errors.OpError, OSError, ValueError, RuntimeError, NotImplementedError) as error:
+            return name, None, str(error).split("\n")[0][:200]
+
+    aside = path.with_suffix(f".{os.getpid()}.part")
+    bad, kept = [], 0
+    faces = np.lib.format.open_memmap(aside, "w+", np.uint8, (source.count, size, size, 3))
+    try:
+        with ThreadPoolExecutor(os.cpu_count()) as pool, tqdm(
+            total=source.count, desc="decoding faces", unit="img", file=sys.stderr, mininterval=1.0
+        ) as bar:
+            items = source.items()
+            while chunk := list(islice(items, _CHUNK)):
+                for name, face, error in pool.map(one, chunk):
+                    if error is None:
+                        faces[kept] = face
+                        kept += 1
+                    else:
+                        bad.append((name, error))
+                bar.update(len(chunk))
+        _report(bad, source, bad_path, max_bad_share)
+        faces.flush()
+        _finish(aside, path, kept, faces.shape)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def _report(bad, source, bad_path, max_bad_share):
+    bad_path.write_text("".join(f"{name}\t{error}\n" for name, error in bad))
+    if not bad:
+        return
+    share = len(bad) / source.count
+    first = "\n".join(f"  {name}: {error}" for name, error in bad[:5])
+    message = f"{len(bad)} of {source.count} images ({share:.1%}) of {source.name} cannot be read; all are named in {bad_path}. The first:\n{first}"
+    if share > max_bad_share or len(bad) == source.count:
+        raise DataError(f"{message}\nMend or remove them, or allow more with --recipe.data.max_bad_share.")
+    tqdm.write(f"Left out: {message}", file=sys.stderr)
+
+
+def _finish(aside, path, kept, shape):
+    if kept < shape[0]:  # rows of bad images were never written: cut the file to what is there
+        whole = np.load(aside, mmap_mode="r")
+        shorter = aside.with_suffix(".cut")
+        with open(shorter, "wb") as f:
+            np.lib.format.write_array_header_1_0(
+                f, {"descr": "|u1", "fortran_order": False, "shape": (kept, *shape[1:])}
+            )
+            for start in range(0, kept, 4096):
+                f.write(np.ascontiguousarray(whole[start : min(kept, start + 4096)]).tobytes())
+        os.replace(shorter, aside)
+    os.replace(aside, path)

@@ -1,0 +1,174 @@
+"""Where faces come from: a folder, a zip, a TFDS dataset, or the project's generator."""
+
+import dataclasses
+import pathlib
+import zipfile
+from collections.abc import Callable, Iterator
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp")
+
+VOXCELEB_HELP = """No face images given: pass --data=DIR, --data=FACES.zip, --data=tfds:NAME or --data=synthetic.
+
+To pre-train on VoxCeleb: request the videos from its authors (Oxford VGG), take 6 frames a second,
+crop the face in the centre of each frame, and put the crops as JPEG or PNG into a tree of folders or
+a zip, any layout; labels are not needed. Then:
+
+  python -m pcl_tf.train --recipe=vox64 --data=PATH_OF_THE_TREE_OR_ZIP --workdir=runs/vox64
+
+Meanwhile this runs without any data, on generated faces:
+
+  python -m pcl_tf.train --recipe=quickstart --workdir=runs/quickstart"""
+
+
+class DataError(ValueError):
+    """What is wrong with the data, in words for the person who gave it."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """A named sequence of images.
+
+    Attributes:
+      name: what the user gave.
+      fingerprint: changes when the images do; names the decoded cache.
+      count: number of images.
+      items: yields (name of the image, its encoded bytes or a uint8 [H, W, 3] array).
+    """
+
+    name: str
+    fingerprint: str
+    count: int
+    items: Callable[[], Iterator]
+
+
+def _fingerprint(rows):
+    import hashlib
+
+    digest = hashlib.sha256()
+    for row in rows:
+        digest.update(repr(row).encode() + b"\n")
+    return digest.hexdigest()[:16]
+
+
+def folder(path):
+    """All images below a folder, in sorted order."""
+    root = pathlib.Path(path)
+    files = sorted(p for p in root.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+
+    def items():
+        for p in files:
+            try:
+                yield str(p), p.read_bytes()
+            except OSError as error:
+                yield str(p), error
+
+    rows = [(str(p.relative_to(root)), p.stat().st_size, p.stat().st_mtime_ns) for p in files]
+    return Source(str(path), _fingerprint(rows), len(files), items)
+
+
+def zipped(path):
+    """All images of a zip, in sorted order.
+
+    Raises:
+      DataError: not a readable zip.
+    """
+    try:
+        with zipfile.ZipFile(path) as z:
+            infos = sorted((i for i in z.infolist() if i.filename.lower().endswith(SUFFIXES)), key=lambda i: i.filename)
+    except zipfile.BadZipFile as error:
+        raise DataError(f"--data={path}: not a readable zip ({error}).") from error
+
+    def items():
+        with zipfile.ZipFile(path) as z:
+            for info in infos:
+                try:
+                    yield f"{path}:{info.filename}", z.read(info)
+                except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError) as error:
+                    yield f"{path}:{info.filename}", error
+
+    return Source(str(path), _fingerprint((i.filename, i.CRC, i.file_size) for i in infos), len(infos), items)
+
+
+def tfds_dataset(name):
+    """The 'image' feature of a TFDS dataset that is already prepared; 'NAME' or 'NAME:SPLIT'.
+
+    Raises:
+      DataError: the dataset is unknown, not prepared, or has no images.
+    """
+    import tensorflow_datasets as tfds
+
+    name, _, split = name.partition(":")
+    split = split or "train"
+    try:
+        builder = tfds.builder(name)
+        # Encoded bytes, so that decoding happens where all other images are decoded.
+        dataset = builder.as_dataset(
+            split=split, decoders={"image": tfds.decode.SkipDecoding()}, shuffle_files=False
+        )
+    except Exception as error:  # TFDS raises a dozen kinds; all mean the same to the user
+        raise DataError(f"--data=tfds:{name}: {type(error).__name__}: {error}") from error
+    count = builder.info.splits[split].num_examples
+    stamp = _fingerprint([(name, str(builder.version), split, count)])
+
+    def items():
+        for i, example in enumerate(dataset.as_numpy_iterator()):
+            yield f"tfds:{name}/{split}#{i}", example["image"]
+
+    return Source(f"tfds:{name}", stamp, count, items)
+
+
+def synthetic(count, size, seed=0):
+    """Faces of ``pcl_tf.data.synthetic``, rendered at the training size."""
+    from pcl_tf.data.synthetic import render, sample_labels
+
+    def items():
+        for start in range(0, count, 256):
+            labels = sample_labels(min(256, count - start), seed * 100_003 + start)
+            for i, image in enumerate(render(labels, size)):
+                yield f"synthetic#{start + i}", image
+
+    return Source("synthetic", _fingerprint([("synthetic-1", count, size, seed)]), count, items)
+
+
+def open_source(text, synthetic_images, image_size):
+    """The source that --data names.
+
+    Args:
+      text: folder, zip, 'tfds:NAME[:SPLIT]' or 'synthetic'; several joined by commas.
+      synthetic_images: how many faces 'synthetic' renders.
+      image_size: their side in pixels.
+
+    Returns:
+      Source.
+
+    Raises:
+      DataError: nothing given, nothing there, or no image in it.
+    """
+    if not text:
+        raise DataError(VOXCELEB_HELP)
+    parts = [_open(part, synthetic_images, image_size) for part in text.split(",")]
+    if len(parts) == 1:
+        return parts[0]
+
+    def items():
+        for part in parts:
+            yield from part.items()
+
+    return Source(text, _fingerprint(p.fingerprint for p in parts), sum(p.count for p in parts), items)
+
+
+def _open(text, synthetic_images, image_size):
+    path = pathlib.Path(text)
+    if text == "synthetic":
+        source = synthetic(synthetic_images, image_size)
+    elif text.startswith("tfds:"):
+        source = tfds_dataset(text.removeprefix("tfds:"))
+    elif path.is_dir():
+        source = folder(path)
+    elif path.is_file():
+        source = zipped(path)
+    else:
+        raise DataError(f"--data={text}: no such folder or file.")
+    if not source.count:
+        raise DataError(f"--data={text}: holds no image ({', '.join(SUFFIXES)}).")
+    return source
