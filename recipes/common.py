@@ -36,9 +36,8 @@ def base():
 
     c.method = m = ConfigDict()
     m.update = "joint"  # joint (Eq. 7) or alternating (released code)
-    m.face_batch = 256  # images of a batch the face contrast works on
     m.reconstruct = True  # L_dis, Eq. 2
-    m.pdd_batch = 256  # images of a batch the decoder works on
+    m.pdd_batch = 0  # images of a batch the decoder works on; 0 is all
     m.recon_noise_std = 0.4  # noise on the encoder's input when reconstructing
     m.orthogonality = "per_sample"  # Eq. 3: per_sample (paper), cross_correlation (code), none
     m.pose_contrast = "pose"  # pose (Eq. 5), face_style (Eq. 6 on F_p), none
@@ -74,8 +73,8 @@ def base():
 
 def set_batch(c, batch, pdd=None, pose=None, negatives=None):
     """Sets the batch and the parts of it the terms work on."""
-    c.batch_size = c.method.face_batch = batch
-    c.method.pdd_batch = pdd or batch
+    c.batch_size = batch
+    c.method.pdd_batch = pdd or 0
     c.method.pose_batch = pose or c.method.pose_batch
     c.method.negatives_per_image = negatives or c.method.negatives_per_image
 

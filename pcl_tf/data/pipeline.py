@@ -1,5 +1,7 @@
 """Batches of faces whose order is a pure function of (seed, step): resuming needs no iterator state."""
 
+import functools
+
 import numpy as np
 import tensorflow as tf
 
@@ -15,21 +17,19 @@ class Order:
 
     def __init__(self, count, batch, seed):
         self.count, self.batch, self.seed = count, batch, seed
-        self._epoch, self._permutation = None, None
+        # Batches are loaded by several threads, around an epoch's end for two epochs at once.
+        self._permutation = functools.lru_cache(maxsize=2)(self._shuffle)
 
-    def _index(self, position):
-        epoch, at = divmod(position, self.count)
-        if epoch != self._epoch:
-            self._epoch = epoch
-            self._permutation = np.random.Generator(np.random.Philox(key=[self.seed, epoch])).permutation(self.count)
-        return self._permutation[at:]
+    def _shuffle(self, epoch):
+        return np.random.Generator(np.random.Philox(key=[self.seed, epoch])).permutation(self.count)
 
     def rows(self, step):
         """int64 [batch]: the faces of this step. Batches run across epoch ends, so none is short."""
         position, out = int(step) * self.batch, []
         missing = self.batch
         while missing:
-            part = self._index(position)[:missing]
+            epoch, at = divmod(position, self.count)
+            part = self._permutation(epoch)[at : at + missing]
             out.append(part)
             position, missing = position + len(part), missing - len(part)
         return np.concatenate(out)
@@ -66,5 +66,5 @@ def batches(faces, batch, seed, first_step, total_steps):
     options = tf.data.Options()
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
     options.deterministic = True
-    dataset = tf.data.Dataset.range(first_step, total_steps).map(element)  # one call at a time: Order remembers
+    dataset = tf.data.Dataset.range(first_step, total_steps).map(element, num_parallel_calls=2)
     return dataset.prefetch(4).with_options(options)

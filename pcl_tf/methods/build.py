@@ -20,7 +20,7 @@ def images_per_step(recipe):
     m = recipe.method
     if m.update == "joint":
         return recipe.batch_size
-    return m.face_batch + m.reconstruct * m.pdd_batch + (m.pose_contrast == "pose") * m.pose_batch
+    return recipe.batch_size + m.reconstruct * m.pdd_batch + (m.pose_contrast == "pose") * m.pose_batch
 
 
 def build_encoder(recipe, precision="float32", image_size=None):
@@ -54,7 +54,7 @@ def build_pcl(recipe, precision="float32", replicas=1):
         decoder=decoder(features, recipe.image_size, n.width, precision, synchronized) if m.reconstruct else None,
     )
     coupled = o.decay if o.decay_kind == "coupled" else 0.0
-    model = PCL(nets, m, recipe.image_size, replicas, recipe.epoch_steps, recipe.seed, coupled, precision)
+    model = PCL(nets, m, recipe.image_size, recipe.batch_size, replicas, recipe.epoch_steps, recipe.seed, coupled, precision)
     k = updates_per_step(recipe)
     model.compile(
         optimizer=optimizer(

@@ -21,6 +21,7 @@ class PCL(keras.Model):
       method: ConfigDict ``method`` of a recipe; its fields are explained in
         ``recipes/common.py``.
       image_size: side of the images in pixels.
+      batch_size: images of the global batch.
       replicas: number of replicas that share a batch.
       epoch_steps: steps of one epoch of Dynamic Weight Average.
       seed: of every random draw of training.
@@ -28,11 +29,13 @@ class PCL(keras.Model):
       precision: dtype policy.
     """
 
-    def __init__(self, nets, method, image_size, replicas, epoch_steps, seed, coupled_decay=0.0, precision="float32"):
+    def __init__(
+        self, nets, method, image_size, batch_size, replicas, epoch_steps, seed, coupled_decay=0.0, precision="float32"
+    ):
         super().__init__(name="pcl", dtype=precision)
         self.encoder, self.face_head = nets.encoder, nets.face_head
         self.pose_head, self.decoder = nets.pose_head, nets.decoder
-        self.method, self.replicas, self.seed, self.coupled_decay = method, replicas, seed, coupled_decay
+        self.method, self.batch_size, self.replicas, self.seed, self.coupled_decay = method, batch_size, replicas, seed, coupled_decay
         m = method
         self.face_views = chains.face_views(image_size, m.crop, m.flip_views, m.photometric)
         self.pose_view = chains.pose_view(m.photometric)
@@ -105,7 +108,7 @@ class PCL(keras.Model):
             return alpha[1] * loss, logs
 
         m = self.method
-        parts = [("face", m.face_batch, face)]
+        parts = [("face", self.batch_size, face)]
         if m.reconstruct:
             parts.insert(0, ("pdd", m.pdd_batch, pdd))
         if m.pose_contrast == "pose":

@@ -1,0 +1,1 @@
+"""Measures frozen features; knows nothing of how they were learned."""

@@ -1,0 +1,46 @@
+"""Exports the encoder of a run again, at another size or from its newest checkpoint.
+
+  python -m pcl_tf.export --workdir=runs/vox64 --image_size=100
+"""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import pathlib
+import sys
+
+from absl import app, flags
+
+_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of a run of pcl_tf.train.", required=True)
+_SIZE = flags.DEFINE_integer("image_size", 0, "Side in pixels of the exported encoder; 0 is the training size.")
+
+
+def main(argv):
+    del argv
+    from pcl_tf import recipe as recipes
+    from pcl_tf.methods.build import build_pcl
+    from pcl_tf.training.checkpoints import Checkpoints
+    from pcl_tf.training.loop import export_run
+
+    workdir = pathlib.Path(_WORKDIR.value)
+    if not (workdir / "recipe.json").is_file():
+        print(f"error: --workdir={workdir}: no recipe.json there; it is no folder of pcl_tf.train.", file=sys.stderr)
+        return 2
+    size = _SIZE.value
+    recipe = recipes.resolve(recipes.load(workdir / "recipe.json"))
+    if size and (size < 16 or recipe.network.backbone == "vit_tiny" and size != recipe.image_size):
+        print(f"error: --image_size={size}: at least 16, and a vit_tiny has the size it was trained at.", file=sys.stderr)
+        return 2
+    model = build_pcl(recipe)
+    checkpoints = Checkpoints(model, workdir / "checkpoints", recipe.checkpoint.keep)
+    step = checkpoints.restore()
+    if not step:
+        print(f"error: {workdir / 'checkpoints'} holds no checkpoint to export.", file=sys.stderr)
+        return 2
+    print(export_run(recipe, workdir, model.encoder, step, size or None))
+    return 0
+
+
+if __name__ == "__main__":
+    app.run(main)

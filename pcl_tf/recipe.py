@@ -1,0 +1,125 @@
+"""Recipes: found by name, overridden on the command line, checked, written down."""
+
+import json
+import pathlib
+import sys
+
+from absl import flags
+from ml_collections import ConfigDict
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+class RecipeError(ValueError):
+    """What is wrong with a recipe, in words for the person who typed it."""
+
+
+def find(name):
+    """'vox64:smoke' or 'path/my.py:smoke' -> 'path/of/the/recipe.py:smoke'.
+
+    Raises:
+      RecipeError: there is no such recipe.
+    """
+    stem, _, arg = name.partition(":")
+    places = [pathlib.Path(stem), pathlib.Path("recipes") / f"{stem}.py", ROOT / "recipes" / f"{stem}.py"]
+    for place in places:
+        if place.is_file():
+            return f"{place}:{arg}" if arg else str(place)
+    known = sorted(p.stem for p in (ROOT / "recipes").glob("*.py") if p.stem not in ("__init__", "common"))
+    raise RecipeError(f"--recipe={stem}: no such recipe; known: {', '.join(known)}, or the path of a .py file.")
+
+
+def parse_flags(argv):
+    """absl flags parser that knows recipe names and says errors in one line (exit code 2)."""
+    sys.path.insert(0, str(ROOT))  # recipes import recipes.common
+    try:
+        argv = [f"--recipe={find(a[9:])}" if a.startswith("--recipe=") else a for a in argv]
+        return flags.FLAGS(argv)
+    except (RecipeError, flags.Error, AttributeError, KeyError, TypeError, ValueError) as error:
+        text = error.args[0] if error.args else str(error)
+        key = next((a for a in argv if a.startswith("--recipe.") and a.split("=")[0].split(".")[-1] in str(text)), "")
+        print(f"error: {key + ': ' if key and key not in str(text) else ''}{str(text).strip()}", file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+def resolve(recipe, replicas=1):
+    """Fills in values that follow from others and checks that the run can be done.
+
+    Args:
+      recipe: ConfigDict from a recipe file, overrides applied.
+      replicas: how many replicas share the batch.
+
+    Returns:
+      a locked copy.
+
+    Raises:
+      RecipeError: names the key that is wrong and what would do.
+    """
+    c = recipe.copy_and_resolve_references() if hasattr(recipe, "copy_and_resolve_references") else ConfigDict(recipe)
+    m = c.method
+    with c.unlocked():
+        m.pdd_batch = m.pdd_batch or c.batch_size
+
+    def need(fine, message):
+        if not fine:
+            raise RecipeError(message)
+
+    for key in ("batch_size", "total_steps", "epoch_steps", "image_size"):
+        need(c[key] > 0, f"--recipe.{key} must be positive, not {c[key]}.")
+    used = {"batch_size": c.batch_size}
+    if m.reconstruct:
+        used["method.pdd_batch"] = m.pdd_batch
+        side = c.image_size
+        need(side >= 16 and side & (side - 1) == 0, f"--recipe.image_size must be a power of two >= 16, not {side}.")
+    if m.pose_contrast == "pose":
+        used["method.pose_batch"] = m.pose_batch
+        need(m.negatives_per_image > 1, "--recipe.method.negatives_per_image must be at least 2.")
+    for key, value in used.items():
+        need(value <= c.batch_size, f"--recipe.{key}={value} is more than --recipe.batch_size={c.batch_size}.")
+        need(value % replicas == 0, f"--recipe.{key}={value} cannot be shared by {replicas} replicas.")
+    need(c.batch_size > 1, "--recipe.batch_size must be at least 2: one image has no negatives.")
+    choices = {
+        "update": ("joint", "alternating"),
+        "orthogonality": ("per_sample", "cross_correlation", "none"),
+        "pose_contrast": ("pose", "face_style", "none"),
+        "pose_negatives": ("own_flip", "official_layout"),
+    }
+    for key, known in choices.items():
+        need(m[key] in known, f"--recipe.method.{key}={m[key]}: not one of {', '.join(known)}.")
+    return c.lock()
+
+
+# Where and how long a run watches and saves does not change what it computes.
+FREE_KEYS = ("checkpoint.", "watch.", "data.source", "data.max_bad_share")
+
+
+def flatten(recipe):
+    """Nested dict -> {'method.crop': ...}."""
+    out = {}
+    for key, value in recipe.items():
+        if hasattr(value, "items"):
+            out.update({f"{key}.{k}": v for k, v in flatten(value).items()})
+        else:
+            out[key] = value
+    return out
+
+
+def differences(ours, theirs):
+    """Keys whose values differ between two recipes and that change what is computed.
+
+    Returns:
+      list of 'key: theirs -> ours'.
+    """
+    a, b = flatten(ours), flatten(theirs)
+    keys = [k for k in sorted(a.keys() | b.keys()) if not k.startswith(FREE_KEYS)]
+    return [f"{k}: {b.get(k)} -> {a.get(k)}" for k in keys if a.get(k) != b.get(k)]
+
+
+def to_json(recipe):
+    """The recipe as JSON text, keys sorted."""
+    return json.dumps(recipe.to_dict(), indent=1, sort_keys=True) + "\n"
+
+
+def load(path):
+    """ConfigDict of a recipe.json."""
+    return ConfigDict(json.loads(pathlib.Path(path).read_text())).lock()

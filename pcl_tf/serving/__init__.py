@@ -1,0 +1,1 @@
+"""The frozen encoder: SavedModel signatures and version folders."""

@@ -1,0 +1,40 @@
+"""The one place that chooses how a run is spread over devices."""
+
+import os
+
+import tensorflow as tf
+
+STRATEGIES = ("auto", "one", "mirrored")
+
+
+def make_strategy(name="auto"):
+    """Makes the distribution strategy.
+
+    Args:
+      name: 'one' device; 'mirrored' over all GPUs, or over the logical CPUs where there is
+        none (set PCL_LOGICAL_CPUS=2 to try two replicas without a GPU); 'auto', mirrored
+        from two GPUs on.
+
+    Returns:
+      tf.distribute.Strategy.
+
+    Raises:
+      ValueError: unknown name.
+    """
+    if name not in STRATEGIES:
+        raise ValueError(f"--strategy={name}: not one of {', '.join(STRATEGIES)}.")
+    _split_cpu()
+    gpus = tf.config.list_physical_devices("GPU")
+    for gpu in gpus:
+        tf.config.experimental.set_memory_growth(gpu, True)
+    if name == "mirrored" or (name == "auto" and len(gpus) > 1):
+        devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+        return tf.distribute.MirroredStrategy([d.name for d in devices])
+    return tf.distribute.get_strategy()  # the default: one device, no overhead
+
+
+def _split_cpu():
+    count = int(os.environ.get("PCL_LOGICAL_CPUS", "1"))
+    if count > 1:
+        cpu = tf.config.list_physical_devices("CPU")[0]
+        tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * count)

@@ -1,0 +1,116 @@
+"""Pre-trains PCL: faces in, an exported encoder out.
+
+  python -m pcl_tf.train --recipe=quickstart --workdir=runs/quickstart
+  python -m pcl_tf.train --recipe=vox64 --data=DIR_OR_ZIP --workdir=runs/vox64
+  python -m pcl_tf.train --recipe=vox64:smoke --workdir=/tmp/smoke --recipe.batch_size=64
+
+The same command on the same workdir resumes. Exit codes: 0 finished; 2 a flag, the recipe, the data
+or the workdir is wrong; 3 a loss became NaN or infinite; 130 and 143 saved and stopped by Ctrl-C and SIGTERM.
+"""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import signal
+import sys
+
+from absl import app, flags
+from ml_collections import config_flags
+
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+
+_RECIPE = config_flags.DEFINE_config_file(
+    "recipe", None, "Recipe NAME[:ARG]; any value is overridden by --recipe.KEY=VALUE.", lock_config=True
+)
+_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run: checkpoints, logs, export. Resumed if it exists.")
+_DATA = flags.DEFINE_string(
+    "data", None, "Folder, tree of folders or zip of face images, tfds:NAME[:SPLIT], or synthetic; commas join several."
+)
+_PRECISION = flags.DEFINE_enum("precision", "float32", PRECISIONS, "Arithmetic of the networks; losses stay float32.")
+_STRATEGY = flags.DEFINE_enum(
+    "strategy", "auto", ("auto", "one", "mirrored"), "Devices: auto uses all GPUs, one uses one, mirrored forces copies."
+)
+_DETERMINISTIC = flags.DEFINE_bool("deterministic", False, "Bit-for-bit repeatable operations, somewhat slower.")
+
+
+def _prepare():
+    """Reads the flags into (recipe, strategy). Raises RecipeError and ValueError."""
+    import tensorflow as tf
+
+    from pcl_tf import recipe as recipes
+    from pcl_tf.strategy import make_strategy
+
+    if _DETERMINISTIC.value:
+        tf.config.experimental.enable_op_determinism()
+    strategy = make_strategy(_STRATEGY.value)
+    recipe = _RECIPE.value
+    if _DATA.value:
+        recipe.data.source = _DATA.value
+    return recipes.resolve(recipe, strategy.num_replicas_in_sync), strategy
+
+
+def main(argv):
+    if len(argv) > 1:
+        print(f"error: unexpected argument {argv[1]}; see --help.", file=sys.stderr)
+        return 2
+    for flag, value in (("recipe", _RECIPE.value), ("workdir", _WORKDIR.value)):
+        if not value:
+            print(f"error: --{flag} is needed, for instance --{flag}={'quickstart' if flag == 'recipe' else 'runs/quickstart'}", file=sys.stderr)
+            return 2
+    from pcl_tf.data.sources import DataError
+    from pcl_tf.recipe import RecipeError
+    from pcl_tf.training.callbacks import NotFinite
+    from pcl_tf.training.loop import Interrupted, run
+    from pcl_tf.training.workdir import Workdir, WorkdirError
+
+    workdir = None
+    try:
+        recipe, strategy = _prepare()
+        if not recipe.data.source:
+            from pcl_tf.data.sources import VOXCELEB_HELP
+
+            raise DataError(VOXCELEB_HELP)
+        workdir = Workdir(_WORKDIR.value, recipe)
+        run(recipe, workdir, strategy, _PRECISION.value)
+    except (DataError, RecipeError, WorkdirError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except NotFinite as error:
+        print(f"error: {error} The last good checkpoint is kept in {workdir / 'checkpoints'}.", file=sys.stderr)
+        return 3
+    except Interrupted as stopped:
+        number, step = stopped.args
+        print(f"Saved at step {step}; the same command resumes.", flush=True)
+        return 128 + number
+    _next_commands(workdir)
+    return 0
+
+
+def _next_commands(workdir):
+    w = workdir.path
+    print(
+        f"""
+{w}/export holds the encoder, {w}/reconstructions.png what the decoder sees. Next:
+  tensorboard --logdir={w}/logs
+  python -m pcl_tf.export --workdir={w} --image_size=100
+  python -c "import tensorflow as tf; print(tf.saved_model.load('{w / _latest(w)}').signatures)"
+""",
+        flush=True,
+    )
+
+
+def _latest(w):
+    return max((w / "export").iterdir(), key=lambda p: int(p.name)).relative_to(w)
+
+
+def cli():
+    """Entry point."""
+    from pcl_tf.recipe import parse_flags
+
+    app.run(main, flags_parser=parse_flags)
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # before training has begun there is nothing to save
+    cli()

@@ -1,0 +1,135 @@
+"""What happens around the steps: watching, saving, stopping."""
+
+import math
+import signal
+import time
+
+import keras
+import tensorflow as tf
+
+BAR = ("loss", "loss_dis", "loss_face", "loss_pose", "face_accuracy", "pose_accuracy")
+
+
+class NotFinite(RuntimeError):
+    """A loss became NaN or infinite."""
+
+
+class StopOnNotFinite(keras.callbacks.Callback):
+    """Stops the run with the step and the offending terms before anything bad is saved."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        bad = [f"{k} = {v}" for k, v in logs.items() if k.startswith("loss") and not math.isfinite(v)]
+        if bad:
+            step = int(self.model.step.numpy())
+            raise NotFinite(f"step {step}: {', '.join(bad)}.")
+
+
+class Scalars(keras.callbacks.Callback):
+    """TensorBoard scalars: every logged number, averaged over ``every`` steps, and images per second.
+
+    Also leaves only the main numbers for the progress bar, which stands behind
+    this callback in the list.
+
+    Args:
+      writer: tf.summary writer.
+      every: steps between points.
+      batch: images per step.
+    """
+
+    def __init__(self, writer, every, batch):
+        super().__init__()
+        self.writer, self.every, self.batch = writer, every, batch
+        self.sums, self.count = {}, 0
+        self.start = None
+        self.last = {}
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self.start = self.start or time.perf_counter()
+
+    def on_train_batch_end(self, batch, logs=None):
+        for k, v in logs.items():
+            self.sums[k] = self.sums.get(k, 0.0) + v
+        self.count += 1
+        rate = self.count * self.batch / (time.perf_counter() - self.start)
+        step = int(self.model.step.numpy())
+        if step % self.every == 0:
+            self.last = {k: v / self.count for k, v in self.sums.items()}
+            self.last["images_per_second"] = rate
+            with self.writer.as_default(step):
+                for k, v in self.last.items():
+                    tf.summary.scalar(_group(k), v)
+            self.writer.flush()
+            self.sums, self.count, self.start = {}, 0, None
+        for k in list(logs):
+            if k not in BAR:
+                del logs[k]
+        logs["images/s"] = rate
+
+
+def _group(name):
+    for prefix in ("loss", "alpha"):
+        if name.startswith(prefix):
+            return f"{prefix}/{name.removeprefix(prefix).strip('_') or 'total'}"
+    return f"train/{name}"
+
+
+class Save(keras.callbacks.Callback):
+    """Saves every ``every`` steps and at the end of training.
+
+    Args:
+      checkpoints: ``Checkpoints``.
+      every: steps.
+    """
+
+    def __init__(self, checkpoints, every):
+        super().__init__()
+        self.checkpoints, self.every, self.saved = checkpoints, every, None
+
+    def on_train_batch_end(self, batch, logs=None):
+        step = int(self.model.step.numpy())
+        if step % self.every == 0:
+            self.save(step)
+
+    def save(self, step=None):
+        """Saves now, unless this step is saved already."""
+        step = int(self.model.step.numpy()) if step is None else step
+        if step != self.saved:
+            self.checkpoints.save(step)
+            self.saved = step
+
+
+class StopOnSignal(keras.callbacks.Callback):
+    """SIGTERM and Ctrl-C end the run after the step at hand; a second Ctrl-C ends it at once.
+
+    Attributes:
+      received: the signal's number, or None.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.received = None
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._handle)
+
+    def _handle(self, number, frame):
+        if self.received == signal.SIGINT == number:
+            raise KeyboardInterrupt
+        self.received = number
+        print(f"\n{signal.Signals(number).name}: saving after this step ...", flush=True)
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.received:
+            self.model.stop_training = True
+
+
+class Every(keras.callbacks.Callback):
+    """Calls ``action(step)`` every ``steps`` steps."""
+
+    def __init__(self, steps, action):
+        super().__init__()
+        self.steps, self.action = steps, action
+
+    def on_train_batch_end(self, batch, logs=None):
+        step = int(self.model.step.numpy())
+        if self.steps and step % self.steps == 0:
+            self.action(step)

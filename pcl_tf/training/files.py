@@ -1,0 +1,19 @@
+"""Files that are either whole or not there."""
+
+import os
+import pathlib
+
+
+def write_atomically(path, data):
+    """Writes text or bytes aside, syncs, and renames into place."""
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with open(aside, "wb") as f:
+            f.write(data.encode() if isinstance(data, str) else data)
+            f.flush()
+            os.fsync(f.fileno())
+        os.replace(aside, path)
+    finally:
+        aside.unlink(missing_ok=True)

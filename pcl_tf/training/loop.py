@@ -1,0 +1,144 @@
+"""A whole run: data, model, resume, fit, export, result."""
+
+import json
+import platform
+import time
+
+import tensorflow as tf
+
+from pcl_tf import recipe as recipes
+from pcl_tf.data.cache import decoded_faces
+from pcl_tf.data.pipeline import batches
+from pcl_tf.data.sources import open_source
+from pcl_tf.evaluation import generated
+from pcl_tf.methods.build import build_encoder, build_pcl, images_per_step
+from pcl_tf.seeds import seed_everything
+from pcl_tf.serving.export import save_backbone, save_export
+from pcl_tf.training import callbacks as cb
+from pcl_tf.training.checkpoints import Checkpoints
+from pcl_tf.training.files import write_atomically
+from pcl_tf.training.watch import Watcher, embedder
+
+
+class Interrupted(Exception):
+    """A signal ended the run after its state was saved. Args: number of the signal, step."""
+
+
+def load_faces(recipe, workdir):
+    """The decoded faces a recipe asks for."""
+    d = recipe.data
+    source = open_source(d.source, d.synthetic_images, recipe.image_size)
+    return decoded_faces(source, recipe.image_size, workdir / "cache", d.max_bad_share)
+
+
+def run(recipe, workdir, strategy, precision):
+    """Trains from where the workdir stands to the recipe's last step, then exports.
+
+    Args:
+      recipe: resolved recipe.
+      workdir: opened ``Workdir``.
+      strategy: tf.distribute.Strategy.
+      precision: dtype policy name.
+
+    Returns:
+      dict, what ``result.json`` says.
+
+    Raises:
+      NotFinite, DataError, Interrupted.
+    """
+    seed_everything(recipe.seed)
+    faces = load_faces(recipe, workdir)
+    replicas = strategy.num_replicas_in_sync
+    with strategy.scope():
+        model = build_pcl(recipe, precision, replicas)
+    untrained = _probe(recipe, model)  # before anything is restored: the same network on every resume
+
+    checkpoints = Checkpoints(model, workdir / "checkpoints", recipe.checkpoint.keep)
+    step = checkpoints.restore()
+    print(f"resuming at step {step}" if step else f"training on {len(faces)} faces", flush=True)
+    writer = tf.summary.create_file_writer(str(workdir / "logs"))
+    watcher = Watcher(model, writer, faces, workdir.path, recipe.watch.labelled)
+    stop, scalars = cb.StopOnSignal(), cb.Scalars(writer, recipe.watch.log_every, images_per_step(recipe))
+    save = cb.Save(checkpoints, recipe.checkpoint.every)
+    began, first = time.perf_counter(), step
+    # Checked before saved: a state that produced NaN never replaces a good one.
+    _fit(
+        model,
+        strategy,
+        recipe,
+        faces,
+        step,
+        [cb.StopOnNotFinite(), scalars, save, cb.Every(recipe.watch.images_every, watcher), stop],
+    )
+    step = int(model.step.numpy())
+    save.save()
+    if stop.received:
+        raise Interrupted(stop.received, step)
+    seconds = time.perf_counter() - began
+
+    export = export_run(recipe, workdir, model.encoder, step)
+    if model.decoder is not None:
+        watcher.draw(step)
+    result = {
+        "step": step,
+        "faces": int(len(faces)),
+        "precision": precision,
+        "replicas": replicas,
+        "tensorflow": tf.__version__,
+        "python": platform.python_version(),
+        "seconds_per_step": seconds / max(1, step - first),
+        "last": {k: float(v) for k, v in scalars.last.items()},
+        "export": str(export.relative_to(workdir.path)),
+    }
+    if untrained:
+        rows = {"untrained": untrained, "trained": _probe(recipe, model)}
+        result["generated_faces"] = rows
+        print(generated.table(rows), flush=True)
+    write_atomically(workdir / "result.json", json.dumps(result, indent=1, sort_keys=True) + "\n")
+    return result
+
+
+def _probe(recipe, model):
+    if recipe.data.source != "synthetic":
+        return None
+    return generated.measure(embedder(model), recipe.image_size)
+
+
+def _fit(model, strategy, recipe, faces, step, callbacks):
+    """model.fit in recipe epochs; the first is cut short where a run resumes inside one."""
+    length = recipe.epoch_steps
+    while step < recipe.total_steps and not model.stop_training:
+        steps = min(length - step % length, recipe.total_steps - step)
+        epoch = step // length
+        # Whole epochs go to fit in one call; a partial one by itself.
+        epochs = (recipe.total_steps - step) // length if steps == length else 1
+        data = batches(faces, images_per_step(recipe), recipe.seed, step, step + steps * epochs)
+        model.fit(
+            strategy.experimental_distribute_dataset(data) if strategy.num_replicas_in_sync > 1 else data,
+            initial_epoch=epoch,
+            epochs=epoch + epochs,
+            steps_per_epoch=steps,
+            callbacks=callbacks,
+            verbose="auto",
+        )
+        step = int(model.step.numpy())
+
+
+def export_run(recipe, workdir, trained, step, image_size=None):
+    """Writes ``export/<step>`` and ``backbone.keras`` of a workdir.
+
+    Args:
+      recipe: resolved recipe.
+      workdir: its folder (supports ``/``).
+      trained: encoder with the weights, any precision.
+      step: the version.
+      image_size: side in pixels, by default the recipe's.
+
+    Returns:
+      path of the export.
+    """
+    size = image_size or recipe.image_size
+    frozen = build_encoder(recipe, "float32", size)
+    frozen.set_weights(trained.get_weights())
+    save_backbone(frozen, workdir / "backbone.keras")
+    return save_export(frozen, workdir / "export", step, size, recipes.to_json(recipe))

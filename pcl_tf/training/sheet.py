@@ -1,0 +1,52 @@
+"""Reconstruction sheets as in Fig. 4: what the decoder makes of every combination of features."""
+
+import io
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from pcl_tf.losses.reconstruction import COMBINATIONS, combine
+
+COLUMNS = ("source", "mirror", *COMBINATIONS, "face", "pose")
+
+
+def reconstructions(model, faces):
+    """Rebuilds faces from their features.
+
+    Args:
+      model: has ``encoder`` and ``decoder``.
+      faces: uint8 [N, S, S, 3].
+
+    Returns:
+      float32 [N, 8, S, S, 3] in [0, 1], columns as in ``COLUMNS``.
+    """
+    images = np.asarray(faces, np.float32) / 255.0
+    mirror = images[:, :, ::-1]
+    out = model.encoder(np.concatenate([images, mirror]), training=False)
+    n = len(images)
+    face, pose = out["face"], out["pose"]
+    codes = combine(face[:n], pose[:n], face[n:], pose[n:])
+    parts = [np.asarray(model.decoder(c, training=False)) for c in (codes, face[:n], pose[:n])]
+    decoded = np.concatenate(parts).reshape(6, n, *images.shape[1:])
+    return np.clip(np.concatenate([images[None], mirror[None], decoded]).swapaxes(0, 1), 0, 1)
+
+
+def draw(columns, scale=1):
+    """Draws a sheet with column titles: float32 [N, 8, S, S, 3] -> PIL image."""
+    n, k, side = columns.shape[:3]
+    grid = (columns.transpose(0, 2, 1, 3, 4).reshape(n * side, k * side, 3) * 255 + 0.5).astype(np.uint8)
+    grid = Image.fromarray(grid).resize((k * side * scale, n * side * scale), Image.Resampling.NEAREST)
+    sheet = Image.new("RGB", (grid.width, grid.height + 26), "white")
+    sheet.paste(grid, (0, 26))
+    pen = ImageDraw.Draw(sheet)
+    for i, title in enumerate(COLUMNS):
+        text = title.replace("mirror_", "m.").replace("+", "\n+")
+        pen.multiline_text((i * side * scale + 3, 1), text, fill="black", font_size=10, spacing=1)
+    return sheet
+
+
+def png(sheet):
+    """PNG bytes of a PIL image."""
+    buffer = io.BytesIO()
+    sheet.save(buffer, "PNG")
+    return buffer.getvalue()

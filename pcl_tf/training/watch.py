@@ -1,0 +1,64 @@
+"""Pictures and probes during training, into TensorBoard and the workdir."""
+
+import numpy as np
+import tensorflow as tf
+
+from pcl_tf.data.labelled import class_folders
+from pcl_tf.evaluation.knn import knn_accuracy
+from pcl_tf.training import sheet
+from pcl_tf.training.files import write_atomically
+
+
+def embedder(model, batch=200):
+    """uint8 [N, S, S, 3] -> dict of float32 [N, D], whatever the model's precision."""
+    run = tf.function(lambda x: model(x, training=False), reduce_retracing=True)
+
+    def embed(faces):
+        parts = [run(tf.cast(faces[i : i + batch], tf.float32) / 255.0) for i in range(0, len(faces), batch)]
+        return {k: np.concatenate([tf.cast(p[k], tf.float32).numpy() for p in parts]) for k in parts[0]}
+
+    return embed
+
+
+class Watcher:
+    """Writes what a person would look at.
+
+    Args:
+      model: PCL.
+      writer: tf.summary writer.
+      faces: uint8 array of the training faces; the first eight are drawn.
+      folder: of the PNG sheets.
+      labelled: folder of class folders for the online k-NN probe, or ''.
+    """
+
+    def __init__(self, model, writer, faces, folder, labelled=""):
+        self.model, self.writer, self.folder = model, writer, folder
+        self.faces = np.array(faces[:8])
+        self.embed = embedder(model)
+        self.labelled = class_folders(labelled, faces.shape[1]) if labelled else None
+
+    def __call__(self, step):
+        if self.model.decoder is not None:
+            self.draw(step)
+        if self.labelled:
+            self.probe(step)
+
+    def draw(self, step):
+        """Writes the reconstruction sheet; returns its path."""
+        columns = sheet.reconstructions(self.model, self.faces)
+        picture = sheet.draw(columns, scale=max(1, 96 // columns.shape[2]))
+        path = self.folder / "reconstructions.png"
+        write_atomically(path, sheet.png(picture))
+        with self.writer.as_default(step):
+            tf.summary.image("reconstructions", np.asarray(picture)[None])
+        self.writer.flush()
+        return path
+
+    def probe(self, step):
+        """k-NN accuracy of each feature on the labelled folder: even rows vote on odd ones."""
+        images, labels, _ = self.labelled
+        with self.writer.as_default(step):
+            for key, x in self.embed(images).items():
+                accuracy = knn_accuracy(x[::2], labels[::2], x[1::2], labels[1::2])
+                tf.summary.scalar(f"knn/{key}", accuracy)
+        self.writer.flush()

@@ -1,0 +1,56 @@
+"""The folder of a run: one process at a time, one recipe for ever."""
+
+import fcntl
+import os
+import pathlib
+
+from pcl_tf import recipe as recipes
+from pcl_tf.training.files import write_atomically
+
+
+class WorkdirError(RuntimeError):
+    """Why a workdir cannot be used."""
+
+
+class Workdir:
+    """Opens, locks and checks a workdir. The lock lasts as long as the process.
+
+    Args:
+      path: the folder; made if it is not there.
+      recipe: resolved recipe of this run.
+
+    Raises:
+      WorkdirError: another process holds it, or another recipe made it.
+    """
+
+    def __init__(self, path, recipe):
+        self.path = pathlib.Path(path)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._lock = open(self.path / ".lock", "a+")
+        except OSError as error:
+            raise WorkdirError(f"--workdir={path}: cannot be written ({error}).") from error
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self._lock.seek(0)
+            owner = self._lock.read().strip()
+            raise WorkdirError(
+                f"--workdir={path}: process {owner or 'unknown'} is already training here; give another --workdir."
+            ) from None
+        self._lock.truncate(0)
+        self._lock.write(f"{os.getpid()}\n")
+        self._lock.flush()
+        written = self.path / "recipe.json"
+        if written.exists():
+            changed = recipes.differences(recipe, recipes.load(written))
+            if changed:
+                raise WorkdirError(
+                    f"--workdir={path} was made by another recipe:\n  "
+                    + "\n  ".join(changed)
+                    + "\nGive another --workdir, or the values it was made with."
+                )
+        write_atomically(written, recipes.to_json(recipe))
+
+    def __truediv__(self, name):
+        return self.path / name
