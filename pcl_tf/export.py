@@ -1,6 +1,6 @@
 """Exports the encoder of a run again, at another size or from its newest checkpoint.
 
-  python -m pcl_tf.export --workdir=runs/vox64 --image_size=100
+python -m pcl_tf.export --workdir=runs/vox64 --image_size=100
 """
 
 import os
@@ -30,7 +30,9 @@ def main(argv):
     size = _SIZE.value
     recipe = recipes.resolve(recipes.load(workdir / "recipe.json"))
     if size and (size < 16 or recipe.network.backbone == "vit_tiny" and size != recipe.image_size):
-        print(f"error: --image_size={size}: at least 16, and a vit_tiny has the size it was trained at.", file=sys.stderr)
+        print(
+            f"error: --image_size={size}: at least 16, and a vit_tiny has the size it was trained at.", file=sys.stderr
+        )
         return 2
     model = build_pcl(recipe)
     checkpoints = Checkpoints(model, workdir / "checkpoints", recipe.checkpoint.keep)

@@ -29,7 +29,10 @@ _DATA = flags.DEFINE_string(
 )
 _PRECISION = flags.DEFINE_enum("precision", "float32", PRECISIONS, "Arithmetic of the networks; losses stay float32.")
 _STRATEGY = flags.DEFINE_enum(
-    "strategy", "auto", ("auto", "one", "mirrored"), "Devices: auto uses all GPUs, one uses one, mirrored forces copies."
+    "strategy",
+    "auto",
+    ("auto", "one", "mirrored"),
+    "Devices: auto uses all GPUs, one uses one, mirrored forces copies.",
 )
 _DETERMINISTIC = flags.DEFINE_bool("deterministic", False, "Bit-for-bit repeatable operations, somewhat slower.")
 
@@ -56,7 +59,10 @@ def main(argv):
         return 2
     for flag, value in (("recipe", _RECIPE.value), ("workdir", _WORKDIR.value)):
         if not value:
-            print(f"error: --{flag} is needed, for instance --{flag}={'quickstart' if flag == 'recipe' else 'runs/quickstart'}", file=sys.stderr)
+            print(
+                f"error: --{flag} is needed, for instance --{flag}={'quickstart' if flag == 'recipe' else 'runs/quickstart'}",
+                file=sys.stderr,
+            )
             return 2
     from pcl_tf.data.sources import DataError
     from pcl_tf.recipe import RecipeError

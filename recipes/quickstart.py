@@ -1,6 +1,6 @@
 """A PCL run to watch: generated faces, two CPU cores, under four minutes.
 
-  python -m pcl_tf.train --recipe=quickstart --workdir=runs/quickstart
+python -m pcl_tf.train --recipe=quickstart --workdir=runs/quickstart
 """
 
 from recipes import common

@@ -75,9 +75,10 @@ def _decode(source, size, path, bad_path, max_bad_share):
     bad, kept = [], 0
     faces = np.lib.format.open_memmap(aside, "w+", np.uint8, (source.count, size, size, 3))
     try:
-        with ThreadPoolExecutor(os.cpu_count()) as pool, tqdm(
-            total=source.count, desc="decoding faces", unit="img", file=sys.stderr, mininterval=1.0
-        ) as bar:
+        with (
+            ThreadPoolExecutor(os.cpu_count()) as pool,
+            tqdm(total=source.count, desc="decoding faces", unit="img", file=sys.stderr, mininterval=1.0) as bar,
+        ):
             items = source.items()
             while chunk := list(islice(items, _CHUNK)):
                 for name, face, error in pool.map(one, chunk):

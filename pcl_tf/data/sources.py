@@ -102,9 +102,7 @@ def tfds_dataset(name):
     try:
         builder = tfds.builder(name)
         # Encoded bytes, so that decoding happens where all other images are decoded.
-        dataset = builder.as_dataset(
-            split=split, decoders={"image": tfds.decode.SkipDecoding()}, shuffle_files=False
-        )
+        dataset = builder.as_dataset(split=split, decoders={"image": tfds.decode.SkipDecoding()}, shuffle_files=False)
     except Exception as error:  # TFDS raises a dozen kinds; all mean the same to the user
         raise DataError(f"--data=tfds:{name}: {type(error).__name__}: {error}") from error
     count = builder.info.splits[split].num_examples

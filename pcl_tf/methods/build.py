@@ -54,7 +54,9 @@ def build_pcl(recipe, precision="float32", replicas=1):
         decoder=decoder(features, recipe.image_size, n.width, precision, synchronized) if m.reconstruct else None,
     )
     coupled = o.decay if o.decay_kind == "coupled" else 0.0
-    model = PCL(nets, m, recipe.image_size, recipe.batch_size, replicas, recipe.epoch_steps, recipe.seed, coupled, precision)
+    model = PCL(
+        nets, m, recipe.image_size, recipe.batch_size, replicas, recipe.epoch_steps, recipe.seed, coupled, precision
+    )
     k = updates_per_step(recipe)
     model.compile(
         optimizer=optimizer(

@@ -6,7 +6,9 @@ import keras
 def schedule(base, total, warmup=0):
     """Cosine to 0 with linear warm-up; total and warmup in optimiser updates."""
     if warmup:
-        return keras.optimizers.schedules.CosineDecay(0.0, max(1, total - warmup), 0.0, warmup_target=base, warmup_steps=warmup)
+        return keras.optimizers.schedules.CosineDecay(
+            0.0, max(1, total - warmup), 0.0, warmup_target=base, warmup_steps=warmup
+        )
     return keras.optimizers.schedules.CosineDecay(base, max(1, total))
 
 

@@ -35,7 +35,13 @@ class PCL(keras.Model):
         super().__init__(name="pcl", dtype=precision)
         self.encoder, self.face_head = nets.encoder, nets.face_head
         self.pose_head, self.decoder = nets.pose_head, nets.decoder
-        self.method, self.batch_size, self.replicas, self.seed, self.coupled_decay = method, batch_size, replicas, seed, coupled_decay
+        self.method, self.batch_size, self.replicas, self.seed, self.coupled_decay = (
+            method,
+            batch_size,
+            replicas,
+            seed,
+            coupled_decay,
+        )
         m = method
         self.face_views = chains.face_views(image_size, m.crop, m.flip_views, m.photometric)
         self.pose_view = chains.pose_view(m.photometric)
@@ -60,9 +66,7 @@ class PCL(keras.Model):
 
     def _pdd(self, images, draws):
         m = self.method
-        return terms.pdd_term(
-            self, images, draws.named("pdd"), self.augment, m.recon_noise_std, m.orthogonality
-        )
+        return terms.pdd_term(self, images, draws.named("pdd"), self.augment, m.recon_noise_std, m.orthogonality)
 
     def _face(self, images, draws):
         m = self.method

@@ -4,7 +4,6 @@ Only stock Keras layers and ``keras.ops`` are used, so that a saved backbone
 loads with ``keras.models.load_model`` where pcl_tf is not installed.
 """
 
-import keras
 from keras import layers, ops
 
 from pcl_tf.networks.initializers import he_fan_out
@@ -38,9 +37,7 @@ def conv(x, filters, kernel, dtype, name, strides=1, activate=True):
     if strides > 1:
         x = layers.ZeroPadding2D(kernel // 2, dtype=dtype, name=f"{name}_pad")(x)
         padding = "valid"
-    x = layers.Conv2D(
-        filters, kernel, strides, padding, kernel_initializer=he_fan_out(), dtype=dtype, name=name
-    )(x)
+    x = layers.Conv2D(filters, kernel, strides, padding, kernel_initializer=he_fan_out(), dtype=dtype, name=name)(x)
     return leaky(x, dtype, f"{name}_leaky") if activate else x
 
 

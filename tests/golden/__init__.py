@@ -62,7 +62,9 @@ ENCODER = {
 
 def _set(layer, weights, torch_name):
     kernel = weights[f"{torch_name}.weight"]
-    rest = [weights[f"{torch_name}.{n}"] for n in ("bias", "running_mean", "running_var") if f"{torch_name}.{n}" in weights]
+    rest = [
+        weights[f"{torch_name}.{n}"] for n in ("bias", "running_mean", "running_var") if f"{torch_name}.{n}" in weights
+    ]
     kernel = kernel.transpose(2, 3, 1, 0) if kernel.ndim == 4 else kernel.T
     layer.set_weights([kernel, *rest])
 
