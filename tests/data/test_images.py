@@ -1,0 +1,94 @@
+"""Real files of every common kind decode to the same upright square RGB face."""
+
+import io
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from pcl_tf.data.images import decode_image
+
+
+def picture(height=80, width=80):
+    """Smooth, coloured, and different in every corner."""
+    y, x = np.mgrid[0:height, 0:width].astype("float32")
+    return np.stack([255 * y / height, 255 * x / width, 127 * (x / width) * (y / height)], -1).astype("uint8")
+
+
+def encoded(image, kind, **options):
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def decode(data, size=40):
+    return decode_image(tf.constant(data), size).numpy()
+
+
+def expected(image, size=40):
+    return np.asarray(image.convert("RGB").resize((size, size), Image.Resampling.BILINEAR)).astype(int)
+
+
+RGB = Image.fromarray(picture())
+KINDS = {
+    "jpeg": (encoded(RGB, "JPEG", quality=95), RGB),
+    "progressive": (encoded(RGB, "JPEG", quality=95, progressive=True), RGB),
+    "png": (encoded(RGB, "PNG"), RGB),
+    "bmp": (encoded(RGB, "BMP"), RGB),
+    "gray jpeg": (encoded(RGB.convert("L"), "JPEG", quality=95), RGB.convert("L")),
+    "gray png": (encoded(RGB.convert("L"), "PNG"), RGB.convert("L")),
+    "palette": (encoded(RGB.quantize(64), "PNG"), RGB.quantize(64)),
+    "alpha": (encoded(RGB.convert("RGBA"), "PNG"), RGB),
+    "gray alpha": (encoded(RGB.convert("LA"), "PNG"), RGB.convert("L")),
+    "cmyk": (encoded(RGB.convert("CMYK"), "JPEG", quality=95), RGB),
+    "16 bit": (
+        encoded(Image.fromarray((picture()[..., 0].astype("uint16") * 257)), "PNG"),
+        Image.fromarray(picture()[..., 0]),
+    ),
+    "gif": (
+        encoded(
+            RGB.quantize(128), "GIF", save_all=True, append_images=[Image.new("P", (80, 80))], duration=50
+        ),
+        RGB.quantize(128),
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_kinds(kind):
+    data, image = KINDS[kind]
+    out = decode(data)
+    assert out.shape == (40, 40, 3) and out.dtype == np.uint8
+    assert np.abs(out.astype(int) - expected(image)).mean() < 3
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("endian", ["<", ">"])
+def test_exif_orientation(orientation, endian):
+    exif = Image.Exif()
+    exif.endian = endian
+    exif[0x0112] = orientation
+    data = encoded(RGB, "JPEG", quality=95, exif=exif.tobytes())
+    from PIL import ImageOps
+
+    upright = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
+    assert np.abs(decode(data).astype(int) - expected(upright)).mean() < 3
+
+
+def test_the_middle_of_an_oblong_is_taken():
+    image = Image.fromarray(picture(80, 120))
+    assert np.abs(decode(encoded(image, "PNG")).astype(int) - expected(image.crop((20, 0, 100, 80)))).mean() < 3
+
+
+@pytest.mark.parametrize("data", [b"", b"not an image", KINDS["jpeg"][0][:300], KINDS["png"][0][:100]])
+def test_what_is_no_image_raises(data):
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        decode(data)
+
+
+def test_shrinking_is_antialiased():
+    stripes = np.zeros((64, 64, 3), "uint8")
+    stripes[:, ::2] = 255
+    out = decode(encoded(Image.fromarray(stripes), "PNG"), 16)
+    assert np.abs(out[:, 2:-2].astype(int) - 127).max() < 12

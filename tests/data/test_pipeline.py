@@ -1,0 +1,125 @@
+"""Sources, the decoded cache and the order of batches."""
+
+import io
+import zipfile
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pcl_tf.data.cache import decoded_faces
+from pcl_tf.data.pipeline import Order, batches
+from pcl_tf.data.sources import DataError, open_source
+from pcl_tf.data.synthetic import MAX_ANGLES, render, sample_labels
+
+
+def jpeg(value):
+    buffer = io.BytesIO()
+    Image.new("RGB", (20, 20), (value, value, value)).save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def tree(tmp_path):
+    root = tmp_path / "faces"
+    for i in range(12):
+        folder = root / f"person{i % 3}"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{i:02}.jpg").write_bytes(jpeg(20 * i))
+    return root
+
+
+def values(faces):
+    return sorted(int(f.mean() / 20 + 0.5) for f in faces)
+
+
+def open_faces(path, tmp_path, bad=0.05):
+    return decoded_faces(open_source(str(path), 8, 16), 16, tmp_path / "cache", bad)
+
+
+def test_tree_and_zip_hold_the_same_faces(tree, tmp_path):
+    archive = tmp_path / "faces.zip"
+    with zipfile.ZipFile(archive, "w") as z:
+        for p in tree.rglob("*.jpg"):
+            z.write(p, p.relative_to(tree))
+        z.writestr("README.txt", "no image")
+    assert values(open_faces(tree, tmp_path)) == values(open_faces(archive, tmp_path)) == list(range(12))
+
+
+def test_several_sources_join(tree, tmp_path):
+    faces = open_faces(f"{tree}/person0,{tree}/person1", tmp_path)
+    assert values(faces) == [0, 1, 3, 4, 6, 7, 9, 10]
+
+
+def test_the_cache_is_used_and_follows_changes(tree, tmp_path):
+    first = open_faces(tree, tmp_path)
+    assert len(list((tmp_path / "cache").glob("*.npy"))) == 1
+    open_faces(tree, tmp_path)
+    assert len(list((tmp_path / "cache").glob("*.npy"))) == 1
+    (tree / "new.jpg").write_bytes(jpeg(240))
+    assert len(open_faces(tree, tmp_path)) == len(first) + 1
+
+
+def test_bad_images_are_left_out_and_named(tree, tmp_path, capfd):
+    (tree / "person0" / "broken.jpg").write_bytes(jpeg(100)[:200])
+    (tree / "person1" / "empty.png").write_bytes(b"")
+    faces = open_faces(tree, tmp_path, bad=0.2)
+    assert values(faces) == list(range(12))
+    log = (tmp_path / "cache" / "bad_images.txt").read_text()
+    assert "broken.jpg" in log and "empty.png" in log and len(log.splitlines()) == 2
+    assert "2 of 14" in capfd.readouterr().err
+
+
+def test_too_many_bad_images_stop_the_run(tree, tmp_path):
+    (tree / "broken.jpg").write_bytes(b"x")
+    with pytest.raises(DataError, match=r"1 of 13 .*(?s:.*)broken\.jpg(?s:.*)max_bad_share"):
+        open_faces(tree, tmp_path, bad=0.01)
+    assert not list((tmp_path / "cache").glob("faces-*"))
+
+
+@pytest.mark.parametrize("text", ["", "/no/such/place", "empty", "broken.zip", "tfds:no_such_dataset"])
+def test_errors_say_what_is_wrong(text, tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "broken.zip").write_bytes(b"PK nothing")
+    where = str(tmp_path / text) if text in ("empty", "broken.zip") else text
+    with pytest.raises(DataError, match="VoxCeleb" if not text else "--data="):
+        open_source(where, 8, 16)
+
+
+def test_every_face_once_an_epoch_in_another_order():
+    order = Order(10, 5, seed=1)
+    first, second = (np.concatenate([order.rows(s) for s in steps]) for steps in ((0, 1), (2, 3)))
+    assert sorted(first) == sorted(second) == list(range(10))
+    assert list(first) != list(second)
+
+
+def test_batches_run_across_epoch_ends_and_small_sets_repeat():
+    assert np.bincount(np.concatenate([Order(10, 4, 0).rows(s) for s in range(5)])).tolist() == [2] * 10
+    assert len(Order(3, 8, 0).rows(0)) == 8
+
+
+def test_a_resumed_run_sees_the_batches_of_one_that_never_stopped():
+    faces = np.arange(20, dtype="uint8").repeat(12).reshape(20, 2, 2, 3)
+    whole = [b.numpy() for b in batches(faces, 6, 3, 0, 9)]
+    rest = [b.numpy() for b in batches(faces, 6, 3, 4, 9)]
+    assert len(whole) == 9
+    np.testing.assert_array_equal(whole[4:], rest)
+
+
+def test_generated_faces_repeat_and_show_their_labels():
+    labels = sample_labels(64, seed=4)
+    faces = render(labels, 32)
+    assert faces.shape == (64, 32, 32, 3) and faces.dtype == np.uint8
+    np.testing.assert_array_equal(faces, render(sample_labels(64, seed=4), 32))
+    assert (np.abs(labels["angles"]) <= MAX_ANGLES).all()
+
+
+def test_mirrored_yaw_and_roll_give_the_mirrored_head():
+    labels = sample_labels(16, seed=5)
+    for key, value in (("light", [0.0, 0.0, 1.0]), ("scene", 0.5)):
+        labels[key] = np.broadcast_to(np.float32(value), labels[key].shape).copy()
+    mirrored = {k: v.copy() for k, v in labels.items()}
+    mirrored["angles"] *= [-1, 1, -1]
+    a, b = render(labels, 64).astype(int), render(mirrored, 64)[:, :, ::-1].astype(int)
+    middle = np.s_[:, 16:48, 16:48]  # the background's stripes are not symmetric
+    assert np.abs(a[middle] - b[middle]).mean() < 6

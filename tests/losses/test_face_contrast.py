@@ -1,0 +1,122 @@
+"""Eq. 6 against slow loops, closed forms, finite differences, extremes and two replicas."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from pcl_tf.losses.face_contrast import face_logits, first_is_right, negative_indices
+from pcl_tf.losses.negatives import mixing_draw
+
+
+def slow(z, tau, mix=None, permutation=None):
+    """The definition, one anchor and one negative at a time, in float64."""
+    z, rows = np.asarray(z, np.float64), len(z)
+    losses = []
+    for i in range(rows):
+        positive = (i + rows // 2) % rows
+        negatives = [z[j] for j in range(rows) if j not in (i, positive)]
+        if mix is not None:
+            negatives = [
+                mix[i, k] * negatives[k] + (1 - mix[i, k]) * negatives[permutation[k]] for k in range(len(negatives))
+            ]
+        logits = [z[i] @ v / np.linalg.norm(z[i]) / np.linalg.norm(v) / tau for v in [z[positive], *negatives]]
+        losses.append(np.log(np.exp(logits).sum()) - logits[0])
+    return np.mean(losses)
+
+
+def loss(z, *args, **kwargs):
+    return first_is_right(face_logits(z, *args, **kwargs))[0]
+
+
+@pytest.mark.parametrize("n, dim", [(2, 3), (4, 8), (7, 5)])
+@pytest.mark.parametrize("tau", [0.07, 0.5])
+@pytest.mark.parametrize("mixed", [False, True])
+def test_against_the_definition(n, dim, tau, mixed):
+    z = np.random.RandomState(n).randn(2 * n, dim).astype("float32")
+    mix = permutation = None
+    if mixed:
+        mix, permutation = (x.numpy() for x in mixing_draw(2 * n, 2 * n - 2, tf.constant([1, n])))
+    np.testing.assert_allclose(loss(z, tau, mix, permutation), slow(z, tau, mix, permutation), rtol=2e-5)
+
+
+def test_identical_embeddings_are_at_chance():
+    np.testing.assert_allclose(loss(np.ones((8, 4), "float32")), np.log(7), rtol=1e-5)
+
+
+def test_orthogonal_pairs_in_closed_form():
+    z = np.tile(np.eye(4, dtype="float32"), (2, 1))
+    np.testing.assert_allclose(loss(z, 0.5), np.log1p(6 * np.exp(-2.0)), rtol=1e-5)
+
+
+def test_swapping_the_views_changes_nothing():
+    a, b = np.random.RandomState(0).randn(2, 5, 6).astype("float32")
+    np.testing.assert_allclose(loss(np.concatenate([a, b])), loss(np.concatenate([b, a])), rtol=1e-6)
+
+
+def test_gradient_against_finite_differences():
+    z = np.random.RandomState(3).randn(6, 4).astype("float32")
+    mix, permutation = (x.numpy() for x in mixing_draw(6, 4, tf.constant([5, 6])))
+    x = tf.constant(z)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        value = loss(x, 0.5, mix, permutation)
+    grad, step = tape.gradient(value, x).numpy(), 1e-5
+    for i in np.ndindex(z.shape):
+        up, down = z.astype("float64"), z.astype("float64")
+        up[i] += step
+        down[i] -= step
+        numeric = (slow(up, 0.5, mix, permutation) - slow(down, 0.5, mix, permutation)) / (2 * step)
+        np.testing.assert_allclose(grad[i], numeric, rtol=2e-3, atol=2e-5)
+
+
+@pytest.mark.parametrize("scale", [0.0, 1e-4, 6e4, np.inf])
+def test_half_precision_extremes_stay_finite(scale):
+    z = np.sign(np.random.RandomState(0).randn(8, 16)) * scale if scale else np.zeros((8, 16))
+    x = tf.constant(z, tf.float16)
+    mix, permutation = mixing_draw(8, 6, tf.constant([1, 2]))
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        value = loss(x, mix=mix, permutation=permutation)
+    assert np.isfinite(value)
+    assert np.isfinite(tape.gradient(value, x).numpy()).all()
+
+
+def test_twenty_steps_of_descent_lower_the_loss():
+    z = tf.Variable(np.random.RandomState(0).randn(16, 8).astype("float32"))
+    first = float(loss(z))
+    for _ in range(20):
+        with tf.GradientTape() as tape:
+            value = loss(z)
+        z.assign_sub(0.5 * tape.gradient(value, z))
+    assert float(loss(z)) < 0.7 * first
+
+
+def test_negatives_are_all_but_the_pair():
+    found = negative_indices(8, tf.range(8)).numpy()
+    for i in range(8):
+        assert list(found[i]) == [j for j in range(8) if j not in (i, (i + 4) % 8)]
+
+
+def test_mixing_draw_is_beta_and_a_permutation():
+    mix, permutation = mixing_draw(200, 200, tf.constant([1, 2]))
+    # Beta(a, a): mean 1/2, variance 1 / (4 (2a + 1)).
+    np.testing.assert_allclose(np.mean(mix), 0.5, atol=0.01)
+    np.testing.assert_allclose(np.var(mix), 1 / (4 * 4.2), rtol=0.03)
+    assert sorted(permutation.numpy()) == list(range(200))
+
+
+def test_memory_is_quadratic_not_cubic():
+    # No tensor of the traced graph, forward or backward, may hold anchors x negatives x D numbers.
+    n, dim = 16, 512
+
+    @tf.function
+    def step(z, mix, permutation):
+        with tf.GradientTape() as tape:
+            tape.watch(z)
+            value = loss(z, mix=mix, permutation=permutation)
+        return tape.gradient(value, z)
+
+    mix, permutation = mixing_draw(2 * n, 2 * n - 2, tf.constant([1, 2]))
+    graph = step.get_concrete_function(tf.zeros([2 * n, dim]), mix, permutation).graph
+    sizes = [t.shape.num_elements() or 0 for op in graph.get_operations() for t in op.outputs if t.shape.is_fully_defined()]
+    assert 0 < max(sizes) <= 4 * n * max(dim, 4 * n)

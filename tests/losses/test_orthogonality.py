@@ -1,0 +1,71 @@
+"""Eq. 3 in both forms: closed-form values, the slow cross product, blindness, extremes."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from pcl_tf.losses.cosine import mean_abs_cosine
+from pcl_tf.losses.orthogonality import ORTHOGONALITY, cross_correlation, per_sample
+from pcl_tf.losses.reconstruction import combine, reconstruction_loss
+
+
+def pair(n=64, dim=256, seed=0):
+    r = np.random.RandomState(seed)
+    return r.randn(n, dim).astype("float32"), r.randn(n, dim).astype("float32")
+
+
+def test_identical_and_orthogonal_features():
+    a, _ = pair()
+    np.testing.assert_allclose(per_sample(a, 3 * a), 1.0, rtol=1e-5)
+    np.testing.assert_allclose(per_sample(np.eye(4, dtype="float32"), np.eye(4, dtype="float32")[::-1]), 0.0, atol=1e-7)
+
+
+def test_independent_features_score_one_over_the_dimension():
+    np.testing.assert_allclose(per_sample(*pair(4096, 128)), 1 / 128, rtol=0.1)
+
+
+def test_cross_correlation_against_the_cross_product():
+    a, b = pair(12, 40)
+
+    def rows(x):
+        x = x - x.mean(0)
+        return x / (np.linalg.norm(x, axis=1, keepdims=True) + 1e-6)
+
+    np.testing.assert_allclose(cross_correlation(a, b), np.square(rows(a).T @ rows(b)).mean(), rtol=1e-4)
+
+
+def test_cross_correlation_is_almost_blind():
+    a, b = pair(256, 2048)  # FIDELITY row 13: 6.1e-5 and 6.9e-5
+    np.testing.assert_allclose(cross_correlation(a, b), 6.1e-5, rtol=0.05)
+    np.testing.assert_allclose(cross_correlation(a, a), 6.9e-5, rtol=0.05)
+
+
+@pytest.mark.parametrize("form", ORTHOGONALITY)
+@pytest.mark.parametrize("scale", [0.0, 1e-6, 6e4, np.inf])
+def test_half_precision_extremes_stay_finite(form, scale):
+    a, b = (np.sign(x) * scale if scale else 0 * x for x in pair(8, 16))
+    a, b = tf.constant(a, tf.float16), tf.constant(b, tf.float16)
+    with tf.GradientTape() as tape:
+        tape.watch([a, b])
+        value = ORTHOGONALITY[form](a, b)
+    assert np.isfinite(value)
+    assert all(np.isfinite(g).all() for g in tape.gradient(value, [a, b]))
+
+
+def test_mean_abs_cosine():
+    a, _ = pair()
+    np.testing.assert_allclose(mean_abs_cosine(a, -2 * a), 1.0, rtol=1e-5)
+
+
+def test_eq2_is_four_means():
+    r = np.random.RandomState(0)
+    decoded, image, mirror = (r.rand(n, 4, 4, 3).astype("float32") for n in (8, 2, 2))
+    slow = sum(
+        np.abs(decoded[2 * i : 2 * i + 2] - t).mean() for i, t in enumerate([image, mirror, image, mirror])
+    )
+    np.testing.assert_allclose(reconstruction_loss(decoded, image, mirror), slow, rtol=1e-6)
+
+
+def test_combinations_follow_eq1():
+    f, p, mf, mp = (np.full((2, 3), v, "float32") for v in (1, 10, 2, 20))
+    assert combine(f, p, mf, mp).numpy()[::2, 0].tolist() == [11, 21, 12, 22]

@@ -1,0 +1,71 @@
+"""Eq. 5 against a slow loop, its layouts, extremes."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from pcl_tf.losses.face_contrast import first_is_right
+from pcl_tf.losses.negatives import mixing_draw
+from pcl_tf.losses.pose_contrast import official_layout, pose_logits
+
+
+def loss(*args, **kwargs):
+    return first_is_right(pose_logits(*args, **kwargs))[0]
+
+
+def slow(z, negatives, tau, mix=None, permutation=None):
+    z, p = np.asarray(z, np.float64), len(z) // 2
+    groups = np.asarray(negatives, np.float64).reshape(p, -1, z.shape[1])
+    losses = []
+    for anchor in range(2 * p):
+        image, positive = anchor % p, z[(anchor + p) % (2 * p)]
+        vectors = [positive]
+        for k, n in enumerate(groups[image]):
+            vectors.append(n if mix is None else mix[image, k] * n + (1 - mix[image, k]) * groups[image][permutation[k]])
+        a = z[anchor] / np.linalg.norm(z[anchor])
+        logits = [a @ v / np.linalg.norm(v) / tau for v in vectors]
+        losses.append(np.log(np.exp(logits).sum()) - logits[0])
+    return np.mean(losses)
+
+
+@pytest.mark.parametrize("p, m, dim", [(1, 2, 3), (3, 5, 8), (4, 20, 6)])
+@pytest.mark.parametrize("mixed", [False, True])
+def test_against_the_definition(p, m, dim, mixed):
+    r = np.random.RandomState(p)
+    z, negatives = r.randn(2 * p, dim).astype("float32"), r.randn(p * m, dim).astype("float32")
+    mix = permutation = None
+    if mixed:
+        mix, permutation = (x.numpy() for x in mixing_draw(p, m, tf.constant([1, p])))
+    args = (z, negatives, 0.2, mix, permutation)
+    np.testing.assert_allclose(loss(*args), slow(*args), rtol=2e-5)
+
+
+def test_own_flips_do_not_touch_other_images():
+    r = np.random.RandomState(0)
+    z, negatives = r.randn(6, 4).astype("float32"), r.randn(12, 4).astype("float32")
+    before = pose_logits(z, negatives).numpy()
+    negatives[4:8] += 1.0  # the second image's
+    changed = np.abs(pose_logits(z, negatives).numpy() - before).sum(1) > 0
+    assert list(changed) == [False, True, False, False, True, False]
+
+
+def test_official_layout_mixes_images():
+    images, m = 10, 100
+    owner = np.repeat(np.arange(images), m).astype("float32")[:, None]
+    laid = official_layout(tf.constant(owner), images).numpy().reshape(images, m)
+    # FIDELITY row 15: 10 of an anchor's 100 negatives are its own image.
+    assert [(laid[i] == i).sum() for i in range(images)] == [10] * images
+
+
+@pytest.mark.parametrize("scale", [0.0, 6e4, np.inf])
+def test_half_precision_extremes_stay_finite(scale):
+    r = np.random.RandomState(0)
+    z = np.sign(r.randn(4, 8)) * scale if scale else np.zeros((4, 8))
+    n = np.sign(r.randn(6, 8)) * scale if scale else np.zeros((6, 8))
+    z, n = tf.constant(z, tf.float16), tf.constant(n, tf.float16)
+    mix, permutation = mixing_draw(2, 3, tf.constant([1, 2]))
+    with tf.GradientTape() as tape:
+        tape.watch([z, n])
+        value = loss(z, n, mix=mix, permutation=permutation)
+    assert np.isfinite(value)
+    assert all(np.isfinite(g).all() for g in tape.gradient(value, [z, n]))
