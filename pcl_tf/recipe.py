@@ -79,7 +79,7 @@ def resolve(recipe, replicas=1):
         need(value % replicas == 0, f"--recipe.{key}={value} cannot be shared by {replicas} replicas.")
     need(c.batch_size > 1, "--recipe.batch_size must be at least 2: one image has no negatives.")
     choices = {
-        "update": ("joint", "alternating"),
+        "updates": ("joint", "alternating"),
         "orthogonality": ("per_sample", "cross_correlation", "none"),
         "pose_contrast": ("pose", "face_style", "none"),
         "pose_negatives": ("own_flip", "official_layout"),

@@ -35,7 +35,7 @@ def base():
     c.network.head_dim = 512  # length of the contrasted projections
 
     c.method = m = ConfigDict()
-    m.update = "joint"  # joint (Eq. 7) or alternating (released code)
+    m.updates = "joint"  # (ConfigDict has a method named update) joint (Eq. 7) or alternating (released code)
     m.reconstruct = True  # L_dis, Eq. 2
     m.pdd_batch = 0  # images of a batch the decoder works on; 0 is all
     m.recon_noise_std = 0.4  # noise on the encoder's input when reconstructing

@@ -18,7 +18,7 @@ def gather_rows(x):
     context = tf.distribute.get_replica_context()
     if context is None or context.num_replicas_in_sync == 1:
         return x
-    return context.all_gather(x, axis=0)
+    return tf.ensure_shape(context.all_gather(x, axis=0), [None, *x.shape[1:]])  # the gather forgets the rank
 
 
 def mean_over_replicas(x):

@@ -12,13 +12,13 @@ from pcl_tf.networks.heads import projection_head
 def updates_per_step(recipe):
     """Optimiser updates of one step: 1 if joint, one per part if alternating."""
     m = recipe.method
-    return 1 if m.update == "joint" else 1 + m.reconstruct + (m.pose_contrast == "pose")
+    return 1 if m.updates == "joint" else 1 + m.reconstruct + (m.pose_contrast == "pose")
 
 
 def images_per_step(recipe):
     """Images of the global batch that one step consumes."""
     m = recipe.method
-    if m.update == "joint":
+    if m.updates == "joint":
         return recipe.batch_size
     return recipe.batch_size + m.reconstruct * m.pdd_batch + (m.pose_contrast == "pose") * m.pose_batch
 

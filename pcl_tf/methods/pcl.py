@@ -175,7 +175,7 @@ class PCL(keras.Model):
         """
         images = tf.cast(images, tf.float32) / 255.0
         draws = replica_draws(self.seed, self.step.value)
-        if self.method.update == "joint":
+        if self.method.updates == "joint":
             logs = self._apply(lambda: self.losses_of(images, draws))
         else:
             logs = self._alternate(images, draws)

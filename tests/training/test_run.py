@@ -1,0 +1,213 @@
+"""Whole runs through the command line, as a user types them."""
+
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SMALL = [
+    "--recipe=vox64:smoke",
+    "--recipe.batch_size=8",
+    "--recipe.method.pdd_batch=4",
+    "--recipe.method.negatives_per_image=4",
+    "--recipe.data.synthetic_images=64",
+    "--recipe.total_steps=12",
+    "--recipe.checkpoint.every=4",
+    "--recipe.watch.log_every=2",
+    "--recipe.watch.images_every=6",
+]
+
+
+def command(module, *args):
+    return [sys.executable, "-m", f"pcl_tf.{module}", *args]
+
+
+def call(module, *args, code=0, cwd=ROOT):
+    done = subprocess.run(command(module, *args), capture_output=True, text=True, cwd=cwd, timeout=400)
+    assert done.returncode == code, done.stdout[-3000:] + done.stderr[-3000:]
+    return done
+
+
+def weights(workdir):
+    """Every saved tensor of the newest checkpoint."""
+    reader = tf.train.load_checkpoint(str(workdir / "checkpoints"))
+    names = reader.get_variable_to_shape_map()
+    return {n: reader.get_tensor(n) for n in names if n.startswith("state")}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A finished small run and what it printed."""
+    workdir = tmp_path_factory.mktemp("run") / "w"
+    return workdir, call("train", *SMALL, f"--workdir={workdir}")
+
+
+def test_a_run_leaves_what_was_promised(finished):
+    workdir, done = finished
+    result = json.loads((workdir / "result.json").read_text())
+    assert result["step"] == 12 and result["export"] == "export/12"
+    assert set(result["generated_faces"]["trained"]) == {"face_aware", "face", "pose"}
+    assert "trained face_aware" in done.stdout and "pcl_tf.export" in done.stdout
+    assert (workdir / "reconstructions.png").read_bytes().startswith(b"\x89PNG")
+    assert not list(workdir.rglob("*.part"))
+
+
+def test_tensorboard_holds_every_promised_curve(finished):
+    tags = set()
+    for path in (finished[0] / "logs").glob("events*"):
+        for event in tf.compat.v1.train.summary_iterator(str(path)):
+            tags |= {v.tag for v in event.summary.value}
+    promised = {"loss/total", "loss/dis", "loss/orth", "loss/face", "loss/pose", "alpha/face", "alpha/pose", "reconstructions"}
+    train = ("learning_rate", "gradient_norm", "abs_cosine", "face_spread", "pose_spread", "face_accuracy", "pose_accuracy")
+    assert promised | {f"train/{t}" for t in (*train, "images_per_second")} <= tags
+
+
+def test_the_export_loads_where_pcl_tf_cannot_be_imported(finished, tmp_path):
+    script = textwrap.dedent(
+        f"""
+        import sys
+        try:
+            import pcl_tf
+            sys.exit("pcl_tf can be imported: the test proves nothing")
+        except ImportError:
+            pass
+        import io, numpy as np, tensorflow as tf, keras
+        from PIL import Image
+        model = tf.saved_model.load({str(finished[0] / "export" / "12")!r})
+        image = np.random.RandomState(0).randint(0, 256, (32, 32, 3), np.uint8)
+        b = io.BytesIO(); Image.fromarray(image).save(b, "PNG")
+        served = model.signatures["serving_default"](image_bytes=tf.constant([b.getvalue()] * 3))
+        embedded = model.signatures["embed"](images=tf.constant(image[None] / 255.0, tf.float32))
+        assert set(served) == set(embedded) == {{"face_aware", "face", "pose"}}
+        for k, v in embedded.items():
+            assert v.dtype == tf.float32
+            np.testing.assert_allclose(served[k], np.repeat(v, 3, 0), atol=1e-5)
+        backbone = keras.models.load_model({str(finished[0] / "backbone.keras")!r})
+        with tf.GradientTape() as tape:
+            y = tf.reduce_sum(backbone(image[None] / 255.0))
+        assert all(g is not None for g in tape.gradient(y, [v.value for v in backbone.trainable_variables]))
+        """
+    )
+    env = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_export_again_at_another_size(finished):
+    workdir = finished[0]
+    call("export", f"--workdir={workdir}", "--image_size=48")
+    model = tf.saved_model.load(str(workdir / "export" / "12"))
+    out = model.signatures["embed"](images=tf.zeros([2, 48, 48, 3]))
+    assert out["face_aware"].shape == (2, 16 * 3 * 3)
+
+
+def test_the_same_command_again_trains_no_further(finished):
+    workdir = finished[0]
+    before = weights(workdir)
+    assert "resuming at step 12" in call("train", *SMALL, f"--workdir={workdir}").stdout
+    after = weights(workdir)
+    assert all(np.array_equal(before[k], after[k]) for k in before)
+
+
+def test_another_recipe_is_refused_with_the_differences(finished):
+    done = call("train", *SMALL, f"--workdir={finished[0]}", "--recipe.method.temperature=0.2", code=2)
+    assert "method.temperature: 0.07 -> 0.2" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "args, words",
+    [
+        (["--recipe=vox64"], ["VoxCeleb", "--recipe=quickstart"]),
+        (["--recipe=vox65"], ["vox65", "vox64_official"]),
+        (["--recipe=vox64:smok"], ["smok", "known: smoke"]),
+        (["--recipe=vox64:smoke", "--recipe.batchsize=8"], ["batchsize", "batch_size"]),
+        (["--recipe=vox64:smoke", "--recipe.method.crop_=none"], ["crop_", "crop"]),
+        (["--recipe=vox64:smoke", "--recipe.batch_size=many"], ["batch_size", "many"]),
+        (["--recipe=vox64:smoke", "--recipe.method.updates=both"], ["updates", "alternating"]),
+        (["--recipe=vox64:smoke", "--recipe.image_size=48"], ["image_size", "power of two"]),
+        (["--recipe=vox64:smoke", "--data=/no/such/folder"], ["/no/such/folder"]),
+        (["--recipe=vox64:smoke", "--precision=float8"], ["precision", "mixed_bfloat16"]),
+        (["--recip=vox64"], ["recip", "recipe"]),
+    ],
+)
+def test_mistakes_are_answered_in_words(args, words, tmp_path):
+    done = call("train", *args, f"--workdir={tmp_path / 'w'}", code=2)
+    assert all(w in done.stderr for w in words), done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def start(workdir, *args):
+    log = open(workdir.parent / "log", "a")
+    return subprocess.Popen(
+        command("train", *SMALL, f"--workdir={workdir}", *args), cwd=ROOT, stdout=log, stderr=subprocess.STDOUT
+    )
+
+
+def wait_for(workdir, pattern, process, seconds=300):
+    deadline = time.time() + seconds
+    while time.time() < deadline:
+        if re.search(pattern, (workdir.parent / "log").read_text()):
+            return
+        assert process.poll() is None, (workdir.parent / "log").read_text()[-3000:]
+        time.sleep(0.1)
+    raise AssertionError(f"{pattern} never appeared")
+
+
+def test_sigterm_saves_and_a_second_process_is_refused(tmp_path):
+    workdir = tmp_path / "w"
+    process = start(workdir, "--recipe.total_steps=100000")
+    wait_for(workdir, r"loss: ", process)
+    done = call("train", *SMALL, "--recipe.total_steps=100000", f"--workdir={workdir}", code=2)
+    assert str(process.pid) in done.stderr
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(120) == 143
+    step = int(re.search(r"Saved at step (\d+)", (tmp_path / "log").read_text()).group(1))
+    assert step > 0 and (workdir / "checkpoints" / f"ckpt-{step}.index").exists()
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(tmp_path):
+    done = call("train", *SMALL, f"--workdir={tmp_path / 'w'}", "--recipe.optimizer.learning_rate=1e30", code=3)
+    assert re.search(r"step \d+: .*loss\w* = (nan|inf)", done.stderr)
+
+
+@pytest.mark.slow
+def test_killed_at_ten_random_steps_ends_with_the_same_weights(tmp_path):
+    """One run is killed by SIGKILL again and again; another never stops. Bit for bit the same."""
+    args = ["--deterministic", "--recipe.total_steps=44", "--recipe.checkpoint.every=1"]
+    whole = tmp_path / "whole" / "w"
+    call("train", *SMALL, *args, f"--workdir={whole}")
+    killed = tmp_path / "killed" / "w"
+    killed.parent.mkdir()
+    draw = np.random.RandomState(0)
+    for i in range(10):
+        log = killed.parent / "log"
+        log.write_text("")
+        process = start(killed, *args)
+        reached = int(draw.randint(1, 5))
+        before = _latest_step(killed)
+        deadline = time.time() + 300
+        while _latest_step(killed) < before + reached and time.time() < deadline:
+            assert process.poll() is None, f"kill {i} came too late: " + log.read_text()[-2000:]
+            time.sleep(0.005)
+        process.kill()
+        process.wait()
+    call("train", *SMALL, *args, f"--workdir={killed}")
+    a, b = weights(whole), weights(killed)
+    assert a.keys() == b.keys() and len(a) > 100
+    different = [k for k in a if not np.array_equal(a[k], b[k])]
+    assert not different
+
+
+def _latest_step(workdir):
+    steps = [int(p.name[5:-6]) for p in (workdir / "checkpoints").glob("ckpt-*.index")]
+    return max(steps, default=0)
