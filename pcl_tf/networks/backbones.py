@@ -22,7 +22,7 @@ def _resnet18(width, dtype, name, image_size):
     body = _under_policy(
         dtype,
         lambda: keras_cv.models.ResNetV2Backbone(
-            stackwise_filters=[max(8, round(c * width)) for c in (64, 128, 256)],
+            stackwise_filters=[64, 128, 256],  # its stem has 64 channels whatever is asked for
             stackwise_blocks=[2, 2, 2],
             stackwise_strides=[1, 2, 2],
             include_rescaling=False,
@@ -69,7 +69,7 @@ def backbone(kind="cnn16", width=1.0, dtype="float32", image_size=64, name="back
     Args:
       kind: 'cnn16' (the paper's), 'resnet18' (keras_cv), 'vgg16' (keras.applications) or
         'vit_tiny' (Keras' own attention layers).
-      width: multiplies channel counts; VGG16 keeps its own widths.
+      width: multiplies channel counts; ResNet and VGG bodies keep their own widths.
       dtype: Keras dtype or policy.
       image_size: only the Transformer needs it, for its position embedding.
       name: of the model.
