@@ -83,7 +83,7 @@ class Save(keras.callbacks.Callback):
 
     def __init__(self, checkpoints, every):
         super().__init__()
-        self.checkpoints, self.every, self.saved = checkpoints, every, None
+        self.checkpoints, self.every, self.saved = checkpoints, every, checkpoints.step
 
     def on_train_batch_end(self, batch, logs=None):
         step = int(self.model.step.numpy())
@@ -92,7 +92,7 @@ class Save(keras.callbacks.Callback):
 
     def save(self, step=None):
         """Saves now, unless this step is saved already."""
-        step = int(self.model.step.numpy()) if step is None else step
+        step = int(self.checkpoints.model.step.numpy()) if step is None else step
         if step != self.saved:
             self.checkpoints.save(step)
             self.saved = step

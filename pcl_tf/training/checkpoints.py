@@ -30,6 +30,11 @@ class Checkpoints:
         """Path of the newest checkpoint, or None."""
         return self.manager.latest_checkpoint
 
+    @property
+    def step(self):
+        """Step of the newest checkpoint, or None."""
+        return int(self.latest.rsplit("-", 1)[1]) if self.latest else None
+
     def save(self, step):
         """Saves as ``ckpt-<step>``; returns its path."""
         return self.manager.save(checkpoint_number=step)
