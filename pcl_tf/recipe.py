@@ -36,7 +36,9 @@ def parse_flags(argv):
         argv = [f"--recipe={find(a[9:])}" if a.startswith("--recipe=") else a for a in argv]
         return flags.FLAGS(argv)
     except (RecipeError, flags.Error, AttributeError, KeyError, TypeError, ValueError) as error:
-        text = error.args[0] if error.args else str(error)
+        text = str(error.args[0] if error.args else error)
+        if "Traceback" in text:  # a recipe that raised: its last line says why
+            text = "--recipe: " + text.strip().splitlines()[-1].strip()
         key = next((a for a in argv if a.startswith("--recipe.") and a.split("=")[0].split(".")[-1] in str(text)), "")
         print(f"error: {key + ': ' if key and key not in str(text) else ''}{str(text).strip()}", file=sys.stderr)
         raise SystemExit(2) from None
