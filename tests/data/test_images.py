@@ -43,7 +43,7 @@ KINDS = {
     "gray alpha": (encoded(RGB.convert("LA"), "PNG"), RGB.convert("L")),
     "cmyk": (encoded(RGB.convert("CMYK"), "JPEG", quality=95), RGB),
     "16 bit": (
-        encoded(Image.fromarray((picture()[..., 0].astype("uint16") * 257)), "PNG"),
+        encoded(Image.fromarray(picture()[..., 0].astype("uint16") * 257), "PNG"),
         Image.fromarray(picture()[..., 0]),
     ),
     "gif": (
