@@ -3,14 +3,12 @@
 python -m pcl_tf.export --workdir=runs/vox64 --image_size=100
 """
 
-import os
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
 import pathlib
 import sys
 
 from absl import app, flags
+
+from pcl_tf.console import quiet
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of a run of pcl_tf.train.", required=True)
 _SIZE = flags.DEFINE_integer("image_size", 0, "Side in pixels of the exported encoder; 0 is the training size.")
@@ -18,6 +16,7 @@ _SIZE = flags.DEFINE_integer("image_size", 0, "Side in pixels of the exported en
 
 def main(argv):
     del argv
+    quiet()
     from pcl_tf import recipe as recipes
     from pcl_tf.methods.build import build_pcl
     from pcl_tf.training.checkpoints import Checkpoints

@@ -8,15 +8,13 @@ The same command on the same workdir resumes. Exit codes: 0 finished; 2 a flag, 
 or the workdir is wrong; 3 a loss became NaN or infinite; 130 and 143 saved and stopped by Ctrl-C and SIGTERM.
 """
 
-import os
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
 import signal
 import sys
 
 from absl import app, flags
 from ml_collections import config_flags
+
+from pcl_tf.console import quiet
 
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 
@@ -54,6 +52,7 @@ def _prepare():
 
 
 def main(argv):
+    quiet()
     if len(argv) > 1:
         print(f"error: unexpected argument {argv[1]}; see --help.", file=sys.stderr)
         return 2

@@ -48,7 +48,7 @@ def sample_labels(count, seed, identities=64):
     intensity = r.uniform(0.5, 1.0, (count, 1)).astype(np.float32)
     aus = np.clip(_RECIPE[expression] * intensity + r.uniform(-0.08, 0.08, (count, 8)), 0, 1).astype(np.float32)
     angles = np.clip(r.normal(size=(count, 3)) * MAX_ANGLES / 2.0, -MAX_ANGLES, MAX_ANGLES).astype(np.float32)
-    light = r.normal(size=(count, 3)).astype(np.float32) * [0.8, 0.5, 0.0] + [0.0, -0.3, 1.0]
+    light = r.normal(size=(count, 3)).astype(np.float32) * np.float32([0.8, 0.5, 0.0]) + np.float32([0.0, -0.3, 1.0])
     return {
         "identity": identity,
         "expression": expression,
@@ -150,7 +150,7 @@ def _features(px, py, front, t, au, expression):
         dx = side * px - eye_x  # grows outwards on both sides
         lid = 0.075 + 0.03 * t[8] + 0.05 * au[2] - 0.035 * au[6] - 0.03 * tight
         opening = (dx / 0.15) ** 2 + ((py - eye_y) / lid) ** 2 - 1
-        colour = _paint(colour, np.ones(3), _soft(opening, 0.25) * visible)
+        colour = _paint(colour, np.float32(1.0), _soft(opening, 0.25) * visible)
         iris = np.stack([0.1 + 0.2 * t[9], 0.1 + 0.35 * t[9], 0.1 + 0.5 * t[9]], -1)
         pupil = (dx / 0.06) ** 2 + ((py - eye_y) / 0.065) ** 2 - 1
         colour = _paint(colour, iris, _soft(pupil, 0.3) * _soft(opening, 0.25) * visible)
@@ -166,13 +166,13 @@ def _features(px, py, front, t, au, expression):
     wrinkle = np.abs(np.abs(px) + 0.5 * py - 0.16) - 0.02  # AU 9 wrinkles the root of the nose
     colour = _paint(colour, skin * 0.55, au[9] * _soft(wrinkle, 0.02) * _soft(np.abs(py - 0.02) - 0.12, 0.03) * visible)
     cheek = (np.abs(px) - 0.42) ** 2 + (py - 0.16) ** 2 - 0.02  # AU 6 raises and reddens the cheek
-    colour = _paint(colour, skin * [1.0, 0.7, 0.7], 0.7 * au[6] * _soft(cheek, 0.015) * visible)
+    colour = _paint(colour, skin * np.float32([1.0, 0.7, 0.7]), 0.7 * au[6] * _soft(cheek, 0.015) * visible)
 
     # AU 12 pulls the corners up and out, AU 25 parts the lips, AU 26 drops the jaw.
     half = 0.2 + 0.05 * t[3] + 0.08 * au[12]
     middle = 0.47 + 0.04 * t[7] - (0.14 * au[12] - 0.12 * down) * (px / half) ** 2 + 0.05 * au[26]
     gap = 0.05 * au[25] + 0.13 * au[26]
     lips = np.maximum(np.abs(px) - half, np.abs(py - middle) - gap - 0.045)
-    colour = _paint(colour, skin * [0.95, 0.45, 0.5], _soft(lips, 0.015) * visible)
+    colour = _paint(colour, skin * np.float32([0.95, 0.45, 0.5]), _soft(lips, 0.015) * visible)
     mouth = np.maximum(np.abs(px) - half * 0.85, np.abs(py - middle) - gap)
-    return _paint(colour, np.array([0.25, 0.05, 0.08]), _soft(mouth, 0.012) * visible * np.minimum(1, 12 * gap))
+    return _paint(colour, np.float32([0.25, 0.05, 0.08]), _soft(mouth, 0.012) * visible * np.minimum(1, 12 * gap))

@@ -1,11 +1,19 @@
 """How well features predict what the generated faces were made from."""
 
+import functools
+
 import numpy as np
 
 from pcl_tf.data.synthetic import EXPRESSIONS, render, sample_labels
 from pcl_tf.evaluation import ridge
 
 IDENTITIES = 64
+
+
+@functools.lru_cache(maxsize=1)  # a run judges the network before and after on the same faces
+def _faces(count, size):
+    labels = sample_labels(count, seed=987_654_321, identities=IDENTITIES)
+    return labels, np.concatenate([render({k: v[i : i + 50] for k, v in labels.items()}, size) for i in range(0, count, 50)])
 
 
 def measure(embed, size, train=1200, test=600, batch=200):
@@ -20,8 +28,7 @@ def measure(embed, size, train=1200, test=600, batch=200):
     Returns:
       {feature: {'identity': accuracy, 'expression': accuracy, 'yaw', 'pitch', 'roll': degrees}}.
     """
-    labels = sample_labels(train + test, seed=987_654_321, identities=IDENTITIES)
-    faces = render(labels, size)
+    labels, faces = _faces(train + test, size)
     parts = [embed(faces[i : i + batch]) for i in range(0, len(faces), batch)]
     result = {}
     for key in parts[0]:

@@ -28,7 +28,8 @@ class Scalars(keras.callbacks.Callback):
     """TensorBoard scalars: every logged number, averaged over ``every`` steps, and images per second.
 
     Also leaves only the main numbers for the progress bar, which stands behind
-    this callback in the list.
+    this callback in the list: of the step while it runs, their means at an
+    epoch's end.
 
     Args:
       writer: tf.summary writer.
@@ -42,6 +43,15 @@ class Scalars(keras.callbacks.Callback):
         self.sums, self.count = {}, 0
         self.start = None
         self.last = {}
+        self.epoch = []
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = []
+
+    def on_epoch_end(self, epoch, logs=None):
+        means = {k: sum(row[k] for row in self.epoch) / len(self.epoch) for k in self.epoch[0]} if self.epoch else {}
+        logs.clear()
+        logs.update(means)
 
     def on_train_batch_begin(self, batch, logs=None):
         self.start = self.start or time.perf_counter()
@@ -64,6 +74,7 @@ class Scalars(keras.callbacks.Callback):
             if k not in BAR:
                 del logs[k]
         logs["images/s"] = rate
+        self.epoch.append({k: float(v) for k, v in logs.items()})
 
 
 def _group(name):

@@ -2,6 +2,7 @@
 
 import json
 import platform
+import sys
 import time
 
 import tensorflow as tf
@@ -119,7 +120,8 @@ def _fit(model, strategy, recipe, faces, step, callbacks):
             epochs=epoch + epochs,
             steps_per_epoch=steps,
             callbacks=callbacks,
-            verbose="auto",
+            shuffle=False,
+            verbose=1 if sys.stdout.isatty() else 2,  # a bar for people, a line an epoch for files
         )
         step = int(model.step.numpy())
 

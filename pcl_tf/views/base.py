@@ -13,7 +13,7 @@ GRAY = (0.2989, 0.587, 0.114)  # torchvision's luma
 
 def grayscale(images):
     """Luma of RGB: [N, H, W, 3] -> [N, H, W, 1]."""
-    return tf.reduce_sum(images * tf.constant(GRAY, images.dtype), axis=-1, keepdims=True)
+    return tf.matmul(images, tf.constant(GRAY, images.dtype)[:, None])
 
 
 class View(VectorizedBaseImageAugmentationLayer):

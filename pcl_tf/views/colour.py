@@ -2,21 +2,39 @@
 
 import tensorflow as tf
 
-from pcl_tf.views.base import View, grayscale
+from pcl_tf.views.base import GRAY, View, grayscale
 
 
 def adjust_hue(images, turns):
     """Rotates the hue: images [N, H, W, 3] in [0, 1], turns [N] in whole turns."""
     # tf.image.adjust_hue takes one delta a call; this is the same HSV arithmetic with one per image.
-    hsv = tf.image.rgb_to_hsv(images)
-    hue = tf.math.floormod(hsv[..., 0] + turns[:, None, None], 1.0)
-    return tf.image.hsv_to_rgb(tf.stack([hue, hsv[..., 1], hsv[..., 2]], axis=-1))
+    first = tf.constant([1.0, 0.0, 0.0])  # slicing the hue out and stacking it back costs more than the rest
+    hsv = tf.image.rgb_to_hsv(images) + turns[:, None, None, None] * first
+    return tf.image.hsv_to_rgb(hsv - tf.floor(hsv) * first)
 
 
-def blend(images, other, factor):
-    """factor * images + (1 - factor) * other, clipped to [0, 1]; factor [N]."""
-    f = factor[:, None, None, None]
-    return tf.clip_by_value(f * images + (1.0 - f) * other, 0.0, 1.0)
+def blend(images, kind, factor):
+    """Brightness, contrast or saturation, each image its own: factor * image + (1 - factor) * other, clipped.
+
+    Args:
+      images: float32 [N, H, W, 3] in [0, 1].
+      kind: int [N]: 0 brightness (other is black), 1 contrast (the image's mean gray),
+        2 saturation (the image's gray).
+      factor: float32 [N].
+
+    Returns:
+      float32 [N, H, W, 3] in [0, 1].
+    """
+    # All three are one affine map of the pixel's three values.
+    gray = tf.constant(GRAY)[:, None]  # [3, 1]
+    rest = 1.0 - factor
+    mean = tf.matmul(tf.reduce_mean(images, axis=[1, 2]), gray)[:, 0]  # [N]
+    own = tf.where(kind == 2, rest, 0.0)[:, None, None] * gray  # [N, 3, 1], the same for each output channel
+    matrix = factor[:, None, None] * tf.eye(3) + own
+    offset = tf.where(kind == 1, rest * mean, 0.0)[:, None, None]
+    shape = tf.shape(images)
+    pixels = tf.reshape(images, [shape[0], -1, 3])
+    return tf.clip_by_value(tf.reshape(tf.matmul(pixels, matrix) + offset, shape), 0.0, 1.0)
 
 
 class ColorJitter(View):
@@ -43,31 +61,26 @@ class ColorJitter(View):
         factors = [draws.uniform(batch, max(0.0, 1.0 - s), 1.0 + s) for s in self.strength]
         hue = draws.uniform(batch, -self.hue, self.hue)
         order = tf.argsort(draws.uniform(batch, shape=(4,)), axis=1)  # [N, 4], a permutation per image
-        return (*factors, hue, order)
+        return tf.stack(factors, axis=1), hue, order
 
     def transform(self, images, parameters):
-        brightness, contrast, saturation, hue, order = parameters
-        for position in range(4):
-            turn = order[:, position][:, None, None, None]
-            mean = tf.reduce_mean(grayscale(images), axis=[1, 2], keepdims=True)
-            images = tf.where(
-                turn == 3,
-                adjust_hue(images, hue),
-                # The three blends differ in what they blend with: black, mean gray, own gray.
-                _blend_by_turn(images, mean, turn, brightness, contrast, saturation),
-            )
+        factors, hue, order = parameters
+        # Hue, the dear one, is turned once for the whole batch: each of the three blends stands
+        # before and after it, and the one that is not an image's own has factor 1.
+        place = tf.argmax(order == 3, axis=1, output_type=tf.int32)  # [N], of hue in the order
+        after = tf.range(3)[None] >= place[:, None]  # [N, 3], blends that follow hue
+        kinds = tf.where(after, order[:, 1:], order[:, :3])  # the order without hue
+        chosen = tf.gather(factors, kinds, batch_dims=1)  # [N, 3]
+        for i in range(3):
+            images = blend(images, kinds[:, i], tf.where(after[:, i], 1.0, chosen[:, i]))
+        images = adjust_hue(images, hue)
+        for i in range(3):
+            images = blend(images, kinds[:, i], tf.where(after[:, i], chosen[:, i], 1.0))
         return images
 
     def get_config(self):
         b, c, s = self.strength
         return {**super().get_config(), "brightness": b, "contrast": c, "saturation": s, "hue": self.hue}
-
-
-def _blend_by_turn(images, mean, turn, brightness, contrast, saturation):
-    which = turn[:, 0, 0, 0]
-    factor = tf.where(which == 0, brightness, tf.where(which == 1, contrast, saturation))
-    other = tf.where(turn == 0, 0.0, tf.where(turn == 1, mean, grayscale(images)))
-    return blend(images, other, factor)
 
 
 class RandomGrayscale(View):

@@ -56,7 +56,7 @@ class Sobel(View):
         super().__init__(p=p, **kwargs)
 
     def transform(self, images, parameters):
-        gray = tf.reduce_sum(images * tf.constant(self.COEFFICIENTS), axis=-1, keepdims=True)
+        gray = tf.matmul(images, tf.constant(self.COEFFICIENTS)[:, None])
         padded = tf.pad(gray, [[0, 0], [1, 1], [1, 1], [0, 0]])
         vertical = padded[:, 2:, 1:-1] - padded[:, :-2, 1:-1]
         horizontal = padded[:, 1:-1, 2:] - padded[:, 1:-1, :-2]

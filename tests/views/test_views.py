@@ -99,8 +99,10 @@ def test_hue_against_colorsys():
 
 def test_jitter_against_a_slow_torchvision_style_loop():
     view, images = colour.ColorJitter(p=1.0), faces(6, 8)
-    b, c, s, h, order = (np.asarray(x) for x in view.parameters(6, draws()))
-    out = view.transform(tf.constant(images), (b, c, s, h, order)).numpy()
+    factors, h, order = (np.asarray(x) for x in view.parameters(6, draws()))
+    assert len({tuple(o) for o in order}) > 1
+    b, c, s = factors.T
+    out = view.transform(tf.constant(images), (factors, h, order)).numpy()
     luma = np.array([0.2989, 0.587, 0.114], "float32")
     for n in range(6):
         x = images[n].astype("float64")
