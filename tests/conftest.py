@@ -11,7 +11,7 @@ cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")  # a second strategy in one process would reuse the keys of the first one's collectives
 def two_replicas():
     """MirroredStrategy over two logical CPUs."""
     return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
