@@ -19,6 +19,7 @@ def main(argv):
     quiet()
     from pcl_tf import recipe as recipes
     from pcl_tf.methods.build import build_pcl
+    from pcl_tf.networks.backbones import FIXED_SIZE
     from pcl_tf.training.checkpoints import Checkpoints
     from pcl_tf.training.loop import export_run
 
@@ -28,7 +29,7 @@ def main(argv):
         return 2
     size = _SIZE.value
     recipe = recipes.resolve(recipes.load(workdir / "recipe.json"))
-    if size and (size < 16 or recipe.network.backbone == "vit_tiny" and size != recipe.image_size):
+    if size and (size < 16 or recipe.network.backbone in FIXED_SIZE and size != recipe.image_size):
         print(
             f"error: --image_size={size}: at least 16, and a vit_tiny has the size it was trained at.", file=sys.stderr
         )

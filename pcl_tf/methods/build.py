@@ -23,10 +23,10 @@ def images_per_step(recipe):
     return recipe.batch_size + m.reconstruct * m.pdd_batch + (m.pose_contrast == "pose") * m.pose_batch
 
 
-def build_encoder(recipe, precision="float32", image_size=None):
-    """The encoder a recipe describes, optionally for another image size."""
+def build_encoder(recipe, image_size, precision="float32"):
+    """The encoder a recipe describes, for images of this side; None is any side."""
     n = recipe.network
-    return encoder(image_size or recipe.image_size, n.backbone, n.width, precision)
+    return encoder(image_size, n.backbone, n.width, precision)
 
 
 def build_pcl(recipe, precision="float32", replicas=1):
@@ -41,7 +41,7 @@ def build_pcl(recipe, precision="float32", replicas=1):
       PCL, compiled, with optimiser slots made: ready to restore a checkpoint into.
     """
     n, m, o = recipe.network, recipe.method, recipe.optimizer
-    net = build_encoder(recipe, precision)
+    net = build_encoder(recipe, recipe.image_size, precision)
     features, synchronized = net.output["face"].shape[-1], replicas > 1
 
     def head(name):

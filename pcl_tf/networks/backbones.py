@@ -61,6 +61,7 @@ def _under_policy(dtype, build):
 
 
 BACKBONES = {"cnn16": _cnn16, "resnet18": _resnet18, "vgg16": _vgg16, "vit_tiny": _vit_tiny}
+FIXED_SIZE = ("vit_tiny",)  # these take images of the size they were built for alone
 
 
 def backbone(kind="cnn16", width=1.0, dtype="float32", image_size=64, name="backbone"):

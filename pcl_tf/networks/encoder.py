@@ -15,8 +15,8 @@ def encoder(image_size=64, backbone="cnn16", width=1.0, dtype="float32", name="e
     """Builds B, g_f and g_p of section 3.1 in one model.
 
     Args:
-      image_size: side of the images; the weights do not depend on it (but for vit_tiny's
-        position embedding), so they carry over to an encoder of another size.
+      image_size: side of the images, or None for any side; the weights do not depend on it (but for
+        vit_tiny's position embedding), so they carry over to an encoder of another size.
       backbone: see ``pcl_tf.networks.backbones.backbone``.
       width: multiplies every channel count.
       dtype: Keras dtype or policy.

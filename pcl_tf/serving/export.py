@@ -17,13 +17,13 @@ def save_export(encoder, folder, step, image_size, recipe_json):
 
     Signatures, both returning float32 'face_aware', 'face', 'pose':
       serving_default(image_bytes: string [N]), decoded and resized to image_size;
-      embed(images: float32 [N, H, W, 3] in [0, 1]) at H = W = image_size.
+      embed(images: float32 [N, H, W, 3] in [0, 1]), of any H and W the encoder takes.
 
     Args:
-      encoder: float32 keras model for image_size.
+      encoder: float32 keras model for image_size or any size.
       folder: parent of the numbered folders.
       step: the version.
-      image_size: side in pixels.
+      image_size: side in pixels that image files are resized to.
       recipe_json: written to the export's assets.
 
     Returns:
@@ -47,7 +47,7 @@ def save_export(encoder, folder, step, image_size, recipe_json):
     archive = keras.export.ExportArchive()
     archive.track(encoder)
     archive.add_endpoint("serving_default", serve, [tf.TensorSpec([None], tf.string, "image_bytes")])
-    archive.add_endpoint("embed", embed, [tf.TensorSpec([None, image_size, image_size, 3], tf.float32, "images")])
+    archive.add_endpoint("embed", embed, [tf.TensorSpec(encoder.input_shape, tf.float32, "images")])
 
     # A name that is no number: TF Serving never picks up a half-written version.
     aside, final = folder / f".{step}.{os.getpid()}.part", folder / str(step)

@@ -8,6 +8,12 @@ the data are functions of (seed, step), so nothing else is needed.
 import tensorflow as tf
 
 
+def _named(variables):
+    # By position and name: names repeat between the heads, object paths change with refactoring, and
+    # Keras numbers what is made twice in a process (adam, adam_1).
+    return {f"{i:04d}_{v.path.split('/')[-1]}": v.value for i, v in enumerate(variables)}
+
+
 class Checkpoints:
     """Saves and restores a compiled model.
 
@@ -19,11 +25,12 @@ class Checkpoints:
 
     def __init__(self, model, folder, keep=3):
         self.model = model
-        # By position and name: layer names repeat between the heads, and object paths change with refactoring.
-        variables = [*model.variables, *model.optimizer.variables]
-        named = {f"{i:04d}_{v.path.replace('/', '.')}": v.value for i, v in enumerate(variables)}
-        self.checkpoint = tf.train.Checkpoint(state=named)
-        self.manager = tf.train.CheckpointManager(self.checkpoint, str(folder), max_to_keep=keep)
+        # The loss scale is a part of its own: only mixed_float16 has one, and a run may go on in another precision.
+        adam = getattr(model.optimizer, "inner_optimizer", model.optimizer)
+        inner = {id(v) for v in adam.variables}
+        scale = [v for v in model.optimizer.variables if id(v) not in inner]
+        self.parts = {"state": _named([*model.variables, *adam.variables])} | ({"scale": _named(scale)} if scale else {})
+        self.manager = tf.train.CheckpointManager(tf.train.Checkpoint(**self.parts), str(folder), max_to_keep=keep)
 
     @property
     def latest(self):
@@ -46,8 +53,12 @@ class Checkpoints:
         """
         for path in reversed(self.manager.checkpoints):
             try:
-                self.checkpoint.restore(path).assert_existing_objects_matched()
-            except (tf.errors.OpError, ValueError) as error:
+                saved = {name.split("/")[0] for name, _ in tf.train.list_variables(path)}
+                parts = {k: v for k, v in self.parts.items() if k == "state" or k in saved}
+                status = tf.train.Checkpoint(**parts).restore(path)
+                status.assert_existing_objects_matched()
+                status.expect_partial()  # the loss scale, where this precision has none
+            except (tf.errors.OpError, ValueError, IndexError) as error:  # IndexError: a file cut short
                 print(f"{path} cannot be read ({str(error).splitlines()[0]}); trying the one before.")
                 continue
             return int(self.model.step.numpy())

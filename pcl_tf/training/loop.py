@@ -13,6 +13,7 @@ from pcl_tf.data.pipeline import batches
 from pcl_tf.data.sources import open_source
 from pcl_tf.evaluation import generated
 from pcl_tf.methods.build import build_encoder, build_pcl, images_per_step
+from pcl_tf.networks.backbones import FIXED_SIZE
 from pcl_tf.seeds import seed_everything
 from pcl_tf.serving.export import save_backbone, save_export
 from pcl_tf.training import callbacks as cb
@@ -134,13 +135,14 @@ def export_run(recipe, workdir, trained, step, image_size=None):
       workdir: its folder (supports ``/``).
       trained: encoder with the weights, any precision.
       step: the version.
-      image_size: side in pixels, by default the recipe's.
+      image_size: side that image files are resized to, by default the recipe's.
 
     Returns:
       path of the export.
     """
     size = image_size or recipe.image_size
-    frozen = build_encoder(recipe, "float32", size)
+    # Convolutions take images of any size; a Transformer's position embedding does not.
+    frozen = build_encoder(recipe, size if recipe.network.backbone in FIXED_SIZE else None)
     frozen.set_weights(trained.get_weights())
     save_backbone(frozen, workdir / "backbone.keras")
     return save_export(frozen, workdir / "export", step, size, recipes.to_json(recipe))

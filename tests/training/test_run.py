@@ -107,8 +107,9 @@ def test_export_again_at_another_size(finished):
     workdir = finished[0]
     call("export", f"--workdir={workdir}", "--image_size=48")
     model = tf.saved_model.load(str(workdir / "export" / "12"))
-    out = model.signatures["embed"](images=tf.zeros([2, 48, 48, 3]))
-    assert out["face_aware"].shape == (2, 16 * 3 * 3)
+    png = tf.io.encode_png(np.random.RandomState(0).randint(0, 256, (64, 64, 3), np.uint8))
+    assert model.signatures["serving_default"](image_bytes=png[None])["face_aware"].shape == (1, 16 * 3 * 3)
+    assert model.signatures["embed"](images=tf.zeros([2, 80, 64, 3]))["pose"].shape == (2, 16 * 5 * 4)
 
 
 def test_the_same_command_again_trains_no_further(finished):
