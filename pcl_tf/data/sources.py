@@ -51,10 +51,15 @@ def _fingerprint(rows):
     return digest.hexdigest()[:16]
 
 
+def _is_image(name):
+    # "._face.jpg" is what macOS leaves beside face.jpg in archives.
+    return name.lower().endswith(SUFFIXES) and not name.rsplit("/", 1)[-1].startswith("._")
+
+
 def folder(path):
     """All images below a folder, in sorted order."""
     root = pathlib.Path(path)
-    files = sorted(p for p in root.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+    files = sorted(p for p in root.rglob("*") if _is_image(p.name) and p.is_file())
 
     def items():
         for p in files:
@@ -75,7 +80,7 @@ def zipped(path):
     """
     try:
         with zipfile.ZipFile(path) as z:
-            infos = sorted((i for i in z.infolist() if i.filename.lower().endswith(SUFFIXES)), key=lambda i: i.filename)
+            infos = sorted((i for i in z.infolist() if _is_image(i.filename)), key=lambda i: i.filename)
     except zipfile.BadZipFile as error:
         raise DataError(f"--data={path}: not a readable zip ({error}).") from error
 
@@ -91,10 +96,10 @@ def zipped(path):
 
 
 def tfds_dataset(name):
-    """The 'image' feature of a TFDS dataset that is already prepared; 'NAME' or 'NAME:SPLIT'.
+    """The 'image' feature of a TFDS dataset, prepared first where it is not; 'NAME' or 'NAME:SPLIT'.
 
     Raises:
-      DataError: the dataset is unknown, not prepared, or has no images.
+      DataError: the dataset is unknown, cannot be downloaded, or has no images.
     """
     import tensorflow_datasets as tfds
 
@@ -102,6 +107,9 @@ def tfds_dataset(name):
     split = split or "train"
     try:
         builder = tfds.builder(name)
+        if not builder.is_prepared():
+            print(f"tfds:{name} is not in {builder.data_path}; downloading and preparing it.", flush=True)
+            builder.download_and_prepare()
         # Encoded bytes, so that decoding happens where all other images are decoded.
         dataset = builder.as_dataset(split=split, decoders={"image": tfds.decode.SkipDecoding()}, shuffle_files=False)
     except Exception as error:  # TFDS raises a dozen kinds; all mean the same to the user

@@ -5,6 +5,7 @@ import zipfile
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 from pcl_tf.data.cache import decoded_faces
@@ -43,7 +44,28 @@ def test_tree_and_zip_hold_the_same_faces(tree, tmp_path):
         for p in tree.rglob("*.jpg"):
             z.write(p, p.relative_to(tree))
         z.writestr("README.txt", "no image")
+        z.writestr("__MACOSX/person0/._00.jpg", "no image either")
     assert values(open_faces(tree, tmp_path)) == values(open_faces(archive, tmp_path)) == list(range(12))
+
+
+def test_a_tfds_dataset(tmp_path):
+    import tensorflow_datasets as tfds
+
+    pictures = np.stack([np.full((20, 20, 3), 20 * i, np.uint8) for i in range(9)])
+    tfds.dataset_builders.store_as_tfds_dataset(
+        name="mini_faces",
+        version="1.0.0",
+        features=tfds.features.FeaturesDict({"image": tfds.features.Image(encoding_format="png"), "label": np.int64}),
+        split_datasets={"train": tf.data.Dataset.from_tensor_slices({"image": pictures, "label": np.arange(9)})},
+        data_dir=tmp_path,
+        disable_shuffling=True,
+    )
+    tfds.core.add_data_dir(tmp_path)
+    assert values(open_faces("tfds:mini_faces", tmp_path)) == list(range(9))
+    with pytest.raises(DataError, match="tfds:mini_faces:.*nosuch"):
+        open_source("tfds:mini_faces:nosuch", 8, 16)
+    with pytest.raises(DataError, match="no_such_dataset"):
+        open_source("tfds:no_such_dataset", 8, 16)
 
 
 def test_several_sources_join(tree, tmp_path):

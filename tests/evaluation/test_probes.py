@@ -1,0 +1,60 @@
+"""Ridge and k-NN against slow or closed-form references, and the labelled folder they run on."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pcl_tf.data.labelled import class_folders
+from pcl_tf.data.sources import DataError
+from pcl_tf.evaluation import ridge
+from pcl_tf.evaluation.knn import knn_accuracy
+
+R = np.random.RandomState
+
+
+@pytest.mark.parametrize("shape", [(60, 7), (20, 50)])  # primal and dual
+def test_ridge_against_normal_equations(shape):
+    x, y = R(0).randn(*shape), R(1).randn(shape[0], 2)
+    probe = ridge.Ridge(x, y)
+    z = (x - x.mean(0)) / (x.std(0) + 1e-6)
+    w = np.linalg.solve(z.T @ z + probe.penalty * len(z) * np.eye(shape[1]), z.T @ (y - y.mean(0)))
+    np.testing.assert_allclose(probe.predict(x), z @ w + y.mean(0), atol=1e-6)
+
+
+def test_ridge_finds_a_linear_law_and_not_noise():
+    x = R(0).randn(300, 20)
+    y = x @ R(1).randn(20, 1)
+    assert ridge.mean_absolute_error(x[:200], y[:200], x[200:], y[200:]) < 0.05 * np.abs(y).mean()
+    noise = R(2).randn(300, 1)
+    assert ridge.mean_absolute_error(x[:200], noise[:200], x[200:], noise[200:]) > 0.9 * np.abs(noise).mean()
+
+
+def test_ridge_classifies_what_is_separable():
+    y = np.arange(90) % 3
+    x = np.eye(3)[y] + 0.1 * R(0).randn(90, 3)
+    assert ridge.accuracy(x[:60], y[:60], x[60:], y[60:]) == 1.0
+
+
+def test_knn_against_a_loop():
+    train, test = R(0).randn(40, 5), R(1).randn(25, 5)
+    a, b = R(2).randint(3, size=40), R(3).randint(3, size=25)
+    right = 0
+    for x, label in zip(test, b, strict=True):
+        cosines = [x @ t / np.linalg.norm(x) / np.linalg.norm(t) for t in train]
+        near = sorted(range(40), key=lambda i: -cosines[i])[:7]
+        votes = [sum(a[i] == c for i in near) for c in range(3)]
+        right += votes.index(max(votes)) == label
+    assert knn_accuracy(train, a, test, b, k=7) == pytest.approx(right / 25)
+
+
+def test_class_folders(tmp_path):
+    for name, value in (("b", 200), ("a", 10)):
+        (tmp_path / name).mkdir()
+        for i in range(3):
+            Image.new("RGB", (9, 9), (value,) * 3).save(tmp_path / name / f"{i}.png")
+    (tmp_path / "a" / "broken.jpg").write_bytes(b"\xff\xd8 nothing")
+    images, labels, names = class_folders(tmp_path, 8)
+    assert names == ["a", "b"] and labels.tolist() == [0, 0, 0, 1, 1, 1]
+    assert images[labels == 0].mean() == 10 and images[labels == 1].mean() == 200
+    with pytest.raises(DataError, match="at least two"):
+        class_folders(tmp_path / "a", 8)
