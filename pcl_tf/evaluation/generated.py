@@ -13,7 +13,9 @@ IDENTITIES = 64
 @functools.lru_cache(maxsize=1)  # a run judges the network before and after on the same faces
 def _faces(count, size):
     labels = sample_labels(count, seed=987_654_321, identities=IDENTITIES)
-    return labels, np.concatenate([render({k: v[i : i + 50] for k, v in labels.items()}, size) for i in range(0, count, 50)])
+    return labels, np.concatenate(
+        [render({k: v[i : i + 50] for k, v in labels.items()}, size) for i in range(0, count, 50)]
+    )
 
 
 def measure(embed, size, train=1200, test=600, batch=200):

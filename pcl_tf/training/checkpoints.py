@@ -29,7 +29,9 @@ class Checkpoints:
         adam = getattr(model.optimizer, "inner_optimizer", model.optimizer)
         inner = {id(v) for v in adam.variables}
         scale = [v for v in model.optimizer.variables if id(v) not in inner]
-        self.parts = {"state": _named([*model.variables, *adam.variables])} | ({"scale": _named(scale)} if scale else {})
+        self.parts = {"state": _named([*model.variables, *adam.variables])} | (
+            {"scale": _named(scale)} if scale else {}
+        )
         self.manager = tf.train.CheckpointManager(tf.train.Checkpoint(**self.parts), str(folder), max_to_keep=keep)
 
     @property

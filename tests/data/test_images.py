@@ -47,9 +47,7 @@ KINDS = {
         Image.fromarray(picture()[..., 0]),
     ),
     "gif": (
-        encoded(
-            RGB.quantize(128), "GIF", save_all=True, append_images=[Image.new("P", (80, 80))], duration=50
-        ),
+        encoded(RGB.quantize(128), "GIF", save_all=True, append_images=[Image.new("P", (80, 80))], duration=50),
         RGB.quantize(128),
     ),
 }

@@ -118,5 +118,7 @@ def test_memory_is_quadratic_not_cubic():
 
     mix, permutation = mixing_draw(2 * n, 2 * n - 2, tf.constant([1, 2]))
     graph = step.get_concrete_function(tf.zeros([2 * n, dim]), mix, permutation).graph
-    sizes = [t.shape.num_elements() or 0 for op in graph.get_operations() for t in op.outputs if t.shape.is_fully_defined()]
+    sizes = [
+        t.shape.num_elements() or 0 for op in graph.get_operations() for t in op.outputs if t.shape.is_fully_defined()
+    ]
     assert 0 < max(sizes) <= 4 * n * max(dim, 4 * n)

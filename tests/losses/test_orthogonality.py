@@ -60,9 +60,7 @@ def test_mean_abs_cosine():
 def test_eq2_is_four_means():
     r = np.random.RandomState(0)
     decoded, image, mirror = (r.rand(n, 4, 4, 3).astype("float32") for n in (8, 2, 2))
-    slow = sum(
-        np.abs(decoded[2 * i : 2 * i + 2] - t).mean() for i, t in enumerate([image, mirror, image, mirror])
-    )
+    slow = sum(np.abs(decoded[2 * i : 2 * i + 2] - t).mean() for i, t in enumerate([image, mirror, image, mirror]))
     np.testing.assert_allclose(reconstruction_loss(decoded, image, mirror), slow, rtol=1e-6)
 
 

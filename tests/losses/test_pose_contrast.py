@@ -21,7 +21,9 @@ def slow(z, negatives, tau, mix=None, permutation=None):
         image, positive = anchor % p, z[(anchor + p) % (2 * p)]
         vectors = [positive]
         for k, n in enumerate(groups[image]):
-            vectors.append(n if mix is None else mix[image, k] * n + (1 - mix[image, k]) * groups[image][permutation[k]])
+            vectors.append(
+                n if mix is None else mix[image, k] * n + (1 - mix[image, k]) * groups[image][permutation[k]]
+            )
         a = z[anchor] / np.linalg.norm(z[anchor])
         logits = [a @ v / np.linalg.norm(v) / tau for v in vectors]
         losses.append(np.log(np.exp(logits).sum()) - logits[0])

@@ -67,8 +67,25 @@ def test_tensorboard_holds_every_promised_curve(finished):
     for path in (finished[0] / "logs").glob("events*"):
         for event in tf.compat.v1.train.summary_iterator(str(path)):
             tags |= {v.tag for v in event.summary.value}
-    promised = {"loss/total", "loss/dis", "loss/orth", "loss/face", "loss/pose", "alpha/face", "alpha/pose", "reconstructions"}
-    train = ("learning_rate", "gradient_norm", "abs_cosine", "face_spread", "pose_spread", "face_accuracy", "pose_accuracy")
+    promised = {
+        "loss/total",
+        "loss/dis",
+        "loss/orth",
+        "loss/face",
+        "loss/pose",
+        "alpha/face",
+        "alpha/pose",
+        "reconstructions",
+    }
+    train = (
+        "learning_rate",
+        "gradient_norm",
+        "abs_cosine",
+        "face_spread",
+        "pose_spread",
+        "face_accuracy",
+        "pose_accuracy",
+    )
     assert promised | {f"train/{t}" for t in (*train, "images_per_second")} <= tags
 
 
