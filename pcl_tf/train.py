@@ -5,7 +5,7 @@
   python -m pcl_tf.train --recipe=vox64:smoke --workdir=/tmp/smoke --recipe.batch_size=64
 
 The same command on the same workdir resumes. Exit codes: 0 finished; 2 a flag, the recipe, the data
-or the workdir is wrong; 3 a loss became NaN or infinite; 130 and 143 saved and stopped by Ctrl-C and SIGTERM.
+or the workdir is wrong; 3 a loss became NaN or infinite; 4 the disk is full; 130 and 143 saved and stopped by Ctrl-C and SIGTERM.
 """
 
 import signal
@@ -64,21 +64,25 @@ def main(argv):
             )
             return 2
     from pcl_tf.data.sources import DataError
-    from pcl_tf.recipe import RecipeError
     from pcl_tf.training.callbacks import NotFinite
+    from pcl_tf.training.files import disk_is_full
     from pcl_tf.training.loop import Interrupted, run
     from pcl_tf.training.workdir import Workdir, WorkdirError
 
-    workdir = None
     try:
         recipe, strategy = _prepare()
+    except ValueError as error:  # RecipeError among them
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    workdir = None
+    try:
         if not recipe.data.source:
             from pcl_tf.data.sources import VOXCELEB_HELP
 
             raise DataError(VOXCELEB_HELP)
         workdir = Workdir(_WORKDIR.value, recipe)
         run(recipe, workdir, strategy, _PRECISION.value)
-    except (DataError, RecipeError, WorkdirError, ValueError) as error:
+    except (DataError, WorkdirError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except NotFinite as error:
@@ -88,6 +92,15 @@ def main(argv):
         number, step = stopped.args
         print(f"Saved at step {step}; the same command resumes.", flush=True)
         return 128 + number
+    except Exception as error:
+        if not disk_is_full(error):
+            raise
+        print(
+            f"error: the disk of {_WORKDIR.value} is full. What was saved before is whole: make room, and the same"
+            " command resumes.",
+            file=sys.stderr,
+        )
+        return 4
     _next_commands(workdir)
     return 0
 

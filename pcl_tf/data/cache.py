@@ -73,8 +73,10 @@ def _decode(source, size, path, bad_path, max_bad_share):
 
     aside = path.with_suffix(f".{os.getpid()}.part")
     bad, kept = [], 0
-    faces = np.lib.format.open_memmap(aside, "w+", np.uint8, (source.count, size, size, 3))
     try:
+        faces = np.lib.format.open_memmap(aside, "w+", np.uint8, (source.count, size, size, 3))
+        with open(aside, "r+b") as f:  # a full disk is an error here and a crash (SIGBUS) when a hole is written to
+            os.posix_fallocate(f.fileno(), 0, os.fstat(f.fileno()).st_size)
         with (
             ThreadPoolExecutor(os.cpu_count()) as pool,
             tqdm(total=source.count, desc="decoding faces", unit="img", file=sys.stderr, mininterval=1.0) as bar,

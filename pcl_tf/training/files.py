@@ -1,7 +1,13 @@
 """Files that are either whole or not there."""
 
+import errno
 import os
 import pathlib
+
+
+def disk_is_full(error):
+    """Whether an exception, Python's or TensorFlow's, says that no space is left."""
+    return getattr(error, "errno", None) == errno.ENOSPC or "No space left on device" in str(error)
 
 
 def write_atomically(path, data):
