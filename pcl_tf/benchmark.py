@@ -16,6 +16,7 @@ from absl import app, flags
 from ml_collections import config_flags
 
 from pcl_tf.console import quiet
+from pcl_tf.recipe import parse_flags
 
 PARTS = ("step", "pipeline", "contrast")
 
@@ -67,6 +68,4 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    from pcl_tf.recipe import parse_flags
-
     app.run(main, flags_parser=parse_flags)

@@ -14,6 +14,11 @@ class RecipeError(ValueError):
     """What is wrong with a recipe, in words for the person who typed it."""
 
 
+def known():
+    """Names of the recipes that come with the project."""
+    return sorted(p.stem for p in (ROOT / "recipes").glob("*.py") if p.stem not in ("__init__", "common"))
+
+
 def find(name):
     """'vox64:smoke' or 'path/my.py:smoke' -> 'path/of/the/recipe.py:smoke'.
 
@@ -25,8 +30,7 @@ def find(name):
     for place in places:
         if place.is_file():
             return f"{place}:{arg}" if arg else str(place)
-    known = sorted(p.stem for p in (ROOT / "recipes").glob("*.py") if p.stem not in ("__init__", "common"))
-    raise RecipeError(f"--recipe={stem}: no such recipe; known: {', '.join(known)}, or the path of a .py file.")
+    raise RecipeError(f"--recipe={stem}: no such recipe; known: {', '.join(known())}, or the path of a .py file.")
 
 
 def parse_flags(argv):

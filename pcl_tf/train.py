@@ -15,11 +15,16 @@ from absl import app, flags
 from ml_collections import config_flags
 
 from pcl_tf.console import quiet
+from pcl_tf.recipe import known, parse_flags
 
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 
 _RECIPE = config_flags.DEFINE_config_file(
-    "recipe", None, "Recipe NAME[:ARG]; any value is overridden by --recipe.KEY=VALUE.", lock_config=True
+    "recipe",
+    None,
+    f"Recipe NAME[:ARG], NAME one of {', '.join(known())} or the path of a .py file; :smoke makes any a one-minute run."
+    " --recipe.KEY=VALUE overrides any value; recipes/common.py explains each.",
+    lock_config=True,
 )
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run: checkpoints, logs, export. Resumed if it exists.")
 _DATA = flags.DEFINE_string(
@@ -122,13 +127,7 @@ def _latest(w):
     return max((w / "export").iterdir(), key=lambda p: int(p.name)).relative_to(w)
 
 
-def cli():
-    """Entry point."""
-    from pcl_tf.recipe import parse_flags
-
-    app.run(main, flags_parser=parse_flags)
-
-
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # before training has begun there is nothing to save
-    cli()
+    for number in (signal.SIGINT, signal.SIGTERM):  # until training begins there is nothing to save
+        signal.signal(number, lambda n, _: sys.exit(128 + n))
+    app.run(main, flags_parser=parse_flags)

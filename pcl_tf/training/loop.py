@@ -78,6 +78,7 @@ def run(recipe, workdir, strategy, precision):
         raise Interrupted(stop.received, step)
     seconds = time.perf_counter() - began
 
+    print(f"exporting step {step}", flush=True)
     export = export_run(recipe, workdir, model.encoder, step)
     if model.decoder is not None:
         watcher.draw(step)
