@@ -9,6 +9,7 @@ import sys
 from absl import app, flags
 
 from pcl_tf.console import quiet
+from pcl_tf.recipe import parse_flags
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of a run of pcl_tf.train.", required=True)
 _SIZE = flags.DEFINE_integer("image_size", 0, "Side in pixels of the exported encoder; 0 is the training size.")
@@ -45,4 +46,4 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    app.run(main)
+    app.run(main, flags_parser=parse_flags)

@@ -33,11 +33,20 @@ def find(name):
     raise RecipeError(f"--recipe={stem}: no such recipe; known: {', '.join(known())}, or the path of a .py file.")
 
 
+def _with_recipe_found(argv):
+    out, argv = [], iter(argv)
+    for a in argv:
+        if a in ("--recipe", "-recipe"):  # --recipe NAME
+            a = f"--recipe={next(argv, '')}"
+        out.append(f"--recipe={find(a[9:])}" if a.startswith("--recipe=") else a)
+    return out
+
+
 def parse_flags(argv):
     """absl flags parser that knows recipe names and says errors in one line (exit code 2)."""
     sys.path.insert(0, str(ROOT))  # recipes import recipes.common
     try:
-        argv = [f"--recipe={find(a[9:])}" if a.startswith("--recipe=") else a for a in argv]
+        argv = _with_recipe_found(argv)
         return flags.FLAGS(argv)
     except (RecipeError, flags.Error, AttributeError, KeyError, TypeError, ValueError) as error:
         text = str(error.args[0] if error.args else error)

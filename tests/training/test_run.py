@@ -156,6 +156,7 @@ def test_another_recipe_is_refused_with_the_differences(finished):
         (["--recipe=vox64:smoke", "--data=/no/such/folder"], ["/no/such/folder"]),
         (["--recipe=vox64:smoke", "--precision=float8"], ["precision", "mixed_bfloat16"]),
         (["--recip=vox64"], ["recip", "recipe"]),
+        (["--recipe", "vox65"], ["vox65", "vox64_official"]),
     ],
 )
 def test_mistakes_are_answered_in_words(args, words, tmp_path):
