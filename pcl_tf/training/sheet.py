@@ -10,19 +10,25 @@ from pcl_tf.losses.reconstruction import COMBINATIONS, combine
 COLUMNS = ("source", "mirror", *COMBINATIONS, "face", "pose")
 
 
-def reconstructions(model, faces):
+def reconstructions(model, faces, noise_std=0.0):
     """Rebuilds faces from their features.
+
+    The decoder has only ever seen features of noisy faces, and those of clean ones lie elsewhere: without
+    the noise of training the pictures are glaring and twice to three times as far off (BUILD_NOTES.md).
 
     Args:
       model: has ``encoder`` and ``decoder``.
       faces: uint8 [N, S, S, 3].
+      noise_std: standard deviation of the noise on the encoder's input, as in training.
 
     Returns:
       float32 [N, 8, S, S, 3] in [0, 1], columns as in ``COLUMNS``.
     """
     images = np.asarray(faces, np.float32) / 255.0
     mirror = images[:, :, ::-1]
-    out = model.encoder(np.concatenate([images, mirror]), training=False)
+    clean = np.concatenate([images, mirror])
+    noise = np.random.RandomState(0).normal(0.0, noise_std, clean.shape).astype(np.float32)  # the same in every sheet
+    out = model.encoder(clean + noise, training=False)
     n = len(images)
     face, pose = out["face"], out["pose"]
     codes = combine(face[:n], pose[:n], face[n:], pose[n:])

@@ -45,7 +45,7 @@ class Watcher:
 
     def draw(self, step):
         """Writes the reconstruction sheet; returns its path."""
-        columns = sheet.reconstructions(self.model, self.faces)
+        columns = sheet.reconstructions(self.model, self.faces, self.model.method.recon_noise_std)
         picture = sheet.draw(columns, scale=max(1, 96 // columns.shape[2]))
         path = self.folder / "reconstructions.png"
         write_atomically(path, sheet.png(picture))
