@@ -13,10 +13,12 @@ import tensorflow as tf
 
 
 def seed_everything(seed, deterministic=False):
-    """Seeds Python, numpy and the initialisers; with deterministic, also fixes op order."""
+    """Seeds Python, numpy and the initialisers; with deterministic, operations also repeat bit for bit."""
     keras.utils.set_random_seed(seed)
     if deterministic:
         tf.config.experimental.enable_op_determinism()
+        # keras-cv's base layers ask for it, and with determinism TensorFlow makes none by itself.
+        tf.random.set_global_generator(tf.random.Generator.from_seed(seed))
 
 
 class Draws:

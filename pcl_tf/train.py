@@ -42,13 +42,9 @@ _DETERMINISTIC = flags.DEFINE_bool("deterministic", False, "Bit-for-bit repeatab
 
 def _prepare():
     """Reads the flags into (recipe, strategy). Raises RecipeError and ValueError."""
-    import tensorflow as tf
-
     from pcl_tf import recipe as recipes
     from pcl_tf.strategy import make_strategy
 
-    if _DETERMINISTIC.value:
-        tf.config.experimental.enable_op_determinism()
     strategy = make_strategy(_STRATEGY.value)
     recipe = _RECIPE.value
     if _DATA.value:
@@ -86,7 +82,7 @@ def main(argv):
 
             raise DataError(VOXCELEB_HELP)
         workdir = Workdir(_WORKDIR.value, recipe)
-        run(recipe, workdir, strategy, _PRECISION.value)
+        run(recipe, workdir, strategy, _PRECISION.value, _DETERMINISTIC.value)
     except (DataError, WorkdirError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

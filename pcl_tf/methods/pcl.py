@@ -1,5 +1,7 @@
 """PCL: the keras.Model that ties networks, views and losses together (section 3)."""
 
+from functools import partial
+
 import keras
 import tensorflow as tf
 
@@ -119,41 +121,36 @@ class PCL(keras.Model):
             parts.append(("pose", m.pose_batch, pose))
         return parts, alpha
 
-    def losses_of(self, images, draws):
-        """All parts on one batch (joint form of Eq. 7).
+    def _apply(self, *parts):
+        """One optimiser step on the sum of parts, each ``() -> (loss, logs)``; returns logs, loss and gradient norm.
 
-        Args:
-          images: float32 [n, S, S, 3] in [0, 1], this replica's; parts that work on
-            fewer images take the first ones.
-          draws: ``pcl_tf.seeds.Draws``.
-
-        Returns:
-          (total loss of this replica, dict of scalars).
+        Parts share weights and no activations. So each is differentiated by itself and waits for the one before: a
+        step needs the memory of its largest part, not of all.
         """
-        parts, alpha = self._parts()
-        total, logs = 0.0, {"alpha_face": alpha[0], "alpha_pose": alpha[1]}
-        for _, count, part in parts:
-            loss, more = part(images[: count // self.replicas], draws)
-            total += loss
-            logs.update(more)
-        return total, logs
-
-    def _apply(self, compute):
-        """One optimiser step on ``compute() -> (loss, logs)``; returns logs with loss and gradient norm."""
+        if self.coupled_decay:
+            parts = (*parts, self._decay)
         variables = self.trainable_variables
-        with tf.GradientTape() as tape:
-            loss, logs = compute()
-            # Gradients are summed over replicas by the optimiser, so each gives its share of the mean.
-            target = loss
-            if self.coupled_decay:
-                # The released code's Adam adds decay * w to the gradient of every parameter.
-                target += 0.5 * self.coupled_decay * tf.add_n([tf.reduce_sum(tf.square(v)) for v in variables])
-            target = self.optimizer.scale_loss(target / self.replicas)
-        gradients = tape.gradient(target, [v.value for v in variables])
-        pairs = [(g, v) for g, v in zip(gradients, variables, strict=True) if g is not None]
+        sums, done, total, logs = [None] * len(variables), [], 0.0, {}
+        for part in parts:
+            with tf.control_dependencies(done):
+                with tf.GradientTape() as tape:
+                    loss, more = part()
+                    # Gradients are summed over replicas by the optimiser, so each gives its share of the mean.
+                    target = self.optimizer.scale_loss(loss / self.replicas)
+                gradients = tape.gradient(target, [v.value for v in variables])
+                sums = [s if g is None else g if s is None else s + g for s, g in zip(sums, gradients, strict=True)]
+            done = [g for g in sums if g is not None]
+            if part != self._decay:
+                total, logs = total + loss, {**logs, **more}
+        pairs = [(g, v) for g, v in zip(sums, variables, strict=True) if g is not None]
         norm = self._gradient_norm([g for g, _ in pairs])
         self.optimizer.apply([g for g, _ in pairs], [v for _, v in pairs])
-        return {**logs, "loss": loss, "gradient_norm": norm}
+        return {**logs, "loss": total, "gradient_norm": norm}
+
+    def _decay(self):
+        """The released code's Adam adds decay * w to the gradient of every parameter."""
+        squares = tf.add_n([tf.reduce_sum(tf.square(v)) for v in self.trainable_variables])
+        return 0.5 * self.coupled_decay * squares, {}
 
     def _gradient_norm(self, gradients):
         if self.replicas > 1:
@@ -175,10 +172,8 @@ class PCL(keras.Model):
         """
         images = tf.cast(images, tf.float32) / 255.0
         draws = replica_draws(self.seed, self.step.value)
-        if self.method.updates == "joint":
-            logs = self._apply(lambda: self.losses_of(images, draws))
-        else:
-            logs = self._alternate(images, draws)
+        update = self._joint if self.method.updates == "joint" else self._alternate
+        logs = update(images, draws)
         logs = {k: mean_over_replicas(tf.cast(v, tf.float32)) for k, v in logs.items()}
         zero = tf.zeros(())
         self.balance.update(logs["loss_face"], logs.get("loss_pose", zero))
@@ -186,7 +181,14 @@ class PCL(keras.Model):
         logs["learning_rate"] = tf.cast(tf.convert_to_tensor(self.optimizer.learning_rate), tf.float32)
         return logs
 
+    def _joint(self, images, draws):
+        """Eq. 7: one update; parts that work on fewer images take the first ones of this replica."""
+        parts, alpha = self._parts()
+        out = self._apply(*(partial(part, images[: count // self.replicas], draws) for _, count, part in parts))
+        return {"alpha_face": alpha[0], "alpha_pose": alpha[1], **out}
+
     def _alternate(self, images, draws):
+        """The released code: one update for each part, on images of its own."""
         parts, alpha = self._parts()
         logs, start = {"alpha_face": alpha[0], "alpha_pose": alpha[1]}, 0
         total = norm = 0.0
@@ -194,7 +196,7 @@ class PCL(keras.Model):
             n = count // self.replicas
             mine = images[start : start + n]
             start += n
-            out = self._apply(lambda part=part, mine=mine: part(mine, draws))
+            out = self._apply(partial(part, mine, draws))
             total, norm = total + out.pop("loss"), norm + out.pop("gradient_norm")
             logs.update(out)
         return {**logs, "loss": total, "gradient_norm": norm}

@@ -33,7 +33,7 @@ def load_faces(recipe, workdir):
     return decoded_faces(source, recipe.image_size, workdir / "cache", d.max_bad_share)
 
 
-def run(recipe, workdir, strategy, precision):
+def run(recipe, workdir, strategy, precision, deterministic=False):
     """Trains from where the workdir stands to the recipe's last step, then exports.
 
     Args:
@@ -41,6 +41,7 @@ def run(recipe, workdir, strategy, precision):
       workdir: opened ``Workdir``.
       strategy: tf.distribute.Strategy.
       precision: dtype policy name.
+      deterministic: whether operations repeat bit for bit, at some cost in speed.
 
     Returns:
       dict, what ``result.json`` says.
@@ -48,7 +49,7 @@ def run(recipe, workdir, strategy, precision):
     Raises:
       NotFinite, DataError, Interrupted.
     """
-    seed_everything(recipe.seed)
+    seed_everything(recipe.seed, deterministic)
     faces = load_faces(recipe, workdir)
     replicas = strategy.num_replicas_in_sync
     with strategy.scope():
