@@ -8,17 +8,28 @@ from pcl_tf.data.synthetic import EXPRESSIONS, render, sample_labels
 from pcl_tf.evaluation import ridge
 
 IDENTITIES = 64
+ANGLES = ("yaw", "pitch", "roll")
+TRAIN, TEST = 2400, 600
+_SEED = 987_654_321  # of no training run
 
 
 @functools.lru_cache(maxsize=1)  # a run judges the network before and after on the same faces
 def _faces(count, size):
-    labels = sample_labels(count, seed=987_654_321, identities=IDENTITIES)
+    labels = sample_labels(count, _SEED, IDENTITIES)
     return labels, np.concatenate(
         [render({k: v[i : i + 50] for k, v in labels.items()}, size) for i in range(0, count, 50)]
     )
 
 
-def measure(embed, size, train=1200, test=600, batch=200):
+def chance(train=TRAIN, test=TEST):
+    """What knowing nothing scores: a guess among the classes, the mean angle of the training faces."""
+    angles = sample_labels(train + test, _SEED, IDENTITIES)["angles"]
+    errors = np.abs(angles[train:] - angles[:train].mean(0)).mean(0)
+    row = {"identity": 1 / IDENTITIES, "expression": 1 / len(EXPRESSIONS)}
+    return row | {name: float(e) for name, e in zip(ANGLES, errors, strict=True)}
+
+
+def measure(embed, size, train=TRAIN, test=TEST, batch=200):
     """Ridge probes of identity, expression and angles on faces no training run generates.
 
     Args:
@@ -40,7 +51,7 @@ def measure(embed, size, train=1200, test=600, batch=200):
             name: ridge.accuracy(fit, labels[name][:train], judge, labels[name][train:])
             for name in ("identity", "expression")
         }
-        for i, name in enumerate(("yaw", "pitch", "roll")):
+        for i, name in enumerate(ANGLES):
             y = labels["angles"][:, i : i + 1]
             row[name] = ridge.mean_absolute_error(fit, y[:train], judge, y[train:])
         result[key] = row
@@ -48,14 +59,10 @@ def measure(embed, size, train=1200, test=600, batch=200):
 
 
 def table(rows):
-    """Text table of {name: {feature: measures}}; chance and units in the header."""
-    head = f"{'features of generated faces':<30}{'identity':>10}{'expression':>12}{'yaw':>8}{'pitch':>8}{'roll':>8}"
-    chance = f"{'(chance; degrees are MAE)':<30}{1 / IDENTITIES:>10.3f}{1 / len(EXPRESSIONS):>12.3f}"
-    lines = [head, chance]
-    for name, features in rows.items():
-        for key, m in features.items():
-            lines.append(
-                f"{name + ' ' + key:<30}{m['identity']:>10.3f}{m['expression']:>12.3f}"
-                f"{m['yaw']:>8.2f}{m['pitch']:>8.2f}{m['roll']:>8.2f}"
-            )
+    """Text table of {name: {feature: measures}} under what chance scores."""
+    columns = ("identity", "expression", *ANGLES)
+    lines = ["features of generated faces".ljust(30) + "".join(f"{c:>12}" for c in columns)]
+    named = {f"{name} {key}": m for name, features in rows.items() for key, m in features.items()}
+    for name, m in {"chance (angles: MAE, degrees)": chance(), **named}.items():
+        lines.append(name.ljust(30) + "".join(f"{m[c]:>12.{2 if c in ANGLES else 3}f}" for c in columns))
     return "\n".join(lines)

@@ -6,7 +6,7 @@ from PIL import Image
 
 from pcl_tf.data.labelled import class_folders
 from pcl_tf.data.sources import DataError
-from pcl_tf.evaluation import ridge
+from pcl_tf.evaluation import generated, ridge
 from pcl_tf.evaluation.knn import knn_accuracy
 
 R = np.random.RandomState
@@ -58,3 +58,22 @@ def test_class_folders(tmp_path):
     assert images[labels == 0].mean() == 10 and images[labels == 1].mean() == 200
     with pytest.raises(DataError, match="at least two"):
         class_folders(tmp_path / "a", 8)
+
+
+def test_generated_faces_judge_features_between_chance_and_truth():
+    labels, faces = generated._faces(160, 16)
+    known = {bytes(face): i for i, face in enumerate(faces)}
+
+    def embed(images):
+        rows = [known[bytes(i)] for i in images]
+        noise = np.random.RandomState(len(rows)).normal(size=(len(rows), 2))
+        truth = [np.eye(64)[labels["identity"][rows]], np.eye(7)[labels["expression"][rows]], labels["angles"][rows]]
+        return {"truth": np.concatenate(truth, 1), "noise": noise}
+
+    rows = generated.measure(embed, 16, train=120, test=40, batch=70)
+    chance = generated.chance(120, 40)
+    assert rows["truth"]["expression"] == 1
+    for name in generated.ANGLES:
+        assert rows["truth"][name] < 0.3 * chance[name]
+        assert rows["noise"][name] == pytest.approx(chance[name], rel=0.15)
+    assert "chance" in generated.table({"trained": rows})
