@@ -136,5 +136,14 @@ def to_json(recipe):
 
 
 def load(path):
-    """ConfigDict of a recipe.json."""
-    return ConfigDict(json.loads(pathlib.Path(path).read_text())).lock()
+    """ConfigDict of a recipe.json.
+
+    Keys that are younger than the file get the value of ``recipes.common.base``: a new key's default is what runs
+    did before there was the key.
+    """
+    sys.path.insert(0, str(ROOT))
+    from recipes import common
+
+    c = common.base()
+    c.update(ConfigDict(json.loads(pathlib.Path(path).read_text())))
+    return c.lock()

@@ -65,8 +65,8 @@ def main(argv):
             )
             return 2
     from pcl_tf.data.sources import DataError
+    from pcl_tf.files import disk_is_full
     from pcl_tf.training.callbacks import NotFinite
-    from pcl_tf.training.files import disk_is_full
     from pcl_tf.training.loop import Interrupted, run
     from pcl_tf.training.workdir import Workdir, WorkdirError
 

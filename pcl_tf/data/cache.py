@@ -13,10 +13,9 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
 import numpy as np
-import tensorflow as tf
 from tqdm import tqdm
 
-from pcl_tf.data.images import decode_image, resize
+from pcl_tf.data.decoding import decoder
 from pcl_tf.data.sources import DataError
 
 _CHUNK = 256
@@ -59,18 +58,7 @@ def _check_space(folder, needed):
 
 
 def _decode(source, size, path, bad_path, max_bad_share):
-    decode = tf.function(lambda data: decode_image(data, size), input_signature=[tf.TensorSpec([], tf.string)])
-
-    def one(item):
-        name, data = item
-        try:
-            if isinstance(data, Exception):
-                raise data
-            face = resize(data[None], size)[0] if isinstance(data, np.ndarray) else decode(data)
-            return name, face.numpy(), None
-        except (tf.errors.OpError, OSError, ValueError, RuntimeError, NotImplementedError) as error:
-            return name, None, str(error).split("\n")[0][:200]
-
+    decode = decoder(size)
     aside = path.with_suffix(f".{os.getpid()}.part")
     bad, kept = [], 0
     try:
@@ -83,7 +71,7 @@ def _decode(source, size, path, bad_path, max_bad_share):
         ):
             items = source.items()
             while chunk := list(islice(items, _CHUNK)):
-                for name, face, error in pool.map(one, chunk):
+                for name, face, error in pool.map(decode, chunk):
                     if error is None:
                         faces[kept] = face
                         kept += 1

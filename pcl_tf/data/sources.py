@@ -42,7 +42,8 @@ class Source:
     items: Callable[[], Iterator]
 
 
-def _fingerprint(rows):
+def fingerprint(rows):
+    """Sixteen hex digits that change when any of the rows does."""
     import hashlib
 
     digest = hashlib.sha256()
@@ -69,7 +70,7 @@ def folder(path):
                 yield str(p), error
 
     rows = [(str(p.relative_to(root)), p.stat().st_size, p.stat().st_mtime_ns) for p in files]
-    return Source(str(path), _fingerprint(rows), len(files), items)
+    return Source(str(path), fingerprint(rows), len(files), items)
 
 
 def zipped(path):
@@ -92,7 +93,7 @@ def zipped(path):
                 except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError) as error:
                     yield f"{path}:{info.filename}", error
 
-    return Source(str(path), _fingerprint((i.filename, i.CRC, i.file_size) for i in infos), len(infos), items)
+    return Source(str(path), fingerprint((i.filename, i.CRC, i.file_size) for i in infos), len(infos), items)
 
 
 def tfds_dataset(name):
@@ -115,7 +116,7 @@ def tfds_dataset(name):
     except Exception as error:  # TFDS raises a dozen kinds; all mean the same to the user
         raise DataError(f"--data=tfds:{name}: {type(error).__name__}: {error}") from error
     count = builder.info.splits[split].num_examples
-    stamp = _fingerprint([(name, str(builder.version), split, count)])
+    stamp = fingerprint([(name, str(builder.version), split, count)])
 
     def items():
         for i, example in enumerate(dataset.as_numpy_iterator()):
@@ -134,7 +135,7 @@ def synthetic(count, size, seed=0):
             for i, image in enumerate(render(labels, size)):
                 yield f"synthetic#{start + i}", image
 
-    return Source("synthetic", _fingerprint([("synthetic-2", count, size, seed)]), count, items)
+    return Source("synthetic", fingerprint([("synthetic-2", count, size, seed)]), count, items)
 
 
 def open_source(text, synthetic_images, image_size):
@@ -161,7 +162,7 @@ def open_source(text, synthetic_images, image_size):
         for part in parts:
             yield from part.items()
 
-    return Source(text, _fingerprint(p.fingerprint for p in parts), sum(p.count for p in parts), items)
+    return Source(text, fingerprint(p.fingerprint for p in parts), sum(p.count for p in parts), items)
 
 
 def _open(text, synthetic_images, image_size):

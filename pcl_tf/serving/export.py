@@ -24,7 +24,7 @@ def save_export(encoder, folder, step, image_size, recipe_json):
       folder: parent of the numbered folders.
       step: the version.
       image_size: side in pixels that image files are resized to.
-      recipe_json: written to the export's assets.
+      recipe_json: written to the export's assets, beside ``encoder.keras``, the same encoder for Keras.
 
     Returns:
       pathlib.Path of the export.
@@ -55,6 +55,7 @@ def save_export(encoder, folder, step, image_size, recipe_json):
         archive.write_out(str(aside), verbose=False)
         (aside / "assets").mkdir(exist_ok=True)
         (aside / "assets" / "recipe.json").write_text(recipe_json)
+        encoder.save(aside / "assets" / "encoder.keras")
         if final.exists():
             shutil.rmtree(final)
         os.replace(aside, final)

@@ -12,13 +12,13 @@ from pcl_tf.data.cache import decoded_faces
 from pcl_tf.data.pipeline import batches
 from pcl_tf.data.sources import open_source
 from pcl_tf.evaluation import generated
+from pcl_tf.files import write_atomically
 from pcl_tf.methods.build import build_encoder, build_pcl, images_per_step
 from pcl_tf.networks.backbones import FIXED_SIZE
 from pcl_tf.seeds import seed_everything
 from pcl_tf.serving.export import save_backbone, save_export
 from pcl_tf.training import callbacks as cb
 from pcl_tf.training.checkpoints import Checkpoints
-from pcl_tf.training.files import write_atomically
 from pcl_tf.training.watch import Watcher, embedder
 
 

@@ -5,8 +5,8 @@ import tensorflow as tf
 
 from pcl_tf.data.labelled import class_folders
 from pcl_tf.evaluation.knn import knn_accuracy
+from pcl_tf.files import write_atomically
 from pcl_tf.training import sheet
-from pcl_tf.training.files import write_atomically
 
 
 def embedder(model, batch=200):

@@ -5,7 +5,7 @@ import os
 import pathlib
 
 from pcl_tf import recipe as recipes
-from pcl_tf.training.files import write_atomically
+from pcl_tf.files import write_atomically
 
 
 class WorkdirError(RuntimeError):

@@ -5,7 +5,7 @@ import errno
 import pytest
 import tensorflow as tf
 
-from pcl_tf.training.files import disk_is_full, write_atomically
+from pcl_tf.files import disk_is_full, write_atomically
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):

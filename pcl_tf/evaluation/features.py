@@ -1,0 +1,126 @@
+"""Features extracted once per image and model, kept on disk, continued where an extraction stopped."""
+
+import json
+import os
+import pathlib
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+
+import numpy as np
+from tqdm import tqdm
+
+from pcl_tf.data.decoding import decoder
+from pcl_tf.data.sources import DataError
+from pcl_tf.files import write_atomically
+
+_CHUNK = 512  # images between two states on disk
+
+
+class Features:
+    """Cached features of one model on one list of images.
+
+    Attributes:
+      folder: holds ``KEY.npy``, float32 [N, D], and ``state.json``.
+      bad: {row: what was wrong} of images that could not be read; their features are zero.
+      encoded: images that this call passed through the encoder; 0 if all were cached.
+    """
+
+    def __init__(self, folder, state, encoded):
+        self.folder, self.encoded = folder, encoded
+        self.keys = tuple(state["keys"])
+        self.bad = {int(row): tuple(why) for row, why in state["bad"].items()}
+
+    def __getitem__(self, name):
+        """float32 [N, D] of a feature; 'face+pose' is the sum (Table 7).
+
+        Raises:
+          DataError: the model has no such feature.
+        """
+        parts = name.split("+")
+        missing = [p for p in parts if p not in self.keys]
+        if missing:
+            raise DataError(f"--feature={name}: this model has {', '.join(self.keys)}.")
+        x = np.load(self.folder / f"{parts[0]}.npy", mmap_mode="r")
+        for part in parts[1:]:
+            x = x + np.load(self.folder / f"{part}.npy", mmap_mode="r")
+        return x
+
+    def __contains__(self, name):
+        return all(part in self.keys for part in name.split("+"))
+
+
+def extract(encoder, source, size, cache, batch=64, max_bad_share=0.05):
+    """Features of every image of a source, each image encoded once in the life of the cache.
+
+    Args:
+      encoder: ``pcl_tf.evaluation.models.Encoder``.
+      source: ``pcl_tf.data.sources.Source``.
+      size: side in pixels.
+      cache: folder of caches.
+      batch: images encoded at once.
+      max_bad_share: share of unreadable images above which there is an error.
+
+    Returns:
+      Features.
+
+    Raises:
+      DataError: too many unreadable images, or features that are not finite.
+    """
+    folder = pathlib.Path(cache) / f"{encoder.digest}-{source.fingerprint}-{size}"
+    folder.mkdir(parents=True, exist_ok=True)
+    state = _state(folder)
+    first = state["rows"]
+    if first < source.count:
+        _extend(encoder, source, size, folder, state, batch)
+    if len(state["bad"]) > max_bad_share * source.count:
+        named = "\n".join(f"  {name}: {why}" for name, why in list(state["bad"].values())[:5])
+        raise DataError(
+            f"{source.name}: {len(state['bad'])} of {source.count} images cannot be read. The first:\n{named}"
+        )
+    return Features(folder, state, source.count - first)
+
+
+def _state(folder):
+    try:
+        return json.loads((folder / "state.json").read_text())
+    except (OSError, ValueError):
+        return {"rows": 0, "bad": {}, "keys": []}
+
+
+def _extend(encoder, source, size, folder, state, batch):
+    decode, first = decoder(size), state["rows"]
+    items = islice(source.items(), first, None)
+    out = {key: np.load(folder / f"{key}.npy", mmap_mode="r+") for key in state["keys"]}
+    bar = tqdm(
+        total=source.count, initial=first, desc=f"encoding {source.name}", unit="img", file=sys.stderr, mininterval=1.0
+    )
+    with ThreadPoolExecutor(os.cpu_count()) as pool, bar:
+        while chunk := list(islice(items, _CHUNK)):
+            start = state["rows"]
+            decoded = list(pool.map(decode, chunk))
+            blank = np.zeros((size, size, 3), np.uint8)
+            faces = np.stack([blank if face is None else face for _, face, _ in decoded])
+            bad = {str(start + i): [name, why] for i, (name, face, why) in enumerate(decoded) if face is None}
+            parts = [encoder.embed(faces[i : i + batch]) for i in range(0, len(faces), batch)]
+            values = {key: np.concatenate([p[key] for p in parts]) for key in parts[0]}
+            if not out:
+                out = {key: _made(folder / f"{key}.npy", source.count, x.shape[1]) for key, x in values.items()}
+            for key, x in values.items():
+                if not np.isfinite(x).all():
+                    raise DataError(f"--model={encoder.name}: '{key}' is not finite on images of {source.name}.")
+                for row in bad:
+                    x[int(row) - start] = 0.0
+                out[key][start : start + len(x)] = x
+                out[key].flush()
+            # The state is written last: what it counts is on disk.
+            state.update(rows=start + len(chunk), bad={**state["bad"], **bad}, keys=sorted(out))
+            write_atomically(folder / "state.json", json.dumps(state))
+            bar.update(len(chunk))
+
+
+def _made(path, rows, width):
+    made = np.lib.format.open_memmap(path, "w+", np.float32, (rows, width))
+    with open(path, "r+b") as f:  # a full disk is an error here, and a crash when a hole is written to
+        os.posix_fallocate(f.fileno(), 0, os.fstat(f.fileno()).st_size)
+    return made

@@ -1,0 +1,109 @@
+"""The same convex problem solved to convergence: L-BFGS of tensorflow-probability with a sweep of L2."""
+
+import functools
+
+import numpy as np
+import tensorflow as tf
+
+from pcl_tf.evaluation.linear import unscaled
+
+PENALTIES = 10.0 ** np.arange(-5.0, 1.0)
+_ITERATIONS = 300
+
+
+def _loss(kind):
+    def classification(y, scores):
+        return tf.nn.softmax_cross_entropy_with_logits(y, scores)
+
+    def multilabel(y, scores):
+        return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(y, scores), axis=1)
+
+    def regression(y, scores):  # L1 with a rounded tip: L-BFGS needs a gradient everywhere
+        return tf.reduce_mean(tf.sqrt(tf.square(scores - y) + 1e-2) - 0.1, axis=1)
+
+    return {"classification": classification, "multilabel": multilabel, "regression": regression}[kind]
+
+
+_MATRIX, _VECTOR = tf.TensorSpec([None, None]), tf.TensorSpec([None])
+
+
+def _layer(flat, z, y):
+    cut = tf.shape(z)[1] * tf.shape(y)[1]
+    return tf.reshape(flat[:cut], (tf.shape(z)[1], tf.shape(y)[1])), flat[cut:]
+
+
+@functools.cache
+def _compiled(kind):
+    """(minimise, error) of a kind of task, traced once for data of every shape: tracing costs more than solving."""
+    loss = _loss(kind)
+
+    @tf.function(input_signature=[_VECTOR, _MATRIX, _MATRIX])
+    def error(flat, z, y):
+        weights, bias = _layer(flat, z, y)
+        return tf.reduce_mean(loss(y, z @ weights + bias))
+
+    @tf.function(input_signature=[_VECTOR, _MATRIX, _MATRIX, tf.TensorSpec([])])
+    def minimise(start, z, y, penalty):
+        import tensorflow_probability as tfp
+
+        def value(flat):
+            weights, _ = _layer(flat, z, y)
+            return error(flat, z, y) + 0.5 * penalty * tf.reduce_sum(tf.square(weights))
+
+        result = tfp.optimizer.lbfgs_minimize(
+            lambda flat: tfp.math.value_and_gradient(value, flat),
+            start,
+            num_correction_pairs=10,
+            tolerance=1e-5,
+            f_relative_tolerance=1e-7,
+            max_iterations=_ITERATIONS,
+        )
+        return result.position, result.converged
+
+    return minimise, error
+
+
+def _path(kind, z, y, penalties):
+    """Minima of mean loss plus penalty / 2 * |W|^2 for falling penalties, each started from the one before.
+
+    Yields:
+      (penalty, W and bias in one vector, whether it converged).
+    """
+    minimise, _ = _compiled(kind)
+    flat = tf.zeros([z.shape[1] * y.shape[1] + y.shape[1]])
+    z, y = tf.constant(z), tf.constant(y)
+    for penalty in sorted(penalties, reverse=True):
+        flat, converged = minimise(flat, z, y, tf.constant(penalty, tf.float32))
+        yield float(penalty), flat, bool(converged.numpy())
+
+
+def held_out(count, subjects, seed):
+    """bool [N]: the fifth of the training rows on which the penalty is chosen; whole subjects where known."""
+    r = np.random.RandomState(seed)
+    if subjects is None or len(np.unique(subjects)) < 5:
+        return np.isin(np.arange(count), r.permutation(count)[: max(1, count // 5)])
+    people = r.permutation(np.unique(subjects))
+    return np.isin(subjects, people[: len(people) // 5])
+
+
+def solve(kind, x, y, seed=0, subjects=None):
+    """Solves; see ``pcl_tf.evaluation.linear.fit``. y: float32 [N, K], one-hot for classification.
+
+    Features, and targets of a regression, are standardised on the training rows; the layer returned takes raw ones.
+    """
+    mean, std = x.mean(0), x.std(0)
+    std = np.where(std > 1e-6 * max(1e-12, float(std.max())), std, 1.0)  # constant features stay where they are
+    z = (x - mean) / std
+    low, span = (y.mean(0), np.maximum(y.std(0), 1e-6)) if kind == "regression" else (0.0, 1.0)
+    target = ((y - low) / span).astype(np.float32)
+    out = held_out(len(x), subjects, seed)
+    _, error = _compiled(kind)
+    errors = {
+        penalty: float(error(flat, z[out], target[out]))
+        for penalty, flat, _ in _path(kind, z[~out], target[~out], PENALTIES)
+    }
+    best = min(errors, key=lambda penalty: (errors[penalty], -penalty))
+    *_, (_, flat, converged) = _path(kind, z, target, [p for p in PENALTIES if p >= best])
+    weights, bias = (v.numpy() for v in _layer(flat, z, target))
+    protocol = {"solver": "lbfgs", "l2": best, "held_out": int(out.sum()), "converged": converged, "seed": seed}
+    return unscaled(weights, bias, mean, std, low, span), protocol

@@ -1,0 +1,162 @@
+"""Labelled images of your own: a CSV manifest becomes a task, or every bad row is named at once."""
+
+import csv
+import math
+import pathlib
+
+import numpy as np
+
+from pcl_tf.data.listed import Files
+from pcl_tf.data.sources import DataError
+from pcl_tf.evaluation.task import KINDS, Task, exclusive_folds, folds_from
+
+COLUMNS = {
+    "classification": ("path", "label"),
+    "regression": ("path",),
+    "multilabel": ("path",),
+    "verification": ("fold", "path1", "path2", "same"),
+}
+_EXTRA = ("split", "subject")
+_FOLDS = 5  # where the manifest names no split
+_SHOWN = 200
+
+
+def read_manifest(path, kind, image_size):
+    """Reads ``path,label`` | ``path,yaw,pitch,..`` | ``path,AU1,AU2,..`` | ``fold,path1,path2,same``.
+
+    Optional columns: ``split`` (train or test) and ``subject``. Without a split the images are judged in five folds,
+    which share no subject where subjects are named. Paths are relative to the manifest, or inside a zip beside it.
+
+    Args:
+      path: the CSV, with a header.
+      kind: of ``pcl_tf.evaluation.task.KINDS``.
+      image_size: side in pixels at which the images are judged.
+
+    Returns:
+      Task.
+
+    Raises:
+      DataError: no such file, a column is missing, or rows are bad: all of them, with line numbers.
+    """
+    if kind not in KINDS:
+        raise DataError(f"{kind}: not one of {', '.join(KINDS)}.")
+    path = pathlib.Path(path)
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as f:
+            reader = csv.DictReader(f)
+            header = reader.fieldnames or []
+            rows = [(reader.line_num, row) for row in reader]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path}: cannot be read as a CSV manifest ({error}).") from error
+    missing = [c for c in COLUMNS[kind] if c not in header]
+    values = [c for c in header if c not in ("path", *_EXTRA)]
+    if missing or not values:
+        wanted = ",".join(COLUMNS[kind]) + ("" if len(COLUMNS[kind]) > 1 else ",VALUE,..")
+        raise DataError(f"{path}: the header is '{','.join(header)}'; a {kind} manifest has {wanted}.")
+    if not rows:
+        raise DataError(f"{path}: no rows below the header.")
+    files = Files(path.parent)
+    bad = _Bad(path)
+    task = _pairs(rows, files, bad) if kind == "verification" else _labelled(rows, header, values, kind, files, bad)
+    return Task(name=path.stem, kind=kind, image_size=image_size, **task)
+
+
+class _Bad:
+    """Collects what is wrong with rows, and says it all at once."""
+
+    def __init__(self, path):
+        self.path, self.lines = path, []
+
+    def say(self, line, what):
+        self.lines.append(f"  line {line}: {what}")
+
+    def stop(self):
+        if self.lines:
+            more = len(self.lines) - _SHOWN
+            shown = "\n".join(self.lines[:_SHOWN]) + (f"\n  and {more} more" if more > 0 else "")
+            raise DataError(f"{self.path}: {len(self.lines)} bad rows:\n{shown}")
+
+
+def _number(text, low=-math.inf, high=math.inf):
+    try:
+        value = float(text)
+    except (TypeError, ValueError):
+        return None
+    return value if math.isfinite(value) and low <= value <= high else None
+
+
+def _labelled(rows, header, values, kind, files, bad):
+    seen, labels = {}, []
+    for line, row in rows:
+        path = row["path"]
+        if not path or path not in files:
+            bad.say(line, f"no image '{path}'")
+        elif path in seen:
+            bad.say(line, f"'{path}' stands in line {seen[path]} already")
+        seen.setdefault(path, line)
+        if "split" in header and row["split"] not in ("train", "test"):
+            bad.say(line, f"split is '{row['split']}', not train or test")
+        if "subject" in header and not row["subject"]:
+            bad.say(line, "no subject")
+        labels.append(_label(row, values, kind, line, bad))
+    if kind == "classification" and len({x for x in labels if x}) < 2:
+        bad.say(rows[0][0], "fewer than two classes in the whole manifest")
+    bad.stop()
+    subjects = np.array([row["subject"] for _, row in rows]) if "subject" in header else None
+    common = {
+        "source": files.source(row["path"] for _, row in rows),
+        "subjects": subjects,
+        "splits": _splits([row.get("split") for _, row in rows], subjects, len(rows)),
+    }
+    if kind == "classification":
+        names = tuple(sorted(set(labels)))
+        return {**common, "names": names, "labels": np.array([names.index(x) for x in labels])}
+    return {**common, "names": tuple(values), "labels": np.array(labels, np.float32)}
+
+
+def _label(row, values, kind, line, bad):
+    if kind == "classification":
+        if not row["label"]:
+            bad.say(line, "no label")
+        return row["label"]
+    numbers = [_number(row[v]) for v in values]
+    if wrong := [f"{v} is '{row[v]}'" for v, x in zip(values, numbers, strict=True) if x is None]:
+        bad.say(line, f"{', '.join(wrong)}, not a number")
+    elif kind == "multilabel" and set(numbers) - {0.0, 1.0}:
+        bad.say(line, "labels are 0 or 1 (of AU intensities, 2 and more count as 1)")
+    return numbers
+
+
+def _splits(split, subjects, count):
+    if split[0]:
+        split = np.array(split)
+        return ((np.flatnonzero(split == "train"), np.flatnonzero(split == "test")),)
+    if subjects is not None:
+        return exclusive_folds(subjects, _FOLDS)
+    return folds_from(np.random.RandomState(0).permutation(count) % _FOLDS)
+
+
+def _pairs(rows, files, bad):
+    names, pairs, same, folds = {}, [], [], []
+    for line, row in rows:
+        for key in ("path1", "path2"):
+            if not row[key] or row[key] not in files:
+                bad.say(line, f"no image '{row[key]}'")
+        if row["path1"] == row["path2"]:
+            bad.say(line, "an image is paired with itself")
+        if row["same"] not in ("0", "1"):
+            bad.say(line, f"same is '{row['same']}', not 0 or 1")
+        if not row["fold"]:
+            bad.say(line, "no fold")
+        pairs.append([names.setdefault(row[key], len(names)) for key in ("path1", "path2")])
+        same.append(row["same"] == "1")
+        folds.append(row["fold"])
+    if len(set(folds)) < 2:
+        bad.say(rows[0][0], "one fold alone: the threshold of a fold is chosen on the others")
+    bad.stop()
+    return {
+        "source": files.source(names),
+        "pairs": np.array(pairs),
+        "same": np.array(same, np.int64),
+        "folds": np.unique(folds, return_inverse=True)[1],
+    }

@@ -1,0 +1,72 @@
+"""Scores of the four kinds of task, each with a 95 % bootstrap interval.
+
+Every metric is a function of means over test samples of what each sample contributes, so that one bootstrap serves
+all: resampled means in, metric out.
+"""
+
+import numpy as np
+
+REPEATS = 1000
+
+
+def bootstrap(contributions, statistic, groups=None, seed=0, repeats=REPEATS):
+    """Percentile interval of a statistic of means.
+
+    Args:
+      contributions: float [N, ...], what each sample adds to the means.
+      statistic: means [...] -> float.
+      groups: int [N], folds: resampled within each, statistic averaged over them; None is one group.
+      seed: int.
+      repeats: resamples.
+
+    Returns:
+      (low, high) of the central 95 %.
+    """
+    r = np.random.RandomState(seed)
+    groups = np.zeros(len(contributions), int) if groups is None else np.asarray(groups)
+    values = np.zeros(repeats)
+    numbers = np.unique(groups)
+    for g in numbers:
+        part = contributions[groups == g].reshape((groups == g).sum(), -1)
+        n = len(part)
+        for start in range(0, repeats, 100):
+            counts = r.multinomial(n, np.full(n, 1 / n), size=min(100, repeats - start))
+            means = (counts @ part / n).reshape(-1, *contributions.shape[1:])
+            values[start : start + len(means)] += [statistic(m) for m in means]
+    low, high = np.percentile(values / len(numbers), [2.5, 97.5])
+    return float(low), float(high)
+
+
+def over_folds(contributions, statistic, groups):
+    """The statistic of each fold's means, averaged over folds."""
+    groups = np.zeros(len(contributions), int) if groups is None else np.asarray(groups)
+    return float(np.mean([statistic(contributions[groups == g].mean(0)) for g in np.unique(groups)]))
+
+
+def classification(scores, labels, names):
+    """Scores [N, K] and int labels -> (contributions [N], statistic, detail: recall of each class)."""
+    right = (scores.argmax(1) == labels).astype(np.float64)
+    detail = {str(n): float(right[labels == k].mean()) for k, n in enumerate(names) if (labels == k).any()}
+    return right, float, detail
+
+
+def multilabel(scores, labels, names, groups=None):
+    """Logits [N, K] and 0/1 labels -> (contributions [N, K, 3], mean F1 over labels, detail: F1 of each)."""
+    guess, truth = scores > 0, labels > 0.5
+    parts = np.stack([guess & truth, guess & ~truth, ~guess & truth], axis=2).astype(np.float64)
+
+    def f1(means):
+        tp, fp, fn = np.moveaxis(means, -1, 0)
+        return 2 * tp / np.maximum(2 * tp + fp + fn, 1e-12)
+
+    detail = {n: over_folds(parts[:, k], lambda m: float(f1(m)), groups) for k, n in enumerate(names)}
+    return parts, lambda means: float(f1(means).mean()), detail
+
+
+def regression(scores, labels, names):
+    """Predictions and targets [N, K] -> (absolute errors [N, K], their mean, detail: MAE of each)."""
+    errors = np.abs(scores - labels).astype(np.float64)
+    return errors, lambda means: float(means.mean()), dict(zip(names, map(float, errors.mean(0)), strict=True))
+
+
+METRICS = {"classification": "accuracy", "multilabel": "F1", "regression": "MAE", "verification": "accuracy"}

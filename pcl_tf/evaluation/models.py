@@ -1,0 +1,130 @@
+"""Frozen encoders of every kind a probe takes: uint8 faces in, named features out."""
+
+import dataclasses
+import hashlib
+import json
+import pathlib
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from pcl_tf.data.sources import DataError
+from pcl_tf.evaluation import handcrafted
+
+FEATURES = ("face_aware", "face", "pose", "face+pose")
+
+
+@dataclasses.dataclass(frozen=True)
+class Encoder:
+    """A frozen encoder.
+
+    Attributes:
+      name: what the user gave.
+      digest: of its content, names its cached features.
+      embed: uint8 [n, S, S, 3] -> {feature: float32 [n, D]}.
+      step: of pre-training, 0 where there is none.
+      recipe: what it was trained by, or None.
+      keras_file: the same encoder as a .keras file, or None.
+    """
+
+    name: str
+    digest: str
+    embed: Callable
+    step: int = 0
+    recipe: dict | None = None
+    keras_file: pathlib.Path | None = None
+
+    @property
+    def recipe_hash(self):
+        """Sixteen hex digits of the recipe, or None."""
+        if self.recipe is None:
+            return None
+        return hashlib.sha256(json.dumps(self.recipe, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def open_encoder(text):
+    """Opens an export, the newest export of a workdir, a .keras file, or 'pixels', 'lbp', 'hog'.
+
+    Raises:
+      DataError: nothing there, or nothing that can be loaded.
+    """
+    if text in handcrafted.EXTRACTORS:
+        extract = handcrafted.EXTRACTORS[text]
+        return Encoder(text, f"{text}-{handcrafted.VERSION}", lambda faces: {"face_aware": extract(faces)})
+    path = pathlib.Path(text)
+    if (path / "export").is_dir():
+        versions = [p for p in (path / "export").iterdir() if p.name.isdigit()]
+        if not versions:
+            raise DataError(f"--model={text}: {path / 'export'} holds no version; python -m pcl_tf.export makes one.")
+        path = max(versions, key=lambda p: int(p.name))
+    if (path / "saved_model.pb").is_file():
+        return _saved_model(text, path)
+    if path.suffix == ".keras" and path.is_file():
+        return _keras(text, path)
+    known = ", ".join(handcrafted.EXTRACTORS)
+    raise DataError(f"--model={text}: no SavedModel, workdir of pcl_tf.train or .keras file, nor one of {known}.")
+
+
+def _digest(files):
+    digest = hashlib.sha256()
+    for path in files:
+        digest.update(path.name.encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _as_float(faces):
+    return tf.cast(faces, tf.float32) / 255.0
+
+
+def _saved_model(text, path):
+    try:
+        module = tf.saved_model.load(str(path))
+    except (OSError, ValueError, tf.errors.OpError) as error:
+        raise DataError(f"--model={text}: {path} cannot be loaded ({str(error).splitlines()[0]}).") from error
+    if not hasattr(module, "embed"):
+        raise DataError(f"--model={text}: has no endpoint 'embed'; is it an export of pcl_tf?")
+    assets = path / "assets"
+    recipe = json.loads((assets / "recipe.json").read_text()) if (assets / "recipe.json").is_file() else None
+    keras_file = assets / "encoder.keras"
+
+    def embed(faces):
+        try:
+            out = module.embed(_as_float(faces))
+        except (ValueError, TypeError) as error:  # a Transformer's export takes images of one size alone
+            side = faces.shape[1]
+            raise DataError(f"--model={text} takes no images of {side} pixels; set --image_size.") from error
+        return {k: v.numpy() for k, v in out.items()}
+
+    weights = sorted((path / "variables").iterdir())
+    return Encoder(
+        name=text,
+        digest=_digest([path / "saved_model.pb", *weights]),
+        embed=embed,
+        step=int(path.name) if path.name.isdigit() else 0,
+        recipe=recipe,
+        keras_file=keras_file if keras_file.is_file() else None,
+    )
+
+
+def _keras(text, path):
+    import keras
+
+    try:
+        model = keras.models.load_model(path, compile=False)
+    except (OSError, ValueError, TypeError) as error:
+        raise DataError(f"--model={text}: cannot be loaded ({str(error).splitlines()[0]}).") from error
+    run = tf.function(lambda x: model(x, training=False), reduce_retracing=True)
+
+    def embed(faces):
+        out = run(_as_float(faces))
+        out = out if isinstance(out, dict) else {"face_aware": out}
+        return {k: flatten(tf.cast(v, tf.float32).numpy()) for k, v in out.items() if k in FEATURES}
+
+    return Encoder(text, _digest([path]), embed, keras_file=path)
+
+
+def flatten(x):
+    """[N, H, W, C] -> [N, C * H * W], channels first as in the exports; [N, D] stays."""
+    return x if x.ndim == 2 else np.moveaxis(x, -1, 1).reshape(len(x), -1)

@@ -1,0 +1,62 @@
+"""The trained probe as one Keras model: faces in, labels out, nothing else needed to load it."""
+
+import os
+import pathlib
+
+import keras
+
+from pcl_tf.data.sources import DataError
+from pcl_tf.evaluation.linear import LABELS
+
+
+def build(encoder, task, feature, layer):
+    """Stacks a linear layer on a frozen encoder.
+
+    Args:
+      encoder: ``Encoder`` with a ``keras_file``.
+      task: its kind gives the activation: softmax, sigmoid, or none.
+      feature: 'face_aware', 'face', 'pose' or 'face+pose'.
+      layer: ``Linear``.
+
+    Returns:
+      keras.Model: float32 [N, S, S, 3] in [0, 1] -> float32 [N, K]: probabilities of the classes,
+      of each label, or the targets themselves; stock Keras layers only.
+
+    Raises:
+      DataError: this model has no Keras form.
+    """
+    if encoder.keras_file is None:
+        raise DataError(
+            f"--model={encoder.name}: has no encoder.keras in it; python -m pcl_tf.export makes such exports."
+        )
+    net = keras.models.load_model(encoder.keras_file, compile=False)
+    net.trainable = False
+    image = keras.Input((task.image_size, task.image_size, 3), name="image")
+    out = net(image)
+    out = out if isinstance(out, dict) else {"face_aware": out}
+    parts = [_vector(out[p]) for p in feature.split("+")]
+    vector = parts[0] if len(parts) == 1 else keras.layers.Add(name="sum")(parts)
+    dense = keras.layers.Dense(len(task.names), LABELS[task.kind], name="probe", dtype="float32")
+    model = keras.Model(image, dense(vector), name=f"{task.kind}_probe")
+    dense.set_weights([layer.weights, layer.bias])
+    return model
+
+
+def _vector(x):
+    if len(x.shape) == 2:
+        return x
+    x = keras.layers.Permute((3, 1, 2), name="channels_first")(x)
+    return keras.layers.Flatten(name="flatten", data_format="channels_last")(x)
+
+
+def save(model, path):
+    """Writes a .keras file, whole or not at all."""
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{os.getpid()}.{path.name}")
+    try:
+        model.save(aside)
+        os.replace(aside, path)
+    finally:
+        aside.unlink(missing_ok=True)
+    return path

@@ -1,0 +1,84 @@
+"""What a probe is asked: images, their labels, and which of them teach and which judge."""
+
+import dataclasses
+
+import numpy as np
+
+from pcl_tf.data.sources import DataError, Source
+
+KINDS = ("classification", "regression", "multilabel", "verification")
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """Labelled images of one downstream task.
+
+    Attributes:
+      name: as reported.
+      kind: one of KINDS.
+      source: the images, in the order of the labels.
+      image_size: side in pixels at which they are judged.
+      names: classes, labels (multilabel) or targets (regression).
+      labels: classification int [N]; regression float [N, K]; multilabel 0/1 [N, K]; verification None.
+      splits: (train rows, test rows) for each fold, int arrays.
+      subjects: who is on each image [N], or None where that is not known.
+      pairs, same, folds: verification alone: int [P, 2] rows, 0/1 [P], int [P].
+
+    Raises:
+      DataError: a row or a subject both teaches and judges.
+    """
+
+    name: str
+    kind: str
+    source: Source
+    image_size: int
+    names: tuple = ()
+    labels: np.ndarray | None = None
+    splits: tuple = ()
+    subjects: np.ndarray | None = None
+    pairs: np.ndarray | None = None
+    same: np.ndarray | None = None
+    folds: np.ndarray | None = None
+
+    def __post_init__(self):
+        for train, test in self.splits:
+            if not len(train) or not len(test):
+                raise DataError(f"{self.name}: a fold has {len(train)} training and {len(test)} test images.")
+            if both := np.intersect1d(train, test).size:
+                raise DataError(f"{self.name}: {both} images are in the training and the test part of one fold.")
+            if self.subjects is not None:
+                shared = np.intersect1d(self.subjects[train], self.subjects[test])
+                if shared.size:
+                    some = ", ".join(map(str, shared[:5]))
+                    raise DataError(f"{self.name}: {shared.size} subjects both teach and judge: {some}.")
+
+
+def exclusive_folds(subjects, count):
+    """Folds that share no subject, as even in size as taking subjects one by one makes them.
+
+    Args:
+      subjects: [N], any type.
+      count: number of folds.
+
+    Returns:
+      tuple of (train rows, test rows).
+
+    Raises:
+      DataError: fewer subjects than folds.
+    """
+    subjects = np.asarray(subjects)
+    people, images = np.unique(subjects, return_counts=True)
+    if len(people) < count:
+        raise DataError(f"{count} subject-exclusive folds need at least {count} subjects, not {len(people)}.")
+    load, fold_of = np.zeros(count), {}
+    for person in people[np.argsort(-images, kind="stable")]:
+        fold = int(np.argmin(load))
+        fold_of[person] = fold
+        load[fold] += (subjects == person).sum()
+    return folds_from(np.array([fold_of[s] for s in subjects]))
+
+
+def folds_from(numbers):
+    """(train rows, test rows) for each value of a fold number per row."""
+    numbers = np.asarray(numbers)
+    return tuple((np.flatnonzero(numbers != f), np.flatnonzero(numbers == f)) for f in np.unique(numbers))

@@ -1,0 +1,136 @@
+"""Measures frozen encoders the way section 4 of the paper does.
+
+  python -m pcl_tf.probe --model=runs/vox64 --task=generated_expression,generated_pose --feature=face_aware,face
+  python -m pcl_tf.probe --model=runs/vox64/export/1000 --task=fer2013 --data_dir=corpora --solver=adam
+  python -m pcl_tf.probe --model=hog --task=classification:faces.csv --image_size=100
+
+Every image is encoded once per model and kept in --cache. Exit codes: 0 done; 2 a flag, a model or the data is wrong;
+4 the disk is full; 130 and 143 stopped by Ctrl-C and SIGTERM: what was encoded is kept, and the same command goes on.
+"""
+
+import json
+import pathlib
+import signal
+import sys
+
+from absl import app, flags
+
+from pcl_tf.console import quiet
+from pcl_tf.recipe import parse_flags
+
+_MODEL = flags.DEFINE_list(
+    "model", None, "SavedModel, workdir of pcl_tf.train, .keras file, or pixels, lbp, hog; commas join several."
+)
+_TASK = flags.DEFINE_list(
+    "task",
+    None,
+    "NAME or NAME:PATH; commas join several. Corpora: fer2013, rafdb, lfw, cplfw, disfa, aflw2000, bu3dfe. Own data by"
+    " a CSV manifest: classification, regression, multilabel, verification. Without data: generated_expression,"
+    " generated_verification, generated_actions, generated_pose.",
+)
+_DATA_DIR = flags.DEFINE_string("data_dir", "", "Folder of the corpus, or of several in folders named as the tasks.")
+_FEATURE = flags.DEFINE_list("feature", ["face_aware"], "face_aware, face, pose, face+pose; commas join several.")
+_SOLVER = flags.DEFINE_enum(
+    "solver",
+    "lbfgs",
+    ("lbfgs", "adam"),
+    "lbfgs: to convergence, L2 chosen on a fifth of the training images."
+    " adam: the paper's 300 epochs, last epoch reported.",
+)
+_SIZE = flags.DEFINE_integer(
+    "image_size", 0, "Side in pixels; 0 is the paper's for corpora, 64 for generated faces and manifests."
+)
+_SEED = flags.DEFINE_integer("seed", 0, "Of the probe and of the bootstrap.", lower_bound=0)
+_OUT = flags.DEFINE_string(
+    "out", "", "Folder of result.json, probes and logs; by default probe/ in the model's workdir."
+)
+_CACHE = flags.DEFINE_string("cache", "", "Folder of the features; by default features/ in --out.")
+_SAVE = flags.DEFINE_bool("save_probes", True, "Writes each trained probe as a .keras model from image to label.")
+
+
+def _place(model):
+    """probe/ in the workdir a model belongs to, else beside where one stands."""
+    path = pathlib.Path(model)
+    if path.is_dir():
+        return (path.parent.parent if path.parent.name == "export" else path) / "probe"
+    return pathlib.Path("probe") if not path.exists() else path.parent / "probe"
+
+
+def run(encoders, tasks, features, solver, seed, out, cache, save):
+    """Probes every model on every task with every feature.
+
+    Args:
+      encoders: list of ``pcl_tf.evaluation.models.Encoder``.
+      tasks: list of ``Task``.
+      features: names; of baselines, which have one, it is used for all.
+      solver, seed: of the probes.
+      out: folder of results.
+      cache: folder of features.
+      save: whether the probes are saved as .keras models.
+
+    Returns:
+      list of dicts, as in ``result.json``.
+    """
+    from pcl_tf.evaluation import probe_model, report
+    from pcl_tf.evaluation.features import extract
+    from pcl_tf.evaluation.judge import judge
+
+    rows = []
+    for encoder in encoders:
+        for task in tasks:
+            values = extract(encoder, task.source, task.image_size, cache)
+            for i, feature in enumerate(features if len(values.keys) > 1 else ["face_aware"]):
+                x = values[feature]
+                verdict = judge(task, x, values.bad, solver, seed)
+                row = report.result_row(encoder, task, feature, verdict, 0 if i else values.encoded)
+                rows.append(row)
+                print(report.table([row]).splitlines()[1], flush=True)
+                if save and verdict.layer and encoder.keras_file:
+                    name = f"{task.name}-{feature}-{encoder.digest[:8]}.keras"
+                    row["probe"] = str(
+                        probe_model.save(probe_model.build(encoder, task, feature, verdict.layer), out / name)
+                    )
+    return rows
+
+
+def main(argv):
+    quiet()
+    if len(argv) > 1 or not _MODEL.value or not _TASK.value:
+        what = f"unexpected argument {argv[1]}" if len(argv) > 1 else "--model and --task are needed"
+        print(f"error: {what}; see --help.", file=sys.stderr)
+        return 2
+    from pcl_tf.data.sources import DataError
+    from pcl_tf.evaluation import report
+    from pcl_tf.evaluation.corpora import open_task
+    from pcl_tf.evaluation.models import FEATURES, open_encoder
+    from pcl_tf.files import disk_is_full, write_atomically
+
+    unknown = [f for f in _FEATURE.value if f not in FEATURES]
+    if unknown:
+        print(f"error: --feature={unknown[0]}: not one of {', '.join(FEATURES)}.", file=sys.stderr)
+        return 2
+    out = pathlib.Path(_OUT.value or _place(_MODEL.value[0]))
+    try:
+        encoders = [open_encoder(text) for text in _MODEL.value]
+        tasks = [open_task(text, _DATA_DIR.value, _SIZE.value) for text in _TASK.value]
+        cache = pathlib.Path(_CACHE.value or out / "features")
+        print(report.table([]), flush=True)
+        rows = run(encoders, tasks, _FEATURE.value, _SOLVER.value, _SEED.value, out, cache, _SAVE.value)
+        write_atomically(out / "result.json", json.dumps({"results": rows}, indent=1) + "\n")
+        report.write_scalars(out / "logs", rows)
+    except (DataError, PermissionError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except Exception as error:
+        if not disk_is_full(error):
+            raise
+        print(f"error: the disk of {out} is full. Make room, and the same command goes on.", file=sys.stderr)
+        return 4
+    print(f"\n{out / 'result.json'} holds everything; tensorboard --logdir={out / 'logs'} shows it.")
+    return 0
+
+
+if __name__ == "__main__":
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda n, _: sys.exit(128 + n))
+    app.run(main, flags_parser=parse_flags)

@@ -1,0 +1,145 @@
+"""Every image is encoded once; what is cached is what would be computed; what stops goes on."""
+
+import dataclasses
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from pcl_tf.data.listed import arrays
+from pcl_tf.data.sources import DataError, Source
+from pcl_tf.evaluation import features, handcrafted
+from pcl_tf.evaluation.models import Encoder, flatten, open_encoder
+
+R = np.random.RandomState
+IMAGES = R(0).randint(256, size=(30, 8, 8, 3), dtype=np.uint8)
+
+
+class Counting:
+    """An encoder that counts what passes through it, and may be interrupted."""
+
+    def __init__(self, stop_after=None):
+        self.seen, self.stop_after = 0, stop_after
+        self.encoder = Encoder("counting", "digest", self.embed)
+
+    def embed(self, faces):
+        if self.stop_after is not None and self.seen >= self.stop_after:
+            raise KeyboardInterrupt
+        self.seen += len(faces)
+        x = faces.reshape(len(faces), -1).astype(np.float32)
+        return {"face_aware": x, "face": x[:, :5], "pose": -x[:, :5] / 2}
+
+
+def test_each_image_is_encoded_once(tmp_path):
+    counting, source = Counting(), arrays("a", IMAGES)
+    first = features.extract(counting.encoder, source, 8, tmp_path)
+    again = features.extract(counting.encoder, source, 8, tmp_path)
+    assert counting.seen == 30 and first.encoded == 30 and again.encoded == 0
+    np.testing.assert_array_equal(again["face_aware"], IMAGES.reshape(30, -1))
+    np.testing.assert_array_equal(again["face+pose"], again["face"] / 2)
+
+
+def test_another_model_image_or_size_is_another_cache(tmp_path):
+    counting, changed = Counting(), IMAGES.copy()
+    changed[7, 0, 0, 0] ^= 1
+    features.extract(counting.encoder, arrays("a", IMAGES), 8, tmp_path)
+    features.extract(counting.encoder, arrays("a", changed), 8, tmp_path)
+    features.extract(counting.encoder, arrays("a", IMAGES), 4, tmp_path)
+    features.extract(dataclasses.replace(counting.encoder, digest="other"), arrays("a", IMAGES), 8, tmp_path)
+    assert counting.seen == 120
+
+
+def test_an_interrupted_extraction_goes_on_where_it_stopped(tmp_path, monkeypatch):
+    monkeypatch.setattr(features, "_CHUNK", 8)
+    stopped, source = Counting(stop_after=16), arrays("a", IMAGES)
+    with pytest.raises(KeyboardInterrupt):
+        features.extract(stopped.encoder, source, 8, tmp_path, batch=4)
+    counting = Counting()
+    found = features.extract(counting.encoder, source, 8, tmp_path, batch=4)
+    assert stopped.seen == 16 and counting.seen == found.encoded == 14
+    np.testing.assert_array_equal(found["face_aware"], IMAGES.reshape(30, -1))
+
+
+def test_a_damaged_state_begins_anew(tmp_path):
+    source, counting = arrays("a", IMAGES), Counting()
+    folder = features.extract(counting.encoder, source, 8, tmp_path).folder
+    (folder / "state.json").write_text("{")
+    found = features.extract(counting.encoder, source, 8, tmp_path)
+    assert counting.seen == 60
+    np.testing.assert_array_equal(found["face_aware"], IMAGES.reshape(30, -1))
+
+
+def some_bad(count):
+    def items():
+        for i, image in enumerate(IMAGES):
+            yield f"image{i}", (b"not an image" if i < count else image)
+
+    return Source("some", f"bad{count}", 30, items)
+
+
+def test_unreadable_images_are_named_and_left_out(tmp_path):
+    found = features.extract(Counting().encoder, some_bad(1), 8, tmp_path)
+    assert list(found.bad) == [0] and found.bad[0][0] == "image0" and not found["face_aware"][0].any()
+    np.testing.assert_array_equal(found["face_aware"][1:], IMAGES.reshape(30, -1)[1:])
+    with pytest.raises(DataError, match="4 of 30 images cannot be read"):
+        features.extract(Counting().encoder, some_bad(4), 8, tmp_path)
+
+
+def test_features_that_are_not_finite_are_refused(tmp_path):
+    encoder = Encoder("broken", "d", lambda faces: {"face_aware": np.full((len(faces), 2), np.nan, np.float32)})
+    with pytest.raises(DataError, match="'face_aware' is not finite"):
+        features.extract(encoder, arrays("a", IMAGES), 8, tmp_path)
+
+
+def test_a_feature_the_model_lacks(tmp_path):
+    found = features.extract(open_encoder("pixels"), arrays("a", IMAGES), 8, tmp_path)
+    with pytest.raises(DataError, match="--feature=pose: this model has face_aware"):
+        found["pose"]
+
+
+def test_handcrafted_features_are_what_they_say():
+    faces = R(0).randint(256, size=(3, 64, 64, 3), dtype=np.uint8)
+    lbp = handcrafted.lbp(faces)
+    assert lbp.shape == (3, 49 * 59)
+    np.testing.assert_allclose(lbp.reshape(3, 49, 59).sum(2), 1, atol=1e-6)
+    assert handcrafted.hog(faces).shape == (3, 7 * 7 * 4 * 9)
+    flat = np.full((1, 64, 64, 3), 128, np.uint8)
+    assert not handcrafted.hog(flat).any()
+    np.testing.assert_allclose(handcrafted.pixels(flat), 128 / 255, atol=1e-3)
+    stripes = np.tile(np.array([0, 0, 255, 255], np.uint8), 16)[None, None, :, None].repeat(64, 1).repeat(3, 3)
+    bins = handcrafted.hog(stripes).reshape(-1, 9).sum(0)
+    assert bins.argmax() == 0 and bins[0] > 0.99 * bins.sum()  # vertical edges alone
+
+
+def test_a_keras_backbone_is_an_encoder(tmp_path):
+    image = keras.Input((None, None, 3))
+    model = keras.Model(image, keras.layers.Conv2D(4, 3, 2, activation="relu")(image))
+    model.save(tmp_path / "b.keras")
+    encoder = open_encoder(str(tmp_path / "b.keras"))
+    expected = np.moveaxis(model(IMAGES / np.float32(255)).numpy(), -1, 1).reshape(30, -1)
+    np.testing.assert_allclose(encoder.embed(IMAGES)["face_aware"], expected, atol=1e-6)
+    assert flatten(expected) is expected
+
+
+@pytest.mark.parametrize("text", ["/nowhere", "hogg"])
+def test_no_such_model(text):
+    with pytest.raises(DataError, match=f"--model={text}"):
+        open_encoder(text)
+
+
+def test_damaged_models_are_refused_in_words(tmp_path):
+    (tmp_path / "x.keras").write_bytes(b"no zip")
+    (tmp_path / "saved_model.pb").write_bytes(b"no graph")
+    for path in (tmp_path / "x.keras", tmp_path):
+        with pytest.raises(DataError, match="cannot be loaded"):
+            open_encoder(str(path))
+    (tmp_path / "w" / "export").mkdir(parents=True)
+    with pytest.raises(DataError, match="holds no version"):
+        open_encoder(str(tmp_path / "w"))
+
+
+def test_the_state_counts_what_is_on_disk(tmp_path):
+    found = features.extract(Counting().encoder, arrays("a", IMAGES), 8, tmp_path)
+    state = json.loads((found.folder / "state.json").read_text())
+    assert state["rows"] == 30 and state["keys"] == ["face", "face_aware", "pose"]

@@ -1,0 +1,94 @@
+"""The probe's solvers: optimal where they say so, the same twice, chosen on training rows alone."""
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+
+from pcl_tf.evaluation import adam, lbfgs, linear
+
+R = np.random.RandomState
+
+
+def blobs(count=240, classes=3, width=6, seed=0):
+    r = R(seed)
+    y = r.randint(classes, size=count)
+    return (r.normal(size=(count, width)) + 1.5 * R(9).normal(size=(classes, width))[y]).astype(np.float32), y
+
+
+def test_lbfgs_solves_what_scikit_learn_solves(monkeypatch):
+    x, y = blobs()
+    monkeypatch.setattr(lbfgs, "PENALTIES", np.array([1e-2]))
+    layer, protocol = linear.fit("classification", x, y, "lbfgs")
+    z = (x - x.mean(0)) / x.std(0)
+    theirs = LogisticRegression(C=1 / (1e-2 * len(x)), tol=1e-8, max_iter=5000).fit(z, y)
+    ours = layer(x) - layer(x).mean(1, keepdims=True)
+    np.testing.assert_allclose(ours, z @ theirs.coef_.T + theirs.intercept_, atol=2e-2)
+    assert protocol["converged"] and protocol["l2"] == 1e-2
+
+
+def test_the_penalty_is_chosen_where_it_generalises_best():
+    x = R(0).normal(size=(80, 200)).astype(np.float32)
+    _, protocol = linear.fit("classification", x, R(1).randint(2, size=80), "lbfgs")  # nothing to learn: hold back
+    assert protocol["l2"] == lbfgs.PENALTIES.max()
+    x, y = blobs(2000, width=3)
+    _, protocol = linear.fit("classification", x, y, "lbfgs")
+    assert protocol["l2"] < 1e-1
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", "adam"])
+def test_regression_finds_the_line(solver):
+    x = R(0).normal(size=(600, 4)).astype(np.float32) * [1, 5, 0.2, 1] + [0, 3, 0, -2]
+    y = x @ R(1).normal(size=(4, 2)) + [10, -5]
+    layer, _ = linear.fit("regression", x, y, solver)
+    tolerance = {"lbfgs": 0.05, "adam": 0.6}[solver] * y.std()
+    assert np.abs(layer(x) - y).mean() < tolerance
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", "adam"])
+def test_multilabel_learns_each_label(solver, monkeypatch):
+    monkeypatch.setattr(adam, "EPOCHS", 100)
+    x = R(0).normal(size=(500, 5)).astype(np.float32)
+    y = (x[:, :3] > [0, 0.5, -0.5]).astype(np.float32)
+    layer, _ = linear.fit("multilabel", x, y, solver)
+    assert ((layer(x) > 0) == (y > 0)).mean() > 0.95
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", "adam"])
+def test_the_same_seed_gives_the_same_probe(solver, monkeypatch):
+    monkeypatch.setattr(adam, "EPOCHS", 20)
+    x, y = blobs()
+    a, b = (linear.fit("classification", x, y, solver, seed=5)[0] for _ in range(2))
+    assert np.array_equal(a.weights, b.weights) and np.array_equal(a.bias, b.bias)
+
+
+def test_adam_and_lbfgs_agree_on_an_easy_problem():
+    x, y = blobs(600)
+    accuracy = {s: (linear.fit("classification", x, y, s)[0](x).argmax(1) == y).mean() for s in ("adam", "lbfgs")}
+    assert accuracy["adam"] == pytest.approx(accuracy["lbfgs"], abs=0.02)
+    assert accuracy["lbfgs"] > 0.8
+
+
+def test_unscaled_folds_the_standardisation_in():
+    r = R(0)
+    x, w, b = r.normal(size=(20, 3)), r.normal(size=(3, 2)), r.normal(size=2)
+    mean, std, low, span = r.normal(size=3), r.rand(3) + 0.5, r.normal(size=2), r.rand(2) + 0.5
+    expected = low + span * (((x - mean) / std) @ w + b)
+    np.testing.assert_allclose(linear.unscaled(w, b, mean, std, low, span)(x), expected, atol=1e-5)
+
+
+def test_constant_features_do_no_harm():
+    x, y = blobs()
+    dead = np.concatenate([x, np.full((len(x), 2), 7.0, np.float32)], axis=1)
+    layer, _ = linear.fit("classification", dead, y, "lbfgs")
+    assert (layer(dead).argmax(1) == y).mean() > 0.8
+
+
+def test_held_out_subjects_are_held_out_whole():
+    subjects = R(0).choice(list("abcdefghij"), size=100)
+    out = lbfgs.held_out(100, subjects, seed=0)
+    assert out.any() and not set(subjects[out]) & set(subjects[~out])
+
+
+def test_unknown_kind_or_solver():
+    with pytest.raises(ValueError, match="solver sgd"):
+        linear.fit("classification", np.zeros((4, 2)), np.zeros(4, int), "sgd")

@@ -1,0 +1,125 @@
+"""Own data: manifests become tasks, or every bad row is named at once."""
+
+import zipfile
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pcl_tf.data.sources import DataError
+from pcl_tf.evaluation.manifest import read_manifest
+from pcl_tf.evaluation.task import Task
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for i in range(12):
+        Image.new("RGB", (8, 8), (10 * i, 0, 0)).save(tmp_path / f"{i}.png")
+    return tmp_path
+
+
+def write(folder, *lines):
+    path = folder / "m.csv"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_classification_with_a_split(folder):
+    path = write(folder, "path,label,split", "0.png,b,train", "1.png,a,train", "2.png,b,test")
+    task = read_manifest(path, "classification", 16)
+    assert task.names == ("a", "b") and list(task.labels) == [1, 0, 1]
+    assert [list(p) for p in task.splits[0]] == [[0, 1], [2]] and task.name == "m"
+
+
+def test_images_in_a_zip_beside_the_manifest(tmp_path):
+    with zipfile.ZipFile(tmp_path / "faces.zip", "w") as z:
+        for name in ("a/0.png", "a/1.png"):
+            z.writestr(name, name.encode())
+    path = write(tmp_path, "path,yaw,pitch,split", "a/1.png,1.5,-2,train", "a/0.png,3,4,test")
+    task = read_manifest(path, "regression", 16)
+    assert [data for _, data in task.source.items()] == [b"a/1.png", b"a/0.png"]
+    np.testing.assert_allclose(task.labels, [[1.5, -2], [3, 4]])
+
+
+def test_subjects_make_exclusive_folds(folder):
+    rows = [f"{i}.png,{i % 2},{i % 3 % 2},s{i // 2}" for i in range(12)]
+    task = read_manifest(write(folder, "path,AU1,AU2,subject", *rows), "multilabel", 16)
+    assert len(task.splits) == 5
+    for train, test in task.splits:
+        assert not set(task.subjects[train]) & set(task.subjects[test])
+
+
+def test_a_subject_on_both_sides_of_the_split_is_refused(folder):
+    path = write(folder, "path,label,split,subject", "0.png,a,train,x", "1.png,b,train,y", "2.png,a,test,x")
+    with pytest.raises(DataError, match="1 subjects both teach and judge: x"):
+        read_manifest(path, "classification", 16)
+
+
+def test_an_image_that_teaches_and_judges_is_refused(folder):
+    path = write(folder, "path,label,split", "0.png,a,train", "1.png,b,train", "0.png,a,test")
+    with pytest.raises(DataError, match="line 4: '0.png' stands in line 2 already"):
+        read_manifest(path, "classification", 16)
+    source = read_manifest(
+        write(folder, "path,label", "0.png,a", "1.png,b", "2.png,a", "3.png,b", "4.png,a"), "classification", 8
+    ).source
+    with pytest.raises(DataError, match="1 images are in the training and the test part"):
+        Task("t", "classification", source, 8, ("a",), np.zeros(5, int), ((np.array([0, 1]), np.array([1, 2])),))
+
+
+def test_pairs(folder):
+    path = write(folder, "fold,path1,path2,same", "a,0.png,1.png,1", "b,1.png,2.png,0")
+    task = read_manifest(path, "verification", 16)
+    assert task.pairs.tolist() == [[0, 1], [1, 2]] and task.source.count == 3 and list(task.folds) == [0, 1]
+
+
+def test_all_bad_rows_are_named_at_once(folder):
+    path = write(
+        folder,
+        "path,AU1,AU2,split",
+        "0.png,1,0,train",
+        "nope.png,1,0,test",
+        "1.png,2,0,train",
+        "2.png,x,,test",
+        "3.png,0,1,dev",
+    )
+    with pytest.raises(DataError) as error:
+        read_manifest(path, "multilabel", 16)
+    text = str(error.value)
+    assert "4 bad rows" in text
+    for part in (
+        "line 3: no image 'nope.png'",
+        "line 4: labels are 0 or 1",
+        "line 5: AU1 is 'x', AU2 is ''",
+        "line 6: split is 'dev'",
+    ):
+        assert part in text
+
+
+def test_bad_pairs(folder):
+    path = write(folder, "fold,path1,path2,same", "1,0.png,0.png,1", "1,1.png,9.jpg,yes", ",1.png,2.png,0")
+    with pytest.raises(DataError) as error:
+        read_manifest(path, "verification", 16)
+    for part in ("paired with itself", "no image '9.jpg'", "same is 'yes'", "line 4: no fold"):
+        assert part in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "lines", "match"),
+    [
+        ("classification", ["file,label", "0.png,a"], "manifest has path,label"),
+        ("regression", ["path", "0.png"], "manifest has path,VALUE"),
+        ("classification", ["path,label"], "no rows"),
+        ("classification", ["path,label", "0.png,a", "1.png,a"], "fewer than two classes"),
+        ("verification", ["fold,path1,path2,same", "1,0.png,1.png,1"], "one fold alone"),
+        ("regression", ["path,yaw,split", "0.png,nan,train", "1.png,1,test"], "yaw is 'nan'"),
+        ("nonsense", ["path"], "not one of classification"),
+    ],
+)
+def test_what_is_wrong_is_said(folder, kind, lines, match):
+    with pytest.raises(DataError, match=match):
+        read_manifest(write(folder, *lines), kind, 16)
+
+
+def test_a_manifest_that_is_not_there(tmp_path):
+    with pytest.raises(DataError, match="cannot be read as a CSV manifest"):
+        read_manifest(tmp_path / "m.csv", "classification", 16)

@@ -1,0 +1,100 @@
+"""Scores against scikit-learn, hand-computed cases and closed forms."""
+
+import numpy as np
+import pytest
+from sklearn import metrics as sk
+
+from pcl_tf.evaluation import metrics, verification
+from pcl_tf.evaluation.task import exclusive_folds, folds_from
+
+R = np.random.RandomState
+
+
+def test_accuracy_and_recall_equal_scikit_learn():
+    scores, labels = R(0).normal(size=(200, 5)), R(1).randint(5, size=200)
+    right, statistic, detail = metrics.classification(scores, labels, "abcde")
+    assert statistic(right.mean(0)) == pytest.approx(sk.accuracy_score(labels, scores.argmax(1)))
+    recalls = sk.recall_score(labels, scores.argmax(1), average=None)
+    assert list(detail.values()) == pytest.approx(recalls)
+
+
+def test_f1_equals_scikit_learn_and_a_hand_computed_case():
+    logits, truth = R(0).normal(size=(300, 4)), (R(1).rand(300, 4) < 0.3).astype(np.float32)
+    parts, statistic, detail = metrics.multilabel(logits, truth, ["a", "b", "c", "d"])
+    expected = [sk.f1_score(truth[:, k], logits[:, k] > 0) for k in range(4)]
+    assert list(detail.values()) == pytest.approx(expected)
+    assert statistic(parts.mean(0)) == pytest.approx(np.mean(expected))
+    # two hits, one false alarm, one miss: 2 * 2 / (2 * 2 + 1 + 1)
+    _, _, detail = metrics.multilabel(np.array([[1], [1], [1], [-1.0]]), np.array([[1], [1], [0], [1]]), ["x"])
+    assert detail["x"] == pytest.approx(4 / 6)
+
+
+def test_f1_of_folds_is_the_mean_of_each():
+    logits, truth, folds = R(0).normal(size=(90, 2)), (R(1).rand(90, 2) < 0.4) * 1.0, R(2).randint(3, size=90)
+    parts, statistic, _ = metrics.multilabel(logits, truth, ["a", "b"], folds)
+    each = [sk.f1_score(truth[folds == f], logits[folds == f] > 0, average="macro") for f in range(3)]
+    assert metrics.over_folds(parts, statistic, folds) == pytest.approx(np.mean(each))
+
+
+def test_mae_by_hand():
+    errors, statistic, detail = metrics.regression(np.array([[1.0, 2], [3, 5]]), np.array([[0.0, 2], [5, 2]]), "xy")
+    assert detail == {"x": 1.5, "y": 1.5} and statistic(errors.mean(0)) == 1.5
+
+
+def test_bootstrap_of_a_mean_is_its_standard_error():
+    x = R(0).normal(size=2000)
+    low, high = metrics.bootstrap(x, float, seed=3)
+    assert low == pytest.approx(x.mean() - 1.96 / np.sqrt(2000), abs=0.006)
+    assert high == pytest.approx(x.mean() + 1.96 / np.sqrt(2000), abs=0.006)
+    assert (low, high) == metrics.bootstrap(x, float, seed=3)
+
+
+def test_bootstrap_within_folds_keeps_each_folds_share():
+    folds = np.repeat([0, 1], [10, 1000])
+    x = folds.astype(float)  # no spread inside a fold: the mean of the folds' means is always a half
+    assert metrics.bootstrap(x, float, folds) == (0.5, 0.5)
+
+
+def test_threshold_is_the_best_of_all_cuts():
+    for seed in range(20):
+        values, same = R(seed).randint(12, size=40) / 4.0, R(seed + 99).randint(2, size=40)
+        found = verification.best_threshold(values, same)
+        best = max(((values > t) == same).mean() for t in np.concatenate([values - 0.01, values + 0.01]))
+        assert ((values > found) == same).mean() == best
+
+
+def test_a_folds_threshold_never_sees_the_fold():
+    values, same, folds = R(0).normal(size=100), R(1).randint(2, size=100), np.arange(100) % 10
+    _, before = verification.verify(values, same, folds)
+    moved = np.where(folds == 3, values + 100, values)
+    flipped = np.where(folds == 3, 1 - same, same)
+    _, after = verification.verify(moved, flipped, folds)
+    assert after[3] == before[3]
+    assert any(after[f] != before[f] for f in range(10) if f != 3)
+
+
+def test_verification_by_hand():
+    values = np.array([0.9, 0.1, 0.8, 0.2, 0.3, 0.7])
+    same = np.array([1, 0, 1, 0, 1, 0])
+    right, thresholds = verification.verify(values, same, np.array([0, 0, 1, 1, 2, 2]))
+    assert list(right) == [1, 1, 1, 1, 0, 0]
+    assert thresholds[2] == pytest.approx(0.5)
+
+
+def test_similarities_are_cosines():
+    x, pairs = R(0).normal(size=(9, 5)).astype(np.float32), R(1).randint(9, size=(30, 2))
+    expected = [sk.pairwise.cosine_similarity(x[[a]], x[[b]])[0, 0] for a, b in pairs]
+    np.testing.assert_allclose(verification.similarities(x, pairs, batch=7), expected, atol=1e-6)
+
+
+def test_exclusive_folds_share_no_subject_and_judge_every_image_once():
+    subjects = R(0).choice([f"s{i}" for i in range(27)], size=500)
+    folds = exclusive_folds(subjects, 3)
+    assert sorted(np.concatenate([test for _, test in folds])) == list(range(500))
+    for train, test in folds:
+        assert not set(subjects[train]) & set(subjects[test])
+        assert len(test) == pytest.approx(500 / 3, abs=12)
+
+
+def test_folds_from_numbers():
+    assert [list(t) for _, t in folds_from([1, 0, 1, 2])] == [[1], [0, 2], [3]]

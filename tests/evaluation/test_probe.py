@@ -1,0 +1,131 @@
+"""The probe command on a real export, and its saved probes in a process that cannot import pcl_tf."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from pcl_tf import recipe as recipes
+from pcl_tf.methods.build import build_encoder
+from pcl_tf.serving.export import save_export
+from recipes import quickstart
+from tests.training.test_run import call
+
+
+@pytest.fixture(scope="module")
+def workdir(tmp_path_factory):
+    """A run with an export of an untrained small encoder."""
+    c = quickstart.get_config("smoke")
+    path = tmp_path_factory.mktemp("run")
+    save_export(build_encoder(c, None), path / "export", 7, 32, recipes.to_json(c))
+    return path
+
+
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory):
+    """Two kinds of image that anything can tell apart, as a manifest; the label is in no file name."""
+    root, r = tmp_path_factory.mktemp("faces"), np.random.RandomState(0)
+    rows = ["path,label,split"]
+    for i in range(60):
+        image = r.randint(90, 110, size=(32, 32, 3), dtype=np.uint8)
+        image[:16] += np.uint8(100 * (i % 2))
+        Image.fromarray(image).save(root / f"{i}.png")
+        rows.append(f"{i}.png,{'dark' if i % 2 == 0 else 'light'},{'train' if i < 40 else 'test'}")
+    (root / "m.csv").write_text("\n".join(rows))
+    return root
+
+
+@pytest.fixture(scope="module")
+def probed(workdir, faces):
+    """One run of the command and its result."""
+    done = call(
+        "probe",
+        f"--model={workdir},hog",
+        f"--task=classification:{faces / 'm.csv'}",
+        "--feature=face_aware,face+pose",
+        "--image_size=32",
+    )
+    return done, json.loads((workdir / "probe" / "result.json").read_text())["results"]
+
+
+def test_the_result_says_everything(probed):
+    done, rows = probed
+    assert [(r["model_step"], r["feature"]) for r in rows] == [(7, "face_aware"), (7, "face+pose"), (0, "face_aware")]
+    first = rows[0]
+    assert first["metric"] == "accuracy" and first["value"] == 1.0 and first["interval"] == [1.0, 1.0]
+    assert first["counts"] == {"train": 40, "test": 20, "folds": 1, "unreadable": 0}
+    assert first["detail"] == {"dark": 1.0, "light": 1.0} and first["protocol"]["solver"] == "lbfgs"
+    assert first["images_encoded"] == 60 and rows[1]["images_encoded"] == 0
+    assert len(first["recipe_hash"]) == 16 and rows[2]["recipe_hash"] is None
+    assert "100.00" in done.stdout
+
+
+def test_a_second_call_encodes_nothing_and_repeats_exactly(probed, workdir, faces):
+    args = [f"--model={workdir}", f"--task=classification:{faces / 'm.csv'}", "--image_size=32", "--feature=face+pose"]
+    call("probe", *args)
+    row = json.loads((workdir / "probe" / "result.json").read_text())["results"][0]
+    before = dict(probed[1][1])
+    assert row["images_encoded"] == 0 and {k: v for k, v in row.items() if k != "model"} == {
+        k: v for k, v in before.items() if k != "model"
+    }
+
+
+def test_scalars_are_in_tensorboard(probed, workdir):
+    found = {}
+    for path in (workdir / "probe" / "logs").glob("events*"):
+        for event in tf.compat.v1.train.summary_iterator(str(path)):
+            for v in event.summary.value:
+                found[v.tag, event.step] = float(tf.make_ndarray(v.tensor))
+    assert found["probe/m/face_aware/accuracy", 7] == 1.0 and found["probe/m/face_aware/detail/dark", 7] == 1.0
+
+
+def test_the_saved_probe_runs_from_image_to_label_without_pcl_tf(probed, faces, tmp_path):
+    for row in probed[1][:2]:
+        shutil.copy(row["probe"], tmp_path / "probe.keras")
+        code = """
+            import sys, numpy as np
+            from PIL import Image
+            sys.modules["pcl_tf"] = None
+            import keras
+            probe = keras.models.load_model(sys.argv[1])
+            images = np.stack([np.asarray(Image.open(f"{sys.argv[2]}/{i}.png")) for i in range(40, 60)]) / np.float32(255)
+            out = probe.predict(images, verbose=0)
+            assert np.allclose(out.sum(1), 1, atol=1e-5)
+            assert list(out.argmax(1)) == [0, 1] * 10
+        """
+        args = [sys.executable, "-c", textwrap.dedent(code), str(tmp_path / "probe.keras"), str(faces)]
+        done = subprocess.run(args, capture_output=True, text=True, cwd=tmp_path, env={**os.environ, "PYTHONPATH": ""})
+        assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_the_export_and_its_keras_form_agree(workdir):
+    from pcl_tf.evaluation.models import open_encoder
+
+    faces = np.random.RandomState(0).randint(256, size=(5, 48, 48, 3), dtype=np.uint8)
+    export = workdir / "export" / "7"
+    a, b = (open_encoder(str(p)).embed(faces) for p in (export, export / "assets" / "encoder.keras"))
+    assert a.keys() == b.keys()
+    for key in a:
+        np.testing.assert_allclose(a[key], b[key], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("args", "match"),
+    [
+        (["--model=/nowhere", "--task=generated_pose"], "--model=/nowhere"),
+        (["--model=hog", "--task=lfw"], "--task=lfw needs --data_dir"),
+        (["--model=hog", "--task=nope"], "--task=nope: not one of"),
+        (["--model=hog"], "--model and --task are needed"),
+        (["--model=hog", "--task=generated_pose", "--feature=hair"], "--feature=hair"),
+    ],
+)
+def test_errors_are_said_in_a_line(args, match, tmp_path):
+    done = call("probe", *args, f"--out={tmp_path}", code=2)
+    assert match in done.stderr and "Traceback" not in done.stderr
