@@ -19,7 +19,7 @@ def main(argv):
     del argv
     quiet()
     from pcl_tf import recipe as recipes
-    from pcl_tf.methods.build import build_pcl
+    from pcl_tf.methods.build import build_method
     from pcl_tf.networks.backbones import FIXED_SIZE
     from pcl_tf.training.checkpoints import Checkpoints
     from pcl_tf.training.loop import export_run
@@ -35,7 +35,7 @@ def main(argv):
             f"error: --image_size={size}: at least 16, and a vit_tiny has the size it was trained at.", file=sys.stderr
         )
         return 2
-    model = build_pcl(recipe)
+    model = build_method(recipe)
     checkpoints = Checkpoints(model, workdir / "checkpoints", recipe.checkpoint.keep)
     step = checkpoints.restore()
     if not step:

@@ -93,7 +93,17 @@ def resolve(recipe, replicas=1):
         need(value <= c.batch_size, f"--recipe.{key}={value} is more than --recipe.batch_size={c.batch_size}.")
         need(value % replicas == 0, f"--recipe.{key}={value} cannot be shared by {replicas} replicas.")
     need(c.batch_size > 1, "--recipe.batch_size must be at least 2: one image has no negatives.")
+    if m.name == "moco":
+        need(
+            m.queue >= c.batch_size and m.queue % c.batch_size == 0,
+            f"--recipe.method.queue={m.queue} must be a multiple of --recipe.batch_size={c.batch_size}.",
+        )
+        need(
+            not m.reconstruct and m.pose_contrast == "none",
+            "--recipe.method.name=moco has neither decoder nor pose contrast: use the recipe's argument, NAME:moco.",
+        )
     choices = {
+        "name": ("pcl", "moco"),
         "updates": ("joint", "alternating"),
         "orthogonality": ("per_sample", "cross_correlation", "none"),
         "pose_contrast": ("pose", "face_style", "none"),

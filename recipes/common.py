@@ -8,11 +8,12 @@ Arguments after the colon, joined by commas, change a recipe:
   orth          row 3: + L_orth
   pose          row 4: + L_pose
   (nothing)     row 5: + dynamic weights
+  moco          MoCo instead: a queue of keys from a momentum encoder
 """
 
 from ml_collections import ConfigDict
 
-ABLATIONS = ("simclr", "simclr_pose", "dis", "orth", "pose")
+ABLATIONS = ("simclr", "simclr_pose", "dis", "orth", "pose", "moco")
 
 
 def base():
@@ -35,6 +36,7 @@ def base():
     c.network.head_dim = 512  # length of the contrasted projections
 
     c.method = m = ConfigDict()
+    m.name = "pcl"  # pcl (and with parts off SimCLR) or moco
     m.updates = "joint"  # (ConfigDict has a method named update) joint (Eq. 7) or alternating (released code)
     m.reconstruct = True  # L_dis, Eq. 2
     m.pdd_batch = 0  # images of a batch the decoder works on; 0 is all
@@ -48,7 +50,11 @@ def base():
     m.pose_augmentation = "flip"  # flip, rotate_translate, flip_rotate_translate
     m.dynamic_weights = True  # Dynamic Weight Average of Eq. 7
     m.temperature = 0.07
+    m.pose_temperature = 0.0  # of Eq. 5; 0 is the same as temperature
+    m.pose_weight = 1.0  # multiplies L_pose beside its dynamic weight
     m.interpolate_negatives = True
+    m.queue = 16_384  # moco: keys that serve as negatives; a multiple of the batch
+    m.momentum = 0.999  # moco: of the key encoder
     m.crop = "random_resized"  # face views: random_resized (paper), quadrant (code), none
     m.flip_views = False  # flips among the face views
     m.photometric = 1.0  # strength of the photometric chain, 0 to 1
@@ -88,6 +94,7 @@ def shrink(c):
     c.total_steps, c.epoch_steps = 30, 10
     c.optimizer.learning_rate = 1e-3
     c.data.source, c.data.synthetic_images = "synthetic", 256
+    c.method.queue = 128
     c.checkpoint.every, c.watch.log_every, c.watch.images_every = 10, 5, 10
 
 
@@ -105,6 +112,8 @@ def ablate(c, name):
         return
     m.pose_contrast, m.reconstruct = "none", False
     m.flip_views = name == "simclr_pose"
+    if name == "moco":
+        m.name, m.interpolate_negatives = "moco", False
 
 
 def finish(c, arg):

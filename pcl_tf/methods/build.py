@@ -1,7 +1,8 @@
-"""A compiled PCL from a recipe."""
+"""A compiled method from a recipe."""
 
 from types import SimpleNamespace
 
+from pcl_tf.methods.moco import MoCo
 from pcl_tf.methods.optimisation import optimizer
 from pcl_tf.methods.pcl import PCL
 from pcl_tf.networks.decoder import decoder
@@ -23,13 +24,20 @@ def images_per_step(recipe):
     return recipe.batch_size + m.reconstruct * m.pdd_batch + (m.pose_contrast == "pose") * m.pose_batch
 
 
+def encoder_passes(recipe):
+    """Images that pass the encoder in one step, the unit in which methods are given equal budgets."""
+    m = recipe.method
+    passes = 2 * recipe.batch_size + 2 * m.reconstruct * m.pdd_batch
+    return passes + (m.pose_contrast == "pose") * m.pose_batch * (2 + m.negatives_per_image)
+
+
 def build_encoder(recipe, image_size, precision="float32"):
     """The encoder a recipe describes, for images of this side; None is any side."""
     n = recipe.network
     return encoder(image_size, n.backbone, n.width, precision)
 
 
-def build_pcl(recipe, precision="float32", replicas=1):
+def build_method(recipe, precision="float32", replicas=1):
     """Builds and compiles the method.
 
     Args:
@@ -38,7 +46,7 @@ def build_pcl(recipe, precision="float32", replicas=1):
       replicas: replicas that share the batch.
 
     Returns:
-      PCL, compiled, with optimiser slots made: ready to restore a checkpoint into.
+      PCL or MoCo, compiled, with optimiser slots made: ready to restore a checkpoint into.
     """
     n, m, o = recipe.network, recipe.method, recipe.optimizer
     net = build_encoder(recipe, recipe.image_size, precision)
@@ -47,16 +55,21 @@ def build_pcl(recipe, precision="float32", replicas=1):
     def head(name):
         return projection_head(features, n.head_dim, precision, synchronized, name)
 
-    nets = SimpleNamespace(
-        encoder=net,
-        face_head=head("face_head"),
-        pose_head=head("pose_head") if m.pose_contrast != "none" else None,
-        decoder=decoder(features, recipe.image_size, n.width, precision, synchronized) if m.reconstruct else None,
-    )
     coupled = o.decay if o.decay_kind == "coupled" else 0.0
-    model = PCL(
-        nets, m, recipe.image_size, recipe.batch_size, replicas, recipe.epoch_steps, recipe.seed, coupled, precision
-    )
+    if m.name == "moco":
+        model = MoCo(
+            net, head("face_head"), m, recipe.image_size, recipe.batch_size, replicas, recipe.seed, coupled, precision
+        )
+    else:
+        nets = SimpleNamespace(
+            encoder=net,
+            face_head=head("face_head"),
+            pose_head=head("pose_head") if m.pose_contrast != "none" else None,
+            decoder=decoder(features, recipe.image_size, n.width, precision, synchronized) if m.reconstruct else None,
+        )
+        model = PCL(
+            nets, m, recipe.image_size, recipe.batch_size, replicas, recipe.epoch_steps, recipe.seed, coupled, precision
+        )
     k = updates_per_step(recipe)
     model.compile(
         optimizer=optimizer(

@@ -13,7 +13,7 @@ from pcl_tf.data.pipeline import batches
 from pcl_tf.data.sources import open_source
 from pcl_tf.evaluation import generated
 from pcl_tf.files import write_atomically
-from pcl_tf.methods.build import build_encoder, build_pcl, images_per_step
+from pcl_tf.methods.build import build_encoder, build_method, images_per_step
 from pcl_tf.networks.backbones import FIXED_SIZE
 from pcl_tf.seeds import seed_everything
 from pcl_tf.serving.export import save_backbone, save_export
@@ -53,7 +53,7 @@ def run(recipe, workdir, strategy, precision, deterministic=False):
     faces = load_faces(recipe, workdir)
     replicas = strategy.num_replicas_in_sync
     with strategy.scope():
-        model = build_pcl(recipe, precision, replicas)
+        model = build_method(recipe, precision, replicas)
     untrained = _probe(recipe, model)  # before anything is restored: the same network on every resume
 
     checkpoints = Checkpoints(model, workdir / "checkpoints", recipe.checkpoint.keep)

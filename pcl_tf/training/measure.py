@@ -14,7 +14,7 @@ from pcl_tf.data.pipeline import batches
 from pcl_tf.data.sources import open_source
 from pcl_tf.losses.face_contrast import face_logits, first_is_right
 from pcl_tf.losses.negatives import mixing_draw
-from pcl_tf.methods.build import build_pcl, images_per_step
+from pcl_tf.methods.build import build_method, images_per_step
 
 
 def peak_memory():
@@ -50,7 +50,7 @@ def training_step(recipe, precision, steps):
     Returns:
       dict: 'seconds_per_step', 'images_per_second' (of the batch), 'tracing_seconds', 'peak_memory_mb'.
     """
-    model = build_pcl(recipe, precision)
+    model = build_method(recipe, precision)
     step = tf.function(model.train_step, autograph=False)
     size, batch = recipe.image_size, images_per_step(recipe)
     images = tf.constant(np.random.RandomState(0).randint(0, 256, (batch, size, size, 3), np.uint8))

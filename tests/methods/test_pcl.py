@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from pcl_tf import recipe as recipes
-from pcl_tf.methods.build import build_pcl, images_per_step, updates_per_step
+from pcl_tf.methods.build import build_method, images_per_step, updates_per_step
 from pcl_tf.methods.dynamic_weights import DynamicWeights
 from recipes import vox64, vox64_official
 
@@ -35,7 +35,7 @@ def step(model, images):
 def stepped(c, precision="float32", scale=None):
     """(logs of the first step, model) of a network that is the same for every precision."""
     keras.utils.set_random_seed(0)
-    model = build_pcl(c, precision)
+    model = build_method(c, precision)
     if scale:
         model.optimizer.dynamic_scale.assign(scale)
     return step(model, faces(c)), model
@@ -81,7 +81,7 @@ def test_two_replicas_are_one(module, two_replicas):
     c = small(module=module, **{"optimizer.learning_rate": 0.0})
     images = faces(c)
     keras.utils.set_random_seed(0)
-    one = build_pcl(c)
+    one = build_method(c)
     before = one.get_weights()
     if c.method.updates == "joint":
         # The decoder and pose parts take the first images of each replica's half: feed one replica the same ones.
@@ -90,7 +90,7 @@ def test_two_replicas_are_one(module, two_replicas):
     else:
         expected = step(one, images)
     with two_replicas.scope():
-        two = build_pcl(c, replicas=2)
+        two = build_method(c, replicas=2)
     two.set_weights(before)
     # Halves of each part's images, so that both replicas' parts together are the whole parts.
     edges = np.cumsum([0] + [n for n in _parts(c)])
@@ -136,12 +136,12 @@ def _joint_on_one(model, images, c):
             total, logs = total + loss, {**logs, **more}
         return total, logs
 
-    return floats(model._apply(compute))
+    return floats(model.apply_parts(compute))
 
 
 def test_alternating_takes_three_updates_a_step():
     c = small(module=vox64_official)
-    model = build_pcl(c)
+    model = build_method(c)
     step(model, faces(c))
     assert int(model.optimizer.iterations.numpy()) == updates_per_step(c) == 3
     assert int(model.step.numpy()) == 1
@@ -152,7 +152,7 @@ def test_coupled_decay_is_added_to_the_gradient():
     for decay in (0.0, 10.0):
         c = small("smoke,simclr", **{"optimizer.decay": decay})
         keras.utils.set_random_seed(0)
-        model = build_pcl(c)
+        model = build_method(c)
         before = np.sqrt(sum(np.square(v.numpy()).sum() for v in model.trainable_variables))
         norms[decay] = step(model, faces(c))["gradient_norm"]
     # Strong decay dominates: |g + 10 w| is about 10 |w|.
@@ -176,14 +176,14 @@ def test_dynamic_weights_follow_epoch_means():
 
 def test_steps_draw_different_numbers():
     c = small("smoke,simclr", **{"optimizer.learning_rate": 0.0})
-    model = build_pcl(c)
+    model = build_method(c)
     assert step(model, faces(c))["loss_face"] != step(model, faces(c))["loss_face"]
 
 
 @pytest.mark.parametrize("backbone", ["resnet18", "vgg16", "vit_tiny"])
 def test_other_backbones_train(backbone):
     c = small(**{"network.backbone": backbone})
-    model = build_pcl(c)
+    model = build_method(c)
     before = [v.numpy().copy() for v in model.encoder.get_layer("backbone").trainable_variables]
     logs = step(model, faces(c))
     assert np.isfinite(logs["loss"])

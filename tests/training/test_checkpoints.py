@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pcl_tf import recipe as recipes
-from pcl_tf.methods.build import build_pcl
+from pcl_tf.methods.build import build_method
 from pcl_tf.training.checkpoints import Checkpoints
 from recipes import vox64
 
@@ -12,7 +12,7 @@ RECIPE = recipes.resolve(vox64.get_config("smoke,simclr"))
 
 
 def model(precision="float32", fill=None):
-    pcl = build_pcl(RECIPE, precision)
+    pcl = build_method(RECIPE, precision)
     if fill is not None:
         for v in [*pcl.trainable_variables, *pcl.optimizer.variables]:
             v.assign(np.full(v.shape, fill))

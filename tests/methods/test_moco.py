@@ -1,0 +1,110 @@
+"""MoCo: its loss by hand, its queue, its momentum, one replica and two, saved and restored."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from pcl_tf import recipe as recipes
+from pcl_tf.methods.build import build_method
+from pcl_tf.methods.moco import queue_loss
+from pcl_tf.training.checkpoints import Checkpoints
+from recipes import vox64
+
+
+def small(**overrides):
+    c = vox64.get_config("smoke,moco")
+    c.batch_size, c.method.queue = 8, 24
+    c.update_from_flattened_dict(overrides)
+    return recipes.resolve(c)
+
+
+def faces(c, seed=0):
+    return np.random.RandomState(seed).randint(0, 256, (c.batch_size, c.image_size, c.image_size, 3), np.uint8)
+
+
+def built(c, **kwargs):
+    keras.utils.set_random_seed(0)
+    return build_method(c, **kwargs)
+
+
+def test_the_loss_equals_a_slow_one():
+    r = np.random.RandomState(0)
+    q, k, queue = r.normal(size=(5, 8)), r.normal(size=(5, 8)), r.normal(size=(11, 8))
+    unit = lambda x: x / np.linalg.norm(x, axis=-1, keepdims=True)  # noqa: E731
+    losses, right = [], []
+    for i in range(5):
+        own = unit(q[i]) @ unit(k[i]) / 0.1
+        others = [unit(q[i]) @ unit(n) / 0.1 for n in queue]
+        losses.append(-own + np.log(np.exp(own) + np.exp(others).sum()))
+        right.append(own > max(others))
+    loss, accuracy = queue_loss(*(tf.constant(x, tf.float32) for x in (q, k, unit(queue))), 0.1)
+    assert float(loss) == pytest.approx(np.mean(losses), rel=1e-5) and float(accuracy) == pytest.approx(np.mean(right))
+
+
+def test_no_gradient_reaches_the_keys():
+    q, k, queue = (tf.Variable(np.random.RandomState(i).normal(size=(4, 6)), dtype=tf.float32) for i in range(3))
+    with tf.GradientTape() as tape:
+        loss, _ = queue_loss(q, k, queue, 0.07)
+    dq, dk = tape.gradient(loss, [q, k])
+    assert dk is None and np.abs(dq).max() > 0
+
+
+def test_a_step_moves_the_query_then_the_key_and_fills_the_queue():
+    c = small(**{"method.momentum": 0.9})
+    model = built(c)
+    old_key, old_queue = model.key_encoder.get_weights(), model.queue.numpy()
+    np.testing.assert_allclose(np.linalg.norm(old_queue, axis=1), 1, atol=1e-5)
+    for a, b in zip(old_key, model.encoder.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    logs = model.train_step(faces(c))
+    moved = 0
+    for old, new, query in zip(old_key, model.key_encoder.get_weights(), model.encoder.get_weights(), strict=True):
+        np.testing.assert_allclose(new, 0.9 * old + 0.1 * query, atol=1e-6)
+        moved += np.abs(query - old).sum()
+    assert moved > 0 and {"loss", "loss_face", "face_accuracy", "gradient_norm"} <= set(logs)
+    queue = model.queue.numpy()
+    np.testing.assert_array_equal(queue[8:], old_queue[:16])
+    np.testing.assert_allclose(np.linalg.norm(queue[:8], axis=1), 1, atol=1e-5)
+    model.train_step(faces(c, 1))
+    np.testing.assert_array_equal(model.queue.numpy()[8:16], queue[:8])
+
+
+def test_two_replicas_are_one(two_replicas):
+    c = small(**{"optimizer.learning_rate": 0.0})
+    images = faces(c)
+    one = built(c)
+    before = one.get_weights()
+    expected = {k: float(v) for k, v in one.train_step(images).items()}
+    with two_replicas.scope():
+        two = built(c, replicas=2)
+    two.set_weights(before)
+
+    @tf.function(autograph=False)
+    def both(x):
+        return two_replicas.run(tf.autograph.experimental.do_not_convert(two.train_step), args=(x,))
+
+    halves = two_replicas.experimental_distribute_values_from_function(
+        lambda ctx: tf.constant(np.split(images, 2)[ctx.replica_id_in_sync_group])
+    )
+    got = {k: float(two_replicas.experimental_local_results(v)[0]) for k, v in both(halves).items()}
+    for k in ("loss", "loss_face", "face_accuracy", "gradient_norm"):
+        np.testing.assert_allclose(got[k], expected[k], rtol=2e-3, err_msg=k)
+    np.testing.assert_allclose(two.queue.numpy(), one.queue.numpy(), atol=1e-4)
+
+
+def test_queue_and_key_are_in_the_checkpoint(tmp_path):
+    c = small()
+    model = built(c)
+    model.train_step(faces(c))
+    Checkpoints(model, tmp_path).save(1)
+    again = build_method(c)
+    assert Checkpoints(again, tmp_path).restore() == 1
+    a, b = (float(m.train_step(faces(c, 1))["loss"]) for m in (model, again))
+    assert a == pytest.approx(b, rel=1e-5)
+
+
+@pytest.mark.parametrize("change", [{"method.queue": 20}, {"method.queue": 4}, {"method.reconstruct": True}])
+def test_recipes_that_cannot_be_run(change):
+    with pytest.raises(recipes.RecipeError, match="--recipe.method"):
+        small(**change)
