@@ -1,5 +1,6 @@
 """Recipes: found by name, overridden on the command line, checked, written down."""
 
+import importlib.util
 import json
 import pathlib
 import sys
@@ -31,6 +32,36 @@ def find(name):
         if place.is_file():
             return f"{place}:{arg}" if arg else str(place)
     raise RecipeError(f"--recipe={stem}: no such recipe; known: {', '.join(known())}, or the path of a .py file.")
+
+
+def named(name, argument="", overrides=()):
+    """The recipe of a name, outside of the command line.
+
+    Args:
+      name: NAME or NAME:ARG of a recipe, or the path of a .py file.
+      argument: added to ARG.
+      overrides: 'KEY=VALUE' texts.
+
+    Returns:
+      locked ConfigDict.
+
+    Raises:
+      RecipeError: no such recipe, key or value.
+    """
+    sys.path.insert(0, str(ROOT))  # recipes import recipes.common
+    path, _, own = find(name).partition(":")
+    spec = importlib.util.spec_from_file_location("recipe", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    c = module.get_config(",".join(filter(None, (own, argument))))
+    for text in overrides:
+        key, _, value = text.partition("=")
+        try:
+            old = flatten(c)[key]
+            c.update_from_flattened_dict({key: value == "True" if isinstance(old, bool) else type(old)(value)})
+        except (KeyError, TypeError, ValueError) as error:
+            raise RecipeError(f"--set {text}: {type(error).__name__} {error}.") from error
+    return c
 
 
 def _with_recipe_found(argv):
@@ -79,7 +110,8 @@ def resolve(recipe, replicas=1):
         if not fine:
             raise RecipeError(message)
 
-    for key in ("batch_size", "total_steps", "epoch_steps", "image_size"):
+    need(c.total_steps >= 0, f"--recipe.total_steps must not be negative, but is {c.total_steps}.")
+    for key in ("batch_size", "epoch_steps", "image_size"):
         need(c[key] > 0, f"--recipe.{key} must be positive, not {c[key]}.")
     used = {"batch_size": c.batch_size}
     if m.reconstruct:
@@ -115,7 +147,7 @@ def resolve(recipe, replicas=1):
 
 
 # Where and how long a run watches and saves does not change what it computes.
-FREE_KEYS = ("checkpoint.", "watch.", "data.source", "data.max_bad_share")
+FREE_KEYS = ("checkpoint.", "watch.", "data.source", "data.cache", "data.max_bad_share")
 
 
 def flatten(recipe):

@@ -7,13 +7,14 @@ Arguments after the colon, joined by commas, change a recipe:
   dis           row 2: + L_dis, F_p contrasted like F_f
   orth          row 3: + L_orth
   pose          row 4: + L_pose
+  no_pose       row 4 without any contrast on F_p (Table 6, PCL without pose)
   (nothing)     row 5: + dynamic weights
   moco          MoCo instead: a queue of keys from a momentum encoder
 """
 
 from ml_collections import ConfigDict
 
-ABLATIONS = ("simclr", "simclr_pose", "dis", "orth", "pose", "moco")
+ABLATIONS = ("simclr", "simclr_pose", "dis", "orth", "pose", "no_pose", "moco")
 
 
 def base():
@@ -22,12 +23,13 @@ def base():
     c.seed = 0
     c.image_size = 64  # side in pixels; a power of two, for the decoder
     c.batch_size = 256  # images a step, over all replicas
-    c.total_steps = 1_000_000
+    c.total_steps = 1_000_000  # 0 exports the untrained network
     c.epoch_steps = 1000  # one line of progress, one period of Dynamic Weight Average
 
     c.data = ConfigDict()
     c.data.source = ""  # folder, zip, tfds:NAME or synthetic; --data sets it
     c.data.synthetic_images = 4096  # how many faces are generated for 'synthetic'
+    c.data.cache = ""  # folder of the decoded faces, for several runs on the same ones; empty: cache/ in the workdir
     c.data.max_bad_share = 0.05  # unreadable images above this share stop the run
 
     c.network = ConfigDict()
@@ -104,8 +106,8 @@ def ablate(c, name):
     m.dynamic_weights = False
     if name == "pose":
         return
-    m.pose_contrast = "face_style"
-    if name == "orth":
+    m.pose_contrast = "none" if name == "no_pose" else "face_style"
+    if name in ("orth", "no_pose"):
         return
     m.orthogonality = "none"
     if name == "dis":

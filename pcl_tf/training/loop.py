@@ -30,7 +30,7 @@ def load_faces(recipe, workdir):
     """The decoded faces a recipe asks for."""
     d = recipe.data
     source = open_source(d.source, d.synthetic_images, recipe.image_size)
-    return decoded_faces(source, recipe.image_size, workdir / "cache", d.max_bad_share)
+    return decoded_faces(source, recipe.image_size, d.cache or workdir / "cache", d.max_bad_share)
 
 
 def run(recipe, workdir, strategy, precision, deterministic=False):

@@ -26,9 +26,7 @@ def reconstructions(model, faces, noise_std=0.0):
     """
     images = np.asarray(faces, np.float32) / 255.0
     mirror = images[:, :, ::-1]
-    clean = np.concatenate([images, mirror])
-    noise = np.random.RandomState(0).normal(0.0, noise_std, clean.shape).astype(np.float32)  # the same in every sheet
-    out = model.encoder(clean + noise, training=False)
+    out = _encoded(model, np.concatenate([images, mirror]), noise_std)
     n = len(images)
     face, pose = out["face"], out["pose"]
     codes = combine(face[:n], pose[:n], face[n:], pose[n:])
@@ -37,17 +35,55 @@ def reconstructions(model, faces, noise_std=0.0):
     return np.clip(np.concatenate([images[None], mirror[None], decoded]).swapaxes(0, 1), 0, 1)
 
 
+def _encoded(model, images, noise_std):
+    noise = np.random.RandomState(0).normal(0.0, noise_std, images.shape).astype(np.float32)  # the same in every sheet
+    return model.encoder(images + noise, training=False)
+
+
+def swaps(model, faces, noise_std=0.0):
+    """Every face with every pose: F_f of row i and F_p of column j, decoded.
+
+    Args:
+      model, faces, noise_std: as for ``reconstructions``.
+
+    Returns:
+      float32 [N, N, S, S, 3] in [0, 1].
+    """
+    out = _encoded(model, np.asarray(faces, np.float32) / 255.0, noise_std)
+    face, pose = (np.asarray(out[k], np.float32) for k in ("face", "pose"))
+    rows = [model.decoder(f + pose, training=False) for f in face]
+    return np.clip(np.stack([np.asarray(r, np.float32) for r in rows]), 0, 1)
+
+
+def draw_swaps(faces, swapped, scale=1):
+    """Draws swaps under and beside their sources: uint8 [N, S, S, 3], float32 [N, N, S, S, 3] -> PIL image."""
+    sources = np.asarray(faces, np.float32) / 255.0
+    corner = np.ones_like(sources[:1])
+    top = np.concatenate([corner, sources])[None]
+    return _labelled(
+        np.concatenate([top, np.concatenate([sources[:, None], swapped], axis=1)]), scale, "face of row, pose of column"
+    )
+
+
 def draw(columns, scale=1):
     """Draws a sheet with column titles: float32 [N, 8, S, S, 3] -> PIL image."""
-    n, k, side = columns.shape[:3]
-    grid = (columns.transpose(0, 2, 1, 3, 4).reshape(n * side, k * side, 3) * 255 + 0.5).astype(np.uint8)
-    grid = Image.fromarray(grid).resize((k * side * scale, n * side * scale), Image.Resampling.NEAREST)
-    sheet = Image.new("RGB", (grid.width, grid.height + 26), "white")
-    sheet.paste(grid, (0, 26))
+    side = columns.shape[2]
+    sheet = _labelled(columns, scale)
     pen = ImageDraw.Draw(sheet)
     for i, title in enumerate(COLUMNS):
         text = title.replace("mirror_", "m.").replace("+", "\n+")
         pen.multiline_text((i * side * scale + 3, 1), text, fill="black", font_size=10, spacing=1)
+    return sheet
+
+
+def _labelled(cells, scale, title=""):
+    """Cells [rows, columns, S, S, 3] in [0, 1] below a strip for titles."""
+    n, k, side = cells.shape[:3]
+    grid = (cells.transpose(0, 2, 1, 3, 4).reshape(n * side, k * side, 3) * 255 + 0.5).astype(np.uint8)
+    grid = Image.fromarray(grid).resize((k * side * scale, n * side * scale), Image.Resampling.NEAREST)
+    sheet = Image.new("RGB", (grid.width, grid.height + 26), "white")
+    sheet.paste(grid, (0, 26))
+    ImageDraw.Draw(sheet).text((3, 7), title, fill="black", font_size=10)
     return sheet
 
 

@@ -188,6 +188,7 @@ def test_generated_tasks(monkeypatch):
     monkeypatch.setattr(generated, "TRAIN", 300)
     monkeypatch.setattr(generated, "TEST", 100)
     monkeypatch.setattr(generated, "PAIRS", 40)
+    generated._faces.cache_clear()
     tasks = {k: open_task(f"generated_{k}", image_size=16) for k in generated.MAKERS}
     assert len({t.source.fingerprint for t in tasks.values()}) == 1  # features are shared
     pairs = tasks["verification"]

@@ -1,5 +1,7 @@
 """The four tasks on generated faces: everything runs without a corpus."""
 
+import functools
+
 import numpy as np
 
 from pcl_tf.data.listed import arrays
@@ -11,6 +13,7 @@ PAIRS, FOLDS = 1200, 10
 SEED = 987_654_321  # of no training run
 
 
+@functools.lru_cache(maxsize=1)  # four tasks on the same faces
 def _faces(size):
     labels = sample_labels(TRAIN + TEST, SEED)
     faces = [render({k: v[i : i + 50] for k, v in labels.items()}, size) for i in range(0, TRAIN + TEST, 50)]

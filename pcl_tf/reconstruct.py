@@ -1,0 +1,40 @@
+"""Fig. 4 for any faces: what the decoder makes of their features, and poses swapped between people.
+
+  python -m pcl_tf.reconstruct --workdir=runs/vox64 --images=DIR_OR_ZIP --out=fig4.png
+
+Writes OUT (source, mirror image, all combinations, each feature alone) and OUT with "_swap" in its name (every face
+with every other's pose). Exit codes: 0 done; 2 a flag, the workdir or the images are wrong.
+"""
+
+import sys
+
+from absl import app, flags
+
+from pcl_tf.console import quiet
+from pcl_tf.recipe import parse_flags
+
+_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of a run of pcl_tf.train whose recipe has a decoder.")
+_IMAGES = flags.DEFINE_string("images", "", "Folder or zip of faces; without it faces are generated.")
+_OUT = flags.DEFINE_string("out", "fig4.png", "The PNG.")
+_COUNT = flags.DEFINE_integer("count", 8, "How many faces, spread over the images.", lower_bound=2)
+
+
+def main(argv):
+    quiet()
+    if len(argv) > 1 or not _WORKDIR.value:
+        what = f"unexpected argument {argv[1]}" if len(argv) > 1 else "--workdir is needed"
+        print(f"error: {what}; see --help.", file=sys.stderr)
+        return 2
+    from pcl_tf.data.sources import DataError
+    from pcl_tf.reproduction.figure import figure
+
+    try:
+        print(*figure(_WORKDIR.value, _IMAGES.value, _OUT.value, _COUNT.value), sep="\n")
+    except (DataError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    app.run(main, flags_parser=parse_flags)

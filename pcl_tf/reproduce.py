@@ -1,0 +1,127 @@
+"""Fills the paper's tables: pre-trains what they compare, probes it, prints ours beside theirs.
+
+  python -m pcl_tf.reproduce --table=1,2,3,4,5,6,7 --figure=4 --workdir=runs/tables
+  python -m pcl_tf.reproduce --table=5 --workdir=W --data=FACES.zip --expression=classification:fer.csv --seeds=0,1,2
+  python -m pcl_tf.reproduce --scale=full --table=1 --workdir=W --data=VOXCELEB --data_dir=CORPORA
+
+small is two cores and an evening: recipe small64, generated faces unless --data and tasks say otherwise. full is the
+paper: recipe vox64, the corpora below --data_dir. All variants get the same number of encoder passes. What is done is
+kept; the same command goes on. Exit codes: 0 done; 2 a flag or the data is wrong; 1 a pre-training run failed;
+130 and 143 stopped by Ctrl-C and SIGTERM.
+"""
+
+import json
+import pathlib
+import signal
+import sys
+
+from absl import app, flags
+
+from pcl_tf.console import quiet
+from pcl_tf.recipe import parse_flags
+
+_TABLE = flags.DEFINE_list("table", [], "Tables of the paper, 1 to 7; commas join several.")
+_FIGURE = flags.DEFINE_list("figure", [], "Figures of the paper: 4.")
+_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of runs, features, probes and tables. Continued if it exists.")
+_SCALE = flags.DEFINE_enum("scale", "small", ("small", "full"), "small: recipe small64. full: vox64 and the corpora.")
+_DATA = flags.DEFINE_string("data", "", "Faces to pre-train on, as for pcl_tf.train; small: generated faces.")
+_DATA_DIR = flags.DEFINE_string("data_dir", "", "Folder with the corpora in folders of their names.")
+_SEEDS = flags.DEFINE_list("seeds", ["0"], "Seeds of pre-training; differences are paired by seed.")
+_BASE = flags.DEFINE_string("base", "", "Recipe instead of small64 or vox64.")
+_STEPS = flags.DEFINE_integer("steps", 0, "Steps of full PCL; the others get as many encoder passes. 0: the recipe's.")
+_PRECISION = flags.DEFINE_enum(
+    "precision", "float32", ("float32", "mixed_bfloat16", "mixed_float16"), "Arithmetic of pre-training."
+)
+_SOLVER = flags.DEFINE_enum(
+    "solver", "", ("", "lbfgs", "adam"), "Of the probes; small: lbfgs, full: adam, the paper's."
+)
+_SIZE = flags.DEFINE_integer("image_size", 0, "Side of the probes' images; 0 is the paper's, or 64 for own data.")
+_OVERRIDE = flags.DEFINE_multi_string("set", [], "KEY=VALUE of the recipe, for every run; repeat for several.")
+_TASKS = {
+    role: flags.DEFINE_list(role, [], f"Tasks of {role}, as for --task of pcl_tf.probe; small: generated_{role}.")
+    for role in ("expression", "verification", "actions", "pose")
+}
+
+
+def _budgets(base):
+    """{variant: steps}: full PCL's steps and, of every other, as many as give the same encoder passes."""
+    from pcl_tf import recipe as recipes
+    from pcl_tf.methods.build import encoder_passes
+    from recipes.common import ABLATIONS
+
+    def passes(argument):
+        c = recipes.resolve(recipes.named(base, argument, _OVERRIDE.value))
+        return encoder_passes(c), c.total_steps
+
+    each, steps = passes("")
+    steps = _STEPS.value or steps
+    return {"": steps, "untrained": 0} | {a: steps * each // passes(a)[0] for a in ABLATIONS}
+
+
+def _tasks(roles):
+    from pcl_tf.evaluation.corpora import open_task
+    from pcl_tf.reproduction.paper import CORPORA
+
+    def default(role):
+        return CORPORA[role] if _SCALE.value == "full" else (f"generated_{role}",)
+
+    named = {role: _TASKS[role].value or default(role) for role in roles}
+    return {role: [open_task(t, _DATA_DIR.value, _SIZE.value) for t in texts] for role, texts in named.items()}
+
+
+def _run(tables, workdir):
+    from pcl_tf.files import write_atomically
+    from pcl_tf.reproduction import paper
+    from pcl_tf.reproduction.runs import Runs
+    from pcl_tf.reproduction.tables import fill, markdown
+
+    small = _SCALE.value == "small"
+    base = _BASE.value or ("small64" if small else "vox64")
+    budgets = _budgets(base)
+    tasks = _tasks(sorted({role for n in tables for role in paper.TABLES[n].roles}))
+    overrides = [f"--recipe.{text}" for text in _OVERRIDE.value] + [f"--precision={_PRECISION.value}"]
+    source = _DATA.value or ("synthetic" if small else "")
+    solver = _SOLVER.value or ("lbfgs" if small else "adam")
+    runs = Runs(workdir, base, source, budgets, overrides, solver)
+    seeds = [int(s) for s in _SEEDS.value]
+    for number in tables:
+        rows = fill(paper.TABLES[number], tasks, runs, seeds)
+        text = markdown(number, paper.TABLES[number], rows)
+        write_atomically(workdir / "tables" / f"table{number}.md", text)
+        write_atomically(workdir / "tables" / f"table{number}.json", json.dumps(rows, indent=1) + "\n")
+        print(f"\n{text}", flush=True)
+    if _FIGURE.value:
+        from pcl_tf.reproduction.figure import figure
+
+        print(*figure(runs.pretrained("", seeds[0]), "", workdir / "tables" / "figure4.png", 8), sep="\n")
+
+
+def main(argv):
+    quiet()
+    wrong = [f"--table={t}" for t in _TABLE.value if t not in "1234567"]
+    wrong += [f"--figure={f}" for f in _FIGURE.value if f != "4"]
+    wrong += [f"--seeds={s}" for s in _SEEDS.value if not s.isdigit()]
+    if len(argv) > 1 or wrong or not _WORKDIR.value or not (_TABLE.value or _FIGURE.value):
+        what = "--workdir and --table or --figure are needed"
+        print(f"error: {', '.join([*argv[1:], *wrong]) or what}; see --help.", file=sys.stderr)
+        return 2
+    from pcl_tf.data.sources import DataError
+    from pcl_tf.recipe import RecipeError
+    from pcl_tf.reproduction.runs import RunFailed
+
+    try:
+        _run([int(t) for t in _TABLE.value], pathlib.Path(_WORKDIR.value))
+    except (DataError, RecipeError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except RunFailed as failed:
+        name, code = failed.args
+        print(f"error: pre-training {name} ended with exit code {code}; what it printed says why.", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda n, _: sys.exit(128 + n))
+    app.run(main, flags_parser=parse_flags)

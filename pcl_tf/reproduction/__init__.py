@@ -1,0 +1,1 @@
+"""The paper's tables: what each needs, running it, printing it."""

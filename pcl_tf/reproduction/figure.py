@@ -1,0 +1,52 @@
+"""Fig. 4 from a workdir and any faces."""
+
+import pathlib
+from itertools import islice
+
+import numpy as np
+
+from pcl_tf import recipe as recipes
+from pcl_tf.data.decoding import decoder
+from pcl_tf.data.sources import DataError, open_source
+from pcl_tf.files import write_atomically
+from pcl_tf.methods.build import build_method
+from pcl_tf.training import sheet
+from pcl_tf.training.checkpoints import Checkpoints
+
+
+def figure(workdir, images, out, count):
+    """Draws both pictures.
+
+    Args:
+      workdir: of a run.
+      images: folder or zip; '' generates faces.
+      out: path of the PNG.
+      count: how many faces, spread over the source.
+
+    Returns:
+      (path, path of the swapped poses).
+
+    Raises:
+      DataError: no checkpoint, no decoder, or fewer than two faces that can be read.
+    """
+    workdir, out = pathlib.Path(workdir), pathlib.Path(out)
+    if not (workdir / "recipe.json").is_file():
+        raise DataError(f"--workdir={workdir}: no recipe.json there; it is no folder of pcl_tf.train.")
+    recipe = recipes.resolve(recipes.load(workdir / "recipe.json"))
+    if not recipe.method.reconstruct:
+        raise DataError(f"--workdir={workdir}: this run trained no decoder.")
+    source = open_source(images or "synthetic", count, recipe.image_size)
+    spread = islice(source.items(), 0, None, max(1, source.count // count))  # folders are sorted, often by person
+    decoded = map(decoder(recipe.image_size), spread)
+    faces = list(islice((face for _, face, _ in decoded if face is not None), count))
+    if len(faces) < 2:
+        raise DataError(f"--images={images}: fewer than two faces that can be read.")
+    model = build_method(recipe)
+    if not Checkpoints(model, workdir / "checkpoints").restore():
+        raise DataError(f"--workdir={workdir}: {workdir / 'checkpoints'} holds no checkpoint that can be read.")
+    faces, noise = np.stack(faces), recipe.method.recon_noise_std
+    scale = max(1, 128 // recipe.image_size)
+    swapped = out.with_name(f"{out.stem}_swap{out.suffix or '.png'}")
+    write_atomically(out, sheet.png(sheet.draw(sheet.reconstructions(model, faces, noise), scale)))
+    write_atomically(swapped, sheet.png(sheet.draw_swaps(faces, sheet.swaps(model, faces, noise), scale)))
+    return out, swapped

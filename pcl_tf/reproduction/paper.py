@@ -1,0 +1,171 @@
+"""Tables 1 to 7 of the paper: their rows, what a row is made of here, and the numbers printed there.
+
+All numbers are quoted from Liu et al., CVPR 2023; rows without a model are only quoted.
+"""
+
+import dataclasses
+
+ROLES = ("expression", "verification", "actions", "pose")
+# The corpora of section 4, by what they ask.
+CORPORA = {
+    "expression": ("fer2013", "rafdb"),
+    "verification": ("lfw", "cplfw"),
+    "actions": ("disfa",),
+    "pose": ("aflw2000", "bu3dfe"),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """A row of a table.
+
+    Attributes:
+      label: as printed.
+      paper: {column of the paper: number}.
+      model: 'lbp', 'hog', 'pixels', 'untrained', an argument of the recipe ('' is PCL), or None if only quoted.
+      feature: of the encoder.
+    """
+
+    label: str
+    paper: dict
+    model: str | None = None
+    feature: str = "face_aware"
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """A table: its title, the roles of its tasks, its rows."""
+
+    title: str
+    roles: tuple
+    rows: tuple
+
+
+def _rows(columns, *rows):
+    """Rows from (label, model, numbers[, feature]); a None among the numbers was not reported."""
+    out = []
+    for label, model, numbers, *feature in rows:
+        paper = {c: n for c, n in zip(columns, numbers, strict=True) if n is not None}
+        out.append(Row(label, paper, model, *feature))
+    return tuple(out)
+
+
+_OURS = (("raw pixels", "pixels"), ("untrained backbone", "untrained"))
+
+
+def _floor(columns):
+    return tuple((label, model, (None,) * len(columns)) for label, model in _OURS)
+
+
+_FER, _VER = ("FER-2013", "RAF-DB"), ("LFW", "CPLFW")
+_AUS = ("AU1", "AU2", "AU4", "AU6", "AU9", "AU12", "AU25", "AU26", "ave")
+_POSE = ("yaw", "pitch", "roll", "AFLW2000", "BU-3DFE")
+
+TABLES = {
+    1: Table(
+        "Facial expression recognition, accuracy %",
+        ("expression",),
+        _rows(
+            _FER,
+            ("FSN (supervised)", None, (67.60, 81.10)),
+            ("ALT (supervised)", None, (69.85, 84.50)),
+            ("LBP", "lbp", (37.89, 52.17)),
+            ("HoG", "hog", (45.47, 63.53)),
+            *_floor(_FER),
+            ("FAb-Net", None, (46.98, 66.72)),
+            ("TCAE", None, (45.05, 65.32)),
+            ("BMVC'20", None, (47.61, 58.86)),
+            ("FaceCycle", None, (48.76, 71.01)),
+            ("MoCo", "moco", (47.24, 68.32)),
+            ("SimCLR", "simclr", (49.51, 71.06)),
+            ("PCL", "", (56.81, 74.47)),
+        ),
+    ),
+    2: Table(
+        "Face verification, accuracy %",
+        ("verification",),
+        _rows(
+            _VER,
+            ("VGG-Face (supervised)", None, (98.95, 84.00)),
+            ("SphereFace (supervised)", None, (99.42, 81.40)),
+            ("ArcFace (supervised)", None, (99.53, 92.08)),
+            ("LBP", "lbp", (72.44, None)),
+            ("HoG", "hog", (None, None)),
+            *_floor(_VER),
+            ("VGG", None, (72.20, None)),
+            ("FaceCycle", None, (74.12, 63.35)),
+            ("MoCo", "moco", (65.88, 57.82)),
+            ("SimCLR", "simclr", (75.97, 62.25)),
+            ("PCL", "", (79.72, 64.61)),
+        ),
+    ),
+    3: Table(
+        "Action units, F1 %",
+        ("actions",),
+        _rows(
+            _AUS,
+            ("DRML (supervised)", None, (17.3, 17.7, 37.4, 29.0, 10.7, 37.7, 38.5, 20.1, None)),
+            ("EAC-Net (supervised)", None, (41.5, 26.4, 66.4, 50.7, 80.5, 89.3, 88.9, 15.6, None)),
+            ("JAA-Net (supervised)", None, (43.7, 46.2, 56.0, 41.4, 44.7, 69.6, 88.3, 58.4, None)),
+            ("SplitBrain", None, (13.1, 10.6, 35.7, 40.2, 30.2, 57.5, 77.4, 40.3, None)),
+            ("DeformAE", None, (17.6, 12.3, 46.7, 43.5, 26.0, 62.7, 64.8, 47.6, None)),
+            ("Fab-Net", None, (15.5, 16.2, 43.2, 50.4, 23.2, 69.6, 72.4, 42.4, None)),
+            ("TCAE", None, (15.1, 16.2, 50.5, 48.7, 23.3, 72.1, 72.4, 42.4, None)),
+            ("FaceCycle", None, (26.4, 10.2, 37.3, 21.5, 25.0, 71.8, 84.2, 34.7, None)),
+            ("LBP", "lbp", (None,) * 9),
+            ("HoG", "hog", (None,) * 9),
+            *_floor(_AUS),
+            ("MoCo", "moco", (None,) * 9),
+            ("SimCLR", "simclr", (40.5, 46.9, 53.8, 33.5, 24.9, 74.7, 85.0, 35.6, None)),
+            ("PCL", "", (53.8, 44.9, 58.1, 37.2, 53.2, 73.1, 86.5, 31.3, 54.8)),
+        ),
+    ),
+    4: Table(
+        "Head pose, MAE in degrees or accuracy %",
+        ("pose",),
+        _rows(
+            _POSE,
+            ("LBP", "lbp", (None,) * 5),
+            ("HoG", "hog", (None,) * 5),
+            *_floor(_POSE),
+            ("FaceCycle", None, (11.70, 12.76, 12.94, 12.47, 98.82)),
+            ("MoCo", "moco", (28.49, 16.29, 15.55, 20.11, 75.33)),
+            ("SimCLR", "simclr", (11.20, 19.86, 12.08, 14.38, 98.85)),
+            ("PCL", "", (9.86, 16.59, 10.62, 12.36, 98.95)),
+        ),
+    ),
+    5: Table(
+        "What each component adds",
+        ROLES,
+        _rows(
+            ("RAF-DB",),
+            ("SimCLR", "simclr", (71.06,)),
+            ("+ L_dis", "dis", (71.47,)),
+            ("+ L_orth", "orth", (72.39,)),
+            ("+ L_pose", "pose", (73.73,)),
+            ("+ dynamic weights (PCL)", "", (74.47,)),
+        ),
+    ),
+    6: Table(
+        "Poses in SimCLR and in PCL (without dynamic weights)",
+        ROLES,
+        _rows(
+            ("RAF-DB", "BU-3DFE"),
+            ("SimCLR without pose", "simclr", (71.06, 98.93)),
+            ("SimCLR with pose", "simclr_pose", (73.17, 98.85)),
+            ("PCL without pose", "no_pose", (73.24, 98.40)),
+            ("PCL with pose", "pose", (73.73, 98.95)),
+        ),
+    ),
+    7: Table(
+        "Features of PCL",
+        ROLES,
+        _rows(
+            ("RAF-DB", "LFW", "DISFA"),
+            ("F_f", "", (73.04, 78.55, 54.30), "face"),
+            ("F_p", "", (65.71, 62.55, 34.17), "pose"),
+            ("F_s", "", (74.47, 79.72, 54.78), "face_aware"),
+            ("F_f + F_p", "", (73.53, 79.10, 56.26), "face+pose"),
+        ),
+    ),
+}

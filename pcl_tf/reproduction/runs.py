@@ -1,0 +1,130 @@
+"""The pre-training runs and probes a table needs: each done once, continued where it stopped."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+
+import numpy as np
+
+from pcl_tf.data.sources import DataError
+from pcl_tf.evaluation.features import extract
+from pcl_tf.evaluation.judge import judge
+from pcl_tf.evaluation.models import open_encoder
+from pcl_tf.files import write_atomically
+from pcl_tf.recipe import ROOT
+
+
+class RunFailed(RuntimeError):
+    """A pre-training run ended with an error. Args: what ran, its exit code."""
+
+
+class Runs:
+    """Pre-trains and probes below one folder.
+
+    Args:
+      folder: runs, features and results are kept here.
+      recipe: NAME or NAME:ARG of the recipe whose further arguments are the variants.
+      source: faces to pre-train on, as for ``--data`` of pcl_tf.train.
+      steps: {variant: total steps}, equal budgets.
+      overrides: further flags of pcl_tf.train.
+      solver: of the probes.
+    """
+
+    def __init__(self, folder, recipe, source, steps, overrides=(), solver="lbfgs"):
+        self.folder, self.recipe, self.source = pathlib.Path(folder), recipe, source
+        self.steps, self.overrides, self.solver = steps, list(overrides), solver
+
+    def workdir(self, variant, seed):
+        """Folder of a pre-training run."""
+        return self.folder / "runs" / f"{variant or 'pcl'}-{seed}"
+
+    def pretrained(self, variant, seed):
+        """Workdir of a finished run; trained first, or further, where it is not finished.
+
+        Raises:
+          RunFailed: pcl_tf.train ended with an error.
+        """
+        workdir, steps = self.workdir(variant, seed), self.steps[variant]
+        try:
+            if json.loads((workdir / "result.json").read_text())["step"] == steps:
+                return workdir
+        except (OSError, ValueError, KeyError):
+            pass
+        print(f"pre-training {workdir.name}: {steps} steps", flush=True)
+        argument = "" if variant in ("", "untrained") else (("," if ":" in self.recipe else ":") + variant)
+        command = [sys.executable, "-m", "pcl_tf.train", f"--recipe={self.recipe}{argument}", f"--workdir={workdir}"]
+        command += [f"--data={self.source}", f"--recipe.seed={seed}", f"--recipe.total_steps={steps}"]
+        command += [f"--recipe.data.cache={self.folder / 'cache'}", *self.overrides]
+        code = _call(command)
+        if code:
+            raise RunFailed(workdir.name, code)
+        return workdir
+
+    def verdict(self, model, seed, task, feature):
+        """What a probe of a row's model finds: {'value', 'interval', 'detail', 'metric', 'counts'}, cached.
+
+        Args:
+          model: 'lbp', 'hog', 'pixels', or a variant.
+          seed: of pre-training and of the probe.
+          task: ``Task``.
+          feature: of the encoder; baselines have one.
+        """
+        trained = model in self.steps
+        encoder = open_encoder(str(self.pretrained(model, seed)) if trained else model)
+        key = f"{encoder.digest}-{task.name}-{task.source.fingerprint}-{task.image_size}-{feature}-{self.solver}-{seed}"
+        path = self.folder / "probes" / f"{key}.json"
+        if path.exists():
+            return json.loads(path.read_text())
+        values = extract(encoder, task.source, task.image_size, self.folder / "features")
+        verdict = judge(task, values[feature if trained else "face_aware"], values.bad, self.solver, seed)
+        row = {"model": str(encoder.name), "images_encoded": values.encoded, **verdict.as_json()}
+        write_atomically(path, json.dumps(row, indent=1))
+        return row
+
+
+def _call(command):
+    """Runs a command to its end; a signal that stops us stops it first, and waits until it has saved."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
+    child = subprocess.Popen(command, env=environment)
+    try:
+        return child.wait()
+    except BaseException:
+        child.send_signal(signal.SIGTERM)
+        child.wait()
+        raise
+
+
+def over_seeds(verdicts):
+    """Mean, spread and mean interval of one probe over seeds.
+
+    Args:
+      verdicts: list of what ``Runs.verdict`` returns.
+
+    Returns:
+      {'values', 'mean', 'std' (of the seeds, None for one), 'interval', 'detail'}.
+
+    Raises:
+      DataError: there is none.
+    """
+    if not verdicts:
+        raise DataError("no seeds were given.")
+    values = np.array([v["value"] for v in verdicts])
+    return {
+        "metric": verdicts[0]["metric"],
+        "values": values.tolist(),
+        "mean": float(values.mean()),
+        "std": float(values.std(ddof=1)) if len(values) > 1 else None,
+        "interval": np.mean([v["interval"] for v in verdicts], axis=0).tolist(),
+        "detail": {k: float(np.mean([v["detail"][k] for v in verdicts])) for k in verdicts[0]["detail"]},
+    }
+
+
+def paired(values, reference):
+    """Mean and standard deviation of the differences seed by seed, or None where the seeds do not pair."""
+    if len(values) != len(reference):
+        return None
+    differences = np.array(values) - np.array(reference)
+    return float(differences.mean()), (float(differences.std(ddof=1)) if len(differences) > 1 else None)
