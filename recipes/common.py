@@ -53,6 +53,7 @@ def base():
     m.dynamic_weights = True  # Dynamic Weight Average of Eq. 7
     m.temperature = 0.07
     m.pose_temperature = 0.0  # of Eq. 5; 0 is the same as temperature
+    m.pdd_weight = 1.0  # multiplies L_dis + L_orth
     m.pose_weight = 1.0  # multiplies L_pose beside its dynamic weight
     m.interpolate_negatives = True
     m.queue = 16_384  # moco: keys that serve as negatives; a multiple of the batch
@@ -75,7 +76,7 @@ def base():
     c.watch = ConfigDict()
     c.watch.log_every = 50  # steps between scalars in TensorBoard
     c.watch.images_every = 5000  # steps between reconstruction sheets
-    c.watch.labelled = ""  # folder of class folders for the online k-NN probe
+    c.watch.labelled = ""  # class folders, or a task of pcl_tf.probe: online k-NN and ridge probes
     return c
 
 

@@ -19,7 +19,6 @@ class Verdict:
       detail: by class, label, target or fold.
       counts: how many images or pairs taught and judged.
       protocol: how.
-      samples: float [M, ...], what each judged sample scored, for paired comparisons: rightness, error, or F1's terms.
       layer: the ``Linear`` of the first fold; None in verification.
     """
 
@@ -29,12 +28,11 @@ class Verdict:
     detail: dict
     counts: dict
     protocol: dict
-    samples: np.ndarray
     layer: linear.Linear | None = None
 
     def as_json(self):
-        """Everything but the arrays."""
-        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in ("samples", "layer")}
+        """Everything but the layer."""
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "layer"}
 
 
 def judge(task, x, bad=(), solver="lbfgs", seed=0):
@@ -78,7 +76,6 @@ def judge(task, x, bad=(), solver="lbfgs", seed=0):
         detail=detail,
         counts={"train": trained, "test": len(scores), "folds": len(task.splits), "unreadable": int((~good).sum())},
         protocol=protocols[0] if len(protocols) == 1 else {**protocols[0], "each_fold": protocols},
-        samples=contributions,
         layer=layers[0],
     )
 
@@ -103,5 +100,4 @@ def _verification(task, x, good, seed):
             "unreadable": int((~good).sum()),
         },
         protocol={"similarity": "cosine", "threshold": "best on the other folds", "thresholds": thresholds},
-        samples=right,
     )

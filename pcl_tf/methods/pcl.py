@@ -81,7 +81,8 @@ class PCL(Method):
         m, alpha = self.method, self.balance.weights_now()
 
         def pdd(images, draws):
-            return self._pdd(images, draws)
+            loss, logs = self._pdd(images, draws)
+            return m.pdd_weight * loss, logs
 
         def face(images, draws):
             loss, pose_loss, logs = self._face(images, draws)

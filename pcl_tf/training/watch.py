@@ -3,8 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from pcl_tf.data.labelled import class_folders
-from pcl_tf.evaluation.knn import knn_accuracy
+from pcl_tf.evaluation.online import OnlineProbe, labelled
 from pcl_tf.files import write_atomically
 from pcl_tf.training import sheet
 
@@ -28,19 +27,19 @@ class Watcher:
       writer: tf.summary writer.
       faces: uint8 array of the training faces; the first eight are drawn.
       folder: of the PNG sheets.
-      labelled: folder of class folders for the online k-NN probe, or ''.
+      probed: labelled set of the online probes, as ``pcl_tf.evaluation.online.labelled`` takes it, or ''.
     """
 
-    def __init__(self, model, writer, faces, folder, labelled=""):
+    def __init__(self, model, writer, faces, folder, probed=""):
         self.model, self.writer, self.folder = model, writer, folder
         self.faces = np.array(faces[:8])
         self.embed = embedder(model)
-        self.labelled = class_folders(labelled, faces.shape[1]) if labelled else None
+        self.online = OnlineProbe(labelled(probed, faces.shape[1])) if probed else None
 
     def __call__(self, step):
         if self.model.decoder is not None:
             self.draw(step)
-        if self.labelled:
+        if self.online:
             self.probe(step)
 
     def draw(self, step):
@@ -55,10 +54,8 @@ class Watcher:
         return path
 
     def probe(self, step):
-        """k-NN accuracy of each feature on the labelled folder: even rows vote on odd ones."""
-        images, labels, _ = self.labelled
+        """k-NN and ridge scores of each feature on the labelled set."""
         with self.writer.as_default(step):
-            for key, x in self.embed(images).items():
-                accuracy = knn_accuracy(x[::2], labels[::2], x[1::2], labels[1::2])
-                tf.summary.scalar(f"knn/{key}", accuracy)
+            for name, value in self.online(self.embed).items():
+                tf.summary.scalar(name, value)
         self.writer.flush()

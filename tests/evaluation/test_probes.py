@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pcl_tf.data.labelled import class_folders
 from pcl_tf.data.sources import DataError
-from pcl_tf.evaluation import generated, ridge
+from pcl_tf.evaluation import corpora, generated, ridge
 from pcl_tf.evaluation.knn import knn_accuracy
+from pcl_tf.evaluation.online import OnlineProbe, labelled
 
 R = np.random.RandomState
 
@@ -50,14 +50,34 @@ def test_knn_against_a_loop():
 def test_class_folders(tmp_path):
     for name, value in (("b", 200), ("a", 10)):
         (tmp_path / name).mkdir()
-        for i in range(3):
+        for i in range(30):
             Image.new("RGB", (9, 9), (value,) * 3).save(tmp_path / name / f"{i}.png")
     (tmp_path / "a" / "broken.jpg").write_bytes(b"\xff\xd8 nothing")
-    images, labels, names = class_folders(tmp_path, 8)
-    assert names == ["a", "b"] and labels.tolist() == [0, 0, 0, 1, 1, 1]
-    assert images[labels == 0].mean() == 10 and images[labels == 1].mean() == 200
+    task = labelled(tmp_path, 8)
+    assert task.names == ("a", "b") and task.labels.tolist() == [0] * 31 + [1] * 30
+    probe = OnlineProbe(task)
+    assert len(probe.images) == 60 and probe.place.tolist() == [*range(30), -1, *range(30, 60)]
+    scores = probe(lambda faces: {"gray": faces.mean((1, 2)), "none": np.zeros((len(faces), 2))})
+    assert scores["knn/gray"] == scores["ridge/gray"] == 1.0 > scores["ridge/none"]
     with pytest.raises(DataError, match="at least two"):
-        class_folders(tmp_path / "a", 8)
+        labelled(tmp_path / "a", 8)
+
+
+@pytest.mark.parametrize("kind", ["pose", "actions", "verification"])
+def test_online_probes_of_every_kind(kind, monkeypatch):
+    monkeypatch.setattr(corpora.generated, "TRAIN", 300)
+    monkeypatch.setattr(corpora.generated, "TEST", 100)
+    monkeypatch.setattr(corpora.generated, "PAIRS", 400)
+    corpora.generated._faces.cache_clear()
+    task = labelled(f"generated_{kind}", 16)
+    probe, faces = OnlineProbe(task), corpora.generated.sample_labels(400, corpora.generated.SEED)
+    shown = np.flatnonzero(probe.place >= 0)
+    truth = {"pose": faces["angles"], "actions": faces["aus"], "verification": np.eye(64)[faces["identity"]]}[kind]
+    scores = probe(lambda images: {"truth": truth[shown], "noise": R(0).normal(size=(len(images), 2))})
+    name = "verification" if kind == "verification" else "ridge"
+    best = {"pose": 0.0, "actions": 1.0, "verification": 1.0}[kind]
+    assert abs(scores[f"{name}/truth"] - best) < 0.5 * abs(scores[f"{name}/noise"] - best)
+    corpora.generated._faces.cache_clear()
 
 
 def test_generated_faces_judge_features_between_chance_and_truth():

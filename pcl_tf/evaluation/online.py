@@ -1,0 +1,105 @@
+"""Probes cheap enough to run during pre-training: k-NN and closed-form ridge on a labelled set."""
+
+import os
+import pathlib
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from pcl_tf.data.decoding import decoder
+from pcl_tf.data.listed import Files
+from pcl_tf.data.sources import SUFFIXES, DataError
+from pcl_tf.evaluation import metrics, ridge, verification
+from pcl_tf.evaluation.corpora import open_task
+from pcl_tf.evaluation.knn import knn_accuracy
+from pcl_tf.evaluation.task import Task, folds_from
+
+LIMIT = 4000  # images, so that a look stays a matter of seconds
+
+
+def labelled(text, size):
+    """The labelled set that ``--recipe.watch.labelled`` names.
+
+    Args:
+      text: folder of class folders, or a task of ``pcl_tf.probe``: 'classification:faces.csv', 'generated_pose', ..
+      size: side in pixels.
+
+    Returns:
+      Task.
+
+    Raises:
+      DataError: fewer than two classes, or what the task says is wrong.
+    """
+    root = pathlib.Path(text)
+    if not root.is_dir():
+        return open_task(text, image_size=size)
+    files = sorted(p for p in root.glob("*/*") if p.suffix.lower() in SUFFIXES)
+    classes = sorted({p.parent.name for p in files})
+    if len(classes) < 2:
+        raise DataError(f"--recipe.watch.labelled={text}: needs one folder of images per class, at least two.")
+    return Task(
+        name=root.name,
+        kind="classification",
+        source=Files(root).source(str(p.relative_to(root)) for p in files),
+        image_size=size,
+        names=tuple(classes),
+        labels=np.array([classes.index(p.parent.name) for p in files]),
+        splits=folds_from(np.arange(len(files)) % 2)[1:],  # even rows teach, odd ones judge
+    )
+
+
+class OnlineProbe:
+    """Decodes a labelled set once and judges features on it as often as asked.
+
+    Args:
+      task: ``Task``; of its folds the first is used, of its images an even choice of LIMIT.
+    """
+
+    def __init__(self, task):
+        self.task = task
+        wanted = self._chosen(task)
+        items = (item for row, item in enumerate(task.source.items()) if row in wanted)
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            faces = [face for _, face, _ in pool.map(decoder(task.image_size), items)]
+        decoded = [(row, face) for row, face in zip(sorted(wanted), faces, strict=True) if face is not None]
+        self.images = np.stack([face for _, face in decoded])
+        self.place = np.full(task.source.count, -1)  # where in images a row of the task stands
+        self.place[[row for row, _ in decoded]] = np.arange(len(decoded))
+
+    @staticmethod
+    def _chosen(task):
+        if task.kind == "verification":
+            return set(task.pairs[:: max(1, 2 * len(task.pairs) // LIMIT)].ravel().tolist())
+        train, test = task.splits[0]
+        step = max(1, -(-(len(train) + len(test)) // LIMIT))
+        return {*train[::step].tolist(), *test[::step].tolist()}
+
+    def __call__(self, embed):
+        """Scores of each feature.
+
+        Args:
+          embed: uint8 [n, S, S, 3] -> {feature: float [n, D]}.
+
+        Returns:
+          {'knn/FEATURE' (classification alone) and 'ridge/FEATURE' or 'verification/FEATURE': float}.
+        """
+        out = {}
+        for key, x in embed(self.images).items():
+            out.update({f"{name}/{key}": value for name, value in self._scores(x).items()})
+        return out
+
+    def _scores(self, x):
+        task = self.task
+        if task.kind == "verification":
+            use = (self.place[task.pairs] >= 0).all(1)
+            values = verification.similarities(x, self.place[task.pairs[use]])
+            return {"verification": float(verification.verify(values, task.same[use], task.folds[use])[0].mean())}
+        train, test = ([r for r in part if self.place[r] >= 0] for part in task.splits[0])
+        data = x[self.place[train]], task.labels[train], x[self.place[test]], task.labels[test]
+        if task.kind == "classification":
+            return {"knn": knn_accuracy(*data), "ridge": ridge.accuracy(*data)}
+        if task.kind == "regression":
+            return {"ridge": ridge.mean_absolute_error(*data)}
+        scores = ridge.Ridge(data[0], data[1]).predict(data[2]) - 0.5
+        parts, f1, _ = metrics.multilabel(scores, data[3], task.names)
+        return {"ridge": f1(parts.mean(0))}
