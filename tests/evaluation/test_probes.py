@@ -57,7 +57,7 @@ def test_class_folders(tmp_path):
     assert task.names == ("a", "b") and task.labels.tolist() == [0] * 31 + [1] * 30
     probe = OnlineProbe(task)
     assert len(probe.images) == 60 and probe.place.tolist() == [*range(30), -1, *range(30, 60)]
-    scores = probe(lambda faces: {"gray": faces.mean((1, 2)), "none": np.zeros((len(faces), 2))})
+    scores = probe(lambda faces: {"gray": faces.mean((1, 2)) - 100, "none": np.zeros((len(faces), 2))})
     assert scores["knn/gray"] == scores["ridge/gray"] == 1.0 > scores["ridge/none"]
     with pytest.raises(DataError, match="at least two"):
         labelled(tmp_path / "a", 8)
