@@ -1,29 +1,18 @@
 """How well features predict what the generated faces were made from."""
 
-import functools
-
 import numpy as np
 
-from pcl_tf.data.synthetic import EXPRESSIONS, render, sample_labels
+from pcl_tf.data.synthetic import EXPRESSIONS, sample_labels
 from pcl_tf.evaluation import ridge
+from pcl_tf.evaluation.corpora.generated import SEED, TEST, TRAIN, faces
 
 IDENTITIES = 64
 ANGLES = ("yaw", "pitch", "roll")
-TRAIN, TEST = 2400, 600
-_SEED = 987_654_321  # of no training run
-
-
-@functools.lru_cache(maxsize=1)  # a run judges the network before and after on the same faces
-def _faces(count, size):
-    labels = sample_labels(count, _SEED, IDENTITIES)
-    return labels, np.concatenate(
-        [render({k: v[i : i + 50] for k, v in labels.items()}, size) for i in range(0, count, 50)]
-    )
 
 
 def chance(train=TRAIN, test=TEST):
     """What knowing nothing scores: a guess among the classes, the mean angle of the training faces."""
-    angles = sample_labels(train + test, _SEED, IDENTITIES)["angles"]
+    angles = sample_labels(train + test, SEED, IDENTITIES)["angles"]
     errors = np.abs(angles[train:] - angles[:train].mean(0)).mean(0)
     row = {"identity": 1 / IDENTITIES, "expression": 1 / len(EXPRESSIONS)}
     return row | {name: float(e) for name, e in zip(ANGLES, errors, strict=True)}
@@ -41,8 +30,8 @@ def measure(embed, size, train=TRAIN, test=TEST, batch=200):
     Returns:
       {feature: {'identity': accuracy, 'expression': accuracy, 'yaw', 'pitch', 'roll': degrees}}.
     """
-    labels, faces = _faces(train + test, size)
-    parts = [embed(faces[i : i + batch]) for i in range(0, len(faces), batch)]
+    labels, images = faces(train + test, size)
+    parts = [embed(images[i : i + batch]) for i in range(0, len(images), batch)]
     result = {}
     for key in parts[0]:
         x = np.concatenate([np.asarray(p[key], np.float32) for p in parts])

@@ -149,6 +149,37 @@ def test_aflw2000(tmp_path):
         open_task("aflw2000", tmp_path)
 
 
+def test_aflw2000_taught_on_the_tfds_dataset(tmp_path):
+    import tensorflow as tf
+    import tensorflow_datasets as tfds
+
+    marks = np.array([[10.0, 12], [30, 12], [20, 40]], np.float32) / 450
+    features = {
+        "image": tfds.features.Image(shape=(450, 450, 3), encoding_format="jpeg"),
+        "landmarks_origin": tfds.features.Tensor(shape=(3, 2), dtype=np.float32),
+        "pose_params": tfds.features.Tensor(shape=(7,), dtype=np.float32),
+    }
+    turned = np.array([[np.deg2rad([5, yaw, -7])] for yaw in (20, 120, 30)], np.float32)[:, 0]  # the second too far
+    rows = {
+        "image": np.stack([np.full((450, 450, 3), 60 * i, np.uint8) for i in range(3)]),
+        "landmarks_origin": np.stack([marks] * 3),
+        "pose_params": np.concatenate([turned, np.zeros((3, 4), np.float32)], axis=1),
+    }
+    tfds.dataset_builders.store_as_tfds_dataset(
+        name="the300w_lp",
+        version="1.0.0",
+        features=tfds.features.FeaturesDict(features),
+        split_datasets={"train": tf.data.Dataset.from_tensor_slices(rows)},
+        data_dir=tmp_path,
+        disable_shuffling=True,
+    )
+    photo(tmp_path / "AFLW2000" / "x.jpg", 200, size=(60, 50))
+    pose_file(tmp_path / "AFLW2000" / "x.jpg", 1, 2, 3, "pt3d_68")
+    task = open_task("aflw2000", tmp_path)
+    np.testing.assert_allclose(task.labels, [[20, 5, -7], [30, 5, -7], [2, 1, 3]], atol=1e-4)
+    np.testing.assert_allclose(shades(task), [0, 120, 200], atol=2)
+
+
 def test_the_crop_is_square_around_the_landmarks_and_repeats_the_edge():
     left, top, side = face_box(np.array([[10.0, 12], [30, 12], [20, 40]]))
     assert side == round(28 * 1.52) and left < 10 and left + side > 30 and top < 12 and top + side > 40
@@ -188,7 +219,6 @@ def test_generated_tasks(monkeypatch):
     monkeypatch.setattr(generated, "TRAIN", 300)
     monkeypatch.setattr(generated, "TEST", 100)
     monkeypatch.setattr(generated, "PAIRS", 40)
-    generated._faces.cache_clear()
     tasks = {k: open_task(f"generated_{k}", image_size=16) for k in generated.MAKERS}
     assert len({t.source.fingerprint for t in tasks.values()}) == 1  # features are shared
     pairs = tasks["verification"]

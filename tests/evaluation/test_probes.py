@@ -68,7 +68,6 @@ def test_online_probes_of_every_kind(kind, monkeypatch):
     monkeypatch.setattr(corpora.generated, "TRAIN", 300)
     monkeypatch.setattr(corpora.generated, "TEST", 100)
     monkeypatch.setattr(corpora.generated, "PAIRS", 400)
-    corpora.generated._faces.cache_clear()
     task = labelled(f"generated_{kind}", 16)
     probe, faces = OnlineProbe(task), corpora.generated.sample_labels(400, corpora.generated.SEED)
     shown = np.flatnonzero(probe.place >= 0)
@@ -77,11 +76,10 @@ def test_online_probes_of_every_kind(kind, monkeypatch):
     name = "verification" if kind == "verification" else "ridge"
     best = {"pose": 0.0, "actions": 1.0, "verification": 1.0}[kind]
     assert abs(scores[f"{name}/truth"] - best) < 0.5 * abs(scores[f"{name}/noise"] - best)
-    corpora.generated._faces.cache_clear()
 
 
 def test_generated_faces_judge_features_between_chance_and_truth():
-    labels, faces = generated._faces(160, 16)
+    labels, faces = generated.faces(160, 16)
     known = {bytes(face): i for i, face in enumerate(faces)}
 
     def embed(images):

@@ -13,58 +13,54 @@ PAIRS, FOLDS = 1200, 10
 SEED = 987_654_321  # of no training run
 
 
-@functools.lru_cache(maxsize=1)  # four tasks on the same faces
-def _faces(size):
-    labels = sample_labels(TRAIN + TEST, SEED)
-    faces = [render({k: v[i : i + 50] for k, v in labels.items()}, size) for i in range(0, TRAIN + TEST, 50)]
-    return labels, arrays("generated", np.concatenate(faces))
+@functools.lru_cache(maxsize=1)  # four tasks, and a run before and after, on the same faces
+def faces(count, size):
+    """(labels of ``sample_labels``, uint8 [count, size, size, 3]) of faces no training run generates."""
+    labels = sample_labels(count, SEED)
+    blocks = [render({k: v[i : i + 50] for k, v in labels.items()}, size) for i in range(0, count, 50)]
+    return labels, np.concatenate(blocks)
 
 
-def _task(kind, name, size, names, labels, source):
+def _task(kind, name, size, names, labelled):
+    labels, images = faces(TRAIN + TEST, size)
     splits = ((np.arange(TRAIN), np.arange(TRAIN, TRAIN + TEST)),)
-    return Task(f"generated_{name}", kind, source, size, tuple(names), labels, splits)
+    return Task(f"generated_{name}", kind, arrays("generated", images), size, tuple(names), labelled(labels), splits)
 
 
 def expression(size):
     """Seven expressions."""
-    labels, source = _faces(size)
-    return _task("classification", "expression", size, EXPRESSIONS, labels["expression"], source)
+    return _task("classification", "expression", size, EXPRESSIONS, lambda labels: labels["expression"])
 
 
 def pose(size):
     """Yaw, pitch and roll in degrees."""
-    labels, source = _faces(size)
-    return _task("regression", "pose", size, ("yaw", "pitch", "roll"), labels["angles"], source)
+    return _task("regression", "pose", size, ("yaw", "pitch", "roll"), lambda labels: labels["angles"])
 
 
 def actions(size):
     """DISFA's eight action units, intensity 2 of 5 and more."""
-    labels, source = _faces(size)
-    shown = (labels["aus"] * 5 >= 2).astype(np.float32)
-    return _task("multilabel", "actions", size, [f"AU{a}" for a in AUS], shown, source)
+    names = [f"AU{a}" for a in AUS]
+    return _task("multilabel", "actions", size, names, lambda labels: (labels["aus"] * 5 >= 2).astype(np.float32))
 
 
 def verification(size):
     """Pairs of faces, half of one person, in ten folds."""
-    labels, source = _faces(size)
+    labels, images = faces(TRAIN + TEST, size)
     r, who = np.random.RandomState(SEED % 2**31), labels["identity"]
     pairs, same = [], []
     while len(pairs) < PAIRS:
-        a = r.randint(len(who))
-        alike = len(pairs) % 2
+        a, alike = r.randint(len(who)), len(pairs) % 2
         others = np.flatnonzero((who == who[a]) == bool(alike))
-        b = r.choice(others[others != a])
-        pairs.append((a, b))
+        pairs.append((a, r.choice(others[others != a])))
         same.append(alike)
-    folds = np.arange(PAIRS) * FOLDS // PAIRS
     return Task(
-        "generated_verification",
-        "verification",
-        source,
-        size,
+        name="generated_verification",
+        kind="verification",
+        source=arrays("generated", images),
+        image_size=size,
         pairs=np.array(pairs),
         same=np.array(same),
-        folds=folds,
+        folds=np.arange(PAIRS) * FOLDS // PAIRS,
     )
 
 

@@ -1,5 +1,10 @@
 """Head pose (Table 4): 300W-LP to AFLW2000 by angle, BU-3DFE by class."""
 
+import dataclasses
+import itertools
+import zlib
+from collections.abc import Callable
+
 import numpy as np
 import tensorflow as tf
 
@@ -54,40 +59,82 @@ def crop(image, box):
     return image[rows][:, columns]
 
 
-def _posed(folder, points):
-    """Rows (image path, angles, box) of a folder of images with .mat files beside them."""
-    images = sorted(p for p in folder.rglob("*.jpg"))
+@dataclasses.dataclass(frozen=True)
+class _Half:
+    """Training or test part: rows (stamp, angles, box), and a generator of (name, image bytes) in their order."""
+
+    rows: list
+    encoded: Callable
+
+
+def _folder(folder, points):
+    """Images in folders, with .mat files beside them."""
+    images = [p for p in sorted(folder.rglob("*.jpg")) if "Code" not in p.parts]  # 300W-LP brings its MATLAB code
     if not images:
         raise DataError(f"{folder} holds no .jpg.")
-    rows = []
+    rows, kept = [], []
     for image in images:
         angles, landmarks = _mat(need(image.parent, f"{image.stem}.mat"), points)
         if max(map(abs, angles)) <= LARGEST:
-            rows.append((image, angles, face_box(landmarks)))
-    return rows
+            rows.append(((str(image.relative_to(folder)), image.stat().st_size), angles, face_box(landmarks)))
+            kept.append(image)
+
+    def encoded():
+        for image in kept:
+            yield str(image), image.read_bytes()
+
+    return _Half(rows, encoded)
+
+
+def _tfds(folder):
+    """TFDS's ``the300w_lp``, which holds the images that are not mirrored."""
+    import tensorflow_datasets as tfds
+
+    versions = sorted(p for p in folder.iterdir() if p.is_dir())
+    if not versions:
+        raise DataError(f"{folder} holds no prepared version.")
+    builder = tfds.builder_from_directory(versions[-1])
+    dataset = builder.as_dataset("train", decoders={"image": tfds.decode.SkipDecoding()}, shuffle_files=False)
+    rows, kept = [], set()
+    for i, example in enumerate(dataset.as_numpy_iterator()):
+        pitch, yaw, roll = np.rad2deg(example["pose_params"][:3])
+        if max(abs(pitch), abs(yaw), abs(roll)) <= LARGEST:
+            rows.append(
+                ((i, zlib.crc32(example["image"])), (yaw, pitch, roll), face_box(example["landmarks_origin"] * 450))
+            )
+            kept.add(i)
+
+    def encoded():
+        for i, example in enumerate(dataset.as_numpy_iterator()):
+            if i in kept:
+                yield f"the300w_lp#{i}", example["image"]
+
+    return _Half(rows, encoded)
 
 
 def aflw2000(root, image_size):
-    """Taught on ``300W_LP/*/*.jpg``, judged on ``AFLW2000/*.jpg``, a .mat beside each image."""
-    train = _posed(need(root, "300W_LP"), "pt2d")
-    test = _posed(need(root, "AFLW2000"), "pt3d_68")
-    rows = train + test
+    """Taught on ``300W_LP/*/*.jpg`` (or TFDS's ``the300w_lp``), judged on ``AFLW2000/*.jpg``, a .mat beside each image.
+
+    TFDS's aflw2k3d does not serve: it carries no angles.
+    """
+    place = need(root, "300W_LP", "the300w_lp")
+    train = _tfds(place) if place.name == "the300w_lp" else _folder(place, "pt2d")
+    test = _folder(need(root, "AFLW2000"), "pt3d_68")
+    rows = train.rows + test.rows
 
     def items():
-        for path, _, box in rows:
+        for (name, data), (_, _, box) in zip(itertools.chain(train.encoded(), test.encoded()), rows, strict=True):
             try:
-                image = tf.io.decode_image(path.read_bytes(), channels=3, expand_animations=False).numpy()
-                yield str(path), crop(image, box)
-            except (OSError, tf.errors.OpError) as error:
-                yield str(path), error
+                yield name, crop(tf.io.decode_image(data, channels=3, expand_animations=False).numpy(), box)
+            except tf.errors.OpError as error:
+                yield name, error
 
-    stamps = ((str(p.relative_to(root)), p.stat().st_size, box) for p, _, box in rows)
     return Task(
         name="aflw2000",
         kind="regression",
-        source=Source("aflw2000", fingerprint(stamps), len(rows), items),
+        source=Source("aflw2000", fingerprint((stamp, box) for stamp, _, box in rows), len(rows), items),
         image_size=image_size,
         names=ANGLES,
         labels=np.array([angles for _, angles, _ in rows], np.float32),
-        splits=((np.arange(len(train)), np.arange(len(train), len(rows))),),
+        splits=((np.arange(len(train.rows)), np.arange(len(train.rows), len(rows))),),
     )
