@@ -63,18 +63,28 @@ def _compiled(kind):
     return minimise, error
 
 
-def _path(kind, z, y, penalties):
-    """Minima of mean loss plus penalty / 2 * |W|^2 for falling penalties, each started from the one before.
+def _swept(kind, train, held):
+    """The penalty that does best on held-out rows, and the solution for it.
 
-    Yields:
-      (penalty, W and bias in one vector, whether it converged).
+    From strong to weak, each solution started from the one before; the first penalty that does worse ends the sweep.
+
+    Args:
+      train, held: (features, targets).
+
+    Returns:
+      (penalty, W and bias in one vector).
     """
-    minimise, _ = _compiled(kind)
+    minimise, error = _compiled(kind)
+    z, y = (tf.constant(a) for a in train)
     flat = tf.zeros([z.shape[1] * y.shape[1] + y.shape[1]])
-    z, y = tf.constant(z), tf.constant(y)
-    for penalty in sorted(penalties, reverse=True):
-        flat, converged = minimise(flat, z, y, tf.constant(penalty, tf.float32))
-        yield float(penalty), flat, bool(converged.numpy())
+    best = (np.inf, None, flat)
+    for penalty in sorted(PENALTIES, reverse=True):
+        flat, _ = minimise(flat, z, y, tf.constant(penalty, tf.float32))
+        found = float(error(flat, *held))
+        if found > best[0]:
+            break
+        best = (found, float(penalty), flat)
+    return best[1:]
 
 
 def held_out(count, subjects, seed):
@@ -97,13 +107,15 @@ def solve(kind, x, y, seed=0, subjects=None):
     low, span = (y.mean(0), np.maximum(y.std(0), 1e-6)) if kind == "regression" else (0.0, 1.0)
     target = ((y - low) / span).astype(np.float32)
     out = held_out(len(x), subjects, seed)
-    _, error = _compiled(kind)
-    errors = {
-        penalty: float(error(flat, z[out], target[out]))
-        for penalty, flat, _ in _path(kind, z[~out], target[~out], PENALTIES)
-    }
-    best = min(errors, key=lambda penalty: (errors[penalty], -penalty))
-    *_, (_, flat, converged) = _path(kind, z, target, [p for p in PENALTIES if p >= best])
+    best, start = _swept(kind, (z[~out], target[~out]), (z[out], target[out]))
+    minimise, _ = _compiled(kind)
+    flat, converged = minimise(start, z, target, tf.constant(best, tf.float32))
     weights, bias = (v.numpy() for v in _layer(flat, z, target))
-    protocol = {"solver": "lbfgs", "l2": best, "held_out": int(out.sum()), "converged": converged, "seed": seed}
+    protocol = {
+        "solver": "lbfgs",
+        "l2": best,
+        "held_out": int(out.sum()),
+        "converged": bool(converged.numpy()),
+        "seed": seed,
+    }
     return unscaled(weights, bias, mean, std, low, span), protocol

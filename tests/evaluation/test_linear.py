@@ -45,8 +45,7 @@ def test_regression_finds_the_line(solver):
 
 
 @pytest.mark.parametrize("solver", ["lbfgs", "adam"])
-def test_multilabel_learns_each_label(solver, monkeypatch):
-    monkeypatch.setattr(adam, "EPOCHS", 100)
+def test_multilabel_learns_each_label(solver):
     x = R(0).normal(size=(500, 5)).astype(np.float32)
     y = (x[:, :3] > [0, 0.5, -0.5]).astype(np.float32)
     layer, _ = linear.fit("multilabel", x, y, solver)

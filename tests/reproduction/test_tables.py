@@ -132,7 +132,7 @@ def test_what_is_done_is_not_done_again(folder):
 
 @pytest.mark.slow
 def test_tables_1_to_6_on_generated_faces(folder):
-    call("reproduce", "--table=1,2,3,4,5,6", f"--workdir={folder}", *TINY)
+    call("reproduce", "--table=1,2,3,4,5,6", f"--workdir={folder}", *TINY, timeout=1500)
     for number in range(1, 7):
         assert (folder / "tables" / f"table{number}.md").read_text().startswith(f"**Table {number}.**")
     steps = {p.name: json.loads((p / "result.json").read_text())["step"] for p in (folder / "runs").iterdir()}

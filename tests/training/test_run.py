@@ -32,8 +32,8 @@ def command(module, *args):
     return [sys.executable, "-m", f"pcl_tf.{module}", *args]
 
 
-def call(module, *args, code=0, cwd=ROOT):
-    done = subprocess.run(command(module, *args), capture_output=True, text=True, cwd=cwd, timeout=400)
+def call(module, *args, code=0, cwd=ROOT, timeout=400):
+    done = subprocess.run(command(module, *args), capture_output=True, text=True, cwd=cwd, timeout=timeout)
     assert done.returncode == code, done.stdout[-3000:] + done.stderr[-3000:]
     return done
 
