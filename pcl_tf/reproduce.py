@@ -7,7 +7,7 @@
 small is two cores and an evening: recipe small64, generated faces unless --data and tasks say otherwise. full is the
 paper: recipe vox64, the corpora below --data_dir. All variants get the same number of encoder passes. What is done is
 kept; the same command goes on. Exit codes: 0 done; 2 a flag or the data is wrong; 1 a pre-training run failed;
-130 and 143 stopped by Ctrl-C and SIGTERM.
+4 the disk is full; 130 and 143 stopped by Ctrl-C and SIGTERM.
 """
 
 import json
@@ -106,6 +106,7 @@ def main(argv):
         print(f"error: {', '.join([*argv[1:], *wrong]) or what}; see --help.", file=sys.stderr)
         return 2
     from pcl_tf.data.sources import DataError
+    from pcl_tf.files import disk_is_full
     from pcl_tf.recipe import RecipeError
     from pcl_tf.reproduction.runs import RunFailed
 
@@ -118,6 +119,11 @@ def main(argv):
         name, code = failed.args
         print(f"error: pre-training {name} ended with exit code {code}; what it printed says why.", file=sys.stderr)
         return 1
+    except OSError as error:
+        if not disk_is_full(error):
+            raise
+        print(f"error: the disk of {_WORKDIR.value} is full. Make room, and the same command goes on.", file=sys.stderr)
+        return 4
     return 0
 
 

@@ -108,10 +108,12 @@ def main(argv):
 
 def _next_commands(workdir):
     w = workdir.path
+    sheet = f", {w}/reconstructions.png what the decoder sees" if (w / "reconstructions.png").exists() else ""
     print(
         f"""
-{w}/export holds the encoder, {w}/reconstructions.png what the decoder sees. Next:
+{w}/export holds the encoder{sheet}. Next:
   tensorboard --logdir={w}/logs
+  python -m pcl_tf.probe --model={w},hog --task=generated_expression,generated_pose
   python -m pcl_tf.export --workdir={w} --image_size=100
   python -c "import tensorflow as tf; print(tf.saved_model.load('{w / _latest(w)}').signatures)"
 """,

@@ -1,6 +1,7 @@
 """Images named by a list: in a folder, or in the zips that lie in it."""
 
 import functools
+import os
 import pathlib
 import zipfile
 import zlib
@@ -37,6 +38,7 @@ class Files:
         return {str(p.relative_to(self.root)) for p in self.root.rglob("*") if p.is_file()}
 
     def __contains__(self, path):
+        path = os.path.normpath(path)
         return path in self._present or path in self._zipped
 
     def source(self, paths):
@@ -45,7 +47,7 @@ class Files:
         Raises:
           DataError: one of them is not there.
         """
-        paths = list(paths)
+        paths = [os.path.normpath(p) for p in paths]  # ./a//b.jpg is a/b.jpg
         missing = next((p for p in paths if p not in self), None)
         if missing is not None:
             raise DataError(f"{self.root / missing}: no such image, nor in a zip in {self.root}.")

@@ -25,7 +25,7 @@ def write(folder, *lines):
 
 
 def test_classification_with_a_split(folder):
-    path = write(folder, "path,label,split", "0.png,b,train", "1.png,a,train", "2.png,b,test")
+    path = write(folder, "path,label,split", "./0.png,b,train", "1.png,a,train", "2.png,b,test")
     task = read_manifest(path, "classification", 16)
     assert task.names == ("a", "b") and list(task.labels) == [1, 0, 1]
     assert [list(p) for p in task.splits[0]] == [[0, 1], [2]] and task.name == "m"
