@@ -10,12 +10,11 @@ Prints a table; --json=FILE also writes the numbers. Run it on an otherwise idle
 import json
 import os
 import pathlib
-import sys
 
 from absl import app, flags
 from ml_collections import config_flags
 
-from pcl_tf.console import quiet
+from pcl_tf.console import explained, quiet, refuse
 from pcl_tf.recipe import parse_flags
 
 PARTS = ("step", "pipeline", "contrast")
@@ -39,14 +38,12 @@ def main(argv):
     del argv
     quiet()
     if not _RECIPE.value:
-        print("error: --recipe is needed, for instance --recipe=quickstart", file=sys.stderr)
-        return 2
+        refuse("--recipe is needed, for instance --recipe=quickstart")
     from pcl_tf import recipe as recipes
-    from pcl_tf.data.sources import DataError
     from pcl_tf.training import measure
 
     result = {}
-    try:
+    with explained(_JSON.value or ".", (ValueError,)):  # RecipeError and DataError among them
         recipe = recipes.resolve(_RECIPE.value)
         if "contrast" in _WHAT.value:
             result["contrast"] = measure.contrast(recipe.batch_size, recipe.network.head_dim)
@@ -54,9 +51,6 @@ def main(argv):
             result["step"] = measure.training_step(recipe, _PRECISION.value, _STEPS.value)
         if "pipeline" in _WHAT.value:
             result["pipeline"] = measure.pipeline(recipe)
-    except (recipes.RecipeError, DataError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
     if "step" in result and "pipeline" in result:
         ratio = result["pipeline"]["pipeline_images_per_second"] / result["step"]["images_per_second"]
         result["pipeline"]["times_the_step"] = ratio
@@ -64,7 +58,6 @@ def main(argv):
     print("\n".join(_rows("", result)), flush=True)
     if _JSON.value:
         pathlib.Path(_JSON.value).write_text(json.dumps(result, indent=1) + "\n")
-    return 0
 
 
 if __name__ == "__main__":

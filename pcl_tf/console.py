@@ -1,8 +1,12 @@
-"""What the commands print: results and errors, not the chatter of libraries."""
+"""What the commands print: results and errors, not the chatter of libraries. What they exit with."""
 
+import contextlib
 import os
+import sys
 
 from absl import flags, logging
+
+from pcl_tf.files import disk_is_full
 
 
 def quiet():
@@ -13,3 +17,32 @@ def quiet():
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if not flags.FLAGS["verbosity"].present:
         logging.set_verbosity(logging.WARNING)
+
+
+def refuse(text, code=2):
+    """Ends the command with an error on stderr.
+
+    Args:
+      text: what is wrong and what to do.
+      code: exit code; 2 is a flag or something it names.
+    """
+    print(f"error: {text}", file=sys.stderr)
+    sys.exit(code)
+
+
+@contextlib.contextmanager
+def explained(place, wrong):
+    """Within, errors a user can mend end the command with a line instead of a traceback.
+
+    Args:
+      place: folder written to, named when its disk is full (exit code 4).
+      wrong: tuple of exceptions that mean a flag or what it names is wrong (exit code 2).
+    """
+    try:
+        yield
+    except wrong as error:
+        refuse(error)
+    except Exception as error:
+        if not disk_is_full(error):
+            raise
+        refuse(f"the disk of {place} is full. What is written is whole: make room, and the same command goes on.", 4)

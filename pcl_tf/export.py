@@ -4,11 +4,10 @@ python -m pcl_tf.export --workdir=runs/vox64 --image_size=100
 """
 
 import pathlib
-import sys
 
 from absl import app, flags
 
-from pcl_tf.console import quiet
+from pcl_tf.console import explained, quiet, refuse
 from pcl_tf.recipe import parse_flags
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of a run of pcl_tf.train.", required=True)
@@ -26,23 +25,18 @@ def main(argv):
 
     workdir = pathlib.Path(_WORKDIR.value)
     if not (workdir / "recipe.json").is_file():
-        print(f"error: --workdir={workdir}: no recipe.json there; it is no folder of pcl_tf.train.", file=sys.stderr)
-        return 2
+        refuse(f"--workdir={workdir}: no recipe.json there; it is no folder of pcl_tf.train.")
     size = _SIZE.value
     recipe = recipes.resolve(recipes.load(workdir / "recipe.json"))
     if size and (size < 16 or recipe.network.backbone in FIXED_SIZE and size != recipe.image_size):
-        print(
-            f"error: --image_size={size}: at least 16, and a vit_tiny has the size it was trained at.", file=sys.stderr
-        )
-        return 2
+        refuse(f"--image_size={size}: at least 16, and a vit_tiny has the size it was trained at.")
     model = build_method(recipe)
     checkpoints = Checkpoints(model, workdir / "checkpoints", recipe.checkpoint.keep)
     step = checkpoints.restore()
     if not step:
-        print(f"error: {workdir / 'checkpoints'} holds no checkpoint to export.", file=sys.stderr)
-        return 2
-    print(export_run(recipe, workdir, model.encoder, step, size or None))
-    return 0
+        refuse(f"{workdir / 'checkpoints'} holds no checkpoint to export.")
+    with explained(workdir, (PermissionError,)):
+        print(export_run(recipe, workdir, model.encoder, step, size or None))
 
 
 if __name__ == "__main__":

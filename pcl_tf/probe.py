@@ -15,7 +15,7 @@ import sys
 
 from absl import app, flags
 
-from pcl_tf.console import quiet
+from pcl_tf.console import explained, quiet, refuse
 from pcl_tf.recipe import parse_flags
 
 _MODEL = flags.DEFINE_list(
@@ -96,21 +96,18 @@ def run(encoders, tasks, features, solver, seed, out, cache, save):
 def main(argv):
     quiet()
     if len(argv) > 1 or not _MODEL.value or not _TASK.value:
-        what = f"unexpected argument {argv[1]}" if len(argv) > 1 else "--model and --task are needed"
-        print(f"error: {what}; see --help.", file=sys.stderr)
-        return 2
+        refuse(f"{f'unexpected argument {argv[1]}' if len(argv) > 1 else '--model and --task are needed'}; see --help.")
     from pcl_tf.data.sources import DataError
     from pcl_tf.evaluation import report
     from pcl_tf.evaluation.corpora import open_task
     from pcl_tf.evaluation.models import FEATURES, open_encoder
-    from pcl_tf.files import disk_is_full, write_atomically
+    from pcl_tf.files import write_atomically
 
     unknown = [f for f in _FEATURE.value if f not in FEATURES]
     if unknown:
-        print(f"error: --feature={unknown[0]}: not one of {', '.join(FEATURES)}.", file=sys.stderr)
-        return 2
+        refuse(f"--feature={unknown[0]}: not one of {', '.join(FEATURES)}.")
     out = pathlib.Path(_OUT.value or _place(_MODEL.value[0]))
-    try:
+    with explained(out, (DataError, PermissionError)):
         encoders = [open_encoder(text) for text in _MODEL.value]
         tasks = [open_task(text, _DATA_DIR.value, _SIZE.value) for text in _TASK.value]
         cache = pathlib.Path(_CACHE.value or out / "features")
@@ -118,16 +115,7 @@ def main(argv):
         rows = run(encoders, tasks, _FEATURE.value, _SOLVER.value, _SEED.value, out, cache, _SAVE.value)
         write_atomically(out / "result.json", json.dumps({"results": rows}, indent=1) + "\n")
         report.write_scalars(out / "logs", rows)
-    except (DataError, PermissionError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except Exception as error:
-        if not disk_is_full(error):
-            raise
-        print(f"error: the disk of {out} is full. Make room, and the same command goes on.", file=sys.stderr)
-        return 4
     print(f"\n{out / 'result.json'} holds everything; tensorboard --logdir={out / 'logs'} shows it.")
-    return 0
 
 
 if __name__ == "__main__":

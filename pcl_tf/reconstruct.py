@@ -3,14 +3,13 @@
   python -m pcl_tf.reconstruct --workdir=runs/vox64 --images=DIR_OR_ZIP --out=fig4.png
 
 Writes OUT (source, mirror image, all combinations, each feature alone) and OUT with "_swap" in its name (every face
-with every other's pose). Exit codes: 0 done; 2 a flag, the workdir or the images are wrong.
+with every other's pose). Exit codes: 0 done; 2 a flag, the workdir or the images are wrong;
+4 the disk is full.
 """
-
-import sys
 
 from absl import app, flags
 
-from pcl_tf.console import quiet
+from pcl_tf.console import explained, quiet, refuse
 from pcl_tf.recipe import parse_flags
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of a run of pcl_tf.train whose recipe has a decoder.")
@@ -22,18 +21,12 @@ _COUNT = flags.DEFINE_integer("count", 8, "How many faces, spread over the image
 def main(argv):
     quiet()
     if len(argv) > 1 or not _WORKDIR.value:
-        what = f"unexpected argument {argv[1]}" if len(argv) > 1 else "--workdir is needed"
-        print(f"error: {what}; see --help.", file=sys.stderr)
-        return 2
+        refuse(f"{f'unexpected argument {argv[1]}' if len(argv) > 1 else '--workdir is needed'}; see --help.")
     from pcl_tf.data.sources import DataError
     from pcl_tf.reproduction.figure import figure
 
-    try:
+    with explained(_OUT.value, (DataError, PermissionError, FileNotFoundError)):
         print(*figure(_WORKDIR.value, _IMAGES.value, _OUT.value, _COUNT.value), sep="\n")
-    except (DataError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
 
 
 if __name__ == "__main__":

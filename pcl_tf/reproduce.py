@@ -17,7 +17,7 @@ import sys
 
 from absl import app, flags
 
-from pcl_tf.console import quiet
+from pcl_tf.console import explained, quiet, refuse
 from pcl_tf.recipe import parse_flags
 
 _TABLE = flags.DEFINE_list("table", [], "Tables of the paper, 1 to 7; commas join several.")
@@ -103,28 +103,17 @@ def main(argv):
     wrong += [f"--seeds={s}" for s in _SEEDS.value if not s.isdigit()]
     if len(argv) > 1 or wrong or not _WORKDIR.value or not (_TABLE.value or _FIGURE.value):
         what = "--workdir and --table or --figure are needed"
-        print(f"error: {', '.join([*argv[1:], *wrong]) or what}; see --help.", file=sys.stderr)
-        return 2
+        refuse(f"{', '.join([*argv[1:], *wrong]) or what}; see --help.")
     from pcl_tf.data.sources import DataError
-    from pcl_tf.files import disk_is_full
     from pcl_tf.recipe import RecipeError
     from pcl_tf.reproduction.runs import RunFailed
 
     try:
-        _run([int(t) for t in _TABLE.value], pathlib.Path(_WORKDIR.value))
-    except (DataError, RecipeError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+        with explained(_WORKDIR.value, (DataError, RecipeError)):
+            _run([int(t) for t in _TABLE.value], pathlib.Path(_WORKDIR.value))
     except RunFailed as failed:
         name, code = failed.args
-        print(f"error: pre-training {name} ended with exit code {code}; what it printed says why.", file=sys.stderr)
-        return 1
-    except OSError as error:
-        if not disk_is_full(error):
-            raise
-        print(f"error: the disk of {_WORKDIR.value} is full. Make room, and the same command goes on.", file=sys.stderr)
-        return 4
-    return 0
+        refuse(f"pre-training {name} ended with exit code {code}; what it printed says why.", 1)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import sys
 from absl import app, flags
 from ml_collections import config_flags
 
-from pcl_tf.console import quiet
+from pcl_tf.console import explained, quiet, refuse
 from pcl_tf.recipe import known, parse_flags
 
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
@@ -55,53 +55,32 @@ def _prepare():
 def main(argv):
     quiet()
     if len(argv) > 1:
-        print(f"error: unexpected argument {argv[1]}; see --help.", file=sys.stderr)
-        return 2
-    for flag, value in (("recipe", _RECIPE.value), ("workdir", _WORKDIR.value)):
+        refuse(f"unexpected argument {argv[1]}; see --help.")
+    for flag, value, example in (
+        ("recipe", _RECIPE.value, "quickstart"),
+        ("workdir", _WORKDIR.value, "runs/quickstart"),
+    ):
         if not value:
-            print(
-                f"error: --{flag} is needed, for instance --{flag}={'quickstart' if flag == 'recipe' else 'runs/quickstart'}",
-                file=sys.stderr,
-            )
-            return 2
-    from pcl_tf.data.sources import DataError
-    from pcl_tf.files import disk_is_full
+            refuse(f"--{flag} is needed, for instance --{flag}={example}")
+    from pcl_tf.data.sources import VOXCELEB_HELP, DataError
     from pcl_tf.training.callbacks import NotFinite
     from pcl_tf.training.loop import Interrupted, run
     from pcl_tf.training.workdir import Workdir, WorkdirError
 
-    try:
+    with explained(_WORKDIR.value, (ValueError,)):  # RecipeError among them
         recipe, strategy = _prepare()
-    except ValueError as error:  # RecipeError among them
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    workdir = None
     try:
-        if not recipe.data.source:
-            from pcl_tf.data.sources import VOXCELEB_HELP
-
-            raise DataError(VOXCELEB_HELP)
-        workdir = Workdir(_WORKDIR.value, recipe)
-        run(recipe, workdir, strategy, _PRECISION.value, _DETERMINISTIC.value)
-    except (DataError, WorkdirError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+        with explained(_WORKDIR.value, (DataError, WorkdirError)):
+            if not recipe.data.source:
+                raise DataError(VOXCELEB_HELP)
+            workdir = Workdir(_WORKDIR.value, recipe)
+            run(recipe, workdir, strategy, _PRECISION.value, _DETERMINISTIC.value)
     except NotFinite as error:
-        print(f"error: {error} The last good checkpoint is kept in {workdir / 'checkpoints'}.", file=sys.stderr)
-        return 3
+        refuse(f"{error} The last good checkpoint is kept in {workdir / 'checkpoints'}.", 3)
     except Interrupted as stopped:
         number, step = stopped.args
         print(f"Saved at step {step}; the same command resumes.", flush=True)
         return 128 + number
-    except Exception as error:
-        if not disk_is_full(error):
-            raise
-        print(
-            f"error: the disk of {_WORKDIR.value} is full. What was saved before is whole: make room, and the same"
-            " command resumes.",
-            file=sys.stderr,
-        )
-        return 4
     _next_commands(workdir)
     return 0
 
