@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from pcl_tf.data.headers import refuse_large
+
 _SCAN = 65536  # an EXIF segment is at most this long, and stands at the start of a JPEG
 
 
@@ -57,8 +59,10 @@ def decode_image(data, size):
       uint8 [size, size, 3].
 
     Raises:
-      tf.errors.InvalidArgumentError: the bytes are not a whole image of these kinds.
+      tf.errors.InvalidArgumentError: the bytes are not a whole image of these kinds, or declare more pixels than
+        ``headers.MAX_PIXELS``, which is found out before they are decoded.
     """
+    data = refuse_large(data)
     image = tf.io.decode_image(data, channels=3, dtype=tf.uint8, expand_animations=False)
     image.set_shape([None, None, 3])
     image = upright(image, exif_orientation(data))

@@ -1,0 +1,87 @@
+"""How many pixels an image file declares, read from its header before anything is decoded."""
+
+import tensorflow as tf
+
+MAX_PIXELS = 2**26  # 8192 x 8192; decoded, 200 MB
+
+
+def _int(raw, at, width):
+    """Little-endian unsigned integer of ``width`` bytes in uint8 [L]."""
+    return tf.reduce_sum(tf.cast(raw[at : at + width], tf.int64) * [256**i for i in range(width)])
+
+
+def _jpeg(data):
+    return tf.reduce_prod(tf.cast(tf.image.extract_jpeg_shape(data)[:2], tf.int64))
+
+
+def _png(data):
+    sides = tf.io.decode_raw(tf.strings.substr(data, 16, 8), tf.int32, little_endian=False)
+    return tf.reduce_prod(tf.cast(sides, tf.int64))
+
+
+def _bmp(data):
+    sides = tf.io.decode_raw(tf.strings.substr(data, 18, 8), tf.int32)
+    return tf.reduce_prod(tf.abs(tf.cast(sides, tf.int64)))
+
+
+def _gif(data):
+    # The decoder unpacks every frame, whatever is asked of it, and a frame may be larger than the screen: walk the
+    # blocks and add up. Each turn passes an introducer or one sub-block; what is malformed ends the walk and is left
+    # to the decoder.
+    raw = tf.io.decode_raw(data, tf.uint8)
+
+    def table(flags):
+        return tf.where(flags >= 128, 3 * 2 ** (flags % 8 + 1), 0)
+
+    def turn(at, inside, frames):
+        kind = _int(raw, at, 1)
+        is_frame = kind == 0x2C
+        area = _int(raw, at + 5, 2) * _int(raw, at + 7, 2)
+        after = tf.where(is_frame, at + 11 + table(_int(raw, at + 9, 1)), at + 2)
+        block = is_frame | (kind == 0x21)
+        end = tf.size(raw, tf.int64)
+        return (
+            tf.where(inside, at + 1 + kind, tf.where(block, after, end)),
+            tf.where(inside, kind > 0, block),
+            frames + tf.where(is_frame & ~inside, area, 0),
+        )
+
+    screen = _int(raw, 6, 2) * _int(raw, 8, 2)
+    start = (13 + table(_int(raw, 10, 1)), tf.constant(False), tf.constant(0, tf.int64))
+    frames = tf.while_loop(lambda at, *_: at + 12 < tf.size(raw, tf.int64), turn, start, parallel_iterations=1)[2]
+    return tf.maximum(screen, frames)
+
+
+def declared_pixels(data):
+    """Pixels that decoding a JPEG, PNG, BMP or GIF (all its frames) will unpack.
+
+    Args:
+      data: scalar string, the encoded bytes.
+
+    Returns:
+      int64 scalar; 0 for other bytes, which no decoder takes.
+
+    Raises:
+      tf.errors.InvalidArgumentError: the header is that of a JPEG but cannot be read.
+    """
+    padded = data + tf.constant(b"\x00" * 32)  # a header cut short reads as zeros
+
+    def starts(magic):
+        return tf.strings.substr(padded, 0, len(magic)) == magic
+
+    kinds = {b"\xff\xd8\xff": lambda: _jpeg(data), b"\x89PNG": lambda: _png(padded), b"BM": lambda: _bmp(padded)}
+    kinds[b"GIF8"] = lambda: _gif(padded)
+    return tf.case([(starts(magic), read) for magic, read in kinds.items()], lambda: tf.constant(0, tf.int64))
+
+
+def refuse_large(data):
+    """Passes encoded bytes on, unless they declare more than MAX_PIXELS.
+
+    Raises:
+      tf.errors.InvalidArgumentError: they do.
+    """
+    check = tf.debugging.Assert(
+        declared_pixels(data) <= MAX_PIXELS, [f"the image declares more than {MAX_PIXELS} pixels"], summarize=1
+    )
+    with tf.control_dependencies([check] if check is not None else []):
+        return tf.identity(data)
