@@ -1,6 +1,10 @@
-"""Exports the encoder of a run again, at another size or from its newest checkpoint.
+"""Exports the encoder of a run again: at another size, under another number, or from its newest checkpoint.
 
-python -m pcl_tf.export --workdir=runs/vox64 --image_size=100
+  python -m pcl_tf.export --workdir=runs/vox64 --image_size=100
+  python -m pcl_tf.export --workdir=runs/vox64 --version=7 --onnx
+
+Writes export/VERSION (SavedModel), serving/ (the files tensorflow_model_server is started with), backbone.keras and,
+with --onnx, encoder.onnx. Exit codes: 0 done; 2 a flag or what it names is wrong; 4 the disk is full.
 """
 
 import pathlib
@@ -10,13 +14,21 @@ from absl import app, flags
 from pcl_tf.console import explained, quiet, refuse
 from pcl_tf.recipe import parse_flags
 
-_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of a run of pcl_tf.train.", required=True)
+_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of a run of pcl_tf.train or pcl_tf.convert.", required=True)
 _SIZE = flags.DEFINE_integer("image_size", 0, "Side in pixels of the exported encoder; 0 is the training size.")
+_VERSION = flags.DEFINE_integer(
+    "version", None, "Number of the export; by default the step. A server takes up a number once.", lower_bound=0
+)
+_KEEP = flags.DEFINE_integer(
+    "keep", None, "Versions that stay, the highest; 0 is all; by default checkpoint.keep.", lower_bound=0
+)
+_ONNX = flags.DEFINE_bool("onnx", False, "Writes encoder.onnx too (needs tf2onnx, see requirements-dev.txt).")
 
 
 def main(argv):
-    del argv
     quiet()
+    if len(argv) > 1:
+        refuse(f"{' '.join(argv[1:])}: not a flag; see --help.")
     from pcl_tf import recipe as recipes
     from pcl_tf.methods.build import build_method
     from pcl_tf.networks.backbones import FIXED_SIZE
@@ -31,12 +43,11 @@ def main(argv):
     if size and (size < 16 or recipe.network.backbone in FIXED_SIZE and size != recipe.image_size):
         refuse(f"--image_size={size}: at least 16, and a vit_tiny has the size it was trained at.")
     model = build_method(recipe)
-    checkpoints = Checkpoints(model, workdir / "checkpoints", recipe.checkpoint.keep)
-    step = checkpoints.restore()
-    if not step:
+    step = Checkpoints(model, workdir / "checkpoints", recipe.checkpoint.keep).restore()
+    if step is None:
         refuse(f"{workdir / 'checkpoints'} holds no checkpoint to export.")
-    with explained(workdir, (PermissionError,)):
-        print(export_run(recipe, workdir, model.encoder, step, size or None))
+    with explained(workdir, (PermissionError, ImportError)):
+        print(export_run(recipe, workdir, model.encoder, step, size or None, _VERSION.value, _KEEP.value, _ONNX.value))
 
 
 if __name__ == "__main__":

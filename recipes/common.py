@@ -71,7 +71,7 @@ def base():
 
     c.checkpoint = ConfigDict()
     c.checkpoint.every = 1000  # steps
-    c.checkpoint.keep = 3
+    c.checkpoint.keep = 3  # the newest, and as many versions of the export
 
     c.watch = ConfigDict()
     c.watch.log_every = 50  # steps between scalars in TensorBoard

@@ -11,6 +11,8 @@ import tensorflow as tf
 
 from pcl_tf.data.sources import DataError
 from pcl_tf.evaluation import handcrafted
+from pcl_tf.provenance import recipe_hash
+from pcl_tf.serving.export import versions
 
 FEATURES = ("face_aware", "face", "pose", "face+pose")
 
@@ -40,7 +42,7 @@ class Encoder:
         """Sixteen hex digits of the recipe, or None."""
         if self.recipe is None:
             return None
-        return hashlib.sha256(json.dumps(self.recipe, sort_keys=True).encode()).hexdigest()[:16]
+        return recipe_hash(json.dumps(self.recipe))
 
 
 def open_encoder(text):
@@ -54,10 +56,10 @@ def open_encoder(text):
         return Encoder(text, f"{text}-{handcrafted.VERSION}", lambda faces: {"face_aware": extract(faces)})
     path = pathlib.Path(text)
     if (path / "export").is_dir():
-        versions = [p for p in (path / "export").iterdir() if p.name.isdigit()]
-        if not versions:
+        exported = versions(path / "export")
+        if not exported:
             raise DataError(f"--model={text}: {path / 'export'} holds no version; python -m pcl_tf.export makes one.")
-        path = max(versions, key=lambda p: int(p.name))
+        path = path / "export" / str(exported[-1])
     if (path / "saved_model.pb").is_file():
         return _saved_model(text, path)
     if path.suffix == ".keras" and path.is_file():
@@ -74,6 +76,10 @@ def _digest(files):
     return digest.hexdigest()[:16]
 
 
+def _json(path):
+    return json.loads(path.read_text()) if path.is_file() else None
+
+
 def _as_float(faces):
     return tf.cast(faces, tf.float32) / 255.0
 
@@ -86,7 +92,7 @@ def _saved_model(text, path):
     if not hasattr(module, "embed"):
         raise DataError(f"--model={text}: has no endpoint 'embed'; is it an export of pcl_tf?")
     assets = path / "assets"
-    recipe = json.loads((assets / "recipe.json").read_text()) if (assets / "recipe.json").is_file() else None
+    recipe, made = (_json(assets / name) for name in ("recipe.json", "provenance.json"))
     keras_file = assets / "encoder.keras"
 
     def embed(faces):
@@ -102,7 +108,7 @@ def _saved_model(text, path):
         name=text,
         digest=_digest([path / "saved_model.pb", *weights]),
         embed=embed,
-        step=int(path.name) if path.name.isdigit() else 0,
+        step=made["step"] if made else 0,
         recipe=recipe,
         keras_file=keras_file if keras_file.is_file() else None,
     )

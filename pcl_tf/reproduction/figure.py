@@ -42,7 +42,7 @@ def figure(workdir, images, out, count):
     if len(faces) < 2:
         raise DataError(f"--images={images}: fewer than two faces that can be read.")
     model = build_method(recipe)
-    if not Checkpoints(model, workdir / "checkpoints").restore():
+    if Checkpoints(model, workdir / "checkpoints").restore() is None:
         raise DataError(f"--workdir={workdir}: {workdir / 'checkpoints'} holds no checkpoint that can be read.")
     faces, noise = np.stack(faces), recipe.method.recon_noise_std
     scale = max(1, 128 // recipe.image_size)

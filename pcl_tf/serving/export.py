@@ -1,5 +1,6 @@
 """Writes the SavedModel others load: numbered folders that appear whole."""
 
+import contextlib
 import os
 import pathlib
 import shutil
@@ -8,29 +9,39 @@ import keras
 import tensorflow as tf
 
 from pcl_tf.data.images import decode_image
+from pcl_tf.provenance import provenance
+from pcl_tf.serving.warmup import write_warmup
 
 KEYS = ("face_aware", "face", "pose")
+# Images of a request that are decoded at the same time: this many times what one may unpack is the memory a request
+# can ask for (README, "Hostile images").
+DECODED_AT_ONCE = 4
 
 
-def save_export(encoder, folder, step, image_size, recipe_json):
-    """Exports an encoder as ``folder/<step>``.
+def save_export(encoder, folder, step, image_size, recipe_json, version=None, keep=3):
+    """Exports an encoder as ``folder/<version>``, as tensorflow_model_server expects it.
 
     Signatures, both returning float32 'face_aware', 'face', 'pose':
       serving_default(image_bytes: string [N]), decoded and resized to image_size;
       embed(images: float32 [N, H, W, 3] in [0, 1]), of any H and W the encoder takes.
+    Beside them: ``assets/recipe.json``, ``assets/provenance.json``, ``assets/encoder.keras`` (the same encoder for
+    Keras) and the server's warm-up requests.
 
     Args:
       encoder: float32 keras model for image_size or any size.
       folder: parent of the numbered folders.
-      step: the version.
+      step: of pre-training.
       image_size: side in pixels that image files are resized to.
-      recipe_json: written to the export's assets, beside ``encoder.keras``, the same encoder for Keras.
+      recipe_json: what the encoder was trained by.
+      version: number of the folder; None is step. A folder of this number is replaced.
+      keep: how many versions stay, those with the highest numbers; 0 is all.
 
     Returns:
       pathlib.Path of the export.
     """
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    version = step if version is None else version
 
     def embed(images):
         out = encoder(images, training=False)
@@ -41,6 +52,7 @@ def save_export(encoder, folder, step, image_size, recipe_json):
             lambda data: decode_image(data, image_size),
             image_bytes,
             fn_output_signature=tf.TensorSpec([image_size, image_size, 3], tf.uint8),
+            parallel_iterations=DECODED_AT_ONCE,
         )
         return embed(tf.cast(faces, tf.float32) / 255.0)
 
@@ -49,19 +61,38 @@ def save_export(encoder, folder, step, image_size, recipe_json):
     archive.add_endpoint("serving_default", serve, [tf.TensorSpec([None], tf.string, "image_bytes")])
     archive.add_endpoint("embed", embed, [tf.TensorSpec(encoder.input_shape, tf.float32, "images")])
 
-    # A name that is no number: TF Serving never picks up a half-written version.
-    aside, final = folder / f".{step}.{os.getpid()}.part", folder / str(step)
-    try:
+    with _appearing(folder / str(version)) as aside:
         archive.write_out(str(aside), verbose=False)
-        (aside / "assets").mkdir(exist_ok=True)
-        (aside / "assets" / "recipe.json").write_text(recipe_json)
-        encoder.save(aside / "assets" / "encoder.keras")
+        assets = aside / "assets"
+        assets.mkdir(exist_ok=True)
+        (assets / "recipe.json").write_text(recipe_json)
+        (assets / "provenance.json").write_text(provenance(recipe_json, step))
+        encoder.save(assets / "encoder.keras")
+        write_warmup(aside, image_size)
+    if keep:
+        for old in set(versions(folder)[:-keep]) - {version}:
+            shutil.rmtree(folder / str(old))
+    return folder / str(version)
+
+
+def versions(folder):
+    """Numbers of the versions in a folder, rising."""
+    return sorted(int(p.name) for p in pathlib.Path(folder).iterdir() if p.name.isdigit())
+
+
+@contextlib.contextmanager
+def _appearing(final):
+    """A folder to fill, which takes its name when it is whole; what had the name goes."""
+    # Names that are no numbers: TF Serving picks up neither a half-written version nor one half deleted.
+    aside, old = (final.with_name(f".{final.name}.{os.getpid()}.{end}") for end in ("part", "old"))
+    try:
+        yield aside
         if final.exists():
-            shutil.rmtree(final)
+            os.replace(final, old)
         os.replace(aside, final)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
-    return final
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def save_backbone(encoder, path):
@@ -70,6 +101,34 @@ def save_backbone(encoder, path):
     aside = path.with_name(f".{os.getpid()}.{path.name}")
     try:
         encoder.get_layer("backbone").save(aside)
+        os.replace(aside, path)
+    finally:
+        aside.unlink(missing_ok=True)
+    return path
+
+
+def save_onnx(encoder, path, image_size):
+    """Writes the encoder as ONNX (needs tf2onnx): 'image' float32 [N, H, W, 3] in [0, 1] -> the three features.
+
+    Args:
+      encoder: float32 keras model.
+      path: of the file.
+      image_size: a side in pixels the encoder takes.
+
+    Returns:
+      pathlib.Path of the file.
+
+    Raises:
+      ImportError: tf2onnx or onnx is not installed.
+    """
+    import onnx  # noqa: F401 - keras would name neither package
+    import tf2onnx  # noqa: F401
+
+    encoder(tf.zeros([1, image_size, image_size, 3]))  # Keras exports only what was called once
+    path = pathlib.Path(path)
+    aside = path.with_name(f".{os.getpid()}.{path.name}")
+    try:
+        encoder.export(aside, format="onnx", verbose=False)
         os.replace(aside, path)
     finally:
         aside.unlink(missing_ok=True)

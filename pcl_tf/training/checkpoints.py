@@ -49,7 +49,7 @@ class Checkpoints:
         return self.manager.save(checkpoint_number=step)
 
     def restore(self):
-        """Restores the newest checkpoint that can be read; returns its step, or 0 if there is none.
+        """Restores the newest checkpoint that can be read; returns its step, or None if there is none.
 
         A checkpoint that the machine died in the middle of is passed over.
         """
@@ -64,4 +64,4 @@ class Checkpoints:
                 print(f"{path} cannot be read ({str(error).splitlines()[0]}); trying the one before.")
                 continue
             return int(self.model.step.numpy())
-        return 0
+        return None

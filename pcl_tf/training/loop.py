@@ -16,7 +16,8 @@ from pcl_tf.files import write_atomically
 from pcl_tf.methods.build import build_encoder, build_method, images_per_step
 from pcl_tf.networks.backbones import FIXED_SIZE
 from pcl_tf.seeds import seed_everything
-from pcl_tf.serving.export import save_backbone, save_export
+from pcl_tf.serving.export import save_backbone, save_export, save_onnx
+from pcl_tf.serving.server_files import write_server_files
 from pcl_tf.training import callbacks as cb
 from pcl_tf.training.checkpoints import Checkpoints
 from pcl_tf.training.watch import Watcher, embedder
@@ -58,7 +59,8 @@ def run(recipe, workdir, strategy, precision, deterministic=False):
 
     checkpoints = Checkpoints(model, workdir / "checkpoints", recipe.checkpoint.keep)
     step = checkpoints.restore()
-    print(f"resuming at step {step}" if step else f"training on {len(faces)} faces", flush=True)
+    print(f"training on {len(faces)} faces" if step is None else f"resuming at step {step}", flush=True)
+    step = step or 0
     writer = tf.summary.create_file_writer(str(workdir / "logs"))
     watcher = Watcher(model, writer, faces, workdir.path, recipe.watch.labelled)
     stop, scalars = cb.StopOnSignal(), cb.Scalars(writer, recipe.watch.log_every, images_per_step(recipe))
@@ -129,15 +131,18 @@ def _fit(model, strategy, recipe, faces, step, callbacks):
         step = int(model.step.numpy())
 
 
-def export_run(recipe, workdir, trained, step, image_size=None):
-    """Writes ``export/<step>`` and ``backbone.keras`` of a workdir.
+def export_run(recipe, workdir, trained, step, image_size=None, version=None, keep=None, onnx=False):
+    """Writes what others use of a workdir: ``export/<version>``, ``serving/``, ``backbone.keras``, ``encoder.onnx``.
 
     Args:
       recipe: resolved recipe.
       workdir: its folder (supports ``/``).
       trained: encoder with the weights, any precision.
-      step: the version.
+      step: of pre-training.
       image_size: side that image files are resized to, by default the recipe's.
+      version: number of the export, by default step.
+      keep: how many versions stay, by default the recipe's checkpoint.keep; 0 is all.
+      onnx: whether to write ``encoder.onnx`` too.
 
     Returns:
       path of the export.
@@ -147,4 +152,8 @@ def export_run(recipe, workdir, trained, step, image_size=None):
     frozen = build_encoder(recipe, size if recipe.network.backbone in FIXED_SIZE else None)
     frozen.set_weights(trained.get_weights())
     save_backbone(frozen, workdir / "backbone.keras")
-    return save_export(frozen, workdir / "export", step, size, recipes.to_json(recipe))
+    if onnx:
+        save_onnx(frozen, workdir / "encoder.onnx", size)
+    write_server_files(workdir / "serving")
+    keep = recipe.checkpoint.keep if keep is None else keep
+    return save_export(frozen, workdir / "export", step, size, recipes.to_json(recipe), version, keep)

@@ -56,4 +56,4 @@ def test_the_newest_are_kept_and_a_damaged_one_is_passed_over(tmp_path, capsys):
 
 
 def test_an_empty_folder_is_step_0(tmp_path):
-    assert Checkpoints(model(), tmp_path).restore() == 0
+    assert Checkpoints(model(), tmp_path).restore() is None

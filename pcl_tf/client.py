@@ -1,0 +1,147 @@
+"""Embeds image files by a TensorFlow Serving server.
+
+  python -m pcl_tf.client --server=localhost:8500 faces/ more/face.jpg --out=faces.npy
+  python -m pcl_tf.client --server=http://localhost:8501 faces.zip --feature=face > faces.jsonl
+
+Takes files, folders and zips. --out=NAME.npy writes one row an image and their names, line by line, into NAME.txt; images
+the server refuses are left out and named. Otherwise JSON lines: {"image", "feature", "embedding"} or {"image", "error"}.
+Exit codes: 0 every image embedded; 1 some were refused; 2 a flag or a path is wrong; 3 the server cannot be reached or
+does not answer such requests; 4 the disk is full; 130 and 143 stopped by Ctrl-C and SIGTERM (JSON lines written so far stay).
+"""
+
+import io
+import itertools
+import json
+import pathlib
+import signal
+import sys
+import urllib.parse
+
+import numpy as np
+import tqdm
+from absl import app, flags
+
+from pcl_tf.console import explained, quiet, refuse
+from pcl_tf.data.sources import DataError, folder, zipped
+from pcl_tf.files import write_atomically
+from pcl_tf.recipe import parse_flags
+from pcl_tf.serving.requests import embed
+from pcl_tf.serving.transport import ServerError, connect
+
+_SERVER = flags.DEFINE_string("server", None, "host:port of gRPC, or http://host:port of REST.")
+_MODEL = flags.DEFINE_string("model", "pcl", "Name the server knows the model by.")
+_VERSION = flags.DEFINE_integer("version", None, "Of the model; by default the newest.", lower_bound=0)
+_FEATURE = flags.DEFINE_enum("feature", "face_aware", ("face_aware", "face", "pose"), "What to write.")
+_BATCH = flags.DEFINE_integer("batch", 32, "Images a request.", lower_bound=1)
+_DEADLINE = flags.DEFINE_float("deadline", 30.0, "Seconds a request may take.", lower_bound=0.001)
+_RETRIES = flags.DEFINE_integer("retries", 5, "Times a request is sent again while the server is away.", lower_bound=0)
+_WAIT = flags.DEFINE_float("wait", 0.5, "Seconds before the first of these; doubled each time.", lower_bound=0.0)
+_OUT = flags.DEFINE_string("out", "", "FILE.npy or FILE.jsonl; without it JSON lines go to stdout.")
+
+
+def _sources(paths):
+    """[(count of images, callable that yields (name, bytes or OSError))] for files, folders and zips."""
+
+    def one(path):
+        try:
+            yield str(path), path.read_bytes()
+        except OSError as error:
+            yield str(path), error
+
+    sources = []
+    for path in map(pathlib.Path, paths):
+        if path.is_dir() or path.suffix.lower() == ".zip" and path.is_file():
+            source = folder(path) if path.is_dir() else zipped(path)
+            sources.append((source.count, source.items))
+        elif path.is_file():
+            sources.append((1, lambda path=path: one(path)))
+        else:
+            raise DataError(f"{path}: no such file or folder.")
+        if not sources[-1][0]:
+            raise DataError(f"{path}: holds no image.")
+    return sources
+
+
+class _Lines:
+    """JSON lines, each written when it is known."""
+
+    def __init__(self, feature, path):
+        self.feature, self.file = feature, open(path, "w") if path else sys.stdout
+
+    def write(self, name, answer):
+        row = {"error": answer}
+        if not isinstance(answer, str):
+            row = {"feature": self.feature, "embedding": answer[self.feature].tolist()}
+        print(json.dumps({"image": name, **row}), file=self.file, flush=True)
+
+    def close(self):
+        self.file.flush()
+
+
+class _Matrix:
+    """A .npy of one row an image, and a .txt of their names, written at the end."""
+
+    def __init__(self, feature, path):
+        self.feature, self.path, self.names, self.rows = feature, pathlib.Path(path), [], []
+
+    def write(self, name, answer):
+        if not isinstance(answer, str):
+            self.names.append(name)
+            self.rows.append(answer[self.feature])
+
+    def close(self):
+        if not self.rows:
+            return
+        buffer = io.BytesIO()
+        np.save(buffer, np.stack(self.rows))
+        write_atomically(self.path, buffer.getvalue())
+        write_atomically(self.path.with_suffix(".txt"), "".join(f"{name}\n" for name in self.names))
+
+
+def _run(sources, transport, out):
+    """Embeds everything; returns (how many, how many of them were refused)."""
+    total, refused = sum(count for count, _ in sources), 0
+    items = itertools.chain.from_iterable(source() for _, source in sources)
+    answers = embed(transport, items, _BATCH.value, _RETRIES.value, _WAIT.value)
+    try:
+        for name, answer in tqdm.tqdm(answers, "embedding", total, unit="img", disable=None):
+            out.write(name, answer)
+            if isinstance(answer, str):
+                refused += 1
+                tqdm.tqdm.write(f"refused: {name}: {answer}", file=sys.stderr)
+    finally:
+        out.close()  # what came back before an error or a signal is not lost
+    return total, refused
+
+
+def main(argv):
+    quiet()
+    out = _OUT.value
+    if not _SERVER.value or len(argv) < 2:
+        refuse("--server=host:port and images, folders or zips are needed; see --help.")
+    if out and not out.endswith((".npy", ".jsonl")):
+        refuse(f"--out={out}: ends neither with .npy nor with .jsonl.")
+    try:
+        at = urllib.parse.urlsplit(_SERVER.value if "://" in _SERVER.value else f"grpc://{_SERVER.value}")
+        port = at.port  # raises where it is no number
+        if at.scheme not in ("grpc", "http", "https") or not at.hostname or at.scheme == "grpc" and not port:
+            raise ValueError("what is needed is host:port, http://host:port or https://host")
+    except ValueError as error:
+        refuse(f"--server={_SERVER.value}: {error}.")
+    with explained(out or "stdout", (DataError, PermissionError, FileNotFoundError)):
+        sources = _sources(argv[1:])
+        transport = connect(_SERVER.value.removeprefix("grpc://"), _MODEL.value, _VERSION.value, _DEADLINE.value)
+        try:
+            total, refused = _run(
+                sources, transport, (_Matrix if out.endswith(".npy") else _Lines)(_FEATURE.value, out)
+            )
+        except ServerError as error:
+            refuse(error, 3)
+    print(f"{total - refused} of {total} images embedded", file=sys.stderr)
+    sys.exit(1 if refused else 0)
+
+
+if __name__ == "__main__":
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda n, _: sys.exit(128 + n))
+    app.run(main, flags_parser=parse_flags)
