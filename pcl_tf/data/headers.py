@@ -24,6 +24,29 @@ def _bmp(data):
     return tf.reduce_prod(tf.abs(tf.cast(sides, tf.int64)))
 
 
+def _webp(data):
+    # TensorFlow decodes animated ones in four channels alone; they count as unknown.
+    raw = tf.io.decode_raw(data, tf.uint8)
+
+    def lossy():
+        return (_int(raw, 26, 2) % 2**14) * (_int(raw, 28, 2) % 2**14)
+
+    def lossless():
+        bits = _int(raw, 21, 4)
+        return (bits % 2**14 + 1) * (bits // 2**14 % 2**14 + 1)
+
+    def extended():
+        animated = _int(raw, 20, 1) // 2 % 2 == 1
+        return tf.where(animated, _unknown(), (_int(raw, 24, 3) + 1) * (_int(raw, 27, 3) + 1))
+
+    kind = tf.strings.substr(data, 12, 4)
+    return tf.case([(kind == b"VP8 ", lossy), (kind == b"VP8L", lossless), (kind == b"VP8X", extended)], _unknown)
+
+
+def _unknown():
+    return tf.constant(-1, tf.int64)
+
+
 def _gif(data):
     # The decoder unpacks every frame, whatever is asked of it, and a frame may be larger than the screen: walk the
     # blocks and add up. Each turn passes an introducer or one sub-block; what is malformed ends the walk and is left
@@ -53,13 +76,13 @@ def _gif(data):
 
 
 def declared_pixels(data):
-    """Pixels that decoding a JPEG, PNG, BMP or GIF (all its frames) will unpack.
+    """Pixels that decoding a JPEG, PNG, BMP, GIF (all frames) or still WebP will unpack.
 
     Args:
       data: scalar string, the encoded bytes.
 
     Returns:
-      int64 scalar; 0 for other bytes, which no decoder takes.
+      int64 scalar; -1 for bytes of no such image.
 
     Raises:
       tf.errors.InvalidArgumentError: the header is that of a JPEG but cannot be read.
@@ -70,18 +93,18 @@ def declared_pixels(data):
         return tf.strings.substr(padded, 0, len(magic)) == magic
 
     kinds = {b"\xff\xd8\xff": lambda: _jpeg(data), b"\x89PNG": lambda: _png(padded), b"BM": lambda: _bmp(padded)}
-    kinds[b"GIF8"] = lambda: _gif(padded)
-    return tf.case([(starts(magic), read) for magic, read in kinds.items()], lambda: tf.constant(0, tf.int64))
+    kinds |= {b"GIF8": lambda: _gif(padded), b"RIFF": lambda: _webp(padded)}
+    return tf.case([(starts(magic), read) for magic, read in kinds.items()], _unknown)
 
 
-def refuse_large(data):
-    """Passes encoded bytes on, unless they declare more than MAX_PIXELS.
+def known_and_not_large(data):
+    """Passes encoded bytes on if they begin as an image of a known kind that declares at most MAX_PIXELS.
 
     Raises:
-      tf.errors.InvalidArgumentError: they do.
+      tf.errors.InvalidArgumentError: they do not.
     """
-    check = tf.debugging.Assert(
-        declared_pixels(data) <= MAX_PIXELS, [f"the image declares more than {MAX_PIXELS} pixels"], summarize=1
-    )
-    with tf.control_dependencies([check] if check is not None else []):
+    pixels = declared_pixels(data)
+    kind = tf.debugging.Assert(pixels >= 0, ["the bytes are no JPEG, PNG, GIF, BMP or still WebP"])
+    size = tf.debugging.Assert(pixels <= MAX_PIXELS, [f"the image declares more than {MAX_PIXELS} pixels"])
+    with tf.control_dependencies([check for check in (kind, size) if check is not None]):
         return tf.identity(data)

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from pcl_tf.data.headers import refuse_large
+from pcl_tf.data.headers import known_and_not_large
 
 _SCAN = 65536  # an EXIF segment is at most this long, and stands at the start of a JPEG
 
@@ -45,7 +45,7 @@ def upright(image, orientation):
 
 
 def decode_image(data, size):
-    """Decodes any JPEG, PNG, GIF (first frame) or BMP to a square RGB face.
+    """Decodes any JPEG, PNG, BMP, GIF (first frame) or still WebP to a square RGB face.
 
     Grayscale is repeated, alpha dropped, CMYK converted, 16 bits cut to 8, EXIF
     orientation applied. Images that are not square are cropped centrally first,
@@ -62,7 +62,7 @@ def decode_image(data, size):
       tf.errors.InvalidArgumentError: the bytes are not a whole image of these kinds, or declare more pixels than
         ``headers.MAX_PIXELS``, which is found out before they are decoded.
     """
-    data = refuse_large(data)
+    data = known_and_not_large(data)
     image = tf.io.decode_image(data, channels=3, dtype=tf.uint8, expand_animations=False)
     image.set_shape([None, None, 3])
     image = upright(image, exif_orientation(data))

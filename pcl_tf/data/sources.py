@@ -6,7 +6,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 
 PEOPLE = 4096  # among the generated faces, as many as in a small video corpus
-SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp")
+SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp")
 
 VOXCELEB_HELP = """No face images given: pass --data=DIR, --data=FACES.zip, --data=tfds:NAME or --data=synthetic.
 

