@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import f1_score
 
 from pcl_tf.evaluation import adam, lbfgs, linear
 
@@ -91,3 +92,12 @@ def test_held_out_subjects_are_held_out_whole():
 def test_unknown_kind_or_solver():
     with pytest.raises(ValueError, match="solver sgd"):
         linear.fit("classification", np.zeros((4, 2)), np.zeros(4, int), "sgd")
+
+
+def test_the_penalty_of_rare_labels_is_chosen_by_f1():
+    """The loss alone would hold back a layer for rare labels until it finds nothing."""
+    x = R(0).normal(size=(1000, 200)).astype(np.float32)
+    y = (x[:, :3] + R(1).normal(size=(1000, 3)) > 2.3).astype(np.float32)
+    assert 0.02 < y.mean() < 0.08
+    layer, _ = linear.fit("multilabel", x[:700], y[:700], "lbfgs")
+    assert f1_score(y[700:], layer(x[700:]) > 0, average="macro", zero_division=0) > 0.1
