@@ -1,0 +1,177 @@
+"""What lies in an export, and who can load it: TF Serving's own loader and files, Keras users, onnxruntime."""
+
+import json
+import pathlib
+import re
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import onnxruntime
+import pytest
+import tensorflow as tf
+from google.protobuf import text_format
+from tensorflow_serving.apis import prediction_log_pb2
+from tensorflow_serving.config import model_server_config_pb2
+
+from pcl_tf.networks.encoder import encoder
+from pcl_tf.serving.export import save_backbone, save_export, save_onnx, versions
+from pcl_tf.serving.server_files import write_server_files
+from tests.data.test_images import KINDS
+from tests.serving.conftest import SIZE
+
+FACES = np.random.default_rng(0).random((3, SIZE, SIZE, 3), np.float32)
+
+
+def metagraph(export):
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    saved = saved_model_pb2.SavedModel.FromString((export / "saved_model.pb").read_bytes())
+    return next(m for m in saved.meta_graphs if "serve" in m.meta_info_def.tags)
+
+
+def test_signatures_are_what_tf_serving_expects(export):
+    signatures = metagraph(export).signature_def
+    assert {"serving_default", "embed"} <= set(signatures)
+    for name, key, dtype in (("serving_default", "image_bytes", tf.string), ("embed", "images", tf.float32)):
+        inputs, outputs = signatures[name].inputs, signatures[name].outputs
+        assert set(inputs) == {key} and inputs[key].dtype == dtype.as_datatype_enum
+        assert set(outputs) == {"face_aware", "face", "pose"}
+        for tensor in (*inputs.values(), *outputs.values()):
+            assert tensor.tensor_shape.dim[0].size == -1  # the server's batching merges requests along it
+        assert signatures[name].method_name == "tensorflow/serving/predict"
+
+
+def test_nothing_depends_on_the_batch(export):
+    """An operation that mixes images would be a mean or a normalisation over the batch; the graph's BatchNorm is frozen."""
+    graph = metagraph(export).graph_def
+    nodes = [n for f in graph.library.function for n in f.node_def] + list(graph.node)
+    assert not [n.name for n in nodes if n.op.startswith("FusedBatchNorm") and n.attr["is_training"].b]
+
+
+def test_warm_up_requests_can_be_replayed(export):
+    path = export / "assets.extra" / "tf_serving_warmup_requests"
+    serve = tf.saved_model.load(str(export)).signatures["serving_default"]
+    sizes = []
+    for record in tf.data.TFRecordDataset([str(path)]):
+        log = prediction_log_pb2.PredictionLog.FromString(record.numpy())
+        request = log.predict_log.request
+        assert log.WhichOneof("log_type") == "predict_log"
+        assert (request.model_spec.name, request.model_spec.signature_name) == ("pcl", "serving_default")
+        images = tf.make_ndarray(request.inputs["image_bytes"])
+        sizes.append(len(images))
+        assert len(serve(image_bytes=tf.constant(images))["face"]) == sizes[-1]
+    assert sizes == [1, 8, 32]
+
+
+def test_assets_say_where_it_comes_from(export):
+    facts = json.loads((export / "assets" / "provenance.json").read_text())
+    assert facts["step"] == 3 and facts["tensorflow"] == tf.__version__ and facts["recipe_hash"]
+    assert facts["revision"] is None or re.fullmatch(r"[0-9a-f]{40}(-dirty)?", facts["revision"])
+    assert json.loads((export / "assets" / "recipe.json").read_text()) == {}
+
+
+def test_only_the_newest_versions_stay(small_encoder, tmp_path):
+    def save(version, keep):
+        return save_export(small_encoder, tmp_path, 0, SIZE, "{}", version, keep)
+
+    for version in (9, 10, 11):
+        save(version, 2)
+    assert versions(tmp_path) == [10, 11]
+    assert save(2, 1).is_dir() and versions(tmp_path) == [2, 11]  # what was asked for is not thrown away
+    before = (tmp_path / "11" / "saved_model.pb").stat().st_ino
+    save(11, 0)
+    assert versions(tmp_path) == [2, 11] and (tmp_path / "11" / "saved_model.pb").stat().st_ino != before
+    assert not [p.name for p in tmp_path.iterdir() if not p.name.isdigit()]
+
+
+def test_an_export_that_fails_leaves_the_old_one(small_encoder, tmp_path, monkeypatch):
+    save_export(small_encoder, tmp_path, 1, SIZE, "{}")
+    inode = (tmp_path / "1").stat().st_ino
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pcl_tf.serving.export.write_warmup", full)
+    with pytest.raises(OSError):
+        save_export(small_encoder, tmp_path, 1, SIZE, "{}")
+    assert [p.name for p in tmp_path.iterdir()] == ["1"] and (tmp_path / "1").stat().st_ino == inode
+
+
+def test_server_files_are_text_protos_of_the_server(tmp_path):
+    write_server_files(tmp_path, "faces")
+    config = model_server_config_pb2.ModelServerConfig()
+    text_format.Parse((tmp_path / "models.config").read_text(), config)
+    (model,) = config.model_config_list.config
+    assert (model.name, model.base_path, model.model_platform) == ("faces", "/models/faces", "tensorflow")
+    # The proto of batching.config is not in the package; its fields are wrappers: name { value: number }.
+    lines = (tmp_path / "batching.config").read_text().splitlines()
+    assert all(re.fullmatch(r"[a-z_]+ \{ value: \d+ \}", line) for line in lines) and len(lines) == 3
+
+
+def run_cpp(export, signature, *images):
+    signature = metagraph(export).signature_def[signature]
+    output, index = signature.outputs["pose"].name.split(":")
+    folder = pathlib.Path(tf.__file__).parent
+    script = pathlib.Path(__file__).with_name("cpp_loader.py")
+    command = [sys.executable, "-I", script, folder, export, signature.inputs["image_bytes"].name.split(":")[0]]
+    return subprocess.run([*map(str, command), output, index, *map(str, images)], capture_output=True, text=True)
+
+
+def test_tensorflows_cpp_loader_serves_it(export, tmp_path):
+    """No Python of ours, or of TensorFlow's, is in the process."""
+    images = []
+    for kind in ("jpeg", "png", "gif"):
+        images.append(tmp_path / kind)
+        images[-1].write_bytes(KINDS[kind][0])
+    done = run_cpp(export, "serving_default", *images)
+    assert done.returncode == 0, done.stdout + done.stderr[-2000:]
+    serve = tf.saved_model.load(str(export)).signatures["serving_default"]
+    expected = serve(image_bytes=tf.constant([i.read_bytes() for i in images]))["pose"]
+    np.testing.assert_allclose(json.loads(done.stdout.splitlines()[-1]), expected, atol=1e-5)
+    images[1].write_bytes(b"no image")
+    done = run_cpp(export, "serving_default", *images)
+    assert done.returncode == 1 and done.stdout.startswith("3 ") and "no JPEG" in done.stdout  # INVALID_ARGUMENT
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16", "mixed_float16", "bfloat16"])
+def test_a_layer_under_any_policy(export, policy):
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        faces = keras.Input((SIZE, SIZE, 3), dtype="float32")
+        features = keras.layers.TFSMLayer(str(export), call_endpoint="embed", dtype="float32")(faces)["face_aware"]
+        features = keras.layers.Reshape((64,), dtype="float32")(features)  # the export takes any size: it cannot know
+        model = keras.Model(faces, keras.layers.Dense(7)(features))
+        assert model(FACES).shape == (3, 7)
+    finally:
+        keras.config.set_dtype_policy(before)
+    loaded = tf.saved_model.load(str(export))
+    expected = loaded.embed(tf.constant(FACES))["face_aware"]
+    np.testing.assert_allclose(keras.Model(faces, features)(FACES), expected, atol=1e-6)
+
+
+def test_a_head_on_the_backbone_fine_tunes_it(small_encoder, tmp_path):
+    save_backbone(small_encoder, tmp_path / "backbone.keras")
+    backbone = keras.models.load_model(tmp_path / "backbone.keras")
+    pooled = keras.layers.GlobalAveragePooling2D()(backbone.output)
+    model = keras.Model(backbone.input, keras.layers.Dense(2, activation="softmax")(pooled))
+    model.compile(keras.optimizers.Adam(1e-3), "sparse_categorical_crossentropy")
+    before = [w.numpy() for w in backbone.trainable_weights]
+    losses = model.fit(FACES, np.array([0, 1, 0]), epochs=10, verbose=0).history["loss"]
+    assert losses[-1] < losses[0]
+    assert all(np.any(w.numpy() != b) for w, b in zip(backbone.trainable_weights, before, strict=True))
+
+
+@pytest.mark.parametrize("size", [None, SIZE])
+def test_onnx_gives_equal_features(size, tmp_path):
+    model = encoder(size, width=0.125)
+    session = onnxruntime.InferenceSession(save_onnx(model, tmp_path / "encoder.onnx", SIZE))
+    sizes = [(n, side) for n in (1, 3) for side in ((SIZE, 48) if size is None else (SIZE,))]
+    for n, side in sizes:
+        faces = np.random.default_rng(n).random((n, side, side, 3), np.float32)
+        values = dict(zip([o.name for o in session.get_outputs()], session.run(None, {"image": faces}), strict=True))
+        for name, expected in model(faces).items():
+            np.testing.assert_allclose(values[name], expected, atol=1e-5, err_msg=name)
+    assert [p.name for p in tmp_path.iterdir()] == ["encoder.onnx"]
