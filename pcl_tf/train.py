@@ -86,6 +86,8 @@ def main(argv):
 
 
 def _next_commands(workdir):
+    from pcl_tf.serving.export import versions
+
     w = workdir.path
     sheet = f", {w}/reconstructions.png what the decoder sees" if (w / "reconstructions.png").exists() else ""
     print(
@@ -94,14 +96,10 @@ def _next_commands(workdir):
   tensorboard --logdir={w}/logs
   python -m pcl_tf.probe --model={w},hog --task=generated_expression,generated_pose
   python -m pcl_tf.export --workdir={w} --image_size=100
-  python -c "import tensorflow as tf; print(tf.saved_model.load('{w / _latest(w)}').signatures)"
+  python -c "import tensorflow as tf; print(tf.saved_model.load('{w}/export/{versions(w / "export")[-1]}').signatures)"
 """,
         flush=True,
     )
-
-
-def _latest(w):
-    return max((w / "export").iterdir(), key=lambda p: int(p.name)).relative_to(w)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,17 @@ def leaky(x, dtype, name=None):
     return layers.LeakyReLU(SLOPE, dtype=dtype, name=name)(x)
 
 
+def leaky_sum(x, y, dtype, name):
+    """LeakyReLU(0.1) of x + y.
+
+    Written out, because in graphs for inference TensorFlow (2.21, oneDNN on x86) fuses convolution, bias, addition and
+    LeakyRelu into one operation that forgets the slope and takes 0.2: every feature of an export would be another one
+    than the network was trained for.
+    """
+    total = layers.Add(dtype=dtype, name=f"{name}_add")([x, y])
+    return ops.where(total > 0, total, SLOPE * total)
+
+
 def conv(x, filters, kernel, dtype, name, strides=1, activate=True):
     """Convolution with bias and torch's symmetric padding, then LeakyReLU.
 
@@ -46,7 +57,7 @@ def residual(x, dtype, name):
     filters = x.shape[-1]
     y = conv(x, filters, 3, dtype, f"{name}_conv1")
     y = conv(y, filters, 3, dtype, f"{name}_conv2", activate=False)
-    return leaky(layers.Add(dtype=dtype, name=f"{name}_add")([x, y]), dtype, f"{name}_leaky")
+    return leaky_sum(x, y, dtype, name)
 
 
 def channel_attention(x, dtype, name):
@@ -74,7 +85,7 @@ def channel_attention(x, dtype, name):
     theta, g = ops.cast(theta, phi.dtype), ops.cast(g, phi.dtype)
     similarity = ops.einsum("nhwc,nhwd->ncd", phi, theta)
     y = ops.einsum("ncd,nhwd->nhwc", similarity, g)
-    return leaky(layers.Add(dtype=dtype, name=f"{name}_add")([x, y]), dtype, f"{name}_leaky")
+    return leaky_sum(x, y, dtype, name)
 
 
 def flatten_channels_first(x, dtype, name):

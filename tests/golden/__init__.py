@@ -5,6 +5,8 @@ import pathlib
 
 import numpy as np
 
+from pcl_tf.networks import official
+
 HERE = pathlib.Path(__file__).parent
 NUMBERS = np.load(HERE / "official_seed7.npz")
 
@@ -32,66 +34,10 @@ def official_weights():
     return weights
 
 
-ENCODER = {
-    "conv1.0": "stem_conv1",
-    "conv1.2": "stem_conv2",
-    "layer1.0": "stage1_conv1",
-    "layer1.2.g": "stage1_att_g",
-    "layer1.2.theta": "stage1_att_theta",
-    "layer1.2.phi": "stage1_att_phi",
-    "layer1.3": "stage1_conv2",
-    "layer2_1.0": "stage2_conv1",
-    "layer2_1.2.g": "stage2_att_g",
-    "layer2_1.2.theta": "stage2_att_theta",
-    "layer2_1.2.phi": "stage2_att_phi",
-    "layer2_1.3": "stage2_conv2",
-    "resblock1.conv1": "stage2_res1_conv1",
-    "resblock1.conv2": "stage2_res1_conv2",
-    "resblock2.conv1": "stage2_res2_conv1",
-    "resblock2.conv2": "stage2_res2_conv2",
-    "layer2_2.0": "stage2_conv3",
-    "layer2_2.2": "stage2_conv4",
-    "layer3_1.0": "stage3_conv1",
-    "layer3_1.2": "stage3_conv2",
-    "layer3_2_exp.0": "face_conv1",
-    "layer3_2_exp.2": "face_conv2",
-    "layer3_2_pose.0": "pose_conv1",
-    "layer3_2_pose.2": "pose_conv2",
-}
-
-
-def _set(layer, weights, torch_name):
-    kernel = weights[f"{torch_name}.weight"]
-    rest = [
-        weights[f"{torch_name}.{n}"] for n in ("bias", "running_mean", "running_var") if f"{torch_name}.{n}" in weights
-    ]
-    kernel = kernel.transpose(2, 3, 1, 0) if kernel.ndim == 4 else kernel.T
-    layer.set_weights([kernel, *rest])
-
-
-def load_encoder(model):
-    """Puts the fixture's weights into an encoder of width 1."""
-    weights = official_weights()
-    trunk = model.get_layer("backbone")
-    for theirs, ours in ENCODER.items():
-        owner = model if theirs.startswith("layer3_2") else trunk
-        _set(owner.get_layer(ours), weights, f"encoder.{theirs}")
-
-
-def load_head(model, torch_name):
-    """Puts 'exp_fc' or 'pose_fc' into a projection head."""
-    for theirs, ours in {"0": "hidden", "2": "project", "3": "norm"}.items():
-        _set(model.get_layer(ours), official_weights(), f"{torch_name}.{theirs}")
-
-
-def load_decoder(model):
-    """Puts the fixture's weights into a 64-pixel decoder."""
-    weights = official_weights()
-    _set(model.get_layer("dense"), weights, "decoder.fc")
-    for i in range(6):
-        _set(model.get_layer(f"conv{i + 1}"), weights, f"decoder.model.{4 * i + 2}")
-        if i < 5:
-            _set(model.get_layer(f"norm{i + 1}"), weights, f"decoder.model.{4 * i + 3}")
+def load(model, part):
+    """Puts the fixture's 'encoder', 'exp_fc', 'pose_fc' or 'decoder' into a network of ours."""
+    weights = {k: v for k, v in official_weights().items() if k.startswith(f"{part}.")}
+    official.assign(weights, {part: model})
 
 
 def nhwc(x):

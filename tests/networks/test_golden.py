@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from pcl_tf.networks.decoder import decoder
 from pcl_tf.networks.encoder import encoder
@@ -12,11 +13,12 @@ G = golden.NUMBERS
 CLOSE = dict(rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("graph", [False, True], ids=["eager", "graph"])  # graphs are rewritten before they run
 @pytest.mark.parametrize("size", [64, 100])
-def test_encoder(size):
+def test_encoder(size, graph):
     model = encoder(size)
-    golden.load_encoder(model)
-    out = model(golden.nhwc(G[f"x{size}"]))
+    golden.load(model, "encoder")
+    out = (tf.function(model) if graph else model)(tf.constant(golden.nhwc(G[f"x{size}"])))
     for ours, theirs in {"face_aware": "trunk", "face": "face", "pose": "pose"}.items():
         np.testing.assert_allclose(out[ours], G[f"{theirs}{size}"], err_msg=ours, **CLOSE)
 
@@ -24,7 +26,7 @@ def test_encoder(size):
 @pytest.mark.parametrize("training", [False, True])
 def test_decoder(training):
     model = decoder(2048)
-    golden.load_decoder(model)
+    golden.load(model, "decoder")
     if training:
         out, key = model(G["face64"] + G["pose64"], training=True), "recon64_train"
     else:
@@ -34,7 +36,7 @@ def test_decoder(training):
 
 def test_reconstruction_of_the_same_face():
     model = decoder(2048)
-    golden.load_decoder(model)
+    golden.load(model, "decoder")
     np.testing.assert_allclose(model(G["face64"] + G["pose64"]), golden.nhwc(G["recon64_eval"]), **CLOSE)
 
 
@@ -43,7 +45,7 @@ def test_reconstruction_of_the_same_face():
 )
 def test_heads(branch, name, mode):
     model = projection_head(2048)
-    golden.load_head(model, name)
+    golden.load(model, name)
     out = model(G[f"{branch}64"], training=mode == "train")
     np.testing.assert_allclose(out, G[f"{branch}_proj_{mode}"], **CLOSE)
 
@@ -52,3 +54,21 @@ def test_parameter_count_of_the_paper():
     models = [encoder(64), projection_head(2048), projection_head(2048), decoder(2048)]
     # Trainable ones: torch keeps BatchNorm's running statistics as buffers, not parameters.
     assert sum(int(np.prod(w.shape)) for m in models for w in m.trainable_weights) == 17_262_723
+
+
+@pytest.mark.parametrize("name", ["cnn16", "resnet18", "vgg16", "vit_tiny"])
+def test_graphs_compute_what_eager_networks_do(name):
+    """TensorFlow's fusions have got slopes wrong (see ``blocks.leaky_sum``)."""
+    faces = tf.random.stateless_uniform([2, 32, 32, 3], (0, 0))
+    model = encoder(32, name, width=0.125)
+    model.set_weights([w + 0.01 * np.random.default_rng(0).standard_normal(w.shape) for w in model.get_weights()])
+    graph, eager = tf.function(model)(faces), model(faces)
+    for key in eager:
+        np.testing.assert_allclose(graph[key], eager[key], rtol=1e-4, atol=1e-5, err_msg=key)
+
+
+def test_the_decoders_graph_computes_what_eager_does():
+    model = decoder(2048)
+    golden.load(model, "decoder")
+    code = tf.constant(G["face64"] + G["pose64"])
+    np.testing.assert_allclose(tf.function(model)(code), model(code), **CLOSE)

@@ -1,0 +1,74 @@
+"""Makes a workdir from a PyTorch checkpoint of the released code.
+
+  python -m pcl_tf.convert --torch=best.pth --workdir=runs/official
+  python -m pcl_tf.probe --model=runs/official --task=fer2013 --data_dir=corpora
+  python -m pcl_tf.train --recipe=vox64_official --data=DIR_OR_ZIP --workdir=runs/official
+
+The workdir is that of a run at step 0: export, probe, reconstruct and train work on it, train with the recipe given
+here. Needs torch (requirements-torch.txt). Exit codes: 0 done; 2 a flag, the checkpoint or the workdir is wrong; 4 the
+disk is full.
+"""
+
+import pathlib
+
+from absl import app, flags
+from ml_collections import config_flags
+
+from pcl_tf.console import explained, quiet, refuse
+from pcl_tf.recipe import find, parse_flags
+
+_TORCH = flags.DEFINE_string("torch", None, "File that torch.save wrote.")
+_WORKDIR = flags.DEFINE_string("workdir", None, "Folder to make.")
+_RECIPE = config_flags.DEFINE_config_file(
+    "recipe",
+    find("vox64_official"),
+    "Recipe NAME[:ARG] that further training goes by, width 1; --recipe.KEY=VALUE overrides any value.",
+    lock_config=True,
+)
+
+
+def _convert(recipe, arrays, workdir):
+    """Writes a workdir at step 0; returns the path of its export.
+
+    Raises:
+      WeightsError: the arrays do not fit the networks.
+    """
+    from pcl_tf.methods.build import build_method
+    from pcl_tf.networks import official
+    from pcl_tf.training.checkpoints import Checkpoints
+    from pcl_tf.training.loop import export_run
+
+    model = build_method(recipe)
+    nets = {theirs: getattr(model, ours, None) for theirs, (ours, _) in official.PARTS.items()}
+    there = {name.split(".")[0] for name in arrays}
+    for part in [p for p, net in nets.items() if p != "encoder" and (net is None or p not in there)]:
+        print(f"{part}: {'not in the recipe' if nets[part] is None else 'not in the file, stays as drawn'}", flush=True)
+        del nets[part]
+        arrays = {k: v for k, v in arrays.items() if not k.startswith(f"{part}.")}
+    official.assign(arrays, nets)
+    Checkpoints(model, workdir / "checkpoints", recipe.checkpoint.keep).save(0)
+    return export_run(recipe, workdir, model.encoder, 0)
+
+
+def main(argv):
+    quiet()
+    if len(argv) > 1 or not _TORCH.value or not _WORKDIR.value:
+        refuse(
+            f"{f'unexpected argument {argv[1]}' if len(argv) > 1 else '--torch and --workdir are needed'}; see --help."
+        )
+    from pcl_tf import recipe as recipes
+    from pcl_tf.networks.official import WeightsError
+    from pcl_tf.networks.torch_file import read_arrays
+    from pcl_tf.training.workdir import Workdir, WorkdirError
+
+    path = pathlib.Path(_WORKDIR.value)
+    if (path / "checkpoints").exists():
+        refuse(f"--workdir={path}: a run is there already; give a folder that is empty or not there.")
+    with explained(path, (WeightsError, WorkdirError, ImportError, ValueError)):
+        recipe = recipes.resolve(_RECIPE.value)
+        arrays = read_arrays(_TORCH.value)
+        print(_convert(recipe, arrays, Workdir(path, recipe)))
+
+
+if __name__ == "__main__":
+    app.run(main, flags_parser=parse_flags)

@@ -1,0 +1,48 @@
+"""Reads the parameters of a PyTorch checkpoint, and runs nothing that may be hidden in it."""
+
+import pathlib
+import pickle
+
+from pcl_tf.networks.official import WeightsError
+
+
+def read_arrays(path):
+    """Parameters of a checkpoint, whether it holds them alone or beside an epoch, an optimiser and the like.
+
+    Args:
+      path: file written by torch.save.
+
+    Returns:
+      {name: numpy array}, without the 'module.' that DataParallel puts before names.
+
+    Raises:
+      WeightsError: the file is no checkpoint, or holds more than tensors and plain values.
+      ImportError: torch is not installed.
+    """
+    import torch
+
+    if not pathlib.Path(path).is_file():
+        raise WeightsError(f"--torch={path}: no such file.")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise WeightsError(
+            f"--torch={path}: no checkpoint of tensors and plain values; anything else could run code and is not"
+            f" loaded ({str(error).splitlines()[0]})."
+        ) from error
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        said = (str(error) or type(error).__name__).splitlines()[0]
+        raise WeightsError(f"--torch={path}: not a whole PyTorch checkpoint ({said}).") from error
+    tensors = _parameters(content, torch)
+    if tensors is None:
+        raise WeightsError(f"--torch={path}: holds no parameters by name.")
+    return {k.removeprefix("module."): v.to(torch.float32).numpy() for k, v in tensors.items()}
+
+
+def _parameters(content, torch):
+    """The first dict in nested ones that maps names to tensors and nothing else."""
+    if not isinstance(content, dict):
+        return None
+    if content and all(isinstance(k, str) and isinstance(v, torch.Tensor) for k, v in content.items()):
+        return content
+    return next(filter(None, (_parameters(v, torch) for v in content.values())), None)
