@@ -72,7 +72,9 @@ def test_the_encoder_is_a_layer_of_a_keras_2_model(encoder, data, tmp_path):
 
 def test_metric_learning_on_the_features(data):
     features, labels, _ = data
-    embed = tf.keras.Sequential([tf.keras.layers.Dense(8), tf.keras.layers.Lambda(lambda x: tf.math.l2_normalize(x, 1))])
+    embed = tf.keras.Sequential(
+        [tf.keras.layers.Dense(8), tf.keras.layers.Lambda(lambda x: tf.math.l2_normalize(x, 1))]
+    )
     embed.compile(tfa.optimizers.LAMB(1e-2), tfa.losses.TripletSemiHardLoss())
     history = embed.fit(features, labels[:, 0].astype(int), epochs=10, batch_size=100, verbose=0).history["loss"]
     assert history[-1] < 0.8 * history[0]

@@ -1,0 +1,12 @@
+"""The benchmark of serving measures what it names."""
+
+from pcl_tf import recipe as recipes
+from pcl_tf.serving.measure import serving
+from recipes import quickstart
+
+
+def test_every_signature_is_measured():
+    found = serving(recipes.resolve(quickstart.get_config("smoke")), rounds=2)
+    assert set(found) == {"backbone", "embed", "serving_default", "decoding_over_network"}
+    for name in ("backbone", "embed", "serving_default"):
+        assert all(value > 0 for value in found[name].values())
