@@ -42,8 +42,8 @@ def main(argv):
             f"{wrong[0]}: parts are {', '.join(PARTS)}." if wrong else "--recipe is needed, for instance quickstart."
         )
     from pcl_tf import recipe as recipes
-    from pcl_tf.serving.measure import serving
     from pcl_tf.training import measure
+    from pcl_tf.training.measure_serving import serving
 
     result = {}
     with explained(_JSON.value or ".", (ValueError,)):  # RecipeError and DataError among them

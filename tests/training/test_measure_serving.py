@@ -1,7 +1,7 @@
 """The benchmark of serving measures what it names."""
 
 from pcl_tf import recipe as recipes
-from pcl_tf.serving.measure import serving
+from pcl_tf.training.measure_serving import serving
 from recipes import quickstart
 
 
