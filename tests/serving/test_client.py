@@ -168,12 +168,12 @@ def test_command_writes_a_matrix_from_files_and_zips(server, faces, direct, tmp_
         (["--server=localhost", "FACES"], 2, "--server=localhost"),
         (["--server=http://localhost:x", "FACES"], 2, "--server=http://localhost:x"),
         (["--server=localhost:1", "FACES", "--out=a.csv"], 2, "--out=a.csv"),
-        (["--server=localhost:1", "FACES", "--retries=1", "--wait=0.01"], 3, "UNAVAILABLE"),
+        (["--server=http://localhost:1", "FACES", "--retries=1", "--wait=0.01"], 3, "refused"),
         (["--server=SERVER", "FACES", "--model=nobody"], 3, "Servable not found"),
     ],
 )
 def test_command_refuses_with_a_line(args, code, said, server, faces):
-    args = [a.replace("FACES", str(faces)).replace("SERVER", server.grpc_address) for a in args]
+    args = [a.replace("FACES", str(faces)).replace("SERVER", server.rest_address) for a in args]
     done = call("client", *args, code=code)
     assert said in done.stderr and "Traceback" not in done.stderr
 
@@ -181,7 +181,7 @@ def test_command_refuses_with_a_line(args, code, said, server, faces):
 def test_what_was_embedded_survives_sigterm(server, faces, tmp_path):
     server.delay = 1.0
     out = tmp_path / "e.jsonl"
-    args = [f"--server={server.grpc_address}", str(faces), "--batch=1", f"--out={out}"]
+    args = [f"--server={server.rest_address}", str(faces), "--batch=1", f"--out={out}"]
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(command("client", *args), env=env, stderr=subprocess.PIPE, text=True)
     until = time.time() + 60

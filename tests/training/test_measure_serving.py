@@ -1,10 +1,13 @@
 """The benchmark of serving measures what it names."""
 
+import pytest
+
 from pcl_tf import recipe as recipes
 from pcl_tf.training.measure_serving import serving
 from recipes import quickstart
 
 
+@pytest.mark.slow
 def test_every_signature_is_measured():
     found = serving(recipes.resolve(quickstart.get_config("smoke")), rounds=2)
     assert set(found) == {"backbone", "embed", "serving_default", "decoding_over_network"}
