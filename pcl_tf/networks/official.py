@@ -82,16 +82,16 @@ def assign(arrays, nets):
     """
     found = {k: np.asarray(v) for k, v in arrays.items() if not k.endswith("num_batches_tracked")}
     wanted = {
-        f"{module}.{name}": (layer, _theirs(weight.shape))
+        f"{module}.{name}": _theirs(weight.shape)
         for part, net in nets.items()
         for module, layer in _layers(net, part)
         for name, weight in zip(_names(layer), layer.weights, strict=True)
     }
-    wrong = [f"missing: {name} {shape}" for name, (_, shape) in wanted.items() if name not in found]
+    wrong = [f"missing: {name} {shape}" for name, shape in wanted.items() if name not in found]
     wrong += [f"unexpected: {name} {a.shape}" for name, a in found.items() if name not in wanted]
     wrong += [
         f"shape: {name} is {found[name].shape}, needed is {shape}"
-        for name, (_, shape) in wanted.items()
+        for name, shape in wanted.items()
         if name in found and found[name].shape != shape
     ]
     if wrong:
