@@ -1,8 +1,10 @@
-"""Files that are either whole or not there."""
+"""Files and folders that are either whole or not there."""
 
+import contextlib
 import errno
 import os
 import pathlib
+import shutil
 
 
 def disk_is_full(error):
@@ -10,16 +12,38 @@ def disk_is_full(error):
     return getattr(error, "errno", None) == errno.ENOSPC or "No space left on device" in str(error)
 
 
-def write_atomically(path, data):
-    """Writes text or bytes aside, syncs, and renames into place."""
+@contextlib.contextmanager
+def whole_or_not(path):
+    """Yields where to write a file or a folder instead; it takes its name when all went well.
+
+    What had the name is replaced, and is back when the replacement fails; what was written aside then goes. The names
+    in between begin with a dot and end as path does, since libraries read the format there; they are no numbers, so
+    that TF Serving picks up neither a half-written version nor one half deleted.
+    """
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    aside, old = (path.with_name(f".{kind}.{os.getpid()}.{path.name}") for kind in ("part", "old"))
     try:
-        with open(aside, "wb") as f:
-            f.write(data.encode() if isinstance(data, str) else data)
-            f.flush()
-            os.fsync(f.fileno())
-        os.replace(aside, path)
+        yield aside
+        if path.is_dir():  # a folder cannot be renamed onto one that holds anything
+            os.replace(path, old)
+        try:
+            os.replace(aside, path)
+        except BaseException:
+            if old.exists():
+                os.replace(old, path)
+            raise
+        shutil.rmtree(old, ignore_errors=True)
     finally:
-        aside.unlink(missing_ok=True)
+        if aside.is_dir():
+            shutil.rmtree(aside, ignore_errors=True)
+        else:
+            aside.unlink(missing_ok=True)
+
+
+def write_atomically(path, data):
+    """Writes text or bytes aside, syncs, and renames into place."""
+    with whole_or_not(path) as aside, open(aside, "wb") as f:
+        f.write(data.encode() if isinstance(data, str) else data)
+        f.flush()
+        os.fsync(f.fileno())

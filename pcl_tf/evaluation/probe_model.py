@@ -1,12 +1,12 @@
 """The trained probe as one Keras model: faces in, labels out, nothing else needed to load it."""
 
-import os
 import pathlib
 
 import keras
 
 from pcl_tf.data.sources import DataError
 from pcl_tf.evaluation.linear import LABELS
+from pcl_tf.files import whole_or_not
 
 
 def build(encoder, task, feature, layer):
@@ -51,12 +51,6 @@ def _vector(x):
 
 def save(model, path):
     """Writes a .keras file, whole or not at all."""
-    path = pathlib.Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{os.getpid()}.{path.name}")
-    try:
+    with whole_or_not(path) as aside:
         model.save(aside)
-        os.replace(aside, path)
-    finally:
-        aside.unlink(missing_ok=True)
-    return path
+    return pathlib.Path(path)

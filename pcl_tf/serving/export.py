@@ -1,7 +1,5 @@
 """Writes the SavedModel others load: numbered folders that appear whole."""
 
-import contextlib
-import os
 import pathlib
 import shutil
 
@@ -9,6 +7,7 @@ import keras
 import tensorflow as tf
 
 from pcl_tf.data.images import decode_image
+from pcl_tf.files import whole_or_not
 from pcl_tf.provenance import provenance
 from pcl_tf.serving.warmup import write_warmup
 
@@ -62,7 +61,7 @@ def save_export(encoder, folder, step, image_size, recipe_json, version=None, ke
     archive.add_endpoint("serving_default", serve, [tf.TensorSpec([None], tf.string, "image_bytes")])
     archive.add_endpoint("embed", embed, [tf.TensorSpec(encoder.input_shape, tf.float32, "images")])
 
-    with _appearing(folder / str(version)) as aside:
+    with whole_or_not(folder / str(version)) as aside:
         archive.write_out(str(aside), verbose=False)
         assets = aside / "assets"
         assets.mkdir(exist_ok=True)
@@ -81,31 +80,11 @@ def versions(folder):
     return sorted(int(p.name) for p in pathlib.Path(folder).iterdir() if p.name.isdigit())
 
 
-@contextlib.contextmanager
-def _appearing(final):
-    """A folder to fill, which takes its name when it is whole; what had the name goes."""
-    # Names that are no numbers: TF Serving picks up neither a half-written version nor one half deleted.
-    aside, old = (final.with_name(f".{final.name}.{os.getpid()}.{end}") for end in ("part", "old"))
-    try:
-        yield aside
-        if final.exists():
-            os.replace(final, old)
-        os.replace(aside, final)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
-
-
 def save_backbone(encoder, path):
     """Writes the backbone alone as a .keras file that can be fine-tuned, whole or not at all."""
-    path = pathlib.Path(path)
-    aside = path.with_name(f".{os.getpid()}.{path.name}")
-    try:
+    with whole_or_not(path) as aside:
         encoder.get_layer("backbone").save(aside)
-        os.replace(aside, path)
-    finally:
-        aside.unlink(missing_ok=True)
-    return path
+    return pathlib.Path(path)
 
 
 def save_onnx(encoder, path, image_size):
@@ -126,11 +105,6 @@ def save_onnx(encoder, path, image_size):
     import tf2onnx  # noqa: F401
 
     encoder(tf.zeros([1, image_size, image_size, 3]))  # Keras exports only what was called once
-    path = pathlib.Path(path)
-    aside = path.with_name(f".{os.getpid()}.{path.name}")
-    try:
+    with whole_or_not(path) as aside:
         encoder.export(aside, format="onnx", verbose=False)
-        os.replace(aside, path)
-    finally:
-        aside.unlink(missing_ok=True)
-    return path
+    return pathlib.Path(path)
