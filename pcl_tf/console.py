@@ -9,14 +9,14 @@ from absl import flags, logging
 from pcl_tf.files import disk_is_full
 
 
-def quiet():
-    """Leaves out INFO lines of Python libraries, unless --verbosity asks for them.
+def quiet(least=logging.WARNING):
+    """Leaves out lines of Python libraries below a level, unless --verbosity asks for them.
 
     Some C++ lines at the import of TensorFlow cannot be turned off (tensorflow issue 100442).
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if not flags.FLAGS["verbosity"].present:
-        logging.set_verbosity(logging.WARNING)
+        logging.set_verbosity(least)
 
 
 def refuse(text, code=2):

@@ -143,6 +143,8 @@ def resolve(recipe, replicas=1):
     }
     for key, known in choices.items():
         need(m[key] in known, f"--recipe.method.{key}={m[key]}: not one of {', '.join(known)}.")
+    sampling = ("clip", "identity", "frame")
+    need(c.data.sampling in sampling, f"--recipe.data.sampling={c.data.sampling}: not one of {', '.join(sampling)}.")
     return c.lock()
 
 

@@ -27,9 +27,10 @@ def base():
     c.epoch_steps = 1000  # one line of progress, one period of Dynamic Weight Average
 
     c.data = ConfigDict()
-    c.data.source = ""  # folder, zip, tfds:NAME or synthetic; --data sets it
+    c.data.source = ""  # folder, zip, dataset of pcl_tf.prepare, tfds:NAME or synthetic; --data sets it
     c.data.synthetic_images = 4096  # how many faces are generated for 'synthetic'
     c.data.cache = ""  # folder of the decoded faces, for several runs on the same ones; empty: cache/ in the workdir
+    c.data.sampling = "clip"  # datasets of pcl_tf.prepare: clip, identity or frame is drawn evenly
     c.data.max_bad_share = 0.05  # unreadable images above this share stop the run
 
     c.network = ConfigDict()

@@ -44,12 +44,29 @@ def upright(image, orientation):
     return tf.cond(flip_columns, lambda: image[:, ::-1], lambda: image)
 
 
-def decode_image(data, size):
-    """Decodes any JPEG, PNG, BMP, GIF (first frame) or still WebP to a square RGB face.
+def decode_upright(data):
+    """Decodes any JPEG, PNG, BMP, GIF (first frame) or still WebP.
 
-    Grayscale is repeated, alpha dropped, CMYK converted, 16 bits cut to 8, EXIF
-    orientation applied. Images that are not square are cropped centrally first,
-    so that faces keep their proportions; the resize is antialiased bilinear.
+    Grayscale is repeated, alpha dropped, CMYK converted, 16 bits cut to 8, EXIF orientation applied.
+
+    Args:
+      data: scalar string, the encoded bytes.
+
+    Returns:
+      uint8 [H, W, 3].
+
+    Raises:
+      tf.errors.InvalidArgumentError: the bytes are not a whole image of these kinds, or declare more pixels than
+        ``headers.MAX_PIXELS``, which is found out before they are decoded.
+    """
+    data = known_and_not_large(data)
+    image = tf.io.decode_image(data, channels=3, dtype=tf.uint8, expand_animations=False)
+    image.set_shape([None, None, 3])
+    return upright(image, exif_orientation(data))
+
+
+def decode_image(data, size):
+    """``decode_upright``, then the central square (so that faces keep their proportions) antialiased to a size.
 
     Args:
       data: scalar string, the encoded bytes.
@@ -59,13 +76,9 @@ def decode_image(data, size):
       uint8 [size, size, 3].
 
     Raises:
-      tf.errors.InvalidArgumentError: the bytes are not a whole image of these kinds, or declare more pixels than
-        ``headers.MAX_PIXELS``, which is found out before they are decoded.
+      tf.errors.InvalidArgumentError: as ``decode_upright``.
     """
-    data = known_and_not_large(data)
-    image = tf.io.decode_image(data, channels=3, dtype=tf.uint8, expand_animations=False)
-    image.set_shape([None, None, 3])
-    image = upright(image, exif_orientation(data))
+    image = decode_upright(data)
     shape = tf.shape(image)
     side = tf.minimum(shape[0], shape[1])
     top, left = (shape[0] - side) // 2, (shape[1] - side) // 2

@@ -8,9 +8,8 @@ import time
 import tensorflow as tf
 
 from pcl_tf import recipe as recipes
-from pcl_tf.data.cache import decoded_faces
+from pcl_tf.data.faces import open_faces
 from pcl_tf.data.pipeline import batches
-from pcl_tf.data.sources import open_source
 from pcl_tf.evaluation import generated
 from pcl_tf.files import write_atomically
 from pcl_tf.methods.build import build_encoder, build_method, images_per_step
@@ -25,13 +24,6 @@ from pcl_tf.training.watch import Watcher, embedder
 
 class Interrupted(Exception):
     """A signal ended the run after its state was saved. Args: number of the signal, step."""
-
-
-def load_faces(recipe, workdir):
-    """The decoded faces a recipe asks for."""
-    d = recipe.data
-    source = open_source(d.source, d.synthetic_images, recipe.image_size)
-    return decoded_faces(source, recipe.image_size, d.cache or workdir / "cache", d.max_bad_share)
 
 
 def run(recipe, workdir, strategy, precision, deterministic=False):
@@ -51,7 +43,7 @@ def run(recipe, workdir, strategy, precision, deterministic=False):
       NotFinite, DataError, Interrupted.
     """
     seed_everything(recipe.seed, deterministic)
-    faces = load_faces(recipe, workdir)
+    faces = open_faces(recipe.data, recipe.image_size, recipe.data.cache or workdir / "cache")
     replicas = strategy.num_replicas_in_sync
     with strategy.scope():
         model = build_method(recipe, precision, replicas)

@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from pcl_tf.data.cache import decoded_faces
+from pcl_tf.data.faces import ArrayFaces
 from pcl_tf.data.pipeline import batches
 from pcl_tf.data.sources import open_source
 from pcl_tf.losses.face_contrast import face_logits, first_is_right
@@ -32,7 +33,7 @@ def pipeline(recipe, seconds=5.0):
     with tempfile.TemporaryDirectory() as cache:
         began = time.perf_counter()
         source = open_source(recipe.data.source or "synthetic", 1024, recipe.image_size)
-        faces = decoded_faces(source, recipe.image_size, cache)
+        faces = ArrayFaces(decoded_faces(source, recipe.image_size, cache))
         decoding = len(faces) / (time.perf_counter() - began)
         batch = images_per_step(recipe)
         count, began = 0, time.perf_counter()

@@ -25,16 +25,16 @@ class Watcher:
     Args:
       model: PCL.
       writer: tf.summary writer.
-      faces: uint8 array of the training faces; the first eight are drawn.
+      faces: ``ArrayFaces`` or ``ClipFaces``; the first eight are drawn.
       folder: of the PNG sheets.
       probed: labelled set of the online probes, as ``pcl_tf.evaluation.online.labelled`` takes it, or ''.
     """
 
     def __init__(self, model, writer, faces, folder, probed=""):
         self.model, self.writer, self.folder = model, writer, folder
-        self.faces = np.array(faces[:8])
+        self.faces = faces.head(8)
         self.embed = embedder(model)
-        self.online = OnlineProbe(labelled(probed, faces.shape[1])) if probed else None
+        self.online = OnlineProbe(labelled(probed, faces.size)) if probed else None
 
     def __call__(self, step):
         if self.model.decoder is not None:

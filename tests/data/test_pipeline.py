@@ -9,7 +9,9 @@ import tensorflow as tf
 from PIL import Image
 
 from pcl_tf.data.cache import decoded_faces
-from pcl_tf.data.pipeline import Order, batches
+from pcl_tf.data.faces import ArrayFaces
+from pcl_tf.data.order import Order
+from pcl_tf.data.pipeline import batches
 from pcl_tf.data.sources import DataError, open_source
 from pcl_tf.data.synthetic import MAX_ANGLES, render, sample_labels
 
@@ -121,11 +123,13 @@ def test_batches_run_across_epoch_ends_and_small_sets_repeat():
 
 
 def test_a_resumed_run_sees_the_batches_of_one_that_never_stopped():
-    faces = np.arange(20, dtype="uint8").repeat(12).reshape(20, 2, 2, 3)
+    faces = ArrayFaces(np.arange(20, dtype="uint8").repeat(12).reshape(20, 2, 2, 3))
     whole = [b.numpy() for b in batches(faces, 6, 3, 0, 9)]
     rest = [b.numpy() for b in batches(faces, 6, 3, 4, 9)]
     assert len(whole) == 9
     np.testing.assert_array_equal(whole[4:], rest)
+    parts = [[b.numpy() for b in batches(faces, 6, 3, 0, 9, part=(i, 3))] for i in range(3)]
+    np.testing.assert_array_equal(whole, np.concatenate(parts, axis=1))
 
 
 def test_generated_faces_repeat_and_show_their_labels():

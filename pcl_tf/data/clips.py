@@ -1,0 +1,108 @@
+"""Faces of a dataset of clips: one frame of one clip a draw, and nothing but that frame is decoded."""
+
+import io
+import os
+
+import numpy as np
+import tensorflow as tf
+
+from pcl_tf.data.images import decode_image
+from pcl_tf.data.order import Order
+from pcl_tf.data.sources import DataError
+
+INDEX = "clips.npz"  # beside the records: how many frames each has and whom it shows, in their order
+SPEC = {
+    "frames": tf.io.RaggedFeature(tf.string, row_splits_dtype=tf.int64),
+    "identity": tf.io.FixedLenFeature([], tf.string),
+}
+SAMPLING = ("clip", "identity", "frame")
+
+
+def read_index(folder):
+    """dict of 'frames' int32 [N], 'identity' int32 [N] and 'names' string [I]."""
+    with tf.io.gfile.GFile(os.path.join(str(folder), INDEX), "rb") as f:
+        return dict(np.load(io.BytesIO(f.read())))
+
+
+def find_clips(path):
+    """The folder at or below path that holds a dataset of clips, or None.
+
+    Raises:
+      DataError: several do.
+    """
+    path = str(path).rstrip("/")
+    deeper = ("", "*", "*/*", "*/*/*")  # KIND/SETTINGS/VERSION
+    found = [f for pattern in deeper for f in tf.io.gfile.glob(os.path.join(path, pattern, INDEX))]
+    if len(found) > 1:
+        raise DataError(
+            f"--data={path}: holds several datasets; give one of\n  " + "\n  ".join(map(os.path.dirname, found))
+        )
+    return os.path.dirname(found[0]) if found else None
+
+
+class ClipFaces:
+    """Draws of faces from clips; memory is the index, eight bytes a clip.
+
+    Args:
+      folder: of the dataset.
+      size: side of the faces in pixels.
+      sampling: 'clip', every clip once an epoch, a random frame of it; 'identity', a random frame of a random clip of
+        a random person; 'frame', any frame as likely as any other. The last two draw with replacement.
+    """
+
+    def __init__(self, folder, size, sampling="clip"):
+        import tensorflow_datasets as tfds
+
+        self.size, self.sampling = size, sampling
+        builder = tfds.builder_from_directory(str(folder))
+        raw = tfds.decode.DeserializeMethod.RAW_BYTES
+        self.source = builder.as_data_source(split="train", deserialize_method=raw)
+        index = read_index(folder)
+        self.frames = index["frames"]
+        if len(self.frames) != len(self.source):
+            raise DataError(f"--data={folder}: {INDEX} is of other records; remove it and prepare again.")
+        if sampling == "identity":
+            self.by_person = np.argsort(index["identity"], kind="stable")
+            counts = np.bincount(index["identity"])
+            self.start, self.count = np.cumsum(counts) - counts, counts
+        if sampling == "frame":
+            self.ends = np.cumsum(self.frames, dtype=np.int64)
+
+    def __len__(self):
+        return len(self.frames)
+
+    def rows(self, batch, seed):
+        """``rows(step)``: int64 [batch, 2], clip and frame of every draw of a step; a pure function of (seed, step)."""
+        order = Order(len(self), batch, seed)
+
+        def rows(step):
+            random = np.random.Generator(np.random.Philox(key=[seed, 2**32 + int(step)]))  # Order's keys are epochs
+            if self.sampling == "frame":
+                at = random.integers(self.ends[-1], size=batch)
+                clip = np.searchsorted(self.ends, at, side="right")
+                return np.stack([clip, at - self.ends[clip] + self.frames[clip]], axis=1)
+            if self.sampling == "identity":
+                person = random.integers(len(self.count), size=batch)
+                clip = self.by_person[self.start[person] + random.integers(self.count[person])]
+            else:
+                clip = order.rows(step)
+            return np.stack([clip, random.integers(self.frames[clip])], axis=1)
+
+        return rows
+
+    def fetch(self, rows):
+        """int64 [n, 2] -> uint8 [n, size, size, 3]; a graph function for tf.data."""
+        records = tf.numpy_function(self._read, [rows[:, 0]], tf.string, stateful=False)
+        records.set_shape([None])
+        frames = tf.io.parse_example(records, {"frames": SPEC["frames"]})["frames"]
+        chosen = tf.gather(frames.values, frames.row_starts() + rows[:, 1])
+        shape = tf.TensorSpec([self.size, self.size, 3], tf.uint8)
+        return tf.map_fn(lambda data: decode_image(data, self.size), chosen, fn_output_signature=shape)
+
+    def _read(self, clips):
+        return np.array(self.source.__getitems__(clips.tolist()), dtype=object)
+
+    def head(self, count):
+        """uint8 [count, size, size, 3]: the middle frames of the first clips."""
+        clips = np.arange(min(count, len(self)))
+        return self.fetch(tf.constant(np.stack([clips, self.frames[clips] // 2], axis=1))).numpy()

@@ -1,0 +1,63 @@
+"""Where a run's faces are read from, whatever the source: ``len``, ``size``, ``rows``, ``fetch``, ``head``."""
+
+import numpy as np
+import tensorflow as tf
+
+from pcl_tf.data.cache import decoded_faces
+from pcl_tf.data.clips import ClipFaces, find_clips
+from pcl_tf.data.order import Order
+from pcl_tf.data.sources import open_source
+
+
+class ArrayFaces:
+    """Decoded faces, each drawn once an epoch.
+
+    Args:
+      array: uint8 [N, S, S, 3], often a memmap.
+    """
+
+    def __init__(self, array):
+        self.array, self.size = array, array.shape[1]
+
+    def __len__(self):
+        return len(self.array)
+
+    def rows(self, batch, seed):
+        """``rows(step)``: int64 [batch], the faces of a step."""
+        return Order(len(self), batch, seed).rows
+
+    def fetch(self, rows):
+        """int64 [n] -> uint8 [n, S, S, 3]; a graph function for tf.data."""
+        return tf.numpy_function(self._read, [rows], tf.uint8, stateful=False)
+
+    def _read(self, rows):
+        # Sorted reads are kinder to the disk when the array does not fit into memory.
+        ranks = np.argsort(rows)
+        out = np.empty((len(rows), *self.array.shape[1:]), np.uint8)
+        out[ranks] = self.array[rows[ranks]]
+        return out
+
+    def head(self, count):
+        """uint8 [count, S, S, 3]: the first faces."""
+        return np.array(self.array[:count])
+
+
+def open_faces(data, size, cache):
+    """The faces that a recipe asks for.
+
+    Args:
+      data: ConfigDict ``data`` of a recipe.
+      size: side of the faces in pixels.
+      cache: folder for decoded faces.
+
+    Returns:
+      ClipFaces for a dataset of pcl_tf.prepare, ArrayFaces for any other source.
+
+    Raises:
+      DataError: nothing there, or too much of it broken.
+    """
+    prepared = find_clips(data.source)
+    if prepared:
+        return ClipFaces(prepared, size, data.sampling)
+    source = open_source(data.source, data.synthetic_images, size)
+    return ArrayFaces(decoded_faces(source, size, cache, data.max_bad_share))

@@ -1,0 +1,34 @@
+"""Which faces a step sees: a pure function of (seed, step), so that resuming needs no iterator state."""
+
+import functools
+
+import numpy as np
+
+
+class Order:
+    """Which faces step t sees: epochs of shuffled indices, each face once an epoch.
+
+    Args:
+      count: number of faces.
+      batch: images a step.
+      seed: of the permutations.
+    """
+
+    def __init__(self, count, batch, seed):
+        self.count, self.batch, self.seed = count, batch, seed
+        # Batches are loaded by several threads, around an epoch's end for two epochs at once.
+        self._permutation = functools.lru_cache(maxsize=2)(self._shuffle)
+
+    def _shuffle(self, epoch):
+        return np.random.Generator(np.random.Philox(key=[self.seed, epoch])).permutation(self.count)
+
+    def rows(self, step):
+        """int64 [batch]: the faces of this step. Batches run across epoch ends, so none is short."""
+        position, out = int(step) * self.batch, []
+        missing = self.batch
+        while missing:
+            epoch, at = divmod(position, self.count)
+            part = self._permutation(epoch)[at : at + missing]
+            out.append(part)
+            position, missing = position + len(part), missing - len(part)
+        return np.concatenate(out)

@@ -1,0 +1,78 @@
+"""Which square of a picture is the face."""
+
+import threading
+
+import numpy as np
+
+from pcl_tf.data.images import resize
+from pcl_tf.preparation.frames import Broken
+
+_LARGEST = 640  # pixels of the longer side the detector sees: faces worth training on are found there, ten times faster
+_OF_THREAD = threading.local()
+_SMALLEST = 0.1  # a face's side, of the shorter side of the picture
+
+
+def centre(image, share=1.0):
+    """The central square: uint8 [H, W, 3] -> uint8 [S, S, 3], S = share of the shorter side."""
+    height, width = image.shape[:2]
+    side = max(1, round(share * min(height, width)))
+    top, left = (height - side) // 2, (width - side) // 2
+    return image[top : top + side, left : left + side]
+
+
+def detected(image, margin=1.5):
+    """The square around the largest face that is found.
+
+    Args:
+      image: uint8 [H, W, 3].
+      margin: side of the square, in sides of the detector's box; it is moved, and if need be made smaller, to lie
+        inside the picture.
+
+    Returns:
+      uint8 [S, S, 3], or None where no face is found.
+
+    Raises:
+      Broken: OpenCV is not installed.
+    """
+    cv2, cascade = _cascade()
+    height, width = image.shape[:2]
+    scale = min(1.0, _LARGEST / max(height, width))
+    gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    small = cv2.resize(gray, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else gray
+    least = max(24, round(_SMALLEST * min(small.shape)))
+    boxes = cascade.detectMultiScale(small, scaleFactor=1.1, minNeighbors=5, minSize=(least, least))
+    if not len(boxes):
+        return None
+    left, top, box, _ = boxes[np.argmax(boxes[:, 2])] / scale
+    side = min(round(margin * box), height, width)
+    row = int(np.clip(round(top + box / 2 - side / 2), 0, height - side))
+    column = int(np.clip(round(left + box / 2 - side / 2), 0, width - side))
+    return image[row : row + side, column : column + side]
+
+
+def _cascade():
+    """OpenCV and its frontal face detector (Viola and Jones), one for each thread: it keeps state while it works."""
+    try:
+        import cv2
+    except ImportError as error:
+        raise Broken("--detect needs OpenCV: pip install -r requirements-prepare.txt") from error
+    if not hasattr(_OF_THREAD, "cascade"):
+        cv2.setNumThreads(1)  # several pictures are worked on side by side
+        _OF_THREAD.cascade = cv2.CascadeClassifier(f"{cv2.data.haarcascades}haarcascade_frontalface_alt2.xml")
+    return cv2, _OF_THREAD.cascade
+
+
+def face(image, size, share=1.0, margin=0.0):
+    """The face of a picture at the size of the dataset.
+
+    Args:
+      image: uint8 [H, W, 3].
+      size: side in pixels of the result.
+      share: of the shorter side that the central square takes.
+      margin: detect the face, with this margin; 0 takes the centre.
+
+    Returns:
+      uint8 [size, size, 3], antialiased as everywhere in pcl_tf, or None where no face is found.
+    """
+    square = detected(image, margin) if margin else centre(image, share)
+    return None if square is None else resize(square[None], size)[0].numpy()

@@ -1,0 +1,66 @@
+"""Pictures out of videos and image files."""
+
+import io
+
+import av
+import tensorflow as tf
+
+from pcl_tf.data.headers import MAX_PIXELS
+
+
+class Broken(ValueError):
+    """A file that cannot be used, in a line."""
+
+
+def video_frames(path, fps):
+    """Frames of a video, at most fps of them a second: the first at or after every 1/fps seconds.
+
+    Args:
+      path: of the file, in any file system TensorFlow knows.
+      fps: frames a second of playing time; a slower video gives all it has.
+
+    Yields:
+      uint8 [H, W, 3].
+
+    Raises:
+      Broken: no video, or one whose data end or are wrong.
+    """
+    try:
+        with tf.io.gfile.GFile(path, "rb") if "://" in path else open(path, "rb") as f, av.open(f) as container:
+            if not container.streams.video:
+                raise Broken("no video stream in it")
+            stream = container.streams.video[0]
+            if stream.codec_context.width * stream.codec_context.height > MAX_PIXELS:
+                raise Broken(f"more than {MAX_PIXELS} pixels a frame")
+            stream.thread_type = "NONE"  # several videos are decoded side by side
+            began, due = None, 0.0
+            for frame in container.decode(stream):
+                if frame.time is None:
+                    continue
+                began = frame.time if began is None else began
+                # Clocks of videos are rational numbers: a frame due now may stand a rounding error before.
+                if frame.time - began < due - 1e-3:
+                    continue
+                due = (int((frame.time - began + 1e-3) * fps) + 1) / fps
+                yield frame.to_ndarray(format="rgb24")
+            if began is None:
+                raise Broken("no frame in it")
+    except (
+        av.error.FFmpegError,
+        OSError,
+        tf.errors.OpError,
+    ) as error:  # OSError: an empty file, one that may not be read
+        raise Broken(getattr(error, "strerror", None) or str(error).split("\n")[0]) from error
+
+
+def image_file(path):
+    """The bytes of an image file. Raises Broken: it cannot be read."""
+    try:
+        return tf.io.gfile.GFile(path, "rb").read()
+    except tf.errors.OpError as error:
+        raise Broken(str(error).split("\n")[0]) from error
+
+
+def as_file(data):
+    """Bytes as TFDS's image feature takes them when they are encoded already."""
+    return io.BytesIO(data)

@@ -1,0 +1,145 @@
+"""A whole preparation: list the units, do those that are not done, write the records."""
+
+import os
+import sys
+import threading
+
+import tensorflow as tf
+import tensorflow_datasets as tfds
+from tqdm import tqdm
+
+from pcl_tf.data.sources import DataError
+from pcl_tf.preparation import clips, units, work
+
+KINDS = {
+    "voxceleb": (units.voxceleb_units, clips.Voxceleb),
+    "videos": (units.video_units, clips.Videos),
+    "images": (units.image_units, clips.Images),
+}
+
+
+def prepare_clips(kind, manual_dir, data_dir, settings, workers=0, beam_options=None, max_broken_share=0.05):
+    """Turns a tree of videos or images into a dataset of clips. The same call goes on where one was stopped.
+
+    Args:
+      kind: 'voxceleb', 'videos' or 'images'.
+      manual_dir: the tree.
+      data_dir: TFDS's folder; the dataset is data_dir/KIND/SETTINGS/VERSION.
+      settings: ``Settings``.
+      workers: threads of the local runner; 0 is one a core.
+      beam_options: list of Beam's pipeline options; with any, Beam's runner writes the records as well.
+      max_broken_share: share of broken files above which nothing is written.
+
+    Returns:
+      (path of the dataset, dict of counts).
+
+    Raises:
+      DataError: nothing there, too much of it broken, or nothing whole.
+    """
+    list_units, make = KINDS[kind]
+    # Beside the dataset, whose name says the settings: other settings are other work.
+    folder = os.path.join(str(data_dir), f".{kind}-{settings.name}")
+    builder = make([], settings, folder, data_dir=str(data_dir))
+    path = str(builder.data_path)
+    counts = clips.finished(builder)
+    if counts is not None:
+        print(f"{path} is prepared already; remove it to prepare it again.", flush=True)
+        return path, counts
+    todo = list_units(manual_dir)
+    with _Progress(todo, folder):
+        if not beam_options:
+            _on_this_machine(todo, settings, folder, workers)
+        builder = make(todo, settings, folder, bool(beam_options), data_dir=str(data_dir))
+        if beam_options:
+            _build(builder, folder, beam_options)
+    broken = [row for unit in todo for row in work.clips(work.path_of(unit, folder))[1]]
+    _judge(broken, todo, max_broken_share)
+    if not beam_options:
+        _build(builder, folder)
+    counts = clips.finish(builder, sum(len(u.files) for u in todo), broken)
+    tf.io.gfile.rmtree(folder)
+    return path, counts
+
+
+def _on_this_machine(todo, settings, folder, workers):
+    """Beam's local runner does the units. It holds a shuffle in memory whole, so the records are not its business."""
+    import apache_beam as beam
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+    workers = workers or os.cpu_count()
+    # Threads: decoding and TensorFlow leave Python's lock, and a second process would load TensorFlow again.
+    options = PipelineOptions(
+        [
+            "--runner=DirectRunner",
+            f"--direct_num_workers={workers}",
+            "--direct_running_mode=multi_threading",
+        ]
+    )
+    with beam.Pipeline(options=options) as pipeline:
+        _ = (
+            pipeline
+            | beam.Create(todo)
+            | "spread" >> beam.Reshuffle()
+            | "prepare" >> beam.Map(lambda unit: work.prepare(unit, settings, folder))
+        )
+
+
+def _build(builder, folder, beam_options=None):
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+    options = PipelineOptions(beam_options) if beam_options else None
+    config = tfds.download.DownloadConfig(beam_options=options)
+    builder.download_and_prepare(download_dir=os.path.join(folder, "downloads"), download_config=config)
+
+
+def _judge(broken, todo, max_share):
+    files = sum(len(u.files) for u in todo)
+    if not broken:
+        return
+    share = len(broken) / files
+    first = "\n".join(f"  {name}: {why}" for name, why in broken[:5])
+    message = f"{len(broken)} of {files} files ({share:.1%}) are broken. The first:\n{first}"
+    if share > max_share or len(broken) == files:
+        raise DataError(f"{message}\nMend or remove them, or allow more with --max_broken_share.")
+    print(f"Left out: {message}\nAll are named in broken.txt beside the records.", file=sys.stderr, flush=True)
+
+
+class _Progress:
+    """A bar over the units that are done, whichever machine does them: it looks at what is there.
+
+    Args:
+      todo: list of ``Unit``.
+      folder: of their zips.
+      every: seconds between looks.
+    """
+
+    def __init__(self, todo, folder, every=1.0):
+        self.left = {work.path_of(u, folder) for u in todo}
+        self.bar = tqdm(total=len(todo), desc="preparing", unit="unit", file=sys.stderr, mininterval=1.0)
+        self.every, self.done = every, threading.Event()
+        self.thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self):
+        self._look()
+        self.bar.initial = self.bar.n  # what an earlier run did does not count for the speed
+        self.thread.start()
+        return self
+
+    def __exit__(self, *error):
+        self.done.set()
+        self.thread.join()
+        self._look()
+        self.bar.close()
+
+    def _watch(self):
+        while not self.done.wait(self.every):
+            self._look()
+
+    def _look(self):
+        here = set()
+        for folder in {os.path.dirname(p) for p in self.left}:
+            if tf.io.gfile.isdir(folder):
+                here.update(os.path.join(folder, n) for n in tf.io.gfile.listdir(folder))
+        found = self.left & here
+        self.left -= found
+        self.bar.update(len(found))

@@ -1,0 +1,121 @@
+"""One unit of work: its clips as JPEG in a zip, which appears when it is whole. What is there is not done again."""
+
+import dataclasses
+import io
+import os
+import zipfile
+
+import tensorflow as tf
+
+from pcl_tf.data.images import decode_upright
+from pcl_tf.preparation import crop
+from pcl_tf.preparation.frames import Broken, image_file, video_frames
+from pcl_tf.preparation.units import VIDEOS
+
+FRAMES_IN_CLIP = 512  # a longer video becomes several clips, so that no record grows beyond a few megabytes
+_JPEG_QUALITY = 95
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """How faces are cut out.
+
+    Attributes:
+      size: side of the faces in pixels.
+      fps: frames a second taken from videos.
+      share: of the shorter side that the central square takes.
+      margin: detect faces and cut them out with this margin; 0 takes the centre.
+    """
+
+    size: int = 64
+    fps: float = 6.0
+    share: float = 1.0
+    margin: float = 0.0
+
+    @property
+    def name(self):
+        """Names the dataset: 64px_6fps, 64px_6fps_centre0.8, 64px_6fps_detect1.5."""
+        how = f"_detect{self.margin:g}" if self.margin else f"_centre{self.share:g}" if self.share != 1 else ""
+        return f"{self.size}px_{self.fps:g}fps{how}"
+
+
+def path_of(unit, folder):
+    """Where the zip of a unit is, or will be."""
+    return os.path.join(str(folder), unit.stamp[:2], f"{unit.stamp}.zip")
+
+
+def prepare(unit, settings, folder):
+    """Does a unit, unless it is done.
+
+    Args:
+      unit: ``Unit``.
+      settings: ``Settings``.
+      folder: of the zips, in any file system TensorFlow knows.
+
+    Returns:
+      path of the zip: CLIP/000000.jpg .., and where files were broken broken.txt, name and reason a line.
+    """
+    path = path_of(unit, folder)
+    if tf.io.gfile.exists(path):
+        return path
+    held, broken = io.BytesIO(), []
+    with zipfile.ZipFile(held, "w", zipfile.ZIP_STORED) as z:
+        for file, name in unit.files:
+            try:
+                # A clip is broken or whole: nothing of it is written before its end is reached.
+                for entry, data in [*_faces(file, name, settings)]:
+                    z.writestr(entry, data)
+            except Broken as error:
+                broken.append(f"{name}\t{error}\n")
+        if broken:
+            z.writestr("broken.txt", "".join(broken))
+    tf.io.gfile.makedirs(os.path.dirname(path))
+    aside = f"{path}.{os.getpid()}.part"
+    with tf.io.gfile.GFile(aside, "wb") as f:
+        f.write(held.getvalue())
+    tf.io.gfile.rename(aside, path, overwrite=True)
+    return path
+
+
+def _faces(file, name, settings):
+    """(entry of the zip, JPEG) of one file."""
+    stem = name.rsplit(".", 1)[0]
+    found = 0
+    if name.lower().endswith(VIDEOS):
+        pictures = video_frames(file, settings.fps)
+    else:
+        pictures = [_decoded(file)]
+        stem = name  # a.jpg and a.png are two clips
+    for picture in pictures:
+        face = crop.face(picture, settings.size, settings.share, settings.margin)
+        if face is not None:
+            part = f"+{found // FRAMES_IN_CLIP}" if found >= FRAMES_IN_CLIP else ""
+            yield (
+                f"{stem}{part}/{found:06}.jpg",
+                tf.io.encode_jpeg(face, quality=_JPEG_QUALITY, chroma_downsampling=False).numpy(),
+            )
+            found += 1
+    if not found:
+        raise Broken("no face found")
+
+
+_upright = tf.function(decode_upright, input_signature=[tf.TensorSpec([], tf.string)])
+
+
+def _decoded(file):
+    try:
+        return _upright(image_file(file)).numpy()
+    except tf.errors.OpError as error:
+        raise Broken(error.message.split("\n")[0][:200]) from error
+
+
+def clips(path):
+    """What a zip holds: ((clip, list of JPEG), ...), and [(file, why it is broken), ...]."""
+    with tf.io.gfile.GFile(path, "rb") as f, zipfile.ZipFile(io.BytesIO(f.read())) as z:
+        found, broken = {}, []
+        for entry in z.namelist():
+            if entry == "broken.txt":
+                broken = [tuple(line.split("\t")) for line in z.read(entry).decode().splitlines()]
+            else:
+                found.setdefault(entry.rsplit("/", 1)[0], []).append(z.read(entry))
+    return list(found.items()), broken

@@ -1,0 +1,72 @@
+"""Turns a corpus as it is handed out into a dataset that training or probes read.
+
+  python -m pcl_tf.prepare voxceleb --manual_dir=VOXCELEB --data_dir=DATA
+  python -m pcl_tf.prepare videos --manual_dir=DIR --data_dir=DATA --fps=2 --detect
+  python -m pcl_tf.prepare images --manual_dir=DIR --data_dir=DATA --detect
+  python -m pcl_tf.prepare voxceleb --manual_dir=gs://.. --data_dir=gs://.. --beam_pipeline_options=runner=DataflowRunner,project=..
+
+What is done is kept: the same command goes on where one was stopped. Broken files are left out, counted, and named in
+broken.txt beside the records. Needs requirements-prepare.txt. Exit codes: 0 done; 2 a flag, or what it names, is
+wrong; 4 the disk is full; 130 and 143 stopped by Ctrl-C and SIGTERM.
+"""
+
+import os
+import signal
+import sys
+
+from absl import app, flags, logging
+
+from pcl_tf.console import explained, quiet, refuse
+from pcl_tf.recipe import parse_flags
+
+SOURCES = ("voxceleb", "videos", "images")
+
+_MANUAL = flags.DEFINE_string("manual_dir", None, "Folder of the corpus as it was handed out.", required=True)
+_DATA = flags.DEFINE_string("data_dir", None, "Folder the dataset is written below.", required=True)
+_SIZE = flags.DEFINE_integer("size", 64, "Side of the faces in pixels.", lower_bound=16)
+_FPS = flags.DEFINE_float("fps", 6.0, "Frames a second taken from videos (section 4.1: 6).", lower_bound=0.01)
+_SHARE = flags.DEFINE_float(
+    "centre", 1.0, "Side of the central square, of the frame's shorter side.", lower_bound=0.05, upper_bound=1.0
+)
+_DETECT = flags.DEFINE_bool("detect", False, "Cut out the largest face found instead of the centre.")
+_MARGIN = flags.DEFINE_float("margin", 1.5, "With --detect: side of the cut, in sides of the found box.", lower_bound=1)
+_WORKERS = flags.DEFINE_integer("workers", 0, "Threads on this machine; 0 is one a core.", lower_bound=0)
+_BEAM = flags.DEFINE_list(
+    "beam_pipeline_options", [], "Beam's options as key=value, for a cluster: runner=FlinkRunner,flink_master=.."
+)
+_BROKEN = flags.DEFINE_float("max_broken_share", 0.05, "Share of broken files above which nothing is written.")
+
+
+def main(argv):
+    quiet(logging.ERROR)  # TFDS warns of every dataset that is not among its own
+    if len(argv) != 2 or argv[1] not in SOURCES:
+        refuse(f"give one of {', '.join(SOURCES)} as the first argument; see --help.")
+    try:
+        import apache_beam  # noqa: F401
+        import av  # noqa: F401
+    except ImportError as error:
+        refuse(f"{error.name} is not installed: pip install -r requirements-prepare.txt")
+    from pcl_tf.data.sources import DataError
+    from pcl_tf.preparation.run import prepare_clips
+    from pcl_tf.preparation.work import Settings
+
+    settings = Settings(_SIZE.value, _FPS.value, _SHARE.value, _MARGIN.value if _DETECT.value else 0.0)
+    options = [f"--{option}" for option in _BEAM.value]
+    with explained(_DATA.value, (DataError, PermissionError)):
+        path, counts = prepare_clips(
+            argv[1], _MANUAL.value, _DATA.value, settings, _WORKERS.value, options, _BROKEN.value
+        )
+    print(", ".join(f"{value} {key}" for key, value in counts.items()))
+    print(f"\n{path} holds them. Next:\n  python -m pcl_tf.train --recipe=vox64 --data={path} --workdir=runs/vox64")
+
+
+def _stop(number, _):
+    # At once: threads of the runner would go on for a while, and whatever is written appears whole or not at all.
+    print("\nStopped. What is done is kept; the same command goes on.", file=sys.stderr, flush=True)
+    os._exit(128 + number)
+
+
+if __name__ == "__main__":
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)
+    app.run(main, flags_parser=parse_flags)

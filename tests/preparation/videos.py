@@ -1,0 +1,28 @@
+"""Real videos for the tests."""
+
+import av
+import numpy as np
+
+from pcl_tf.data.synthetic import render, sample_labels
+
+
+def write_video(path, frames, rate=25, codec="libx264"):
+    """Writes uint8 [T, H, W, 3] as a video of ``rate`` frames a second."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream(codec, rate=rate)
+        stream.height, stream.width = frames.shape[1:3]
+        stream.pix_fmt, stream.options, stream.bit_rate = "yuv420p", {"crf": "12"}, 4_000_000
+        for frame in frames:
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        out.mux(stream.encode())
+
+
+def ramp(count, side=32):
+    """Frames whose gray value is their number times four."""
+    return np.broadcast_to(4 * np.arange(count, dtype=np.uint8)[:, None, None, None], (count, side, side, 3))
+
+
+def faces(count, side, seed=0):
+    """A rendered face, the same in every frame."""
+    return np.repeat(render(sample_labels(1, seed), side), count, axis=0)
