@@ -86,15 +86,12 @@ def _faces(file, name, settings):
     else:
         pictures = [_decoded(file)]
         stem = name  # a.jpg and a.png are two clips
-    for picture in pictures:
-        face = crop.face(picture, settings.size, settings.share, settings.margin)
-        if face is not None:
-            part = f"+{found // FRAMES_IN_CLIP}" if found >= FRAMES_IN_CLIP else ""
-            yield (
-                f"{stem}{part}/{found:06}.jpg",
-                tf.io.encode_jpeg(face, quality=_JPEG_QUALITY, chroma_downsampling=False).numpy(),
-            )
-            found += 1
+    squares = (crop.square(picture, settings.share, settings.margin) for picture in pictures)
+    for face in crop.resized((s for s in squares if s is not None), settings.size):
+        part = f"+{found // FRAMES_IN_CLIP}" if found >= FRAMES_IN_CLIP else ""
+        data = tf.io.encode_jpeg(face, quality=_JPEG_QUALITY, chroma_downsampling=False).numpy()
+        yield f"{stem}{part}/{found:06}.jpg", data
+        found += 1
     if not found:
         raise Broken("no face found")
 

@@ -9,10 +9,8 @@ import time
 import numpy as np
 import tensorflow as tf
 
-from pcl_tf.data.cache import decoded_faces
-from pcl_tf.data.faces import ArrayFaces
+from pcl_tf.data.faces import ArrayFaces, open_faces
 from pcl_tf.data.pipeline import batches
-from pcl_tf.data.sources import open_source
 from pcl_tf.losses.face_contrast import face_logits, first_is_right
 from pcl_tf.losses.negatives import mixing_draw
 from pcl_tf.methods.build import build_method, images_per_step
@@ -24,25 +22,42 @@ def peak_memory():
 
 
 def pipeline(recipe, seconds=5.0):
-    """Images a second of decoding (generated faces, once a run) and of the batches every step waits for.
+    """Images a second of opening the faces (where decoding them is once a run) and of the batches every step waits for.
+
+    Args:
+      recipe: resolved recipe; without a data.source 1024 faces are generated.
+      seconds: how long batches are read.
 
     Returns:
-      dict: 'first_epoch_images_per_second' (rendered or read, decoded, resized, cached),
-      'pipeline_images_per_second' (shuffled batches from the cache).
+      dict: 'first_epoch_images_per_second' (rendered or read, decoded, resized, cached; not for datasets of clips),
+      'pipeline_images_per_second', and 'memory_growth_mb' of the second half of the reading.
     """
+    data = recipe.data.copy_and_resolve_references()
+    if not data.source:
+        data.source, data.synthetic_images = "synthetic", 1024
+    result, count, held = {}, 0, None
     with tempfile.TemporaryDirectory() as cache:
         began = time.perf_counter()
-        source = open_source(recipe.data.source or "synthetic", 1024, recipe.image_size)
-        faces = ArrayFaces(decoded_faces(source, recipe.image_size, cache))
-        decoding = len(faces) / (time.perf_counter() - began)
+        faces = open_faces(data, recipe.image_size, cache)
+        if isinstance(faces, ArrayFaces):
+            result["first_epoch_images_per_second"] = len(faces) / (time.perf_counter() - began)
         batch = images_per_step(recipe)
-        count, began = 0, time.perf_counter()
-        for _ in batches(faces, batch, recipe.seed, 0, 10**9):
+        read = iter(batches(faces, batch, recipe.seed, 0, 10**9))
+        next(read)
+        began = time.perf_counter()
+        while (passed := time.perf_counter() - began) < seconds:
+            if passed > seconds / 2 and held is None:
+                held = _resident()
+            next(read)
             count += batch
-            if time.perf_counter() - began > seconds:
-                break
         rate = count / (time.perf_counter() - began)
-    return {"first_epoch_images_per_second": decoding, "pipeline_images_per_second": rate}
+    return {**result, "pipeline_images_per_second": rate, "memory_growth_mb": _resident() - held}
+
+
+def _resident():
+    """Resident set of this process now, in MB."""
+    with open("/proc/self/statm") as f:
+        return int(f.read().split()[1]) * resource.getpagesize() / 2**20
 
 
 def training_step(recipe, precision, steps):

@@ -20,5 +20,5 @@ def test_materialised_negatives_are_those_of_the_gram_matrix():
 def test_pipeline_rates_are_measured():
     recipe = recipes.resolve(vox64.get_config("smoke"))
     rates = measure.pipeline(recipe, seconds=0.2)
-    assert set(rates) == {"first_epoch_images_per_second", "pipeline_images_per_second"}
+    assert set(rates) == {"first_epoch_images_per_second", "pipeline_images_per_second", "memory_growth_mb"}
     assert all(rate > 0 for rate in rates.values())
