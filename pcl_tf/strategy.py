@@ -4,7 +4,7 @@ import os
 
 import tensorflow as tf
 
-STRATEGIES = ("auto", "one", "mirrored")
+STRATEGIES = ("auto", "one", "mirrored", "multiworker")
 
 
 def make_strategy(name="auto"):
@@ -12,8 +12,8 @@ def make_strategy(name="auto"):
 
     Args:
       name: 'one' device; 'mirrored' over all GPUs, or over the logical CPUs where there is
-        none (set PCL_LOGICAL_CPUS=2 to try two replicas without a GPU); 'auto', mirrored
-        from two GPUs on.
+        none (set PCL_LOGICAL_CPUS=2 to try two replicas without a GPU); 'multiworker' over
+        the machines of TF_CONFIG, waiting for all of them; 'auto', mirrored from two GPUs on.
 
     Returns:
       tf.distribute.Strategy.
@@ -23,6 +23,8 @@ def make_strategy(name="auto"):
     """
     if name not in STRATEGIES:
         raise ValueError(f"--strategy={name}: not one of {', '.join(STRATEGIES)}.")
+    if name == "multiworker":
+        return tf.distribute.MultiWorkerMirroredStrategy()
     _split_cpu()
     gpus = tf.config.list_physical_devices("GPU")
     for gpu in gpus:
@@ -31,6 +33,35 @@ def make_strategy(name="auto"):
         devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
         return tf.distribute.MirroredStrategy([d.name for d in devices])
     return tf.distribute.get_strategy()  # the default: one device, no overhead
+
+
+def spans_machines(strategy=None):
+    """Whether a strategy, by default the one at hand, spans machines."""
+    return isinstance(strategy or tf.distribute.get_strategy(), tf.distribute.MultiWorkerMirroredStrategy)
+
+
+def together(strategy, value):
+    """The largest of a number over all machines; each waits until all have called it.
+
+    Args:
+      strategy: tf.distribute.Strategy.
+      value: number of this machine.
+
+    Returns:
+      float.
+    """
+    if not spans_machines(strategy):
+        return float(value)
+
+    @tf.function
+    def largest(x):
+        def one():
+            context = tf.distribute.get_replica_context()
+            return tf.reduce_max(context.all_gather(tf.reshape(x, [1]), axis=0))
+
+        return strategy.experimental_local_results(strategy.run(one))[0]
+
+    return float(largest(tf.constant(float(value), tf.float32)))
 
 
 def _split_cpu():

@@ -5,7 +5,7 @@
   python -m pcl_tf.train --recipe=vox64:smoke --workdir=/tmp/smoke --recipe.batch_size=64
 
 The same command on the same workdir resumes. Exit codes: 0 finished; 2 a flag, the recipe, the data
-or the workdir is wrong; 3 a loss became NaN or infinite; 4 the disk is full; 130 and 143 saved and stopped by Ctrl-C and SIGTERM.
+or the workdir is wrong; 3 a loss became NaN or infinite; 4 the disk is full; 5 other machines of a run are missing; 130 and 143 saved and stopped by Ctrl-C and SIGTERM.
 """
 
 import signal
@@ -34,22 +34,31 @@ _PRECISION = flags.DEFINE_enum("precision", "float32", PRECISIONS, "Arithmetic o
 _STRATEGY = flags.DEFINE_enum(
     "strategy",
     "auto",
-    ("auto", "one", "mirrored"),
-    "Devices: auto uses all GPUs, one uses one, mirrored forces copies.",
+    ("auto", "one", "mirrored", "multiworker"),
+    "Devices: auto uses all GPUs, one uses one, mirrored forces copies, multiworker the machines of TF_CONFIG.",
+)
+_JOIN_TIMEOUT = flags.DEFINE_float(
+    "join_timeout", 600.0, "With multiworker: seconds to wait for the other machines.", lower_bound=1.0
 )
 _DETERMINISTIC = flags.DEFINE_bool("deterministic", False, "Bit-for-bit repeatable operations, somewhat slower.")
 
 
 def _prepare():
-    """Reads the flags into (recipe, strategy). Raises RecipeError and ValueError."""
+    """Reads the flags into (recipe, strategy, cluster). Raises RecipeError, ClusterError and ValueError."""
+    from pcl_tf import cluster as clusters
     from pcl_tf import recipe as recipes
     from pcl_tf.strategy import make_strategy
 
-    strategy = make_strategy(_STRATEGY.value)
+    if _STRATEGY.value == "multiworker":
+        cluster = clusters.from_environment()
+        with clusters.joining(cluster, _JOIN_TIMEOUT.value):
+            strategy = make_strategy(_STRATEGY.value)
+    else:
+        cluster, strategy = clusters.Cluster(), make_strategy(_STRATEGY.value)
     recipe = _RECIPE.value
     if _DATA.value:
         recipe.data.source = _DATA.value
-    return recipes.resolve(recipe, strategy.num_replicas_in_sync), strategy
+    return recipes.resolve(recipe, strategy.num_replicas_in_sync), strategy, cluster
 
 
 def main(argv):
@@ -62,26 +71,30 @@ def main(argv):
     ):
         if not value:
             refuse(f"--{flag} is needed, for instance --{flag}={example}")
+    from pcl_tf.cluster import begin_again
     from pcl_tf.data.sources import VOXCELEB_HELP, DataError
     from pcl_tf.training.callbacks import NotFinite
-    from pcl_tf.training.loop import Interrupted, run
+    from pcl_tf.training.loop import Interrupted, Lost, run
     from pcl_tf.training.workdir import Workdir, WorkdirError
 
     with explained(_WORKDIR.value, (ValueError,)):  # RecipeError among them
-        recipe, strategy = _prepare()
+        recipe, strategy, cluster = _prepare()
     try:
         with explained(_WORKDIR.value, (DataError, WorkdirError)):
             if not recipe.data.source:
                 raise DataError(VOXCELEB_HELP)
-            workdir = Workdir(_WORKDIR.value, recipe)
-            run(recipe, workdir, strategy, _PRECISION.value, _DETERMINISTIC.value)
+            workdir = Workdir(_WORKDIR.value, recipe, cluster.writer)
+            run(recipe, workdir, strategy, _PRECISION.value, _DETERMINISTIC.value, cluster)
     except NotFinite as error:
         refuse(f"{error} The last good checkpoint is kept in {workdir / 'checkpoints'}.", 3)
+    except Lost as lost:
+        begin_again(*lost.args)
     except Interrupted as stopped:
         number, step = stopped.args
         print(f"Saved at step {step}; the same command resumes.", flush=True)
         return 128 + number
-    _next_commands(workdir)
+    if cluster.writer:
+        _next_commands(workdir)
     return 0
 
 

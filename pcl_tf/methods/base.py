@@ -1,10 +1,12 @@
 """What self-supervised methods share: the step, its seed, differentiation part by part, the optimiser."""
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from pcl_tf.losses.gather import mean_over_replicas
 from pcl_tf.seeds import replica_draws
+from pcl_tf.strategy import spans_machines
 
 
 class Method(keras.Model):
@@ -25,6 +27,7 @@ class Method(keras.Model):
     """
 
     decoder = None
+    asked_to_stop = None  # () -> bool, on this machine; over several machines logs['stop'] says whether any was asked
 
     def __init__(self, encoder, face_head, method, batch_size, replicas, seed, coupled_decay, precision, name):
         super().__init__(name=name, dtype=precision)
@@ -44,6 +47,9 @@ class Method(keras.Model):
             autocast=False,
         )
 
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        """Nothing: a method is built. Keras would take a mean of a batch over the machines, and images have no mean."""
+
     def call(self, images, training=False):
         """float [N, S, S, 3] in [0, 1] -> dict of 'face_aware', 'face', 'pose'."""
         return self.encoder(images, training=training)
@@ -57,13 +63,24 @@ class Method(keras.Model):
         Returns:
           dict of float32 scalars, the same on every replica.
         """
+        mine = self.images_a_step() // self.replicas  # a data set spread over machines forgets it
+        images = tf.ensure_shape(images, [mine, *images.shape[1:]])
         images = tf.cast(images, tf.float32) / 255.0
         logs = self.update(images, replica_draws(self.seed, self.step.value))
         logs = {k: mean_over_replicas(tf.cast(v, tf.float32)) for k, v in logs.items()}
         self.after(logs)
         self.step.assign(self.step.value + 1)
         logs["learning_rate"] = tf.cast(tf.convert_to_tensor(self.optimizer.learning_rate), tf.float32)
+        if spans_machines():
+            if self.asked_to_stop:
+                asked = tf.numpy_function(lambda: np.float32(self.asked_to_stop()), [], tf.float32)
+                logs["stop"] = mean_over_replicas(tf.ensure_shape(asked, []))
+            logs = {k: v[None] for k, v in logs.items()}  # Keras averages over machines along an axis
         return logs
+
+    def images_a_step(self):
+        """Images of the global batch that one step consumes."""
+        return self.batch_size
 
     def update(self, images, draws):
         """Updates the weights: float32 images [n, S, S, 3] in [0, 1], ``Draws`` -> dict of scalars."""

@@ -100,6 +100,10 @@ class PCL(Method):
             parts.append(("pose", m.pose_batch, pose))
         return parts, alpha
 
+    def images_a_step(self):
+        """Alternating: every part has images of its own."""
+        return self.batch_size if self.method.updates == "joint" else sum(count for _, count, _ in self._parts()[0])
+
     def update(self, images, draws):
         """Eq. 7. Joint: images are the batch. Alternating: those of the pdd, face and pose part, one after another."""
         return self._joint(images, draws) if self.method.updates == "joint" else self._alternate(images, draws)

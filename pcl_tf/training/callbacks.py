@@ -112,6 +112,9 @@ class Save(keras.callbacks.Callback):
 class StopOnSignal(keras.callbacks.Callback):
     """SIGTERM and Ctrl-C end the run after the step at hand; a second Ctrl-C ends it at once.
 
+    Over several machines all stop after the same step, whichever was asked. First in the list: takes 'stop' out of the
+    logs.
+
     Attributes:
       received: the signal's number, or None.
     """
@@ -129,7 +132,11 @@ class StopOnSignal(keras.callbacks.Callback):
         print(f"\n{signal.Signals(number).name}: saving after this step ...", flush=True)
 
     def on_train_batch_end(self, batch, logs=None):
-        if self.received:
+        if "stop" in logs:
+            if logs.pop("stop") > 0:
+                self.received = self.received or signal.SIGTERM
+                self.model.stop_training = True
+        elif self.received:
             self.model.stop_training = True
 
 

@@ -8,8 +8,10 @@ import time
 import tensorflow as tf
 
 from pcl_tf import recipe as recipes
+from pcl_tf.cluster import Cluster
 from pcl_tf.data.faces import open_faces
 from pcl_tf.data.pipeline import batches
+from pcl_tf.data.sources import DataError
 from pcl_tf.evaluation import generated
 from pcl_tf.files import write_atomically
 from pcl_tf.methods.build import build_encoder, build_method, images_per_step
@@ -17,16 +19,32 @@ from pcl_tf.networks.backbones import FIXED_SIZE
 from pcl_tf.seeds import seed_everything
 from pcl_tf.serving.export import save_backbone, save_export, save_onnx
 from pcl_tf.serving.server_files import write_server_files
+from pcl_tf.strategy import spans_machines, together
 from pcl_tf.training import callbacks as cb
 from pcl_tf.training.checkpoints import Checkpoints
 from pcl_tf.training.watch import Watcher, embedder
+
+ALONE = Cluster()
+# What TensorFlow raises on the machines that are left when one is gone.
+PEER_ERRORS = (
+    tf.errors.UnavailableError,
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+    tf.errors.DeadlineExceededError,
+    tf.errors.FailedPreconditionError,
+    tf.errors.InternalError,
+)
+
+
+class Lost(Exception):
+    """Another machine of the run is gone. Args: TensorFlow's error, step of the newest checkpoint or None."""
 
 
 class Interrupted(Exception):
     """A signal ended the run after its state was saved. Args: number of the signal, step."""
 
 
-def run(recipe, workdir, strategy, precision, deterministic=False):
+def run(recipe, workdir, strategy, precision, deterministic=False, cluster=ALONE):
     """Trains from where the workdir stands to the recipe's last step, then exports.
 
     Args:
@@ -35,42 +53,57 @@ def run(recipe, workdir, strategy, precision, deterministic=False):
       strategy: tf.distribute.Strategy.
       precision: dtype policy name.
       deterministic: whether operations repeat bit for bit, at some cost in speed.
+      cluster: ``Cluster`` of the strategy; one of its machines writes, all read the same workdir.
 
     Returns:
-      dict, what ``result.json`` says.
+      dict, what ``result.json`` says; None on a machine that does not write.
 
     Raises:
-      NotFinite, DataError, Interrupted.
+      NotFinite, DataError, Interrupted, Lost.
     """
     seed_everything(recipe.seed, deterministic)
-    faces = open_faces(recipe.data, recipe.image_size, recipe.data.cache or workdir / "cache")
+    faces = _shared_faces(recipe, workdir, strategy, cluster)
     replicas = strategy.num_replicas_in_sync
     with strategy.scope():
         model = build_method(recipe, precision, replicas)
-    untrained = _probe(recipe, model)  # before anything is restored: the same network on every resume
+    untrained = (
+        _probe(recipe, model) if cluster.writer else None
+    )  # before anything is restored: the same network on every resume
 
     checkpoints = Checkpoints(model, workdir / "checkpoints", recipe.checkpoint.keep)
     step = checkpoints.restore()
+    if together(strategy, -1 if step is None else step) != (-1 if step is None else step):
+        raise DataError(
+            f"--workdir={workdir.path}: the machines do not see the same checkpoints; it must be on a file system all share."
+        )
     print(f"training on {len(faces)} faces" if step is None else f"resuming at step {step}", flush=True)
     step = step or 0
-    writer = tf.summary.create_file_writer(str(workdir / "logs"))
-    watcher = Watcher(model, writer, faces, workdir.path, recipe.watch.labelled)
-    stop, scalars = cb.StopOnSignal(), cb.Scalars(writer, recipe.watch.log_every, images_per_step(recipe))
-    save = cb.Save(checkpoints, recipe.checkpoint.every)
-    began, first = time.perf_counter(), step
+    stop = cb.StopOnSignal()
+    model.asked_to_stop = lambda: stop.received is not None
     # Checked before saved: a state that produced NaN never replaces a good one.
-    _fit(
-        model,
-        strategy,
-        recipe,
-        faces,
-        step,
-        [cb.StopOnNotFinite(), scalars, save, cb.Every(recipe.watch.images_every, watcher), stop],
-    )
+    callbacks = [stop, cb.StopOnNotFinite()]
+    if cluster.writer:
+        writer = tf.summary.create_file_writer(str(workdir / "logs"))
+        watcher = Watcher(model, writer, faces, workdir.path, recipe.watch.labelled)
+        scalars = cb.Scalars(writer, recipe.watch.log_every, images_per_step(recipe))
+        save = cb.Save(checkpoints, recipe.checkpoint.every)
+        callbacks += [scalars, save, cb.Every(recipe.watch.images_every, watcher)]
+    began, first = time.perf_counter(), step
+    try:
+        _fit(model, strategy, recipe, faces, step, callbacks, cluster)
+    except PEER_ERRORS as error:
+        if not spans_machines(strategy):
+            raise
+        raise Lost(error, checkpoints.step) from error
     step = int(model.step.numpy())
-    save.save()
+    if cluster.writer:
+        save.save()
     if stop.received:
+        together(strategy, 0)  # saved: now all may go
         raise Interrupted(stop.received, step)
+    if not cluster.writer:
+        together(strategy, 0)
+        return None
     seconds = time.perf_counter() - began
 
     print(f"exporting step {step}", flush=True)
@@ -93,7 +126,21 @@ def run(recipe, workdir, strategy, precision, deterministic=False):
         result["generated_faces"] = rows
         print(generated.table(rows), flush=True)
     write_atomically(workdir / "result.json", json.dumps(result, indent=1, sort_keys=True) + "\n")
+    together(strategy, 0)
     return result
+
+
+def _shared_faces(recipe, workdir, strategy, cluster):
+    """The faces; over several machines the writer decodes them and the others wait for what it made."""
+    cache = recipe.data.cache or workdir / "cache"
+    if not cluster.writer:
+        together(strategy, 0)
+    faces = open_faces(recipe.data, recipe.image_size, cache)
+    if cluster.writer:
+        together(strategy, 0)
+    if together(strategy, len(faces)) != len(faces):
+        raise DataError(f"--data={recipe.data.source}: the machines do not see the same number of faces.")
+    return faces
 
 
 def _probe(recipe, model):
@@ -102,7 +149,7 @@ def _probe(recipe, model):
     return generated.measure(embedder(model), recipe.image_size)
 
 
-def _fit(model, strategy, recipe, faces, step, callbacks):
+def _fit(model, strategy, recipe, faces, step, callbacks, cluster):
     """model.fit in recipe epochs; the first is cut short where a run resumes inside one."""
     length = recipe.epoch_steps
     while step < recipe.total_steps and not model.stop_training:
@@ -110,17 +157,33 @@ def _fit(model, strategy, recipe, faces, step, callbacks):
         epoch = step // length
         # Whole epochs go to fit in one call; a partial one by itself.
         epochs = (recipe.total_steps - step) // length if steps == length else 1
-        data = batches(faces, images_per_step(recipe), recipe.seed, step, step + steps * epochs)
         model.fit(
-            strategy.experimental_distribute_dataset(data) if strategy.num_replicas_in_sync > 1 else data,
+            _distributed(strategy, recipe, faces, step, step + steps * epochs),
             initial_epoch=epoch,
             epochs=epoch + epochs,
             steps_per_epoch=steps,
             callbacks=callbacks,
             shuffle=False,
-            verbose=1 if sys.stdout.isatty() else 2,  # a bar for people, a line an epoch for files
+            # A bar for people, a line an epoch for files, nothing from machines that only help.
+            verbose=0 if not cluster.writer else 1 if sys.stdout.isatty() else 2,
         )
         step = int(model.step.numpy())
+
+
+def _distributed(strategy, recipe, faces, first, last):
+    """Batches of steps first .. last - 1; every machine reads its part, every replica gets its own."""
+    if strategy.num_replicas_in_sync == 1:
+        return batches(faces, images_per_step(recipe), recipe.seed, first, last)
+
+    def of_machine(context):
+        part = (context.input_pipeline_id, context.num_input_pipelines)
+        data = batches(faces, images_per_step(recipe), recipe.seed, first, last, part)
+        replicas = context.num_replicas_in_sync // context.num_input_pipelines
+        if replicas == 1:
+            return data
+        return data.map(lambda x: tf.reshape(x, [replicas, -1, *x.shape[1:]])).unbatch()
+
+    return strategy.distribute_datasets_from_function(of_machine)
 
 
 def export_run(recipe, workdir, trained, step, image_size=None, version=None, keep=None, onnx=False):

@@ -18,13 +18,30 @@ class Workdir:
     Args:
       path: the folder; made if it is not there.
       recipe: resolved recipe of this run.
+      writer: whether this process writes; the other machines of a run only read.
 
     Raises:
       WorkdirError: another process holds it, or another recipe made it.
     """
 
-    def __init__(self, path, recipe):
+    def __init__(self, path, recipe, writer=True):
         self.path = pathlib.Path(path)
+        if writer:
+            self._lock_it()
+        written = self.path / "recipe.json"
+        if written.exists():
+            changed = recipes.differences(recipe, recipes.load(written))
+            if changed:
+                raise WorkdirError(
+                    f"--workdir={path} was made by another recipe:\n  "
+                    + "\n  ".join(changed)
+                    + "\nGive another --workdir, or the values it was made with."
+                )
+        if writer:
+            write_atomically(written, recipes.to_json(recipe))
+
+    def _lock_it(self):
+        path = self.path
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             self._lock = open(self.path / ".lock", "a+")
@@ -41,16 +58,6 @@ class Workdir:
         self._lock.truncate(0)
         self._lock.write(f"{os.getpid()}\n")
         self._lock.flush()
-        written = self.path / "recipe.json"
-        if written.exists():
-            changed = recipes.differences(recipe, recipes.load(written))
-            if changed:
-                raise WorkdirError(
-                    f"--workdir={path} was made by another recipe:\n  "
-                    + "\n  ".join(changed)
-                    + "\nGive another --workdir, or the values it was made with."
-                )
-        write_atomically(written, recipes.to_json(recipe))
 
     def __truediv__(self, name):
         return self.path / name

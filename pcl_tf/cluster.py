@@ -1,0 +1,123 @@
+"""The machines of a run: who they are, waiting for them, and going on after one was lost."""
+
+import contextlib
+import dataclasses
+import json
+import os
+import socket
+import sys
+import threading
+
+MISSING = 5  # exit code: other machines did not come, or were lost again and again
+_RESTARTS = "PCL_RESTARTS"  # how often this command began again, and at which step it last did
+_MOST_RESTARTS = 10  # without a new step in between
+
+
+class ClusterError(ValueError):
+    """What is wrong with TF_CONFIG."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Cluster:
+    """The machines of a run.
+
+    Attributes:
+      members: host:port of each, the chief first.
+      index: which of them this process is.
+    """
+
+    members: tuple = ("",)
+    index: int = 0
+
+    @property
+    def writer(self):
+        """Whether this process writes logs, checkpoints and exports."""
+        return self.index == 0
+
+
+def from_environment():
+    """Reads TF_CONFIG, as Kubernetes' TFJob, Slurm scripts and TensorFlow's own guides set it.
+
+    Returns:
+      Cluster.
+
+    Raises:
+      ClusterError: it is missing or says something else.
+    """
+    text = os.environ.get("TF_CONFIG", "")
+    example = '{"cluster": {"worker": ["host1:2222", "host2:2222"]}, "task": {"type": "worker", "index": 0}}'
+    try:
+        config = json.loads(text)
+        by_type = config["cluster"]
+        kind, index = config["task"]["type"], int(config["task"]["index"])
+        chief, workers = by_type.get("chief", []), by_type.get("worker", [])
+        members = (*chief, *workers)
+        index += len(chief) if kind == "worker" else 0
+        if kind not in ("chief", "worker") or not 0 <= index < len(members) or set(by_type) - {"chief", "worker"}:
+            raise ValueError(f"task {kind} {config['task']['index']} of {by_type}")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ClusterError(
+            f"--strategy=multiworker: TF_CONFIG={text!r} is not usable ({error}); on the first of two machines it is for"
+            f" instance {example}. There are workers, and a chief if you like, but no ps or evaluator."
+        ) from error
+    return Cluster(members, index)
+
+
+@contextlib.contextmanager
+def joining(cluster, seconds):
+    """Ends the process with exit code 5 if what is inside takes longer: TensorFlow would wait for ever.
+
+    Args:
+      cluster: ``Cluster``.
+      seconds: how long the others may take to come.
+    """
+
+    def give_up():
+        silent = [m for i, m in enumerate(cluster.members) if i != cluster.index and not _listens(m)]
+        print(
+            f"error: the machines did not come together within {seconds:g} s (--join_timeout); "
+            + (f"nobody listens at {', '.join(silent)}." if silent else "all listen, so one of them may be stuck."),
+            file=sys.stderr,
+            flush=True,
+        )
+        os._exit(MISSING)  # TensorFlow holds the main thread
+
+    timer = threading.Timer(seconds, give_up)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _listens(address):
+    host, _, port = address.rpartition(":")
+    try:
+        with socket.create_connection((host, int(port)), timeout=2):
+            return True
+    except (OSError, ValueError):
+        return False
+
+
+def begin_again(why, step):
+    """Replaces this process by the same command, which joins the others and resumes from the newest checkpoint.
+
+    TensorFlow cannot take a machine back into a running job. Does not return.
+
+    Args:
+      why: what happened.
+      step: where this process stands, or None.
+    """
+    count, last = (os.environ.get(_RESTARTS) or "0 None").split()
+    count = int(count) + 1 if last == str(step) else 1
+    said = str(why).strip().splitlines()
+    reason = next(
+        (line for line in said if "aborted by" in line or "rror" in line), said[0] if said else "no reason given"
+    )
+    if count > _MOST_RESTARTS:
+        print(f"error: began again {_MOST_RESTARTS} times at step {step}; the last reason: {reason}", file=sys.stderr)
+        os._exit(MISSING)
+    print(f"A machine was lost ({reason[:200]}); joining again.", file=sys.stderr, flush=True)
+    os.environ[_RESTARTS] = f"{count} {step}"
+    os.execv(sys.executable, sys.orig_argv)
