@@ -2,34 +2,45 @@
 
 import os
 
+import numpy as np
 import tensorflow as tf
 
 
-def batches(faces, batch, seed, first_step, total_steps, part=(0, 1)):
+def share(rows, parts, replica, replicas):
+    """A replica's share of every part of a step: rows [sum(parts), ..] -> [sum(parts) / replicas, ..]."""
+    ends = np.cumsum(parts)
+    pieces = (
+        rows[end - part + replica * part // replicas : end - part + (replica + 1) * part // replicas]
+        for part, end in zip(parts, ends, strict=True)
+    )
+    return np.concatenate(list(pieces))
+
+
+def batches(faces, parts, seed, first_step, total_steps, replicas=1, mine=(0,)):
     """Batches of steps first_step .. total_steps - 1.
 
     Args:
       faces: ``ArrayFaces`` or ``ClipFaces``.
-      batch: images a step, over all replicas of all machines.
+      parts: images of a step that are used together, over all replicas: one number, or one for each update of a step.
       seed: of the order.
       first_step, total_steps: which steps.
-      part: (i, n), the i-th of n equal parts of every batch, in order: what one of n machines reads.
+      replicas: how many share a step; each gets its share of every part.
+      mine: indices of the replicas whose images are read here, the others' are read by other machines.
 
     Returns:
-      tf.data.Dataset of uint8 [batch / n, S, S, 3].
+      tf.data.Dataset of uint8 [sum(parts) / replicas * len(mine), S, S, 3], replica after replica.
     """
-    index, parts = part
-    mine = batch // parts
-    rows = faces.rows(batch, seed)
-    rank = rows(first_step).ndim
+    rows = faces.rows(sum(parts), seed)
+    count, rank = sum(parts) // replicas * len(mine), rows(first_step).ndim
+
+    def chosen(step):
+        drawn = rows(step)
+        return np.concatenate([share(drawn, parts, r, replicas) for r in mine])
 
     def element(step):
-        chosen = tf.numpy_function(
-            lambda s: rows(s)[index * mine : (index + 1) * mine], [step], tf.int64, stateful=False
-        )
-        chosen.set_shape([mine, 2][:rank])
-        images = faces.fetch(chosen)
-        return tf.ensure_shape(images, [mine, faces.size, faces.size, 3])
+        which = tf.numpy_function(chosen, [step], tf.int64, stateful=False)
+        which.set_shape([count, 2][:rank])
+        return tf.ensure_shape(faces.fetch(which), [count, faces.size, faces.size, 3])
 
     options = tf.data.Options()
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF

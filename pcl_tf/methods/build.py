@@ -16,12 +16,18 @@ def updates_per_step(recipe):
     return 1 if m.updates == "joint" else 1 + m.reconstruct + (m.pose_contrast == "pose")
 
 
-def images_per_step(recipe):
-    """Images of the global batch that one step consumes."""
+def parts_per_step(recipe):
+    """Images of the global batch that are used together in a step: [all], or those of each alternating update."""
     m = recipe.method
     if m.updates == "joint":
-        return recipe.batch_size
-    return recipe.batch_size + m.reconstruct * m.pdd_batch + (m.pose_contrast == "pose") * m.pose_batch
+        return [recipe.batch_size]
+    parts = (m.reconstruct and m.pdd_batch, recipe.batch_size, m.pose_contrast == "pose" and m.pose_batch)
+    return [int(p) for p in parts if p]
+
+
+def images_per_step(recipe):
+    """Images of the global batch that one step consumes."""
+    return sum(parts_per_step(recipe))
 
 
 def encoder_passes(recipe):

@@ -113,10 +113,15 @@ class PCL(Method):
         self.balance.update(logs["loss_face"], logs.get("loss_pose", tf.zeros(())))
 
     def _joint(self, images, draws):
-        """Eq. 7: one update; parts that work on fewer images take the first ones of this replica."""
+        """Eq. 7: one update; parts that work on fewer images take some, evenly spaced."""
         parts, alpha = self._parts()
-        out = self.apply_parts(*(partial(part, images[: count // self.replicas], draws) for _, count, part in parts))
+        out = self.apply_parts(*(partial(part, self._some(images, count), draws) for _, count, part in parts))
         return {"alpha_face": alpha[0], "alpha_pose": alpha[1], **out}
+
+    def _some(self, images, count):
+        """This replica's count / replicas images; evenly spaced, all replicas together take the images that one would."""
+        n, here = count // self.replicas, images.shape[0]
+        return images if n == here else tf.gather(images, [i * here // n for i in range(n)])
 
     def _alternate(self, images, draws):
         """The released code: one update for each part, on images of its own."""

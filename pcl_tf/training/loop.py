@@ -14,7 +14,7 @@ from pcl_tf.data.pipeline import batches
 from pcl_tf.data.sources import DataError
 from pcl_tf.evaluation import generated
 from pcl_tf.files import write_atomically
-from pcl_tf.methods.build import build_encoder, build_method, images_per_step
+from pcl_tf.methods.build import build_encoder, build_method, images_per_step, parts_per_step
 from pcl_tf.networks.backbones import FIXED_SIZE
 from pcl_tf.seeds import seed_everything
 from pcl_tf.serving.export import save_backbone, save_export, save_onnx
@@ -172,16 +172,16 @@ def _fit(model, strategy, recipe, faces, step, callbacks, cluster):
 
 def _distributed(strategy, recipe, faces, first, last):
     """Batches of steps first .. last - 1; every machine reads its part, every replica gets its own."""
-    if strategy.num_replicas_in_sync == 1:
-        return batches(faces, images_per_step(recipe), recipe.seed, first, last)
+    what = faces, parts_per_step(recipe), recipe.seed, first, last
+    replicas = strategy.num_replicas_in_sync
+    if replicas == 1:
+        return batches(*what)
 
     def of_machine(context):
-        part = (context.input_pipeline_id, context.num_input_pipelines)
-        data = batches(faces, images_per_step(recipe), recipe.seed, first, last, part)
-        replicas = context.num_replicas_in_sync // context.num_input_pipelines
-        if replicas == 1:
-            return data
-        return data.map(lambda x: tf.reshape(x, [replicas, -1, *x.shape[1:]])).unbatch()
+        here = replicas // context.num_input_pipelines
+        mine = range(context.input_pipeline_id * here, (context.input_pipeline_id + 1) * here)
+        data = batches(*what, replicas, mine)
+        return data.map(lambda x: tf.reshape(x, [here, -1, *x.shape[1:]])).unbatch() if here > 1 else data
 
     return strategy.distribute_datasets_from_function(of_machine)
 

@@ -42,7 +42,7 @@ def pipeline(recipe, seconds=5.0):
         if isinstance(faces, ArrayFaces):
             result["first_epoch_images_per_second"] = len(faces) / (time.perf_counter() - began)
         batch = images_per_step(recipe)
-        read = iter(batches(faces, batch, recipe.seed, 0, 10**9))
+        read = iter(batches(faces, [batch], recipe.seed, 0, 10**9))
         next(read)
         began = time.perf_counter()
         while (passed := time.perf_counter() - began) < seconds:

@@ -124,12 +124,22 @@ def test_batches_run_across_epoch_ends_and_small_sets_repeat():
 
 def test_a_resumed_run_sees_the_batches_of_one_that_never_stopped():
     faces = ArrayFaces(np.arange(20, dtype="uint8").repeat(12).reshape(20, 2, 2, 3))
-    whole = [b.numpy() for b in batches(faces, 6, 3, 0, 9)]
-    rest = [b.numpy() for b in batches(faces, 6, 3, 4, 9)]
+    whole = [b.numpy() for b in batches(faces, [6], 3, 0, 9)]
+    rest = [b.numpy() for b in batches(faces, [6], 3, 4, 9)]
     assert len(whole) == 9
     np.testing.assert_array_equal(whole[4:], rest)
-    parts = [[b.numpy() for b in batches(faces, 6, 3, 0, 9, part=(i, 3))] for i in range(3)]
-    np.testing.assert_array_equal(whole, np.concatenate(parts, axis=1))
+
+
+def test_replicas_and_machines_share_every_part_of_a_step():
+    faces = ArrayFaces(np.arange(20, dtype="uint8").repeat(12).reshape(20, 2, 2, 3))
+
+    def read(*args):
+        return np.stack([b.numpy()[:, 0, 0, 0] for b in batches(faces, [4, 8], 3, 0, 5, *args)])
+
+    whole, two, last = read(), read(2, [0, 1]), read(4, [2, 3])
+    # 4 images of the first update and 8 of the second; replica 0 of two has 2 and 4 of them.
+    np.testing.assert_array_equal(two, whole[:, [0, 1, 4, 5, 6, 7, 2, 3, 8, 9, 10, 11]])
+    np.testing.assert_array_equal(last, whole[:, [2, 8, 9, 3, 10, 11]])
 
 
 def test_generated_faces_repeat_and_show_their_labels():

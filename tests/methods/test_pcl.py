@@ -6,7 +6,8 @@ import pytest
 import tensorflow as tf
 
 from pcl_tf import recipe as recipes
-from pcl_tf.methods.build import build_method, images_per_step, updates_per_step
+from pcl_tf.data.pipeline import share
+from pcl_tf.methods.build import build_method, images_per_step, parts_per_step, updates_per_step
 from pcl_tf.methods.dynamic_weights import DynamicWeights
 from recipes import vox64, vox64_official
 
@@ -83,22 +84,11 @@ def test_two_replicas_are_one(module, two_replicas):
     keras.utils.set_random_seed(0)
     one = build_method(c)
     before = one.get_weights()
-    if c.method.updates == "joint":
-        # The decoder and pose parts take the first images of each replica's half: feed one replica the same ones.
-        assert c.batch_size // 2 >= max(c.method.pdd_batch, c.method.pose_batch) // 2
-        expected = _joint_on_one(one, images, c)
-    else:
-        expected = step(one, images)
+    expected = step(one, images)
     with two_replicas.scope():
         two = build_method(c, replicas=2)
     two.set_weights(before)
-    # Halves of each part's images, so that both replicas' parts together are the whole parts.
-    edges = np.cumsum([0] + [n for n in _parts(c)])
-    halves = [[], []]
-    for a, b in zip(edges, edges[1:], strict=False):
-        for r in range(2):
-            halves[r].append(images[a + r * (b - a) // 2 : a + (r + 1) * (b - a) // 2])
-    halves = [np.concatenate(h) for h in halves]
+    halves = [share(images, parts_per_step(c), replica, 2) for replica in range(2)]
 
     @tf.function(autograph=False)
     def both(x):
@@ -110,33 +100,6 @@ def test_two_replicas_are_one(module, two_replicas):
     got = {k: float(two_replicas.experimental_local_results(v)[0]) for k, v in both(per_replica).items()}
     for k in ("loss_dis", "loss_orth", "loss_face", "loss_pose", "abs_cosine", "gradient_norm"):
         np.testing.assert_allclose(got[k], expected[k], rtol=2e-3, err_msg=k)
-
-
-def _parts(c):
-    if c.method.updates == "joint":
-        return [c.batch_size]
-    return [c.method.pdd_batch, c.batch_size, c.method.pose_batch]
-
-
-def _joint_on_one(model, images, c):
-    """The joint step of one replica whose parts see the images the two replicas' parts see."""
-    half = c.batch_size // 2
-
-    def chosen(count):
-        return np.concatenate([images[: count // 2], images[half : half + count // 2]])
-
-    whole = {"pdd": chosen(c.method.pdd_batch), "face": images, "pose": chosen(c.method.pose_batch)}
-    parts, _ = model._parts()
-    from pcl_tf.seeds import replica_draws
-
-    def compute():
-        draws, total, logs = replica_draws(c.seed, tf.constant(0)), 0.0, {}
-        for name, _, part in parts:
-            loss, more = part(tf.cast(whole[name], tf.float32) / 255.0, draws)
-            total, logs = total + loss, {**logs, **more}
-        return total, logs
-
-    return floats(model.apply_parts(compute))
 
 
 def test_alternating_takes_three_updates_a_step():

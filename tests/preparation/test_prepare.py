@@ -169,12 +169,12 @@ def test_the_pixels_are_those_of_the_draw(prepared):
 
     clips = ClipFaces(prepared[0], 32)
     records = list(tfds.builder_from_directory(prepared[0]).as_data_source(split="train"))
-    whole = [b.numpy() for b in batches(clips, 4, 1, 0, 6)]
+    whole = [b.numpy() for b in batches(clips, [4], 1, 0, 6)]
     for step, batch in enumerate(whole):
         wanted = [records[c]["frames"][f] for c, f in clips.rows(4, 1)(step)]
         np.testing.assert_array_equal(batch, wanted)
-    np.testing.assert_array_equal(whole[3:], [b.numpy() for b in batches(clips, 4, 1, 3, 6)])  # resumed
-    halves = [[b.numpy() for b in batches(clips, 4, 1, 0, 6, part=(i, 2))] for i in range(2)]  # two machines
+    np.testing.assert_array_equal(whole[3:], [b.numpy() for b in batches(clips, [4], 1, 3, 6)])  # resumed
+    halves = [[b.numpy() for b in batches(clips, [4], 1, 0, 6, 2, [i])] for i in range(2)]  # two machines
     np.testing.assert_array_equal(whole, np.concatenate(halves, axis=1))
     assert ClipFaces(prepared[0], 16).head(3).shape == (3, 16, 16, 3)
 
