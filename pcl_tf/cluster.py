@@ -1,12 +1,11 @@
 """The machines of a run: who they are, waiting for them, and going on after one was lost."""
 
-import contextlib
 import dataclasses
 import json
 import os
 import socket
 import sys
-import threading
+import time
 
 MISSING = 5  # exit code: other machines did not come, or were lost again and again
 _RESTARTS = "PCL_RESTARTS"  # how often this command began again, and at which step it last did
@@ -15,6 +14,10 @@ _MOST_RESTARTS = 10  # without a new step in between
 
 class ClusterError(ValueError):
     """What is wrong with TF_CONFIG."""
+
+
+class Absent(RuntimeError):
+    """Machines of the run that did not come."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,9 +56,10 @@ def from_environment():
         chief, workers = by_type.get("chief", []), by_type.get("worker", [])
         members = (*chief, *workers)
         index += len(chief) if kind == "worker" else 0
+        int(members[index].rpartition(":")[2])  # a port
         if kind not in ("chief", "worker") or not 0 <= index < len(members) or set(by_type) - {"chief", "worker"}:
             raise ValueError(f"task {kind} {config['task']['index']} of {by_type}")
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
         raise ClusterError(
             f"--strategy=multiworker: TF_CONFIG={text!r} is not usable ({error}); on the first of two machines it is for"
             f" instance {example}. There are workers, and a chief if you like, but no ps or evaluator."
@@ -63,32 +67,35 @@ def from_environment():
     return Cluster(members, index)
 
 
-@contextlib.contextmanager
-def joining(cluster, seconds):
-    """Ends the process with exit code 5 if what is inside takes longer: TensorFlow would wait for ever.
+def wait_for_all(cluster, seconds):
+    """Returns when every machine of a run is there. TensorFlow itself would wait for ever, and hold Python's lock.
+
+    Each listens at its own port until it has reached all others, then leaves the port to TensorFlow, which listens too.
 
     Args:
       cluster: ``Cluster``.
       seconds: how long the others may take to come.
+
+    Raises:
+      ClusterError: the own port cannot be listened at.
+      Absent: some did not come in time.
     """
-
-    def give_up():
-        silent = [m for i, m in enumerate(cluster.members) if i != cluster.index and not _listens(m)]
-        print(
-            f"error: the machines did not come together within {seconds:g} s (--join_timeout); "
-            + (f"nobody listens at {', '.join(silent)}." if silent else "all listen, so one of them may be stuck."),
-            file=sys.stderr,
-            flush=True,
-        )
-        os._exit(MISSING)  # TensorFlow holds the main thread
-
-    timer = threading.Timer(seconds, give_up)
-    timer.daemon = True
-    timer.start()
+    port = int(cluster.members[cluster.index].rpartition(":")[2])
+    missing = [m for i, m in enumerate(cluster.members) if i != cluster.index]
+    end = time.monotonic() + seconds
     try:
-        yield
-    finally:
-        timer.cancel()
+        listening = socket.create_server(("", port), backlog=128)
+    except OSError as error:
+        raise ClusterError(
+            f"TF_CONFIG gives this machine port {port}, which cannot be listened at: {error}."
+        ) from error
+    with listening:
+        while missing := [m for m in missing if not _listens(m)]:
+            if time.monotonic() > end:
+                raise Absent(
+                    f"not all machines came within {seconds:g} s (--join_timeout): nobody listens at {', '.join(missing)}."
+                )
+            time.sleep(0.2)
 
 
 def _listens(address):
@@ -96,7 +103,7 @@ def _listens(address):
     try:
         with socket.create_connection((host, int(port)), timeout=2):
             return True
-    except (OSError, ValueError):
+    except OSError:
         return False
 
 

@@ -4,6 +4,15 @@ import os
 
 import tensorflow as tf
 
+# What TensorFlow raises on the machines that are left when one is gone.
+PEER_ERRORS = (
+    tf.errors.UnavailableError,
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+    tf.errors.DeadlineExceededError,
+    tf.errors.FailedPreconditionError,
+    tf.errors.InternalError,
+)
 STRATEGIES = ("auto", "one", "mirrored", "multiworker")
 
 

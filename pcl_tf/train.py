@@ -43,22 +43,14 @@ _JOIN_TIMEOUT = flags.DEFINE_float(
 _DETERMINISTIC = flags.DEFINE_bool("deterministic", False, "Bit-for-bit repeatable operations, somewhat slower.")
 
 
-def _prepare():
-    """Reads the flags into (recipe, strategy, cluster). Raises RecipeError, ClusterError and ValueError."""
-    from pcl_tf import cluster as clusters
+def _recipe(replicas):
+    """The resolved recipe. Raises RecipeError."""
     from pcl_tf import recipe as recipes
-    from pcl_tf.strategy import make_strategy
 
-    if _STRATEGY.value == "multiworker":
-        cluster = clusters.from_environment()
-        with clusters.joining(cluster, _JOIN_TIMEOUT.value):
-            strategy = make_strategy(_STRATEGY.value)
-    else:
-        cluster, strategy = clusters.Cluster(), make_strategy(_STRATEGY.value)
     recipe = _RECIPE.value
     if _DATA.value:
         recipe.data.source = _DATA.value
-    return recipes.resolve(recipe, strategy.num_replicas_in_sync), strategy, cluster
+    return recipes.resolve(recipe, replicas)
 
 
 def main(argv):
@@ -71,14 +63,37 @@ def main(argv):
     ):
         if not value:
             refuse(f"--{flag} is needed, for instance --{flag}={example}")
-    from pcl_tf.cluster import begin_again
+    if _STRATEGY.value != "multiworker":
+        return _train()
+    from pcl_tf import cluster as clusters
+    from pcl_tf.strategy import PEER_ERRORS
+    from pcl_tf.training.checkpoints import newest_step
+
+    try:
+        cluster = clusters.from_environment()
+        clusters.wait_for_all(cluster, _JOIN_TIMEOUT.value)
+    except clusters.ClusterError as error:
+        refuse(error)
+    except clusters.Absent as error:
+        refuse(error, clusters.MISSING)
+    try:
+        return _train(cluster)
+    except PEER_ERRORS as error:
+        clusters.begin_again(error, newest_step(_WORKDIR.value))
+
+
+def _train(cluster=None):
+    """Runs on this machine; returns the exit code."""
     from pcl_tf.data.sources import VOXCELEB_HELP, DataError
+    from pcl_tf.strategy import make_strategy
     from pcl_tf.training.callbacks import NotFinite
-    from pcl_tf.training.loop import Interrupted, Lost, run
+    from pcl_tf.training.loop import ALONE, Interrupted, run
     from pcl_tf.training.workdir import Workdir, WorkdirError
 
+    cluster = cluster or ALONE
     with explained(_WORKDIR.value, (ValueError,)):  # RecipeError among them
-        recipe, strategy, cluster = _prepare()
+        strategy = make_strategy(_STRATEGY.value)
+        recipe = _recipe(strategy.num_replicas_in_sync)
     try:
         with explained(_WORKDIR.value, (DataError, WorkdirError)):
             if not recipe.data.source:
@@ -87,8 +102,6 @@ def main(argv):
             run(recipe, workdir, strategy, _PRECISION.value, _DETERMINISTIC.value, cluster)
     except NotFinite as error:
         refuse(f"{error} The last good checkpoint is kept in {workdir / 'checkpoints'}.", 3)
-    except Lost as lost:
-        begin_again(*lost.args)
     except Interrupted as stopped:
         number, step = stopped.args
         print(f"Saved at step {step}; the same command resumes.", flush=True)

@@ -14,6 +14,12 @@ def _named(variables):
     return {f"{i:04d}_{v.path.split('/')[-1]}": v.value for i, v in enumerate(variables)}
 
 
+def newest_step(workdir):
+    """Step of the newest checkpoint in a workdir, or None."""
+    latest = tf.train.latest_checkpoint(f"{workdir}/checkpoints")
+    return int(latest.rsplit("-", 1)[1]) if latest else None
+
+
 class Checkpoints:
     """Saves and restores a compiled model.
 

@@ -19,25 +19,12 @@ from pcl_tf.networks.backbones import FIXED_SIZE
 from pcl_tf.seeds import seed_everything
 from pcl_tf.serving.export import save_backbone, save_export, save_onnx
 from pcl_tf.serving.server_files import write_server_files
-from pcl_tf.strategy import spans_machines, together
+from pcl_tf.strategy import together
 from pcl_tf.training import callbacks as cb
 from pcl_tf.training.checkpoints import Checkpoints
 from pcl_tf.training.watch import Watcher, embedder
 
 ALONE = Cluster()
-# What TensorFlow raises on the machines that are left when one is gone.
-PEER_ERRORS = (
-    tf.errors.UnavailableError,
-    tf.errors.AbortedError,
-    tf.errors.CancelledError,
-    tf.errors.DeadlineExceededError,
-    tf.errors.FailedPreconditionError,
-    tf.errors.InternalError,
-)
-
-
-class Lost(Exception):
-    """Another machine of the run is gone. Args: TensorFlow's error, step of the newest checkpoint or None."""
 
 
 class Interrupted(Exception):
@@ -59,7 +46,7 @@ def run(recipe, workdir, strategy, precision, deterministic=False, cluster=ALONE
       dict, what ``result.json`` says; None on a machine that does not write.
 
     Raises:
-      NotFinite, DataError, Interrupted, Lost.
+      NotFinite, DataError, Interrupted.
     """
     seed_everything(recipe.seed, deterministic)
     faces = _shared_faces(recipe, workdir, strategy, cluster)
@@ -89,12 +76,7 @@ def run(recipe, workdir, strategy, precision, deterministic=False, cluster=ALONE
         save = cb.Save(checkpoints, recipe.checkpoint.every)
         callbacks += [scalars, save, cb.Every(recipe.watch.images_every, watcher)]
     began, first = time.perf_counter(), step
-    try:
-        _fit(model, strategy, recipe, faces, step, callbacks, cluster)
-    except PEER_ERRORS as error:
-        if not spans_machines(strategy):
-            raise
-        raise Lost(error, checkpoints.step) from error
+    _fit(model, strategy, recipe, faces, step, callbacks, cluster)
     step = int(model.step.numpy())
     if cluster.writer:
         save.save()
