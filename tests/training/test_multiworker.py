@@ -83,10 +83,9 @@ def assert_same(a, b):
         (
             3,
             [
-                "--recipe=vox64:smoke,no_pose",
+                "--recipe=vox64:smoke,simclr",
                 "--recipe.total_steps=4",
                 "--recipe.batch_size=30",
-                "--recipe.method.pdd_batch=15",
             ],
         ),
     ],
@@ -101,7 +100,7 @@ def test_processes_compute_what_one_does(count, flags, tmp_path):
     assert "Epoch" in said(tmp_path / "many") and "Epoch" not in said(tmp_path / "many", 1)
 
 
-LONG = ["--recipe=vox64:smoke,simclr", "--recipe.total_steps=400", "--recipe.epoch_steps=50", *SMALL_STEPS]
+LONG = ["--recipe=vox64:smoke,simclr", "--recipe.total_steps=120", "--recipe.epoch_steps=40", *SMALL_STEPS]
 
 
 def wait_for_step(workdir, step, processes):
@@ -122,12 +121,12 @@ def test_a_killed_worker_comes_back_and_nothing_is_lost(tmp_path):
     undisturbed = train(tmp_path / "calm", LONG, 2)
     workdir, workers = tmp_path / "hit", addresses(2)
     both = [start(workdir, LONG, workers, i) for i in range(2)]
-    for victim, step in ((1, 50), (0, 150)):
+    for victim, step in ((1, 20), (0, 50)):
         wait_for_step(workdir, step, both)
         both[victim].kill()
         both[victim].wait()
         both[victim] = start(workdir, LONG, workers, victim)
-    wait_for_step(workdir, 250, both)
+    wait_for_step(workdir, 80, both)
     assert "A machine was lost" in said(workdir, 0) and "A machine was lost" in said(workdir, 1)
     both[1].send_signal(signal.SIGTERM)
     finish(both, workdir, 143)
