@@ -53,13 +53,13 @@ def run(recipe, workdir, strategy, precision, deterministic=False, cluster=ALONE
     replicas = strategy.num_replicas_in_sync
     with strategy.scope():
         model = build_method(recipe, precision, replicas)
-    untrained = (
-        _probe(recipe, model) if cluster.writer else None
-    )  # before anything is restored: the same network on every resume
+    # Before anything is restored: the same network on every resume.
+    untrained = _probe(recipe, model) if cluster.writer else None
 
     checkpoints = Checkpoints(model, workdir / "checkpoints", recipe.checkpoint.keep)
     step = checkpoints.restore()
-    if together(strategy, -1 if step is None else step) != (-1 if step is None else step):
+    seen = -1 if step is None else step
+    if together(strategy, seen) != seen:
         raise DataError(
             f"--workdir={workdir.path}: the machines do not see the same checkpoints; it must be on a file system all share."
         )
