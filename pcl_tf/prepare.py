@@ -13,6 +13,7 @@ wrong; 4 the disk is full; 130 and 143 stopped by Ctrl-C and SIGTERM.
 import os
 import signal
 import sys
+import threading
 
 from absl import app, flags, logging
 
@@ -60,13 +61,23 @@ def main(argv):
     print(f"\n{path} holds them. Next:\n  python -m pcl_tf.train --recipe=vox64 --data={path} --workdir=runs/vox64")
 
 
-def _stop(number, _):
-    # At once: threads of the runner would go on for a while, and whatever is written appears whole or not at all.
-    print("\nStopped. What is done is kept; the same command goes on.", file=sys.stderr, flush=True)
-    os._exit(128 + number)
+def _stop_on_signals():
+    """Ctrl-C and SIGTERM end the process at once: whatever is written appears whole or not at all.
+
+    A thread waits for them, because the main one may sit in Beam until everything is done. To be called before other
+    threads begin, which would be given the signals otherwise.
+    """
+    signals = {signal.SIGINT, signal.SIGTERM}
+    signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+
+    def wait():
+        number = signal.sigwait(signals)
+        print("\nStopped. What is done is kept; the same command goes on.", file=sys.stderr, flush=True)
+        os._exit(128 + number)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 if __name__ == "__main__":
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _stop)
+    _stop_on_signals()
     app.run(main, flags_parser=parse_flags)

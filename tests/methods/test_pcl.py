@@ -76,7 +76,7 @@ def test_reduced_precision_starts_where_float32_does():
 
 
 # Released settings: alternating updates, official layout, cross correlation, two BatchNorm calls.
-@pytest.mark.parametrize("module", [vox64, vox64_official])
+@pytest.mark.parametrize("module", [vox64, pytest.param(vox64_official, marks=pytest.mark.slow)])
 def test_two_replicas_are_one(module, two_replicas):
     # Gradients are compared, not Adam's amplification of their rounding.
     c = small(module=module, **{"optimizer.learning_rate": 0.0})

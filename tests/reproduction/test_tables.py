@@ -110,6 +110,7 @@ def folder(tmp_path_factory):
     return path
 
 
+@pytest.mark.slow
 def test_table_7_and_figure_4_on_generated_faces(folder):
     rows = json.loads((folder / "tables" / "table7.json").read_text())
     assert [r["label"] for r in rows] == ["F_f", "F_p", "F_s", "F_f + F_p"]
@@ -124,6 +125,7 @@ def test_table_7_and_figure_4_on_generated_faces(folder):
         assert np.asarray(Image.open(folder / "tables" / name)).std() > 10
 
 
+@pytest.mark.slow
 def test_what_is_done_is_not_done_again(folder):
     before = {p: p.stat().st_mtime_ns for p in folder.rglob("*") if p.is_file() and p.parent.name != "tables"}
     done = call("reproduce", "--table=7", f"--workdir={folder}", *TINY)
@@ -166,6 +168,7 @@ def test_errors(args, code, match, tmp_path):
     assert match in done.stderr and "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_reconstruct_says_what_is_wrong(folder, tmp_path):
     done = call("reconstruct", f"--workdir={tmp_path}", code=2)
     assert "no recipe.json" in done.stderr
