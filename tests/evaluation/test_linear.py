@@ -61,7 +61,8 @@ def test_the_same_seed_gives_the_same_probe(solver, monkeypatch):
     assert np.array_equal(a.weights, b.weights) and np.array_equal(a.bias, b.bias)
 
 
-def test_adam_and_lbfgs_agree_on_an_easy_problem():
+def test_adam_and_lbfgs_agree_on_an_easy_problem(monkeypatch):
+    monkeypatch.setattr(adam, "EPOCHS", 100)
     x, y = blobs(600)
     accuracy = {s: (linear.fit("classification", x, y, s)[0](x).argmax(1) == y).mean() for s in ("adam", "lbfgs")}
     assert accuracy["adam"] == pytest.approx(accuracy["lbfgs"], abs=0.02)
