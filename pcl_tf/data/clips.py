@@ -15,7 +15,6 @@ SPEC = {
     "frames": tf.io.RaggedFeature(tf.string, row_splits_dtype=tf.int64),
     "identity": tf.io.FixedLenFeature([], tf.string),
 }
-SAMPLING = ("clip", "identity", "frame")
 
 
 def read_index(folder):

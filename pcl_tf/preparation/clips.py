@@ -10,7 +10,6 @@ import tensorflow_datasets as tfds
 
 from pcl_tf.data.clips import INDEX, SPEC
 from pcl_tf.preparation import work
-from pcl_tf.preparation.frames import as_file
 
 
 class _Clips(tfds.core.GeneratorBasedBuilder, skip_registration=True):
@@ -76,9 +75,8 @@ class Images(_Clips, skip_registration=True):
 
 
 def _examples(unit, settings, folder):
-    found, _ = work.clips(work.prepare(unit, settings, folder))
-    for clip, frames in found:
-        yield clip, {"frames": [as_file(f) for f in frames], "identity": unit.identity, "clip": clip}
+    for clip, frames in work.clips(work.prepare(unit, settings, folder)):
+        yield clip, {"frames": [io.BytesIO(f) for f in frames], "identity": unit.identity, "clip": clip}
 
 
 def finish(builder, files, broken):
@@ -127,7 +125,4 @@ def finished(builder):
 
 
 def _write(builder, name, data):
-    path = os.path.join(str(builder.data_path), name)
-    with tf.io.gfile.GFile(f"{path}.part", "wb") as f:
-        f.write(data)
-    tf.io.gfile.rename(f"{path}.part", path, overwrite=True)
+    work.write_whole(os.path.join(str(builder.data_path), name), data)

@@ -1,7 +1,5 @@
 """Pictures out of videos and image files."""
 
-import io
-
 import av
 import tensorflow as tf
 
@@ -59,8 +57,3 @@ def image_file(path):
         return tf.io.gfile.GFile(path, "rb").read()
     except tf.errors.OpError as error:
         raise Broken(str(error).split("\n")[0]) from error
-
-
-def as_file(data):
-    """Bytes as TFDS's image feature takes them when they are encoded already."""
-    return io.BytesIO(data)

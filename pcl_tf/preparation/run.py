@@ -52,7 +52,7 @@ def prepare_clips(kind, manual_dir, data_dir, settings, workers=0, beam_options=
         builder = make(todo, settings, folder, bool(beam_options), data_dir=str(data_dir))
         if beam_options:
             _build(builder, folder, beam_options)
-    broken = [row for unit in todo for row in work.clips(work.path_of(unit, folder))[1]]
+    broken = [row for unit in todo for row in work.broken_files(work.path_of(unit, folder))]
     _judge(broken, todo, max_broken_share)
     if not beam_options:
         _build(builder, folder)

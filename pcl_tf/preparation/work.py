@@ -14,6 +14,7 @@ from pcl_tf.preparation.units import VIDEOS
 
 FRAMES_IN_CLIP = 512  # a longer video becomes several clips, so that no record grows beyond a few megabytes
 _JPEG_QUALITY = 95
+_BROKEN = "broken.txt"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,13 +69,18 @@ def prepare(unit, settings, folder):
             except Broken as error:
                 broken.append(f"{name}\t{error}\n")
         if broken:
-            z.writestr("broken.txt", "".join(broken))
+            z.writestr(_BROKEN, "".join(broken))
     tf.io.gfile.makedirs(os.path.dirname(path))
+    write_whole(path, held.getvalue())
+    return path
+
+
+def write_whole(path, data):
+    """Writes bytes aside and renames, in any file system TensorFlow knows (``pcl_tf.files`` knows local ones alone)."""
     aside = f"{path}.{os.getpid()}.part"
     with tf.io.gfile.GFile(aside, "wb") as f:
-        f.write(held.getvalue())
+        f.write(data)
     tf.io.gfile.rename(aside, path, overwrite=True)
-    return path
 
 
 def _faces(file, name, settings):
@@ -107,12 +113,17 @@ def _decoded(file):
 
 
 def clips(path):
-    """What a zip holds: ((clip, list of JPEG), ...), and [(file, why it is broken), ...]."""
+    """What a zip holds: [(clip, list of JPEG), ...]."""
+    found = {}
     with tf.io.gfile.GFile(path, "rb") as f, zipfile.ZipFile(io.BytesIO(f.read())) as z:
-        found, broken = {}, []
         for entry in z.namelist():
-            if entry == "broken.txt":
-                broken = [tuple(line.split("\t")) for line in z.read(entry).decode().splitlines()]
-            else:
+            if entry != _BROKEN:
                 found.setdefault(entry.rsplit("/", 1)[0], []).append(z.read(entry))
-    return list(found.items()), broken
+    return list(found.items())
+
+
+def broken_files(path):
+    """[(file, why it is left out), ...] of a zip; nothing else of it is read."""
+    with tf.io.gfile.GFile(path, "rb") as f, zipfile.ZipFile(f) as z:
+        said = z.read(_BROKEN).decode() if _BROKEN in z.namelist() else ""
+    return [tuple(line.split("\t")) for line in said.splitlines()]

@@ -200,7 +200,8 @@ def test_long_videos_become_several_clips(tmp_path, monkeypatch):
     monkeypatch.setattr(work, "FRAMES_IN_CLIP", 5)
     write_video(tmp_path / "in/talk/long.mp4", ramp(50))
     (unit,) = units.video_units(tmp_path / "in")
-    found, broken = work.clips(work.prepare(unit, SETTINGS, tmp_path / "out"))
+    path = work.prepare(unit, SETTINGS, tmp_path / "out")
+    found, broken = work.clips(path), work.broken_files(path)
     assert [(name, len(frames)) for name, frames in found] == [
         ("talk/long", 5),
         ("talk/long+1", 5),
