@@ -3,10 +3,12 @@
   python -m pcl_tf.prepare voxceleb --manual_dir=VOXCELEB --data_dir=DATA
   python -m pcl_tf.prepare videos --manual_dir=DIR --data_dir=DATA --fps=2 --detect
   python -m pcl_tf.prepare images --manual_dir=DIR --data_dir=DATA --detect
+  python -m pcl_tf.prepare fer2013 --manual_dir=DIR --data_dir=DATA
   python -m pcl_tf.prepare voxceleb --manual_dir=gs://.. --data_dir=gs://.. --beam_pipeline_options=runner=DataflowRunner,project=..
 
-What is done is kept: the same command goes on where one was stopped. Broken files are left out, counted, and named in
-broken.txt beside the records. Needs requirements-prepare.txt. Exit codes: 0 done; 2 a flag, or what it names, is
+What is done of videos and images is kept: the same command goes on where one was stopped. Broken files are left out,
+counted, and named in broken.txt beside the records. The corpora that judge (fer2013, rafdb, lfw, cplfw, disfa,
+aflw2000, bu3dfe) are taken whole, as many records as published, or not at all. Needs requirements-prepare.txt. Exit codes: 0 done; 2 a flag, or what it names, is
 wrong; 4 the disk is full; 130 and 143 stopped by Ctrl-C and SIGTERM.
 """
 
@@ -20,11 +22,15 @@ from absl import app, flags, logging
 from pcl_tf.console import explained, quiet, refuse
 from pcl_tf.recipe import parse_flags
 
-SOURCES = ("voxceleb", "videos", "images")
+CLIPS = ("voxceleb", "videos", "images")
+BENCHMARKS = ("fer2013", "rafdb", "lfw", "cplfw", "disfa", "aflw2000", "bu3dfe")
+OF_CLIPS = ("fps", "centre", "detect", "margin", "workers", "beam_pipeline_options", "max_broken_share")
 
 _MANUAL = flags.DEFINE_string("manual_dir", None, "Folder of the corpus as it was handed out.", required=True)
 _DATA = flags.DEFINE_string("data_dir", None, "Folder the dataset is written below.", required=True)
-_SIZE = flags.DEFINE_integer("size", 64, "Side of the faces in pixels.", lower_bound=16)
+_SIZE = flags.DEFINE_integer(
+    "size", 64, "Side of the faces in pixels; of corpora that judge, the paper's if not given.", lower_bound=16
+)
 _FPS = flags.DEFINE_float("fps", 6.0, "Frames a second taken from videos (section 4.1: 6).", lower_bound=0.01)
 _SHARE = flags.DEFINE_float(
     "centre", 1.0, "Side of the central square, of the frame's shorter side.", lower_bound=0.05, upper_bound=1.0
@@ -37,11 +43,35 @@ _BEAM = flags.DEFINE_list(
 )
 _BROKEN = flags.DEFINE_float("max_broken_share", 0.05, "Share of broken files above which nothing is written.")
 
+_ANY_COUNT = flags.DEFINE_bool("any_count", False, "Of corpora that judge: take what is there, be it less or more.")
+
 
 def main(argv):
     quiet(logging.ERROR)  # TFDS warns of every dataset that is not among its own
-    if len(argv) != 2 or argv[1] not in SOURCES:
-        refuse(f"give one of {', '.join(SOURCES)} as the first argument; see --help.")
+    if len(argv) != 2 or argv[1] not in (*CLIPS, *BENCHMARKS):
+        refuse(f"give one of {', '.join((*CLIPS, *BENCHMARKS))} as the first argument; see --help.")
+    (_clips if argv[1] in CLIPS else _benchmark)(argv[1])
+
+
+def _benchmark(name):
+    for flag in OF_CLIPS:
+        if flags.FLAGS[flag].present:
+            refuse(f"--{flag} has no meaning for {name}.")
+    from pcl_tf.data.sources import DataError
+    from pcl_tf.preparation.benchmarks import prepare_benchmark
+
+    size = _SIZE.value if _SIZE.present else 0
+    with explained(_DATA.value, (DataError, PermissionError)):
+        path, counts = prepare_benchmark(name, _MANUAL.value, _DATA.value, size, _ANY_COUNT.value)
+    print(", ".join(f"{value} in {split}" for split, value in counts.items()))
+    print(
+        f"\n{path} holds them. Next:\n  python -m pcl_tf.probe --model=WORKDIR --task={name} --data_dir={_DATA.value}"
+    )
+
+
+def _clips(kind):
+    if _ANY_COUNT.present:
+        refuse(f"--any_count has no meaning for {kind}.")
     try:
         import apache_beam  # noqa: F401
         import av  # noqa: F401
@@ -54,9 +84,7 @@ def main(argv):
     settings = Settings(_SIZE.value, _FPS.value, _SHARE.value, _MARGIN.value if _DETECT.value else 0.0)
     options = [f"--{option}" for option in _BEAM.value]
     with explained(_DATA.value, (DataError, PermissionError)):
-        path, counts = prepare_clips(
-            argv[1], _MANUAL.value, _DATA.value, settings, _WORKERS.value, options, _BROKEN.value
-        )
+        path, counts = prepare_clips(kind, _MANUAL.value, _DATA.value, settings, _WORKERS.value, options, _BROKEN.value)
     print(", ".join(f"{value} {key}" for key, value in counts.items()))
     print(f"\n{path} holds them. Next:\n  python -m pcl_tf.train --recipe=vox64 --data={path} --workdir=runs/vox64")
 

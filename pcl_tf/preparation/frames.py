@@ -1,6 +1,7 @@
 """Pictures out of videos and image files."""
 
 import av
+import numpy as np
 import tensorflow as tf
 
 from pcl_tf.data.headers import MAX_PIXELS
@@ -18,7 +19,7 @@ def video_frames(path, fps):
       fps: frames a second of playing time; a slower video gives all it has.
 
     Yields:
-      uint8 [H, W, 3].
+      uint8 [H, W, 3], upright where the file says how it was filmed.
 
     Raises:
       Broken: no video, or one whose data end or are wrong.
@@ -40,7 +41,8 @@ def video_frames(path, fps):
                 if frame.time - began < due - 1e-3:
                     continue
                 due = (int((frame.time - began + 1e-3) * fps) + 1) / fps
-                yield frame.to_ndarray(format="rgb24")
+                # Telephones film lying on their side and say so.
+                yield np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90))
             if began is None:
                 raise Broken("no frame in it")
     except (

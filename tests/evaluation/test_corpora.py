@@ -1,22 +1,16 @@
 """Every named corpus in its own layout, with real image files, whole and half-unpacked."""
 
-import csv
-
 import numpy as np
 import pytest
 from PIL import Image
-from scipy.io import savemat
 
 from pcl_tf.data.sources import DataError
 from pcl_tf.evaluation.corpora import generated, names, open_task
 from pcl_tf.evaluation.corpora.pose import crop, face_box
+from tests.evaluation import layouts
+from tests.evaluation.layouts import photo, pose_file
 
 R = np.random.RandomState
-
-
-def photo(path, value, size=(12, 12)):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.full((*size, 3), value, np.uint8)).save(path)
 
 
 def shades(task):
@@ -32,11 +26,7 @@ def shades(task):
 
 
 def test_fer2013_csv(tmp_path):
-    with open(tmp_path / "fer2013.csv", "w", newline="") as f:
-        rows = csv.writer(f)
-        rows.writerow(["emotion", "pixels", "Usage"])
-        for i, usage in enumerate(["Training"] * 4 + ["PublicTest"] * 2 + ["PrivateTest"] * 2):
-            rows.writerow([i % 2 + 3, " ".join([str(10 * i)] * 48 * 48), usage])
+    layouts.fer2013(tmp_path)
     task = open_task("fer2013", tmp_path)
     assert task.names == ("happy", "sad") and task.image_size == 100 and task.source.count == 6
     assert list(shades(task)) == [0, 10, 20, 30, 60, 70]
@@ -60,11 +50,7 @@ def test_a_damaged_fer2013_names_the_line(tmp_path, row):
 
 
 def test_rafdb(tmp_path):
-    listed = tmp_path / "basic" / "EmoLabel" / "list_patition_label.txt"
-    listed.parent.mkdir(parents=True)
-    listed.write_text("train_00001.jpg 5\ntrain_00002.jpg 4\ntest_0001.jpg 4\n")
-    for i, name in enumerate(("train_00001", "train_00002", "test_0001")):
-        photo(tmp_path / "basic" / "Image" / "aligned" / f"{name}_aligned.jpg", 80 * i)
+    layouts.rafdb(tmp_path)
     task = open_task("rafdb", tmp_path)
     assert [task.names[k] for k in task.labels] == ["sadness", "happiness", "happiness"]
     np.testing.assert_allclose(shades(task), [0, 80, 160], atol=2)
@@ -75,44 +61,30 @@ def test_rafdb(tmp_path):
 
 
 def test_lfw(tmp_path):
-    lines = ["2\t1", "A_B\t1\t2", "A_B\t1\tC\t1", "C\t1\t2", "C\t2\tA_B\t2"]
-    (tmp_path / "pairs.txt").write_text("\n".join(lines) + "\n")
-    for k, name in enumerate(("A_B/A_B_0001", "A_B/A_B_0002", "C/C_0001", "C/C_0002")):
-        photo(tmp_path / "lfw-deepfunneled" / f"{name}.jpg", 60 * k)
+    layouts.lfw(tmp_path)
     task = open_task("lfw", tmp_path)
     shade = shades(task)
     np.testing.assert_allclose(shade[task.pairs], [[0, 60], [0, 120], [120, 180], [180, 60]], atol=2)
     assert list(task.same) == [1, 0, 1, 0] and list(task.folds) == [0, 0, 1, 1]
     assert task.source.count == 4  # an image of many pairs is encoded once
-    (tmp_path / "pairs.txt").write_text("\n".join(lines[:-1]) + "\n")
+    (tmp_path / "pairs.txt").write_text("\n".join(layouts.LFW[:-1]) + "\n")
     with pytest.raises(DataError, match="3 pairs, but its first line promises 4"):
         open_task("lfw", tmp_path)
 
 
 def test_cplfw(tmp_path):
-    lines = []
-    for i in range(20):
-        photo(tmp_path / "aligned images" / f"P{i}_1.jpg", 10 * i)
-        lines += [f"P{i}_1.jpg {i % 2}", f"P{(i + 1) % 20}_1.jpg {i % 2}"]
-    (tmp_path / "pairs_CPLFW.txt").write_text("\n".join(lines))
+    layouts.cplfw(tmp_path)
     task = open_task("cplfw", tmp_path)
     assert list(task.folds) == [i // 2 for i in range(20)] and list(task.same) == [i % 2 for i in range(20)]
     assert task.source.count == 20 and task.image_size == 128
-    lines[1] = "P1_1.jpg 1"
+    lines = [layouts.CPLFW[0], "P1_1.jpg 1", *layouts.CPLFW[2:]]
     (tmp_path / "pairs_CPLFW.txt").write_text("\n".join(lines))
     with pytest.raises(DataError, match="line 1"):
         open_task("cplfw", tmp_path)
 
 
 def test_disfa(tmp_path):
-    for s in range(6):
-        person = f"SN{s + 1:03d}"
-        for j, au in enumerate((1, 2, 4, 6, 9, 12, 25, 26)):
-            path = tmp_path / "ActionUnit_Labels" / person / f"{person}_au{au}.txt"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text("".join(f"{frame},{(frame + j) % 4}\n" for frame in range(1, 5)))
-        for frame in range(1, 6):  # the fifth has no label
-            photo(tmp_path / "Frames" / person / f"{frame:05d}.png", 20 * frame + s)
+    layouts.disfa(tmp_path)
     task = open_task("disfa", tmp_path)
     assert task.source.count == 24 and task.names[-1] == "AU26" and len(task.splits) == 3
     frame = shades(task) // 20
@@ -125,20 +97,8 @@ def test_disfa(tmp_path):
         open_task("disfa", tmp_path)
 
 
-def pose_file(image, pitch, yaw, roll, points):
-    marks = np.array([[10.0, 30, 20], [12.0, 12, 40]])
-    pose = np.array([[*np.deg2rad([pitch, yaw, roll]), 0, 0, 0, 1]])
-    savemat(image.with_suffix(".mat"), {"Pose_Para": pose, points: marks})
-
-
 def test_aflw2000(tmp_path):
-    for i, (folder, points) in enumerate(
-        (("300W_LP/AFW", "pt2d"), ("300W_LP/AFW_Flip", "pt2d"), ("AFLW2000", "pt3d_68"))
-    ):
-        for k in range(2):
-            path = tmp_path / folder / f"x{k}.jpg"
-            photo(path, 40 * (2 * i + k), size=(60, 50))
-            pose_file(path, 5, 20 if k == 0 else 120 * (i == 2), -7, points)  # one test face is turned too far
+    layouts.aflw2000(tmp_path)
     task = open_task("aflw2000", tmp_path)
     assert task.names == ("yaw", "pitch", "roll") and task.source.count == 5
     np.testing.assert_allclose(task.labels[0], [20, 5, -7], atol=1e-4)
@@ -192,9 +152,7 @@ def test_the_crop_is_square_around_the_landmarks_and_repeats_the_edge():
 
 
 def test_bu3dfe(tmp_path):
-    for split in ("train", "test"):
-        for k in range(3):
-            photo(tmp_path / split / f"yaw{k}" / "f.png", 30 * k)
+    layouts.bu3dfe(tmp_path)
     task = open_task("bu3dfe", tmp_path)
     assert task.kind == "classification" and task.image_size == 256 and len(task.names) == 3
 

@@ -4,6 +4,7 @@ import io
 import os
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -61,6 +62,24 @@ def test_frames_a_second(rate, fps, numbers_, tmp_path):
     write_video(tmp_path / "a.mp4", ramp(20), rate)
     found = numbers(np.stack(list(video_frames(str(tmp_path / "a.mp4"), fps))))
     assert found == (expected(20) if numbers_ is None else list(numbers_))
+
+
+@pytest.mark.parametrize("turn, bright", [("right", np.s_[:, 16:]), ("left", np.s_[:, :16]), ("over", np.s_[16:])])
+def test_a_video_filmed_on_its_side_stands_upright(turn, bright, tmp_path):
+    """The track's matrix (ISO 14496-12, 8.3.2) is written by hand, as telephones do."""
+    frames = np.zeros((3, 32, 32, 3), np.uint8)
+    frames[:, :16] = 200
+    write_video(tmp_path / "a.mp4", frames)
+    matrices = {"none": (1, 0, 0, 1), "right": (0, 1, -1, 0), "left": (0, -1, 1, 0), "over": (-1, 0, 0, -1)}
+
+    def matrix(name):
+        a, b, c, d = (65536 * x for x in matrices[name])
+        return struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 2**30)
+
+    head, movie, track = (tmp_path / "a.mp4").read_bytes().split(matrix("none"))
+    (tmp_path / "a.mp4").write_bytes(head + matrix("none") + movie + matrix(turn) + track)
+    for frame in video_frames(str(tmp_path / "a.mp4"), 25):
+        assert frame[bright].mean() > 180 and frame.mean() < 120
 
 
 @pytest.mark.parametrize("name, codec", [("a.avi", "mpeg4"), ("a.mkv", "libx264"), ("a.webm", "libvpx-vp9")])

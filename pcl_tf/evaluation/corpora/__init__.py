@@ -1,9 +1,9 @@
-"""Named tasks in the file layouts their corpora are distributed in."""
+"""Named tasks in the file layouts their corpora are distributed in, or as datasets of pcl_tf.prepare."""
 
 import pathlib
 
 from pcl_tf.data.sources import DataError
-from pcl_tf.evaluation.corpora import actions, expression, generated, pairs, pose
+from pcl_tf.evaluation.corpora import actions, expression, generated, pairs, pose, prepared
 from pcl_tf.evaluation.manifest import read_manifest
 from pcl_tf.evaluation.task import KINDS
 
@@ -54,5 +54,7 @@ def open_task(text, data_dir="", image_size=0):
         raise DataError(f"--task={name}: {root} is no folder.")
     if not path and (root / name).is_dir():
         root = root / name
+    if folder := prepared.find(root, image_size):
+        return prepared.read(folder, image_size)
     reader, size = CORPORA[name]
     return reader(root, image_size or size)
