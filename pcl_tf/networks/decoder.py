@@ -5,6 +5,7 @@ from keras import layers, ops
 
 from pcl_tf.networks.heads import batch_norm, dense
 from pcl_tf.networks.initializers import TorchUniform
+from pcl_tf.networks.upsampled_conv import UpsampledConv
 
 
 def decoder(features, image_size=64, width=1.0, dtype="float32", synchronized=False, name="decoder"):
@@ -43,11 +44,8 @@ def decoder(features, image_size=64, width=1.0, dtype="float32", synchronized=Fa
     incoming = bottom
     for i, filters in enumerate(channels, start=1):
         x = layers.ReLU(dtype=dtype)(x)
-        x = layers.UpSampling2D(2, interpolation="bilinear", dtype=dtype)(x)
         init = TorchUniform(9 * incoming)
-        x = layers.Conv2D(
-            filters, 3, padding="same", kernel_initializer=init, bias_initializer=init, dtype=dtype, name=f"conv{i}"
-        )(x)
+        x = UpsampledConv(filters, init, init, dtype=dtype, name=f"conv{i}")(x)
         if i < len(channels):
             x = batch_norm(dtype, f"norm{i}", synchronized)(x)
         incoming = filters
