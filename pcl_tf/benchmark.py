@@ -1,10 +1,14 @@
-"""Measures a recipe on this machine: training step, pipeline alone, Eq. 6 against materialised negatives, serving.
+"""Measures a recipe on this machine.
 
-  python -m pcl_tf.benchmark --recipe=quickstart
-  python -m pcl_tf.benchmark step --recipe=vox64 --precision=mixed_bfloat16 --steps=3
-  python -m pcl_tf.benchmark contrast serving --recipe=vox64
+  python -m pcl_tf.benchmark train --recipe=vox64 --precision=mixed_bfloat16 --steps=3
+  python -m pcl_tf.benchmark train --recipe=quickstart --against=precision=mixed_bfloat16
+  python -m pcl_tf.benchmark data probe contrast serving scaling --recipe=quickstart
 
-Without the name of a part it measures step and pipeline. Prints a table; --json=FILE also writes the numbers. Run it on an otherwise idle machine.
+train: a step by phases, and its share of what this machine can do at most; --against: two steps in turns. data: the
+input pipeline. probe: encoding and the solvers. contrast: Eq. 6 against materialised negatives. serving: the
+signatures of the export. scaling: one process against two, a core each. Without the name of a part it measures train
+and data. Prints a table; --json=FILE also writes the numbers. Run it on an otherwise idle machine.
+Exit codes: 0 done; 2 a flag, or what it names, is wrong.
 """
 
 import json
@@ -17,48 +21,67 @@ from ml_collections import config_flags
 from pcl_tf.console import explained, quiet, refuse
 from pcl_tf.recipe import parse_flags
 
-PARTS = ("step", "pipeline", "contrast", "serving")
+PARTS = ("train", "data", "probe", "contrast", "serving", "scaling")
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 
 _RECIPE = config_flags.DEFINE_config_file("recipe", None, "Recipe NAME[:ARG], as for pcl_tf.train.", lock_config=True)
-_PRECISION = flags.DEFINE_enum(
-    "precision", "float32", ("float32", "mixed_bfloat16", "mixed_float16"), "Arithmetic of the networks."
-)
+_PRECISION = flags.DEFINE_enum("precision", "float32", PRECISIONS, "Arithmetic of the networks.")
 _STEPS = flags.DEFINE_integer("steps", 10, "Steps to time.", lower_bound=1)
+_AGAINST = flags.DEFINE_list(
+    "against", [], "Of train: KEY=VALUE of the recipe, or precision=VALUE, joined by commas: what differs in the other."
+)
 _JSON = flags.DEFINE_string("json", None, "File for the numbers.")
 
 
 def _rows(name, value):
     if isinstance(value, dict):
         return [row for k, v in value.items() for row in _rows(f"{name} {k}", v)]
+    if name.endswith("phases"):
+        return [f"{name} {k:<{47 - len(name)}}{v:>14.1%}  {'█' * round(50 * v)}" for k, v in value.items()]
+    if isinstance(value, list):
+        return [f"{name.strip().replace('_', ' '):<48}{' '.join(f'{v:.4g}' for v in value):>14}"]
     return [f"{name.strip().replace('_', ' '):<48}{value:>14.4g}"]
+
+
+def _in_turns(recipe):
+    from pcl_tf import recipe as recipes
+    from pcl_tf.measuring.train import against
+
+    changes = [c for c in _AGAINST.value if not c.startswith("precision=")]
+    precision = next((c[10:] for c in _AGAINST.value if c.startswith("precision=")), _PRECISION.value)
+    if precision not in PRECISIONS:
+        refuse(f"--against=precision={precision}: not one of {', '.join(PRECISIONS)}.")
+    other = recipes.resolve(recipes.override(_RECIPE.value.copy_and_resolve_references(), changes))
+    return against((recipe, other), (_PRECISION.value, precision), _STEPS.value)
 
 
 def main(argv):
     quiet()
-    parts = argv[1:] or ["step", "pipeline"]
+    parts = argv[1:] or ["train", "data"]
     wrong = [p for p in parts if p not in PARTS]
     if wrong or not _RECIPE.value:
         refuse(
             f"{wrong[0]}: parts are {', '.join(PARTS)}." if wrong else "--recipe is needed, for instance quickstart."
         )
+    import importlib
+
     from pcl_tf import recipe as recipes
-    from pcl_tf.training import measure
-    from pcl_tf.training.measure_serving import serving
 
     result = {}
     with explained(_JSON.value or ".", (ValueError,)):  # RecipeError and DataError among them
         recipe = recipes.resolve(_RECIPE.value)
-        if "contrast" in parts:
-            result["contrast"] = measure.contrast(recipe.batch_size, recipe.network.head_dim)
-        if "step" in parts:
-            result["step"] = measure.training_step(recipe, _PRECISION.value, _STEPS.value)
-        if "pipeline" in parts:
-            result["pipeline"] = measure.pipeline(recipe)
-        if "serving" in parts:
-            result["serving"] = serving(recipe, _STEPS.value)
-    if "step" in result and "pipeline" in result:
-        ratio = result["pipeline"]["pipeline_images_per_second"] / result["step"]["images_per_second"]
-        result["pipeline"]["times_the_step"] = ratio
+        for part in parts:
+            measure = getattr(importlib.import_module(f"pcl_tf.measuring.{part}"), part)
+            if part == "contrast":
+                result[part] = measure(recipe.batch_size, recipe.network.head_dim)
+            elif part == "train" and _AGAINST.value:
+                result["against"] = _in_turns(recipe)
+            elif part in ("train", "scaling"):
+                result[part] = measure(recipe, _PRECISION.value, _STEPS.value)
+            elif part == "serving":
+                result[part] = measure(recipe, _STEPS.value)
+            else:
+                result[part] = measure(recipe)
     print(f"{_PRECISION.value}, {os.cpu_count()} cores, batch {recipe.batch_size}, {recipe.image_size} pixels")
     print("\n".join(_rows("", result)), flush=True)
     if _JSON.value:

@@ -54,14 +54,30 @@ def named(name, argument="", overrides=()):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     c = module.get_config(",".join(filter(None, (own, argument))))
-    for text in overrides:
+    return override(c, overrides)
+
+
+def override(recipe, texts):
+    """Sets values of a recipe, in place.
+
+    Args:
+      recipe: ConfigDict.
+      texts: 'KEY=VALUE', KEY like method.updates.
+
+    Returns:
+      the recipe.
+
+    Raises:
+      RecipeError: no such key or value.
+    """
+    for text in texts:
         key, _, value = text.partition("=")
         try:
-            old = flatten(c)[key]
-            c.update_from_flattened_dict({key: value == "True" if isinstance(old, bool) else type(old)(value)})
+            old = flatten(recipe)[key]
+            recipe.update_from_flattened_dict({key: value == "True" if isinstance(old, bool) else type(old)(value)})
         except (KeyError, TypeError, ValueError) as error:
-            raise RecipeError(f"--set {text}: {type(error).__name__} {error}.") from error
-    return c
+            raise RecipeError(f"{text}: {type(error).__name__} {error}.") from error
+    return recipe
 
 
 def _with_recipe_found(argv):

@@ -3,7 +3,7 @@
 import pytest
 
 from pcl_tf import recipe as recipes
-from pcl_tf.training.measure_serving import serving
+from pcl_tf.measuring.serving import serving
 from recipes import quickstart
 
 

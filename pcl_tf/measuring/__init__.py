@@ -1,0 +1,1 @@
+"""What ``pcl_tf.benchmark`` measures, a part a module."""

@@ -1,0 +1,69 @@
+"""Floating-point operations of a traced function, by the formula of every convolution and matrix product in it."""
+
+import math
+
+
+def _size(tensor):
+    if not tensor.shape.is_fully_defined():
+        raise ValueError(f"{tensor.name}: the shape {tensor.shape} is not known, so its operations cannot be counted.")
+    return math.prod(tensor.shape.as_list())
+
+
+def _convolution(op):
+    # Each output value is a sum over the kernel's window and incoming channels; a gradient repeats these products.
+    kernel, out = {
+        "Conv2D": lambda: (op.inputs[1], op.outputs[0]),
+        "Conv2DBackpropInput": lambda: (op.inputs[1], op.inputs[2]),
+        "Conv2DBackpropFilter": lambda: (op.outputs[0], op.inputs[2]),
+    }[op.type]()
+    return 2 * _size(out) * _size(kernel) // kernel.shape[-1]
+
+
+def _product(op):
+    transposed = op.get_attr("transpose_a" if op.type == "MatMul" else "adj_x")
+    return 2 * _size(op.outputs[0]) * op.inputs[0].shape[-2 if transposed else -1]
+
+
+def _einsum(op):
+    sides, _ = op.get_attr("equation").decode().split("->")
+    lengths = {}
+    for letters, tensor in zip(sides.split(","), op.inputs, strict=True):
+        if "." in letters:
+            raise ValueError(f"{op.name}: '...' is not counted.")
+        lengths.update(zip(letters, tensor.shape.as_list(), strict=True))
+    return 2 * math.prod(lengths.values())
+
+
+_FORMULAS = {
+    **dict.fromkeys(("Conv2D", "Conv2DBackpropInput", "Conv2DBackpropFilter"), _convolution),
+    **dict.fromkeys(("MatMul", "BatchMatMul", "BatchMatMulV2", "BatchMatMulV3"), _product),
+    "Einsum": _einsum,
+}
+
+
+def needed(graph):
+    """Operations of a FuncGraph that run: those its outputs and side effects ask for; TensorFlow prunes the others."""
+    todo = [t.op for t in graph.outputs] + list(graph.control_outputs)
+    seen = set(todo)
+    while todo:
+        op = todo.pop()
+        for other in [t.op for t in op.inputs] + list(op.control_inputs):
+            if other not in seen:
+                seen.add(other)
+                todo.append(other)
+    return seen
+
+
+def flops(function):
+    """Counts a concrete function. Sums and products of single values are not counted, as customary.
+
+    Args:
+      function: tf.function's ConcreteFunction, traced with known shapes.
+
+    Returns:
+      {name of an operation: operations}, those of convolutions and matrix products that run.
+
+    Raises:
+      ValueError: a shape is not known.
+    """
+    return {op.name: _FORMULAS[op.type](op) for op in needed(function.graph) if op.type in _FORMULAS}

@@ -1,0 +1,63 @@
+"""Where the time of a step goes, from a real profile of it."""
+
+import pathlib
+import re
+import tempfile
+
+import tensorflow as tf
+
+# First part of an operation's name, without its number -> phase. Losses are what no layer, view or optimiser does.
+_PHASES = (
+    ("encode", re.compile(r"encoder|key_encoder")),
+    ("decode", re.compile(r"decoder")),
+    ("heads", re.compile(r"\w*head")),
+    ("views", re.compile(r"\w*view|pose_augmentation|stateless_random_normal")),
+    ("optimiser", re.compile(r"adam|adamw|global_norm|AddN")),
+)
+PHASES = (*(name for name, _ in _PHASES), "losses")
+
+
+def phase(name):
+    """Phase of an operation: 'gradient_tape/encoder_3/backbone/..' -> 'encode'."""
+    first = name.removeprefix("gradient_tape/").split("/")[0]
+    return next((p for p, pattern in _PHASES if pattern.fullmatch(re.sub(r"(_\d+)+$", "", first))), "losses")
+
+
+def profile(run):
+    """Profiles a call.
+
+    Args:
+      run: function without arguments that waits for its result.
+
+    Returns:
+      {(name, type): seconds} of every operation, summed over its calls. Operations that run side by side share the
+      cores, so together they may take longer than the call.
+
+    Raises:
+      ImportError: this TensorFlow hides its profile's format.
+    """
+    from tensorflow.tsl.profiler.protobuf import xplane_pb2
+
+    with tempfile.TemporaryDirectory() as folder:
+        with tf.profiler.experimental.Profile(folder):
+            run()
+        (path,) = pathlib.Path(folder).rglob("*.xplane.pb")
+        space = xplane_pb2.XSpace.FromString(path.read_bytes())
+    seconds = {}
+    for plane in space.planes:
+        if plane.name != "/host:CPU" and not plane.name.startswith("/device:GPU"):
+            continue
+        for line in plane.lines:
+            for event in line.events:
+                name, _, kind = plane.event_metadata[event.metadata_id].name.rpartition(":")
+                if re.fullmatch(r"\w+", kind) and name and ":" not in name:
+                    seconds[name, kind] = seconds.get((name, kind), 0.0) + event.duration_ps / 1e12
+    return seconds
+
+
+def shares(seconds):
+    """{phase: share of the operations' time} of what ``profile`` found, which sum to 1."""
+    total = {name: 0.0 for name in PHASES}
+    for (name, _), value in seconds.items():
+        total[phase(name)] += value
+    return {name: value / sum(total.values()) for name, value in total.items()}

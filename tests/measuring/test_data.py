@@ -1,0 +1,12 @@
+"""The benchmark of the input pipeline measures what it names."""
+
+from pcl_tf import recipe as recipes
+from pcl_tf.measuring.data import data
+from recipes import vox64
+
+
+def test_pipeline_rates_are_measured():
+    recipe = recipes.resolve(vox64.get_config("smoke"))
+    rates = data(recipe, seconds=0.2)
+    assert set(rates) == {"first_epoch_images_per_second", "pipeline_images_per_second", "memory_growth_mb"}
+    assert all(rate > 0 for rate in rates.values())

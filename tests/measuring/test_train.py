@@ -1,0 +1,99 @@
+"""The benchmark of a step counts and times what it names."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from pcl_tf import recipe as recipes
+from pcl_tf.measuring.flops import flops
+from pcl_tf.measuring.phases import phase
+from pcl_tf.measuring.train import against, train
+from pcl_tf.networks.upsampled_conv import UpsampledConv
+from recipes import vox64
+
+
+def counted(function, *shapes):
+    return flops(tf.function(function).get_concrete_function(*(tf.TensorSpec(s) for s in shapes)))
+
+
+def test_a_convolution_and_its_gradients():
+    layer = keras.layers.Conv2D(8, 3, 2, "same")
+    layer.build((None, 10, 6, 5))
+
+    def step(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = layer(x)
+        return tape.gradient(y, [x, layer.kernel.value])
+
+    once = 2 * (4 * 5 * 3 * 8) * (3 * 3 * 5)  # outputs times window
+    found = counted(step, (4, 10, 6, 5))
+    # Nothing asks for the output itself, so TensorFlow prunes the forward convolution.
+    assert sorted(found.values()) == [once, once]
+    assert list(counted(layer, (4, 10, 6, 5)).values()) == [once]
+
+
+@pytest.mark.parametrize(
+    "function, shapes, expected",
+    [
+        (tf.matmul, [(3, 4), (4, 5)], 2 * 3 * 4 * 5),
+        (lambda a, b: tf.matmul(a, b, transpose_a=True), [(4, 3), (4, 5)], 2 * 3 * 4 * 5),
+        (tf.matmul, [(7, 3, 4), (7, 4, 5)], 7 * 2 * 3 * 4 * 5),
+        (lambda a, b: tf.matmul(a, b, transpose_a=True), [(7, 4, 3), (7, 4, 5)], 7 * 2 * 3 * 4 * 5),
+        (lambda a, b: tf.einsum("nhwc,nhwd->ncd", a, b), [(2, 3, 4, 5), (2, 3, 4, 6)], 2 * 2 * 12 * 5 * 6),
+    ],
+)
+def test_products(function, shapes, expected):
+    assert sum(counted(function, *shapes).values()) == expected
+
+
+def test_the_fused_layer_multiplies_a_quarter():
+    fused = UpsampledConv(8)
+    fused.build((None, 16, 16, 64))
+    plain = 2 * 32 * 32 * 8 * 9 * 64
+    mixing = plain / 4
+    along = 2 * (32 * 48) * (16 * 3 * 8) + 2 * 32 * (32 * 48) * 8
+    assert sum(counted(fused, (1, 16, 16, 64)).values()) == mixing + along
+
+
+def test_an_unknown_shape_is_an_error():
+    with pytest.raises(ValueError, match="is not known"):
+        counted(tf.matmul, (None, 4), (4, 5))
+
+
+@pytest.mark.parametrize(
+    "name, expected",
+    [
+        ("gradient_tape/encoder_3/backbone_1/stem_conv1_1/Conv2DBackpropFilter", "encode"),
+        ("decoder_1/conv5_1/MatMul", "decode"),
+        ("pose_view/jitter/mul", "views"),
+        ("pose_augmentation/mirror/strided_slice", "views"),
+        ("gradient_tape/pose_head_1/hidden/MatMul", "heads"),
+        ("adam/mul_3", "optimiser"),
+        ("AddN_12", "optimiser"),
+        ("logistics/Max", "losses"),
+    ],
+)
+def test_phases(name, expected):
+    assert phase(name) == expected
+
+
+def test_a_step_is_measured():
+    recipe = recipes.resolve(vox64.get_config("smoke"))
+    found = train(recipe, "float32", 2)
+    assert sum(found["phases"].values()) == pytest.approx(1.0)
+    assert found["phases"]["encode"] > 0.2 and found["phases"]["decode"] > 0.02 and found["phases"]["views"] > 0.02
+    assert sum(found["tflop_of"].values()) == pytest.approx(found["tflop"])
+    work = found["tflop"] * 1e3 / found["seconds_per_step"]
+    assert found["mfu"] == pytest.approx(work / found["peak_gflops"]["convolution"]["float32"])
+    assert 0 < found["mfu"] < 1 and found["images_per_second"] == pytest.approx(32 / found["seconds_per_step"])
+    assert all(value > 1 for kind in found["peak_gflops"].values() for value in kind.values())
+
+
+def test_two_sides_in_turns():
+    small, smaller = (recipes.resolve(vox64.get_config("smoke,no_pose")) for _ in range(2))
+    smaller = recipes.resolve(recipes.override(smaller.copy_and_resolve_references(), ["method.reconstruct=False"]))
+    found = against((smaller, small), ("float32", "float32"), 2)
+    assert len(found["ratios"]) == 2 and found["ratio"] == pytest.approx(np.median(found["ratios"]))
+    assert len(found["images_per_second"]) == 2
