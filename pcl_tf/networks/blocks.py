@@ -79,12 +79,16 @@ def channel_attention(x, dtype, name):
     def project(part):
         return conv(x, filters, 1, dtype, f"{name}_{part}", activate=False)
 
-    phi = project("phi")
-    theta = layers.Softmax(axis=(1, 2), dtype="float32", name=f"{name}_pixels")(project("theta"))
+    def pixels(part):
+        return layers.Reshape((-1, filters), dtype=dtype, name=f"{name}_{part}_pixels")(project(part))  # [N, H * W, C]
+
+    # Rows of pixels, because a softmax over two axes and einsum's reordering took a third of this block.
+    phi = pixels("phi")
+    theta = layers.Softmax(axis=1, dtype="float32", name=f"{name}_pixels")(pixels("theta"))
     g = layers.Softmax(axis=-1, dtype="float32", name=f"{name}_channels")(project("g"))
     theta, g = ops.cast(theta, phi.dtype), ops.cast(g, phi.dtype)
-    similarity = ops.einsum("nhwc,nhwd->ncd", phi, theta)
-    y = ops.einsum("ncd,nhwd->nhwc", similarity, g)
+    similarity = ops.matmul(ops.transpose(theta, (0, 2, 1)), phi)  # [N, d, c]
+    y = ops.einsum("nhwd,ndc->nhwc", g, similarity)
     return leaky_sum(x, y, dtype, name)
 
 

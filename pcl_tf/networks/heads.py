@@ -3,6 +3,7 @@
 import keras
 from keras import layers
 
+from pcl_tf.networks.batch_norm import BatchNorm
 from pcl_tf.networks.initializers import TorchUniform
 
 
@@ -14,7 +15,7 @@ def dense(units, fan_in, dtype, name):
 
 def batch_norm(dtype, name, synchronized=False):
     """BatchNorm with torch's epsilon 1e-5 and momentum 0.1 (0.9 in Keras' sense)."""
-    return layers.BatchNormalization(momentum=0.9, epsilon=1e-5, synchronized=synchronized, dtype=dtype, name=name)
+    return BatchNorm(momentum=0.9, epsilon=1e-5, synchronized=synchronized, dtype=dtype, name=name)
 
 
 def projection_head(features, dim=512, dtype="float32", synchronized=False, name="head"):
