@@ -34,10 +34,10 @@ _JSON = flags.DEFINE_string("json", None, "File for the numbers.")
 
 
 def _rows(name, value):
-    if isinstance(value, dict):
-        return [row for k, v in value.items() for row in _rows(f"{name} {k}", v)]
     if name.endswith("phases"):
         return [f"{name} {k:<{47 - len(name)}}{v:>14.1%}  {'█' * round(50 * v)}" for k, v in value.items()]
+    if isinstance(value, dict):
+        return [row for k, v in value.items() for row in _rows(f"{name} {k}", v)]
     if isinstance(value, list):
         return [f"{name.strip().replace('_', ' '):<48}{' '.join(f'{v:.4g}' for v in value):>14}"]
     return [f"{name.strip().replace('_', ' '):<48}{value:>14.4g}"]
@@ -51,7 +51,7 @@ def _in_turns(recipe):
     precision = next((c[10:] for c in _AGAINST.value if c.startswith("precision=")), _PRECISION.value)
     if precision not in PRECISIONS:
         refuse(f"--against=precision={precision}: not one of {', '.join(PRECISIONS)}.")
-    other = recipes.resolve(recipes.override(_RECIPE.value.copy_and_resolve_references(), changes))
+    other = recipes.resolve(recipes.override(_RECIPE.value.copy_and_resolve_references(), changes, "--against="))
     return against((recipe, other), (_PRECISION.value, precision), _STEPS.value)
 
 

@@ -54,15 +54,16 @@ def named(name, argument="", overrides=()):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     c = module.get_config(",".join(filter(None, (own, argument))))
-    return override(c, overrides)
+    return override(c, overrides, "--set ")
 
 
-def override(recipe, texts):
+def override(recipe, texts, flag=""):
     """Sets values of a recipe, in place.
 
     Args:
       recipe: ConfigDict.
       texts: 'KEY=VALUE', KEY like method.updates.
+      flag: what errors name before the text.
 
     Returns:
       the recipe.
@@ -71,12 +72,14 @@ def override(recipe, texts):
       RecipeError: no such key or value.
     """
     for text in texts:
-        key, _, value = text.partition("=")
+        key, given, value = text.partition("=")
+        if not given:
+            raise RecipeError(f"{flag}{text}: KEY=VALUE is needed.")
         try:
             old = flatten(recipe)[key]
             recipe.update_from_flattened_dict({key: value == "True" if isinstance(old, bool) else type(old)(value)})
         except (KeyError, TypeError, ValueError) as error:
-            raise RecipeError(f"{text}: {type(error).__name__} {error}.") from error
+            raise RecipeError(f"{flag}{text}: {type(error).__name__} {error}.") from error
     return recipe
 
 
@@ -150,6 +153,10 @@ def resolve(recipe, replicas=1):
             not m.reconstruct and m.pose_contrast == "none",
             "--recipe.method.name=moco has neither decoder nor pose contrast: use the recipe's argument, NAME:moco.",
         )
+    need(
+        c.watch.generated == 0 or c.watch.generated >= 100,
+        f"--recipe.watch.generated={c.watch.generated}: at least 100 faces can judge, or 0 for none.",
+    )
     choices = {
         "name": ("pcl", "moco"),
         "updates": ("joint", "alternating"),

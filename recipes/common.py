@@ -77,6 +77,7 @@ def base():
     c.watch = ConfigDict()
     c.watch.log_every = 50  # steps between scalars in TensorBoard
     c.watch.images_every = 5000  # steps between reconstruction sheets
+    c.watch.generated = 3000  # faces that judge a run on generated ones before and after; 0 is none
     c.watch.labelled = ""  # class folders, or a task of pcl_tf.probe: online k-NN and ridge probes
     return c
 
@@ -99,6 +100,7 @@ def shrink(c):
     c.optimizer.learning_rate = 1e-3
     c.data.source, c.data.synthetic_images = "synthetic", 256
     c.method.queue = 128
+    c.watch.generated = 500
     c.checkpoint.every, c.watch.log_every, c.watch.images_every = 10, 5, 10
 
 

@@ -1,6 +1,8 @@
-"""Recipes that are older than the code."""
+"""Recipes: older than the code, overridden, refused."""
 
 import json
+
+import pytest
 
 from pcl_tf import recipe as recipes
 from recipes import vox64
@@ -15,3 +17,19 @@ def test_a_recipe_written_before_a_key_was_there_gets_its_default(tmp_path):
     old = recipes.load(tmp_path / "recipe.json")
     assert old.method.crop == "random_resized" and old.own.key == 3
     assert recipes.differences(c, old) == ["own.key: 3 -> None"]
+
+
+@pytest.mark.parametrize("count", [-1, 5, 99])
+def test_too_few_generated_faces_judge_nothing(count):
+    c = vox64.get_config("smoke")
+    c.watch.generated = count
+    with pytest.raises(recipes.RecipeError, match="watch.generated"):
+        recipes.resolve(c)
+
+
+def test_override_sets_values_and_says_what_is_wrong():
+    c = recipes.override(vox64.get_config(), ["batch_size=64", "method.reconstruct=False", "method.crop=none"])
+    assert (c.batch_size, c.method.reconstruct, c.method.crop) == (64, False, "none")
+    for wrong in ("nothing=1", "batch_size=many", "method.crop"):
+        with pytest.raises(recipes.RecipeError, match=wrong.split("=")[0]):
+            recipes.override(vox64.get_config(), [wrong])

@@ -47,11 +47,11 @@ def measure(embed, size, train=TRAIN, test=TEST, batch=200):
     return result
 
 
-def table(rows):
-    """Text table of {name: {feature: measures}} under what chance scores."""
+def table(rows, count=TRAIN + TEST):
+    """Text table of {name: {feature: measures}} of count faces, under what chance scores."""
     columns = ("identity", "expression", *ANGLES)
     lines = ["features of generated faces".ljust(30) + "".join(f"{c:>12}" for c in columns)]
     named = {f"{name} {key}": m for name, features in rows.items() for key, m in features.items()}
-    for name, m in {"chance (angles: MAE, degrees)": chance(), **named}.items():
+    for name, m in {"chance (angles: MAE, degrees)": chance(count - count // 5, count // 5), **named}.items():
         lines.append(name.ljust(30) + "".join(f"{m[c]:>12.{2 if c in ANGLES else 3}f}" for c in columns))
     return "\n".join(lines)

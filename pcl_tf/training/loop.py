@@ -106,7 +106,7 @@ def run(recipe, workdir, strategy, precision, deterministic=False, cluster=ALONE
     if untrained:
         rows = {"untrained": untrained, "trained": _probe(recipe, model)}
         result["generated_faces"] = rows
-        print(generated.table(rows), flush=True)
+        print(generated.table(rows, recipe.watch.generated), flush=True)
     write_atomically(workdir / "result.json", json.dumps(result, indent=1, sort_keys=True) + "\n")
     together(strategy, 0)
     return result
@@ -126,9 +126,10 @@ def _shared_faces(recipe, workdir, strategy, cluster):
 
 
 def _probe(recipe, model):
-    if recipe.data.source != "synthetic":
+    if recipe.data.source != "synthetic" or not recipe.watch.generated:
         return None
-    return generated.measure(embedder(model), recipe.image_size)
+    test = recipe.watch.generated // 5
+    return generated.measure(embedder(model), recipe.image_size, recipe.watch.generated - test, test)
 
 
 def _fit(model, strategy, recipe, faces, step, callbacks, cluster):
@@ -140,7 +141,7 @@ def _fit(model, strategy, recipe, faces, step, callbacks, cluster):
         # Whole epochs go to fit in one call; a partial one by itself.
         epochs = (recipe.total_steps - step) // length if steps == length else 1
         model.fit(
-            _distributed(strategy, recipe, faces, step, step + steps * epochs),
+            distributed(strategy, recipe, faces, step, step + steps * epochs),
             initial_epoch=epoch,
             epochs=epoch + epochs,
             steps_per_epoch=steps,
@@ -152,7 +153,7 @@ def _fit(model, strategy, recipe, faces, step, callbacks, cluster):
         step = int(model.step.numpy())
 
 
-def _distributed(strategy, recipe, faces, first, last):
+def distributed(strategy, recipe, faces, first, last):
     """Batches of steps first .. last - 1; every machine reads its part, every replica gets its own."""
     what = faces, parts_per_step(recipe), recipe.seed, first, last
     replicas = strategy.num_replicas_in_sync
