@@ -103,7 +103,7 @@ class Method(keras.Model):
             with tf.control_dependencies(done):
                 with tf.GradientTape() as tape:
                     loss, more = part()
-                    # Gradients are summed over replicas by the optimiser, so each gives its share of the mean.
+                    # Gradients are summed over replicas, so each gives its share of the mean.
                     target = self.optimizer.scale_loss(loss / self.replicas)
                 gradients = tape.gradient(target, [v.value for v in variables])
                 sums = [s if g is None else g if s is None else s + g for s, g in zip(sums, gradients, strict=True)]
@@ -111,8 +111,9 @@ class Method(keras.Model):
             if part != self._decay:
                 total, logs = total + loss, {**logs, **more}
         pairs = [(g, v) for g, v in zip(sums, variables, strict=True) if g is not None]
-        norm = self._gradient_norm([g for g, _ in pairs])
-        self.optimizer.apply([g for g, _ in pairs], [v for _, v in pairs])
+        gradients = self._over_replicas([g for g, _ in pairs])
+        norm = self._gradient_norm(gradients)
+        self.optimizer.apply(gradients, [v for _, v in pairs])
         return {**logs, "loss": total, "gradient_norm": norm}
 
     def _decay(self):
@@ -120,10 +121,13 @@ class Method(keras.Model):
         squares = tf.add_n([tf.reduce_sum(tf.square(v)) for v in self.trainable_variables])
         return 0.5 * self.coupled_decay * squares, {}
 
+    def _over_replicas(self, gradients):
+        """Sums over replicas, once: logged norm, clipping, loss scale and update all see the same gradients."""
+        if self.replicas == 1:
+            return gradients
+        return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, gradients)
+
     def _gradient_norm(self, gradients):
-        if self.replicas > 1:
-            context = tf.distribute.get_replica_context()
-            gradients = context.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
         norm = tf.linalg.global_norm([tf.cast(g, tf.float32) for g in gradients])
         scale = getattr(self.optimizer, "dynamic_scale", None)
         return norm if scale is None else norm / tf.cast(tf.convert_to_tensor(scale), tf.float32)

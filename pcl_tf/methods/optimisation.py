@@ -12,6 +12,25 @@ def schedule(base, total, warmup=0):
     return keras.optimizers.schedules.CosineDecay(base, max(1, total))
 
 
+class _Summed:
+    """Of optimisers: takes gradients that are summed over replicas already.
+
+    Keras clips each replica's own gradients and sums them afterwards, which is another clipping than one replica's, and
+    sends them twice where a norm is logged. It has no public way to leave the sum out.
+    """
+
+    def _all_reduce_sum_gradients(self, grads_and_vars):
+        return grads_and_vars
+
+
+class Adam(_Summed, keras.optimizers.Adam):
+    """Keras' Adam of summed gradients."""
+
+
+class AdamW(_Summed, keras.optimizers.AdamW):
+    """Keras' AdamW of summed gradients."""
+
+
 def optimizer(learning_rate, total_updates, warmup_updates=0, decay=0.0, decay_kind="coupled", clip_norm=None):
     """Adam(.9, .999) with torch's epsilon.
 
@@ -34,5 +53,5 @@ def optimizer(learning_rate, total_updates, warmup_updates=0, decay=0.0, decay_k
     rate = schedule(learning_rate, total_updates, warmup_updates)
     common = dict(learning_rate=rate, beta_1=0.9, beta_2=0.999, epsilon=1e-8, global_clipnorm=clip_norm or None)
     if decay_kind == "decoupled" and decay:
-        return keras.optimizers.AdamW(weight_decay=decay, **common)
-    return keras.optimizers.Adam(**common)
+        return AdamW(weight_decay=decay, **common)
+    return Adam(**common)
