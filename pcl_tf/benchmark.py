@@ -6,8 +6,9 @@
 
 train: a step by phases, and its share of what this machine can do at most; --against: two steps in turns. data: the
 input pipeline. probe: encoding and the solvers. contrast: Eq. 6 against materialised negatives. serving: the
-signatures of the export. scaling: one process against two, a core each. Without the name of a part it measures train
-and data. Prints a table; --json=FILE also writes the numbers. Run it on an otherwise idle machine.
+signatures of the export. scaling: one process against two, a core each. released: a step beside the released code's
+iteration, in turns (needs torch). Without the name of a part it measures train and data. Prints a table; --json=FILE
+also writes the numbers. Run it on an otherwise idle machine.
 Exit codes: 0 done; 2 a flag, or what it names, is wrong.
 """
 
@@ -21,7 +22,7 @@ from ml_collections import config_flags
 from pcl_tf.console import explained, quiet, refuse
 from pcl_tf.recipe import parse_flags
 
-PARTS = ("train", "data", "probe", "contrast", "serving", "scaling")
+PARTS = ("train", "data", "probe", "contrast", "serving", "scaling", "released")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 
 _RECIPE = config_flags.DEFINE_config_file("recipe", None, "Recipe NAME[:ARG], as for pcl_tf.train.", lock_config=True)
@@ -76,7 +77,7 @@ def main(argv):
                 result[part] = measure(recipe.batch_size, recipe.network.head_dim)
             elif part == "train" and _AGAINST.value:
                 result["against"] = _in_turns(recipe)
-            elif part in ("train", "scaling"):
+            elif part in ("train", "scaling", "released"):
                 result[part] = measure(recipe, _PRECISION.value, _STEPS.value)
             elif part == "serving":
                 result[part] = measure(recipe, _STEPS.value)

@@ -8,8 +8,8 @@
 
 What is done of videos and images is kept: the same command goes on where one was stopped. Broken files are left out,
 counted, and named in broken.txt beside the records. The corpora that judge (fer2013, rafdb, lfw, cplfw, disfa,
-aflw2000, bu3dfe) are taken whole, as many records as published, or not at all. Needs requirements-prepare.txt. Exit codes: 0 done; 2 a flag, or what it names, is
-wrong; 4 the disk is full; 130 and 143 stopped by Ctrl-C and SIGTERM.
+aflw2000, bu3dfe) are taken whole, as many records as published, or not at all. Needs requirements-prepare.txt.
+Exit codes: 0 done; 2 a flag, or what it names, is wrong; 4 the disk is full; 130 and 143 stopped by Ctrl-C and SIGTERM.
 """
 
 import os
