@@ -64,9 +64,7 @@ def _benchmark(name):
     with explained(_DATA.value, (DataError, PermissionError)):
         path, counts = prepare_benchmark(name, _MANUAL.value, _DATA.value, size, _ANY_COUNT.value)
     print(", ".join(f"{value} in {split}" for split, value in counts.items()))
-    print(
-        f"\n{path} holds them. Next:\n  python -m pcl_tf.probe --model=WORKDIR --task={name} --data_dir={_DATA.value}"
-    )
+    print(f"\n{path} holds them. Next:\n  python -m pcl_tf.probe --model=WORKDIR --task={name}:{path}")
 
 
 def _clips(kind):
@@ -100,7 +98,10 @@ def _stop_on_signals():
 
     def wait():
         number = signal.sigwait(signals)
-        print("\nStopped. What is done is kept; the same command goes on.", file=sys.stderr, flush=True)
+        kept = "What is done is kept; the same command goes on."
+        if any(name in sys.argv for name in BENCHMARKS):
+            kept = "Nothing of it is kept; the same command begins again."
+        print(f"\nStopped. {kept}", file=sys.stderr, flush=True)
         os._exit(128 + number)
 
     threading.Thread(target=wait, daemon=True).start()

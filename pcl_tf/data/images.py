@@ -89,3 +89,11 @@ def resize(image, size):
     """Antialiased bilinear resize: uint8 [..., H, W, 3] -> uint8 [..., size, size, 3]."""
     resized = tf.image.resize(image, [size, size], antialias=True)
     return tf.cast(tf.clip_by_value(tf.round(resized), 0.0, 255.0), tf.uint8)
+
+
+def centre(image, share=1.0):
+    """The central square: uint8 [H, W, 3] -> uint8 [S, S, 3], S = share of the shorter side."""
+    height, width = image.shape[:2]
+    side = max(1, round(share * min(height, width)))
+    top, left = (height - side) // 2, (width - side) // 2
+    return image[top : top + side, left : left + side]

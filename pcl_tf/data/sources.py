@@ -25,6 +25,10 @@ class DataError(ValueError):
     """What is wrong with the data, in words for the person who gave it."""
 
 
+class Broken(ValueError):
+    """A file that cannot be used, in a line."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Source:
     """A named sequence of images.

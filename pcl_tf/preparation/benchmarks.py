@@ -11,7 +11,7 @@ import tensorflow_datasets as tfds
 
 from pcl_tf.data.decoding import decoder
 from pcl_tf.data.sources import DataError, fingerprint
-from pcl_tf.evaluation.corpora import open_task, prepared
+from pcl_tf.evaluation.corpora import CORPORA, folder_of, prepared, read_corpus
 
 
 class _Benchmark(tfds.core.GeneratorBasedBuilder, skip_registration=True):
@@ -28,8 +28,6 @@ class _Benchmark(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     COUNTS = {}  # split -> ranges (least, most) of records, of which one is met by the corpus as handed out
 
     def __init__(self, size=0, any_count=False, **kwargs):
-        from pcl_tf.evaluation.corpora import CORPORA
-
         self.size, self.any_count = size or CORPORA[self.name][1], any_count
         self.task = None
         config = tfds.core.BuilderConfig(name=f"{self.size}px", description=self.__doc__)
@@ -51,14 +49,14 @@ class _Benchmark(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         raise NotImplementedError
 
     def _split_generators(self, dl_manager):
-        self.task = open_task(self.name, dl_manager.manual_dir, self.size)
+        self.task, self.stamps = read_corpus(self.name, pathlib.Path(dl_manager.manual_dir), self.size), {}
         places = prepared.places(prepared.judged_in(self.task))
         rows = {split: [i for i, p in enumerate(places) if p[0] == split] for split in sorted({p[0] for p in places})}
-        self._count({split: len(r) for split, r in rows.items()})
-        self.stamps = {}
+        self.count({split: len(r) for split, r in rows.items()})
         return {split: self._generate_examples(r) for split, r in rows.items()}
 
-    def _count(self, found):
+    def count(self, found):
+        """Checks {split: records}. Raises DataError: not as many as the corpus as handed out has."""
         for split, count in found.items():
             if not self.any_count and not any(low <= count <= high for low, high in self.COUNTS[split]):
                 wanted = " or ".join(f"{a:,}" if a == b else f"{a:,} to {b:,}" for a, b in self.COUNTS[split])
@@ -67,10 +65,12 @@ class _Benchmark(tfds.core.GeneratorBasedBuilder, skip_registration=True):
                     " whole? --any_count takes what is there."
                 )
 
-    def _pictures(self):
-        """(row, encoded picture), in order."""
-        decode = decoder(self.size)
+    def _pictures(self, wanted):
+        """(row, encoded picture) of these rows, in order."""
+        decode, wanted = decoder(self.size), set(wanted)
         for row, (name, data) in enumerate(self.task.source.items()):
+            if row not in wanted:
+                continue
             _, face, why = decode((name, data))
             if face is None:
                 raise DataError(f"{name}: {why}. A benchmark without it would be another; mend the file.")
@@ -80,10 +80,8 @@ class _Benchmark(tfds.core.GeneratorBasedBuilder, skip_registration=True):
             yield row, data
 
     def _generate_examples(self, rows):
-        wanted = set(rows)
-        for row, data in self._pictures():
-            if row in wanted:
-                yield row, {"image": data, **self._example(row)}
+        for row, data in self._pictures(rows):
+            yield row, {"image": data, **self._example(row)}
 
     @property
     def stamp(self):
@@ -106,12 +104,12 @@ class _Pairs(_Benchmark, skip_registration=True):
         return {"first": picture, "second": picture, "same": tfds.features.Scalar(np.int64), "fold": np.int64}
 
     def _split_generators(self, dl_manager):
-        self.task, self.stamps = open_task(self.name, dl_manager.manual_dir, self.size), {}
-        self._count({"test": len(self.task.pairs)})
+        self.task, self.stamps = read_corpus(self.name, pathlib.Path(dl_manager.manual_dir), self.size), {}
+        self.count({"test": len(self.task.pairs)})
         return {"test": self._generate_examples()}
 
     def _generate_examples(self):
-        pictures = dict(self._pictures())
+        pictures = dict(self._pictures(range(self.task.source.count)))
         for i, ((a, b), same, fold) in enumerate(zip(self.task.pairs, self.task.same, self.task.folds, strict=True)):
             yield i, {"first": pictures[a], "second": pictures[b], "same": int(same), "fold": int(fold)}
 
@@ -199,21 +197,26 @@ def prepare_benchmark(name, manual_dir, data_dir, size=0, any_count=False):
       (path of the dataset, {split: records}).
 
     Raises:
-      DataError: a file is missing or broken, or a split has not the size of the corpus as handed out.
+      DataError: a file is missing or broken, a split has not the size of the corpus as handed out, or the dataset would
+        lie among the corpus' own files.
     """
     builder = BUILDERS[name](size, any_count, data_dir=str(data_dir))
     path = pathlib.Path(builder.data_path)
     if (path / prepared.INDEX).exists():
+        builder.count({split: info.num_examples for split, info in builder.info.splits.items()})
         print(f"{path} is prepared already; remove it to prepare it again.", flush=True)
     else:
         if not pathlib.Path(manual_dir).is_dir():
             raise DataError(
                 f"--manual_dir={manual_dir}: no such folder. Needed: {builder.MANUAL_DOWNLOAD_INSTRUCTIONS}"
             )
-        if path.exists():  # stopped between the last record and the index
-            shutil.rmtree(path)
-            builder = BUILDERS[name](size, any_count, data_dir=str(data_dir))
-        config = tfds.download.DownloadConfig(manual_dir=str(manual_dir))
+        if pathlib.Path(data_dir).resolve() == pathlib.Path(manual_dir).resolve():
+            raise DataError(f"--data_dir={data_dir} is the corpus' own folder; give another.")
+        for stopped in (*path.parent.glob("incomplete.*"), path):  # what was written until then, whole or not
+            if stopped.exists():
+                shutil.rmtree(stopped)
+        builder = BUILDERS[name](size, any_count, data_dir=str(data_dir))
+        config = tfds.download.DownloadConfig(manual_dir=str(folder_of(name, pathlib.Path(manual_dir))))
         with tempfile.TemporaryDirectory() as nothing_is_downloaded:
             builder.download_and_prepare(download_dir=nothing_is_downloaded, download_config=config)
         prepared.write(path, builder.task, builder.stamp)

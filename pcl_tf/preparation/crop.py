@@ -5,20 +5,12 @@ import threading
 
 import numpy as np
 
-from pcl_tf.data.images import resize
-from pcl_tf.preparation.frames import Broken
+from pcl_tf.data.images import centre, resize
+from pcl_tf.data.sources import Broken
 
 _LARGEST = 640  # pixels of the longer side the detector sees: faces worth training on are found there, ten times faster
 _OF_THREAD = threading.local()
 _SMALLEST = 0.1  # a face's side, of the shorter side of the picture
-
-
-def centre(image, share=1.0):
-    """The central square: uint8 [H, W, 3] -> uint8 [S, S, 3], S = share of the shorter side."""
-    height, width = image.shape[:2]
-    side = max(1, round(share * min(height, width)))
-    top, left = (height - side) // 2, (width - side) // 2
-    return image[top : top + side, left : left + side]
 
 
 def detected(image, margin=1.5):

@@ -8,8 +8,9 @@ import zipfile
 import tensorflow as tf
 
 from pcl_tf.data.images import decode_upright
+from pcl_tf.data.sources import Broken
+from pcl_tf.data.videos import video_frames
 from pcl_tf.preparation import crop
-from pcl_tf.preparation.frames import Broken, image_file, video_frames
 from pcl_tf.preparation.units import VIDEOS
 
 FRAMES_IN_CLIP = 512  # a longer video becomes several clips, so that no record grows beyond a few megabytes
@@ -107,7 +108,7 @@ _upright = tf.function(decode_upright, input_signature=[tf.TensorSpec([], tf.str
 
 def _decoded(file):
     try:
-        return _upright(image_file(file)).numpy()
+        return _upright(tf.io.gfile.GFile(file, "rb").read()).numpy()
     except tf.errors.OpError as error:
         raise Broken(error.message.split("\n")[0][:200]) from error
 

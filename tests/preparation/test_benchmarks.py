@@ -124,6 +124,31 @@ def test_a_preparation_that_stopped_before_its_index_is_made_again(tmp_path):
     same_question(open_task("bu3dfe", tmp_path), open_task("bu3dfe", tmp_path / "data"))
 
 
+def test_what_a_killed_preparation_left_is_removed(tmp_path):
+    layouts.bu3dfe(tmp_path)
+    left = tmp_path / "data" / "bu3dfe" / "256px" / "incomplete.ABCDEF_1.0.0" / "train.part"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"half a record")
+    path, _ = prepare_benchmark("bu3dfe", tmp_path, tmp_path / "data", any_count=True)
+    assert not left.exists() and [p.name for p in path.parent.iterdir()] == ["1.0.0"]
+
+
+def test_a_dataset_of_another_count_is_not_taken_for_whole_later(tmp_path):
+    layouts.bu3dfe(tmp_path)
+    prepare_benchmark("bu3dfe", tmp_path, tmp_path / "data", any_count=True)
+    with pytest.raises(DataError, match="6,264"):
+        prepare_benchmark("bu3dfe", tmp_path, tmp_path / "data")
+
+
+def test_another_corpus_is_refused(tmp_path):
+    layouts.bu3dfe(tmp_path)
+    path, _ = prepare_benchmark("bu3dfe", tmp_path, tmp_path / "data", any_count=True)
+    with pytest.raises(DataError, match="holds bu3dfe"):
+        open_task(f"rafdb:{path}")
+    with pytest.raises(DataError, match="own folder"):
+        prepare_benchmark("bu3dfe", tmp_path, tmp_path, any_count=True)
+
+
 def test_the_commands(tmp_path):
     layouts.bu3dfe(tmp_path / "raw" / "bu3dfe")
 

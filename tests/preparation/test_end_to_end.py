@@ -1,6 +1,7 @@
 """From videos to an encoder, by the commands that README gives."""
 
 import pathlib
+import signal
 import subprocess
 import sys
 import time
@@ -36,6 +37,7 @@ def test_from_videos_to_an_encoder(tmp_path):
         time.sleep(0.005)
     killed.kill()
     killed.communicate()
+    assert killed.returncode == -signal.SIGKILL and not list(tmp_path.glob("data/voxceleb/*/*/prepared.json"))
     said = finish(start(*prepare))
     assert "12 clips, 144 frames, 6 identities" in said
     data = next(word for word in said.split() if word.startswith("--data="))

@@ -16,9 +16,9 @@ from PIL import Image
 
 from pcl_tf.data.clips import ClipFaces, find_clips
 from pcl_tf.data.pipeline import batches
-from pcl_tf.data.sources import DataError
+from pcl_tf.data.sources import Broken, DataError
+from pcl_tf.data.videos import video_frames
 from pcl_tf.preparation import crop, units, work
-from pcl_tf.preparation.frames import Broken, video_frames
 from pcl_tf.preparation.run import prepare_clips
 from tests.preparation.videos import faces, ramp, write_video
 

@@ -52,9 +52,22 @@ def open_task(text, data_dir="", image_size=0):
     root = pathlib.Path(place)
     if not root.is_dir():
         raise DataError(f"--task={name}: {root} is no folder.")
-    if not path and (root / name).is_dir():
-        root = root / name
-    if folder := prepared.find(root, image_size):
-        return prepared.read(folder, image_size)
+    if not path:
+        root = folder_of(name, root)
+    if not (folder := prepared.find(root, image_size)):
+        return read_corpus(name, root, image_size)
+    task = prepared.read(folder, image_size)
+    if task.name != name:
+        raise DataError(f"--task={name}: {folder} holds {task.name}.")
+    return task
+
+
+def folder_of(name, root):
+    """root/NAME where that is a folder, else root: pathlib.Path."""
+    return root / name if (root / name).is_dir() else root
+
+
+def read_corpus(name, root, image_size=0):
+    """The task of a corpus as it was handed out, in root: ``open_task`` without a look for what pcl_tf.prepare made."""
     reader, size = CORPORA[name]
     return reader(root, image_size or size)

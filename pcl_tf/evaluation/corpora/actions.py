@@ -4,8 +4,9 @@ import re
 
 import numpy as np
 
+from pcl_tf.data.images import centre
 from pcl_tf.data.listed import Files
-from pcl_tf.data.sources import SUFFIXES, DataError, Source, fingerprint
+from pcl_tf.data.sources import SUFFIXES, Broken, DataError, Source, fingerprint
 from pcl_tf.evaluation.corpora.layout import need
 from pcl_tf.evaluation.task import Task, exclusive_folds
 
@@ -75,8 +76,7 @@ def _videos(root, known):
         if videos[person] is None:
             raise DataError(f"{root}: LeftVideo{person}_comp.avi is missing, and there is no folder Frames.")
     try:
-        from pcl_tf.preparation.crop import centre
-        from pcl_tf.preparation.frames import Broken, video_frames
+        from pcl_tf.data.videos import video_frames
     except ImportError as error:
         raise DataError(
             f"{error.name} is not installed, which reads DISFA's videos: pip install -r requirements-prepare.txt"

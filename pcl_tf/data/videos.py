@@ -1,14 +1,11 @@
-"""Pictures out of videos and image files."""
+"""Pictures out of videos. Needs PyAV (requirements-prepare.txt)."""
 
 import av
 import numpy as np
 import tensorflow as tf
 
 from pcl_tf.data.headers import MAX_PIXELS
-
-
-class Broken(ValueError):
-    """A file that cannot be used, in a line."""
+from pcl_tf.data.sources import Broken
 
 
 def video_frames(path, fps):
@@ -45,17 +42,5 @@ def video_frames(path, fps):
                 yield np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90))
             if began is None:
                 raise Broken("no frame in it")
-    except (
-        av.error.FFmpegError,
-        OSError,
-        tf.errors.OpError,
-    ) as error:  # OSError: an empty file, one that may not be read
+    except (av.error.FFmpegError, OSError, tf.errors.OpError) as error:  # an empty file, one that may not be read
         raise Broken(getattr(error, "strerror", None) or str(error).split("\n")[0]) from error
-
-
-def image_file(path):
-    """The bytes of an image file. Raises Broken: it cannot be read."""
-    try:
-        return tf.io.gfile.GFile(path, "rb").read()
-    except tf.errors.OpError as error:
-        raise Broken(str(error).split("\n")[0]) from error
