@@ -4,8 +4,9 @@
   python -m pcl_tf.benchmark train --recipe=quickstart --against=precision=mixed_bfloat16
   python -m pcl_tf.benchmark data probe contrast serving scaling --recipe=quickstart
 
-train: a step by phases, and its share of what this machine can do at most; --against: two steps in turns. data: the
-input pipeline. probe: encoding and the solvers. contrast: Eq. 6 against materialised negatives. serving: the
+train: a step by phases, and its share of what this machine can do at most; --profile=DIR keeps the profile the phases
+are read from, for TensorBoard; --against: two steps in turns; its memory is that of the process, so ask for it first.
+data: the input pipeline. probe: encoding and the solvers. contrast: Eq. 6 against materialised negatives. serving: the
 signatures of the export. scaling: one process against two, a core each. released: a step beside the released code's
 iteration, in turns (needs torch). Without the name of a part it measures train and data. Prints a table; --json=FILE
 also writes the numbers. Run it on an otherwise idle machine.
@@ -31,7 +32,8 @@ _STEPS = flags.DEFINE_integer("steps", 10, "Steps to time.", lower_bound=1)
 _AGAINST = flags.DEFINE_list(
     "against", [], "Of train: KEY=VALUE of the recipe, or precision=VALUE, joined by commas: what differs in the other."
 )
-_JSON = flags.DEFINE_string("json", None, "File for the numbers.")
+_PROFILE = flags.DEFINE_string("profile", None, "Of train: folder for TensorBoard's profile of a step.")
+_JSON = flags.DEFINE_string("json", None, "File for the numbers, written after each part.")
 
 
 def _rows(name, value):
@@ -64,29 +66,36 @@ def main(argv):
         refuse(
             f"{wrong[0]}: parts are {', '.join(PARTS)}." if wrong else "--recipe is needed, for instance quickstart."
         )
+    if _JSON.value and not pathlib.Path(_JSON.value).parent.is_dir():
+        refuse(f"--json={_JSON.value}: no such folder.")
     import importlib
 
     from pcl_tf import recipe as recipes
+    from pcl_tf.files import write_atomically
 
     result = {}
     with explained(_JSON.value or ".", (ValueError,)):  # RecipeError and DataError among them
         recipe = recipes.resolve(_RECIPE.value)
+        print(f"{_PRECISION.value}, {os.cpu_count()} cores, batch {recipe.batch_size}, {recipe.image_size} pixels")
         for part in parts:
+            name = part
             measure = getattr(importlib.import_module(f"pcl_tf.measuring.{part}"), part)
             if part == "contrast":
                 result[part] = measure(recipe.batch_size, recipe.network.head_dim)
             elif part == "train" and _AGAINST.value:
-                result["against"] = _in_turns(recipe)
-            elif part in ("train", "scaling", "released"):
+                name = "against"
+                result[name] = _in_turns(recipe)
+            elif part == "train":
+                result[part] = measure(recipe, _PRECISION.value, _STEPS.value, _PROFILE.value)
+            elif part in ("scaling", "released"):
                 result[part] = measure(recipe, _PRECISION.value, _STEPS.value)
             elif part == "serving":
                 result[part] = measure(recipe, _STEPS.value)
             else:
                 result[part] = measure(recipe)
-    print(f"{_PRECISION.value}, {os.cpu_count()} cores, batch {recipe.batch_size}, {recipe.image_size} pixels")
-    print("\n".join(_rows("", result)), flush=True)
-    if _JSON.value:
-        pathlib.Path(_JSON.value).write_text(json.dumps(result, indent=1) + "\n")
+            print("\n".join(_rows(name, result[name])), flush=True)
+            if _JSON.value:
+                write_atomically(pathlib.Path(_JSON.value), json.dumps(result, indent=1) + "\n")
 
 
 if __name__ == "__main__":

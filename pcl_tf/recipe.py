@@ -77,10 +77,17 @@ def override(recipe, texts, flag=""):
             raise RecipeError(f"{flag}{text}: KEY=VALUE is needed.")
         try:
             old = flatten(recipe)[key]
-            recipe.update_from_flattened_dict({key: value == "True" if isinstance(old, bool) else type(old)(value)})
+            recipe.update_from_flattened_dict({key: _truth(value) if isinstance(old, bool) else type(old)(value)})
         except (KeyError, TypeError, ValueError) as error:
             raise RecipeError(f"{flag}{text}: {type(error).__name__} {error}.") from error
     return recipe
+
+
+def _truth(value):
+    truths = {"true": True, "1": True, "false": False, "0": False}
+    if value.lower() not in truths:
+        raise ValueError(f"'{value}' is neither true nor false")
+    return truths[value.lower()]
 
 
 def _with_recipe_found(argv):

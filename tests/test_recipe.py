@@ -30,6 +30,9 @@ def test_too_few_generated_faces_judge_nothing(count):
 def test_override_sets_values_and_says_what_is_wrong():
     c = recipes.override(vox64.get_config(), ["batch_size=64", "method.reconstruct=False", "method.crop=none"])
     assert (c.batch_size, c.method.reconstruct, c.method.crop) == (64, False, "none")
-    for wrong in ("nothing=1", "batch_size=many", "method.crop"):
+    for value, meant in {"true": True, "1": True, "false": False, "0": False, "False": False}.items():
+        c = recipes.override(vox64.get_config(), [f"method.reconstruct={value}"])
+        assert c.method.reconstruct is meant
+    for wrong in ("nothing=1", "batch_size=many", "method.crop", "method.reconstruct=maybe"):
         with pytest.raises(recipes.RecipeError, match=wrong.split("=")[0]):
             recipes.override(vox64.get_config(), [wrong])

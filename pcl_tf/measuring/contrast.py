@@ -1,6 +1,7 @@
 """Eq. 6, value and gradient, from the Gram matrix and with all mixed negatives materialised."""
 
 import multiprocessing
+import queue
 import time
 
 import numpy as np
@@ -62,6 +63,14 @@ def contrast(images=256, dim=512):
         process = spawn.Process(target=_contrast, args=(kind, images, dim, answer))
         process.start()
         names = ("loss", "gradient_l1", "extra_memory_mb", "seconds")
-        result[kind] = dict(zip(names, answer.get(timeout=600), strict=True))
+        found = None
+        while found is None:
+            ended = process.exitcode is not None  # asked before the queue, which may hold its last word
+            try:
+                found = answer.get(timeout=1)
+            except queue.Empty:
+                if ended:
+                    raise ValueError(f"{kind}: the process ended with exit code {process.exitcode}.") from None
+        result[kind] = dict(zip(names, found, strict=True))
         process.join()
     return result

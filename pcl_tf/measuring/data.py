@@ -1,5 +1,6 @@
 """The input pipeline alone."""
 
+import statistics
 import tempfile
 import time
 
@@ -8,22 +9,25 @@ from pcl_tf.data.pipeline import batches
 from pcl_tf.measuring.memory import resident
 from pcl_tf.methods.build import images_per_step
 
+_ROUNDS = 5
+
 
 def data(recipe, seconds=5.0):
     """Images a second of opening the faces (where decoding them is once a run) and of the batches every step waits for.
 
     Args:
       recipe: resolved recipe; without a data.source 1024 faces are generated.
-      seconds: how long batches are read.
+      seconds: how long batches are read, in five rounds.
 
     Returns:
       dict: 'first_epoch_images_per_second' (rendered or read, decoded, resized, cached; not for datasets of clips),
-      'pipeline_images_per_second', and 'memory_growth_mb' of the second half of the reading.
+      'pipeline_images_per_second' (median of the rounds), 'spread' (fastest minus slowest over the median), and
+      'memory_growth_mb' from the third round on.
     """
     source = recipe.data.copy_and_resolve_references()
     if not source.source:
         source.source, source.synthetic_images = "synthetic", 1024
-    result, count, held = {}, 0, None
+    result, rates, held = {}, [], []
     with tempfile.TemporaryDirectory() as cache:
         began = time.perf_counter()
         faces = open_faces(source, recipe.image_size, cache)
@@ -32,11 +36,18 @@ def data(recipe, seconds=5.0):
         batch = images_per_step(recipe)
         read = iter(batches(faces, [batch], recipe.seed, 0, 10**9))
         next(read)
-        began = time.perf_counter()
-        while (passed := time.perf_counter() - began) < seconds:
-            if passed > seconds / 2 and held is None:
-                held = resident()
-            next(read)
-            count += batch
-        rate = count / (time.perf_counter() - began)
-    return {**result, "pipeline_images_per_second": rate, "memory_growth_mb": resident() - held}
+        for _ in range(_ROUNDS):
+            count, began = 0, time.perf_counter()
+            while not count or time.perf_counter() - began < seconds / _ROUNDS:
+                next(read)
+                count += batch
+            rates.append(count / (time.perf_counter() - began))
+            held.append(resident())
+    rate = statistics.median(rates)
+    spread = (max(rates) - min(rates)) / rate
+    return {
+        **result,
+        "pipeline_images_per_second": rate,
+        "spread": spread,
+        "memory_growth_mb": held[-1] - held[1],
+    }

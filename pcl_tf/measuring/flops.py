@@ -55,7 +55,8 @@ def needed(graph):
 
 
 def flops(function):
-    """Counts a concrete function. Sums and products of single values are not counted, as customary.
+    """Counts a concrete function. Sums and products of single values are not counted, as customary, nor what happens in
+    loops and branches: no convolution or product of a training step stands in one.
 
     Args:
       function: tf.function's ConcreteFunction, traced with known shapes.

@@ -21,18 +21,19 @@ def _product(dtype):
     return lambda: tf.matmul(a, a)[0, 0], 2 * _MATRIX**3
 
 
-def peaks(seconds=1.0):
+def peaks(seconds=1.0, dtypes=(tf.float32, tf.bfloat16)):
     """Measures this machine's peaks, all parts in turns.
 
     Args:
       seconds: for each part.
+      dtypes: of the arithmetic.
 
     Returns:
-      {'convolution', 'matrix_product': {'float32', 'bfloat16': GFLOP/s, median}}.
+      {'convolution', 'matrix_product': {name of a dtype: GFLOP/s, median}}.
     """
     parts, times = {}, {}
     for name, make in (("convolution", _convolution), ("matrix_product", _product)):
-        for dtype in (tf.float32, tf.bfloat16):
+        for dtype in dtypes:
             run, flop = make(dtype)
             parts[name, dtype.name] = tf.function(run), flop
             times[name, dtype.name] = []

@@ -23,11 +23,12 @@ def phase(name):
     return next((p for p, pattern in _PHASES if pattern.fullmatch(re.sub(r"(_\d+)+$", "", first))), "losses")
 
 
-def profile(run):
+def profile(run, folder=None):
     """Profiles a call.
 
     Args:
       run: function without arguments that waits for its result.
+      folder: where the profile stays for TensorBoard; None keeps none.
 
     Returns:
       {(name, type): seconds} of every operation, summed over its calls. Operations that run side by side share the
@@ -38,10 +39,10 @@ def profile(run):
     """
     from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
-    with tempfile.TemporaryDirectory() as folder:
-        with tf.profiler.experimental.Profile(folder):
+    with tempfile.TemporaryDirectory() as gone:
+        with tf.profiler.experimental.Profile(str(folder or gone)):
             run()
-        (path,) = pathlib.Path(folder).rglob("*.xplane.pb")
+        path = max(pathlib.Path(folder or gone).rglob("*.xplane.pb"), key=lambda p: p.stat().st_mtime_ns)
         space = xplane_pb2.XSpace.FromString(path.read_bytes())
     seconds = {}
     for plane in space.planes:

@@ -6,6 +6,20 @@ import subprocess
 import sys
 
 from pcl_tf.measuring.train import Step
+from pcl_tf.recipe import flatten
+
+# What decides the work of a step beside the sizes of its batches.
+_ALIKE = {
+    "image_size": 64,
+    "network.backbone": "cnn16",
+    "network.width": 1.0,
+    "network.head_dim": 512,
+    "method.name": "pcl",
+    "method.reconstruct": True,
+    "method.pdd_batch": True,  # all images
+    "method.pose_contrast": "pose",
+    "method.interpolate_negatives": True,
+}
 
 
 class _Beside:
@@ -19,15 +33,16 @@ class _Beside:
 
     def once(self):
         """Seconds of one iteration."""
-        self.process.stdin.write("\n")
-        self.process.stdin.flush()
-        said = self.process.stdout.readline()
-        if not said:
-            raise ValueError(f"The released step ended with exit code {self.process.wait()}; its error is above.")
-        return float(said)
+        try:
+            self.process.stdin.write("\n")
+            self.process.stdin.flush()
+            return float(self.process.stdout.readline())
+        except (OSError, ValueError) as error:  # a closed pipe, an empty line
+            code = self.process.wait()
+            raise ValueError(f"The released step ended with exit code {code}; what it printed says why.") from error
 
     def end(self):
-        self.process.stdin.close()
+        self.process.kill()
         self.process.wait()
 
 
@@ -35,7 +50,8 @@ def released(recipe, precision, steps):
     """Our step, with views and data, against the released code's as published and with bfloat16 autocast.
 
     Args:
-      recipe: resolved recipe of 64 pixels and full width; batch_size, pose_batch and negatives_per_image hold for all.
+      recipe: resolved recipe, vox64 or vox64_official but for its batch_size, pose_batch and negatives_per_image, which
+        hold for all. A joint step (vox64) is one update, the released iteration is three, on the same number of images.
       precision: dtype policy of ours.
       steps: rounds that are timed, after one that is not.
 
@@ -44,17 +60,19 @@ def released(recipe, precision, steps):
       'mixed_bfloat16': ratios round by round}, 'ratio': {the same: medians}}.
 
     Raises:
-      ValueError: the recipe is of another size, or torch is not installed (requirements-torch.txt).
+      ValueError: the recipe does other work, or torch is not installed (requirements-torch.txt).
     """
-    if (recipe.image_size, recipe.network.width, recipe.network.backbone) != (64, 1.0, "cnn16"):
-        raise ValueError("The released code has one network: 64 pixels, width 1, cnn16. Take vox64 or vox64_official.")
+    found = {key: flatten(recipe)[key] for key in _ALIKE}
+    found["method.pdd_batch"] = found["method.pdd_batch"] == recipe.batch_size
+    if other := [f"{k} is {v}" for k, v in found.items() if v != _ALIKE[k]]:
+        raise ValueError(f"The released code does other work ({', '.join(other)}). Take vox64 or vox64_official.")
     if not importlib.util.find_spec("torch"):
         raise ValueError("The released code's side needs torch: pip install -r requirements-torch.txt")
-    others = {name: _Beside(recipe, name) for name in ("float32", "mixed_bfloat16")}
+    others, seconds = {}, {"float32": [], "mixed_bfloat16": []}
     try:
-        seconds = {name: [] for name in others}
-        for other in others.values():
-            other.once()
+        for name in seconds:
+            others[name] = _Beside(recipe, name)
+            others[name].once()
         ours = Step(recipe, precision)
         for _ in range(steps):
             ours.once()

@@ -8,8 +8,10 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 
 ROUNDS = 2
+DEADLINE = 900.0  # seconds a run may take; a process whose peer died would wait for ever
 
 
 def traffic(parameters, batch, dim, processes):
@@ -71,17 +73,35 @@ def _run(recipe, precision, steps, processes):
             place = pathlib.Path(folder) / str(i)
             place.with_suffix(".task").write_text(json.dumps({**task, "core": cores[i % len(cores)]}))
             environment = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
+            environment.pop("TF_CONFIG", None)
             if processes > 1:
                 cluster = {"cluster": {"worker": workers}, "task": {"type": "worker", "index": i}}
                 environment["TF_CONFIG"] = json.dumps(cluster)
-            said = place.with_suffix(".log").open("w")
             command = [sys.executable, "-m", "pcl_tf.measuring.scaling", str(place)]
-            running.append(subprocess.Popen(command, env=environment, stdout=said, stderr=said))
-        codes = [process.wait() for process in running]
-        if any(codes):
+            with place.with_suffix(".log").open("w") as said:
+                running.append(subprocess.Popen(command, env=environment, stdout=said, stderr=said))
+        if code := _end_of(running):
             said = "\n".join(p.read_text()[-2000:] for p in pathlib.Path(folder).glob("*.log"))
-            raise ValueError(f"a process of {processes} ended with exit code {max(codes)}:\n{said}")
+            raise ValueError(f"a process of {processes} ended with exit code {code}:\n{said}")
         return json.loads((pathlib.Path(folder) / "0.json").read_text())
+
+
+def _end_of(running):
+    """Waits for processes; 0, or the first other exit code, or 'none in time'. None of them is left."""
+    until = time.monotonic() + DEADLINE
+    try:
+        while time.monotonic() < until:
+            codes = [process.poll() for process in running]
+            if wrong := [c for c in codes if c]:
+                return wrong[0]
+            if None not in codes:
+                return 0
+            time.sleep(0.1)
+        return f"none in {DEADLINE:.0f} s"
+    finally:
+        for process in running:
+            process.kill()
+            process.wait()
 
 
 def _received():
@@ -97,8 +117,6 @@ def _work(place):
     """A process of ``_run``."""
     task = json.loads(pathlib.Path(f"{place}.task").read_text())
     os.sched_setaffinity(0, {task["core"]})  # before TensorFlow counts the cores
-
-    import time
 
     import keras
     import numpy as np

@@ -22,8 +22,9 @@ def serving(recipe, rounds=10):
       rounds: every part is measured once in each; medians are returned.
 
     Returns:
-      {'backbone', 'embed', 'serving_default': {'latency_ms', 'images_per_second'}, 'decoding_over_network': how many
-      times the seconds of 'embed' decoding and resizing take, at 32}.
+      {'backbone', 'embed', 'serving_default': {'latency_ms', 'images_per_second', 'spreads' of both: slowest minus
+      fastest over the median}, 'decoding_over_network': how many times the seconds of 'embed' decoding and resizing
+      take, at 32}.
     """
     size = recipe.image_size
     encoder = build_encoder(recipe, size)
@@ -50,6 +51,7 @@ def serving(recipe, rounds=10):
         name: {
             "latency_ms": 1000 * seconds[name, LATENCY],
             "images_per_second": THROUGHPUT / seconds[name, THROUGHPUT],
+            "spreads": [(max(times[name, n]) - min(times[name, n])) / seconds[name, n] for n in (LATENCY, THROUGHPUT)],
         }
         for name in parts
     }

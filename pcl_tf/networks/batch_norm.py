@@ -12,11 +12,12 @@ class BatchNorm(keras.layers.BatchNormalization):
     are Keras' own. Statistics are float32 in every precision.
 
     Args:
-      **kwargs: of keras.layers.BatchNormalization, without renorm.
+      **kwargs: of keras.layers.BatchNormalization.
     """
 
     def call(self, inputs, training=None, mask=None):
-        if not training or not self.trainable or self.synchronized or len(inputs.shape) != 4:
+        plain = self.axis in (-1, 3) and self.center and self.scale and mask is None
+        if not (training and self.trainable and plain and len(inputs.shape) == 4) or self.synchronized:
             return super().call(inputs, training=training, mask=mask)
         empty = tf.zeros([0])
         y, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(

@@ -46,14 +46,15 @@ def test_losses_give_the_released_values():
 
 @pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
 def test_an_iteration_lowers_its_losses(precision):
-    iteration = released_step.Iteration(8, 2, 4, precision)
-    losses = np.array([iteration.run() for _ in range(6)])
+    iteration = released_step.Iteration(4, 2, 2, precision)
+    losses = np.array([iteration.run() for _ in range(4)])
     assert np.isfinite(losses).all() and losses[-1, 0] < losses[0, 0]
 
 
-def test_sizes_that_the_released_code_does_not_have_are_refused():
-    with pytest.raises(ValueError, match="64 pixels, width 1"):
-        released(recipes.resolve(vox64.get_config("smoke")), "float32", 1)
+@pytest.mark.parametrize("argument, what", [("smoke", "image_size is 32"), ("simclr", "method.reconstruct is False")])
+def test_other_work_than_the_released_codes_is_refused(argument, what):
+    with pytest.raises(ValueError, match=what):
+        released(recipes.resolve(vox64.get_config(argument)), "float32", 1)
 
 
 @pytest.mark.slow
@@ -61,7 +62,8 @@ def test_sides_are_timed_in_turns():
     recipe = vox64.get_config()
     recipes.override(recipe, ["batch_size=8", "method.pose_batch=2", "method.negatives_per_image=4"])
     found = released(recipes.resolve(recipe), "float32", 2)
-    assert found["images_per_second"].keys() == {"ours", "float32", "mixed_bfloat16"}
+    rates = found["images_per_second"]
     for name in ("float32", "mixed_bfloat16"):
-        assert len(found["faster_than"][name]) == 2
-        assert found["ratio"][name] == pytest.approx(np.median(found["faster_than"][name]))
+        low, high = sorted(found["faster_than"][name])
+        assert found["ratio"][name] == pytest.approx((low + high) / 2)
+        assert 0.9 * low < rates["ours"] / rates[name] < 1.1 * high

@@ -1,14 +1,13 @@
 """The benchmark of a step counts and times what it names."""
 
 import keras
-import numpy as np
 import pytest
 import tensorflow as tf
 
 from pcl_tf import recipe as recipes
+from pcl_tf.measuring import train as measuring
 from pcl_tf.measuring.flops import flops
-from pcl_tf.measuring.phases import phase
-from pcl_tf.measuring.train import against, train
+from pcl_tf.measuring.phases import phase, profile
 from pcl_tf.networks.upsampled_conv import UpsampledConv
 from recipes import vox64
 
@@ -81,7 +80,7 @@ def test_phases(name, expected):
 
 def test_a_step_is_measured():
     recipe = recipes.resolve(vox64.get_config("smoke"))
-    found = train(recipe, "float32", 2)
+    found = measuring.train(recipe, "float32", 2)
     assert sum(found["phases"].values()) == pytest.approx(1.0)
     assert found["phases"]["encode"] > 0.2 and found["phases"]["decode"] > 0.02 and found["phases"]["views"] > 0.02
     assert sum(found["tflop_of"].values()) == pytest.approx(found["tflop"])
@@ -91,9 +90,33 @@ def test_a_step_is_measured():
     assert all(value > 1 for kind in found["peak_gflops"].values() for value in kind.values())
 
 
-def test_two_sides_in_turns():
-    small, smaller = (recipes.resolve(vox64.get_config("smoke,no_pose")) for _ in range(2))
-    smaller = recipes.resolve(recipes.override(smaller.copy_and_resolve_references(), ["method.reconstruct=False"]))
-    found = against((smaller, small), ("float32", "float32"), 2)
-    assert len(found["ratios"]) == 2 and found["ratio"] == pytest.approx(np.median(found["ratios"]))
-    assert len(found["images_per_second"]) == 2
+class Timed:
+    """A step that takes as long as its recipe says and tells when it was its turn."""
+
+    turns = []
+
+    def __init__(self, recipe, precision):
+        self.name, self.images, self.durations = recipe["name"], recipe["images"], iter(recipe["seconds"])
+        self.seconds = []
+
+    def once(self):
+        Timed.turns.append(self.name)
+        self.seconds.append(next(self.durations))
+
+
+def test_two_sides_in_turns(monkeypatch):
+    monkeypatch.setattr(measuring, "Step", Timed)
+    a = {"name": "a", "images": 10, "seconds": [1.0, 2.0, 1.0]}
+    b = {"name": "b", "images": 20, "seconds": [4.0, 4.0, 3.0]}
+    found = measuring.against((a, b), ("float32", "float32"), 3)
+    assert "".join(Timed.turns) == "ababab"
+    # images a second: a has 10, 5, 10 and b 5, 5, 6.67
+    assert found["ratios"] == pytest.approx([2.0, 1.0, 1.5]) and found["ratio"] == pytest.approx(1.5)
+    assert found["images_per_second"] == pytest.approx([10.0, 5.0])
+
+
+def test_the_profile_stays_where_it_is_asked_for(tmp_path):
+    square = tf.function(lambda x: tf.matmul(x, x, name="square"))
+    found = profile(lambda: square(tf.random.stateless_normal([64, 64], [1, 2])).numpy(), tmp_path)
+    assert any(name == "square" and seconds > 0 for (name, _), seconds in found.items())
+    assert list(tmp_path.rglob("plugins/profile/*/*.xplane.pb"))  # what TensorBoard opens
