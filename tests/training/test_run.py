@@ -28,6 +28,10 @@ SMALL = [
 ]
 
 
+# For what no part of the loss decides: a fourth of the time to trace, and no faces that judge.
+QUICK = ["--recipe=vox64:smoke,simclr", *SMALL[1:], "--recipe.watch.generated=0"]
+
+
 def command(module, *args):
     return [sys.executable, "-m", f"pcl_tf.{module}", *args]
 
@@ -168,7 +172,7 @@ def test_mistakes_are_answered_in_words(args, words, tmp_path):
 def start(workdir, *args):
     log = open(workdir.parent / "log", "a")
     return subprocess.Popen(
-        command("train", *SMALL, f"--workdir={workdir}", *args), cwd=ROOT, stdout=log, stderr=subprocess.STDOUT
+        command("train", *args, f"--workdir={workdir}"), cwd=ROOT, stdout=log, stderr=subprocess.STDOUT
     )
 
 
@@ -184,9 +188,10 @@ def wait_for(workdir, pattern, process, seconds=300):
 
 def test_sigterm_saves_and_a_second_process_is_refused(tmp_path):
     workdir = tmp_path / "w"
-    process = start(workdir, "--recipe.total_steps=100000")
+    args = [*QUICK, "--recipe.total_steps=100000"]
+    process = start(workdir, *args)
     wait_for(workdir, r"loss: ", process)
-    done = call("train", *SMALL, "--recipe.total_steps=100000", f"--workdir={workdir}", code=2)
+    done = call("train", *args, f"--workdir={workdir}", code=2)
     assert str(process.pid) in done.stderr
     process.send_signal(signal.SIGTERM)
     assert process.wait(120) == 143
@@ -195,16 +200,16 @@ def test_sigterm_saves_and_a_second_process_is_refused(tmp_path):
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(tmp_path):
-    done = call("train", *SMALL, f"--workdir={tmp_path / 'w'}", "--recipe.optimizer.learning_rate=1e30", code=3)
+    done = call("train", *QUICK, f"--workdir={tmp_path / 'w'}", "--recipe.optimizer.learning_rate=1e30", code=3)
     assert re.search(r"step \d+: .*loss\w* = (nan|inf)", done.stderr)
 
 
 @pytest.mark.slow
 def test_killed_at_ten_random_steps_ends_with_the_same_weights(tmp_path):
     """One run is killed by SIGKILL again and again; another never stops. Bit for bit the same."""
-    args = ["--deterministic", "--recipe.total_steps=44", "--recipe.checkpoint.every=1"]
+    args = [*SMALL, "--deterministic", "--recipe.total_steps=44", "--recipe.checkpoint.every=1"]
     whole = tmp_path / "whole" / "w"
-    call("train", *SMALL, *args, f"--workdir={whole}")
+    call("train", *args, f"--workdir={whole}")
     killed = tmp_path / "killed" / "w"
     killed.parent.mkdir()
     draw = np.random.RandomState(0)
@@ -220,7 +225,7 @@ def test_killed_at_ten_random_steps_ends_with_the_same_weights(tmp_path):
             time.sleep(0.005)
         process.kill()
         process.wait()
-    call("train", *SMALL, *args, f"--workdir={killed}")
+    call("train", *args, f"--workdir={killed}")
     a, b = weights(whole), weights(killed)
     assert a.keys() == b.keys() and len(a) > 100
     different = [k for k in a if not np.array_equal(a[k], b[k])]
