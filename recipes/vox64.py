@@ -2,7 +2,7 @@
 
   python -m pcl_tf.train --recipe=vox64 --data=DIR_OR_ZIP --workdir=W
 
-Costs: 8.4 images/s and 17 GB on two CPU cores in bfloat16, so a year; meant for GPUs.
+Costs: 13 images/s and 6 GB on two CPU cores in bfloat16, so nine months; meant for GPUs.
 An epoch of the paper draws one frame of each of 299,085 clips: 1,168 steps at
 batch 256, 1000 epochs. Reaches (the paper's claim, not reproduced here yet):
 RAF-DB 74.47, FER-2013 56.81, LFW 79.72 by linear probe.
