@@ -6,6 +6,7 @@ http_rest_api_handler.cc), so that the client can be tested where the real binar
 
 import base64
 import concurrent.futures
+import contextlib
 import http.server
 import json
 import threading
@@ -118,10 +119,11 @@ def _handler(server):
                 code, reply = 200, {"predictions": [{k: rows[k][i] for k in rows} for i in range(len(data))]}
             except Wrong as wrong:
                 code, reply = HTTP[wrong.args[0].value[0]], {"error": wrong.args[1]}
-            self.send_response(code)
-            self.send_header("Content-Type", "application/json")
-            self.end_headers()
-            self.wfile.write(json.dumps(reply).encode())
+            with contextlib.suppress(ConnectionError):  # a client whose deadline has passed no longer listens
+                self.send_response(code)
+                self.send_header("Content-Type", "application/json")
+                self.end_headers()
+                self.wfile.write(json.dumps(reply).encode())
 
         def log_message(self, *_):
             """Nothing: the tests' output is theirs."""
