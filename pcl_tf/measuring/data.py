@@ -7,6 +7,7 @@ import time
 from pcl_tf.data.faces import ArrayFaces, open_faces
 from pcl_tf.data.pipeline import batches
 from pcl_tf.measuring.memory import resident
+from pcl_tf.measuring.spread import spread
 from pcl_tf.methods.build import images_per_step
 
 _ROUNDS = 5
@@ -43,11 +44,9 @@ def data(recipe, seconds=5.0):
                 count += batch
             rates.append(count / (time.perf_counter() - began))
             held.append(resident())
-    rate = statistics.median(rates)
-    spread = (max(rates) - min(rates)) / rate
     return {
         **result,
-        "pipeline_images_per_second": rate,
-        "spread": spread,
+        "pipeline_images_per_second": statistics.median(rates),
+        "spread": spread(rates),
         "memory_growth_mb": held[-1] - held[1],
     }

@@ -8,6 +8,7 @@ from pcl_tf.evaluation.corpora.generated import expression
 from pcl_tf.evaluation.features import extract
 from pcl_tf.evaluation.judge import judge
 from pcl_tf.evaluation.models import open_encoder
+from pcl_tf.measuring.spread import spread
 from pcl_tf.methods.build import build_encoder
 from pcl_tf.serving.export import save_export
 
@@ -43,5 +44,5 @@ def probe(recipe, rounds=3):
         "lbfgs_seconds": middle["lbfgs"],
         "adam_seconds": middle["adam"],
         "adam_over_lbfgs": statistics.median(a / b for a, b in zip(times["adam"], times["lbfgs"], strict=True)),
-        "spreads": [(max(found) - min(found)) / middle[name] for name, found in times.items()],
+        "spreads": [spread(found) for found in times.values()],
     }

@@ -7,6 +7,7 @@ import time
 import tensorflow as tf
 
 from pcl_tf.data.synthetic import render, sample_labels
+from pcl_tf.measuring.spread import spread
 from pcl_tf.methods.build import build_encoder
 from pcl_tf.serving.export import save_export
 
@@ -51,7 +52,7 @@ def serving(recipe, rounds=10):
         name: {
             "latency_ms": 1000 * seconds[name, LATENCY],
             "images_per_second": THROUGHPUT / seconds[name, THROUGHPUT],
-            "spreads": [(max(times[name, n]) - min(times[name, n])) / seconds[name, n] for n in (LATENCY, THROUGHPUT)],
+            "spreads": [spread(times[name, n]) for n in (LATENCY, THROUGHPUT)],
         }
         for name in parts
     }

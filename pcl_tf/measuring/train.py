@@ -13,6 +13,7 @@ from pcl_tf.measuring.flops import flops
 from pcl_tf.measuring.memory import peak_memory
 from pcl_tf.measuring.peaks import peaks
 from pcl_tf.measuring.phases import phase, profile, shares
+from pcl_tf.measuring.spread import spread
 from pcl_tf.methods.build import build_method, images_per_step
 
 _FACES = 1024  # random ones: what is on them costs nothing
@@ -90,7 +91,7 @@ def train(recipe, precision, steps, folder=None):
     return {
         "peak_gflops": best,
         "seconds_per_step": seconds,
-        "spread": (max(step.seconds) - min(step.seconds)) / seconds,
+        "spread": spread(step.seconds),
         "images_per_second": step.images / seconds,
         "tflop": tflop,
         "mfu": 1000 * tflop / seconds / peak,
