@@ -67,7 +67,9 @@ def main(argv):
     with explained(path, (WeightsError, WorkdirError, ImportError, ValueError)):
         recipe = recipes.resolve(_RECIPE.value)
         arrays = read_arrays(_TORCH.value)
-        print(_convert(recipe, arrays, Workdir(path, recipe)))
+        workdir = Workdir(path, recipe)
+        workdir.claim()
+        print(_convert(recipe, arrays, workdir))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from pcl_tf.data.order import Order
 from pcl_tf.data.sources import DataError
 
 INDEX = "clips.npz"  # beside the records: how many frames each has and whom it shows, in their order
+SAMPLINGS = ("clip", "identity", "frame")  # how faces are drawn from clips
 SPEC = {
     "frames": tf.io.RaggedFeature(tf.string, row_splits_dtype=tf.int64),
     "identity": tf.io.FixedLenFeature([], tf.string),

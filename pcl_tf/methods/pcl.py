@@ -40,14 +40,17 @@ class PCL(Method):
         self.face_views = chains.face_views(image_size, m.crop, m.flip_views, m.photometric)
         self.pose_view = chains.pose_view(m.photometric)
         self.augment = chains.pose_augmentation(m.pose_augmentation)
-        self.balance = DynamicWeights(epoch_steps, enabled=m.dynamic_weights, name="balance")
+        two_losses = m.pose_contrast != "none"  # one alone has nothing to be balanced with
+        self.balance = DynamicWeights(epoch_steps, enabled=m.dynamic_weights and two_losses, name="balance")
         self.built = True
 
     # Each term is (loss to weigh, alpha index, logs); which batch it sees is train_step's business.
 
     def _pdd(self, images, draws):
         m = self.method
-        return terms.pdd_term(self, images, draws.named("pdd"), self.augment, m.recon_noise_std, m.orthogonality)
+        return terms.pdd_term(
+            self, images, draws.named("pdd"), self.augment, m.recon_noise_std, m.orthogonality, m.decoder_batches
+        )
 
     def _face(self, images, draws):
         m = self.method
@@ -74,6 +77,7 @@ class PCL(Method):
             m.interpolate_negatives,
             m.pose_negatives,
             m.pose_one_norm,
+            m.pose_denominator,
         )
 
     def _parts(self):
