@@ -21,6 +21,8 @@ def purge_from(folder, step):
     start = tf.compat.v1.SessionLog(status=tf.compat.v1.SessionLog.START)
     events = (
         tf.compat.v1.Event(wall_time=now, file_version="brain.Event:2"),
+        # Twice: TensorBoard takes the first start of a run for its beginning and forgets nothing.
+        tf.compat.v1.Event(wall_time=now, step=step + 1, session_log=start),
         tf.compat.v1.Event(wall_time=now, step=step + 1, session_log=start),
     )
     with tf.io.TFRecordWriter(str(folder / f"events.out.tfevents.{int(now)}.-.resumed")) as out:
