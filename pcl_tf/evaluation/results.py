@@ -19,15 +19,15 @@ class Results:
     seed. Rows of before, which lack some of these, stay as they are.
 
     Args:
-      folder: holds or will hold ``result.json``.
+      folder: holds or will hold ``result.json``; None keeps nothing and only tells tasks apart.
 
     Raises:
       DataError: there is a ``result.json`` that is not of pcl_tf.probe.
     """
 
     def __init__(self, folder):
-        self.path = pathlib.Path(folder) / "result.json"
-        self.rows = self._read()
+        self.path = pathlib.Path(folder) / "result.json" if folder else None
+        self.rows = self._read() if folder else []
         self._named = {}
 
     def _read(self):
