@@ -121,7 +121,7 @@ def main(argv):
     if unknown:
         refuse(f"--feature={unknown[0]}: not one of {', '.join(FEATURES)}.")
     out = pathlib.Path(_OUT.value or _place(_MODEL.value[0]))
-    with explained(out, (DataError, PermissionError)):
+    with explained(out, (DataError, PermissionError, NotADirectoryError, FileExistsError)):
         encoders = [open_encoder(text) for text in _MODEL.value]
         options = {"targets": _TARGETS.value, "centre": _CENTRE.value, "any_count": _ANY_COUNT.value}
         tasks = [open_task(text, _DATA_DIR.value, _SIZE.value, **options) for text in _TASK.value]

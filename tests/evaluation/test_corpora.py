@@ -172,6 +172,11 @@ def test_unknown_tasks_and_missing_folders():
         open_task("lfw")
     with pytest.raises(DataError, match="no folder"):
         open_task("lfw", "/nowhere")
+    for size in (-5, 4):
+        with pytest.raises(DataError, match=f"--image_size={size}: at least 8"):
+            open_task("generated_pose", image_size=size)
+    with pytest.raises(DataError, match="--targets=yaw: --task=generated_pose is no manifest"):
+        open_task("generated_pose", targets=["yaw"])
     assert {"generated_pose", "classification"} <= set(names())
 
 

@@ -30,6 +30,7 @@ _MARKS = {
     "bu3dfe": ("train",),
 }
 MANIFEST_SIZE = 64
+_SMALLEST = 8  # pixels: the baselines divide a face into as many cells
 
 
 def names():
@@ -57,6 +58,8 @@ def open_task(text, data_dir="", image_size=0, *, targets=(), centre=1.0, any_co
     name, _, path = text.partition(":")
     if name not in names():
         raise DataError(f"--task={name}: not one of {', '.join(names())}.")
+    if image_size and image_size < _SMALLEST:
+        raise DataError(f"--image_size={image_size}: at least {_SMALLEST}, or 0 for the task's usual side.")
     task = _open(name, path, data_dir, image_size, tuple(targets), any_count)
     if name in KINDS and targets:
         task = dataclasses.replace(task, name=f"{task.name}[{','.join(targets)}]")
