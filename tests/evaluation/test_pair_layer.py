@@ -40,6 +40,15 @@ def test_a_folds_layer_and_threshold_never_see_the_fold():
     assert after[2] == before[2] and any(after[f] != before[f] for f in before if f != 2)
 
 
+def test_what_a_fold_is_called_does_not_depend_on_what_it_should_be_called():
+    x, pairs, same, folds = people(noise=1.0)
+    before = pair_layer.verify(x, pairs, same.astype(int), folds).right
+    for fold in range(5):
+        flipped = np.where(folds == fold, ~same, same).astype(int)
+        after = pair_layer.verify(x, pairs, flipped, folds).right
+        np.testing.assert_array_equal(after[folds == fold], 1 - before[folds == fold])
+
+
 def test_it_says_nothing_where_there_is_too_little_to_learn_from():
     x, pairs, same, folds = people(count=20)
     assert pair_layer.verify(x, pairs, same.astype(int), folds) is None
