@@ -6,10 +6,17 @@ import numpy as np
 
 from pcl_tf.data.images import centre
 from pcl_tf.data.listed import Files
-from pcl_tf.data.sources import SUFFIXES, Broken, DataError, Source, fingerprint
-from pcl_tf.evaluation.corpora.layout import need
-from pcl_tf.evaluation.task import Task, exclusive_folds
+from pcl_tf.data.sources import Broken, DataError, Source, fingerprint
+from pcl_tf.evaluation.corpora.layout import is_image, need
+from pcl_tf.evaluation.lists import read_lines
+from pcl_tf.evaluation.task import Task, folds_from
 
+# The people of the three folds on which the literature judges.
+FOLDS = (
+    (2, 10, 1, 26, 27, 32, 30, 9, 16),
+    (13, 18, 11, 28, 12, 6, 31, 21, 24),
+    (3, 29, 23, 25, 8, 5, 7, 17, 4),
+)
 AUS = (1, 2, 4, 6, 9, 12, 25, 26)
 _ALL = 1000  # frames a second: more than any video has
 POSITIVE = 2  # intensities of 0 to 5 from which an AU counts as shown
@@ -17,10 +24,27 @@ POSITIVE = 2  # intensities of 0 to 5 from which an AU counts as shown
 
 def _intensities(path):
     """{frame number: intensity} of ``SN001_au1.txt``, lines 'frame,intensity'."""
-    try:
-        return {int(a): int(b) for a, b in (line.split(",") for line in path.read_text().split())}
-    except ValueError as error:
-        raise DataError(f"{path}: lines are 'frame,intensity' ({error}).") from error
+    found = {}
+    for number, line in read_lines(path):
+        try:
+            frame, intensity = map(int, line.split(","))
+        except ValueError as error:
+            raise DataError(f"{path}, line {number}: '{line}' is not 'frame,intensity'.") from error
+        if not 0 <= intensity <= 5:
+            raise DataError(f"{path}, line {number}: intensity {intensity} is not of 0 to 5.")
+        if frame in found:
+            raise DataError(f"{path}, line {number}: frame {frame} stands there twice.")
+        found[frame] = intensity
+    return found
+
+
+def _fold(person):
+    """Number of the literature's fold in which a person is judged."""
+    number = re.search(r"(\d+)$", person)
+    for fold, people in enumerate(FOLDS):
+        if number and int(number.group(1)) in people:
+            return fold
+    raise DataError(f"disfa: {person} is none of its 27 people, SN001 to SN032, and in no fold.")
 
 
 def disfa(root, image_size):
@@ -48,7 +72,7 @@ def disfa(root, image_size):
         names=tuple(f"AU{au}" for au in AUS),
         labels=np.array([known[person][number] for person, number in rows], np.float32),
         subjects=np.array(subjects),
-        splits=exclusive_folds(subjects, 3),
+        splits=folds_from([_fold(person) for person in subjects]),
     )
 
 
@@ -57,7 +81,7 @@ def _frames(root, known):
     paths, rows = [], []
     for person, labels in known.items():
         folder, before = need(root, f"Frames/{person}"), len(rows)
-        for frame in sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES):
+        for frame in sorted(p for p in folder.iterdir() if is_image(p)):
             number = re.search(r"(\d+)$", frame.stem)
             if number and int(number.group(1)) in labels:
                 paths.append(f"Frames/{person}/{frame.name}")
