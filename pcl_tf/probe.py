@@ -15,7 +15,7 @@ import sys
 
 from absl import app, flags
 
-from pcl_tf.console import explained, quiet, refuse
+from pcl_tf.console import explained, quiet, refuse, side_in_pixels
 from pcl_tf.recipe import parse_flags
 
 _MODEL = flags.DEFINE_list(
@@ -40,6 +40,7 @@ _SOLVER = flags.DEFINE_enum(
 _SIZE = flags.DEFINE_integer(
     "image_size", 0, "Side in pixels; 0 is the paper's for corpora, 64 for generated faces and manifests."
 )
+side_in_pixels("image_size")
 _SEED = flags.DEFINE_integer("seed", 0, "Of the probe and of the bootstrap.", lower_bound=0)
 _OUT = flags.DEFINE_string(
     "out", "", "Folder of result.json, probes and logs; by default probe/ in the model's workdir."

@@ -17,7 +17,7 @@ import sys
 
 from absl import app, flags
 
-from pcl_tf.console import explained, quiet, refuse
+from pcl_tf.console import explained, quiet, refuse, side_in_pixels
 from pcl_tf.recipe import parse_flags
 
 _TABLE = flags.DEFINE_list("table", [], "Tables of the paper, 1 to 7; commas join several.")
@@ -36,6 +36,7 @@ _SOLVER = flags.DEFINE_enum(
     "solver", "", ("", "lbfgs", "adam"), "Of the probes; small: lbfgs, full: adam, the paper's."
 )
 _SIZE = flags.DEFINE_integer("image_size", 0, "Side of the probes' images; 0 is the paper's, or 64 for own data.")
+side_in_pixels("image_size")
 _OVERRIDE = flags.DEFINE_multi_string("set", [], "KEY=VALUE of the recipe, for every run; repeat for several.")
 _TASKS = {
     role: flags.DEFINE_list(role, [], f"Tasks of {role}, as for --task of pcl_tf.probe; small: generated_{role}.")

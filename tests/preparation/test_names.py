@@ -7,13 +7,12 @@ import av
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
-from absl.testing import flagsaver
 from PIL import Image
 
-from pcl_tf import prepare
 from pcl_tf.data.sources import DataError
 from pcl_tf.preparation import units, work
 from pcl_tf.preparation.run import prepare_clips
+from tests.helpers.commands import refused
 from tests.preparation.videos import ramp, write_video
 
 SETTINGS = work.Settings(size=32)
@@ -122,16 +121,6 @@ def test_a_corpus_whose_own_name_is_no_utf8(tmp_path):
     assert len(units.image_units(root)) == 1
 
 
-def refused(capsys, *arguments):
-    """What the command says, in this process, where it ends with 2 before any work."""
-    with flagsaver.flagsaver(), pytest.raises(SystemExit) as ended:
-        prepare.main(prepare.parse_flags(["prepare", *arguments]))
-    assert ended.value.code == 2
-    said = capsys.readouterr().err.strip()
-    assert len(said.splitlines()) == 1
-    return said
-
-
 @pytest.mark.parametrize(
     "arguments, said",
     [
@@ -156,16 +145,16 @@ def refused(capsys, *arguments):
         }.items() for value in values),
     ],
 )  # fmt: skip
-def test_flags_out_of_range_or_without_meaning_are_refused_in_a_line(arguments, said, tmp_path, capsys):
+def test_flags_out_of_range_or_without_meaning_are_refused_in_a_line(arguments, said, tmp_path):
     folders = [f"--manual_dir={tmp_path}", f"--data_dir={tmp_path}/data"]
-    assert said in refused(capsys, *arguments, *folders)
+    assert said in refused("prepare", *arguments, *folders)
 
 
 @pytest.mark.parametrize(
     "place, said", [("file", "is no folder"), ("file/data", "is no folder"), (b"\xe9", "printable")]
 )
-def test_where_nothing_can_be_written(place, said, tmp_path, capsys):
+def test_where_nothing_can_be_written(place, said, tmp_path):
     (tmp_path / "file").write_text("mine")
     data = os.fsdecode(os.fsencode(tmp_path) + b"/" + os.fsencode(place))
-    assert said in refused(capsys, "videos", f"--manual_dir={tmp_path}", f"--data_dir={data}")
+    assert said in refused("prepare", "videos", f"--manual_dir={tmp_path}", f"--data_dir={data}")
     assert (tmp_path / "file").read_text() == "mine"

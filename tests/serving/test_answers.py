@@ -3,25 +3,22 @@
 import concurrent.futures
 import contextlib
 import http.server
-import io
 import json
 import shutil
 import ssl
 import subprocess
-import sys
 import threading
 
 import grpc
 import numpy as np
 import pytest
 import tensorflow as tf
-from absl.testing import flagsaver
 from tensorflow_serving.apis import predict_pb2
 
-from pcl_tf import client
 from pcl_tf.serving.answers import Failed, ServerError, Unavailable, features
 from pcl_tf.serving.requests import embed
 from pcl_tf.serving.transport import connect
+from tests.helpers.commands import ended, refused
 
 ROW = {"face_aware": [1.0, 2.0], "face": [1.0], "pose": [2.0]}
 NEEDED = ("face_aware",)
@@ -313,16 +310,6 @@ def test_features_are_float32():
     assert {v.dtype for v in found.values()} == {np.dtype(np.float32)}
 
 
-def run(monkeypatch, *arguments):
-    """Exit code and stderr of the command, in this process."""
-    flags = client.flags.FLAGS
-    monkeypatch.setattr(sys, "stderr", said := io.StringIO())
-    monkeypatch.setattr(sys, "stdout", io.StringIO())
-    with flagsaver.flagsaver(), pytest.raises(SystemExit) as ended:
-        client.main(flags(["client", *arguments]))
-    return ended.value.code, said.getvalue()
-
-
 @pytest.mark.parametrize(
     "arguments, said",
     [
@@ -339,28 +326,28 @@ def run(monkeypatch, *arguments):
         (["--server=http://h/?a=secret"], "no '?'"),
     ],
 )
-def test_the_command_refuses_with_a_line_that_tells_no_secret(arguments, said, tmp_path, monkeypatch):
+def test_the_command_refuses_with_a_line_that_tells_no_secret(arguments, said, tmp_path):
     face = tmp_path / "face.jpg"
     face.write_bytes(b"x")
     arguments = [a.replace("FACE", str(face)) for a in arguments]
-    code, err = run(monkeypatch, *arguments, str(face))
-    assert code == 2 and said in err and err.count("\n") == 1
+    err = refused("client", *arguments, face)
+    assert said in err
     assert "secret" not in err or "?a=" in err
 
 
-def test_the_commands_exit_codes(stub, tmp_path, monkeypatch):
+def test_the_commands_exit_codes(stub, tmp_path):
     face = tmp_path / "face.jpg"
     face.write_bytes(b"x")
     command = [f"--server={stub.address}", "--retries=0", str(face), str(face)]
     stub.answer = lambda n: (200, {}, rows(n, [0.1]))
-    code, err = run(monkeypatch, *command)
+    code, _, err = ended("client", *command)
     assert code == 3 and "one output without a name" in err and "Traceback" not in err
     stub.answer = lambda n: (502, {}, b"<html>Bad Gateway</html>")
-    assert run(monkeypatch, *command)[0] == 3
+    assert ended("client", *command)[0] == 3
     stub.answer = lambda n: (500, {}, b"")
-    assert run(monkeypatch, *command)[0] == 3
+    assert ended("client", *command)[0] == 3
     stub.answer = lambda n: (200, {}, rows(n, {"face_aware": [float("inf")]}))
-    assert run(monkeypatch, *command)[0] == 1
+    assert ended("client", *command)[0] == 1
     stub.answer = lambda n: (200, {}, rows(n))
-    assert run(monkeypatch, *command, "--header=authorization:Bearer t")[0] == 0
+    assert ended("client", *command, "--header=authorization:Bearer t")[0] == 0
     assert stub.headers[-1]["Authorization"] == "Bearer t"
