@@ -8,14 +8,16 @@
 
 What is done of videos and images is kept: the same command goes on where one was stopped. Broken files, and with
 --detect files in which no face is found, are left out, counted, and named in broken.txt and no_face.txt beside the
-records; sheet.png there shows what was cut out and what was not. The corpora that judge (fer2013, rafdb, lfw, cplfw, disfa,
-aflw2000, bu3dfe) are taken whole, as many records as published, or not at all; of disfa --detect cuts out the faces. Needs requirements-prepare.txt.
+records; sheet.png there shows what was cut out and what was not. The corpora that judge (fer2013, rafdb, lfw, cplfw,
+disfa, aflw2000, bu3dfe) are taken whole, as many records as published, or not at all; of disfa --detect cuts out the
+faces. Needs requirements-prepare.txt.
 Exit codes: 0 done; 2 a flag, or what it names, is wrong; 4 the disk is full; 130 and 143 stopped by Ctrl-C and SIGTERM.
 """
 
 import math
 import os
 import pathlib
+import shlex
 import signal
 import sys
 import threading
@@ -126,7 +128,9 @@ def _benchmark(name):
     with explained(_DATA.value, (DataError, PermissionError)):
         path, counts = prepare_benchmark(name, _MANUAL.value, _DATA.value, size, _ANY_COUNT.value, margin)
     print(", ".join(f"{value} in {split}" for split, value in counts.items()))
-    print(f"\n{path} holds them. Next:\n  python -m pcl_tf.probe --model=WORKDIR --task={name}:{path}")
+    print(
+        f"\n{path} holds them. Next:\n  python -m pcl_tf.probe --model=WORKDIR --task={shlex.quote(f'{name}:{path}')}"
+    )
 
 
 def _clips(kind):
@@ -148,7 +152,9 @@ def _clips(kind):
         )
     print(", ".join(f"{value} {key}" for key, value in counts.items()))
     print(f"{path}/sheet.png shows some of them.\n")
-    print(f"{path} holds them. Next:\n  python -m pcl_tf.train --recipe=vox64 --data={path} --workdir=runs/vox64")
+    print(
+        f"{path} holds them. Next:\n  python -m pcl_tf.train --recipe=vox64 --data={shlex.quote(path)} --workdir=runs/vox64"
+    )
 
 
 def _stop_on_signals():
