@@ -5,6 +5,7 @@ import dataclasses
 import hashlib
 import os
 import re
+import sys
 
 import tensorflow as tf
 
@@ -111,7 +112,8 @@ def _last(folder):
 
 
 def _folders(root, suffixes):
-    """(folder relative to root, sorted names of its files) wherever there are such files."""
+    """(folder relative to root, sorted names of its files) wherever there are such files; says what others there are."""
+    others = collections.Counter()
     root = str(root).rstrip("/") or "/"
     if not (tf.io.gfile.isdir(root) if "://" in root else os.path.isdir(root)):
         raise DataError(f"--manual_dir={printable(root)}: no such folder.")
@@ -121,9 +123,14 @@ def _folders(root, suffixes):
             continue
         # Archives of macOS hold ._face.jpg beside face.jpg, in __MACOSX or not; our own work lies in .KIND-SETTINGS.
         inner[:] = sorted(n for n in inner if not n.startswith(".") and n != "__MACOSX")
-        names = sorted(n for n in names if n.lower().endswith(suffixes) and not n.startswith("."))
+        names = sorted(n for n in names if not n.startswith("."))
+        others.update(os.path.splitext(n)[1].lower() or "without" for n in names if not n.lower().endswith(suffixes))
+        names = [n for n in names if n.lower().endswith(suffixes)]
         if names:
             yield folder[len(root) :].strip("/"), names
+    if others:  # .heic of a telephone, .3gp of an older one
+        kinds = ", ".join(f"{count} {printable(ending)}" for ending, count in others.most_common(8))
+        print(f"Files of other endings are not looked at: {kinds}.", file=sys.stderr, flush=True)
 
 
 def _walk(root):

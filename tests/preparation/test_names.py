@@ -61,6 +61,13 @@ def test_no_two_videos_become_one_clip(names, clips, tmp_path):
     assert sum(len(u.clips) for u in found) == len(clips) == len({u.stamp for u in found})
 
 
+def test_files_that_are_not_looked_at_are_counted(tmp_path, capsys):
+    for name in ("a/1.HEIC", "a/2.heic", "b/list.txt", "b/._3.heic", "b/README", "b/4.png"):
+        put(tmp_path, name, b"x")
+    assert len(units.image_units(tmp_path)) == 1
+    assert capsys.readouterr().err == "Files of other endings are not looked at: 2 .heic, 1 without, 1 .txt.\n"
+
+
 def test_a_clip_that_is_named_otherwise_is_done_again(tmp_path):
     put(tmp_path, "a/IMG_1.mp4", b"x")
     (before,) = units.video_units(tmp_path)
