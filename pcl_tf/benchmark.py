@@ -5,7 +5,7 @@
   python -m pcl_tf.benchmark data probe contrast serving scaling --recipe=quickstart
 
 train: a step by phases, and its share of what this machine can do at most; --profile=DIR keeps the profile the phases
-are read from, for TensorBoard; --against: two steps in turns; its memory is that of the process, so ask for it first.
+are read from, for TensorBoard with its profile plugin (requirements-profile.txt); --against: two steps in turns; its memory is that of the process, so ask for it first.
 data: the input pipeline. probe: encoding and the solvers. contrast: Eq. 6 against materialised negatives. serving: the
 signatures of the export. scaling: one process against two, a core each. released: a step beside the released code's
 iteration, in turns (needs torch). Without the name of a part it measures train and data. Prints a table; --json=FILE
@@ -68,6 +68,17 @@ def main(argv):
         )
     if _JSON.value and not pathlib.Path(_JSON.value).parent.is_dir():
         refuse(f"--json={_JSON.value}: no such folder.")
+    if _JSON.value and pathlib.Path(_JSON.value).is_dir():
+        refuse(f"--json={_JSON.value}: is a folder; give a file.")
+    for flag in ("against", "profile"):
+        if flags.FLAGS[flag].present and "train" not in parts:
+            refuse(f"--{flag} has no meaning without the part train.")
+    if _PROFILE.value and _AGAINST.value:
+        refuse("--profile has no meaning with --against, which times steps and profiles none.")
+    if _PROFILE.value and any(
+        p.is_file() for p in (pathlib.Path(_PROFILE.value), *pathlib.Path(_PROFILE.value).parents)
+    ):
+        refuse(f"--profile={_PROFILE.value}: a file is where the folder would be.")
     import importlib
 
     from pcl_tf import recipe as recipes
@@ -87,6 +98,11 @@ def main(argv):
                 result[name] = _in_turns(recipe)
             elif part == "train":
                 result[part] = measure(recipe, _PRECISION.value, _STEPS.value, _PROFILE.value)
+                if _PROFILE.value:
+                    print(
+                        f"{_PROFILE.value} holds the profile:\n  pip install -r requirements-profile.txt\n"
+                        f"  tensorboard --logdir={_PROFILE.value}"
+                    )
             elif part in ("scaling", "released"):
                 result[part] = measure(recipe, _PRECISION.value, _STEPS.value)
             elif part == "serving":

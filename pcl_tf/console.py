@@ -19,6 +19,11 @@ def quiet(least=logging.WARNING):
         logging.set_verbosity(least)
 
 
+def side_in_pixels(flag):
+    """Refuses values of an integer flag that no picture has as its side; 0 stays what the command makes of it."""
+    flags.register_validator(flag, lambda v: v == 0 or 16 <= v <= 2048, "a side of 16 to 2048 pixels is needed")
+
+
 def refuse(text, code=2):
     """Ends the command with an error on stderr.
 

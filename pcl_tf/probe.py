@@ -14,7 +14,7 @@ import sys
 
 from absl import app, flags
 
-from pcl_tf.console import explained, quiet, refuse
+from pcl_tf.console import explained, quiet, refuse, side_in_pixels
 from pcl_tf.recipe import parse_flags
 
 _MODEL = flags.DEFINE_list(
@@ -42,6 +42,7 @@ _SIZE = flags.DEFINE_integer(
     "Side in pixels; 0 is the paper's for corpora, 64 for generated faces and manifests.",
     lower_bound=0,
 )
+side_in_pixels("image_size")
 _TARGETS = flags.DEFINE_list(
     "targets", [], "Columns of a manifest to predict; by default label, or all but path, split, subject, group, fold .."
 )

@@ -17,7 +17,7 @@ import sys
 
 from absl import app, flags
 
-from pcl_tf.console import explained, quiet, refuse
+from pcl_tf.console import explained, quiet, refuse, side_in_pixels
 from pcl_tf.recipe import parse_flags
 
 _TABLE = flags.DEFINE_list("table", [], "Tables of the paper, 1 to 7; commas join several.")
@@ -38,6 +38,7 @@ _SOLVER = flags.DEFINE_enum(
 _SIZE = flags.DEFINE_integer(
     "image_size", 0, "Side of the probes' images; 0 is the paper's, or 64 for own data.", lower_bound=0
 )
+side_in_pixels("image_size")
 _CENTRE = flags.DEFINE_float(
     "centre", 1.0, "As for pcl_tf.probe: side of the central square.", lower_bound=0.05, upper_bound=1.0
 )

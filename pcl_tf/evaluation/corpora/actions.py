@@ -47,11 +47,12 @@ def _fold(person):
     raise DataError(f"disfa: {person} is none of its 27 people, SN001 to SN032, and in no fold.")
 
 
-def disfa(root, image_size):
+def disfa(root, image_size, whole=False):
     """``ActionUnit_Labels/SN001/SN001_au1.txt`` and the videos as handed out, ``LeftVideoSN001_comp.avi`` in any folder.
 
     Instead of the videos, frames cut from them may lie in ``Frames/SN001/*00001.jpg``. Frames are numbered from 1, as
-    ffmpeg does; frames without a label, and labels without a frame, are left out.
+    ffmpeg does; frames without a label, and labels without a frame, are left out. Of the videos' frames the central
+    square is taken, unless they are to be ``whole``.
     """
     labelled = need(root, "ActionUnit_Labels")
     people = sorted(p.name for p in labelled.iterdir() if p.is_dir())
@@ -62,7 +63,7 @@ def disfa(root, image_size):
         of_aus = [_intensities(need(labelled, f"{person}/{person}_au{au}.txt")) for au in AUS]
         numbers = sorted(set.intersection(*map(set, of_aus)))
         known[person] = {n: [k[n] >= POSITIVE for k in of_aus] for n in numbers}
-    source, rows = (_frames if (root / "Frames").is_dir() else _videos)(root, known)
+    source, rows = _frames(root, known) if (root / "Frames").is_dir() else _videos(root, known, whole)
     subjects = [person for person, _ in rows]
     return Task(
         name="disfa",
@@ -91,7 +92,7 @@ def _frames(root, known):
     return Files(root).source(paths), rows
 
 
-def _videos(root, known):
+def _videos(root, known, whole):
     """The same of videos; a frame that a video lacks is an unreadable image."""
     found = {p.stem.lower(): p for p in sorted(root.rglob("LeftVideo*")) if p.is_file()}
     videos = {}
@@ -112,7 +113,7 @@ def _videos(root, known):
             try:
                 for number, frame in enumerate(video_frames(str(videos[person]), _ALL), 1):
                     if left and number == left[0]:
-                        yield f"{videos[person]}#{left.pop(0)}", centre(frame)
+                        yield f"{videos[person]}#{left.pop(0)}", frame if whole else centre(frame)
             except Broken as error:
                 why = error
             for number in left:
