@@ -79,3 +79,14 @@ def test_without_dynamic_weights_they_stay_1():
 def test_the_gradient_norm_is_that_of_the_gradient():
     logs, model = weighed({}, ALPHA)
     np.testing.assert_allclose(logs["gradient_norm"], np.linalg.norm(gradient(model)), rtol=1e-4)
+
+
+def test_the_poses_own_temperature():
+    """Both losses are cross-entropies of cosines over a temperature: a high one brings L_pose to chance, log(1 + M)."""
+    hot = {"method.pose_temperature": 1e4}
+    logs, _ = weighed(hot)
+    np.testing.assert_allclose(logs["loss_pose"], np.log(4.0), atol=1e-3)
+    same, _ = weighed({"method.pose_temperature": 0.0})
+    given, _ = weighed({"method.pose_temperature": 0.07})
+    assert abs(same["loss_pose"] - np.log(4.0)) > 0.1 and logs["loss_face"] == pytest.approx(same["loss_face"])
+    np.testing.assert_allclose(given["loss_pose"], same["loss_pose"], rtol=1e-5)
