@@ -48,14 +48,6 @@ _CACHE = flags.DEFINE_string("cache", "", "Folder of the features; by default fe
 _SAVE = flags.DEFINE_bool("save_probes", True, "Writes each trained probe as a .keras model from image to label.")
 
 
-def _place(model):
-    """probe/ in the workdir a model belongs to, else beside where one stands."""
-    path = pathlib.Path(model)
-    if path.is_dir():
-        return (path.parent.parent if path.parent.name == "export" else path) / "probe"
-    return pathlib.Path("probe") if not path.exists() else path.parent / "probe"
-
-
 def run(encoders, tasks, features, solver, seed, out, cache, save):
     """Probes every model on every task with every feature.
 
@@ -100,13 +92,13 @@ def main(argv):
     from pcl_tf.data.sources import DataError
     from pcl_tf.evaluation import report
     from pcl_tf.evaluation.corpora import open_task
-    from pcl_tf.evaluation.models import FEATURES, open_encoder
+    from pcl_tf.evaluation.models import FEATURES, open_encoder, probe_folder
     from pcl_tf.files import write_atomically
 
     unknown = [f for f in _FEATURE.value if f not in FEATURES]
     if unknown:
         refuse(f"--feature={unknown[0]}: not one of {', '.join(FEATURES)}.")
-    out = pathlib.Path(_OUT.value or _place(_MODEL.value[0]))
+    out = pathlib.Path(_OUT.value or probe_folder(_MODEL.value[0]))
     with explained(out, (DataError, PermissionError)):
         encoders = [open_encoder(text) for text in _MODEL.value]
         tasks = [open_task(text, _DATA_DIR.value, _SIZE.value) for text in _TASK.value]
