@@ -5,11 +5,13 @@
   python -m pcl_tf.benchmark data probe contrast serving scaling --recipe=quickstart
 
 train: a step by phases, and its share of what this machine can do at most; --profile=DIR keeps the profile the phases
-are read from, for TensorBoard with its profile plugin (requirements-profile.txt); --against: two steps in turns; its memory is that of the process, so ask for it first.
+are read from, for TensorBoard with its profile plugin (requirements-profile.txt);
+--against: two steps in turns; its memory is that of the process, so ask for it first.
 data: the input pipeline. probe: encoding and the solvers. contrast: Eq. 6 against materialised negatives. serving: the
 signatures of the export. scaling: one process against two, a core each. released: a step beside the released code's
-iteration, in turns (needs torch). Without the name of a part it measures train and data. Prints a table; --json=FILE
-also writes the numbers. Run it on an otherwise idle machine.
+iteration, in turns (needs torch). gradients: signal, noise and cosines of the parts of Eq. 7 on the backbone, over
+--steps batches, at the start or at the newest checkpoint of --workdir. Without
+the name of a part it measures train and data. Prints a table; --json=FILE also writes the numbers. Run it on an otherwise idle machine.
 Exit codes: 0 done; 2 a flag, or what it names, is wrong.
 """
 
@@ -23,7 +25,7 @@ from ml_collections import config_flags
 from pcl_tf.console import explained, quiet, refuse
 from pcl_tf.recipe import parse_flags
 
-PARTS = ("train", "data", "probe", "contrast", "serving", "scaling", "released")
+PARTS = ("train", "data", "probe", "contrast", "serving", "scaling", "released", "gradients")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 
 _RECIPE = config_flags.DEFINE_config_file("recipe", None, "Recipe NAME[:ARG], as for pcl_tf.train.", lock_config=True)
@@ -33,6 +35,7 @@ _AGAINST = flags.DEFINE_list(
     "against", [], "Of train: KEY=VALUE of the recipe, or precision=VALUE, joined by commas: what differs in the other."
 )
 _PROFILE = flags.DEFINE_string("profile", None, "Of train: folder for TensorBoard's profile of a step.")
+_WORKDIR = flags.DEFINE_string("workdir", None, "Of gradients: a run of the recipe, measured at its newest checkpoint.")
 _JSON = flags.DEFINE_string("json", None, "File for the numbers, written after each part.")
 
 
@@ -105,6 +108,8 @@ def main(argv):
                     )
             elif part in ("scaling", "released"):
                 result[part] = measure(recipe, _PRECISION.value, _STEPS.value)
+            elif part == "gradients":
+                result[part] = measure(recipe, _STEPS.value, _WORKDIR.value)
             elif part == "serving":
                 result[part] = measure(recipe, _STEPS.value)
             else:

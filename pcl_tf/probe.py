@@ -58,14 +58,6 @@ _CACHE = flags.DEFINE_string("cache", "", "Folder of the features; by default fe
 _SAVE = flags.DEFINE_bool("save_probes", True, "Writes each trained probe as a .keras model from image to label.")
 
 
-def _place(model):
-    """probe/ in the workdir a model belongs to, else beside where one stands."""
-    path = pathlib.Path(model)
-    if path.is_dir():
-        return (path.parent.parent if path.parent.name == "export" else path) / "probe"
-    return pathlib.Path("probe") if not path.exists() else path.parent / "probe"
-
-
 def run(encoders, tasks, features, solver, seed, out, cache, save):
     """Probes every model on every task with every feature.
 
@@ -116,12 +108,12 @@ def main(argv):
         refuse(f"{f'unexpected argument {argv[1]}' if len(argv) > 1 else '--model and --task are needed'}; see --help.")
     from pcl_tf.data.sources import DataError
     from pcl_tf.evaluation.corpora import open_task
-    from pcl_tf.evaluation.models import FEATURES, open_encoder
+    from pcl_tf.evaluation.models import FEATURES, open_encoder, probe_folder
 
     unknown = [f for f in _FEATURE.value if f not in FEATURES]
     if unknown:
         refuse(f"--feature={unknown[0]}: not one of {', '.join(FEATURES)}.")
-    out = pathlib.Path(_OUT.value or _place(_MODEL.value[0]))
+    out = pathlib.Path(_OUT.value or probe_folder(_MODEL.value[0]))
     with explained(out, (DataError, PermissionError, NotADirectoryError, FileExistsError)):
         encoders = [open_encoder(text) for text in _MODEL.value]
         options = {"targets": _TARGETS.value, "centre": _CENTRE.value, "any_count": _ANY_COUNT.value}
