@@ -22,7 +22,7 @@ _VERSION = flags.DEFINE_integer(
 _KEEP = flags.DEFINE_integer(
     "keep", None, "Versions that stay, the highest; 0 is all; by default checkpoint.keep.", lower_bound=0
 )
-_ONNX = flags.DEFINE_bool("onnx", False, "Writes encoder.onnx too (needs tf2onnx, see requirements-dev.txt).")
+_ONNX = flags.DEFINE_bool("onnx", False, "Writes encoder.onnx too (needs tf2onnx: pip install 'pcl_tf[onnx]').")
 
 
 def main(argv):

@@ -1,8 +1,9 @@
 """The folder of a run: one process at a time, one recipe for ever."""
 
-import fcntl
 import os
 import pathlib
+
+from filelock import FileLock, Timeout
 
 from pcl_tf import recipe as recipes
 from pcl_tf.files import write_atomically
@@ -41,23 +42,19 @@ class Workdir:
             write_atomically(written, recipes.to_json(recipe))
 
     def _lock_it(self):
-        path = self.path
+        owner = self.path / ".owner"
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            self._lock = open(self.path / ".lock", "a+")
-        except OSError as error:
-            raise WorkdirError(f"--workdir={path}: cannot be written ({error}).") from error
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            self._lock.seek(0)
-            owner = self._lock.read().strip()
+            self._lock = FileLock(self.path / ".lock")
+            self._lock.acquire(timeout=0)
+            owner.write_text(f"{os.getpid()}\n")
+        except Timeout:
+            process = owner.read_text().strip() if owner.exists() else "unknown"
             raise WorkdirError(
-                f"--workdir={path}: process {owner or 'unknown'} is already training here; give another --workdir."
+                f"--workdir={self.path}: process {process} is already training here; give another --workdir."
             ) from None
-        self._lock.truncate(0)
-        self._lock.write(f"{os.getpid()}\n")
-        self._lock.flush()
+        except (OSError, NotImplementedError) as error:  # NotImplementedError: a file system without locks
+            raise WorkdirError(f"--workdir={self.path}: cannot be written ({error}).") from error
 
     def __truediv__(self, name):
         return self.path / name

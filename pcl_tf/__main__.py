@@ -1,0 +1,44 @@
+"""``python -m pcl_tf`` lists the commands. Installed, each of them is also a console command, pcl-NAME."""
+
+import ast
+import pathlib
+import runpy
+import sys
+
+from pcl_tf import __version__
+
+
+def commands():
+    """Every module beside this one that is run as a command.
+
+    Returns:
+      dict, {name: first line of its help}, sorted by name.
+    """
+    found = {}
+    for path in sorted(pathlib.Path(__file__).parent.glob("*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        tests = [ast.unparse(node.test) for node in tree.body if isinstance(node, ast.If)]
+        if "__name__ == '__main__'" in tests and path.stem != "__main__":
+            found[path.stem] = (ast.get_docstring(tree) or "").partition("\n")[0]
+    return found
+
+
+def console():
+    """What every console command calls: pcl-NAME does the same as ``python -m pcl_tf.NAME``."""
+    name = pathlib.Path(sys.argv[0]).stem.removeprefix("pcl-")
+    runpy.run_module(f"pcl_tf.{name}", run_name="__main__", alter_sys=True)
+
+
+def listed():
+    """The text of ``python -m pcl_tf``."""
+    found = commands()
+    width = max(map(len, found))
+    rows = "\n".join(f"  pcl-{name:<{width}}  {line}" for name, line in found.items())
+    return f"pcl_tf {__version__}. Each command has --help; pcl-NAME is python -m pcl_tf.NAME.\n\n{rows}"
+
+
+if __name__ == "__main__":
+    print(listed())
+    if sys.argv[1:]:
+        print(f"error: {sys.argv[1]}: python -m pcl_tf takes no argument, see above.", file=sys.stderr)
+        sys.exit(2)
