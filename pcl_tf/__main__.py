@@ -6,6 +6,7 @@ import runpy
 import sys
 
 from pcl_tf import __version__
+from pcl_tf.console import EXIT_CODES
 
 
 def commands():
@@ -34,7 +35,13 @@ def listed():
     found = commands()
     width = max(map(len, found))
     rows = "\n".join(f"  pcl-{name:<{width}}  {line}" for name, line in found.items())
-    return f"pcl_tf {__version__}. Each command has --help; pcl-NAME is python -m pcl_tf.NAME.\n\n{rows}"
+    codes = "\n".join(f"  {code:<{width + 4}}  {text}" for code, text in EXIT_CODES.items())
+    return f"""pcl_tf {__version__}. Each command has --help; pcl-NAME is python -m pcl_tf.NAME.
+
+{rows}
+
+They exit with
+{codes}"""
 
 
 if __name__ == "__main__":

@@ -9,10 +9,9 @@ with --onnx, encoder.onnx. Exit codes: 0 done; 2 a flag or what it names is wron
 
 import pathlib
 
-from absl import app, flags
+from absl import flags
 
-from pcl_tf.console import explained, quiet, refuse
-from pcl_tf.recipe import parse_flags
+from pcl_tf.console import explained, quiet, refuse, start
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of a run of pcl_tf.train or pcl_tf.convert.", required=True)
 _SIZE = flags.DEFINE_integer("image_size", 0, "Side in pixels of the exported encoder; 0 is the training size.")
@@ -51,4 +50,4 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    app.run(main, flags_parser=parse_flags)
+    start(main)
