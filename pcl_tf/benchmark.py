@@ -19,11 +19,10 @@ import json
 import os
 import pathlib
 
-from absl import app, flags
+from absl import flags
 from ml_collections import config_flags
 
-from pcl_tf.console import explained, quiet, refuse
-from pcl_tf.recipe import parse_flags
+from pcl_tf.console import explained, quiet, refuse, start
 
 PARTS = ("train", "data", "probe", "contrast", "serving", "scaling", "released", "gradients")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
@@ -120,4 +119,4 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    app.run(main, flags_parser=parse_flags)
+    start(main)

@@ -17,19 +17,17 @@ import json
 import math
 import pathlib
 import re
-import signal
 import ssl
 import sys
 import urllib.parse
 
 import numpy as np
 import tqdm
-from absl import app, flags
+from absl import flags
 
-from pcl_tf.console import explained, quiet, refuse
+from pcl_tf.console import explained, quiet, refuse, start
 from pcl_tf.data.sources import DataError, folder, zipped
 from pcl_tf.files import write_atomically
-from pcl_tf.recipe import parse_flags
 from pcl_tf.serving.answers import ServerError
 from pcl_tf.serving.requests import embed
 from pcl_tf.serving.transport import connect
@@ -180,6 +178,4 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda n, _: sys.exit(128 + n))
-    app.run(main, flags_parser=parse_flags)
+    start(main)

@@ -1,12 +1,36 @@
-"""What the commands print: results and errors, not the chatter of libraries. What they exit with."""
+"""What all commands share: how they begin, what stops them, what they print, what they exit with."""
 
 import contextlib
 import os
+import signal
 import sys
 
-from absl import flags, logging
+from absl import app, flags, logging
 
 from pcl_tf.files import disk_is_full
+from pcl_tf.recipe import parse_flags
+
+EXIT_CODES = {
+    0: "done",
+    1: "done in part: client had images refused, reproduce had a run fail",
+    2: "a flag, or what it names, is wrong",
+    3: "train: a loss became NaN or infinite; client: the server does not answer",
+    4: "the disk is full; what is written is whole",
+    5: "train: other machines of the run are missing",
+    130: "stopped by Ctrl-C",
+    143: "stopped by SIGTERM",
+}
+
+
+def start(main):
+    """Runs a command to its end, or until Ctrl-C or SIGTERM; does not return.
+
+    Args:
+      main: called with the arguments that are no flags, the command's name before them; returns the exit code or None.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):  # training takes both over while there is something to save
+        signal.signal(number, lambda n, _: sys.exit(128 + n))
+    app.run(main, flags_parser=parse_flags)
 
 
 def quiet(least=logging.WARNING):

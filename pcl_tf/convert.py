@@ -11,11 +11,11 @@ disk is full.
 
 import pathlib
 
-from absl import app, flags
+from absl import flags
 from ml_collections import config_flags
 
-from pcl_tf.console import explained, quiet, refuse
-from pcl_tf.recipe import find, parse_flags
+from pcl_tf.console import explained, quiet, refuse, start
+from pcl_tf.recipe import find
 
 _TORCH = flags.DEFINE_string("torch", None, "File that torch.save wrote.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder to make.")
@@ -77,4 +77,4 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    app.run(main, flags_parser=parse_flags)
+    start(main)

@@ -9,10 +9,9 @@ with --onnx, encoder.onnx. Exit codes: 0 done; 2 a flag or what it names is wron
 
 import pathlib
 
-from absl import app, flags
+from absl import flags
 
-from pcl_tf.console import explained, quiet, refuse, side_in_pixels
-from pcl_tf.recipe import parse_flags
+from pcl_tf.console import explained, quiet, refuse, side_in_pixels, start
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of a run of pcl_tf.train or pcl_tf.convert.", required=True)
 _SIZE = flags.DEFINE_integer("image_size", 0, "Side in pixels of the exported encoder; 0 is the training size.")
@@ -23,7 +22,7 @@ _VERSION = flags.DEFINE_integer(
 _KEEP = flags.DEFINE_integer(
     "keep", None, "Versions that stay, the highest; 0 is all; by default checkpoint.keep.", lower_bound=0
 )
-_ONNX = flags.DEFINE_bool("onnx", False, "Writes encoder.onnx too (needs tf2onnx, see requirements-dev.txt).")
+_ONNX = flags.DEFINE_bool("onnx", False, "Writes encoder.onnx too (needs tf2onnx: pip install 'pcl_tf[onnx]').")
 
 
 def main(argv):
@@ -52,4 +51,4 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    app.run(main, flags_parser=parse_flags)
+    start(main)

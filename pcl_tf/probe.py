@@ -9,13 +9,11 @@ Every image is encoded once per model and kept in --cache. Exit codes: 0 done; 2
 """
 
 import pathlib
-import signal
 import sys
 
-from absl import app, flags
+from absl import flags
 
-from pcl_tf.console import explained, quiet, refuse, side_in_pixels
-from pcl_tf.recipe import parse_flags
+from pcl_tf.console import explained, quiet, refuse, side_in_pixels, start
 
 _MODEL = flags.DEFINE_list(
     "model", None, "SavedModel, workdir of pcl_tf.train, .keras file, or pixels, lbp, hog; commas join several."
@@ -126,6 +124,4 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda n, _: sys.exit(128 + n))
-    app.run(main, flags_parser=parse_flags)
+    start(main)

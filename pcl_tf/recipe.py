@@ -9,7 +9,20 @@ import sys
 from absl import flags
 from ml_collections import ConfigDict
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+def _shipped():
+    """The folder of the recipes that come with the project: inside the installed package, beside it in a clone."""
+    package = pathlib.Path(__file__).resolve().parent
+    return next((f for f in (package / "recipes", package.parent / "recipes") if f.is_dir()), package / "recipes")
+
+
+SHIPPED = _shipped()
+if "recipes" not in sys.modules:  # recipes say `from recipes import common`, from whatever folder the command is run in
+    _spec = importlib.util.spec_from_file_location(
+        "recipes", SHIPPED / "__init__.py", submodule_search_locations=[str(SHIPPED)]
+    )
+    sys.modules["recipes"] = importlib.util.module_from_spec(_spec)
+    _spec.loader.exec_module(sys.modules["recipes"])
 
 
 class RecipeError(ValueError):
@@ -18,17 +31,19 @@ class RecipeError(ValueError):
 
 def known():
     """Names of the recipes that come with the project."""
-    return sorted(p.stem for p in (ROOT / "recipes").glob("*.py") if p.stem not in ("__init__", "common"))
+    return sorted(p.stem for p in SHIPPED.glob("*.py") if p.stem not in ("__init__", "common"))
 
 
 def find(name):
     """'vox64:smoke' or 'path/my.py:smoke' -> 'path/of/the/recipe.py:smoke'.
 
+    A name is looked for in the folder ``recipes`` of the current one first, then among those that come with the project.
+
     Raises:
       RecipeError: there is no such recipe.
     """
     stem, _, arg = name.partition(":")
-    places = [pathlib.Path(stem), pathlib.Path("recipes") / f"{stem}.py", ROOT / "recipes" / f"{stem}.py"]
+    places = [pathlib.Path(stem), pathlib.Path("recipes") / f"{stem}.py", SHIPPED / f"{stem}.py"]
     for place in places:
         if place.is_file():
             return f"{place}:{arg}" if arg else str(place)
@@ -49,7 +64,6 @@ def named(name, argument="", overrides=()):
     Raises:
       RecipeError: no such recipe, key or value.
     """
-    sys.path.insert(0, str(ROOT))  # recipes import recipes.common
     path, _, own = find(name).partition(":")
     spec = importlib.util.spec_from_file_location("recipe", path)
     module = importlib.util.module_from_spec(spec)
@@ -104,7 +118,6 @@ def _with_recipe_found(argv):
 
 def keys_help():
     """A line for each key of a recipe: its flag with the paper's value, and what recipes/common.py says of it."""
-    sys.path.insert(0, str(ROOT))
     from recipes import common
 
     said, group = {}, ""
@@ -119,7 +132,6 @@ def keys_help():
 
 def parse_flags(argv):
     """absl flags parser that knows recipe names and says errors in one line (exit code 2)."""
-    sys.path.insert(0, str(ROOT))  # recipes import recipes.common
     if any(a in ("--helpfull", "-helpfull") for a in argv) and "recipe" in flags.FLAGS:
         print(f"Keys of --recipe, with the paper's values:\n\n{keys_help()}")  # absl knows none of them
     try:
@@ -220,7 +232,6 @@ def load(path):
     Keys that are younger than the file get the value of ``recipes.common.base``: a new key's default is what runs
     did before there was the key.
     """
-    sys.path.insert(0, str(ROOT))
     from recipes import common
 
     c = common.base()

@@ -7,10 +7,9 @@ with every other's pose). Exit codes: 0 done; 2 a flag, the workdir or the image
 4 the disk is full.
 """
 
-from absl import app, flags
+from absl import flags
 
-from pcl_tf.console import explained, quiet, refuse
-from pcl_tf.recipe import parse_flags
+from pcl_tf.console import explained, quiet, refuse, start
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of a run of pcl_tf.train whose recipe has a decoder.")
 _IMAGES = flags.DEFINE_string("images", "", "Folder or zip of faces; without it faces are generated.")
@@ -30,4 +29,4 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    app.run(main, flags_parser=parse_flags)
+    start(main)

@@ -12,13 +12,11 @@ kept; the same command goes on. Exit codes: 0 done; 2 a flag or the data is wron
 
 import json
 import pathlib
-import signal
 import sys
 
-from absl import app, flags
+from absl import flags
 
-from pcl_tf.console import explained, quiet, refuse, side_in_pixels
-from pcl_tf.recipe import parse_flags
+from pcl_tf.console import explained, quiet, refuse, side_in_pixels, start
 
 _TABLE = flags.DEFINE_list("table", [], "Tables of the paper, 1 to 7; commas join several.")
 _FIGURE = flags.DEFINE_list("figure", [], "Figures of the paper: 4.")
@@ -139,6 +137,4 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda n, _: sys.exit(128 + n))
-    app.run(main, flags_parser=parse_flags)
+    start(main)

@@ -9,14 +9,13 @@ wrong; 3 a loss became NaN or infinite; 4 the disk is full; 5 other machines of 
 stopped by Ctrl-C and SIGTERM.
 """
 
-import signal
 import sys
 
-from absl import app, flags
+from absl import flags
 from ml_collections import config_flags
 
-from pcl_tf.console import explained, quiet, refuse
-from pcl_tf.recipe import known, parse_flags
+from pcl_tf.console import explained, quiet, refuse, start
+from pcl_tf.recipe import known
 
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 
@@ -155,6 +154,4 @@ def _next_commands(workdir):
 
 
 if __name__ == "__main__":
-    for number in (signal.SIGINT, signal.SIGTERM):  # until training begins there is nothing to save
-        signal.signal(number, lambda n, _: sys.exit(128 + n))
-    app.run(main, flags_parser=parse_flags)
+    start(main)

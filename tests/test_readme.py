@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pcl_tf import __main__ as console
 from pcl_tf import recipe as recipes
 from pcl_tf.networks.encoder import encoder
 from pcl_tf.serving.export import save_backbone, save_export
@@ -73,7 +74,7 @@ def test_there_are_blocks_to_run():
 
 @pytest.mark.parametrize("module, text", commands())
 def test_commands_have_the_flags_they_name(module, text):
-    source = (ROOT / "pcl_tf" / f"{module}.py").read_text()
+    source = console.source(module).read_text()
     defined = set(re.findall(r'DEFINE_\w+\(\s*"(\w+)"', source))
     keys = recipes.flatten(common.base())
     for name in re.findall(r"--([a-zA-Z_]\w*(?:\.\w+)*)", text):

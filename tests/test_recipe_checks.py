@@ -64,7 +64,7 @@ def test_every_recipe_of_the_project_passes(module, argument):
 
 
 def test_names_come_from_registries():
-    source = pathlib.Path(recipes.ROOT, "pcl_tf", "recipe_checks.py").read_text()
+    source = pathlib.Path(recipes.__file__).with_name("recipe_checks.py").read_text()
     calls = [
         n for n in ast.walk(ast.parse(source)) if isinstance(n, ast.Call) and getattr(n.func, "id", "") == "one_of"
     ]

@@ -12,13 +12,10 @@ SIGTERM.
 """
 
 import pathlib
-import signal
-import sys
 
-from absl import app, flags
+from absl import flags
 
-from pcl_tf.console import explained, quiet, refuse
-from pcl_tf.recipe import parse_flags
+from pcl_tf.console import explained, quiet, refuse, start
 
 _MODEL = flags.DEFINE_string("model", None, "SavedModel, workdir of pcl_tf.train, .keras or .onnx file, or a baseline.")
 _DATA = flags.DEFINE_string("data", None, "Folder, tree of folders, zip, tfds:NAME or synthetic; commas join several.")
@@ -67,12 +64,5 @@ def main(argv):
             print(f"tensorboard --logdir={_PROJECTOR.value} shows {shown} of them under Projector.")
 
 
-def cli():
-    """The command."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda n, _: sys.exit(128 + n))
-    app.run(main, flags_parser=parse_flags)
-
-
 if __name__ == "__main__":
-    cli()
+    start(main)

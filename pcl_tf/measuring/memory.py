@@ -1,14 +1,20 @@
 """Resident memory of this process."""
 
-import resource
+import os
+import sys
+
+import psutil
 
 
 def peak_memory():
     """Largest resident set of this process so far, in MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0
+    if os.name == "nt":
+        return psutil.Process().memory_info().peak_wset / 2**20
+    import resource  # POSIX only
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 1024.0)
 
 
 def resident():
     """Resident set of this process now, in MB."""
-    with open("/proc/self/statm") as f:
-        return int(f.read().split()[1]) * resource.getpagesize() / 2**20
+    return psutil.Process().memory_info().rss / 2**20

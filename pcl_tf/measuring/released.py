@@ -67,7 +67,7 @@ def released(recipe, precision, steps):
     if other := [f"{k} is {v}" for k, v in found.items() if v != _ALIKE[k]]:
         raise ValueError(f"The released code does other work ({', '.join(other)}). Take vox64 or vox64_official.")
     if not importlib.util.find_spec("torch"):
-        raise ValueError("The released code's side needs torch: pip install -r requirements-torch.txt")
+        raise ValueError("The released code's side needs torch: pip install 'pcl_tf[torch]'")
     others, seconds = {}, {"float32": [], "mixed_bfloat16": []}
     try:
         for name in seconds:

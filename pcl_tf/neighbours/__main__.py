@@ -13,10 +13,9 @@ Exit codes: 0 done; 2 a flag or what it names is wrong; 4 the disk is full.
 
 import pathlib
 
-from absl import app, flags
+from absl import flags
 
-from pcl_tf.console import explained, quiet, refuse
-from pcl_tf.recipe import parse_flags
+from pcl_tf.console import explained, quiet, refuse, start
 
 _EMBEDDINGS = flags.DEFINE_string("embeddings", None, "The .npz of pcl_tf.embed.")
 _QUERY = flags.DEFINE_string("query", "", "Name of an embedded image, its end, or (with --model) any image file.")
@@ -48,10 +47,5 @@ def main(argv):
     print(_OUT.value)
 
 
-def cli():
-    """The command."""
-    app.run(main, flags_parser=parse_flags)
-
-
 if __name__ == "__main__":
-    cli()
+    start(main)

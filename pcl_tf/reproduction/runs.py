@@ -1,7 +1,6 @@
 """The pre-training runs and probes a table needs: each done once, continued where it stopped."""
 
 import json
-import os
 import pathlib
 import signal
 import subprocess
@@ -14,7 +13,6 @@ from pcl_tf.evaluation.features import extract
 from pcl_tf.evaluation.judge import judge
 from pcl_tf.evaluation.models import open_encoder
 from pcl_tf.files import write_atomically
-from pcl_tf.recipe import ROOT
 
 
 class RunFailed(RuntimeError):
@@ -88,8 +86,7 @@ class Runs:
 
 def _call(command):
     """Runs a command to its end; a signal that stops us stops it first, and waits until it has saved."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
-    child = subprocess.Popen(command, env=environment)
+    child = subprocess.Popen(command)
     try:
         return child.wait()
     except BaseException:

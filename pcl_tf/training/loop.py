@@ -23,6 +23,7 @@ from pcl_tf.serving.server_files import write_server_files
 from pcl_tf.strategy import together
 from pcl_tf.training import callbacks as cb
 from pcl_tf.training.checkpoints import Checkpoints
+from pcl_tf.training.eta import Eta
 from pcl_tf.training.purge import purge_from
 from pcl_tf.training.watch import Watcher, embedder
 
@@ -82,6 +83,7 @@ def run(recipe, workdir, strategy, precision, deterministic=False, cluster=ALONE
         scalars = cb.Scalars(writer, recipe.watch.log_every, images_per_step(recipe))
         save = cb.Save(checkpoints, recipe.checkpoint.every)
         callbacks += [scalars, save, cb.Every(recipe.watch.images_every, watcher)]
+        callbacks.append(Eta(recipe.total_steps))
     began, first = time.perf_counter(), step
     _fit(model, strategy, recipe, faces, step, callbacks, cluster)
     step = int(model.step.numpy())

@@ -1,8 +1,9 @@
 """The folder of a run: one process at a time, one recipe for ever."""
 
-import fcntl
 import os
 import pathlib
+
+from filelock import FileLock, Timeout
 
 from pcl_tf import recipe as recipes
 from pcl_tf.files import write_atomically
@@ -48,30 +49,28 @@ class Workdir:
             write_atomically(self.path / "recipe.json", recipes.to_json(self.recipe))
 
     def abandon(self):
-        """After a failed start: takes away the lock file, and the folder if it was made here and nothing is in it."""
+        """After a failed start: takes away the lock, and the folder if it was made here and nothing is in it."""
         if self.writer and not (self.path / "recipe.json").exists():
-            (self.path / ".lock").unlink(missing_ok=True)
+            self._lock.release()
+            for name in (".lock", ".owner"):
+                (self.path / name).unlink(missing_ok=True)
             if self._made and not any(self.path.iterdir()):
                 self.path.rmdir()
 
     def _lock_it(self):
-        path = self.path
+        owner = self.path / ".owner"
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            self._lock = open(self.path / ".lock", "a+")
-        except OSError as error:
-            raise WorkdirError(f"--workdir={path}: cannot be written ({error}).") from error
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            self._lock.seek(0)
-            owner = self._lock.read().strip()
+            self._lock = FileLock(self.path / ".lock")
+            self._lock.acquire(timeout=0)
+            owner.write_text(f"{os.getpid()}\n")
+        except Timeout:
+            process = owner.read_text().strip() if owner.exists() else "unknown"
             raise WorkdirError(
-                f"--workdir={path}: process {owner or 'unknown'} is already training here; give another --workdir."
+                f"--workdir={self.path}: process {process} is already training here; give another --workdir."
             ) from None
-        self._lock.truncate(0)
-        self._lock.write(f"{os.getpid()}\n")
-        self._lock.flush()
+        except (OSError, NotImplementedError) as error:  # NotImplementedError: a file system without locks
+            raise WorkdirError(f"--workdir={self.path}: cannot be written ({error}).") from error
 
     def __truediv__(self, name):
         return self.path / name

@@ -3,11 +3,11 @@
 import keras
 import numpy as np
 import pytest
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import f1_score
 
 from pcl_tf.evaluation import adam, lbfgs, linear
 
+linear_model = pytest.importorskip("sklearn.linear_model", reason="needs requirements-dev.txt")
+f1_score = pytest.importorskip("sklearn.metrics").f1_score
 R = np.random.RandomState
 
 
@@ -22,7 +22,7 @@ def test_lbfgs_solves_what_scikit_learn_solves(monkeypatch):
     monkeypatch.setattr(lbfgs, "PENALTIES", np.array([1e-2]))
     layer, protocol = linear.fit("classification", x, y, "lbfgs")
     z = (x - x.mean(0)) / x.std(0)
-    theirs = LogisticRegression(C=1 / (1e-2 * len(x)), tol=1e-8, max_iter=5000).fit(z, y)
+    theirs = linear_model.LogisticRegression(C=1 / (1e-2 * len(x)), tol=1e-8, max_iter=5000).fit(z, y)
     ours = layer(x) - layer(x).mean(1, keepdims=True)
     np.testing.assert_allclose(ours, z @ theirs.coef_.T + theirs.intercept_, atol=2e-2)
     assert protocol["converged"] and protocol["l2"] == 1e-2

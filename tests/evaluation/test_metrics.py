@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from sklearn import metrics as sk
 
 from pcl_tf.evaluation import metrics, verification
 from pcl_tf.evaluation.task import exclusive_folds, folds_from
 
+sk = pytest.importorskip("sklearn.metrics", reason="needs requirements-dev.txt")
 R = np.random.RandomState
 
 

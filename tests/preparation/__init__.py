@@ -1,0 +1,7 @@
+import importlib.util
+
+import pytest
+
+for name in ("apache_beam", "av", "cv2"):
+    if not importlib.util.find_spec(name):
+        pytest.skip(f"{name} is not installed: needs requirements-prepare.txt", allow_module_level=True)

@@ -8,7 +8,6 @@ import sys
 
 import keras
 import numpy as np
-import onnxruntime
 import pytest
 import tensorflow as tf
 from google.protobuf import text_format
@@ -167,6 +166,8 @@ def test_a_head_on_the_backbone_fine_tunes_it(small_encoder, tmp_path):
 
 @pytest.mark.parametrize("size", [None, SIZE])
 def test_onnx_gives_equal_features(size, tmp_path):
+    pytest.importorskip("tf2onnx", reason="needs requirements-onnx.txt")
+    onnxruntime = pytest.importorskip("onnxruntime", reason="needs requirements-onnx.txt")
     model = encoder(size, width=0.125)
     session = onnxruntime.InferenceSession(save_onnx(model, tmp_path / "encoder.onnx", SIZE))
     sizes = [(n, side) for n in (1, 3) for side in ((SIZE, 48) if size is None else (SIZE,))]

@@ -1,7 +1,10 @@
 """A run's folder: claimed once the run can begin, left as it was found otherwise; what a second command keeps."""
 
 import json
+import os
 import pathlib
+import subprocess
+import sys
 import types
 
 import pytest
@@ -16,6 +19,15 @@ from pcl_tf.training.purge import purge_from
 from pcl_tf.training.watch import embedder
 from pcl_tf.training.workdir import Workdir, WorkdirError
 from recipes import vox64
+
+HOLD = """
+import pathlib, sys, time
+from pcl_tf import recipe as recipes
+from pcl_tf.training.workdir import Workdir
+kept = Workdir(sys.argv[1], recipes.resolve(recipes.named("vox64:smoke")))
+print("held", flush=True)
+time.sleep(60)
+"""
 
 
 def recipe(**overrides):
@@ -47,7 +59,7 @@ def test_abandoned_folders_of_others_keep_what_is_in_them(tmp_path):
 def test_a_claimed_folder_refuses_another_recipe(tmp_path):
     one = Workdir(tmp_path, recipe())
     one.claim()
-    one._lock.close()
+    one._lock.release()
     with pytest.raises(WorkdirError, match="batch_size: 32 -> 64"):
         Workdir(tmp_path, recipe(batch_size=64))
 
@@ -125,3 +137,22 @@ def test_emulated_bfloat16_is_said_in_a_line(precision, gpus, flags, warned):
     text = precision_warning(precision, gpus, f"processor : 0\nflags\t\t: {flags}\n")
     assert bool(text) == warned and "\n" not in text
     assert not precision_warning(precision, gpus, "")  # nothing known, nothing said
+
+
+def test_a_killed_process_leaves_its_workdir_free(tmp_path):
+    holder = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    try:
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(WorkdirError, match=f"process {holder.pid} is already training here"):
+            Workdir(tmp_path, recipe())
+    finally:
+        holder.kill()
+        holder.wait()
+    Workdir(tmp_path, recipe())
+    assert (tmp_path / ".owner").read_text() == f"{os.getpid()}\n"
+
+
+def test_a_file_is_no_workdir(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(WorkdirError, match="file: cannot be written"):
+        Workdir(tmp_path / "file", recipe())

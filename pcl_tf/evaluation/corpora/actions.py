@@ -104,7 +104,7 @@ def _videos(root, known, whole):
         from pcl_tf.data.videos import video_frames
     except ImportError as error:
         raise DataError(
-            f"{error.name} is not installed, which reads DISFA's videos: pip install -r requirements-prepare.txt"
+            f"{error.name} is not installed, which reads DISFA's videos: pip install 'pcl_tf[prepare]'"
         ) from error
 
     def items():

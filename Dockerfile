@@ -1,0 +1,13 @@
+# Training in a container. Written for, but not yet built on, a machine with Docker and NVIDIA's container toolkit:
+#   docker build -t pcl_tf .
+#   docker run --gpus all -v "$PWD/data:/data" -v "$PWD/runs:/runs" pcl_tf --recipe=vox64 --data=/data --workdir=/runs/vox64
+# Without a GPU: docker build --build-arg EXTRA= -t pcl_tf .
+FROM python:3.12-slim
+ARG EXTRA=[gpu]
+WORKDIR /source
+COPY pyproject.toml README.md LICENSE ./
+COPY pcl_tf pcl_tf
+COPY recipes recipes
+RUN pip install --no-cache-dir ".${EXTRA}" && rm -rf /source
+WORKDIR /runs
+ENTRYPOINT ["pcl-train"]

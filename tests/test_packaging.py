@@ -1,0 +1,142 @@
+"""What pip installs: every module, the recipes, the commands; and that it works in any folder."""
+
+import importlib.metadata
+import importlib.util
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+
+import pytest
+from packaging.requirements import Requirement
+
+import pcl_tf
+from pcl_tf import __main__ as console
+from pcl_tf import recipe as recipes
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """The built wheel, as pip builds it: path."""
+    build = pytest.importorskip("hatchling.build", reason="needs requirements-dev.txt")
+    folder, here = tmp_path_factory.mktemp("wheel"), os.getcwd()
+    os.chdir(ROOT)  # where a build backend is asked
+    try:
+        return folder / build.build_wheel(str(folder))
+    finally:
+        os.chdir(here)
+
+
+@pytest.fixture(scope="module")
+def python(wheel, tmp_path_factory):
+    """Runs a script in a folder where pcl_tf is what the wheel holds; returns what it printed."""
+    place = tmp_path_factory.mktemp("site")
+    zipfile.ZipFile(wheel).extractall(place)
+
+    def run(script, folder, code=0):
+        environment = {**os.environ, "PYTHONPATH": str(place)}
+        command = [sys.executable, "-c", script]
+        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+        assert done.returncode == code, done.stderr
+        return done.stdout + done.stderr
+
+    return run
+
+
+def test_the_wheel_holds_the_tree(wheel):
+    names = [n for n in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in n]
+    tree = {p.relative_to(ROOT).as_posix() for p in (ROOT / "pcl_tf").rglob("*") if p.is_file() and p.suffix != ".pyc"}
+    tree |= {f"pcl_tf/recipes/{p.name}" for p in (ROOT / "recipes").glob("*.py")}
+    assert sorted(names) == sorted(tree) and "pcl_tf/py.typed" in names
+
+
+def test_metadata_has_the_version_and_the_extras(wheel):
+    with zipfile.ZipFile(wheel) as z:
+        name = next(n for n in z.namelist() if n.endswith("/METADATA"))
+        text = z.read(name).decode()
+    assert f"\nVersion: {pcl_tf.__version__}\n" in text
+    assert set(re.findall(r"Provides-Extra: (\w+)", text)) == {"gpu", "prepare", "torch", "onnx", "plots", "dev"}
+
+
+def test_every_command_is_a_console_command():
+    commands = console.commands()
+    assert {f"pcl-{name}" for name in commands} == set(PROJECT["scripts"])
+    for target in PROJECT["scripts"].values():
+        module, _, function = target.partition(":")
+        assert callable(getattr(importlib.import_module(module), function))
+    lines = console.listed().splitlines()
+    for name, line in commands.items():
+        assert len(line) > 10 and [x for x in lines if f"pcl-{name} " in x and x.endswith(line)]
+
+
+def test_what_is_pinned_is_within_the_bounds():
+    pins = {}
+    for path in ROOT.glob("requirements*.txt"):
+        if path.name != "requirements-tfa.txt":  # an environment of its own
+            lines = path.read_text().splitlines()
+            pins |= dict(line.lower().split("==") for line in lines if "==" in line and not line.startswith("#"))
+    extras = PROJECT["optional-dependencies"]
+    for text in PROJECT["dependencies"] + [t for e in ("prepare", "torch", "onnx", "dev") for t in extras[e]]:
+        wanted = Requirement(text)
+        if wanted.name != "pcl_tf":
+            assert wanted.specifier.contains(pins[wanted.name]), f"{text}: pinned to {pins[wanted.name]}"
+    light = (ROOT / "requirements.txt").read_text().lower()
+    assert all(f"\n{Requirement(text).name}==" in light for text in PROJECT["dependencies"])
+
+
+def test_no_code_changes_where_modules_are_found():
+    paths = [*(ROOT / "pcl_tf").rglob("*.py"), *(ROOT / "recipes").glob("*.py")]
+    assert not [p for p in paths if re.search(r"sys\.path|PYTHONPATH|chdir\(", p.read_text())]
+
+
+STEPS = "from pcl_tf import recipe; c = recipe.named({!r}); print(c.total_steps); recipe.to_json(recipe.resolve(c))"
+
+
+def test_recipes_are_found_in_any_folder(python, tmp_path):
+    assert python(STEPS.format("vox64:smoke"), tmp_path) == "30\n"
+    load = "from pcl_tf import recipe; print(recipe.known(), recipe.load('r.json').method.temperature)"
+    (tmp_path / "r.json").write_text("{}")
+    assert python(load, tmp_path) == f"{recipes.known()} 0.07\n"
+
+
+def test_own_recipes_go_before_those_of_the_project(python, tmp_path):
+    own = "from recipes import common\n\ndef get_config(arg=None):\n    c = common.base()\n    c.total_steps = {}\n    return c\n"
+    (tmp_path / "recipes").mkdir()
+    (tmp_path / "recipes" / "__init__.py").write_text("")  # a package of the same name, without `common`
+    (tmp_path / "recipes" / "small64.py").write_text(own.format(7))
+    (tmp_path / "mine.py").write_text(own.format(8))
+    assert python(STEPS.format("small64"), tmp_path) == "7\n"
+    assert python(STEPS.format("mine.py"), tmp_path) == "8\n"
+    assert python(STEPS.format("vox64"), tmp_path) == "1168000\n"
+
+
+def test_an_installed_command_runs_its_module(python, tmp_path):
+    script = "import sys; sys.argv[:] = ['bin/pcl-train', {!r}]; from pcl_tf.__main__ import console; console()"
+    assert "--workdir" in python(script.format("--help"), tmp_path, code=1)  # absl's code of a help text
+    said = python(script.format("--recipe=vxo64"), tmp_path, code=2)
+    assert said.startswith("error: --recipe=vxo64: no such recipe") and "vox64_official" in said
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_installation_inside_a_clone_of_something_else_has_no_commit(wheel, tmp_path):
+    zipfile.ZipFile(wheel).extractall(tmp_path / "venv")
+    for args in (["init", "-q"], ["add", "venv/pcl_tf/files.py"], ["commit", "-q", "-m", "x"]):
+        author = ["-c", "user.name=a", "-c", "user.email=a@b"]
+        subprocess.run(["git", *author, *args], cwd=tmp_path, check=True)
+    script = "from pcl_tf import provenance; print(provenance.revision())"
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "venv")}
+
+    def revision():
+        command = [sys.executable, "-c", script]
+        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True).stdout.strip()
+
+    assert revision() == "None"
+    (info,) = (tmp_path / "venv").glob("*.dist-info")
+    (info / "direct_url.json").write_text('{"url": "file:///x", "vcs_info": {"vcs": "git", "commit_id": "abc"}}')
+    assert revision() == "abc"
