@@ -68,26 +68,15 @@ def main(argv):
         refuse(
             f"{wrong[0]}: parts are {', '.join(PARTS)}." if wrong else "--recipe is needed, for instance quickstart."
         )
-    if _JSON.value and not pathlib.Path(_JSON.value).parent.is_dir():
-        refuse(f"--json={_JSON.value}: no such folder.")
-    if _JSON.value and pathlib.Path(_JSON.value).is_dir():
-        refuse(f"--json={_JSON.value}: is a folder; give a file.")
-    for flag in ("against", "profile"):
-        if flags.FLAGS[flag].present and "train" not in parts:
-            refuse(f"--{flag} has no meaning without the part train.")
-    if _PROFILE.value and _AGAINST.value:
-        refuse("--profile has no meaning with --against, which times steps and profiles none.")
-    if _PROFILE.value and any(
-        p.is_file() for p in (pathlib.Path(_PROFILE.value), *pathlib.Path(_PROFILE.value).parents)
-    ):
-        refuse(f"--profile={_PROFILE.value}: a file is where the folder would be.")
     import importlib
 
     from pcl_tf import recipe as recipes
-    from pcl_tf.files import write_atomically
+    from pcl_tf.files import check_output, write_atomically
 
     result = {}
     with explained(_JSON.value or ".", (ValueError,)):  # RecipeError and DataError among them
+        if _JSON.value:
+            check_output(_JSON.value, "--json")
         recipe = recipes.resolve(_RECIPE.value)
         print(f"{_PRECISION.value}, {os.cpu_count()} cores, batch {recipe.batch_size}, {recipe.image_size} pixels")
         for part in parts:

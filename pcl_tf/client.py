@@ -27,7 +27,7 @@ from absl import flags
 
 from pcl_tf.console import explained, quiet, refuse, start
 from pcl_tf.data.sources import DataError, folder, zipped
-from pcl_tf.files import write_atomically
+from pcl_tf.files import check_output, write_atomically
 from pcl_tf.serving.answers import ServerError
 from pcl_tf.serving.requests import embed
 from pcl_tf.serving.transport import connect
@@ -162,6 +162,9 @@ def main(argv):
         refuse("--server=host:port and images, folders or zips are needed; see --help.")
     if out and not out.endswith((".npy", ".jsonl")):
         refuse(f"--out={out}: ends neither with .npy nor with .jsonl.")
+    with explained(out, ()):
+        for name in filter(None, (out, out.endswith(".npy") and out.removesuffix("npy") + "txt")):
+            check_output(name)
     connection = {**_connection(_SERVER.value), "needed": (_FEATURE.value,)}
     with explained(out or "stdout", (DataError, PermissionError, FileNotFoundError)):
         sources = _sources(argv[1:])

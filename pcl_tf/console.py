@@ -7,7 +7,7 @@ import sys
 
 from absl import app, flags, logging
 
-from pcl_tf.files import disk_is_full
+from pcl_tf.files import OutputError, disk_is_full
 from pcl_tf.recipe import parse_flags
 
 EXIT_CODES = {
@@ -65,11 +65,11 @@ def explained(place, wrong):
 
     Args:
       place: folder written to, named when its disk is full (exit code 4).
-      wrong: tuple of exceptions that mean a flag or what it names is wrong (exit code 2).
+      wrong: tuple of exceptions that mean a flag or what it names is wrong (exit code 2); ``OutputError`` always is.
     """
     try:
         yield
-    except wrong as error:
+    except (*wrong, OutputError) as error:
         refuse(error)
     except Exception as error:
         if not disk_is_full(error):

@@ -39,13 +39,14 @@ def main(argv):
     from pcl_tf.embed.images import embed
     from pcl_tf.embed.projector import write_projector
     from pcl_tf.evaluation.models import FEATURES, open_encoder, probe_folder
-    from pcl_tf.files import write_atomically
+    from pcl_tf.files import check_output, write_atomically
 
     unknown = [f for f in _FEATURE.value if f not in FEATURES]
     if unknown:
         refuse(f"--feature={unknown[0]}: not one of {', '.join(FEATURES)}.")
     out = pathlib.Path(_OUT.value)
     with explained(out, (DataError, PermissionError)):
+        check_output(_OUT.value)
         table.check_suffix(out)
         encoder = open_encoder(_MODEL.value)
         size = _SIZE.value or (encoder.recipe or {}).get("image_size", 64)

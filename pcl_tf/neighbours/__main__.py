@@ -34,9 +34,11 @@ def main(argv):
         refuse(f"{wrong}; see --help.")
     from pcl_tf.data.sources import DataError
     from pcl_tf.embed import table
+    from pcl_tf.files import check_output
     from pcl_tf.neighbours import report
 
     with explained(_OUT.value, (DataError, PermissionError)):
+        check_output(_OUT.value)
         found = table.read(_EMBEDDINGS.value)
         features = report.chosen(found, _FEATURE.value)
         if _DUPLICATES.value:
