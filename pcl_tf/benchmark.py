@@ -68,6 +68,17 @@ def main(argv):
         refuse(
             f"{wrong[0]}: parts are {', '.join(PARTS)}." if wrong else "--recipe is needed, for instance quickstart."
         )
+    if _JSON.value and not pathlib.Path(_JSON.value).parent.is_dir():
+        refuse(f"--json={_JSON.value}: no such folder.")
+    for flag in ("against", "profile"):
+        if flags.FLAGS[flag].present and "train" not in parts:
+            refuse(f"--{flag} has no meaning without the part train.")
+    if _PROFILE.value and _AGAINST.value:
+        refuse("--profile has no meaning with --against, which times steps and profiles none.")
+    if _PROFILE.value and any(
+        p.is_file() for p in (pathlib.Path(_PROFILE.value), *pathlib.Path(_PROFILE.value).parents)
+    ):
+        refuse(f"--profile={_PROFILE.value}: a file is where the folder would be.")
     import importlib
 
     from pcl_tf import recipe as recipes

@@ -10,6 +10,7 @@ from absl import flags
 from absl.testing import flagsaver
 
 import pcl_tf
+from pcl_tf.recipe import parse_flags
 
 FLAGS = flags.FLAGS
 COMMANDS = {f"pcl_tf.{path.stem}" for path in pathlib.Path(pcl_tf.__file__).parent.glob("*.py")}
@@ -67,7 +68,7 @@ def ended(name, *arguments):
     ):
         code = 0
         try:
-            module.main(module.parse_flags([name, *map(str, arguments)]))
+            module.main(parse_flags([name, *map(str, arguments)]))
         except SystemExit as exit_:
             code = exit_.code
     return code, out.getvalue(), error.getvalue()
