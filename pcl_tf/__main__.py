@@ -9,19 +9,27 @@ from pcl_tf import __version__
 from pcl_tf.console import EXIT_CODES
 
 
+def source(name):
+    """Path of the file that a command is: a module of its name, or the __main__.py of a folder of its name."""
+    here = pathlib.Path(__file__).parent
+    return next(path for path in (here / f"{name}.py", here / name / "__main__.py") if path.is_file())
+
+
 def commands():
-    """Every module beside this one that is run as a command.
+    """Every module beside this one, and every folder with a __main__.py, that is run as a command.
 
     Returns:
       dict, {name: first line of its help}, sorted by name.
     """
     found = {}
-    for path in sorted(pathlib.Path(__file__).parent.glob("*.py")):
+    here = pathlib.Path(__file__).parent
+    for path in [*here.glob("*.py"), *here.glob("*/__main__.py")]:
+        name = path.parent.name if path.parent != here else path.stem
         tree = ast.parse(path.read_text(encoding="utf-8"))
         tests = [ast.unparse(node.test) for node in tree.body if isinstance(node, ast.If)]
-        if "__name__ == '__main__'" in tests and path.stem != "__main__":
-            found[path.stem] = (ast.get_docstring(tree) or "").partition("\n")[0]
-    return found
+        if "__name__ == '__main__'" in tests and name != "__main__":
+            found[name] = (ast.get_docstring(tree) or "").partition("\n")[0]
+    return dict(sorted(found.items()))
 
 
 def console():

@@ -5,11 +5,13 @@
   python -m pcl_tf.benchmark data probe contrast serving scaling --recipe=quickstart
 
 train: a step by phases, and its share of what this machine can do at most; --profile=DIR keeps the profile the phases
-are read from, for TensorBoard; --against: two steps in turns; its memory is that of the process, so ask for it first.
+are read from, for TensorBoard with its profile plugin (requirements-profile.txt);
+--against: two steps in turns; its memory is that of the process, so ask for it first.
 data: the input pipeline. probe: encoding and the solvers. contrast: Eq. 6 against materialised negatives. serving: the
 signatures of the export. scaling: one process against two, a core each. released: a step beside the released code's
-iteration, in turns (needs torch). Without the name of a part it measures train and data. Prints a table; --json=FILE
-also writes the numbers. Run it on an otherwise idle machine.
+iteration, in turns (needs torch). gradients: signal, noise and cosines of the parts of Eq. 7 on the backbone, over
+--steps batches, at the start or at the newest checkpoint of --workdir. Without
+the name of a part it measures train and data. Prints a table; --json=FILE also writes the numbers. Run it on an otherwise idle machine.
 Exit codes: 0 done; 2 a flag, or what it names, is wrong.
 """
 
@@ -22,7 +24,7 @@ from ml_collections import config_flags
 
 from pcl_tf.console import explained, quiet, refuse, start
 
-PARTS = ("train", "data", "probe", "contrast", "serving", "scaling", "released")
+PARTS = ("train", "data", "probe", "contrast", "serving", "scaling", "released", "gradients")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 
 _RECIPE = config_flags.DEFINE_config_file("recipe", None, "Recipe NAME[:ARG], as for pcl_tf.train.", lock_config=True)
@@ -32,6 +34,7 @@ _AGAINST = flags.DEFINE_list(
     "against", [], "Of train: KEY=VALUE of the recipe, or precision=VALUE, joined by commas: what differs in the other."
 )
 _PROFILE = flags.DEFINE_string("profile", None, "Of train: folder for TensorBoard's profile of a step.")
+_WORKDIR = flags.DEFINE_string("workdir", None, "Of gradients: a run of the recipe, measured at its newest checkpoint.")
 _JSON = flags.DEFINE_string("json", None, "File for the numbers, written after each part.")
 
 
@@ -65,15 +68,15 @@ def main(argv):
         refuse(
             f"{wrong[0]}: parts are {', '.join(PARTS)}." if wrong else "--recipe is needed, for instance quickstart."
         )
-    if _JSON.value and not pathlib.Path(_JSON.value).parent.is_dir():
-        refuse(f"--json={_JSON.value}: no such folder.")
     import importlib
 
     from pcl_tf import recipe as recipes
-    from pcl_tf.files import write_atomically
+    from pcl_tf.files import check_output, write_atomically
 
     result = {}
     with explained(_JSON.value or ".", (ValueError,)):  # RecipeError and DataError among them
+        if _JSON.value:
+            check_output(_JSON.value, "--json")
         recipe = recipes.resolve(_RECIPE.value)
         print(f"{_PRECISION.value}, {os.cpu_count()} cores, batch {recipe.batch_size}, {recipe.image_size} pixels")
         for part in parts:
@@ -86,8 +89,15 @@ def main(argv):
                 result[name] = _in_turns(recipe)
             elif part == "train":
                 result[part] = measure(recipe, _PRECISION.value, _STEPS.value, _PROFILE.value)
+                if _PROFILE.value:
+                    print(
+                        f"{_PROFILE.value} holds the profile:\n  pip install -r requirements-profile.txt\n"
+                        f"  tensorboard --logdir={_PROFILE.value}"
+                    )
             elif part in ("scaling", "released"):
                 result[part] = measure(recipe, _PRECISION.value, _STEPS.value)
+            elif part == "gradients":
+                result[part] = measure(recipe, _STEPS.value, _WORKDIR.value)
             elif part == "serving":
                 result[part] = measure(recipe, _STEPS.value)
             else:

@@ -2,8 +2,10 @@
 
   python -m pcl_tf.client --server=localhost:8500 faces/ more/face.jpg --out=faces.npy
   python -m pcl_tf.client --server=http://localhost:8501 faces.zip --feature=face > faces.jsonl
+  python -m pcl_tf.client --server=faces.example.org:443 --tls --header="authorization:Bearer $TOKEN" faces/
 
-Takes files, folders and zips. --out=NAME.npy writes one row an image and their names, line by line, into NAME.txt; images
+https:// and --tls encrypt, --tls_ca=FILE names the authority where it is not one the machine knows, and --header goes
+with every request. Takes files, folders and zips. --out=NAME.npy writes one row an image and their names, line by line, into NAME.txt; images
 the server refuses are left out and named. Otherwise JSON lines: {"image", "feature", "embedding"} or {"image", "error"}.
 Exit codes: 0 every image embedded; 1 some were refused; 2 a flag or a path is wrong; 3 the server cannot be reached or
 does not answer such requests; 4 the disk is full; 130 and 143 stopped by Ctrl-C and SIGTERM (JSON lines written so far stay).
@@ -12,7 +14,10 @@ does not answer such requests; 4 the disk is full; 130 and 143 stopped by Ctrl-C
 import io
 import itertools
 import json
+import math
 import pathlib
+import re
+import ssl
 import sys
 import urllib.parse
 
@@ -22,9 +27,10 @@ from absl import flags
 
 from pcl_tf.console import explained, quiet, refuse, start
 from pcl_tf.data.sources import DataError, folder, zipped
-from pcl_tf.files import write_atomically
+from pcl_tf.files import check_output, write_atomically
+from pcl_tf.serving.answers import ServerError
 from pcl_tf.serving.requests import embed
-from pcl_tf.serving.transport import ServerError, connect
+from pcl_tf.serving.transport import connect
 
 _SERVER = flags.DEFINE_string("server", None, "host:port of gRPC, or http://host:port of REST.")
 _MODEL = flags.DEFINE_string("model", "pcl", "Name the server knows the model by.")
@@ -34,7 +40,15 @@ _BATCH = flags.DEFINE_integer("batch", 32, "Images a request.", lower_bound=1)
 _DEADLINE = flags.DEFINE_float("deadline", 30.0, "Seconds a request may take.", lower_bound=0.001)
 _RETRIES = flags.DEFINE_integer("retries", 5, "Times a request is sent again while the server is away.", lower_bound=0)
 _WAIT = flags.DEFINE_float("wait", 0.5, "Seconds before the first of these; doubled each time.", lower_bound=0.0)
+_TLS = flags.DEFINE_bool("tls", False, "Speak gRPC encrypted, as https:// does REST.")
+_CA = flags.DEFINE_string("tls_ca", "", "PEM file of the authority that vouches for the server.")
+_HEADER = flags.DEFINE_multi_string(
+    "header", [], "KEY:VALUE sent with every request, for instance a token; repeatable."
+)
 _OUT = flags.DEFINE_string("out", "", "FILE.npy or FILE.jsonl; without it JSON lines go to stdout.")
+
+for _name in ("deadline", "wait"):
+    flags.register_validator(_name, math.isfinite, "a number is needed")  # NaN is neither too small nor too large
 
 
 def _sources(paths):
@@ -112,6 +126,35 @@ def _run(sources, transport, out):
     return total, refused
 
 
+def _connection(server):
+    """Arguments of ``connect`` besides the address; ends the command where they or the address are wrong."""
+    try:
+        at = urllib.parse.urlsplit(server if "://" in server else f"grpc://{server}")
+        port = at.port  # raises where it is no number
+        if at.scheme not in ("grpc", "http", "https") or not at.hostname or at.scheme == "grpc" and not port:
+            raise ValueError("what is needed is host:port, http://host:port or https://host")
+        if at.query or at.fragment or at.username:
+            raise ValueError("an address has no '?', '#' or '@'; --header sends a token")
+    except ValueError as error:
+        refuse(f"--server={server}: {error}.")
+    if at.scheme == "http" and (_TLS.value or _CA.value):
+        refuse(f"--server={server}: is not encrypted; write https:// where --tls or --tls_ca is given.")
+    try:
+        ssl.create_default_context(cafile=_CA.value or None)
+    except OSError as error:  # ssl.SSLError is one
+        refuse(f"--tls_ca={_CA.value}: no certificates in PEM ({error.strerror or error}).")
+    headers = {}
+    for text in _HEADER.value:
+        key, _, value = (part.strip() for part in text.partition(":"))
+        # What both gRPC and HTTP take. It may be a secret: it is not printed.
+        if not re.fullmatch(r"[a-z0-9_.-]+", key.lower()) or not value or not (value.isascii() and value.isprintable()):
+            refuse("--header: what is needed is KEY:VALUE in plain characters, for instance authorization:Bearer X.")
+        if key.lower().startswith(("content-", "grpc-")) or key.lower().endswith("-bin"):
+            refuse(f"--header={key}:..: that one is the protocol's own.")
+        headers[key.lower()] = value
+    return {"headers": headers, "tls": _TLS.value, "ca": _CA.value}
+
+
 def main(argv):
     quiet()
     out = _OUT.value
@@ -119,16 +162,14 @@ def main(argv):
         refuse("--server=host:port and images, folders or zips are needed; see --help.")
     if out and not out.endswith((".npy", ".jsonl")):
         refuse(f"--out={out}: ends neither with .npy nor with .jsonl.")
-    try:
-        at = urllib.parse.urlsplit(_SERVER.value if "://" in _SERVER.value else f"grpc://{_SERVER.value}")
-        port = at.port  # raises where it is no number
-        if at.scheme not in ("grpc", "http", "https") or not at.hostname or at.scheme == "grpc" and not port:
-            raise ValueError("what is needed is host:port, http://host:port or https://host")
-    except ValueError as error:
-        refuse(f"--server={_SERVER.value}: {error}.")
+    with explained(out, ()):
+        for name in filter(None, (out, out.endswith(".npy") and out.removesuffix("npy") + "txt")):
+            check_output(name)
+    connection = {**_connection(_SERVER.value), "needed": (_FEATURE.value,)}
     with explained(out or "stdout", (DataError, PermissionError, FileNotFoundError)):
         sources = _sources(argv[1:])
-        transport = connect(_SERVER.value.removeprefix("grpc://"), _MODEL.value, _VERSION.value, _DEADLINE.value)
+        address = _SERVER.value.removeprefix("grpc://")
+        transport = connect(address, _MODEL.value, _VERSION.value, _DEADLINE.value, **connection)
         try:
             total, refused = _run(
                 sources, transport, (_Matrix if out.endswith(".npy") else _Lines)(_FEATURE.value, out)

@@ -7,7 +7,7 @@ import sys
 
 from absl import app, flags, logging
 
-from pcl_tf.files import disk_is_full
+from pcl_tf.files import OutputError, disk_is_full
 from pcl_tf.recipe import parse_flags
 
 EXIT_CODES = {
@@ -43,6 +43,11 @@ def quiet(least=logging.WARNING):
         logging.set_verbosity(least)
 
 
+def side_in_pixels(flag):
+    """Refuses values of an integer flag that no picture has as its side; 0 stays what the command makes of it."""
+    flags.register_validator(flag, lambda v: v == 0 or 16 <= v <= 2048, "a side of 16 to 2048 pixels is needed")
+
+
 def refuse(text, code=2):
     """Ends the command with an error on stderr.
 
@@ -60,11 +65,11 @@ def explained(place, wrong):
 
     Args:
       place: folder written to, named when its disk is full (exit code 4).
-      wrong: tuple of exceptions that mean a flag or what it names is wrong (exit code 2).
+      wrong: tuple of exceptions that mean a flag or what it names is wrong (exit code 2); ``OutputError`` always is.
     """
     try:
         yield
-    except wrong as error:
+    except (*wrong, OutputError) as error:
         refuse(error)
     except Exception as error:
         if not disk_is_full(error):

@@ -27,16 +27,14 @@ _RECIPE = config_flags.DEFINE_config_file(
 )
 
 
-def _convert(recipe, arrays, workdir):
-    """Writes a workdir at step 0; returns the path of its export.
+def _loaded(recipe, arrays):
+    """The recipe's method with the arrays as weights.
 
     Raises:
       WeightsError: the arrays do not fit the networks.
     """
     from pcl_tf.methods.build import build_method
     from pcl_tf.networks import official
-    from pcl_tf.training.checkpoints import Checkpoints
-    from pcl_tf.training.loop import export_run
 
     model = build_method(recipe)
     nets = {theirs: getattr(model, ours, None) for theirs, (ours, _) in official.PARTS.items()}
@@ -46,8 +44,7 @@ def _convert(recipe, arrays, workdir):
         del nets[part]
         arrays = {k: v for k, v in arrays.items() if not k.startswith(f"{part}.")}
     official.assign(arrays, nets)
-    Checkpoints(model, workdir / "checkpoints", recipe.checkpoint.keep).save(0)
-    return export_run(recipe, workdir, model.encoder, 0)
+    return model
 
 
 def main(argv):
@@ -59,15 +56,24 @@ def main(argv):
     from pcl_tf import recipe as recipes
     from pcl_tf.networks.official import WeightsError
     from pcl_tf.networks.torch_file import read_arrays
+    from pcl_tf.training.checkpoints import Checkpoints
+    from pcl_tf.training.loop import export_run
     from pcl_tf.training.workdir import Workdir, WorkdirError
 
     path = pathlib.Path(_WORKDIR.value)
     if (path / "checkpoints").exists():
         refuse(f"--workdir={path}: a run is there already; give a folder that is empty or not there.")
-    with explained(path, (WeightsError, WorkdirError, ImportError, ValueError)):
+    try:
+        import torch  # noqa: F401
+    except ImportError as error:
+        refuse(f"{error.name} is not installed, which reads the checkpoint: pip install -r requirements-torch.txt")
+    with explained(path, (WeightsError, WorkdirError, ValueError)):
         recipe = recipes.resolve(_RECIPE.value)
-        arrays = read_arrays(_TORCH.value)
-        print(_convert(recipe, arrays, Workdir(path, recipe)))
+        model = _loaded(recipe, read_arrays(_TORCH.value))
+        workdir = Workdir(path, recipe)  # claimed by a recipe that fits alone
+        workdir.claim()
+        Checkpoints(model, workdir / "checkpoints", recipe.checkpoint.keep).save(0)
+        print(export_run(recipe, workdir, model.encoder, 0))
 
 
 if __name__ == "__main__":

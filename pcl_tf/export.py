@@ -11,10 +11,11 @@ import pathlib
 
 from absl import flags
 
-from pcl_tf.console import explained, quiet, refuse, start
+from pcl_tf.console import explained, quiet, refuse, side_in_pixels, start
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of a run of pcl_tf.train or pcl_tf.convert.", required=True)
 _SIZE = flags.DEFINE_integer("image_size", 0, "Side in pixels of the exported encoder; 0 is the training size.")
+side_in_pixels("image_size")
 _VERSION = flags.DEFINE_integer(
     "version", None, "Number of the export; by default the step. A server takes up a number once.", lower_bound=0
 )
@@ -39,8 +40,8 @@ def main(argv):
         refuse(f"--workdir={workdir}: no recipe.json there; it is no folder of pcl_tf.train.")
     size = _SIZE.value
     recipe = recipes.resolve(recipes.load(workdir / "recipe.json"))
-    if size and (size < 16 or recipe.network.backbone in FIXED_SIZE and size != recipe.image_size):
-        refuse(f"--image_size={size}: at least 16, and a vit_tiny has the size it was trained at.")
+    if size and recipe.network.backbone in FIXED_SIZE and size != recipe.image_size:
+        refuse(f"--image_size={size}: a {recipe.network.backbone} has the size it was trained at, {recipe.image_size}.")
     model = build_method(recipe)
     step = Checkpoints(model, workdir / "checkpoints", recipe.checkpoint.keep).restore()
     if step is None:

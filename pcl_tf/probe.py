@@ -8,12 +8,12 @@ Every image is encoded once per model and kept in --cache. Exit codes: 0 done; 2
 4 the disk is full; 130 and 143 stopped by Ctrl-C and SIGTERM: what was encoded is kept, and the same command goes on.
 """
 
-import json
 import pathlib
+import sys
 
 from absl import flags
 
-from pcl_tf.console import explained, quiet, refuse, start
+from pcl_tf.console import explained, quiet, refuse, side_in_pixels, start
 
 _MODEL = flags.DEFINE_list(
     "model", None, "SavedModel, workdir of pcl_tf.train, .keras file, or pixels, lbp, hog; commas join several."
@@ -35,22 +35,25 @@ _SOLVER = flags.DEFINE_enum(
     " adam: the paper's 300 epochs, last epoch reported.",
 )
 _SIZE = flags.DEFINE_integer(
-    "image_size", 0, "Side in pixels; 0 is the paper's for corpora, 64 for generated faces and manifests."
+    "image_size",
+    0,
+    "Side in pixels; 0 is the paper's for corpora, 64 for generated faces and manifests.",
+    lower_bound=0,
 )
+side_in_pixels("image_size")
+_TARGETS = flags.DEFINE_list(
+    "targets", [], "Columns of a manifest to predict; by default label, or all but path, split, subject, group, fold .."
+)
+_CENTRE = flags.DEFINE_float(
+    "centre", 1.0, "Side of the central square, of the photograph's shorter side.", lower_bound=0.05, upper_bound=1.0
+)
+_ANY_COUNT = flags.DEFINE_bool("any_count", False, "Takes the images that are there, though the corpus has others.")
 _SEED = flags.DEFINE_integer("seed", 0, "Of the probe and of the bootstrap.", lower_bound=0)
 _OUT = flags.DEFINE_string(
     "out", "", "Folder of result.json, probes and logs; by default probe/ in the model's workdir."
 )
 _CACHE = flags.DEFINE_string("cache", "", "Folder of the features; by default features/ in --out.")
 _SAVE = flags.DEFINE_bool("save_probes", True, "Writes each trained probe as a .keras model from image to label.")
-
-
-def _place(model):
-    """probe/ in the workdir a model belongs to, else beside where one stands."""
-    path = pathlib.Path(model)
-    if path.is_dir():
-        return (path.parent.parent if path.parent.name == "export" else path) / "probe"
-    return pathlib.Path("probe") if not path.exists() else path.parent / "probe"
 
 
 def run(encoders, tasks, features, solver, seed, out, cache, save):
@@ -66,27 +69,34 @@ def run(encoders, tasks, features, solver, seed, out, cache, save):
       save: whether the probes are saved as .keras models.
 
     Returns:
-      list of dicts, as in ``result.json``.
+      list of dicts, as in ``result.json``, where each is added as soon as it is known.
+
+    Raises:
+      DataError: an image, a model or a result of before cannot be used.
     """
     from pcl_tf.evaluation import probe_model, report
     from pcl_tf.evaluation.features import extract
     from pcl_tf.evaluation.judge import judge
+    from pcl_tf.evaluation.results import Results, key_digest
 
-    rows = []
+    rows, results = [], Results(out)
+    names = results.name(tasks)
+    print(report.table([]), flush=True)
     for encoder in encoders:
-        for task in tasks:
+        for task, name in zip(tasks, names, strict=True):
             values = extract(encoder, task.source, task.image_size, cache)
             for i, feature in enumerate(features if len(values.keys) > 1 else ["face_aware"]):
                 x = values[feature]
                 verdict = judge(task, x, values.bad, solver, seed)
-                row = report.result_row(encoder, task, feature, verdict, 0 if i else values.encoded)
+                encoded = 0 if i else values.encoded
+                row = report.result_row(encoder, task, name, feature, verdict, encoded, solver, seed)
                 rows.append(row)
-                print(report.table([row]).splitlines()[1], flush=True)
+                print(*report.table([row]).splitlines()[1:], sep="\n", flush=True)
                 if save and verdict.layer and encoder.keras_file:
-                    name = f"{task.name}-{feature}-{encoder.digest[:8]}.keras"
-                    row["probe"] = str(
-                        probe_model.save(probe_model.build(encoder, task, feature, verdict.layer), out / name)
-                    )
+                    path = out / f"{name.replace('/', '-')}-{feature}-{key_digest(row)}.keras"
+                    row["probe"] = str(probe_model.save(probe_model.build(encoder, task, feature, verdict.layer), path))
+                results.add(row)
+                report.write_scalars(out / "logs", row, results.rows)
     return rows
 
 
@@ -95,23 +105,21 @@ def main(argv):
     if len(argv) > 1 or not _MODEL.value or not _TASK.value:
         refuse(f"{f'unexpected argument {argv[1]}' if len(argv) > 1 else '--model and --task are needed'}; see --help.")
     from pcl_tf.data.sources import DataError
-    from pcl_tf.evaluation import report
     from pcl_tf.evaluation.corpora import open_task
-    from pcl_tf.evaluation.models import FEATURES, open_encoder
-    from pcl_tf.files import write_atomically
+    from pcl_tf.evaluation.models import FEATURES, open_encoder, probe_folder
 
     unknown = [f for f in _FEATURE.value if f not in FEATURES]
     if unknown:
         refuse(f"--feature={unknown[0]}: not one of {', '.join(FEATURES)}.")
-    out = pathlib.Path(_OUT.value or _place(_MODEL.value[0]))
-    with explained(out, (DataError, PermissionError)):
+    out = pathlib.Path(_OUT.value or probe_folder(_MODEL.value[0]))
+    with explained(out, (DataError, PermissionError, NotADirectoryError, FileExistsError)):
         encoders = [open_encoder(text) for text in _MODEL.value]
-        tasks = [open_task(text, _DATA_DIR.value, _SIZE.value) for text in _TASK.value]
+        options = {"targets": _TARGETS.value, "centre": _CENTRE.value, "any_count": _ANY_COUNT.value}
+        tasks = [open_task(text, _DATA_DIR.value, _SIZE.value, **options) for text in _TASK.value]
+        for note in dict.fromkeys(note for task in tasks for note in task.notes):
+            print(f"note: {note}", file=sys.stderr)
         cache = pathlib.Path(_CACHE.value or out / "features")
-        print(report.table([]), flush=True)
-        rows = run(encoders, tasks, _FEATURE.value, _SOLVER.value, _SEED.value, out, cache, _SAVE.value)
-        write_atomically(out / "result.json", json.dumps({"results": rows}, indent=1) + "\n")
-        report.write_scalars(out / "logs", rows)
+        run(encoders, tasks, _FEATURE.value, _SOLVER.value, _SEED.value, out, cache, _SAVE.value)
     print(f"\n{out / 'result.json'} holds everything; tensorboard --logdir={out / 'logs'} shows it.")
 
 

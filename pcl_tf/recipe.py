@@ -1,6 +1,7 @@
 """Recipes: found by name, overridden on the command line, checked, written down."""
 
 import importlib.util
+import inspect
 import json
 import pathlib
 import sys
@@ -109,12 +110,30 @@ def _with_recipe_found(argv):
     for a in argv:
         if a in ("--recipe", "-recipe"):  # --recipe NAME
             a = f"--recipe={next(argv, '')}"
+        if a.startswith("-recipe"):  # absl takes one dash for two
+            a = f"-{a}"
         out.append(f"--recipe={find(a[9:])}" if a.startswith("--recipe=") else a)
     return out
 
 
+def keys_help():
+    """A line for each key of a recipe: its flag with the paper's value, and what recipes/common.py says of it."""
+    from recipes import common
+
+    said, group = {}, ""
+    for line in inspect.getsource(common.base).splitlines():
+        line, _, comment = line.strip().partition("  # ")
+        if line.endswith("= ConfigDict()") and line.startswith("c."):
+            group = line.split(" ")[0].removeprefix("c.") + "."
+        elif " = " in line and line.split(" = ")[0] != "c":
+            said[(group if line[1] == "." and not line.startswith("c.") else "") + line.split(" ")[0][2:]] = comment
+    return "".join(f"  --recipe.{k}={v}\n      {said.get(k, '')}\n" for k, v in flatten(common.base()).items())
+
+
 def parse_flags(argv):
     """absl flags parser that knows recipe names and says errors in one line (exit code 2)."""
+    if any(a in ("--helpfull", "-helpfull") for a in argv) and "recipe" in flags.FLAGS:
+        print(f"Keys of --recipe, with the paper's values:\n\n{keys_help()}")  # absl knows none of them
     try:
         argv = _with_recipe_found(argv)
         return flags.FLAGS(argv)
@@ -140,18 +159,19 @@ def resolve(recipe, replicas=1):
     Raises:
       RecipeError: names the key that is wrong and what would do.
     """
+    from pcl_tf.recipe_checks import wrong_values  # the registries need TensorFlow, the flags do not wait for it
+
     c = recipe.copy_and_resolve_references() if hasattr(recipe, "copy_and_resolve_references") else ConfigDict(recipe)
     m = c.method
-    with c.unlocked():
-        m.pdd_batch = m.pdd_batch or c.batch_size
 
     def need(fine, message):
         if not fine:
             raise RecipeError(message)
 
-    need(c.total_steps >= 0, f"--recipe.total_steps must not be negative, but is {c.total_steps}.")
-    for key in ("batch_size", "epoch_steps", "image_size"):
-        need(c[key] > 0, f"--recipe.{key} must be positive, not {c[key]}.")
+    wrong = wrong_values(flatten(c))
+    need(not wrong, "\n".join(wrong))
+    with c.unlocked():
+        m.pdd_batch = m.pdd_batch or c.batch_size
     used = {"batch_size": c.batch_size}
     if m.reconstruct:
         used["method.pdd_batch"] = m.pdd_batch
@@ -163,7 +183,6 @@ def resolve(recipe, replicas=1):
     for key, value in used.items():
         need(value <= c.batch_size, f"--recipe.{key}={value} is more than --recipe.batch_size={c.batch_size}.")
         need(value % replicas == 0, f"--recipe.{key}={value} cannot be shared by {replicas} replicas.")
-    need(c.batch_size > 1, "--recipe.batch_size must be at least 2: one image has no negatives.")
     if m.name == "moco":
         need(
             m.queue >= c.batch_size and m.queue % c.batch_size == 0,
@@ -173,21 +192,6 @@ def resolve(recipe, replicas=1):
             not m.reconstruct and m.pose_contrast == "none",
             "--recipe.method.name=moco has neither decoder nor pose contrast: use the recipe's argument, NAME:moco.",
         )
-    need(
-        c.watch.generated == 0 or c.watch.generated >= 100,
-        f"--recipe.watch.generated={c.watch.generated}: at least 100 faces can judge, or 0 for none.",
-    )
-    choices = {
-        "name": ("pcl", "moco"),
-        "updates": ("joint", "alternating"),
-        "orthogonality": ("per_sample", "cross_correlation", "none"),
-        "pose_contrast": ("pose", "face_style", "none"),
-        "pose_negatives": ("own_flip", "official_layout"),
-    }
-    for key, known in choices.items():
-        need(m[key] in known, f"--recipe.method.{key}={m[key]}: not one of {', '.join(known)}.")
-    sampling = ("clip", "identity", "frame")
-    need(c.data.sampling in sampling, f"--recipe.data.sampling={c.data.sampling}: not one of {', '.join(sampling)}.")
     return c.lock()
 
 

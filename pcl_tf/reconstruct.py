@@ -22,9 +22,11 @@ def main(argv):
     if len(argv) > 1 or not _WORKDIR.value:
         refuse(f"{f'unexpected argument {argv[1]}' if len(argv) > 1 else '--workdir is needed'}; see --help.")
     from pcl_tf.data.sources import DataError
+    from pcl_tf.files import check_output
     from pcl_tf.reproduction.figure import figure
 
     with explained(_OUT.value, (DataError, PermissionError, FileNotFoundError)):
+        check_output(_OUT.value)
         print(*figure(_WORKDIR.value, _IMAGES.value, _OUT.value, _COUNT.value), sep="\n")
 
 

@@ -12,10 +12,11 @@ kept; the same command goes on. Exit codes: 0 done; 2 a flag or the data is wron
 
 import json
 import pathlib
+import sys
 
 from absl import flags
 
-from pcl_tf.console import explained, quiet, refuse, start
+from pcl_tf.console import explained, quiet, refuse, side_in_pixels, start
 
 _TABLE = flags.DEFINE_list("table", [], "Tables of the paper, 1 to 7; commas join several.")
 _FIGURE = flags.DEFINE_list("figure", [], "Figures of the paper: 4.")
@@ -32,7 +33,14 @@ _PRECISION = flags.DEFINE_enum(
 _SOLVER = flags.DEFINE_enum(
     "solver", "", ("", "lbfgs", "adam"), "Of the probes; small: lbfgs, full: adam, the paper's."
 )
-_SIZE = flags.DEFINE_integer("image_size", 0, "Side of the probes' images; 0 is the paper's, or 64 for own data.")
+_SIZE = flags.DEFINE_integer(
+    "image_size", 0, "Side of the probes' images; 0 is the paper's, or 64 for own data.", lower_bound=0
+)
+side_in_pixels("image_size")
+_CENTRE = flags.DEFINE_float(
+    "centre", 1.0, "As for pcl_tf.probe: side of the central square.", lower_bound=0.05, upper_bound=1.0
+)
+_ANY_COUNT = flags.DEFINE_bool("any_count", False, "Takes the images that are there, though a corpus has others.")
 _OVERRIDE = flags.DEFINE_multi_string("set", [], "KEY=VALUE of the recipe, for every run; repeat for several.")
 _TASKS = {
     role: flags.DEFINE_list(role, [], f"Tasks of {role}, as for --task of pcl_tf.probe; small: generated_{role}.")
@@ -63,7 +71,11 @@ def _tasks(roles):
         return CORPORA[role] if _SCALE.value == "full" else (f"generated_{role}",)
 
     named = {role: _TASKS[role].value or default(role) for role in roles}
-    return {role: [open_task(t, _DATA_DIR.value, _SIZE.value) for t in texts] for role, texts in named.items()}
+    options = {"centre": _CENTRE.value, "any_count": _ANY_COUNT.value}
+    opened = {r: [open_task(t, _DATA_DIR.value, _SIZE.value, **options) for t in ts] for r, ts in named.items()}
+    for note in dict.fromkeys(note for tasks in opened.values() for task in tasks for note in task.notes):
+        print(f"note: {note}", file=sys.stderr)
+    return opened
 
 
 def _run(tables, workdir):
@@ -95,12 +107,23 @@ def _run(tables, workdir):
 
 def main(argv):
     quiet()
-    wrong = [f"--table={t}" for t in _TABLE.value if t not in "1234567"]
-    wrong += [f"--figure={f}" for f in _FIGURE.value if f != "4"]
-    wrong += [f"--seeds={s}" for s in _SEEDS.value if not s.isdigit()]
-    if len(argv) > 1 or wrong or not _WORKDIR.value or not (_TABLE.value or _FIGURE.value):
+    from pcl_tf.reproduction.paper import TABLES
+
+    known = [str(number) for number in TABLES]
+    for table in _TABLE.value:
+        if table not in known:
+            refuse(f"--table={table}: the paper's tables that are filled are {', '.join(known)}.")
+    for number in _FIGURE.value:
+        if number != "4":
+            refuse(f"--figure={number}: the figure that is drawn is 4.")
+    for seed in _SEEDS.value:
+        if not (seed.isascii() and seed.isdigit()) or _SEEDS.value.count(seed) > 1:
+            refuse(f"--seeds={','.join(_SEEDS.value)}: different whole numbers from 0.")
+    if not _SEEDS.value:
+        refuse("--seeds=: at least one is needed.")
+    if len(argv) > 1 or not _WORKDIR.value or not (_TABLE.value or _FIGURE.value):
         what = "--workdir and --table or --figure are needed"
-        refuse(f"{', '.join([*argv[1:], *wrong]) or what}; see --help.")
+        refuse(f"{', '.join(argv[1:]) or what}; see --help.")
     from pcl_tf.data.sources import DataError
     from pcl_tf.recipe import RecipeError
     from pcl_tf.reproduction.runs import RunFailed

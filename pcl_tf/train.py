@@ -9,6 +9,8 @@ wrong; 3 a loss became NaN or infinite; 4 the disk is full; 5 other machines of 
 stopped by Ctrl-C and SIGTERM.
 """
 
+import sys
+
 from absl import flags
 from ml_collections import config_flags
 
@@ -85,6 +87,7 @@ def _train(cluster=None):
     from pcl_tf.data.sources import VOXCELEB_HELP, DataError
     from pcl_tf.strategy import make_strategy
     from pcl_tf.training.callbacks import NotFinite
+    from pcl_tf.training.checkpoints import newest_step
     from pcl_tf.training.loop import ALONE, Interrupted, run
     from pcl_tf.training.workdir import Workdir, WorkdirError
 
@@ -97,9 +100,14 @@ def _train(cluster=None):
             if not recipe.data.source:
                 raise DataError(VOXCELEB_HELP)
             workdir = Workdir(_WORKDIR.value, recipe, cluster.writer)
-            run(recipe, workdir, strategy, _PRECISION.value, _DETERMINISTIC.value, cluster)
+            _warn_of_precision()
+            try:
+                run(recipe, workdir, strategy, _PRECISION.value, _DETERMINISTIC.value, cluster)
+            except ValueError:
+                workdir.abandon()  # nothing, where the run had begun
+                raise
     except NotFinite as error:
-        refuse(f"{error} The last good checkpoint is kept in {workdir / 'checkpoints'}.", 3)
+        refuse(f"{error} {_what_is_kept(newest_step(workdir.path), workdir.path)}", 3)
     except Interrupted as stopped:
         number, step = stopped.args
         print(f"Saved at step {step}; the same command resumes.", flush=True)
@@ -107,6 +115,25 @@ def _train(cluster=None):
     if cluster.writer:
         _next_commands(workdir)
     return 0
+
+
+def _what_is_kept(step, workdir):
+    """What is left of a run that became NaN or infinite; step of its newest checkpoint, or None."""
+    if step is None:
+        return "Nothing had been saved yet: a smaller --recipe.optimizer.learning_rate may do, in the same --workdir."
+    return f"The last good checkpoint, of step {step}, is kept in {workdir / 'checkpoints'}."
+
+
+def _warn_of_precision():
+    """One line where this machine only emulates the precision."""
+    import tensorflow as tf
+
+    from pcl_tf.processor import CPUINFO, precision_warning
+
+    cpuinfo = CPUINFO.read_text() if CPUINFO.exists() else ""
+    warning = precision_warning(_PRECISION.value, len(tf.config.list_physical_devices("GPU")), cpuinfo)
+    if warning:
+        print(warning, file=sys.stderr, flush=True)
 
 
 def _next_commands(workdir):

@@ -20,7 +20,7 @@ ABLATIONS = ("simclr", "simclr_pose", "dis", "orth", "pose", "no_pose", "moco")
 def base():
     """The paper's settings (FIDELITY rows are named in BUILD_NOTES.md)."""
     c = ConfigDict()
-    c.seed = 0
+    c.seed = 0  # of the first weights, the order of the images and every draw
     c.image_size = 64  # side in pixels; a power of two, for the decoder
     c.batch_size = 256  # images a step, over all replicas
     c.total_steps = 1_000_000  # 0 exports the untrained network
@@ -44,29 +44,32 @@ def base():
     m.reconstruct = True  # L_dis, Eq. 2
     m.pdd_batch = 0  # images of a batch the decoder works on; 0 is all
     m.recon_noise_std = 0.4  # noise on the encoder's input when reconstructing
+    m.decoder_batches = "together"  # the decoder's BatchNorm sees the four combinations together or apart (code)
     m.orthogonality = "per_sample"  # Eq. 3: per_sample (paper), cross_correlation (code), none
     m.pose_contrast = "pose"  # pose (Eq. 5), face_style (Eq. 6 on F_p), none
     m.pose_batch = 10  # images of a batch the pose contrast works on
     m.negatives_per_image = 100  # M of Eq. 5
+    m.pose_denominator = "with_positive"  # of Eq. 5: with_positive (released code) or negatives (as printed)
     m.pose_negatives = "own_flip"  # own_flip (paper) or official_layout (released code)
     m.pose_one_norm = True  # positives and negatives pass BatchNorm together
     m.pose_augmentation = "flip"  # flip, rotate_translate, flip_rotate_translate
     m.dynamic_weights = True  # Dynamic Weight Average of Eq. 7
-    m.temperature = 0.07
+    m.temperature = 0.07  # tau of Eq. 5 and 6
     m.pose_temperature = 0.0  # of Eq. 5; 0 is the same as temperature
     m.pdd_weight = 1.0  # multiplies L_dis + L_orth
     m.pose_weight = 1.0  # multiplies L_pose beside its dynamic weight
-    m.interpolate_negatives = True
+    m.interpolate_negatives = True  # each negative is mixed with another
     m.queue = 16_384  # moco: keys that serve as negatives; a multiple of the batch
-    m.momentum = 0.999  # moco: of the key encoder
+    m.momentum = 0.999  # moco: of the key encoder; .99 where a run takes hundreds of steps
+    m.both_directions = False  # moco: each view is query and key; :moco sets it
     m.crop = "random_resized"  # face views: random_resized (paper), quadrant (code), none
     m.flip_views = False  # flips among the face views
     m.photometric = 1.0  # strength of the photometric chain, 0 to 1
 
     c.optimizer = o = ConfigDict()
-    o.learning_rate = 1e-4
-    o.warmup_steps = 0
-    o.decay = 0.0
+    o.learning_rate = 1e-4  # of Adam, at its highest; falls to 0 along a cosine
+    o.warmup_steps = 0  # steps in which the learning rate rises from 0
+    o.decay = 0.0  # of the weights
     o.decay_kind = "coupled"  # coupled (L2) or decoupled (AdamW)
     o.clip_norm = 0.0  # 0 is no clipping
 
@@ -100,6 +103,7 @@ def shrink(c):
     c.optimizer.learning_rate = 1e-3
     c.data.source, c.data.synthetic_images = "synthetic", 256
     c.method.queue = 128
+    c.method.momentum = 0.99
     c.watch.generated = 500
     c.checkpoint.every, c.watch.log_every, c.watch.images_every = 10, 5, 10
 
@@ -119,7 +123,7 @@ def ablate(c, name):
     m.pose_contrast, m.reconstruct = "none", False
     m.flip_views = name == "simclr_pose"
     if name == "moco":
-        m.name, m.interpolate_negatives = "moco", False
+        m.name, m.interpolate_negatives, m.both_directions = "moco", False, True
 
 
 def finish(c, arg):

@@ -3,8 +3,8 @@
   python -m pcl_tf.train --recipe=vox64_official --data=DIR_OR_ZIP --workdir=W
 
 Quadrant crops, three alternating updates, negatives in the released layout,
-BatchNorm apart for positives and negatives, cross-correlation orthogonality,
-coupled L2 of 1e-3, 6000 epochs.
+BatchNorm apart for positives and negatives and for each decoded combination,
+cross-correlation orthogonality, coupled L2 of 1e-3, 6000 epochs.
 """
 
 from recipes import common
@@ -20,6 +20,7 @@ def get_config(arg=None):
     m.orthogonality = "cross_correlation"
     m.pose_negatives = "official_layout"
     m.pose_one_norm = False
+    m.decoder_batches = "apart"
     m.crop = "quadrant"
     c.optimizer.decay = 1e-3
     return common.finish(c, arg)

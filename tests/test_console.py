@@ -35,4 +35,5 @@ def test_signals_end_any_command_without_a_traceback(number):
 
 def test_every_command_begins_in_one_place():
     for name in set(console.commands()) - {"prepare"}:  # whose main thread may sit in Beam: a thread takes its signals
-        assert (ROOT / "pcl_tf" / f"{name}.py").read_text().endswith('if __name__ == "__main__":\n    start(main)\n'), name
+        code = console.source(name).read_text()
+        assert code.endswith('if __name__ == "__main__":\n    start(main)\n'), name

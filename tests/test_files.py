@@ -6,7 +6,7 @@ import os
 import pytest
 import tensorflow as tf
 
-from pcl_tf.files import disk_is_full, whole_or_not, write_atomically
+from pcl_tf.files import OutputError, check_output, disk_is_full, whole_or_not, write_atomically
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
@@ -60,3 +60,28 @@ def test_a_folder_that_cannot_be_replaced_is_back(tmp_path, monkeypatch, fails_a
         if fails_at == "filling":
             raise OSError(errno.ENOSPC, "No space left on device")
     assert (tmp_path / "7/weights").read_text() == "old" and len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_file_never_replaces_a_folder(tmp_path):
+    _version(tmp_path / "figures", "my only copy")
+    with pytest.raises(OutputError, match="figures: is a folder"):
+        write_atomically(tmp_path / "figures", b"picture")
+    assert (tmp_path / "figures/weights").read_text() == "my only copy" and len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "folder", "folder/", "new/", "file.txt/out.png", "file.txt/a/b.png"])
+def test_names_under_which_no_file_can_be_written(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file.txt").write_text("text")
+    with pytest.raises(OutputError, match="--out="):
+        check_output(name)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["file.txt", "folder"]
+
+
+def test_new_and_old_files_are_fine(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "old.png").write_text("old")
+    for name in ("old.png", "new.png", "folder/that/is/new/out.png", str(tmp_path / "absolute.png")):
+        check_output(name)
+    assert [p.name for p in tmp_path.iterdir()] == ["old.png"]

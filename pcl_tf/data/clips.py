@@ -1,5 +1,6 @@
 """Faces of a dataset of clips: one frame of one clip a draw, and nothing but that frame is decoded."""
 
+import glob
 import io
 import os
 
@@ -11,6 +12,7 @@ from pcl_tf.data.order import Order
 from pcl_tf.data.sources import DataError
 
 INDEX = "clips.npz"  # beside the records: how many frames each has and whom it shows, in their order
+SAMPLINGS = ("clip", "identity", "frame")  # how faces are drawn from clips
 SPEC = {
     "frames": tf.io.RaggedFeature(tf.string, row_splits_dtype=tf.int64),
     "identity": tf.io.FixedLenFeature([], tf.string),
@@ -31,7 +33,7 @@ def find_clips(path):
     """
     path = str(path).rstrip("/")
     deeper = ("", "*", "*/*", "*/*/*")  # KIND/SETTINGS/VERSION
-    found = [f for pattern in deeper for f in tf.io.gfile.glob(os.path.join(path, pattern, INDEX))]
+    found = [f for pattern in deeper for f in tf.io.gfile.glob(os.path.join(glob.escape(path), pattern, INDEX))]
     if len(found) > 1:
         raise DataError(
             f"--data={path}: holds several datasets; give one of\n  " + "\n  ".join(map(os.path.dirname, found))

@@ -10,11 +10,12 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp")
 
 VOXCELEB_HELP = """No face images given: pass --data=DIR, --data=FACES.zip, --data=tfds:NAME or --data=synthetic.
 
-To pre-train on VoxCeleb: request the videos from its authors (Oxford VGG), take 6 frames a second,
-crop the face in the centre of each frame, and put the crops as JPEG or PNG into a tree of folders or
-a zip, any layout; labels are not needed. Then:
+To pre-train on VoxCeleb: request the videos from its authors (Oxford VGG) and prepare them, once:
 
-  python -m pcl_tf.train --recipe=vox64 --data=PATH_OF_THE_TREE_OR_ZIP --workdir=runs/vox64
+  python -m pcl_tf.prepare voxceleb --manual_dir=VOXCELEB --data_dir=DATA
+  python -m pcl_tf.train --recipe=vox64 --data=DATA/voxceleb/64px_6fps/1.0.0 --workdir=runs/vox64
+
+Photographs of faces, in a tree of folders or a zip of any layout, need no preparation and no labels.
 
 Meanwhile this runs without any data, on generated faces:
 

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from pcl_tf.data.sources import DataError
-from pcl_tf.evaluation import linear, metrics, verification
+from pcl_tf.evaluation import linear, metrics, pair_layer, verification
 
 
 @dataclasses.dataclass(frozen=True)
@@ -15,10 +15,13 @@ class Verdict:
     Attributes:
       metric: 'accuracy', 'F1' or 'MAE' (degrees, or the targets' unit).
       value: its value; accuracies and F1 in [0, 1].
-      interval: 95 % bootstrap interval over test samples.
+      interval: 95 % bootstrap interval over what ``resampled`` names.
       detail: by class, label, target or fold.
       counts: how many images or pairs taught and judged.
       protocol: how.
+      resampled: 'subjects', 'images' or 'pairs'.
+      learnt: of verification, what a layer learnt on the pairs of the other folds makes of it: a dict with value,
+        interval, detail, protocol, or None where there are too few pairs.
       layer: the ``Linear`` of the first fold; None in verification.
     """
 
@@ -28,6 +31,8 @@ class Verdict:
     detail: dict
     counts: dict
     protocol: dict
+    resampled: str = "images"
+    learnt: dict | None = None
     layer: linear.Linear | None = None
 
     def as_json(self):
@@ -52,7 +57,7 @@ def judge(task, x, bad=(), solver="lbfgs", seed=0):
     good[list(bad)] = False
     if task.kind == "verification":
         return _verification(task, x, good, seed)
-    parts, folds, protocols, layers, trained = [], [], [], [], 0
+    parts, folds, protocols, layers, judged, trained = [], [], [], [], [], 0
     for fold, (train, test) in enumerate(task.splits):
         train, test = train[good[train]], test[good[test]]
         subjects = None if task.subjects is None else task.subjects[train]
@@ -60,6 +65,7 @@ def judge(task, x, bad=(), solver="lbfgs", seed=0):
         layers.append(layer)
         parts.append((layer(x[test]), task.labels[test]))
         folds.append(np.full(len(test), fold))
+        judged.append(test)
         protocols.append(protocol)
         trained += len(train)
     scores, labels = (np.concatenate(p) for p in zip(*parts, strict=True))
@@ -69,10 +75,14 @@ def judge(task, x, bad=(), solver="lbfgs", seed=0):
     else:
         contributions, statistic, detail = getattr(metrics, task.kind)(scores, labels, task.names)
         folds = None  # every image judged once: one mean over all
+    people = None if task.subjects is None else task.subjects[np.concatenate(judged)]
+    resampled = metrics.resampled(people, folds)
+    clusters = people if resampled == "subjects" else None
     return Verdict(
         metric=metrics.METRICS[task.kind],
         value=metrics.over_folds(contributions, statistic, folds),
-        interval=metrics.bootstrap(contributions, statistic, folds, seed),
+        interval=metrics.bootstrap(contributions, statistic, folds, seed, clusters=clusters),
+        resampled=resampled,
         detail=detail,
         counts={"train": trained, "test": len(scores), "folds": len(task.splits), "unreadable": int((~good).sum())},
         protocol=protocols[0] if len(protocols) == 1 else {**protocols[0], "each_fold": protocols},
@@ -84,20 +94,33 @@ def _verification(task, x, good, seed):
     use = good[task.pairs].all(1)
     if not use.any() or len(np.unique(task.folds[use])) < 2:
         raise DataError(f"{task.name}: fewer than two folds of pairs can be read.")
-    values = verification.similarities(x, task.pairs[use])
-    right, thresholds = verification.verify(values, task.same[use], task.folds[use])
-    folds = task.folds[use]
-    detail = {f"fold {f}": float(right[folds == f].mean()) for f in np.unique(folds)}
+    pairs, same, folds = task.pairs[use], task.same[use], task.folds[use]
+    values = verification.similarities(x, pairs)
+    right, thresholds = verification.verify(values, same, folds)
+    found = _of_folds(right, folds, seed)
     return Verdict(
         metric="accuracy",
-        value=metrics.over_folds(right, float, folds),
-        interval=metrics.bootstrap(right, float, folds, seed),
-        detail=detail,
         counts={
             "pairs": int(use.sum()),
             "images": int(good.sum()),
-            "folds": len(detail),
+            "folds": len(found["detail"]),
             "unreadable": int((~good).sum()),
         },
         protocol={"similarity": "cosine", "threshold": "best on the other folds", "thresholds": thresholds},
+        resampled="pairs",
+        learnt=_learnt(x, pairs, same, folds, seed),
+        **found,
     )
+
+
+def _of_folds(right, folds, seed):
+    return {
+        "value": metrics.over_folds(right, float, folds),
+        "interval": metrics.bootstrap(right, float, folds, seed),
+        "detail": {f"fold {f}": float(right[folds == f].mean()) for f in np.unique(folds)},
+    }
+
+
+def _learnt(x, pairs, same, folds, seed):
+    learnt = pair_layer.verify(x, pairs, same, folds)
+    return learnt and {**_of_folds(learnt.right, folds, seed), "protocol": learnt.protocol}

@@ -1,13 +1,14 @@
 """Labelled images of your own: a CSV manifest becomes a task, or every bad row is named at once."""
 
-import csv
 import math
 import pathlib
+import unicodedata
 
 import numpy as np
 
 from pcl_tf.data.listed import Files
 from pcl_tf.data.sources import DataError
+from pcl_tf.evaluation.lists import read_table
 from pcl_tf.evaluation.task import KINDS, Task, exclusive_folds, folds_from
 
 COLUMNS = {
@@ -16,21 +17,25 @@ COLUMNS = {
     "multilabel": ("path",),
     "verification": ("fold", "path1", "path2", "same"),
 }
-_EXTRA = ("split", "subject")
+# Never a target unless --targets says so, and recognised in capitals too.
+RESERVED = ("path", "split", "subject", "group", "fold", "path1", "path2", "same", "id", "index")
 _FOLDS = 5  # where the manifest names no split
 _SHOWN = 200
 
 
-def read_manifest(path, kind, image_size):
+def read_manifest(path, kind, image_size, targets=()):
     """Reads ``path,label`` | ``path,yaw,pitch,..`` | ``path,AU1,AU2,..`` | ``fold,path1,path2,same``.
 
     Optional columns: ``split`` (train or test) and ``subject``. Without a split the images are judged in five folds,
     which share no subject where subjects are named. Paths are relative to the manifest, or inside a zip beside it.
+    Blanks at the ends of fields mean nothing. Columns without a name, as pandas writes its index, are left out.
 
     Args:
       path: the CSV, with a header.
       kind: of ``pcl_tf.evaluation.task.KINDS``.
       image_size: side in pixels at which the images are judged.
+      targets: columns to predict: one of a classification, by default ``label``; of regression and multilabel by
+        default all but those of ``RESERVED``. Further columns may stand in the file.
 
     Returns:
       Task.
@@ -41,24 +46,48 @@ def read_manifest(path, kind, image_size):
     if kind not in KINDS:
         raise DataError(f"{kind}: not one of {', '.join(KINDS)}.")
     path = pathlib.Path(path)
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as f:
-            reader = csv.DictReader(f)
-            header = reader.fieldnames or []
-            rows = [(reader.line_num, row) for row in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path}: cannot be read as a CSV manifest ({error}).") from error
-    missing = [c for c in COLUMNS[kind] if c not in header]
-    values = [c for c in header if c not in ("path", *_EXTRA)]
-    if missing or not values:
-        wanted = ",".join(COLUMNS[kind]) + ("" if len(COLUMNS[kind]) > 1 else ",VALUE,..")
-        raise DataError(f"{path}: the header is '{','.join(header)}'; a {kind} manifest has {wanted}.")
-    if not rows:
+    if not path.is_file():
+        raise DataError(f"{path}: cannot be read as a CSV manifest (no such file).")
+    table = read_table(path, RESERVED)
+    values = _targets(path, kind, table.header, tuple(targets))
+    if not table.rows and not table.ragged:
         raise DataError(f"{path}: no rows below the header.")
     files = Files(path.parent)
     bad = _Bad(path)
-    task = _pairs(rows, files, bad) if kind == "verification" else _labelled(rows, header, values, kind, files, bad)
-    return Task(name=path.stem, kind=kind, image_size=image_size, **task)
+    _other_width(path, table, bad)
+    read = _pairs if kind == "verification" else _labelled
+    task = read(table.rows, table.header, values, kind, files, bad)
+    left_out = f"{path}: {table.unnamed} columns without a name are left out."
+    return Task(name=path.stem, kind=kind, image_size=image_size, notes=(left_out,) if table.unnamed else (), **task)
+
+
+def _other_width(path, table, bad):
+    """Says which rows have not as many fields as the header; where none has, that is one thing to mend."""
+    width = len(table.header) + table.unnamed
+    for line, count in table.ragged.items():
+        hint = " (decimal numbers have a point, texts with a comma have quotes)" if count > width else ""
+        what = f"{count} fields, but the header has {width}{hint}"
+        if not table.rows:
+            raise DataError(f"{path}, line {line} and every other: {what}.")
+        bad.say(line, what)
+
+
+def _targets(path, kind, header, stated):
+    """The columns to predict."""
+    missing = [c for c in COLUMNS[kind] if c not in header and not (stated and c == "label")]
+    free = tuple(c for c in header if c not in RESERVED)
+    default = {"classification": ("label",), "verification": ()}.get(kind, free)
+    if missing or not (stated or default or kind == "verification"):
+        wanted = ",".join(COLUMNS[kind]) + ("" if len(COLUMNS[kind]) > 1 else ",VALUE,..")
+        raise DataError(f"{path}: the header is '{','.join(header)}'; a {kind} manifest has {wanted}.")
+    if unknown := [t for t in stated if t not in header or t == "path"]:
+        raise DataError(f"--targets={unknown[0]}: no such target in {path}; its columns are {', '.join(header)}.")
+    if stated and (kind == "verification" or (kind == "classification" and len(stated) > 1)):
+        most = "no targets" if kind == "verification" else "one target, its classes"
+        raise DataError(f"--targets={','.join(stated)}: {kind} has {most}.")
+    if len(set(stated)) < len(stated):
+        raise DataError(f"--targets={','.join(stated)}: a column stands there twice.")
+    return stated or default
 
 
 class _Bad:
@@ -102,7 +131,7 @@ def _labelled(rows, header, values, kind, files, bad):
     if kind == "classification" and len({x for x in labels if x}) < 2:
         bad.say(rows[0][0], "fewer than two classes in the whole manifest")
     bad.stop()
-    subjects = np.array([row["subject"] for _, row in rows]) if "subject" in header else None
+    subjects = np.array([_same_signs(row["subject"]) for _, row in rows]) if "subject" in header else None
     common = {
         "source": files.source(row["path"] for _, row in rows),
         "subjects": subjects,
@@ -116,15 +145,20 @@ def _labelled(rows, header, values, kind, files, bad):
 
 def _label(row, values, kind, line, bad):
     if kind == "classification":
-        if not row["label"]:
+        if not row[values[0]]:
             bad.say(line, "no label")
-        return row["label"]
+        return _same_signs(row[values[0]])
     numbers = [_number(row[v]) for v in values]
     if wrong := [f"{v} is '{row[v]}'" for v, x in zip(values, numbers, strict=True) if x is None]:
-        bad.say(line, f"{', '.join(wrong)}, not a number")
+        bad.say(line, f"{', '.join(wrong)}, not a number (--targets=COLUMN,.. names the targets)")
     elif kind == "multilabel" and set(numbers) - {0.0, 1.0}:
         bad.say(line, "labels are 0 or 1 (of AU intensities, 2 and more count as 1)")
     return numbers
+
+
+def _same_signs(text):
+    """An accented letter may be one sign or two: macOS and Linux write them differently."""
+    return unicodedata.normalize("NFC", text)
 
 
 def _splits(split, subjects, count):
@@ -136,7 +170,8 @@ def _splits(split, subjects, count):
     return folds_from(np.random.RandomState(0).permutation(count) % _FOLDS)
 
 
-def _pairs(rows, files, bad):
+def _pairs(rows, header, values, kind, files, bad):
+    del header, values, kind  # every column is known
     names, pairs, same, folds = {}, [], [], []
     for line, row in rows:
         for key in ("path1", "path2"):

@@ -9,7 +9,7 @@ import numpy as np
 REPEATS = 1000
 
 
-def bootstrap(contributions, statistic, groups=None, seed=0, repeats=REPEATS):
+def bootstrap(contributions, statistic, groups=None, seed=0, repeats=REPEATS, clusters=None):
     """Percentile interval of a statistic of means.
 
     Args:
@@ -18,6 +18,8 @@ def bootstrap(contributions, statistic, groups=None, seed=0, repeats=REPEATS):
       groups: int [N], folds: resampled within each, statistic averaged over them; None is one group.
       seed: int.
       repeats: resamples.
+      clusters: [N], who each sample shows: whole people are resampled, since images of one person are no independent
+        evidence (Field and Welsh, 2007); None resamples samples.
 
     Returns:
       (low, high) of the central 95 %.
@@ -28,13 +30,38 @@ def bootstrap(contributions, statistic, groups=None, seed=0, repeats=REPEATS):
     numbers = np.unique(groups)
     for g in numbers:
         part = contributions[groups == g].reshape((groups == g).sum(), -1)
+        sizes = np.ones(len(part))
+        if clusters is not None:
+            part, sizes = _summed(part, np.asarray(clusters)[groups == g])
         n = len(part)
         for start in range(0, repeats, 100):
             counts = r.multinomial(n, np.full(n, 1 / n), size=min(100, repeats - start))
-            means = (counts @ part / n).reshape(-1, *contributions.shape[1:])
+            means = (counts @ part / (counts @ sizes)[:, None]).reshape(-1, *contributions.shape[1:])
             values[start : start + len(means)] += [statistic(m) for m in means]
     low, high = np.percentile(values / len(numbers), [2.5, 97.5])
     return float(low), float(high)
+
+
+def _summed(part, clusters):
+    """Sums and sizes of clusters: float [N, ...], [N] -> float [C, ...], float [C]."""
+    _, which, sizes = np.unique(clusters, return_inverse=True, return_counts=True)
+    sums = np.zeros((len(sizes), part.shape[1]))
+    np.add.at(sums, which, part)
+    return sums, sizes.astype(np.float64)
+
+
+def resampled(subjects, groups=None):
+    """What the bootstrap can resample: 'subjects', or 'images' where they are not known or a fold has only one.
+
+    Args:
+      subjects: [N] of the images that judge, or None.
+      groups: int [N], folds that are resampled apart; None is one group.
+    """
+    if subjects is None:
+        return "images"
+    groups = np.zeros(len(subjects), int) if groups is None else np.asarray(groups)
+    fewest = min(len(np.unique(np.asarray(subjects)[groups == g])) for g in np.unique(groups))
+    return "subjects" if fewest > 1 else "images"
 
 
 def over_folds(contributions, statistic, groups):

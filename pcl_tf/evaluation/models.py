@@ -46,7 +46,7 @@ class Encoder:
 
 
 def open_encoder(text):
-    """Opens an export, the newest export of a workdir, a .keras file, or 'pixels', 'lbp', 'hog'.
+    """Opens an export, the newest export of a workdir, a .keras or .onnx file, or 'pixels', 'lbp', 'hog'.
 
     Raises:
       DataError: nothing there, or nothing that can be loaded.
@@ -64,8 +64,20 @@ def open_encoder(text):
         return _saved_model(text, path)
     if path.suffix == ".keras" and path.is_file():
         return _keras(text, path)
+    if path.suffix == ".onnx" and path.is_file():
+        return _onnx(text, path)
     known = ", ".join(handcrafted.EXTRACTORS)
-    raise DataError(f"--model={text}: no SavedModel, workdir of pcl_tf.train or .keras file, nor one of {known}.")
+    raise DataError(
+        f"--model={text}: no SavedModel, workdir of pcl_tf.train or .keras or .onnx file, nor one of {known}."
+    )
+
+
+def probe_folder(text):
+    """Where what is measured of a model is kept: probe/ in the workdir it belongs to, else beside where it stands."""
+    path = pathlib.Path(text)
+    if path.is_dir():
+        return (path.parent.parent if path.parent.name == "export" else path) / "probe"
+    return pathlib.Path("probe") if not path.exists() else path.parent / "probe"
 
 
 def _digest(files):
@@ -129,6 +141,29 @@ def _keras(text, path):
         return {k: flatten(tf.cast(v, tf.float32).numpy()) for k, v in out.items() if k in FEATURES}
 
     return Encoder(text, _digest([path]), embed, keras_file=path)
+
+
+def _onnx(text, path):
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise DataError(f"--model={text}: pip install onnxruntime reads .onnx files.") from error
+    try:
+        session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime raises a dozen kinds of its own
+        raise DataError(f"--model={text}: cannot be loaded ({str(error).splitlines()[0]}).") from error
+    keys = [o.name for o in session.get_outputs()]
+    if len(session.get_inputs()) != 1 or not set(keys) & set(FEATURES):
+        raise DataError(
+            f"--model={text}: no encoder that pcl_tf.export --onnx wrote; its outputs are {', '.join(keys)}."
+        )
+    image = session.get_inputs()[0].name
+
+    def embed(faces):
+        found = session.run(keys, {image: faces.astype(np.float32) / np.float32(255.0)})
+        return {k: np.asarray(x, np.float32) for k, x in zip(keys, found, strict=True) if k in FEATURES}
+
+    return Encoder(text, _digest([path]), embed)
 
 
 def flatten(x):

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -32,7 +33,10 @@ def labelled(text, size):
     """
     root = pathlib.Path(text)
     if not root.is_dir():
-        return open_task(text, image_size=size)
+        task = open_task(text, image_size=size)
+        for note in task.notes:
+            print(f"note: {note}", file=sys.stderr)
+        return task
     files = sorted(p for p in root.glob("*/*") if p.suffix.lower() in SUFFIXES)
     classes = sorted({p.parent.name for p in files})
     if len(classes) < 2:

@@ -1,6 +1,7 @@
 """What a probe is asked: images, their labels, and which of them teach and which judge."""
 
 import dataclasses
+import hashlib
 
 import numpy as np
 
@@ -23,9 +24,11 @@ class Task:
       splits: (train rows, test rows) for each fold, int arrays.
       subjects: who is on each image [N], or None where that is not known.
       pairs, same, folds: verification alone: int [P, 2] rows, 0/1 [P], int [P].
+      origin: path of what it was read from, '' where it was made; tells tasks of one name apart.
+      notes: what was left out, a sentence each.
 
     Raises:
-      DataError: a row or a subject both teaches and judges.
+      DataError: a row or a subject both teaches and judges, or a class is judged that nothing teaches.
     """
 
     name: str
@@ -39,6 +42,8 @@ class Task:
     pairs: np.ndarray | None = None
     same: np.ndarray | None = None
     folds: np.ndarray | None = None
+    origin: str = ""
+    notes: tuple = ()
 
     def __post_init__(self):
         for train, test in self.splits:
@@ -51,6 +56,20 @@ class Task:
                 if shared.size:
                     some = ", ".join(map(str, shared[:5]))
                     raise DataError(f"{self.name}: {shared.size} subjects both teach and judge: {some}.")
+            # With folds drawn by chance a rare class may lie in one of them; a stated split is meant as it stands.
+            if self.kind == "classification" and len(self.splits) == 1:
+                untaught = np.setdiff1d(self.labels[test], self.labels[train])
+                if untaught.size:
+                    some = ", ".join(str(self.names[k]) for k in untaught[:5])
+                    raise DataError(f"{self.name}: classes are judged that no training image has: {some}.")
+
+    @property
+    def digest(self):
+        """Sixteen hex digits that change with the images, what they are labelled, and which of them judge."""
+        digest = hashlib.sha256(repr((self.kind, self.names, self.source.fingerprint, self.image_size)).encode())
+        for array in (self.labels, self.subjects, self.pairs, self.same, self.folds, *sum(self.splits, ())):
+            digest.update(b"-" if array is None else repr(np.asarray(array).tolist()).encode())
+        return digest.hexdigest()[:16]
 
 
 def exclusive_folds(subjects, count):

@@ -3,7 +3,10 @@
 import tensorflow as tf
 
 from pcl_tf.losses.cosine import unit
+from pcl_tf.losses.face_contrast import first_is_right
 from pcl_tf.losses.negatives import mixed_cosine
+
+POSE_NEGATIVES = ("own_flip", "official_layout")
 
 
 def official_layout(negatives, images):
@@ -36,7 +39,7 @@ def pose_logits(z, negatives, temperature=0.07, mix=None, permutation=None):
       permutation: int32 [M], with mix.
 
     Returns:
-      float32 [2P, M + 1], the positive first (it is inside the denominator).
+      float32 [2P, M + 1], the positive first.
     """
     views = tf.reshape(unit(z), [2, -1, z.shape[-1]])  # [2, P, D]
     images = tf.shape(views)[1]
@@ -62,3 +65,20 @@ def pose_logits(z, negatives, temperature=0.07, mix=None, permutation=None):
     positive = tf.broadcast_to(positive[None, :, None], tf.stack([2, images, 1]))
     logits = tf.concat([positive, cosine], axis=2) / temperature
     return tf.reshape(logits, [-1, tf.shape(logits)[2]])
+
+
+def with_positive(logits):
+    """The released code: cross-entropy, the positive counts in the denominator too. [A, K] -> scalar >= 0."""
+    return first_is_right(logits)[0]
+
+
+def negatives_alone(logits):
+    """Eq. 5 as printed: the denominator sums the negatives alone. [A, K], the positive first -> scalar of any sign.
+
+    The pull on the positive never weakens: its gradient is -1 / A whatever its similarity, where cross-entropy's
+    vanishes as soon as the positive outweighs the negatives. The mean over anchors, not the sum of both directions.
+    """
+    return tf.reduce_mean(tf.reduce_logsumexp(logits[:, 1:], axis=1) - logits[:, 0])
+
+
+POSE_DENOMINATORS = {"with_positive": with_positive, "negatives": negatives_alone}

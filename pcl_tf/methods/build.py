@@ -9,6 +9,9 @@ from pcl_tf.networks.decoder import decoder
 from pcl_tf.networks.encoder import encoder
 from pcl_tf.networks.heads import projection_head
 
+METHODS = ("pcl", "moco")
+UPDATES = ("joint", "alternating")
+
 
 def updates_per_step(recipe):
     """Optimiser updates of one step: 1 if joint, one per part if alternating."""
@@ -33,7 +36,7 @@ def images_per_step(recipe):
 def encoder_passes(recipe):
     """Images that pass the encoder in one step, the unit in which methods are given equal budgets."""
     m = recipe.method
-    passes = 2 * recipe.batch_size + 2 * m.reconstruct * m.pdd_batch
+    passes = (4 if m.name == "moco" and m.both_directions else 2) * recipe.batch_size + 2 * m.reconstruct * m.pdd_batch
     return passes + (m.pose_contrast == "pose") * m.pose_batch * (2 + m.negatives_per_image)
 
 

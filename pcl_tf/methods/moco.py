@@ -59,21 +59,31 @@ class MoCo(Method):
         """One update of the query, then of the key encoder and the queue."""
         m = self.method
         pair = draws.named("pair")
-        first, second = (v(images, draws=draws.named(f"view{i}").paired(pair)) for i, v in enumerate(self.views))
-        key = self.key_head(self.key_encoder(second, training=True)["face"], training=True)
-        key = unit(tf.stop_gradient(tf.cast(key, tf.float32)))
+        views = [v(images, draws=draws.named(f"view{i}").paired(pair)) for i, v in enumerate(self.views)]
+        # (view of the query, view of its key); images stand in the queue once, by the key of their second view.
+        directions = ((0, 1), (1, 0)) if m.both_directions else ((0, 1),)
+        keys = {k: self._key(views[k]) for _, k in directions}
         queue = tf.convert_to_tensor(self.queue)
 
         def contrast():
-            query = tf.cast(self.face_head(self.encoder(first, training=True)["face"], training=True), tf.float32)
-            loss, accuracy = queue_loss(query, key, queue, m.temperature)
-            return loss, {"loss_face": loss, "face_accuracy": accuracy, "face_spread": spread(query)}
+            rows = []
+            for q, k in directions:
+                query = self.face_head(self.encoder(views[q], training=True)["face"], training=True)
+                query = tf.cast(query, tf.float32)
+                rows.append([*queue_loss(query, keys[k], queue, m.temperature), spread(query)])
+            loss, accuracy, evenness = (tf.add_n(column) / len(rows) for column in zip(*rows, strict=True))
+            return loss, {"loss_face": loss, "face_accuracy": accuracy, "face_spread": evenness}
 
         logs = self.apply_parts(contrast)
-        keys = gather_rows(key)  # every replica's, the newest first
-        self.queue.assign(tf.concat([keys, queue[: m.queue - self.batch_size]], axis=0))
+        newest = gather_rows(keys[1])  # every replica's
+        self.queue.assign(tf.concat([newest, queue[: m.queue - self.batch_size]], axis=0))
         tf.distribute.get_replica_context().merge_call(self._follow)
         return logs
+
+    def _key(self, view):
+        """Unit keys of a view, float32 [n, D], that no gradient reaches."""
+        key = self.key_head(self.key_encoder(view, training=True)["face"], training=True)
+        return unit(tf.stop_gradient(tf.cast(key, tf.float32)))
 
     def _follow(self, strategy):
         """The key's weights move towards the query's: k = m * k + (1 - m) * q."""

@@ -2,6 +2,8 @@
 
 import keras
 
+DECAY_KINDS = ("coupled", "decoupled")
+
 
 def schedule(base, total, warmup=0):
     """Cosine to 0 with linear warm-up; total and warmup in optimiser updates."""
@@ -48,7 +50,7 @@ def optimizer(learning_rate, total_updates, warmup_updates=0, decay=0.0, decay_k
     Raises:
       ValueError: unknown decay_kind.
     """
-    if decay_kind not in ("coupled", "decoupled"):
+    if decay_kind not in DECAY_KINDS:
         raise ValueError(f"optimizer.decay_kind must be 'coupled' or 'decoupled', not '{decay_kind}'.")
     rate = schedule(learning_rate, total_updates, warmup_updates)
     common = dict(learning_rate=rate, beta_1=0.9, beta_2=0.999, epsilon=1e-8, global_clipnorm=clip_norm or None)

@@ -40,14 +40,17 @@ class PCL(Method):
         self.face_views = chains.face_views(image_size, m.crop, m.flip_views, m.photometric)
         self.pose_view = chains.pose_view(m.photometric)
         self.augment = chains.pose_augmentation(m.pose_augmentation)
-        self.balance = DynamicWeights(epoch_steps, enabled=m.dynamic_weights, name="balance")
+        two_losses = m.pose_contrast != "none"  # one alone has nothing to be balanced with
+        self.balance = DynamicWeights(epoch_steps, enabled=m.dynamic_weights and two_losses, name="balance")
         self.built = True
 
     # Each term is (loss to weigh, alpha index, logs); which batch it sees is train_step's business.
 
     def _pdd(self, images, draws):
         m = self.method
-        return terms.pdd_term(self, images, draws.named("pdd"), self.augment, m.recon_noise_std, m.orthogonality)
+        return terms.pdd_term(
+            self, images, draws.named("pdd"), self.augment, m.recon_noise_std, m.orthogonality, m.decoder_batches
+        )
 
     def _face(self, images, draws):
         m = self.method
@@ -74,6 +77,7 @@ class PCL(Method):
             m.interpolate_negatives,
             m.pose_negatives,
             m.pose_one_norm,
+            m.pose_denominator,
         )
 
     def _parts(self):
@@ -98,11 +102,11 @@ class PCL(Method):
             parts.insert(0, ("pdd", m.pdd_batch, pdd))
         if m.pose_contrast == "pose":
             parts.append(("pose", m.pose_batch, pose))
-        return parts, alpha
+        return parts
 
     def images_a_step(self):
         """Alternating: every part has images of its own."""
-        return self.batch_size if self.method.updates == "joint" else sum(count for _, count, _ in self._parts()[0])
+        return self.batch_size if self.method.updates == "joint" else sum(count for _, count, _ in self._parts())
 
     def update(self, images, draws):
         """Eq. 7. Joint: images are the batch. Alternating: those of the pdd, face and pose part, one after another."""
@@ -112,27 +116,40 @@ class PCL(Method):
         """Counts the unweighted losses for Dynamic Weight Average."""
         self.balance.update(logs["loss_face"], logs.get("loss_pose", tf.zeros(())))
 
-    def _joint(self, images, draws):
-        """Eq. 7: one update; parts that work on fewer images take some, evenly spaced."""
-        parts, alpha = self._parts()
-        out = self.apply_parts(*(partial(part, self._some(images, count), draws) for _, count, part in parts))
-        return {"alpha_face": alpha[0], "alpha_pose": alpha[1], **out}
+    def parts(self, images, draws):
+        """The parts of Eq. 7 that are on, each with its images: [(name, () -> (weighted loss, logs))].
 
-    def _some(self, images, count):
-        """This replica's count / replicas images; evenly spaced, all replicas together take the images that one would."""
-        n, here = count // self.replicas, images.shape[0]
+        Args:
+          images: float32 [n, S, S, 3] in [0, 1], this replica's. Joint: parts that work on fewer images than the batch
+            take some of it, evenly spaced. Alternating: those of one part after those of another.
+          draws: ``Draws`` of the step.
+        """
+        start, bound = 0, []
+        for name, count, part in self._parts():
+            n = count // self.replicas
+            mine = self._some(images, n) if self.method.updates == "joint" else images[start : start + n]
+            start += n
+            bound.append((name, partial(part, mine, draws)))
+        return bound
+
+    def _joint(self, images, draws):
+        """Eq. 7: one update."""
+        return {**self._alphas(), **self.apply_parts(*(part for _, part in self.parts(images, draws)))}
+
+    def _some(self, images, n):
+        """n of this replica's images; evenly spaced, all replicas together take the images that one would."""
+        here = images.shape[0]
         return images if n == here else tf.gather(images, [i * here // n for i in range(n)])
+
+    def _alphas(self):
+        alpha = self.balance.weights_now()
+        return {"alpha_face": alpha[0], "alpha_pose": alpha[1]}
 
     def _alternate(self, images, draws):
         """The released code: one update for each part, on images of its own."""
-        parts, alpha = self._parts()
-        logs, start = {"alpha_face": alpha[0], "alpha_pose": alpha[1]}, 0
-        total = norm = 0.0
-        for _, count, part in parts:
-            n = count // self.replicas
-            mine = images[start : start + n]
-            start += n
-            out = self.apply_parts(partial(part, mine, draws))
+        logs, total, norm = self._alphas(), 0.0, 0.0
+        for _, part in self.parts(images, draws):
+            out = self.apply_parts(part)
             total, norm = total + out.pop("loss"), norm + out.pop("gradient_norm")
             logs.update(out)
         return {**logs, "loss": total, "gradient_norm": norm}

@@ -12,8 +12,11 @@ from pcl_tf.losses.cosine import mean_abs_cosine, unit
 from pcl_tf.losses.face_contrast import face_logits, first_is_right
 from pcl_tf.losses.gather import gather_rows
 from pcl_tf.losses.negatives import mixing_draw
-from pcl_tf.losses.pose_contrast import official_layout, pose_logits
-from pcl_tf.losses.reconstruction import combine, reconstruction_loss
+from pcl_tf.losses.pose_contrast import POSE_DENOMINATORS, official_layout, pose_logits
+from pcl_tf.losses.reconstruction import COMBINATIONS, combine, reconstruction_loss
+
+# How many calls decode the four combinations of Eq. 2: BatchNorm sees them together, or each apart (released code).
+DECODER_BATCHES = {"together": 1, "apart": len(COMBINATIONS)}
 
 
 def spread(z):
@@ -25,7 +28,7 @@ def spread(z):
     return tf.reduce_mean(tf.math.reduce_std(z, axis=0)) * tf.sqrt(tf.cast(tf.shape(z)[1], tf.float32))
 
 
-def pdd_term(nets, images, draws, augment, noise_std, form):
+def pdd_term(nets, images, draws, augment, noise_std, form, batches="together"):
     """L_PDD = L_dis + L_orth (Eq. 2 to 4).
 
     Args:
@@ -33,6 +36,7 @@ def pdd_term(nets, images, draws, augment, noise_std, form):
       augment: view that makes s-hat from s.
       noise_std: standard deviation of the noise on the inputs; targets are clean.
       form: 'per_sample', 'cross_correlation' or 'none' for L_orth.
+      batches: 'together' or 'apart', a key of ``DECODER_BATCHES``.
 
     Returns:
       (scalar, dict of scalars).
@@ -44,7 +48,8 @@ def pdd_term(nets, images, draws, augment, noise_std, form):
     out = nets.encoder(clean + tf.concat(noise, axis=0), training=True)
     (face, mirror_face), (pose, mirror_pose) = tf.split(out["face"], 2), tf.split(out["pose"], 2)
 
-    decoded = nets.decoder(combine(face, pose, mirror_face, mirror_pose), training=True)
+    codes = tf.split(combine(face, pose, mirror_face, mirror_pose), DECODER_BATCHES[batches])
+    decoded = tf.concat([nets.decoder(code, training=True) for code in codes], axis=0)
     dis = reconstruction_loss(decoded, images, mirror)
     logs = {"loss_dis": dis, "abs_cosine": mean_abs_cosine(out["face"], out["pose"])}
     if form == "none":
@@ -94,7 +99,19 @@ def face_term(nets, images, draws, views, temperature, interpolate, pose_too=Fal
     return loss, pose_loss, {**logs, "loss_pose": pose_loss, "pose_accuracy": accuracy, "pose_spread": spread(z)}
 
 
-def pose_term(nets, images, draws, view, augment, count, temperature, interpolate, layout, one_norm):
+def pose_term(
+    nets,
+    images,
+    draws,
+    view,
+    augment,
+    count,
+    temperature,
+    interpolate,
+    layout,
+    one_norm,
+    denominator="with_positive",
+):
     """L_pose (Eq. 5).
 
     Args:
@@ -104,6 +121,7 @@ def pose_term(nets, images, draws, view, augment, count, temperature, interpolat
       count: M, negatives per image.
       layout: 'own_flip' (paper) or 'official_layout' (released code).
       one_norm: whether positives and negatives pass the head's BatchNorm in one call.
+      denominator: 'with_positive' or 'negatives', a key of ``POSE_DENOMINATORS``.
 
     Returns:
       (scalar, dict of scalars).
@@ -124,5 +142,6 @@ def pose_term(nets, images, draws, view, augment, count, temperature, interpolat
     if interpolate:
         mix, permutation = mixing_draw(p * draws.replicas, count, draws.named("mixing").next_seed())
         mix = draws.mine(mix, p)
-    loss, accuracy = first_is_right(pose_logits(z, negatives, temperature, mix, permutation))
+    logits = pose_logits(z, negatives, temperature, mix, permutation)
+    loss, accuracy = POSE_DENOMINATORS[denominator](logits), first_is_right(logits)[1]
     return loss, {"loss_pose": loss, "pose_accuracy": accuracy, "pose_spread": spread(z)}

@@ -30,6 +30,10 @@ class UpsampledConv(keras.layers.Layer):
     two small constant matrices, one along rows and one along columns, upsample, shift and add the nine results. The
     upsampled input, the largest activation of the decoder, is never made.
 
+    Channels are mixed in the compute dtype, where nearly all multiplications are. The nine results are interpolated and
+    added in float32 and rounded once at the end: summed in bfloat16 they would be twice as far from float32 as the two
+    layers are on a processor whose bfloat16 products have no wide accumulator.
+
     Args:
       filters: channels of the result.
       kernel_initializer, bias_initializer: of a [3, 3, C, filters] kernel and a [filters] bias, as Conv2D has them.
@@ -56,14 +60,15 @@ class UpsampledConv(keras.layers.Layer):
     def call(self, x):
         _, height, width, channels = x.shape
         taps = ops.reshape(ops.transpose(self.kernel, (2, 0, 1, 3)), (channels, 9 * self.filters))
-        y = ops.matmul(ops.reshape(x, (-1, channels)), taps)
+        y = ops.cast(ops.matmul(ops.reshape(x, (-1, channels)), taps), "float32")
         y = ops.reshape(y, (-1, height, width, 3, 3 * self.filters))
         y = ops.transpose(y, (0, 3, 1, 2, 4))  # the row's tap beside the row
         y = ops.reshape(y, (-1, 3 * height, width * 3 * self.filters))
         y = ops.matmul(ops.convert_to_tensor(self.rows, y.dtype), y)  # [N, 2H, W * 3 * F]
         y = ops.reshape(y, (-1, 3 * width, self.filters))
         y = ops.matmul(ops.convert_to_tensor(self.columns, y.dtype), y)  # [N * 2H, 2W, F]
-        return ops.reshape(y, (-1, 2 * height, 2 * width, self.filters)) + self.bias
+        y = ops.reshape(y, (-1, 2 * height, 2 * width, self.filters)) + ops.cast(self.bias, "float32")
+        return ops.cast(y, self.compute_dtype)
 
     def compute_output_shape(self, shape):
         return (shape[0], 2 * shape[1], 2 * shape[2], self.filters)

@@ -1,5 +1,6 @@
 """The corpora that judge, as TFDS datasets: licences want them fetched by hand, so every one says how."""
 
+import dataclasses
 import pathlib
 import shutil
 import tempfile
@@ -12,6 +13,9 @@ import tensorflow_datasets as tfds
 from pcl_tf.data.decoding import decoder
 from pcl_tf.data.sources import DataError, fingerprint
 from pcl_tf.evaluation.corpora import CORPORA, folder_of, prepared, read_corpus
+from pcl_tf.evaluation.corpora.actions import disfa
+from pcl_tf.files import write_atomically
+from pcl_tf.preparation import detector, sheet, steady, work
 
 
 class _Benchmark(tfds.core.GeneratorBasedBuilder, skip_registration=True):
@@ -21,16 +25,18 @@ class _Benchmark(tfds.core.GeneratorBasedBuilder, skip_registration=True):
       size: side in pixels at which it is judged; 0 for the paper's. Pictures that are files are kept as they are;
         those that are cut out of others, or of videos, are kept at this side, without loss.
       any_count: take what is there, though the corpus as handed out has more.
+      margin: cut faces out of the pictures, steadily from one to the next, with this margin; 0 leaves them as they are.
       **kwargs: data_dir.
     """
 
     VERSION = tfds.core.Version("1.0.0")
     COUNTS = {}  # split -> ranges (least, most) of records, of which one is met by the corpus as handed out
 
-    def __init__(self, size=0, any_count=False, **kwargs):
-        self.size, self.any_count = size or CORPORA[self.name][1], any_count
-        self.task = None
-        config = tfds.core.BuilderConfig(name=f"{self.size}px", description=self.__doc__)
+    def __init__(self, size=0, any_count=False, margin=0.0, **kwargs):
+        self.size, self.any_count, self.margin = size or CORPORA[self.name][1], any_count, margin
+        self.task = self.faces = None
+        name = f"{self.size}px{work.cut_name(margin=margin)}"
+        config = tfds.core.BuilderConfig(name=name, description=self.__doc__)
         super().__init__(config=config, file_format="array_record", **kwargs)
 
     def _info(self):
@@ -48,8 +54,11 @@ class _Benchmark(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     def _example(self, row):
         raise NotImplementedError
 
+    def _read(self, root):
+        return read_corpus(self.name, root, self.size)
+
     def _split_generators(self, dl_manager):
-        self.task, self.stamps = read_corpus(self.name, pathlib.Path(dl_manager.manual_dir), self.size), {}
+        self.task, self.stamps = self._read(pathlib.Path(dl_manager.manual_dir)), {}
         places = prepared.places(prepared.judged_in(self.task))
         rows = {split: [i for i, p in enumerate(places) if p[0] == split] for split in sorted({p[0] for p in places})}
         self.count({split: len(r) for split, r in rows.items()})
@@ -104,7 +113,7 @@ class _Pairs(_Benchmark, skip_registration=True):
         return {"first": picture, "second": picture, "same": tfds.features.Scalar(np.int64), "fold": np.int64}
 
     def _split_generators(self, dl_manager):
-        self.task, self.stamps = read_corpus(self.name, pathlib.Path(dl_manager.manual_dir), self.size), {}
+        self.task, self.stamps = self._read(pathlib.Path(dl_manager.manual_dir)), {}
         self.count({"test": len(self.task.pairs)})
         return {"test": self._generate_examples()}
 
@@ -162,6 +171,16 @@ class Disfa(_Benchmark, skip_registration=True):
             "subject": tfds.features.Text(),
         }
 
+    def _read(self, root):
+        return disfa(root, self.size, whole=bool(self.margin))
+
+    def _split_generators(self, dl_manager):
+        splits = super()._split_generators(dl_manager)  # the counts are checked before any picture is looked at
+        if self.margin:
+            self.faces = steady.Faces(self.task.source, self.task.subjects, self.margin)
+            self.task = dataclasses.replace(self.task, source=self.faces.source)
+        return splits
+
     def _example(self, row):
         return {"labels": self.task.labels[row], "subject": str(self.task.subjects[row])}
 
@@ -183,7 +202,7 @@ class Aflw2000(_Benchmark, skip_registration=True):
 BUILDERS = {b.name: b for b in (Fer2013, Rafdb, Lfw, Cplfw, Disfa, Aflw2000, Bu3dfe)}
 
 
-def prepare_benchmark(name, manual_dir, data_dir, size=0, any_count=False):
+def prepare_benchmark(name, manual_dir, data_dir, size=0, any_count=False, margin=0.0):
     """Turns a corpus as it was handed out into a TFDS dataset that ``pcl_tf.probe --task=NAME`` reads.
 
     Args:
@@ -192,6 +211,7 @@ def prepare_benchmark(name, manual_dir, data_dir, size=0, any_count=False):
       data_dir: TFDS's folder.
       size: side in pixels at which it is to be judged; 0 for the paper's.
       any_count: take what is there, though the corpus as handed out has more.
+      margin: of disfa: cut faces out of the frames, with this margin; sheet.png beside the records shows some.
 
     Returns:
       (path of the dataset, {split: records}).
@@ -200,7 +220,7 @@ def prepare_benchmark(name, manual_dir, data_dir, size=0, any_count=False):
       DataError: a file is missing or broken, a split has not the size of the corpus as handed out, or the dataset would
         lie among the corpus' own files.
     """
-    builder = BUILDERS[name](size, any_count, data_dir=str(data_dir))
+    builder = BUILDERS[name](size, any_count, margin, data_dir=str(data_dir))
     path = pathlib.Path(builder.data_path)
     if (path / prepared.INDEX).exists():
         builder.count({split: info.num_examples for split, info in builder.info.splits.items()})
@@ -215,9 +235,13 @@ def prepare_benchmark(name, manual_dir, data_dir, size=0, any_count=False):
         for stopped in (*path.parent.glob("incomplete.*"), path):  # what was written until then, whole or not
             if stopped.exists():
                 shutil.rmtree(stopped)
-        builder = BUILDERS[name](size, any_count, data_dir=str(data_dir))
+        if margin:
+            detector.check_installed()
+        builder = BUILDERS[name](size, any_count, margin, data_dir=str(data_dir))
         config = tfds.download.DownloadConfig(manual_dir=str(folder_of(name, pathlib.Path(manual_dir))))
         with tempfile.TemporaryDirectory() as nothing_is_downloaded:
             builder.download_and_prepare(download_dir=nothing_is_downloaded, download_config=config)
+        if builder.faces is not None:
+            write_atomically(path / sheet.NAME, builder.faces.sheet())
         prepared.write(path, builder.task, builder.stamp)
     return path, {split: info.num_examples for split, info in builder.info.splits.items()}

@@ -10,6 +10,7 @@ import tensorflow_datasets as tfds
 
 from pcl_tf.data.clips import INDEX, SPEC
 from pcl_tf.preparation import work
+from pcl_tf.preparation.sheet import NAME as SHEET
 
 
 class _Clips(tfds.core.GeneratorBasedBuilder, skip_registration=True):
@@ -79,13 +80,14 @@ def _examples(unit, settings, folder):
         yield clip, {"frames": [io.BytesIO(f) for f in frames], "identity": unit.identity, "clip": clip}
 
 
-def finish(builder, files, broken):
-    """Writes broken.txt, prepared.json and, last, the index beside the records.
+def finish(builder, files, notes, sheet):
+    """Writes broken.txt, no_face.txt, the contact sheet, prepared.json and, last, the index beside the records.
 
     Args:
       builder: prepared dataset.
       files: how many there were.
-      broken: list of (file, why it is left out).
+      notes: ``work.Notes`` of all of them.
+      sheet: PNG bytes.
 
     Returns:
       dict of counts, which is prepared.json.
@@ -105,11 +107,16 @@ def finish(builder, files, broken):
         "identities": len(names),
         "bytes": int(builder.info.dataset_size),
         "files": files,
-        "broken": len(broken),
+        "broken": len(notes.broken),
+        "without a face": len(notes.faceless),
+        "frames without a face": sum(missed for _, missed, _ in notes.no_face),
     }
     held = io.BytesIO()
     np.savez(held, frames=frames, identity=identity.astype(np.int32), names=names)
-    _write(builder, "broken.txt", "".join(f"{name}\t{why}\n" for name, why in broken).encode())
+    _write(builder, "broken.txt", "".join(f"{name}\t{why}\n" for name, why in notes.broken).encode())
+    said = (f"{name}\t{missed} of {frames} frames\n" for name, missed, frames in notes.no_face)
+    _write(builder, "no_face.txt", "".join(said).encode())
+    _write(builder, SHEET, sheet)
     _write(builder, "prepared.json", (json.dumps(counts, indent=1) + "\n").encode())
     _write(builder, INDEX, held.getvalue())
     return counts

@@ -1,72 +1,105 @@
 """Which square of a picture is the face."""
 
 import itertools
-import threading
 
 import numpy as np
+from scipy import ndimage
 
 from pcl_tf.data.images import centre, resize
-from pcl_tf.data.sources import Broken
+from pcl_tf.preparation import detector
 
-_LARGEST = 640  # pixels of the longer side the detector sees: faces worth training on are found there, ten times faster
-_OF_THREAD = threading.local()
-_SMALLEST = 0.1  # a face's side, of the shorter side of the picture
+MARGIN = 1.5  # with which an aligned square is as large as FFHQ's
 
 
-def detected(image, margin=1.5):
-    """The square around the largest face that is found.
+def around(image, face, margin=MARGIN):
+    """The square around a face's box.
 
     Args:
       image: uint8 [H, W, 3].
-      margin: side of the square, in sides of the detector's box; it is moved, and if need be made smaller, to lie
-        inside the picture.
+      face: ``Face``.
+      margin: side of the square, in longer sides of the box; it is moved, and if need be made smaller, to lie inside
+        the picture.
 
     Returns:
-      uint8 [S, S, 3], or None where no face is found.
-
-    Raises:
-      Broken: OpenCV is not installed.
+      uint8 [S, S, 3].
     """
-    cv2, cascade = _cascade()
+    left, top, width, height = face.box
+    return inside(image, top + height / 2, left + width / 2, margin * max(width, height))
+
+
+def inside(image, row, column, side):
+    """The square of a side around a place, moved and if need be made smaller to lie inside: uint8 [S, S, 3]."""
     height, width = image.shape[:2]
-    scale = min(1.0, _LARGEST / max(height, width))
-    gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    small = cv2.resize(gray, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else gray
-    least = max(24, round(_SMALLEST * min(small.shape)))
-    boxes = cascade.detectMultiScale(small, scaleFactor=1.1, minNeighbors=5, minSize=(least, least))
-    if not len(boxes):
-        return None
-    left, top, box, _ = boxes[np.argmax(boxes[:, 2])] / scale
-    side = min(round(margin * box), height, width)
-    row = int(np.clip(round(top + box / 2 - side / 2), 0, height - side))
-    column = int(np.clip(round(left + box / 2 - side / 2), 0, width - side))
-    return image[row : row + side, column : column + side]
+    side = max(1, min(round(side), height, width))
+    top = int(np.clip(round(row - side / 2), 0, height - side))
+    left = int(np.clip(round(column - side / 2), 0, width - side))
+    return image[top : top + side, left : left + side]
 
 
-def _cascade():
-    """OpenCV and its frontal face detector (Viola and Jones), one for each thread: it keeps state while it works."""
-    try:
-        import cv2
-    except ImportError as error:
-        raise Broken("--detect needs OpenCV: pip install -r requirements-prepare.txt") from error
-    if not hasattr(_OF_THREAD, "cascade"):
-        cv2.setNumThreads(1)  # several pictures are worked on side by side
-        _OF_THREAD.cascade = cv2.CascadeClassifier(f"{cv2.data.haarcascades}haarcascade_frontalface_alt2.xml")
-    return cv2, _OF_THREAD.cascade
+def upright_square(landmarks, margin=MARGIN):
+    """The square in which eyes and mouth stand upright and have one size, as FFHQ's (Karras et al., 2019, their code).
+
+    Args:
+      landmarks: [5, 2] as in ``Face``.
+      margin: 1.5 is FFHQ's side.
+
+    Returns:
+      (centre float64 [2], half of the upper side as a vector float64 [2], both x and y).
+    """
+    left_eye, right_eye, _, left_mouth, right_mouth = np.asarray(landmarks, np.float64)
+    eyes, mouth = (left_eye + right_eye) / 2, (left_mouth + right_mouth) / 2
+    across, down = right_eye - left_eye, mouth - eyes
+    # Of a face seen from the side the eyes' line is short and says little: then the mouth decides what is upright.
+    direction = across + np.array([down[1], -down[0]])
+    size = max(2.0 * np.hypot(*across), 1.8 * np.hypot(*down)) * margin / MARGIN
+    return eyes + 0.1 * down, direction / max(np.hypot(*direction), 1e-9) * size
 
 
-def square(image, share=1.0, margin=0.0):
+def aligned(image, face, margin=MARGIN):
+    """The face with level eyes, cut by its landmarks; beyond the picture's edges it is mirrored.
+
+    Args:
+      image: uint8 [H, W, 3].
+      face: ``Face``.
+      margin: as ``upright_square``.
+
+    Returns:
+      uint8 [S, S, 3].
+    """
+    middle, half = upright_square(face.landmarks, margin)
+    side = max(1, round(2 * np.hypot(*half)))
+    step = half / (side / 2)  # from a pixel to its neighbour on the right, x and y
+    turn = np.array([[step[0], step[1]], [-step[1], step[0]]])  # of (row, column)
+    start = middle[::-1] - turn @ np.full(2, (side - 1) / 2) - 0.5  # landmarks count from the corner of a pixel
+    cut = np.empty((side, side, 3), np.uint8)
+    for channel in range(3):
+        ndimage.affine_transform(
+            image[..., channel], turn, start, (side, side), cut[..., channel], order=1, mode="mirror"
+        )
+    return cut
+
+
+def square(image, share=1.0, margin=0.0, align=False):
     """The face of a picture.
 
     Args:
       image: uint8 [H, W, 3].
       share: of the shorter side that the central square takes.
       margin: detect the face, with this margin; 0 takes the centre.
+      align: turn the face upright by its landmarks.
 
     Returns:
       uint8 [S, S, 3], or None where no face is found.
+
+    Raises:
+      DataError: mtcnn, which detects, is not installed.
     """
-    return detected(image, margin) if margin else centre(image, share)
+    if not margin:
+        return centre(image, share)
+    face = detector.largest(image)
+    if face is None:
+        return None
+    return (aligned if align else around)(image, face, margin)
 
 
 def resized(squares, size):

@@ -9,7 +9,7 @@ import tensorflow_datasets as tfds
 from tqdm import tqdm
 
 from pcl_tf.data.sources import DataError
-from pcl_tf.preparation import clips, units, work
+from pcl_tf.preparation import clips, detector, sheet, units, work
 
 KINDS = {
     "voxceleb": (units.voxceleb_units, clips.Voxceleb),
@@ -18,7 +18,16 @@ KINDS = {
 }
 
 
-def prepare_clips(kind, manual_dir, data_dir, settings, workers=0, beam_options=None, max_broken_share=0.05):
+def prepare_clips(
+    kind,
+    manual_dir,
+    data_dir,
+    settings,
+    workers=0,
+    beam_options=None,
+    max_broken_share=0.05,
+    max_no_face_share=0.2,
+):
     """Turns a tree of videos or images into a dataset of clips. The same call goes on where one was stopped.
 
     Args:
@@ -29,12 +38,13 @@ def prepare_clips(kind, manual_dir, data_dir, settings, workers=0, beam_options=
       workers: threads of the local runner; 0 is one a core.
       beam_options: list of Beam's pipeline options; with any, Beam's runner writes the records as well.
       max_broken_share: share of broken files above which nothing is written.
+      max_no_face_share: the same of files in which no face is found.
 
     Returns:
       (path of the dataset, dict of counts).
 
     Raises:
-      DataError: nothing there, too much of it broken, or nothing whole.
+      DataError: nothing there, too much of it broken or without a face, or nothing left.
     """
     list_units, make = KINDS[kind]
     # Beside the dataset, whose name says the settings: other settings are other work.
@@ -45,6 +55,8 @@ def prepare_clips(kind, manual_dir, data_dir, settings, workers=0, beam_options=
     if counts is not None:
         print(f"{path} is prepared already; remove it to prepare it again.", flush=True)
         return path, counts
+    if settings.margin:
+        detector.check_installed()
     todo = list_units(manual_dir)
     with _Progress(todo, folder):
         if not beam_options:
@@ -52,11 +64,15 @@ def prepare_clips(kind, manual_dir, data_dir, settings, workers=0, beam_options=
         builder = make(todo, settings, folder, bool(beam_options), data_dir=str(data_dir))
         if beam_options:
             _build(builder, folder, beam_options)
-    broken = [row for unit in todo for row in work.broken_files(work.path_of(unit, folder))]
-    _judge(broken, todo, max_broken_share)
+    paths = [work.path_of(unit, folder) for unit in todo]
+    every = [work.notes_of(path) for path in paths]
+    notes = work.Notes([row for n in every for row in n.broken], [row for n in every for row in n.no_face])
+    seen = sheet.of_units(paths)
+    work.write_whole(os.path.join(folder, sheet.NAME), seen)  # to be looked at where the rest is refused
+    _judge(notes, sum(len(u.files) for u in todo), max_broken_share, max_no_face_share, folder)
     if not beam_options:
         _build(builder, folder)
-    counts = clips.finish(builder, sum(len(u.files) for u in todo), broken)
+    counts = clips.finish(builder, sum(len(u.files) for u in todo), notes, seen)
     tf.io.gfile.rmtree(folder)
     return path, counts
 
@@ -92,16 +108,34 @@ def _build(builder, folder, beam_options=None):
     builder.download_and_prepare(download_dir=os.path.join(folder, "downloads"), download_config=config)
 
 
-def _judge(broken, todo, max_share):
-    files = sum(len(u.files) for u in todo)
-    if not broken:
-        return
-    share = len(broken) / files
-    first = "\n".join(f"  {name}: {why}" for name, why in broken[:5])
-    message = f"{len(broken)} of {files} files ({share:.1%}) are broken. The first:\n{first}"
-    if share > max_share or len(broken) == files:
-        raise DataError(f"{message}\nMend or remove them, or allow more with --max_broken_share.")
-    print(f"Left out: {message}\nAll are named in broken.txt beside the records.", file=sys.stderr, flush=True)
+def _judge(notes, files, max_broken, max_no_face, folder):
+    """Says what is left out. Raises DataError: it is too much, or everything."""
+    faceless = [(name, "no face found") for name in notes.faceless]
+    kinds = (
+        (
+            notes.broken,
+            max_broken,
+            "are broken",
+            "Mend or remove them, or allow more with --max_broken_share",
+            "broken.txt",
+        ),
+        (
+            faceless,
+            max_no_face,
+            "show no face that was found",
+            f"Look at {os.path.join(folder, sheet.NAME)}; remove them, leave out --detect, or allow more with"
+            " --max_no_face_share",
+            "no_face.txt",
+        ),
+    )
+    for rows, most, what, remedy, listed in kinds:
+        if not rows:
+            continue
+        first = "\n".join(f"  {name}: {why}" for name, why in rows[:5])
+        message = f"{len(rows)} of {files} files ({len(rows) / files:.1%}) {what}. The first:\n{first}"
+        if len(rows) / files > most or len(notes.broken) + len(faceless) == files:
+            raise DataError(f"{message}\n{remedy}.")
+        print(f"Left out: {message}\nAll are named in {listed} beside the records.", file=sys.stderr, flush=True)
 
 
 class _Progress:

@@ -1,8 +1,11 @@
 """What there is to prepare, in pieces that are either done or not."""
 
+import collections
 import dataclasses
 import hashlib
 import os
+import re
+import sys
 
 import tensorflow as tf
 
@@ -10,6 +13,7 @@ from pcl_tf.data.sources import SUFFIXES, DataError
 
 VIDEOS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg")
 IMAGES_IN_UNIT = 256
+_LAYOUT = 2  # of the zips that hold what is done: those of another are not taken up
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,12 +24,14 @@ class Unit:
       name: folder they lie in, relative to the root, with a number where a folder is split.
       identity: who is seen, as far as folders tell.
       files: ((path, its name relative to the root), ...).
-      stamp: changes when a file does.
+      clips: name of the clip each becomes, no two alike in a corpus; printable.
+      stamp: changes when a file does, or the name of its clip.
     """
 
     name: str
     identity: str
     files: tuple
+    clips: tuple
     stamp: str
 
 
@@ -40,21 +46,19 @@ def voxceleb_units(root):
         parts = folder.split("/")
         if len(parts) < 2:
             raise DataError(
-                f"{os.path.join(root, folder, names[0])}: VoxCeleb's videos lie in identity/video/clip.mp4, for"
-                " instance id00012/21Uxsk56VDQ/00001.mp4. Give the folder above the identities as --manual_dir, or"
+                f"{printable(os.path.join(root, folder, names[0]))}: VoxCeleb's videos lie in identity/video/clip.mp4,"
+                " for instance id00012/21Uxsk56VDQ/00001.mp4. Give the folder above the identities as --manual_dir, or"
                 " prepare other videos as 'videos'."
             )
-        found.append(_unit(root, folder, folder, parts[-2], names))
-    return _any(found, root, "mp4 in identity/video/clip.mp4")
+        found.append((folder, parts[-2], folder, names))
+    return _units(found, root, "mp4 in identity/video/clip.mp4", _without_suffix)
 
 
 def video_units(root):
     """All videos below a folder; the name of the folder they lie in is the identity. Raises DataError: none."""
-    found = []
-    for folder, names in _folders(root, VIDEOS):
-        # One by one, for these may be hours long.
-        found += [_unit(root, f"{folder}/{name}", folder, _last(folder), [name]) for name in names]
-    return _any(found, root, f"video ({', '.join(VIDEOS)})")
+    # One by one, for these may be hours long.
+    found = [(f"{folder}/{n}", _last(folder), folder, [n]) for folder, names in _folders(root, VIDEOS) for n in names]
+    return _units(found, root, f"video ({', '.join(VIDEOS)})", _without_suffix)
 
 
 def image_units(root):
@@ -63,14 +67,44 @@ def image_units(root):
     for folder, names in _folders(root, SUFFIXES):
         for start in range(0, len(names), IMAGES_IN_UNIT):
             some = names[start : start + IMAGES_IN_UNIT]
-            found.append(_unit(root, f"{folder}#{start // IMAGES_IN_UNIT}", folder, _last(folder), some))
-    return _any(found, root, f"image ({', '.join(SUFFIXES)})")
+            found.append((f"{folder}#{start // IMAGES_IN_UNIT}", _last(folder), folder, some))
+    return _units(found, root, f"image ({', '.join(SUFFIXES)})", printable)
 
 
-def _any(found, root, what):
+def printable(name):
+    r"""A name of a file as text that can be written and printed: what is no UTF-8, and tabs and line ends, as \xe9."""
+    text = os.fsencode(name).decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def _without_suffix(name):
+    """The clip of a video: its name without the suffix, where that can be nobody else's, else its name."""
+    stem, _ = os.path.splitext(name)
+    # The parts of a long video are called stem+1, stem+2 ..
+    mistaken = re.search(r"\+\d+$", stem) or stem.lower().endswith(VIDEOS)
+    return printable(name if mistaken else stem)
+
+
+def _units(found, root, what, clip_of):
+    """Units of [(name, identity, folder, names of files)]; ``clip_of`` gives the clip of a file's relative name."""
     if not found:
-        raise DataError(f"--manual_dir={root}: holds no {what}.")
-    return found
+        raise DataError(f"--manual_dir={printable(root)}: holds no {what}.")
+    relative = [[f"{folder}/{n}".lstrip("/") for n in names] for _, _, folder, names in found]
+    # Telephones leave IMG_1.mov beside IMG_1.mp4: then both keep their suffix.
+    often = collections.Counter(clip_of(r) for some in relative for r in some)
+    taken = set()
+
+    def clip(r):
+        name = clip_of(r) if often[clip_of(r)] == 1 else printable(r)
+        while name in taken:  # two names that are printed alike
+            name += "'"
+        taken.add(name)
+        return name
+
+    return [
+        _unit(root, name, printable(identity), some, tuple(map(clip, some)))
+        for (name, identity, _, _), some in zip(found, relative, strict=True)
+    ]
 
 
 def _last(folder):
@@ -78,22 +112,55 @@ def _last(folder):
 
 
 def _folders(root, suffixes):
-    """(folder relative to root, sorted names of its files) wherever there are such files."""
-    root = str(root).rstrip("/")
-    if not tf.io.gfile.isdir(root):
-        raise DataError(f"--manual_dir={root}: no such folder.")
-    for folder, inner, names in tf.io.gfile.walk(root):
-        inner.sort()
-        names = sorted(n for n in names if n.lower().endswith(suffixes) and not n.startswith("."))
+    """(folder relative to root, sorted names of its files) wherever there are such files; says what others there are."""
+    others = collections.Counter()
+    root = str(root).rstrip("/") or "/"
+    if not (tf.io.gfile.isdir(root) if "://" in root else os.path.isdir(root)):
+        raise DataError(f"--manual_dir={printable(root)}: no such folder.")
+    for folder, inner, names in tf.io.gfile.walk(root) if "://" in root else _walk(root):
+        if "dataset_info.json" in names:  # a dataset that was prepared below the corpus
+            inner.clear()
+            continue
+        # Archives of macOS hold ._face.jpg beside face.jpg, in __MACOSX or not; our own work lies in .KIND-SETTINGS.
+        inner[:] = sorted(n for n in inner if not n.startswith(".") and n != "__MACOSX")
+        names = sorted(n for n in names if not n.startswith("."))
+        others.update(os.path.splitext(n)[1].lower() or "without" for n in names if not n.lower().endswith(suffixes))
+        names = [n for n in names if n.lower().endswith(suffixes)]
         if names:
             yield folder[len(root) :].strip("/"), names
+    if others:  # .heic of a telephone, .3gp of an older one
+        kinds = ", ".join(f"{count} {printable(ending)}" for ending, count in others.most_common(8))
+        print(f"Files of other endings are not looked at: {kinds}.", file=sys.stderr, flush=True)
 
 
-def _unit(root, name, folder, identity, names):
-    relative = [f"{folder}/{n}".lstrip("/") for n in names]
+def _walk(root):
+    """os.walk that goes into linked folders, into none twice on one way down."""
+
+    def walk(folder, above):
+        here = os.path.realpath(folder)
+        inner, names = [], []
+        for entry in os.scandir(folder):
+            if entry.is_dir():
+                inner.append(entry.name)
+            elif entry.is_file() or entry.is_symlink():  # a link to nothing is named as broken, a pipe is no file
+                names.append(entry.name)
+        yield folder, inner, names
+        for name in inner:
+            path = os.path.join(folder, name)
+            if os.path.realpath(path) not in (*above, here):
+                yield from walk(path, (*above, here))
+
+    return walk(root, ())
+
+
+def _unit(root, name, identity, relative, clips):
     files = tuple((os.path.join(str(root), r), r) for r in relative)
-    digest = hashlib.sha256(name.encode())
+    digest = hashlib.sha256(repr((_LAYOUT, name, clips)).encode())
     for path, r in files:
-        stat = tf.io.gfile.stat(path)
-        digest.update(repr((r, stat.length, stat.mtime_nsec)).encode())
-    return Unit(name, identity, files, digest.hexdigest()[:16])
+        if "://" in path:
+            stat = tf.io.gfile.stat(path)
+            digest.update(repr((r, stat.length, stat.mtime_nsec)).encode())
+        else:
+            stat = os.stat(path) if os.path.exists(path) else os.lstat(path)
+            digest.update(repr((r, stat.st_size, stat.st_mtime_ns)).encode())
+    return Unit(name, identity, files, clips, digest.hexdigest()[:16])

@@ -72,7 +72,8 @@ class Runs:
         """
         trained = model in self.steps
         encoder = open_encoder(str(self.pretrained(model, seed)) if trained else model)
-        key = f"{encoder.digest}-{task.name}-{task.source.fingerprint}-{task.image_size}-{feature}-{self.solver}-{seed}"
+        # The task by all it asks: labels that were mended are another question. v2: what a verdict holds.
+        key = f"{encoder.digest}-{task.name}-{task.digest}-{feature}-{self.solver}-{seed}-v2"
         path = self.folder / "probes" / f"{key}.json"
         if path.exists():
             return json.loads(path.read_text())

@@ -1,6 +1,7 @@
 """A table filled: our numbers by task, the paper's beside them, as JSON and as Markdown."""
 
 from pcl_tf.evaluation.report import percent
+from pcl_tf.evaluation.results import Results
 from pcl_tf.reproduction.runs import over_seeds, paired
 
 REFERENCE = "simclr"  # differences are taken to this row, seed by seed
@@ -16,9 +17,11 @@ def fill(table, tasks, runs, seeds):
       seeds: list of int.
 
     Returns:
-      list of {'label', 'paper', 'ours': {task name: over_seeds + 'difference'}}.
+      list of {'label', 'paper', 'ours': {task name: over_seeds + 'difference'}}; of verification also what a layer learnt on
+      pairs makes.
     """
     wanted = [task for role in table.roles for task in tasks[role]]
+    names = dict(zip(map(id, wanted), apart(wanted), strict=True))
     rows = []
     for row in table.rows:
         ours = {}
@@ -26,7 +29,10 @@ def fill(table, tasks, runs, seeds):
             pretrained = row.model in runs.steps and row.model != "untrained"
             for task in wanted:
                 each = [runs.verdict(row.model, s, task, row.feature) for s in (seeds if pretrained else seeds[:1])]
-                ours[task.name] = over_seeds(each)
+                ours[names[id(task)]] = over_seeds(each)
+                if all(v.get("learnt") for v in each):
+                    learnt = [{**v["learnt"], "metric": v["metric"]} for v in each]
+                    ours[f"{names[id(task)]}, layer learnt on pairs"] = over_seeds(learnt)
         rows.append({"label": row.label, "model": row.model, "paper": row.paper, "ours": ours})
     reference = next((r["ours"] for r in rows if r["model"] == REFERENCE), {})
     for row in rows:
@@ -35,6 +41,12 @@ def fill(table, tasks, runs, seeds):
             same = other is None or row["model"] == REFERENCE or row["model"] not in runs.steps
             found["difference"] = None if same else paired(found["values"], other["values"])
     return rows
+
+
+def apart(tasks):
+    """Names of tasks, a list of str: manifests of one file name are called by their folders too."""
+    names = [task.name for task in tasks]
+    return names if len(set(names)) == len(names) else Results(None).name(tasks)
 
 
 def markdown(number, table, rows):

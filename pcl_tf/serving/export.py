@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 
 from pcl_tf.data.images import decode_image
-from pcl_tf.files import whole_or_not
+from pcl_tf.files import OutputError, whole_or_not
 from pcl_tf.provenance import provenance
 from pcl_tf.serving.warmup import write_warmup
 
@@ -37,10 +37,16 @@ def save_export(encoder, folder, step, image_size, recipe_json, version=None, ke
 
     Returns:
       pathlib.Path of the export.
+
+    Raises:
+      OutputError: what is there under this number is no export.
     """
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     version = step if version is None else version
+    target = folder / str(version)
+    if target.exists() and not (target / "saved_model.pb").is_file():
+        raise OutputError(f"{target}: is no export; it is left as it is. Move it, or give another --version.")
 
     def embed(images):
         out = encoder(images, training=False)
@@ -61,7 +67,7 @@ def save_export(encoder, folder, step, image_size, recipe_json, version=None, ke
     archive.add_endpoint("serving_default", serve, [tf.TensorSpec([None], tf.string, "image_bytes")])
     archive.add_endpoint("embed", embed, [tf.TensorSpec(encoder.input_shape, tf.float32, "images")])
 
-    with whole_or_not(folder / str(version)) as aside:
+    with whole_or_not(target) as aside:
         archive.write_out(str(aside), verbose=False)
         assets = aside / "assets"
         assets.mkdir(exist_ok=True)

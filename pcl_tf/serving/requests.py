@@ -3,50 +3,78 @@
 import itertools
 import time
 
-from pcl_tf.serving.transport import Refused, Unavailable
+import numpy as np
+
+from pcl_tf.serving.answers import Failed, Refused, ServerError, Unavailable
 
 
 def embed(transport, items, batch=32, retries=5, wait=0.5, sleep=time.sleep):
     """Sends images in batches and yields what comes back, in order.
 
-    A batch that the server refuses is sent again image by image, so that one bad image costs nobody else's features.
+    A batch that the server refuses, or fails at, is sent again image by image, so that one bad image costs nobody
+    else's features.
 
     Args:
       transport: ``Grpc`` or ``Rest``.
       items: iterable of (name, bytes), or (name, OSError) for what could not be read.
       batch: images of a request.
       retries: how often a request is sent again while the server is unavailable.
-      wait: seconds before the first of these, doubled each time, at most 30.
+      wait: seconds before the first of these, doubled each time, at most 30; longer where the server says so.
       sleep: waits that long.
 
     Yields:
       (name, {feature: float32 [D]}) or (name, str: why there is none).
 
     Raises:
-      ServerError: the server is away for good, or cannot answer such requests.
+      ServerError: the server is away for good, fails at everything, cannot answer such requests, or has become another
+        model on the way.
     """
+    shapes = {}  # of the features that came first
 
     def ask(images):
         for attempt in itertools.count():
             try:
                 return transport.predict(images)
-            except Unavailable:
+            except Unavailable as unavailable:
                 if attempt == retries:
                     raise
-                sleep(min(30.0, wait * 2**attempt))
+                sleep(max(unavailable.after, min(30.0, wait * 2 ** min(attempt, 30))))
+
+    def answered(images):
+        """A row of features, or what is wrong with it, an image."""
+        out = ask(images)
+        for name, values in out.items():
+            if shapes.setdefault(name, values.shape[1:]) != values.shape[1:]:
+                before, now = shapes[name][0], values.shape[1]
+                raise ServerError(f"the server's model is another than before: {name} had {before} numbers, now {now}.")
+        return [_finite({name: values[i] for name, values in out.items()}) for i in range(len(images))]
+
+    def one(image):
+        try:
+            return answered([image])[0]
+        except (Refused, Failed) as error:
+            return error
 
     def rows(images):
         try:
-            out = ask(images)
-        except Refused as refused:
-            if len(images) == 1:
-                return [str(refused)]
-            return [row for image in images for row in rows([image])]
-        return [{name: values[i] for name, values in out.items()} for i in range(len(images))]
+            return answered(images)
+        except (Refused, Failed) as error:
+            found = [one(image) for image in images] if len(images) > 1 else [error]
+        # Where nothing but failures comes, it is not the images.
+        if all(isinstance(row, Failed) for row in found) and (len(images) > 1 or not shapes):
+            raise found[-1]
+        return found
 
     items = iter(items)
     while chunk := list(itertools.islice(items, batch)):
         readable = [data for _, data in chunk if isinstance(data, bytes)]
         answers = iter(rows(readable) if readable else [])
         for name, data in chunk:
-            yield name, next(answers) if isinstance(data, bytes) else str(data)
+            answer = next(answers) if isinstance(data, bytes) else data
+            yield name, answer if isinstance(answer, dict) else str(answer)
+
+
+def _finite(row):
+    """The features themselves, or why they are not to be used."""
+    wrong = [name for name, values in row.items() if not np.isfinite(values).all()]
+    return Refused(f"the model's {wrong[0]} is not finite") if wrong else row

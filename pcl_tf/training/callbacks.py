@@ -76,6 +76,10 @@ class Scalars(keras.callbacks.Callback):
         logs["images/s"] = rate
         self.epoch.append({k: float(v) for k, v in logs.items()})
 
+    def latest(self):
+        """The means last written, or of the steps so far where there were too few to write."""
+        return self.last or {k: v / self.count for k, v in self.sums.items()}
+
 
 def _group(name):
     for prefix in ("loss", "alpha"):

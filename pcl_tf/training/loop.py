@@ -13,6 +13,7 @@ from pcl_tf.data.faces import open_faces
 from pcl_tf.data.pipeline import batches
 from pcl_tf.data.sources import DataError
 from pcl_tf.evaluation import generated
+from pcl_tf.evaluation.online import labelled
 from pcl_tf.files import write_atomically
 from pcl_tf.methods.build import build_encoder, build_method, images_per_step, parts_per_step
 from pcl_tf.networks.backbones import FIXED_SIZE
@@ -23,6 +24,7 @@ from pcl_tf.strategy import together
 from pcl_tf.training import callbacks as cb
 from pcl_tf.training.checkpoints import Checkpoints
 from pcl_tf.training.eta import Eta
+from pcl_tf.training.purge import purge_from
 from pcl_tf.training.watch import Watcher, embedder
 
 ALONE = Cluster()
@@ -52,6 +54,9 @@ def run(recipe, workdir, strategy, precision, deterministic=False, cluster=ALONE
     seed_everything(recipe.seed, deterministic)
     faces = _shared_faces(recipe, workdir, strategy, cluster)
     replicas = strategy.num_replicas_in_sync
+    labelled_set = None  # opened before the workdir is claimed
+    if cluster.writer and recipe.watch.labelled:
+        labelled_set = labelled(recipe.watch.labelled, recipe.image_size)
     with strategy.scope():
         model = build_method(recipe, precision, replicas)
     # Before anything is restored: the same network on every resume.
@@ -64,6 +69,7 @@ def run(recipe, workdir, strategy, precision, deterministic=False, cluster=ALONE
         raise DataError(
             f"--workdir={workdir.path}: the machines do not see the same checkpoints; it must be on a file system all share."
         )
+    workdir.claim()
     print(f"training on {len(faces)} faces" if step is None else f"resuming at step {step}", flush=True)
     step = step or 0
     stop = cb.StopOnSignal()
@@ -71,8 +77,9 @@ def run(recipe, workdir, strategy, precision, deterministic=False, cluster=ALONE
     # Checked before saved: a state that produced NaN never replaces a good one.
     callbacks = [stop, cb.StopOnNotFinite()]
     if cluster.writer:
+        purge_from(workdir / "logs", step)
         writer = tf.summary.create_file_writer(str(workdir / "logs"))
-        watcher = Watcher(model, writer, faces, workdir.path, recipe.watch.labelled)
+        watcher = Watcher(model, writer, faces, workdir.path, labelled_set)
         scalars = cb.Scalars(writer, recipe.watch.log_every, images_per_step(recipe))
         save = cb.Save(checkpoints, recipe.checkpoint.every)
         callbacks += [scalars, save, cb.Every(recipe.watch.images_every, watcher)]
@@ -101,8 +108,7 @@ def run(recipe, workdir, strategy, precision, deterministic=False, cluster=ALONE
         "replicas": replicas,
         "tensorflow": tf.__version__,
         "python": platform.python_version(),
-        "seconds_per_step": seconds / max(1, step - first),
-        "last": {k: float(v) for k, v in scalars.last.items()},
+        **_measured(step - first, seconds, scalars.latest(), workdir / "result.json"),
         "export": str(export.relative_to(workdir.path)),
     }
     if untrained:
@@ -112,6 +118,26 @@ def run(recipe, workdir, strategy, precision, deterministic=False, cluster=ALONE
     write_atomically(workdir / "result.json", json.dumps(result, indent=1, sort_keys=True) + "\n")
     together(strategy, 0)
     return result
+
+
+def _measured(steps, seconds, last, earlier):
+    """What a result says of training itself; a command that had nothing left to train repeats what was said.
+
+    Args:
+      steps, seconds: of this command.
+      last: {name: mean over the newest steps}.
+      earlier: path of the result.json that may be there.
+
+    Returns:
+      dict of 'seconds_per_step' and 'last'; None and {} where nothing is known.
+    """
+    if steps:
+        return {"seconds_per_step": seconds / steps, "last": {k: float(v) for k, v in last.items()}}
+    try:
+        said = json.loads(earlier.read_text())
+    except (OSError, ValueError):
+        said = {}
+    return {"seconds_per_step": said.get("seconds_per_step"), "last": said.get("last", {})}
 
 
 def _shared_faces(recipe, workdir, strategy, cluster):

@@ -3,16 +3,21 @@
 import numpy as np
 import tensorflow as tf
 
-from pcl_tf.evaluation.online import OnlineProbe, labelled
+from pcl_tf.evaluation.online import OnlineProbe
 from pcl_tf.files import write_atomically
 from pcl_tf.training import sheet
 
 
 def embedder(model, batch=200):
     """uint8 [N, S, S, 3] -> dict of float32 [N, D], whatever the model's precision."""
-    run = tf.function(lambda x: model(x, training=False), reduce_retracing=True)
+    traced = {}  # by the size of the faces; a batch may have any number
 
     def embed(faces):
+        side = faces.shape[1:]
+        if side not in traced:
+            batches = tf.TensorSpec([None, *side], tf.float32)
+            traced[side] = tf.function(lambda x: model(x, training=False), input_signature=[batches])
+        run = traced[side]
         parts = [run(tf.cast(faces[i : i + batch], tf.float32) / 255.0) for i in range(0, len(faces), batch)]
         return {k: np.concatenate([tf.cast(p[k], tf.float32).numpy() for p in parts]) for k in parts[0]}
 
@@ -27,14 +32,14 @@ class Watcher:
       writer: tf.summary writer.
       faces: ``ArrayFaces`` or ``ClipFaces``; the first eight are drawn.
       folder: of the PNG sheets.
-      probed: labelled set of the online probes, as ``pcl_tf.evaluation.online.labelled`` takes it, or ''.
+      probed: ``Task`` of the online probes, or None.
     """
 
-    def __init__(self, model, writer, faces, folder, probed=""):
+    def __init__(self, model, writer, faces, folder, probed=None):
         self.model, self.writer, self.folder = model, writer, folder
         self.faces = faces.head(8)
         self.embed = embedder(model)
-        self.online = OnlineProbe(labelled(probed, faces.size)) if probed else None
+        self.online = OnlineProbe(probed) if probed is not None else None
 
     def __call__(self, step):
         if self.model.decoder is not None:

@@ -16,6 +16,9 @@ class WorkdirError(RuntimeError):
 class Workdir:
     """Opens, locks and checks a workdir. The lock lasts as long as the process.
 
+    The recipe is written by ``claim``, once the run can begin: a command that fails before leaves the folder to the
+    corrected one.
+
     Args:
       path: the folder; made if it is not there.
       recipe: resolved recipe of this run.
@@ -26,7 +29,8 @@ class Workdir:
     """
 
     def __init__(self, path, recipe, writer=True):
-        self.path = pathlib.Path(path)
+        self.path, self.recipe, self.writer = pathlib.Path(path), recipe, writer
+        self._made = not self.path.exists()
         if writer:
             self._lock_it()
         written = self.path / "recipe.json"
@@ -38,8 +42,20 @@ class Workdir:
                     + "\n  ".join(changed)
                     + "\nGive another --workdir, or the values it was made with."
                 )
-        if writer:
-            write_atomically(written, recipes.to_json(recipe))
+
+    def claim(self):
+        """Writes recipe.json: from now on the folder belongs to this recipe."""
+        if self.writer:
+            write_atomically(self.path / "recipe.json", recipes.to_json(self.recipe))
+
+    def abandon(self):
+        """After a failed start: takes away the lock, and the folder if it was made here and nothing is in it."""
+        if self.writer and not (self.path / "recipe.json").exists():
+            self._lock.release()
+            for name in (".lock", ".owner"):
+                (self.path / name).unlink(missing_ok=True)
+            if self._made and not any(self.path.iterdir()):
+                self.path.rmdir()
 
     def _lock_it(self):
         owner = self.path / ".owner"

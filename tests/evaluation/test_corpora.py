@@ -1,11 +1,13 @@
 """Every named corpus in its own layout, with real image files, whole and half-unpacked."""
 
+import h5py
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.io import loadmat, savemat
 
 from pcl_tf.data.sources import DataError
-from pcl_tf.evaluation.corpora import generated, names, open_task
+from pcl_tf.evaluation.corpora import actions, generated, names, open_task
 from pcl_tf.evaluation.corpora.pose import crop, face_box
 from tests.evaluation import layouts
 from tests.evaluation.layouts import photo, pose_file
@@ -170,6 +172,11 @@ def test_unknown_tasks_and_missing_folders():
         open_task("lfw")
     with pytest.raises(DataError, match="no folder"):
         open_task("lfw", "/nowhere")
+    for size in (-5, 4):
+        with pytest.raises(DataError, match=f"--image_size={size}: at least 8"):
+            open_task("generated_pose", image_size=size)
+    with pytest.raises(DataError, match="--targets=yaw: --task=generated_pose is no manifest"):
+        open_task("generated_pose", targets=["yaw"])
     assert {"generated_pose", "classification"} <= set(names())
 
 
@@ -183,3 +190,131 @@ def test_generated_tasks(monkeypatch):
     who = generated.sample_labels(400, generated.SEED)["identity"]
     np.testing.assert_array_equal(who[pairs.pairs[:, 0]] == who[pairs.pairs[:, 1]], pairs.same == 1)
     assert pairs.same.mean() == 0.5 and set(np.unique(tasks["actions"].labels)) == {0.0, 1.0}
+
+
+@pytest.mark.parametrize("label", [-1, 7])
+def test_fer2013_labels_of_no_class_are_refused(tmp_path, label):
+    pixels = " ".join(["9"] * 48 * 48)
+    (tmp_path / "fer2013.csv").write_text(
+        f"\ufeffemotion,pixels,Usage\n0,{pixels},Training\n{label},{pixels},Training\n"
+    )
+    with pytest.raises(DataError, match=f"fer2013.csv, line 3: .*label {label} is not of 0 to 6"):
+        open_task("fer2013", tmp_path)
+
+
+def test_rafdb_labels_of_no_class_and_entries_of_no_split(tmp_path):
+    layouts.rafdb(tmp_path)
+    listed = tmp_path / "basic" / "EmoLabel" / "list_patition_label.txt"
+    lines = listed.read_text().splitlines()
+    for label in (0, 8, -1):
+        listed.write_text("\n".join([*lines, f"train_00003.jpg {label}"]))
+        with pytest.raises(DataError, match=f"list_patition_label.txt, line 4: .*label {label} is not of 1 to 7"):
+            open_task("rafdb", tmp_path)
+    listed.write_bytes("\r\n".join([*lines, "val_00003.jpg 2"]).encode("utf-16"))
+    task = open_task("rafdb", tmp_path)
+    assert task.source.count == 3 and "1 entries are neither train_ nor test_" in task.notes[0]
+    assert "val_00003.jpg (line 4)" in task.notes[0]
+
+
+def test_fer2013_folders_are_counted_where_asked(tmp_path):
+    for split in ("train", "test"):
+        for label in ("angry", "happy"):
+            photo(tmp_path / split / label / "a.png", 50)
+            (tmp_path / split / label / "._a.png").write_bytes(b"left by macOS")
+    assert open_task("fer2013", tmp_path).source.count == 4
+    with pytest.raises(DataError, match="'train' has 2 images, the published split 28,709 .* --any_count"):
+        open_task("fer2013", tmp_path, any_count=False)
+    photo(tmp_path / "test" / "Happy" / "b.png", 50)
+    with pytest.raises(DataError, match="no training image has: Happy"):
+        open_task("fer2013", tmp_path)
+
+
+def test_lfw_may_lie_beside_its_list_in_a_folder_of_its_name(tmp_path):
+    layouts.lfw(tmp_path)
+    (tmp_path / "lfw-deepfunneled").rename(tmp_path / "lfw")
+    assert open_task("lfw", tmp_path).source.count == 4
+    (tmp_path / "all").mkdir()
+    for name in ("lfw", "pairs.txt"):
+        (tmp_path / name).rename(tmp_path / "all" / name)
+    (tmp_path / "all").rename(tmp_path / "lfw")
+    assert open_task("lfw", tmp_path).source.count == 4  # in a folder of corpora
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "text", "match"),
+    [
+        ("lfw", "pairs.txt", "2 1\nA_B 1", "promises 4"),
+        ("lfw", "pairs.txt", "1 1\nA_B 1\nC 1 2", "line 2: 'A_B 1' is neither"),
+        ("lfw", "pairs.txt", "1 1\nA B 1 C 1\nC 1 2", "line 2: 'A B 1 C 1' is neither"),
+        ("lfw", "pairs.txt", "500\nA_B 1 2", "line 1: '500' is not the number of folds"),
+        ("cplfw", "pairs_CPLFW.txt", "a.jpg 1\nb.jpg", "line 2: 'b.jpg' is not 'photo.jpg 1'"),
+        ("cplfw", "pairs_CPLFW.txt", "a.jpg 1\nb.jpg 1", "2 lines; two for each of at least ten"),
+    ],
+)
+def test_lists_of_pairs_name_the_line(tmp_path, name, file, text, match):
+    layouts.MAKERS[name](tmp_path)
+    (tmp_path / file).write_text(text)
+    with pytest.raises(DataError, match=match):
+        open_task(name, tmp_path)
+
+
+def test_disfa_is_judged_in_the_folds_of_the_literature(tmp_path):
+    assert sorted(p for fold in actions.FOLDS for p in fold) == [*range(1, 14), 16, 17, 18, 21, *range(23, 33)]
+    layouts.disfa(tmp_path)
+    tests = [set(open_task("disfa", tmp_path).subjects[test]) for _, test in open_task("disfa", tmp_path).splits]
+    assert tests == [{"SN001", "SN002"}, {"SN006"}, {"SN003", "SN004", "SN005"}]
+    path = tmp_path / "ActionUnit_Labels" / "SN003" / "SN003_au2.txt"
+    whole = path.read_text()
+    for line, match in (
+        ("9,6", "intensity 6 is not of 0 to 5"),
+        ("1,1", "frame 1 stands there twice"),
+        ("9", "'9' is not"),
+    ):
+        path.write_text(whole + line)
+        with pytest.raises(DataError, match=f"SN003_au2.txt, line 5: {match}"):
+            open_task("disfa", tmp_path)
+    (tmp_path / "ActionUnit_Labels" / "SN003").rename(tmp_path / "ActionUnit_Labels" / "SN014")
+    for au in layouts.AUS:
+        folder = tmp_path / "ActionUnit_Labels" / "SN014"
+        (folder / f"SN003_au{au}.txt").rename(folder / f"SN014_au{au}.txt")
+    path.parent.with_name("SN014").joinpath("SN014_au2.txt").write_text(whole)
+    (tmp_path / "Frames" / "SN003").rename(tmp_path / "Frames" / "SN014")
+    with pytest.raises(DataError, match="SN014 is none of its 27 people"):
+        open_task("disfa", tmp_path)
+
+
+def test_mat_files_of_both_formats_and_damaged_ones(tmp_path):
+    layouts.aflw2000(tmp_path)
+    before = open_task("aflw2000", tmp_path)
+    assert before.notes == ("aflw2000: 1 faces turned beyond 99 degrees are left out.",)
+    path = tmp_path / "300W_LP" / "AFW" / "x1.mat"
+    known = {k: v for k, v in loadmat(path).items() if not k.startswith("__")}
+    path.unlink()
+    with h5py.File(path, "w", userblock_size=512) as f:  # MATLAB 7.3: HDF5 behind a header, columns first
+        for name, value in known.items():
+            f[name] = value.T
+    np.testing.assert_array_equal(open_task("aflw2000", tmp_path).labels, before.labels)
+    assert open_task("aflw2000", tmp_path).source.fingerprint == before.source.fingerprint
+    whole = path.read_bytes()
+    for damaged in (b"", whole[:700], b"MATLAB 5.0 MAT-file" + b" " * 200):
+        path.write_bytes(damaged)
+        with pytest.raises(DataError, match="x1.mat: cannot be read as a MATLAB file"):
+            open_task("aflw2000", tmp_path)
+    for wrong in ({"Pose_Para": known["Pose_Para"] * np.nan}, {"pt2d": known["pt2d"] * np.inf}):
+        savemat(path, known | wrong)
+        with pytest.raises(DataError, match="x1.mat: its angles or landmarks are not numbers"):
+            open_task("aflw2000", tmp_path)
+    savemat(path, known | {"pt2d": known["pt2d"].T})
+    with pytest.raises(DataError, match=r"x1.mat: pt2d is \[3, 2\], not \[2, 68\]"):
+        open_task("aflw2000", tmp_path)
+
+
+def test_the_centre_of_photographs(tmp_path):
+    layouts.lfw(tmp_path)
+    whole, inner = open_task("lfw", tmp_path), open_task("lfw", tmp_path, centre=0.5)
+    assert inner.name == "lfw_centre0.5" and inner.source.fingerprint != whole.source.fingerprint
+    assert [data.shape for _, data in inner.source.items()] == [(6, 6, 3)] * 4
+    np.testing.assert_allclose(shades(inner), shades(whole), atol=2)
+    broken = tmp_path / "lfw-deepfunneled" / "C" / "C_0001.jpg"
+    broken.write_bytes(b"no picture")
+    assert isinstance(list(open_task("lfw", tmp_path, centre=0.5).source.items())[2][1], Exception)

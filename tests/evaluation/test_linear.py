@@ -1,5 +1,6 @@
 """The probe's solvers: optimal where they say so, the same twice, chosen on training rows alone."""
 
+import keras
 import numpy as np
 import pytest
 
@@ -102,3 +103,30 @@ def test_the_penalty_of_rare_labels_is_chosen_by_f1():
     assert 0.02 < y.mean() < 0.08
     layer, _ = linear.fit("multilabel", x[:700], y[:700], "lbfgs")
     assert f1_score(y[700:], layer(x[700:]) > 0, average="macro", zero_division=0) > 0.1
+
+
+@pytest.mark.parametrize(("kind", "coupled"), [("multilabel", True), ("regression", False)])
+def test_a_step_is_the_released_codes(kind, coupled, monkeypatch):
+    """One step from PyTorch's beginning, by hand: BatchNorm, then Adam, which moves every weight by its rate."""
+    monkeypatch.setattr(adam, "EPOCHS", 1)
+    monkeypatch.setattr(adam, "TorchUniform", lambda fan_in: keras.initializers.Constant(fan_in / 40))
+    x = R(0).normal(size=(100, 4)).astype(np.float32)
+    y = (x[:, :1] > 0).astype(np.float32) if coupled else 9 * x[:, :1] + x[:, 1:2]
+    layer, protocol = adam.solve(kind, x, y)
+    # The running mean and variance after one step, which the layer on raw features has in it.
+    mean, var = 0.1 * x.mean(0), 0.9 + 0.1 * x.var(0)
+    z = (x - x.mean(0)) / np.sqrt(x.var(0) + 1e-5)
+    out = z @ np.full((4, 1), 0.1) + 0.1
+    slope = (1 / (1 + np.exp(-out)) - y if coupled else np.sign(out - y)) / len(x)
+    decay, shrunk = (1e-4, 1.0) if coupled else (0.0, 1 - 1e-3 * 1e-2)
+
+    def stepped(value, gradient):
+        gradient = gradient + decay * value
+        return value * shrunk - 1e-3 * np.sign(gradient)
+
+    dz = slope @ np.full((1, 4), 0.1)
+    w, b = stepped(np.full((4, 1), 0.1), z.T @ slope), stepped(0.1, slope.sum())
+    gamma, beta = stepped(np.ones(4), (dz * z).sum(0)), stepped(np.zeros(4), dz.sum(0))
+    scaled = (x - mean) / np.sqrt(var + 1e-5) * gamma + beta
+    np.testing.assert_allclose(layer(x), scaled @ w + b, atol=2e-5)
+    assert protocol["batch_norm"] and not protocol["cosine"] and protocol["decay_kind"].startswith("coupled") == coupled

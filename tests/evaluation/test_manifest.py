@@ -123,3 +123,45 @@ def test_what_is_wrong_is_said(folder, kind, lines, match):
 def test_a_manifest_that_is_not_there(tmp_path):
     with pytest.raises(DataError, match="cannot be read as a CSV manifest"):
         read_manifest(tmp_path / "m.csv", "classification", 16)
+
+
+def test_further_columns_and_stated_targets(folder):
+    path = write(folder, ",Path,yaw,pitch,group,ID", *(f"{i},{i}.png,{i},{-i},g,{9 * i}" for i in range(12)))
+    task = read_manifest(path, "regression", 16)
+    assert task.names == ("yaw", "pitch") and "1 columns without a name are left out" in task.notes[0]
+    assert read_manifest(path, "regression", 16, ("pitch",)).labels.tolist() == [[-i] for i in range(12)]
+    assert read_manifest(path, "regression", 16, ["id"]).labels[2] == 18
+    emotions = write(folder, "path,label,emotion", "0.png,1,a", "1.png,1,b", "2.png,1,a", "3.png,1,b", "4.png,1,a")
+    assert read_manifest(emotions, "classification", 16, ["emotion"]).names == ("a", "b")
+
+
+def test_blanks_and_ways_of_writing_an_accent_make_no_class(folder):
+    path = write(folder, "path, label ", "0.png,a ", "1.png, a", "2.png,\u00e9", " 3.png ,e\u0301", "4.png,a\u00a0")
+    assert read_manifest(path, "classification", 16).names == ("a", "\u00e9")
+
+
+@pytest.mark.parametrize(
+    ("kind", "targets", "match"),
+    [
+        ("regression", ["roll"], "--targets=roll: no such target .* path, yaw, pitch"),
+        ("regression", ["path"], "--targets=path"),
+        ("regression", ["yaw", "yaw"], "stands there twice"),
+        ("classification", ["yaw", "pitch"], "classification has one target"),
+    ],
+)
+def test_targets_that_cannot_be(folder, kind, targets, match):
+    with pytest.raises(DataError, match=match):
+        read_manifest(write(folder, "path,yaw,pitch", "0.png,1,2"), kind, 16, targets)
+
+
+def test_rows_of_another_width_are_named(folder):
+    with pytest.raises(DataError, match="line 2 and every other: 5 fields, but the header has 3 .decimal numbers"):
+        read_manifest(write(folder, "path,yaw,pitch", "0.png,0,5,0,25", "1.png,1,5,1,25"), "regression", 16)
+    with pytest.raises(DataError, match="1 bad rows:\n  line 3: 2 fields, but the header has 3"):
+        read_manifest(write(folder, "path,yaw,pitch", "0.png,1,2", "1.png,1", "2.png,1,2"), "regression", 16)
+
+
+def test_a_class_that_nothing_teaches_is_refused(folder):
+    path = write(folder, "path,label,split", "0.png,a,train", "1.png,b,train", "2.png,B,test")
+    with pytest.raises(DataError, match="no training image has: B"):
+        read_manifest(path, "classification", 16)

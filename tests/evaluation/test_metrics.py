@@ -55,6 +55,32 @@ def test_bootstrap_within_folds_keeps_each_folds_share():
     assert metrics.bootstrap(x, float, folds) == (0.5, 0.5)
 
 
+def test_bootstrap_of_people_is_the_standard_error_of_people():
+    people = np.repeat(np.arange(400), 25)
+    x = R(0).normal(size=400)[people] + 0.01 * R(1).normal(size=len(people))
+    low, high = metrics.bootstrap(x, float, seed=3, clusters=people)
+    assert high - low == pytest.approx(2 * 1.96 / np.sqrt(400), rel=0.1)
+    alone = metrics.bootstrap(x, float, seed=3)
+    assert alone[1] - alone[0] < (high - low) / 4
+    each = metrics.bootstrap(x, float, seed=3, clusters=np.arange(len(x)))
+    assert each == pytest.approx(alone, abs=1e-12)
+
+
+def test_bootstrap_of_people_weighs_them_by_their_images():
+    people = np.repeat([0, 1], [1, 3])
+    x = np.array([0.0, 1, 1, 1])
+    found = metrics.bootstrap(x, lambda m: float(m), clusters=people)
+    assert found == (0.0, 1.0)  # drawn twice, one person is all there is
+    means = []
+    metrics.bootstrap(x, lambda m: means.append(float(m)) or float(m), clusters=people)
+    assert set(means) == {0.0, 0.75, 1.0}
+
+
+def test_what_is_resampled():
+    assert metrics.resampled(None) == "images" and metrics.resampled(["a", "b", "b"]) == "subjects"
+    assert metrics.resampled(["a", "b", "c"], [0, 0, 1]) == metrics.resampled(["a", "a"]) == "images"
+
+
 def test_threshold_is_the_best_of_all_cuts():
     for seed in range(20):
         values, same = R(seed).randint(12, size=40) / 4.0, R(seed + 99).randint(2, size=40)

@@ -70,16 +70,18 @@ def test_the_result_says_everything(probed):
 def test_a_second_call_encodes_nothing_and_repeats_exactly(probed, workdir, faces):
     args = [f"--model={workdir}", f"--task=classification:{faces / 'm.csv'}", "--image_size=32", "--feature=face+pose"]
     call("probe", *args)
-    row = json.loads((workdir / "probe" / "result.json").read_text())["results"][0]
-    before = dict(probed[1][1])
+    rows = json.loads((workdir / "probe" / "result.json").read_text())["results"]
+    assert [(r["model"], r["feature"]) for r in rows] == [(r["model"], r["feature"]) for r in probed[1]]
+    row, before = rows[1], dict(probed[1][1])
     assert row["images_encoded"] == 0 and {k: v for k, v in row.items() if k != "model"} == {
         k: v for k, v in before.items() if k != "model"
     }
 
 
 def test_scalars_are_in_tensorboard(probed, workdir):
-    found = {}
-    for path in (workdir / "probe" / "logs").glob("events*"):
+    found, runs = {}, sorted((workdir / "probe" / "logs").iterdir())
+    assert [r.name for r in runs] == ["hog-1", f"{workdir.name}-{probed[1][0]['model_digest'][:8]}"]
+    for path in runs[1].glob("events*"):
         for event in tf.compat.v1.train.summary_iterator(str(path)):
             for v in event.summary.value:
                 found[v.tag, event.step] = float(tf.make_ndarray(v.tensor))

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from pcl_tf.losses.face_contrast import first_is_right
 from pcl_tf.losses.negatives import mixing_draw
-from pcl_tf.losses.pose_contrast import official_layout, pose_logits
+from pcl_tf.losses.pose_contrast import POSE_DENOMINATORS, official_layout, pose_logits
 
 
 def loss(*args, **kwargs):
@@ -71,3 +71,18 @@ def test_half_precision_extremes_stay_finite(scale):
         value = loss(z, n, mix=mix, permutation=permutation)
     assert np.isfinite(value)
     assert all(np.isfinite(g).all() for g in tape.gradient(value, [z, n]))
+
+
+@pytest.mark.parametrize("denominator", POSE_DENOMINATORS)
+def test_denominators_and_their_gradients_in_closed_form(denominator):
+    logits = tf.constant(np.random.RandomState(0).normal(size=(6, 5)) * 3, tf.float32)
+    with tf.GradientTape() as tape:
+        tape.watch(logits)
+        value = POSE_DENOMINATORS[denominator](logits)
+    counted = np.exp(np.asarray(logits, np.float64))
+    if denominator == "negatives":
+        counted[:, 0] = 0  # Eq. 5 as printed
+    share = counted / counted.sum(1, keepdims=True)
+    np.testing.assert_allclose(value, np.mean(np.log(counted.sum(1)) - logits.numpy()[:, 0]), rtol=1e-5)
+    wanted = share - np.eye(5)[0]  # softmax over what is counted, minus the positive
+    np.testing.assert_allclose(tape.gradient(value, logits), wanted / 6, atol=1e-6)

@@ -6,10 +6,10 @@ import pytest
 import tensorflow as tf
 
 from pcl_tf import recipe as recipes
-from pcl_tf.methods.build import build_method
+from pcl_tf.methods.build import build_method, encoder_passes
 from pcl_tf.methods.moco import queue_loss
 from pcl_tf.training.checkpoints import Checkpoints
-from recipes import vox64
+from recipes import small64, vox64
 
 
 def small(**overrides):
@@ -108,3 +108,25 @@ def test_queue_and_key_are_in_the_checkpoint(tmp_path):
 def test_recipes_that_cannot_be_run(change):
     with pytest.raises(recipes.RecipeError, match="--recipe.method"):
         small(**change)
+
+
+def test_each_view_is_query_and_key():
+    logs, seen = {}, {}
+    for both in (False, True):
+        c = small(**{"method.both_directions": both, "optimizer.learning_rate": 0.0})
+        model, seen[both] = built(c), []
+        key = model._key
+        model._key = lambda view, key=key, rows=seen[both]: rows.append(view.numpy()) or key(view)
+        logs[both] = {k: float(v) for k, v in model.train_step(faces(c)).items()}
+        assert encoder_passes(c) == (4 if both else 2) * c.batch_size
+    # The same draws: the direction that both have in common has the same keys, the other has the other view's.
+    assert (len(seen[False]), len(seen[True])) == (1, 2)
+    np.testing.assert_array_equal(seen[True][0], seen[False][0])
+    assert np.abs(seen[True][1] - seen[True][0]).max() > 0.1
+    assert logs[True]["loss"] != logs[False]["loss"] and 0.2 < logs[True]["loss"] / logs[False]["loss"] < 5
+
+
+def test_small_runs_follow_their_query():
+    for c in (vox64.get_config("moco,smoke"), small64.get_config("moco")):
+        assert c.method.momentum == 0.99 and c.method.both_directions
+    assert vox64.get_config("moco").method.momentum == 0.999

@@ -159,3 +159,24 @@ def test_other_backbones_train(backbone):
     after = model.encoder.get_layer("backbone").trainable_variables
     assert all(np.isfinite(v.numpy()).all() for v in after)
     assert sum(not np.array_equal(a, v.numpy()) for a, v in zip(before, after, strict=True)) > len(before) * 0.9
+
+
+def test_without_a_pose_loss_the_face_loss_keeps_its_weight():
+    c = small("smoke,simclr", **{"method.dynamic_weights": True, "epoch_steps": 1})
+    model = build_method(c)
+    logs = [step(model, faces(c, i)) for i in range(3)]
+    assert [row["alpha_face"] for row in logs] == [1.0, 1.0, 1.0]
+
+
+def test_combinations_decoded_apart_are_normalised_apart():
+    moved = {}
+    for batches in ("together", "apart"):
+        c = small(**{"method.decoder_batches": batches, "optimizer.learning_rate": 0.0})
+        logs, model = stepped(c)
+        norm = next(layer for layer in model.decoder.layers if layer.name == "norm1")
+        moved[batches] = norm.moving_mean.numpy(), logs["loss_dis"]
+    # One call moves the average by a tenth, four by 1 - .9^4 of what they have in common.
+    (once, loss), (four, apart) = moved["together"], moved["apart"]
+    ratio = np.sum(four * once) / np.sum(once * once)
+    assert 2.5 < ratio < 4 and loss != apart
+    assert vox64_official.get_config().method.decoder_batches == "apart"

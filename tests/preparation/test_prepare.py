@@ -1,6 +1,5 @@
 """From trees of real videos and images to the batches of training."""
 
-import io
 import os
 import shutil
 import signal
@@ -12,7 +11,6 @@ import zipfile
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from pcl_tf.data.clips import ClipFaces, find_clips
 from pcl_tf.data.pipeline import batches
@@ -20,7 +18,7 @@ from pcl_tf.data.sources import Broken, DataError
 from pcl_tf.data.videos import video_frames
 from pcl_tf.preparation import crop, units, work
 from pcl_tf.preparation.run import prepare_clips
-from tests.preparation.videos import faces, ramp, write_video
+from tests.preparation.videos import ramp, write_video
 
 SETTINGS = work.Settings(size=32)
 CLIPS = {  # frames at 25 a second; one of six identities has half of the clips
@@ -220,39 +218,13 @@ def test_long_videos_become_several_clips(tmp_path, monkeypatch):
     write_video(tmp_path / "in/talk/long.mp4", ramp(50))
     (unit,) = units.video_units(tmp_path / "in")
     path = work.prepare(unit, SETTINGS, tmp_path / "out")
-    found, broken = work.clips(path), work.broken_files(path)
+    found, broken = work.clips(path), work.notes_of(path).broken
     assert [(name, len(frames)) for name, frames in found] == [
         ("talk/long", 5),
         ("talk/long+1", 5),
         ("talk/long+2", 2),
     ]
     assert unit.identity == "talk" and not broken
-
-
-def test_photographs(tmp_path):
-    """The face is found where it is, upright, and cut out; what shows none is named."""
-    face = faces(1, 96)[0]
-    photo = np.random.RandomState(0).randint(90, 110, (240, 400, 3)).astype(np.uint8)
-    photo[120:216, 260:356] = face
-    for name, turn, exif in (("upright", 0, 1), ("turned", 1, 6)):  # 6: to be shown turned clockwise
-        (tmp_path / "in" / name).mkdir(parents=True)
-        note = Image.Exif()
-        note[0x0112] = exif
-        held = io.BytesIO()
-        Image.fromarray(np.rot90(photo, turn)).save(held, "JPEG", quality=95, exif=note)
-        (tmp_path / "in" / name / "a.jpg").write_bytes(held.getvalue())
-    Image.new("RGB", (200, 200), (90, 90, 90)).save(tmp_path / "in/upright/b.png")
-    settings = work.Settings(size=48, margin=1.5)
-    path, counts = prepare_clips("images", tmp_path / "in", tmp_path / "out", settings, max_broken_share=0.5)
-    assert counts["clips"] == counts["identities"] == 2 and counts["broken"] == 1
-    assert "b.png\tno face found" in open(f"{path}/broken.txt").read()
-    box = crop.detected(photo, margin=1.0)
-    whole = crop.detected(photo, margin=1.5)
-    assert 40 < len(box) < 100 and len(whole) == pytest.approx(1.5 * len(box), abs=1)
-    background = (np.abs(whole.astype(int) - 100).max(axis=2) <= 10).mean()
-    assert background < 0.45  # most of the cut is the face's square
-    first, second = ClipFaces(path, 48).head(2).astype(int)
-    assert np.abs(first - second).mean() < 6  # the same photograph, stored turned
 
 
 def test_the_central_square():

@@ -72,6 +72,29 @@ def test_baselines_are_probed_once_and_features_of_table_7_are_asked_for():
     assert {f for _, _, _, f in fake.asked} == {"face", "pose", "face_aware", "face+pose"}
 
 
+def test_baselines_are_reported_at_both_features_and_the_learnt_layer_beside_the_cosine():
+    class Learnt(Fake):
+        def verdict(self, *args):
+            found = super().verdict(*args)
+            return found | {"learnt": {**found, "value": found["value"] + 0.2}}
+
+    fake = Learnt()
+    rows = {r["label"]: r for r in tables.fill(paper.TABLES[2], TASKS, fake, [0])}
+    assert {f for m, _, _, f in fake.asked if m == "simclr"} == {"face_aware", "face"}
+    assert {f for m, _, _, f in fake.asked if m == "moco"} == {"face_aware", "face"}
+    for row in ("HoG", "SimCLR at F_f", "PCL"):
+        ours = rows[row]["ours"]
+        learnt = ours["verification_task, layer learnt on pairs"]["mean"]
+        assert learnt == pytest.approx(ours["verification_task"]["mean"] + 0.2)
+
+
+def test_what_table_4_prints_as_simclr_is_with_flips_where_table_6_says_so():
+    rows = {r.label: r for r in paper.TABLES[4].rows}
+    assert "BU-3DFE" not in rows["SimCLR"].paper and rows["SimCLR with flips"].model == "simclr_pose"
+    flips = {r.label: r for r in paper.TABLES[6].rows}["SimCLR with pose"]
+    assert rows["SimCLR with flips"].paper["BU-3DFE"] == flips.paper["BU-3DFE"] == 98.85
+
+
 def test_statistics_by_hand():
     verdict = {"metric": "MAE", "interval": [1, 3], "detail": {}}
     found = over_seeds([{**verdict, "value": v} for v in (1.0, 2.0, 6.0)])
@@ -155,7 +178,8 @@ def test_tables_1_to_6_on_generated_faces(folder):
 @pytest.mark.parametrize(
     ("args", "code", "match"),
     [
-        (["--table=8", "--workdir=w"], 2, "--table=8"),
+        (["--table=9", "--workdir=w"], 2, "--table=9: the paper's tables that are filled are 1, 2, 3, 4, 5, 6, 7"),
+        (["--table=1,12", "--workdir=w"], 2, "--table=12"),
         (["--table=1"], 2, "--workdir and --table"),
         (["--table=1", "--workdir={}", "--expression=fer2013", "--data_dir=/nowhere"], 2, "/nowhere is no folder"),
         (["--table=7", "--workdir={}", "--scale=full"], 2, "needs --data_dir"),

@@ -1,13 +1,24 @@
-"""One process at a time trains in a workdir."""
+"""A run's folder: claimed once the run can begin, left as it was found otherwise; what a second command keeps."""
 
+import json
 import os
+import pathlib
 import subprocess
 import sys
+import types
 
 import pytest
+import tensorflow as tf
 
 from pcl_tf import recipe as recipes
+from pcl_tf.processor import precision_warning
+from pcl_tf.train import _what_is_kept
+from pcl_tf.training.callbacks import Scalars
+from pcl_tf.training.loop import _measured, run
+from pcl_tf.training.purge import purge_from
+from pcl_tf.training.watch import embedder
 from pcl_tf.training.workdir import Workdir, WorkdirError
+from recipes import vox64
 
 HOLD = """
 import pathlib, sys, time
@@ -19,8 +30,113 @@ time.sleep(60)
 """
 
 
-def recipe():
-    return recipes.resolve(recipes.named("vox64:smoke"))
+def recipe(**overrides):
+    c = vox64.get_config("smoke")
+    c.update_from_flattened_dict(overrides)
+    return recipes.resolve(c)
+
+
+def test_a_refused_command_leaves_the_folder_to_the_corrected_one(tmp_path):
+    c = recipe(**{"data.source": str(tmp_path / "nothing")})
+    first = Workdir(tmp_path / "w", c)
+    with pytest.raises(ValueError, match="nothing"):
+        run(c, first, tf.distribute.get_strategy(), "float32")
+    assert not (tmp_path / "w" / "recipe.json").exists()
+    first.abandon()
+    assert not (tmp_path / "w").exists()
+    corrected = Workdir(tmp_path / "w", recipe(batch_size=64))
+    corrected.claim()
+    corrected.abandon()  # does nothing to a run
+    assert (tmp_path / "w" / "recipe.json").exists()
+
+
+def test_abandoned_folders_of_others_keep_what_is_in_them(tmp_path):
+    (tmp_path / "mine.txt").write_text("mine")
+    Workdir(tmp_path, recipe()).abandon()
+    assert [p.name for p in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_a_claimed_folder_refuses_another_recipe(tmp_path):
+    one = Workdir(tmp_path, recipe())
+    one.claim()
+    one._lock.release()
+    with pytest.raises(WorkdirError, match="batch_size: 32 -> 64"):
+        Workdir(tmp_path, recipe(batch_size=64))
+
+
+def test_a_command_with_nothing_to_train_repeats_what_was_measured(tmp_path):
+    path = tmp_path / "result.json"
+    assert _measured(0, 3.0, {}, path) == {"seconds_per_step": None, "last": {}}
+    path.write_text(json.dumps({"seconds_per_step": 0.5, "last": {"loss": 2.0}, "step": 9}))
+    assert _measured(0, 3.0, {}, path) == {"seconds_per_step": 0.5, "last": {"loss": 2.0}}
+    assert _measured(6, 3.0, {"loss": 1}, path) == {"seconds_per_step": 0.5, "last": {"loss": 1.0}}
+
+
+def test_last_numbers_are_there_after_fewer_steps_than_are_averaged():
+    scalars = Scalars(None, every=50, batch=4)
+    scalars.set_model(types.SimpleNamespace(step=tf.Variable(1)))
+    scalars.on_train_batch_begin(0)
+    for loss in (1.0, 3.0):
+        scalars.on_train_batch_end(0, {"loss": loss})
+    assert scalars.latest() == {"loss": 2.0}
+
+
+def test_what_is_kept_is_said_only_of_what_is_there():
+    assert "checkpoints" not in _what_is_kept(None, pathlib.Path("w"))
+    assert "step 40" in _what_is_kept(40, pathlib.Path("w"))
+
+
+def test_steps_after_the_last_checkpoint_stand_once(tmp_path):
+    from tensorboard.backend.event_processing.plugin_event_accumulator import EventAccumulator  # TensorBoard's own
+
+    def log(steps, value):
+        writer = tf.summary.create_file_writer(str(tmp_path))
+        for step in steps:
+            with writer.as_default(step):
+                tf.summary.scalar("loss", value)
+        writer.close()
+
+    purge_from(tmp_path, 0)
+    assert not list(tmp_path.iterdir())
+    log(range(1, 9), 1.0)
+    for old in tmp_path.iterdir():  # of a process that began ten seconds before
+        name = old.name.split(".")
+        old.rename(tmp_path / ".".join([*name[:3], str(int(name[3]) - 10), *name[4:]]))
+    purge_from(tmp_path, 4)
+    log(range(5, 7), 2.0)
+    seen = EventAccumulator(str(tmp_path))
+    seen.Reload()
+    points = [(e.step, float(tf.make_ndarray(e.tensor_proto))) for e in seen.Tensors("loss")]
+    assert points == [(s, 1.0) for s in range(1, 5)] + [(5, 2.0), (6, 2.0)]
+
+
+def test_embedding_batches_of_many_sizes_traces_once():
+    traces = []
+
+    def model(x, training):
+        traces.append(x.shape)
+        return {"face": tf.reduce_mean(x, axis=[1, 2])}
+
+    embed = embedder(model, batch=8)
+    for count in (3, 8, 20, 5, 1):
+        assert embed(tf.zeros([count, 4, 4, 3], tf.uint8))["face"].shape == (count, 3)
+    assert len(traces) == 1
+
+
+@pytest.mark.parametrize(
+    "precision, gpus, flags, warned",
+    [
+        ("mixed_bfloat16", 0, "fpu avx2 avx512f", True),
+        ("mixed_bfloat16", 0, "fpu avx512_bf16", False),
+        ("mixed_bfloat16", 0, "fpu amx_bf16", False),
+        ("mixed_bfloat16", 1, "fpu avx2", False),
+        ("float32", 0, "fpu avx2", False),
+    ],
+)
+def test_emulated_bfloat16_is_said_in_a_line(precision, gpus, flags, warned):
+    text = precision_warning(precision, gpus, f"processor : 0\nflags\t\t: {flags}\n")
+    assert bool(text) == warned and "\n" not in text
+    assert not precision_warning(precision, gpus, "")  # nothing known, nothing said
 
 
 def test_a_killed_process_leaves_its_workdir_free(tmp_path):

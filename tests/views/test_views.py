@@ -165,6 +165,54 @@ def test_quadrants_of_the_two_views_differ_and_lie_inside():
     assert (quadrant(one) != quadrant(two)).all()
 
 
+@pytest.mark.parametrize("share", [0.4, 0.25, 0.5])
+def test_no_quadrant_crop_crosses_a_midline(share):
+    boxes = geometry.QuadrantCrop(8, share).parameters(4096, draws()).numpy()
+    for low, high in ((0, 2), (1, 3)):
+        before, after = boxes[:, high] <= 0.5 + 1e-6, boxes[:, low] >= 0.5 - 1e-6
+        assert (before | after).all() and 0.4 < after.mean() < 0.6
+        centre = (boxes[:, low] + boxes[:, high]) / 2 % 0.5
+        assert abs(centre.min() - share / 2) < 1e-3 and abs(centre.max() - (0.5 - share / 2)) < 1e-3 or share == 0.5
+
+
+def test_a_quadrant_crop_larger_than_a_quadrant_is_refused():
+    with pytest.raises(ValueError, match="share"):
+        geometry.QuadrantCrop(8, 0.6)
+
+
+def torchvision_sides(rng, low, high, ratio):
+    """RandomResizedCrop.get_params of torchvision for one image of 64 pixels, in shares of them."""
+    for _ in range(10):
+        area = rng.uniform(low, high)
+        shape = np.exp(rng.uniform(*np.log(ratio)))
+        width, height = round(64 * np.sqrt(area * shape)) / 64, round(64 * np.sqrt(area / shape)) / 64
+        if width <= 1 and height <= 1:
+            return height, width
+    return 1.0, 1.0
+
+
+def test_random_resized_crop_draws_again_what_does_not_fit():
+    boxes = geometry.RandomResizedCrop(64).parameters(20000, draws()).numpy()
+    assert boxes.min() == 0 and boxes.max() == 1 and (boxes * 64 == np.round(boxes * 64)).all()
+    height, width = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
+    rng = np.random.RandomState(0)
+    slow = np.array([torchvision_sides(rng, 0.3, 1.0, (3 / 4, 4 / 3)) for _ in range(20000)])
+    assert abs((height * width).mean() - 0.596) < 0.005  # sides cut to the image: .642
+    for ours, theirs in ((height, slow[:, 0]), (width, slow[:, 1])):
+        for share in (10, 50, 90):
+            assert abs(np.percentile(ours, share) - np.percentile(theirs, share)) < 1.5 / 64
+
+
+def test_random_resized_crop_falls_back_to_the_centre():
+    for ratio, box in {
+        (0.75, 0.9): (0, 0.05, 1, 0.95),
+        (2.0, 4.0): (0.25, 0, 0.75, 1),
+        (0.9, 1.1): (0, 0, 1, 1),
+    }.items():
+        boxes = geometry.RandomResizedCrop(20, (1.5, 1.6), ratio).parameters(16, draws()).numpy()
+        np.testing.assert_allclose(boxes, np.tile(box, (16, 1)), atol=1e-6)
+
+
 def test_no_rotation_and_no_shift_is_the_image():
     images = faces()
     np.testing.assert_allclose(geometry.RotateTranslate(0.0, 0.0)(images), images, atol=1e-4)

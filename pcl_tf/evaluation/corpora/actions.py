@@ -6,10 +6,17 @@ import numpy as np
 
 from pcl_tf.data.images import centre
 from pcl_tf.data.listed import Files
-from pcl_tf.data.sources import SUFFIXES, Broken, DataError, Source, fingerprint
-from pcl_tf.evaluation.corpora.layout import need
-from pcl_tf.evaluation.task import Task, exclusive_folds
+from pcl_tf.data.sources import Broken, DataError, Source, fingerprint
+from pcl_tf.evaluation.corpora.layout import is_image, need
+from pcl_tf.evaluation.lists import read_lines
+from pcl_tf.evaluation.task import Task, folds_from
 
+# The people of the three folds on which the literature judges.
+FOLDS = (
+    (2, 10, 1, 26, 27, 32, 30, 9, 16),
+    (13, 18, 11, 28, 12, 6, 31, 21, 24),
+    (3, 29, 23, 25, 8, 5, 7, 17, 4),
+)
 AUS = (1, 2, 4, 6, 9, 12, 25, 26)
 _ALL = 1000  # frames a second: more than any video has
 POSITIVE = 2  # intensities of 0 to 5 from which an AU counts as shown
@@ -17,17 +24,35 @@ POSITIVE = 2  # intensities of 0 to 5 from which an AU counts as shown
 
 def _intensities(path):
     """{frame number: intensity} of ``SN001_au1.txt``, lines 'frame,intensity'."""
-    try:
-        return {int(a): int(b) for a, b in (line.split(",") for line in path.read_text().split())}
-    except ValueError as error:
-        raise DataError(f"{path}: lines are 'frame,intensity' ({error}).") from error
+    found = {}
+    for number, line in read_lines(path):
+        try:
+            frame, intensity = map(int, line.split(","))
+        except ValueError as error:
+            raise DataError(f"{path}, line {number}: '{line}' is not 'frame,intensity'.") from error
+        if not 0 <= intensity <= 5:
+            raise DataError(f"{path}, line {number}: intensity {intensity} is not of 0 to 5.")
+        if frame in found:
+            raise DataError(f"{path}, line {number}: frame {frame} stands there twice.")
+        found[frame] = intensity
+    return found
 
 
-def disfa(root, image_size):
+def _fold(person):
+    """Number of the literature's fold in which a person is judged."""
+    number = re.search(r"(\d+)$", person)
+    for fold, people in enumerate(FOLDS):
+        if number and int(number.group(1)) in people:
+            return fold
+    raise DataError(f"disfa: {person} is none of its 27 people, SN001 to SN032, and in no fold.")
+
+
+def disfa(root, image_size, whole=False):
     """``ActionUnit_Labels/SN001/SN001_au1.txt`` and the videos as handed out, ``LeftVideoSN001_comp.avi`` in any folder.
 
     Instead of the videos, frames cut from them may lie in ``Frames/SN001/*00001.jpg``. Frames are numbered from 1, as
-    ffmpeg does; frames without a label, and labels without a frame, are left out.
+    ffmpeg does; frames without a label, and labels without a frame, are left out. Of the videos' frames the central
+    square is taken, unless they are to be ``whole``.
     """
     labelled = need(root, "ActionUnit_Labels")
     people = sorted(p.name for p in labelled.iterdir() if p.is_dir())
@@ -38,7 +63,7 @@ def disfa(root, image_size):
         of_aus = [_intensities(need(labelled, f"{person}/{person}_au{au}.txt")) for au in AUS]
         numbers = sorted(set.intersection(*map(set, of_aus)))
         known[person] = {n: [k[n] >= POSITIVE for k in of_aus] for n in numbers}
-    source, rows = (_frames if (root / "Frames").is_dir() else _videos)(root, known)
+    source, rows = _frames(root, known) if (root / "Frames").is_dir() else _videos(root, known, whole)
     subjects = [person for person, _ in rows]
     return Task(
         name="disfa",
@@ -48,7 +73,7 @@ def disfa(root, image_size):
         names=tuple(f"AU{au}" for au in AUS),
         labels=np.array([known[person][number] for person, number in rows], np.float32),
         subjects=np.array(subjects),
-        splits=exclusive_folds(subjects, 3),
+        splits=folds_from([_fold(person) for person in subjects]),
     )
 
 
@@ -57,7 +82,7 @@ def _frames(root, known):
     paths, rows = [], []
     for person, labels in known.items():
         folder, before = need(root, f"Frames/{person}"), len(rows)
-        for frame in sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES):
+        for frame in sorted(p for p in folder.iterdir() if is_image(p)):
             number = re.search(r"(\d+)$", frame.stem)
             if number and int(number.group(1)) in labels:
                 paths.append(f"Frames/{person}/{frame.name}")
@@ -67,7 +92,7 @@ def _frames(root, known):
     return Files(root).source(paths), rows
 
 
-def _videos(root, known):
+def _videos(root, known, whole):
     """The same of videos; a frame that a video lacks is an unreadable image."""
     found = {p.stem.lower(): p for p in sorted(root.rglob("LeftVideo*")) if p.is_file()}
     videos = {}
@@ -88,7 +113,7 @@ def _videos(root, known):
             try:
                 for number, frame in enumerate(video_frames(str(videos[person]), _ALL), 1):
                     if left and number == left[0]:
-                        yield f"{videos[person]}#{left.pop(0)}", centre(frame)
+                        yield f"{videos[person]}#{left.pop(0)}", frame if whole else centre(frame)
             except Broken as error:
                 why = error
             for number in left:

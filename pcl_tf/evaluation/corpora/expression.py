@@ -1,19 +1,19 @@
 """FER-2013 and RAF-DB (Table 1)."""
 
-import csv
-
 import numpy as np
 
 from pcl_tf.data.listed import Files, arrays
 from pcl_tf.data.sources import DataError
-from pcl_tf.evaluation.corpora.layout import class_tree, need, need_image
+from pcl_tf.evaluation.corpora.layout import class_tree, need, need_image, some
+from pcl_tf.evaluation.lists import read_lines, read_table
 from pcl_tf.evaluation.task import Task
 
 FER = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")  # 0..6 in fer2013.csv
 RAF = ("surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral")  # 1..7 in its list
+FER_COUNTS = {"train": 28_709, "test": 3_589}
 
 
-def split_task(name, rows, image_size, source):
+def split_task(name, rows, image_size, source, notes=()):
     """Task of (class, 'train' | 'test') rows in the order of the source."""
     labels, split = zip(*rows, strict=True)
     names = tuple(sorted(set(labels)))
@@ -26,6 +26,7 @@ def split_task(name, rows, image_size, source):
         names=names,
         labels=np.array([names.index(x) for x in labels]),
         splits=((np.flatnonzero(split == "train"), np.flatnonzero(split == "test")),),
+        notes=notes,
     )
 
 
@@ -41,37 +42,62 @@ def fer2013(root, image_size):
     path = need(root, "fer2013.csv", "train")
     if path.is_dir():
         return tree_task("fer2013", root, image_size)
+    table = read_table(path, ("emotion", "pixels", "usage"))
+    if missing := [c for c in ("emotion", "pixels", "usage") if c not in table.header]:
+        raise DataError(f"{path}: no column '{missing[0]}'; is it the original file, emotion,pixels,Usage?")
+    if table.ragged:
+        raise DataError(f"{path}, line {min(table.ragged)}: not as many fields as the header; is it the original file?")
     images, rows = [], []
-    with open(path, newline="") as f:
-        for i, row in enumerate(csv.DictReader(f)):
-            try:
-                split = {"Training": "train", "PrivateTest": "test", "PublicTest": None}[row["Usage"].strip()]
-                pixels = np.array(row["pixels"].split(), np.uint8).reshape(48, 48, 1)
-                label = FER[int(row["emotion"])]
-            except (KeyError, ValueError, IndexError, OverflowError, AttributeError) as error:
-                raise DataError(
-                    f"{path}, line {i + 2}: {type(error).__name__} {error}; is it the original file?"
-                ) from error
-            if split:
-                images.append(np.repeat(pixels, 3, axis=2))
-                rows.append((label, split))
+    for line, row in table.rows:
+        try:
+            split = {"Training": "train", "PrivateTest": "test", "PublicTest": None}[row["usage"]]
+            pixels = np.array(row["pixels"].split(), np.uint8).reshape(48, 48, 1)
+            label = _class(FER, int(row["emotion"]), 0)
+        except (KeyError, ValueError, OverflowError) as error:
+            raise DataError(f"{path}, line {line}: {type(error).__name__} {error}; is it the original file?") from error
+        if split:
+            images.append(np.repeat(pixels, 3, axis=2))
+            rows.append((label, split))
     if not rows:
         raise DataError(f"{path} holds no Training or PrivateTest rows.")
     return split_task("fer2013", rows, image_size, arrays("fer2013", np.stack(images)))
+
+
+def check_counts(task):
+    """Raises DataError where FER-2013 has not its published images: folders do not tell PublicTest from PrivateTest."""
+    for split, rows in zip(("train", "test"), task.splits[0], strict=True):
+        if len(rows) != FER_COUNTS[split]:
+            raise DataError(
+                f"--task=fer2013: '{split}' has {len(rows):,} images, the published split {FER_COUNTS[split]:,} (folders"
+                " often hold PublicTest too); --any_count takes what is there."
+            )
+
+
+def _class(names, number, first):
+    """The name of a class counted from first."""
+    if not first <= number < first + len(names):
+        raise ValueError(f"label {number} is not of {first} to {first + len(names) - 1}")
+    return names[number - first]
 
 
 def rafdb(root, image_size):
     """``basic/EmoLabel/list_patition_label.txt`` and ``basic/Image/aligned``, seven basic emotions."""
     root = root / "basic" if (root / "basic").is_dir() else root
     listed = need(root, "EmoLabel/list_patition_label.txt")
-    files, paths, rows = Files(root), [], []
-    for number, line in enumerate(listed.read_text().splitlines(), 1):
-        if not line.strip():
-            continue
+    files, paths, rows, neither = Files(root), [], [], []
+    for number, line in read_lines(listed):
         try:
             image, label = line.split()
-            rows.append((RAF[int(label) - 1], image.split("_")[0]))
-        except (ValueError, IndexError) as error:
-            raise DataError(f"{listed}, line {number}: '{line}' is not 'train_00001.jpg 5'.") from error
+            label = _class(RAF, int(label), 1)
+        except ValueError as error:
+            raise DataError(f"{listed}, line {number}: '{line}' is not 'train_00001.jpg 5' ({error}).") from error
+        split = image.split("_")[0]
+        if split not in ("train", "test"):
+            neither.append(f"{image} (line {number})")
+            continue
+        rows.append((label, split))
         paths.append(need_image(files, f"Image/aligned/{image.rsplit('.', 1)[0]}_aligned.jpg", listed))
-    return split_task("rafdb", rows, image_size, files.source(paths))
+    if not rows:
+        raise DataError(f"{listed}: no line names a train_ or test_ image, such as 'train_00001.jpg 5'.")
+    left_out = f"{listed}: {len(neither)} entries are neither train_ nor test_ and are left out: {some(neither)}."
+    return split_task("rafdb", rows, image_size, files.source(paths), (left_out,) if neither else ())

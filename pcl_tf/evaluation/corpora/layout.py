@@ -1,8 +1,13 @@
 """What readers of corpora share: files that must be there, errors that name the first that is not."""
 
+import dataclasses
 import pathlib
 
-from pcl_tf.data.sources import SUFFIXES, DataError
+import numpy as np
+import tensorflow as tf
+
+from pcl_tf.data.images import centre, decode_upright
+from pcl_tf.data.sources import SUFFIXES, DataError, fingerprint
 
 
 def need(root, *paths):
@@ -30,6 +35,11 @@ def need_image(files, path, listed_in):
     return path
 
 
+def is_image(path):
+    """Whether a path is a picture by its name; '._face.jpg' is what macOS leaves beside face.jpg."""
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith("._")
+
+
 def class_tree(root, split):
     """Images of ``root/split/CLASS/*``: list of (path relative to root, class).
 
@@ -37,7 +47,28 @@ def class_tree(root, split):
       DataError: no such folder, or no image in it.
     """
     folder = need(root, split)
-    found = sorted(p for p in folder.glob("*/*") if p.suffix.lower() in SUFFIXES)
+    found = sorted(p for p in folder.glob("*/*") if is_image(p))
     if not found:
         raise DataError(f"{folder} holds no CLASS/image ({', '.join(SUFFIXES)}).")
     return [(str(p.relative_to(root)), p.parent.name) for p in found]
+
+
+def some(entries, most=5):
+    """The first of what was left out, for a sentence: 'a, b and 7 more'."""
+    more = len(entries) - most
+    return ", ".join(map(str, entries[:most])) + (f" and {more} more" if more > 0 else "")
+
+
+def centred(source, share):
+    """``Source`` of the central squares of its pictures; share of the shorter side, in (0, 1]."""
+
+    def items():
+        for name, data in source.items():
+            try:
+                if isinstance(data, bytes):
+                    data = decode_upright(data).numpy()
+                yield name, centre(data, share) if isinstance(data, np.ndarray) else data
+            except tf.errors.OpError as error:
+                yield name, error
+
+    return dataclasses.replace(source, fingerprint=fingerprint([(source.fingerprint, "centre", share)]), items=items)

@@ -5,6 +5,7 @@ import numpy as np
 from pcl_tf.data.listed import Files
 from pcl_tf.data.sources import DataError
 from pcl_tf.evaluation.corpora.layout import need, need_image
+from pcl_tf.evaluation.lists import read_lines
 from pcl_tf.evaluation.task import Task
 
 
@@ -27,24 +28,31 @@ def lfw(root, image_size):
     """``pairs.txt`` and the photos as ``lfw-deepfunneled/NAME/NAME_0001.jpg`` (or lfw_funneled, lfw)."""
     listed = need(root, "pairs.txt")
     photos = need(root, "lfw-deepfunneled", "lfw_funneled", "lfw").name
-    head, *lines = [line.split() for line in listed.read_text().splitlines() if line.strip()]
-    try:
-        folds, each = (int(x) for x in head)
-        if len(lines) != folds * each * 2:
-            raise DataError(f"{listed}: {len(lines)} pairs, but its first line promises {folds * each * 2}.")
+    (line, head), *lines = [(number, text.split()) for number, text in read_lines(listed)]
+    if len(head) != 2 or not all(x.isascii() and x.isdecimal() and int(x) for x in head):
+        raise DataError(
+            f"{listed}, line {line}: '{' '.join(head)}' is not the number of folds and of pairs, such as 10 300."
+        )
+    folds, each = map(int, head)
+    if len(lines) != folds * each * 2:
+        raise DataError(f"{listed}: {len(lines)} pairs, but its first line promises {folds * each * 2}.")
 
-        def photo(person, number):
-            return f"{photos}/{person}/{person}_{int(number):04d}.jpg"
+    def photo(person, number):
+        return f"{photos}/{person}/{person}_{int(number):04d}.jpg"
 
-        rows = []
-        for i, line in enumerate(lines):
-            fold, same = i // (2 * each), int(len(line) == 3)
-            a, b = ((line[0], line[1]), (line[0], line[2])) if same else ((line[0], line[1]), (line[2], line[3]))
-            rows.append((fold, photo(*a), photo(*b), same))
-    except (ValueError, IndexError) as error:
-        if isinstance(error, DataError):
-            raise
-        raise DataError(f"{listed}: not in the layout of LFW's pairs.txt ({error}).") from error
+    rows = []
+    for i, (line, parts) in enumerate(lines):
+        try:
+            if len(parts) == 3:
+                a, b = photo(parts[0], parts[1]), photo(parts[0], parts[2])
+            else:
+                (*a, c, d) = parts
+                a, b = photo(*a), photo(c, d)
+        except (ValueError, TypeError) as error:
+            raise DataError(
+                f"{listed}, line {line}: '{' '.join(parts)}' is neither 'NAME 1 2' nor 'NAME 1 OTHER 2'."
+            ) from error
+        rows.append((i // (2 * each), a, b, int(len(parts) == 3)))
     return _task("lfw", root, rows, listed, image_size)
 
 
@@ -52,13 +60,16 @@ def cplfw(root, image_size):
     """``pairs_CPLFW.txt``, two lines ``photo.jpg 1|0`` for a pair, and ``aligned images`` (or images)."""
     listed = need(root, "pairs_CPLFW.txt")
     photos = need(root, "aligned images", "images").name
-    lines = [line.split() for line in listed.read_text().splitlines() if line.strip()]
+    lines = [(number, text.split()) for number, text in read_lines(listed)]
+    for number, parts in lines:
+        if len(parts) < 2 or parts[1] not in ("0", "1"):
+            raise DataError(f"{listed}, line {number}: '{' '.join(parts)}' is not 'photo.jpg 1' or 'photo.jpg 0'.")
+    if len(lines) % 2 or len(lines) < 20:
+        raise DataError(f"{listed}: {len(lines)} lines; two for each of at least ten pairs are needed.")
     rows, count = [], len(lines) // 2
     for i in range(count):
-        (a, same), (b, again) = lines[2 * i][:2], lines[2 * i + 1][:2]
-        if same != again or same not in ("0", "1"):
-            raise DataError(f"{listed}, line {2 * i + 1}: the two lines of a pair say '{same}' and '{again}'.")
+        (number, (a, same, *_)), (_, (b, again, *_)) = lines[2 * i : 2 * i + 2]
+        if same != again:
+            raise DataError(f"{listed}, line {number}: the two lines of a pair say '{same}' and '{again}'.")
         rows.append((i * 10 // count, f"{photos}/{a}", f"{photos}/{b}", int(same)))
-    if len(lines) % 2 or count < 10:
-        raise DataError(f"{listed}: {len(lines)} lines; two for each of at least ten pairs are needed.")
     return _task("cplfw", root, rows, listed, image_size)

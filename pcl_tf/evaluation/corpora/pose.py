@@ -10,10 +10,12 @@ import tensorflow as tf
 
 from pcl_tf.data.sources import DataError, Source, fingerprint
 from pcl_tf.evaluation.corpora.expression import tree_task
-from pcl_tf.evaluation.corpora.layout import need
+from pcl_tf.evaluation.corpora.layout import is_image, need
+from pcl_tf.evaluation.corpora.matlab import read_mat
 from pcl_tf.evaluation.task import Task
 
 ANGLES = ("yaw", "pitch", "roll")
+_FARTHEST = 1e5  # pixels
 LARGEST = 99.0  # degrees; faces turned further are left out, as customary for these two
 
 
@@ -24,14 +26,24 @@ def bu3dfe(root, image_size):
 
 def _mat(path, points):
     """(yaw, pitch, roll in degrees, landmarks [68, 2]) of a .mat file beside an image."""
-    from scipy.io import loadmat
-
+    mat = read_mat(path)
     try:
-        mat = loadmat(path)
-        pitch, yaw, roll = np.rad2deg(mat["Pose_Para"][0, :3])
-        return (yaw, pitch, roll), np.asarray(mat[points][:2], np.float32).T
-    except (OSError, KeyError, ValueError, TypeError, IndexError) as error:
+        pitch, yaw, roll = np.rad2deg(np.asarray(mat["Pose_Para"], np.float64)[0, :3])
+        landmarks = np.asarray(mat[points], np.float32)
+    except (KeyError, ValueError, TypeError, IndexError) as error:
         raise DataError(f"{path}: no Pose_Para and {points} in it ({error}).") from error
+    if landmarks.ndim != 2 or len(landmarks) not in (2, 3) or landmarks.shape[1] < 3:
+        raise DataError(f"{path}: {points} is {list(landmarks.shape)}, not [2, 68] or [3, 68].")
+    _check(path, (yaw, pitch, roll), landmarks[:2])
+    return (yaw, pitch, roll), landmarks[:2].T
+
+
+def _check(name, angles, landmarks):
+    """Raises DataError: angles or landmarks are no numbers, or lie where no picture is."""
+    if not np.isfinite(angles).all() or not (np.abs(landmarks) < _FARTHEST).all():
+        raise DataError(
+            f"{name}: its angles or landmarks are not numbers of a face in a picture (NaN?); mend or remove it."
+        )
 
 
 def face_box(landmarks):
@@ -61,15 +73,19 @@ def crop(image, box):
 
 @dataclasses.dataclass(frozen=True)
 class _Half:
-    """Training or test part: rows (stamp, angles, box), and a generator of (name, image bytes) in their order."""
+    """Training or test part: rows (stamp, angles, box), a generator of (name, image bytes) in their order, faces left out."""
 
     rows: list
     encoded: Callable
+    turned_away: int
 
 
 def _folder(folder, points):
     """Images in folders, with .mat files beside them."""
-    images = [p for p in sorted(folder.rglob("*.jpg")) if "Code" not in p.parts]  # 300W-LP brings its MATLAB code
+    # 300W-LP brings its MATLAB code
+    images = [
+        p for p in sorted(folder.rglob("*")) if p.suffix.lower() == ".jpg" and is_image(p) and "Code" not in p.parts
+    ]
     if not images:
         raise DataError(f"{folder} holds no .jpg.")
     rows, kept = [], []
@@ -83,7 +99,7 @@ def _folder(folder, points):
         for image in kept:
             yield str(image), image.read_bytes()
 
-    return _Half(rows, encoded)
+    return _Half(rows, encoded, len(images) - len(kept))
 
 
 def _tfds(folder):
@@ -95,9 +111,10 @@ def _tfds(folder):
         raise DataError(f"{folder} holds no prepared version.")
     builder = tfds.builder_from_directory(versions[-1])
     dataset = builder.as_dataset("train", decoders={"image": tfds.decode.SkipDecoding()}, shuffle_files=False)
-    rows, kept = [], set()
+    rows, kept, i = [], set(), -1
     for i, example in enumerate(dataset.as_numpy_iterator()):
         pitch, yaw, roll = np.rad2deg(example["pose_params"][:3])
+        _check(f"{folder}#{i}", (yaw, pitch, roll), example["landmarks_origin"])
         if max(abs(pitch), abs(yaw), abs(roll)) <= LARGEST:
             rows.append(
                 ((i, zlib.crc32(example["image"])), (yaw, pitch, roll), face_box(example["landmarks_origin"] * 450))
@@ -109,7 +126,7 @@ def _tfds(folder):
             if i in kept:
                 yield f"the300w_lp#{i}", example["image"]
 
-    return _Half(rows, encoded)
+    return _Half(rows, encoded, i + 1 - len(kept))
 
 
 def aflw2000(root, image_size):
@@ -129,6 +146,7 @@ def aflw2000(root, image_size):
             except tf.errors.OpError as error:
                 yield name, error
 
+    away = train.turned_away + test.turned_away
     return Task(
         name="aflw2000",
         kind="regression",
@@ -137,4 +155,5 @@ def aflw2000(root, image_size):
         names=ANGLES,
         labels=np.array([angles for _, angles, _ in rows], np.float32),
         splits=((np.arange(len(train.rows)), np.arange(len(train.rows), len(rows))),),
+        notes=(f"aflw2000: {away} faces turned beyond {LARGEST:g} degrees are left out.",) if away else (),
     )

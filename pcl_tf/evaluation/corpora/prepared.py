@@ -51,6 +51,11 @@ def write(folder, task, fingerprint):
     write_atomically(pathlib.Path(folder) / INDEX, held.getvalue())
 
 
+def inside(root):
+    """The folders at or below root that hold a prepared corpus: list of pathlib.Path."""
+    return [p.parent for pattern in ("", "*/", "*/*/") for p in sorted(pathlib.Path(root).glob(pattern + INDEX))]
+
+
 def find(root, image_size=0):
     """The folder at or below root that holds a prepared corpus, or None.
 
@@ -61,7 +66,7 @@ def find(root, image_size=0):
     Raises:
       DataError: several are there.
     """
-    found = [p.parent for pattern in ("", "*/", "*/*/") for p in sorted(pathlib.Path(root).glob(pattern + INDEX))]
+    found = inside(root)
     if len(found) > 1 and image_size:
         found = [f for f in found if _facts(f)["image_size"] == image_size] or found
     if len(found) > 1:

@@ -1,0 +1,69 @@
+"""Embeds images with a trained encoder, without a server.
+
+  python -m pcl_tf.embed --model=runs/vox64 --data=FOLDER_OR_ZIP --out=faces.npz
+  python -m pcl_tf.embed --model=runs/vox64/export/1000 --data=faces.zip --out=faces.csv --feature=face_aware
+  python -m pcl_tf.embed --model=runs/vox64 --data=FOLDER --out=faces.npz --projector=logs/faces
+
+--model is a workdir of pcl_tf.train, an export, a .keras or .onnx file, or pixels, lbp, hog. Images that cannot be read
+are left out, counted, and named in OUT with ".bad.txt" behind it. Features stay in --cache, which the probe shares: an
+extraction that stops goes on where it was.
+Exit codes: 0 done; 2 a flag, the model or the data is wrong; 4 the disk is full; 130 and 143 stopped by Ctrl-C and
+SIGTERM.
+"""
+
+import pathlib
+
+from absl import flags
+
+from pcl_tf.console import explained, quiet, refuse, start
+
+_MODEL = flags.DEFINE_string("model", None, "SavedModel, workdir of pcl_tf.train, .keras or .onnx file, or a baseline.")
+_DATA = flags.DEFINE_string("data", None, "Folder, tree of folders, zip, tfds:NAME or synthetic; commas join several.")
+_OUT = flags.DEFINE_string("out", None, "File to write: .npz, .csv or .parquet.")
+_FEATURE = flags.DEFINE_list("feature", [], "face_aware, face, pose, face+pose; by default all that the model has.")
+_SIZE = flags.DEFINE_integer(
+    "image_size", 0, "Side in pixels; 0 is the side the encoder was trained at, 64 if it does not say.", 0, 4096
+)
+_IMAGES = flags.DEFINE_integer("synthetic_images", 256, "How many faces --data=synthetic draws.", lower_bound=1)
+_PROJECTOR = flags.DEFINE_string("projector", "", "Folder for TensorBoard's Projector, with a sprite of the faces.")
+_CACHE = flags.DEFINE_string("cache", "", "Folder of features; by default features/ in probe/ of the model's workdir.")
+
+
+def main(argv):
+    quiet()
+    missing = [name for name in ("model", "data", "out") if not flags.FLAGS[name].value]
+    if len(argv) > 1 or missing:
+        refuse(f"{f'unexpected argument {argv[1]}' if len(argv) > 1 else f'--{missing[0]} is needed'}; see --help.")
+    from pcl_tf.data.sources import DataError, open_source
+    from pcl_tf.embed import table
+    from pcl_tf.embed.images import embed
+    from pcl_tf.embed.projector import write_projector
+    from pcl_tf.evaluation.models import FEATURES, open_encoder, probe_folder
+    from pcl_tf.files import check_output, write_atomically
+
+    unknown = [f for f in _FEATURE.value if f not in FEATURES]
+    if unknown:
+        refuse(f"--feature={unknown[0]}: not one of {', '.join(FEATURES)}.")
+    out = pathlib.Path(_OUT.value)
+    with explained(out, (DataError, PermissionError)):
+        check_output(_OUT.value)
+        table.check_suffix(out)
+        encoder = open_encoder(_MODEL.value)
+        size = _SIZE.value or (encoder.recipe or {}).get("image_size", 64)
+        source = open_source(_DATA.value, _IMAGES.value, size)
+        cache = pathlib.Path(_CACHE.value or probe_folder(_MODEL.value) / "features")
+        found, bad = embed(encoder, source, size, cache, _FEATURE.value)
+        table.write(found, out)
+        widths = ", ".join(f"{k} {x.shape[1]}" for k, x in found.features.items())
+        print(f"{out}: {len(found.names)} images ({widths})")
+        if bad:
+            listed = out.with_name(out.name + ".bad.txt")
+            write_atomically(listed, "".join(f"{name}\t{why}\n" for name, why in bad.items()))
+            print(f"{len(bad)} of {source.count} images cannot be read and are left out; {listed} names them.")
+        if _PROJECTOR.value:
+            shown = write_projector(found, source, _PROJECTOR.value)
+            print(f"tensorboard --logdir={_PROJECTOR.value} shows {shown} of them under Projector.")
+
+
+if __name__ == "__main__":
+    start(main)

@@ -1,0 +1,53 @@
+"""Embeds every image of a source and keeps their names."""
+
+import dataclasses
+
+import numpy as np
+
+from pcl_tf.data.sources import DataError
+from pcl_tf.embed.table import Embeddings
+from pcl_tf.evaluation.features import extract
+
+
+def _naming(source):
+    """The source, and a list that fills with its names while it is read."""
+    names = []
+
+    def items():
+        for row, (name, data) in enumerate(source.items()):
+            if row == len(names):
+                names.append(str(name))
+            yield name, data
+
+    return dataclasses.replace(source, items=items), names
+
+
+def embed(encoder, source, size, cache, features=None, batch=64):
+    """Features of the images of a source; those that cannot be read are left out.
+
+    Args:
+      encoder: ``pcl_tf.evaluation.models.Encoder``.
+      source: ``pcl_tf.data.sources.Source``.
+      size: side in pixels at which images are embedded.
+      cache: folder of cached features, the probe's: what it holds is not computed again.
+      features: names of features; None is all that the model has.
+      batch: images encoded at once.
+
+    Returns:
+      (``Embeddings``, {name: why it could not be read}).
+
+    Raises:
+      DataError: no image that can be read, or a feature that the model does not have.
+    """
+    source, names = _naming(source)
+    found = extract(encoder, source, size, cache, batch, max_bad_share=1.0)
+    if len(names) < source.count:  # all was in the cache, which knows no names
+        for _ in source.items():
+            pass
+    good = np.array([row for row in range(source.count) if row not in found.bad], np.int64)
+    bad = {names[row]: why for row, (_, why) in sorted(found.bad.items())}
+    if not len(good):
+        name, why = next(iter(bad.items()))
+        raise DataError(f"--data={source.name}: none of {source.count} images can be read. The first: {name}: {why}")
+    values = {key: np.asarray(found[key])[good] for key in features or found.keys}
+    return Embeddings(np.array(names)[good], good, values, source.name, encoder.name), bad

@@ -1,0 +1,71 @@
+"""Files of TensorBoard's Projector: vectors, names, and a sprite of the faces."""
+
+import pathlib
+
+import numpy as np
+from PIL import Image
+
+from pcl_tf.data.decoding import decoder
+from pcl_tf.files import write_atomically
+
+LIMIT = 5000  # images that the Projector shows at once without becoming slow
+_SPRITE = 8192  # side in pixels that browsers draw at most
+
+
+def thumbnails(source, rows, size):
+    """Images of some places of a source: Source, ascending int [n], side in pixels -> uint8 [n, size, size, 3]."""
+    decode, wanted = decoder(size), set(map(int, rows))
+    found = {}
+    for row, item in enumerate(source.items()):
+        if row in wanted:
+            found[row] = decode(item)[1]
+        if len(found) == len(wanted):
+            break
+    blank = np.full((size, size, 3), 127, np.uint8)  # it changed or went since it was embedded
+    return np.stack([blank if found.get(int(row)) is None else found[int(row)] for row in rows])
+
+
+def sprite(faces):
+    """One square picture of all faces, row by row: uint8 [N, s, s, 3] -> PIL image of ceil(sqrt(N)) * s pixels a side."""
+    count, side = len(faces), faces.shape[1]
+    across = int(np.ceil(np.sqrt(count)))
+    cells = np.zeros((across * across, side, side, 3), np.uint8)
+    cells[:count] = faces
+    grid = cells.reshape(across, across, side, side, 3).transpose(0, 2, 1, 3, 4)
+    return Image.fromarray(grid.reshape(across * side, across * side, 3))
+
+
+def write_projector(embeddings, source, folder, limit=LIMIT):
+    """Writes the files; ``tensorboard --logdir=FOLDER`` shows them under Projector.
+
+    Args:
+      embeddings: ``Embeddings`` of the source.
+      source: ``Source`` the thumbnails are read from.
+      folder: made where it does not exist; files of an earlier call are replaced.
+      limit: images shown at most, spread evenly over the source.
+
+    Returns:
+      number of images shown.
+    """
+    from tensorboard.plugins import projector
+
+    folder = pathlib.Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    count = min(limit, len(embeddings.names))
+    shown = np.linspace(0, len(embeddings.names) - 1, count).astype(int)
+    across = int(np.ceil(np.sqrt(count)))
+    side = max(8, min(64, _SPRITE // across))
+    with_sprite = sprite(thumbnails(source, embeddings.rows[shown], side))
+    with_sprite.save(folder / "sprite.png")
+    # A tab or a line break in a name would shift every row that follows.
+    names = [" ".join(str(n).split()) for n in embeddings.names[shown]]
+    write_atomically(folder / "names.tsv", "\n".join(names) + "\n")
+    config = projector.ProjectorConfig()
+    for key, x in embeddings.features.items():
+        lines = ("\t".join(f"{v:.6g}" for v in row) for row in x[shown])
+        write_atomically(folder / f"{key}.tsv", "\n".join(lines) + "\n")
+        entry = config.embeddings.add(tensor_name=key, tensor_path=f"{key}.tsv", metadata_path="names.tsv")
+        entry.sprite.image_path = "sprite.png"
+        entry.sprite.single_image_dim.extend([side, side])
+    projector.visualize_embeddings(str(folder), config)
+    return count

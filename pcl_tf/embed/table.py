@@ -1,0 +1,93 @@
+"""Embeddings on disk: names beside features, as .npz, .csv or .parquet."""
+
+import csv
+import dataclasses
+import io
+import pathlib
+
+import numpy as np
+
+from pcl_tf.data.sources import DataError
+from pcl_tf.files import whole_or_not, write_atomically
+
+SUFFIXES = (".npz", ".csv", ".parquet")
+
+
+@dataclasses.dataclass(frozen=True)
+class Embeddings:
+    """Features of images.
+
+    Attributes:
+      names: str [N], of the images, as their source names them.
+      rows: int64 [N], places of the images in the source; images that could not be read are left out.
+      features: {feature: float32 [N, D]}.
+      data: what the images were read from, in the words of --data.
+      model: what embedded them.
+    """
+
+    names: np.ndarray
+    rows: np.ndarray
+    features: dict
+    data: str
+    model: str
+
+
+def check_suffix(path):
+    """Raises DataError unless the path names a format that ``write`` writes."""
+    if pathlib.Path(path).suffix not in SUFFIXES:
+        raise DataError(f"--out={path}: the name must end in {', '.join(SUFFIXES)}.")
+
+
+def write(embeddings, path):
+    """Writes a table: whole, or not at all.
+
+    ``.npz`` holds ``names``, ``rows``, ``data``, ``model`` and an array a feature. ``.csv`` and ``.parquet`` have a row an
+    image: ``name``, then ``face_aware_0 .. face_aware_511`` (CSV) or one column of lists a feature (Parquet).
+
+    Args:
+      embeddings: ``Embeddings``.
+      path: its suffix decides the format.
+
+    Raises:
+      DataError: another suffix.
+    """
+    check_suffix(path)
+    path = pathlib.Path(path)
+    if path.suffix == ".npz":
+        buffer = io.BytesIO()
+        about = {k: np.array(getattr(embeddings, k)) for k in ("names", "rows", "data", "model")}
+        np.savez(buffer, **about, **embeddings.features)
+        write_atomically(path, buffer.getvalue())
+    elif path.suffix == ".csv":
+        with whole_or_not(path) as aside, open(aside, "w", newline="", encoding="utf-8") as f:
+            out = csv.writer(f)
+            out.writerow(["name", *(f"{k}_{i}" for k, x in embeddings.features.items() for i in range(x.shape[1]))])
+            for i, name in enumerate(embeddings.names):
+                out.writerow([name, *(f"{v:.7g}" for x in embeddings.features.values() for v in x[i])])
+    else:
+        import pyarrow
+        import pyarrow.parquet
+
+        columns = {"name": pyarrow.array(embeddings.names.tolist(), pyarrow.string())}
+        for key, x in embeddings.features.items():
+            columns[key] = pyarrow.FixedSizeListArray.from_arrays(pyarrow.array(x.ravel()), x.shape[1])
+        about = {"data": embeddings.data, "model": embeddings.model}
+        with whole_or_not(path) as aside:
+            pyarrow.parquet.write_table(pyarrow.table(columns, metadata=about), aside)
+
+
+def read(path):
+    """Reads what ``write`` wrote as .npz.
+
+    Raises:
+      DataError: no such file, or another one.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as f:
+            about = {k: f[k] for k in ("names", "rows", "data", "model")}
+            features = {k: f[k] for k in f.files if k not in about}
+    except FileNotFoundError as error:
+        raise DataError(f"--embeddings={path}: no such file.") from error
+    except (OSError, ValueError, KeyError, AttributeError) as error:
+        raise DataError(f"--embeddings={path}: no .npz of pcl_tf.embed ({str(error).splitlines()[0]}).") from error
+    return Embeddings(about["names"], about["rows"], features, str(about["data"]), str(about["model"]))

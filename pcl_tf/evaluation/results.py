@@ -1,0 +1,136 @@
+"""What probes found, kept in one folder: every call adds its rows, and replaces those it measured again."""
+
+import collections
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import pathlib
+
+from pcl_tf.data.sources import DataError
+from pcl_tf.files import write_atomically
+
+
+class Results:
+    """``result.json`` of a folder.
+
+    A row is known by its model's digest, its task (kind, name and where it was read), feature, solver, image size and
+    seed. Rows of before, which lack some of these, stay as they are.
+
+    Args:
+      folder: holds or will hold ``result.json``; None keeps nothing and only tells tasks apart.
+
+    Raises:
+      DataError: there is a ``result.json`` that is not of pcl_tf.probe.
+    """
+
+    def __init__(self, folder):
+        self.path = pathlib.Path(folder) / "result.json" if folder else None
+        self.rows = self._read() if folder else []
+        self._named = {}
+
+    def _read(self):
+        try:
+            rows = json.loads(self.path.read_text())["results"]
+            if not all({"model_digest", "task", "feature", "metric", "value"} <= set(row) for row in rows):
+                raise ValueError("a row lacks its model, task or value")
+        except FileNotFoundError:
+            return []
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise DataError(f"{self.path}: no result of pcl_tf.probe ({error}); move it away or give --out.") from error
+        return rows
+
+    def name(self, tasks):
+        """Names under which tasks are reported, one for each of these, in order: list of str.
+
+        A task keeps the name it was first reported by. Of several with one file name, those that come later, or all if
+        they come at once, are called by their folders too: 'a/labels', 'b/labels'.
+        """
+        shared = collections.Counter(name for name, _ in {(t.name, _identity(t)) for t in tasks})
+        for task in tasks:
+            if _identity(task) in self._named:
+                continue
+            before = next((row["task"] for row in self.rows if _is_of(row, task)), None)
+            taken = {row["task"] for row in self.rows} | set(self._named.values())
+            free = (n for n in self._candidates(task, shared[task.name] > 1) if n not in taken)
+            self._named[_identity(task)] = before or next(free)
+        return [self._named[_identity(t)] for t in tasks]
+
+    def _candidates(self, task, shared):
+        paths = [row.get("task_path") for row in self.rows] + [path for _, _, path in self._named]
+        if not (shared and task.origin):
+            yield task.name
+        if task.origin in paths:  # the same file, asked another kind of question
+            yield f"{task.name}-{task.kind}"
+        above = [part for part in pathlib.Path(task.origin).parent.parts if part != os.sep]
+        for count in range(1, len(above) + 1):
+            yield "/".join([*above[-count:], task.name])
+        number = 2
+        while True:
+            yield f"{task.name}-{task.kind}-{number}"
+            number += 1
+
+    def add(self, row):
+        """Puts a row in its place and writes the file; what another probe wrote there meanwhile stays."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with _alone(self.path.parent):
+            rows, place = self._read(), key(row)
+            equal = [i for i, other in enumerate(rows) if key(_with_path(other, row["task_path"])) == place]
+            if equal:
+                rows[equal[0]] = row
+            else:
+                rows.append(row)
+            self.rows = rows
+            write_atomically(self.path, json.dumps({"results": rows}, indent=1) + "\n")
+
+
+def key(row):
+    """What tells a row from others: tuple of str. Rows of before have their solver and seed in the protocol."""
+    protocol = row.get("protocol", {})
+    path = row.get("task_path")
+    return tuple(
+        str(part)
+        for part in (
+            row["model_digest"],
+            row.get("kind"),
+            row["task"] if path is None else row["task_name"],
+            path or "",
+            row["feature"],
+            row.get("solver", protocol.get("solver", "lbfgs")),
+            row.get("image_size"),
+            row.get("seed", protocol.get("seed", 0)),
+        )
+    )
+
+
+def key_digest(row):
+    """Eight hex digits of ``key``, for names of files."""
+    return hashlib.sha256(repr(key(row)).encode()).hexdigest()[:8]
+
+
+def _identity(task):
+    return task.kind, task.name, task.origin
+
+
+def _with_path(row, path):
+    """A row of before, which has no path, as one of this path: a corpus is known by its name, a file is not."""
+    if row.get("task_path") is not None or pathlib.Path(path).is_file():
+        return row
+    return {**row, "task_path": path, "task_name": row["task"]}
+
+
+def _is_of(row, task):
+    row = _with_path(row, task.origin)
+    return (row.get("kind"), row.get("task_name"), row.get("task_path")) == _identity(task)
+
+
+@contextlib.contextmanager
+def _alone(folder):
+    """Within, no other probe writes the results of this folder."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)

@@ -1,0 +1,140 @@
+"""From embeddings and a question to a contact sheet or a list."""
+
+import dataclasses
+import pathlib
+
+import numpy as np
+
+from pcl_tf.data.decoding import decoder
+from pcl_tf.data.sources import DataError, open_source
+from pcl_tf.embed.projector import thumbnails
+from pcl_tf.evaluation.models import open_encoder
+from pcl_tf.files import write_atomically
+from pcl_tf.neighbours import search, sheet
+from pcl_tf.training.sheet import png
+
+_SIDE = 96  # pixels a face is drawn at
+
+
+@dataclasses.dataclass(frozen=True)
+class Query:
+    """Faces that are asked for.
+
+    Attributes:
+      names: [Q].
+      features: {feature: float32 [Q, D]}.
+      places: rows of the embeddings they are, or None for images that are not among them.
+      faces: uint8 [Q, S, S, 3] of those, or None.
+    """
+
+    names: list
+    features: dict
+    places: np.ndarray | None = None
+    faces: np.ndarray | None = None
+
+
+def chosen(embeddings, features):
+    """The features to compare, all where none is asked for.
+
+    Raises:
+      DataError: the embeddings do not hold one of them.
+    """
+    for name in features:
+        if name not in embeddings.features:
+            raise DataError(f"--feature={name}: the embeddings hold {', '.join(embeddings.features)}.")
+    return list(features or embeddings.features)
+
+
+def query(embeddings, text, model, features, count):
+    """Who is asked for.
+
+    Args:
+      embeddings: ``Embeddings``.
+      text: a name among them or the end of just one, or an image file; '' takes ``count`` of them, spread evenly.
+      model: what embeds an image file; '' is what made the embeddings.
+      features: names.
+      count: see text.
+
+    Raises:
+      DataError: no such name or file, several names that end so, or a file that cannot be read.
+    """
+    if not text:
+        places = np.unique(np.linspace(0, len(embeddings.names) - 1, count).astype(int))
+    else:
+        names = [str(n) for n in embeddings.names]
+        exact = [i for i, n in enumerate(names) if n == text]
+        places = np.array(exact or [i for i, n in enumerate(names) if n.endswith(text)], int)
+        if len(places) > 1:
+            raise DataError(
+                f"--query={text}: {len(places)} names end so, {names[places[0]]} and {names[places[1]]} first."
+            )
+        if not len(places):
+            return _outside(embeddings, text, model, features)
+    return Query(
+        [str(n) for n in embeddings.names[places]], {k: embeddings.features[k][places] for k in features}, places
+    )
+
+
+def _outside(embeddings, text, model, features):
+    path = pathlib.Path(text)
+    if not path.is_file():
+        raise DataError(f"--query={text}: neither one of the {len(embeddings.names)} embedded images nor a file.")
+    encoder = open_encoder(model or embeddings.model)
+    size = (encoder.recipe or {}).get("image_size", 64)
+    _, face, why = decoder(size)((text, path.read_bytes()))
+    if face is None:
+        raise DataError(f"--query={text}: {why}")
+    values, features_of_it = encoder.embed(face[None]), {}
+    for name in features:
+        parts = name.split("+")
+        x = sum(values[p] for p in parts) if all(p in values for p in parts) else np.zeros((1, 0))
+        width = embeddings.features[name].shape[1]
+        if x.shape[1] != width:
+            raise DataError(
+                f"--model={encoder.name}: its '{name}' has {x.shape[1]} numbers at {size} pixels, that of the embeddings"
+                f" {width}; another model or another image size made them."
+            )
+        features_of_it[name] = x
+    return Query([text], features_of_it, faces=face[None])
+
+
+def write_sheet(embeddings, asked, features, count, out):
+    """Draws a row for each face and feature: the face, then its neighbours with their cosines."""
+    found = {}
+    for key in features:
+        order, cosine = search.nearest(asked.features[key], embeddings.features[key], count + 1)
+        kept = []
+        for q in range(len(order)):
+            itself = None if asked.places is None else asked.places[q]
+            kept.append([(i, c) for i, c in zip(order[q], cosine[q], strict=True) if i != itself][:count])
+        found[key] = kept
+    places = sorted({i for rows in found.values() for row in rows for i, _ in row} | set(_list(asked.places)))
+    source = open_source(embeddings.data, int(embeddings.rows.max()) + 1, _SIDE)
+    images = dict(zip(places, thumbnails(source, embeddings.rows[places], _SIDE), strict=True))
+    rows = []
+    for q, name in enumerate(asked.names):
+        own = images[asked.places[q]] if asked.places is not None else _resized(asked.faces[q])
+        for key in features:
+            near = found[key][q]
+            faces = np.stack([own, *(images[i] for i, _ in near)])
+            rows.append((f"{key}: nearest to {name[-60:]}", faces, ["", *(f"{c:.3f}" for _, c in near)]))
+    write_atomically(out, png(sheet.draw(rows, _SIDE)))
+
+
+def _list(places):
+    return [] if places is None else [int(p) for p in places]
+
+
+def _resized(face):
+    from PIL import Image
+
+    return np.asarray(Image.fromarray(face).resize((_SIDE, _SIDE), Image.Resampling.BILINEAR))
+
+
+def print_duplicates(embeddings, feature, threshold):
+    """Prints a line a group, names joined by tabs, and how many there are."""
+    groups = search.duplicates(embeddings.features[feature], threshold)
+    for rows in groups:
+        print("\t".join(" ".join(str(n).split()) for n in embeddings.names[rows]))
+    images = sum(map(len, groups))
+    print(f"{len(groups)} groups of {images} images are at least {threshold} alike by {feature}.")

@@ -1,0 +1,58 @@
+"""Nearest neighbours and near duplicates by cosine similarity."""
+
+import numpy as np
+
+_ROWS = 1024  # rows compared at once: memory is this many times N
+
+
+def unit(x):
+    """Rows of length 1: float [N, D] -> float32 [N, D]; a zero row stays zero."""
+    x = np.asarray(x, np.float32)
+    return x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
+
+
+def nearest(query, x, count):
+    """The rows most alike to each query.
+
+    Args:
+      query: float [Q, D].
+      x: float [N, D].
+      count: neighbours a query, at most N.
+
+    Returns:
+      (int64 [Q, count], most alike first and the earlier row of equals; float32 [Q, count] cosines).
+    """
+    similarity = unit(query) @ unit(x).T
+    order = np.argsort(-similarity, axis=1, kind="stable")[:, :count]
+    return order, np.take_along_axis(similarity, order, axis=1)
+
+
+def duplicates(x, threshold):
+    """Groups of rows that are linked by cosines of at least a threshold.
+
+    Args:
+      x: float [N, D].
+      threshold: in (0, 1].
+
+    Returns:
+      list of ascending lists of rows, each of two or more, ordered by their first row.
+    """
+    z = unit(x)
+    leader = np.arange(len(z))
+
+    def find(i):
+        while leader[i] != i:
+            leader[i] = leader[leader[i]]
+            i = leader[i]
+        return i
+
+    for start in range(0, len(z), _ROWS):
+        close = z[start : start + _ROWS] @ z.T >= threshold
+        for i, j in zip(*np.nonzero(close), strict=True):
+            if j > start + i:
+                a, b = sorted((find(start + i), find(j)))
+                leader[b] = a
+    groups = {}
+    for i in range(len(z)):
+        groups.setdefault(find(i), []).append(i)
+    return [rows for rows in groups.values() if len(rows) > 1]

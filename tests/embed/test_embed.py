@@ -1,0 +1,140 @@
+"""pcl_tf.embed: names stay with features, what cannot be read is left out, every format reads back."""
+
+import csv
+import subprocess
+import sys
+
+import numpy as np
+import pyarrow.parquet
+import pytest
+from PIL import Image
+
+from pcl_tf.data.sources import DataError, open_source
+from pcl_tf.embed import table
+from pcl_tf.embed.images import embed
+from pcl_tf.embed.projector import sprite, write_projector
+from pcl_tf.evaluation.models import Encoder
+
+
+@pytest.fixture
+def faces(tmp_path):
+    """Three faces of one colour each, and between them a file that is no image."""
+    folder = tmp_path / "faces"
+    folder.mkdir()
+    for name, value in (("a", 10), ("c", 200), ("d", 90)):
+        Image.new("RGB", (20, 20), (value, value, value)).save(folder / f"{name}.png")
+    (folder / "b.png").write_bytes(b"no picture")
+    return folder
+
+
+class Means:
+    """An encoder whose features are the mean gray, and minus it; it counts the images it sees."""
+
+    def __init__(self):
+        self.seen = 0
+        self.encoder = Encoder("means", "means-1", self.embed)
+
+    def embed(self, images):
+        self.seen += len(images)
+        gray = images.reshape(len(images), -1).mean(1, keepdims=True).astype(np.float32)
+        return {"face": gray, "pose": np.repeat(-gray, 2, axis=1)}
+
+
+def _embedded(faces, tmp_path, means=None, **more):
+    source = open_source(str(faces), 0, 16)
+    return embed((means or Means()).encoder, source, 16, tmp_path / "cache", **more)
+
+
+def test_features_stand_beside_the_names_of_what_could_be_read(faces, tmp_path):
+    found, bad = _embedded(faces, tmp_path)
+    assert [n.rsplit("/", 1)[-1] for n in found.names] == ["a.png", "c.png", "d.png"]
+    assert found.rows.tolist() == [0, 2, 3]
+    np.testing.assert_array_equal(found.features["face"][:, 0], [10, 200, 90])
+    np.testing.assert_array_equal(found.features["pose"][:, 1], [-10, -200, -90])
+    assert [n.rsplit("/", 1)[-1] for n in bad] == ["b.png"]
+
+
+def test_a_second_call_encodes_nothing_and_still_knows_the_names(faces, tmp_path):
+    means = Means()
+    first, _ = _embedded(faces, tmp_path, means)
+    seen = means.seen
+    again, bad = _embedded(faces, tmp_path, means, features=["face"])
+    assert means.seen == seen
+    assert again.names.tolist() == first.names.tolist() and list(again.features) == ["face"]
+    assert len(bad) == 1
+
+
+def test_nothing_that_can_be_read_is_an_error_that_names_the_first(faces, tmp_path):
+    for path in faces.glob("[acd].png"):
+        path.unlink()
+    with pytest.raises(DataError, match=r"none of 1 images can be read.*b\.png"):
+        _embedded(faces, tmp_path)
+
+
+def test_every_format_holds_names_and_numbers(faces, tmp_path):
+    found, _ = _embedded(faces, tmp_path)
+    for suffix in table.SUFFIXES:
+        table.write(found, tmp_path / f"e{suffix}")
+
+    back = table.read(tmp_path / "e.npz")
+    assert back.names.tolist() == found.names.tolist() and back.rows.tolist() == [0, 2, 3]
+    assert (back.data, back.model) == (str(faces), "means")
+    np.testing.assert_array_equal(back.features["pose"], found.features["pose"])
+
+    with open(tmp_path / "e.csv", newline="", encoding="utf-8") as f:
+        rows = list(csv.DictReader(f))
+    assert list(rows[0]) == ["name", "face_0", "pose_0", "pose_1"]
+    assert [float(r["pose_1"]) for r in rows] == [-10, -200, -90]
+
+    columns = pyarrow.parquet.read_table(tmp_path / "e.parquet").to_pydict()
+    assert columns["name"] == found.names.tolist() and columns["pose"][1] == [-200, -200]
+
+
+def test_other_formats_and_files_are_refused(faces, tmp_path):
+    with pytest.raises(DataError, match=r"\.npz, \.csv, \.parquet"):
+        table.check_suffix("faces.json")
+    with pytest.raises(DataError, match="no such file"):
+        table.read(tmp_path / "none.npz")
+    np.savez(tmp_path / "other.npz", x=np.zeros(3))
+    (tmp_path / "text.npz").write_text("hello")
+    for name in ("other.npz", "text.npz"):
+        with pytest.raises(DataError, match="no .npz of pcl_tf.embed"):
+            table.read(tmp_path / name)
+
+
+def test_a_sprite_holds_faces_row_by_row():
+    faces = np.arange(5, dtype=np.uint8)[:, None, None, None] * np.ones((1, 2, 2, 3), np.uint8)
+    picture = np.asarray(sprite(faces))
+    assert picture.shape == (6, 6, 3)  # three across
+    assert picture[0, ::2, 0].tolist() == [0, 1, 2] and picture[2, ::2, 0].tolist() == [3, 4, 0]
+
+
+def test_the_projector_gets_as_many_names_as_vectors(faces, tmp_path):
+    (faces / "a.png").rename(faces / "a\tname\nof three lines.png")
+    found, _ = _embedded(faces, tmp_path)
+    assert write_projector(found, open_source(str(faces), 0, 16), tmp_path / "logs") == 3
+    lines = {
+        name: (tmp_path / "logs" / name).read_text().splitlines() for name in ("names.tsv", "face.tsv", "pose.tsv")
+    }
+    assert {len(v) for v in lines.values()} == {3}
+    assert lines["pose.tsv"][1].split("\t") == ["-200", "-200"]
+    config = (tmp_path / "logs" / "projector_config.pbtxt").read_text()
+    assert 'tensor_path: "face.tsv"' in config and 'image_path: "sprite.png"' in config
+    shades = np.asarray(Image.open(tmp_path / "logs" / "sprite.png"))[5, [5, 69], 0]
+    assert shades.tolist() == [10, 200]
+
+
+def test_the_command_embeds_a_folder_and_finds_neighbours(faces, tmp_path):
+    def run(*arguments):
+        return subprocess.run([sys.executable, "-m", *arguments], capture_output=True, text=True, timeout=300)
+
+    done = run(
+        "pcl_tf.embed", "--model=pixels", f"--data={faces}", f"--out={tmp_path / 'e.npz'}", f"--cache={tmp_path}"
+    )
+    assert done.returncode == 0, done.stderr
+    assert "3 images (face_aware 1024)" in done.stdout and "1 of 4 images cannot be read" in done.stdout
+    assert "b.png\t" in (tmp_path / "e.npz.bad.txt").read_text()
+    sheet = tmp_path / "n.png"
+    done = run("pcl_tf.neighbours", f"--embeddings={tmp_path / 'e.npz'}", "--query=c.png", f"--out={sheet}")
+    assert done.returncode == 0, done.stderr
+    assert np.asarray(Image.open(sheet))[60, 60].tolist() == [200, 200, 200]  # the face that was asked for

@@ -1,0 +1,104 @@
+"""The smallest recipe with every part of PCL, and ways to look into a step of it."""
+
+import contextlib
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from pcl_tf import recipe as recipes
+from pcl_tf.methods.build import build_method, images_per_step
+from pcl_tf.networks.backbones import BACKBONES
+
+SIDE = 16  # the least the decoder allows
+PLAIN = {"method.photometric": 0.0, "method.crop": "none"}  # views that are the images themselves
+
+
+def one_conv(width, dtype, name, image_size):
+    """A backbone of one convolution: a step costs half a second, and the method does not know the difference."""
+    image = keras.Input((None, None, 3), name="image")
+    return keras.Model(image, keras.layers.Conv2D(4, 16, 16, dtype=dtype)(image), name=name)
+
+
+BACKBONES["one_conv"] = one_conv
+
+
+def tiny(name="vox64:smoke", overrides=None):
+    """A resolved recipe whose eager step takes half a second.
+
+    Args:
+      name: of a recipe, with its arguments.
+      overrides: {'method.crop': 'none'}.
+
+    Returns:
+      locked ConfigDict; a step's parts take 6 (face), 4 (pdd) and 2 (pose) images, a pose has 3 negatives.
+    """
+    c = recipes.named(name)
+    sizes = {"image_size": SIDE, "batch_size": 6, "network.backbone": "one_conv", "network.head_dim": 8}
+    parts = {"method.pdd_batch": 4, "method.pose_batch": 2, "method.negatives_per_image": 3, "method.queue": 12}
+    c.update_from_flattened_dict({**sizes, **parts, **(overrides or {})})
+    return recipes.resolve(c)
+
+
+def noise_faces(c, seed=0):
+    """uint8 images of a step, every pixel drawn by itself."""
+    return np.random.RandomState(seed).randint(0, 256, (images_per_step(c), SIDE, SIDE, 3), np.uint8)
+
+
+def halves(c):
+    """uint8 images of a step in which a flip is seen and whose owner no flip hides: red is 40 left and 200 right,
+    green is 10 + 20 * (index of the image)."""
+    n = images_per_step(c)
+    x = np.zeros((n, SIDE, SIDE, 3), np.uint8)
+    x[:, :, : SIDE // 2, 0], x[:, :, SIDE // 2 :, 0] = 40, 200
+    x[..., 1] = 10 + 20 * np.arange(n)[:, None, None]
+    return x
+
+
+def built(c):
+    """The recipe's method with the same first weights at every call."""
+    keras.utils.set_random_seed(0)
+    return build_method(c)
+
+
+def step(model, images):
+    """One eager step -> {name: float}."""
+    return {k: float(v) for k, v in model.train_step(images).items()}
+
+
+def set_dynamic_weights(model, face, pose):
+    """Feeds Dynamic Weight Average two epochs after which the weights are these; they sum to 2.
+
+    The recipe's epoch_steps must be 1.
+    """
+    assert face + pose == 2.0
+    model.balance.update(tf.constant(1.0), tf.constant(1.0))
+    # alpha = 2 softmax(ratio / 2): the ratios' difference is what counts.
+    model.balance.update(
+        tf.constant(4.0 + 2.0 * np.log(face), tf.float32), tf.constant(4.0 + 2.0 * np.log(pose), tf.float32)
+    )
+
+
+def gradient(model):
+    """The one gradient a fresh model's Adam has seen (its first moment is a tenth of it), as a flat vector."""
+    assert int(model.optimizer.iterations.numpy()) == 1
+    moments = [v.numpy() for v in model.optimizer.variables if v.path.endswith("momentum")]
+    assert len(moments) == len(model.trainable_variables)
+    return 10.0 * np.concatenate([m.ravel() for m in moments])
+
+
+@contextlib.contextmanager
+def watched(network):
+    """Records what passes a network: a list of (inputs, outputs, training) as numpy, one for each call."""
+    seen, call = [], network.call
+
+    def watching(inputs, training=None, mask=None):
+        out = call(inputs, training=training, mask=mask)
+        seen.append((np.asarray(inputs), tf.nest.map_structure(np.asarray, out), training))
+        return out
+
+    network.call = watching
+    try:
+        yield seen
+    finally:
+        network.call = call

@@ -1,0 +1,52 @@
+"""The schedule at known updates, both kinds of weight decay, and that a recipe's values reach the optimiser."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from pcl_tf.methods.optimisation import optimizer, schedule
+from pcl_tf.methods.terms import spread
+from tests.helpers.methods import PLAIN, built, noise_faces, step, tiny
+
+
+def test_cosine_with_and_without_warm_up():
+    rates = [float(schedule(1e-3, 110, 10)(t)) for t in (0, 5, 10, 60, 110)]
+    np.testing.assert_allclose(rates, [0, 5e-4, 1e-3, 5e-4, 0], atol=1e-9)
+    rates = [float(schedule(1e-3, 100)(t)) for t in (0, 50, 100)]
+    np.testing.assert_allclose(rates, [1e-3, 5e-4, 0], atol=1e-9)
+
+
+@pytest.mark.parametrize("updates, count", [("joint", 1), ("alternating", 3)])
+def test_the_recipes_warm_up_reaches_the_optimiser(updates, count):
+    model = built(
+        tiny(overrides={"optimizer.warmup_steps": 10, "optimizer.learning_rate": 1e-3, "method.updates": updates})
+    )
+    model.optimizer.iterations.assign(5 * count)
+    np.testing.assert_allclose(float(model.optimizer.learning_rate), 5e-4, rtol=1e-5)
+
+
+def test_decoupled_decay_shrinks_weights_beside_adams_step():
+    w = tf.Variable([2.0, -3.0])
+    adam = optimizer(0.1, 10**9, decay=0.5, decay_kind="decoupled")
+    adam.apply([tf.zeros(2)], [w])
+    np.testing.assert_allclose(w, [1.9, -2.85], rtol=1e-5)
+
+
+def test_the_recipes_decoupled_decay_reaches_the_weights():
+    after = []
+    for decay in (0.0, 0.5):
+        o = {"optimizer.decay": decay, "optimizer.decay_kind": "decoupled", "optimizer.learning_rate": 0.1}
+        c = tiny("vox64:smoke,simclr", {**PLAIN, **o})
+        model = built(c)
+        before = model.face_head.get_layer("hidden").kernel.numpy()
+        step(model, noise_faces(c))
+        after.append(model.face_head.get_layer("hidden").kernel.numpy())
+    np.testing.assert_allclose(after[0] - after[1], 0.1 * 0.5 * before, atol=1e-5)
+
+
+def test_spread_is_0_for_one_embedding_and_1_over_the_sphere():
+    r = np.random.RandomState(0)
+    assert float(spread(tf.ones([8, 4]))) < 1e-3
+    np.testing.assert_allclose(float(spread(tf.constant(r.randn(4096, 64), tf.float32))), 1.0, atol=0.02)
+    near = r.randn(1, 64) + 0.1 * r.randn(512, 64)
+    assert 0.02 < float(spread(tf.constant(near, tf.float32))) < 0.2

@@ -1,0 +1,176 @@
+"""What passes the encoder in a step: noise on inputs alone, negatives of the own image, the views the recipe names."""
+
+import numpy as np
+import pytest
+
+from tests.helpers.methods import PLAIN, SIDE, built, halves, noise_faces, step, tiny, watched
+
+
+def encoded(c, images, network="encoder"):
+    """(inputs of the encoder call after call, logs, what passed ``network``)."""
+    model = built(c)
+    with watched(getattr(model, network)) as other, watched(model.encoder) as seen:
+        logs = step(model, images)
+    assert all(training for _, _, training in seen)
+    return [inputs for inputs, _, _ in seen], logs, other
+
+
+def of_rows(calls, rows):
+    """The one call with so many rows."""
+    (found,) = (x for x in calls if len(x) == rows)
+    return found
+
+
+def test_noise_is_on_the_inputs_and_not_on_the_targets():
+    c = tiny(overrides={**PLAIN, "method.recon_noise_std": 0.3, "method.pdd_batch": 6, "batch_size": 6})
+    images = noise_faces(c)
+    calls, logs, decoded = encoded(c, images, "decoder")
+    clean = images.astype(np.float32) / 255.0
+    clean = np.concatenate([clean, clean[:, :, ::-1]])  # s and s-hat
+    noisy = next(x for x in calls if len(x) == 12 and not np.allclose(x[:6], x[6:]))
+    noise = noisy - clean
+    assert abs(noise.mean()) < 0.02 and abs(noise.std() - 0.3) < 0.02
+    assert len(np.unique(noise.reshape(12, -1)[:, 0].round(6))) == 12  # every input has its own, s and s-hat too
+    ((_, out, training),) = decoded
+    targets = np.concatenate([clean, clean])  # s, s-hat, s, s-hat: the pose decides which
+    assert training and out.shape == targets.shape
+    np.testing.assert_allclose(logs["loss_dis"], 4.0 * np.abs(out - targets).mean(), rtol=1e-5)
+
+
+def test_without_noise_the_inputs_are_the_images():
+    c = tiny(overrides={**PLAIN, "method.recon_noise_std": 0.0})
+    images = halves(c)
+    calls, _, _ = encoded(c, images)
+    pdd = images[[0, 1, 3, 4]] / 255.0  # 4 of 6, evenly spaced
+    np.testing.assert_allclose(of_rows(calls, 8), np.concatenate([pdd, pdd[:, :, ::-1]]), atol=1e-6)
+
+
+def pose_inputs(c, images):
+    """(positives [2, P, ...], negatives [P, M, ...]) of a step, and the P images they are of."""
+    x = of_rows(encoded(c, images)[0], 2 * 2 + 2 * 3)
+    return x[:4].reshape(2, 2, *x.shape[1:]), x[4:].reshape(2, 3, *x.shape[1:]), images[[0, 3]] / 255.0
+
+
+@pytest.mark.parametrize("kind", ["flip", "rotate_translate", "flip_rotate_translate"])
+def test_negatives_are_pose_augmented_copies_of_their_own_image(kind):
+    c = tiny(overrides={**PLAIN, "method.pose_augmentation": kind, "method.recon_noise_std": 0.0})
+    images = halves(c)
+    positives, negatives, own = pose_inputs(c, images)
+    for view in positives:
+        np.testing.assert_allclose(view, own, atol=1e-6)
+    for image, copies in zip(own, negatives, strict=True):
+        np.testing.assert_allclose(copies[..., 1], image[0, 0, 1], atol=1e-4)  # green: its own image
+        red = copies[..., 0].mean(axis=1)  # [M, S]
+        flipped = red[:, :4].mean(axis=1) > red[:, -4:].mean(axis=1)
+        assert flipped.all() if "flip" in kind else not flipped.any()
+        if kind == "flip":
+            np.testing.assert_allclose(copies, np.repeat(image[None, :, ::-1], 3, axis=0), atol=1e-6)
+        else:  # each moved by itself
+            assert len(np.unique(copies.reshape(3, -1).round(4), axis=0)) == 3
+
+
+@pytest.mark.parametrize("kind", ["flip", "rotate_translate"])
+def test_s_hat_is_the_pose_augmented_image(kind):
+    c = tiny(overrides={**PLAIN, "method.pose_augmentation": kind, "method.recon_noise_std": 0.0})
+    s, s_hat = np.split(of_rows(encoded(c, halves(c))[0], 8), 2)
+    np.testing.assert_allclose(s_hat[..., 1], s[..., 1], atol=1e-4)
+    if kind == "flip":
+        np.testing.assert_allclose(s_hat, s[:, :, ::-1], atol=1e-6)
+    else:
+        red = s_hat[..., 0].mean(axis=1)
+        assert (np.abs(s_hat - s).reshape(4, -1).max(axis=1) > 0.01).all()
+        assert (red[:, :4].mean(axis=1) < red[:, -4:].mean(axis=1)).all()
+
+
+def test_positives_and_negatives_are_photometrically_changed():
+    c = tiny(overrides={"method.crop": "none", "method.photometric": 1.0, "method.recon_noise_std": 0.0})
+    positives, negatives, own = pose_inputs(c, noise_faces(c))
+    changed = [np.abs(view - own).reshape(2, -1).max(axis=1) > 1e-3 for view in positives]
+    assert np.all(changed) and np.abs(positives[0] - positives[1]).max() > 1e-3
+    flips = np.repeat(own[:, None, :, ::-1], 3, axis=1)
+    changed = np.abs(negatives - flips).reshape(6, -1).max(axis=1) > 1e-3
+    assert changed.all()
+    assert len(np.unique(negatives.reshape(6, -1).round(4), axis=0)) == 6
+
+
+def face_inputs(overrides, name="vox64:smoke,simclr", images=halves):
+    """(view 1, view 2) of the images of a step, and the images."""
+    c = tiny(name, {**PLAIN, "batch_size": 12, "method.queue": 24, **overrides})
+    images = images(c)
+    (x,) = encoded(c, images)[0]
+    one, two = np.split(x, 2)
+    return one, two, images / 255.0
+
+
+def test_no_crop_no_flip_no_photometric_views_are_the_images():
+    one, two, images = face_inputs({})
+    np.testing.assert_allclose(one, images, atol=1e-6)
+    np.testing.assert_allclose(two, images, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["vox64:smoke,simclr_pose", "vox64:smoke,moco"])
+def test_flips_among_the_face_views(name):
+    c = tiny(name, {**PLAIN, "batch_size": 12, "method.queue": 24, "method.flip_views": True})
+    assert c.method.flip_views
+    images, model = halves(c), built(c)
+    nets = [model.encoder] if c.method.name == "pcl" else [model.encoder, model.key_encoder]
+    views = []
+    for net in nets:  # MoCo's second view passes the key encoder; the draws are those of the step
+        model.step.assign(0)
+        with watched(net) as seen:
+            step(model, images)
+        views += [x for inputs, _, _ in seen for x in np.split(inputs, len(inputs) // 12)]
+    one, two = views
+    for view in (one, two):
+        left, right = view[:, 0, 0, 0], view[:, 0, -1, 0]
+        flipped = left > right
+        assert 0 < flipped.sum() < 12
+        expected = np.where(flipped[:, None, None, None], images[:, :, ::-1], images) / 255.0
+        np.testing.assert_allclose(view, expected, atol=1e-6)
+    assert not np.array_equal(one, two)  # each view has flips of its own
+
+
+def test_simclr_flips_nothing():
+    one, two, images = face_inputs({"method.flip_views": False}, images=halves)
+    assert (one[:, 0, 0, 0] < one[:, 0, -1, 0]).all() and (two[:, 0, 0, 0] < two[:, 0, -1, 0]).all()
+
+
+def position(c):
+    """Images that say where each of their pixels lies: red is x, green is y, from 0 to 1."""
+    ramp = np.linspace(0, 255, SIDE)
+    x = np.zeros((12, SIDE, SIDE, 3))
+    x[..., 0], x[..., 1] = ramp[None, None, :], ramp[None, :, None]
+    return x.round().astype(np.uint8)
+
+
+def boxes(view):
+    """[N, 4] (top, left, bottom, right) of crops of ``position``, as fractions of the image, roughly."""
+    low, high = view.min(axis=(1, 2)), view.max(axis=(1, 2))
+    return np.stack([low[:, 1], low[:, 0], high[:, 1], high[:, 0]], axis=1)
+
+
+def test_random_resized_crops():
+    for view in face_inputs({"method.crop": "random_resized"}, images=position)[:2]:
+        top, left, bottom, right = boxes(view).T
+        area = (bottom - top) * (right - left)
+        assert (area > 0.2).all() and area.std() > 0.05 and view.shape == (12, SIDE, SIDE, 3)
+        assert len(np.unique((bottom - top).round(3))) > 6  # a size of its own for each
+
+
+def test_quadrant_crops():
+    one, two, _ = face_inputs({"method.crop": "quadrant"}, images=position)
+    quadrants = []
+    for view in (one, two):
+        top, left, bottom, right = boxes(view).T
+        # Pixel centres of a window of 0.4, in units of 15/16 of the side.
+        np.testing.assert_allclose(np.stack([bottom - top, right - left]), 0.4 * 16 / 15 * 15 / 16, atol=0.03)
+        quadrants.append(2 * (top + bottom > 1) + (left + right > 1))
+    assert (quadrants[0] != quadrants[1]).all()
+    assert len(set(quadrants[0])) > 1
+
+
+def test_photometric_strength():
+    for view in face_inputs({"method.photometric": 0.02}, images=noise_faces)[:2]:
+        assert 0 < np.abs(view - face_inputs({}, images=noise_faces)[2]).mean() < 0.1
+    strong = face_inputs({"method.photometric": 1.0}, images=noise_faces)
+    assert np.abs(strong[0] - strong[2]).mean() > 0.15

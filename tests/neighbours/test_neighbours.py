@@ -1,0 +1,84 @@
+"""pcl_tf.neighbours: similarity in closed form, questions and their answers."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pcl_tf.data.sources import DataError
+from pcl_tf.embed.table import Embeddings
+from pcl_tf.neighbours import report, search, sheet
+
+
+def _at(*degrees):
+    angle = np.radians(degrees)
+    return np.stack([np.cos(angle), np.sin(angle)], axis=1) * np.linspace(1, 9, len(degrees))[:, None]
+
+
+def test_nearest_is_by_angle_whatever_the_length():
+    order, cosine = search.nearest(_at(0), _at(90, 10, 50, 180), 3)
+    assert order.tolist() == [[1, 2, 0]]
+    np.testing.assert_allclose(cosine[0], np.cos(np.radians([10, 50, 90])), atol=1e-6)
+
+
+def test_a_vector_of_zeros_is_like_nothing():
+    order, cosine = search.nearest(_at(0), np.array([[0.0, 0.0], [1.0, 1.0]]), 2)
+    assert order.tolist() == [[1, 0]] and cosine[0, 1] == 0
+
+
+def test_duplicates_are_linked_in_chains():
+    # 0 and 8 are 8 degrees apart, but both lie within 5 of 4.
+    x = _at(0, 90, 4, 8, 200, 92)
+    assert search.duplicates(x, np.cos(np.radians(5))) == [[0, 2, 3], [1, 5]]
+    assert search.duplicates(x, np.cos(np.radians(1))) == []
+
+
+def test_a_long_list_is_searched_in_blocks(monkeypatch):
+    x = np.random.RandomState(0).standard_normal((50, 8))
+    x[40] = 3 * x[7]
+    monkeypatch.setattr(search, "_ROWS", 6)
+    assert search.duplicates(x, 0.9999) == [[7, 40]]
+
+
+@pytest.fixture
+def embeddings(tmp_path):
+    names = []
+    for i, value in enumerate((0, 80, 160, 240)):
+        folder = tmp_path / f"p{i // 2}"
+        folder.mkdir(exist_ok=True)
+        Image.new("RGB", (8, 8), (value,) * 3).save(folder / f"{i}.png")
+        names.append(str(folder / f"{i}.png"))
+    features = {"face": _at(0, 20, 30, 90), "pose": _at(0, 90, 80, 5)}
+    return Embeddings(np.array(names), np.arange(4), features, str(tmp_path), "pixels")
+
+
+def test_a_query_is_a_name_or_its_end(embeddings):
+    assert report.query(embeddings, "p1/2.png", "", ["face"], 4).places.tolist() == [2]
+    assert report.query(embeddings, str(embeddings.names[1]), "", ["face"], 4).places.tolist() == [1]
+    assert report.query(embeddings, "", "", ["face"], 2).places.tolist() == [0, 3]
+    with pytest.raises(DataError, match="4 names end so"):
+        report.query(embeddings, ".png", "", ["face"], 4)
+    with pytest.raises(DataError, match="neither one of the 4"):
+        report.query(embeddings, "nobody.png", "", ["face"], 4)
+
+
+def test_another_model_than_the_embeddings_is_refused(embeddings, tmp_path):
+    other = tmp_path / "query.png"
+    Image.new("RGB", (8, 8)).save(other)
+    with pytest.raises(DataError, match="'face' has 0 numbers at 64 pixels, that of the embeddings 2"):
+        report.query(embeddings, str(other), "", ["face"], 1)
+
+
+def test_each_feature_has_its_row_and_no_face_is_its_own_neighbour(embeddings, tmp_path):
+    asked = report.query(embeddings, "0.png", "", ["face", "pose"], 1)
+    report.write_sheet(embeddings, asked, ["face", "pose"], 2, tmp_path / "out.png")
+    picture = np.asarray(Image.open(tmp_path / "out.png"))
+    side, top, height = 96, 20, 20 + 96 + 12
+    centres = [side // 2, side + 12 + side // 2, 2 * side + 12 + side // 2]
+    assert picture[top + side // 2, centres, 0].tolist() == [0, 80, 160]  # face: 20, then 30 degrees away
+    assert picture[height + top + side // 2, centres, 0].tolist() == [0, 240, 160]  # pose: 5, then 80
+
+
+def test_a_sheet_is_as_wide_as_its_longest_row():
+    face = np.zeros((1, 4, 4, 3), np.uint8)
+    drawn = sheet.draw([("one", face, [""]), ("three", np.repeat(face, 3, axis=0), ["", "a", "b"])], size=32)
+    assert drawn.size == (3 * 32 + 12, 2 * (20 + 32 + 12))

@@ -1,0 +1,54 @@
+"""Flags out of range, or without what they need: a line that names them, before any work."""
+
+import sys
+
+import pytest
+
+from tests.helpers.commands import ended, refused
+
+SIZED = {
+    "probe": ["--model=pixels", "--task=generated_pose"],
+    "export": ["--workdir=nowhere"],
+    "reproduce": ["--table=1", "--workdir=nowhere"],
+}
+
+
+@pytest.mark.parametrize("value", ["-1", "-100000", "1", "15", "2049", "1000000000", "64.5", "nan", ""])
+@pytest.mark.parametrize("name", SIZED)
+def test_no_picture_has_such_a_side(name, value):
+    assert "image_size" in refused(name, *SIZED[name], f"--image_size={value}")
+
+
+def test_a_checkpoint_without_torch(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    said = refused("convert", f"--torch={tmp_path / 'best.pth'}", f"--workdir={tmp_path / 'w'}")
+    assert "torch is not installed" in said and "pip install -r requirements-torch.txt" in said
+    assert not (tmp_path / "w").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        (["train", "--steps=0"], "--steps"),
+        (["train", "--steps=nan"], "--steps"),
+        (["train", "--json=FOLDER"], "is a folder"),
+        (["train", "--json=FOLDER/none/x.json"], "no such folder"),
+        (["train", "--profile=FILE/below"], "a file is where"),
+        (["train", "--profile=FILE"], "a file is where"),
+        (["data", "--profile=x"], "--profile has no meaning without the part train"),
+        (["data", "--against=precision=float32"], "--against has no meaning without the part train"),
+        (["train", "--profile=x", "--against=precision=float32"], "--profile has no meaning with --against"),
+        (["train", "--recipe.image_size=-1"], "--recipe.image_size"),
+    ],
+)
+def test_the_benchmark_refuses_before_it_measures(arguments, said, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    arguments = [a.replace("FOLDER", str(tmp_path)).replace("FILE", str(tmp_path / "file")) for a in arguments]
+    assert said in refused("benchmark", *arguments, "--recipe=quickstart")
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_command_beside_another_has_flags_of_its_own():
+    for name in ("probe", "client", "probe"):
+        code, _, said = ended(name, "--no_such_flag")
+        assert code == 2 and "no_such_flag" in said

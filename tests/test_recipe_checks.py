@@ -1,0 +1,85 @@
+"""Every key of a recipe has a check, and the check is one line."""
+
+import ast
+import math
+import pathlib
+
+import pytest
+
+from pcl_tf import recipe as recipes
+from pcl_tf.recipe_checks import CHECKS
+from recipes import common, quickstart, small64, vox64, vox64_official
+
+KEYS = recipes.flatten(common.base())
+BAD = {
+    bool: (2, "maybe"),
+    int: (-1, 10**30, 1.5, True),
+    float: (math.nan, math.inf, -math.inf, -1.0, 1e30, "much"),
+    str: ("no such name\0", 3),
+}
+
+
+def with_value(key, value):
+    """The paper's recipe with a value that a .py file may give it, of whatever type."""
+    c = vox64.get_config()
+    with c.unlocked(), c.ignore_type():
+        c.update_from_flattened_dict({key: value})
+    return c
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_a_bad_value_of_every_key_is_refused_in_a_line(key):
+    for value in BAD[type(KEYS[key])]:
+        with pytest.raises(recipes.RecipeError) as error:
+            recipes.resolve(with_value(key, value))
+        assert str(error.value) == f"--recipe.{key}={value}: must be {CHECKS[key].allowed}."
+
+
+@pytest.mark.parametrize("key", ["batch_size", "total_steps", "image_size", "method.temperature", "network.width"])
+def test_zero_is_a_value_of_some_keys_alone(key):
+    if key == "total_steps":
+        assert recipes.resolve(with_value(key, 0)).total_steps == 0
+        return
+    with pytest.raises(recipes.RecipeError, match=key):
+        recipes.resolve(with_value(key, 0))
+
+
+def test_all_wrong_values_are_named_at_once():
+    c = with_value("method.crop", "center")
+    c.optimizer.decay_kind = "adamw"
+    with pytest.raises(recipes.RecipeError) as error:
+        recipes.resolve(c)
+    lines = str(error.value).splitlines()
+    assert len(lines) == 2 and "random_resized, quadrant, none" in lines[0] and "coupled, decoupled" in lines[1]
+
+
+def test_checks_and_keys_are_the_same():
+    assert CHECKS.keys() == KEYS.keys()
+
+
+@pytest.mark.parametrize("module", [quickstart, small64, vox64, vox64_official])
+@pytest.mark.parametrize("argument", ["", "smoke", *common.ABLATIONS])
+def test_every_recipe_of_the_project_passes(module, argument):
+    recipes.resolve(module.get_config(argument))
+
+
+def test_names_come_from_registries():
+    source = pathlib.Path(recipes.__file__).with_name("recipe_checks.py").read_text()
+    calls = [
+        n for n in ast.walk(ast.parse(source)) if isinstance(n, ast.Call) and getattr(n.func, "id", "") == "one_of"
+    ]
+    words = {n.value for call in calls for n in ast.walk(call) if isinstance(n, ast.Constant)}
+    assert len(calls) > 8 and words == {"none"}
+
+
+def test_every_key_is_listed_with_what_it_is():
+    lines = recipes.keys_help().splitlines()
+    assert len(lines) == 2 * len(KEYS)
+    for key, flag, said in zip(KEYS, lines[::2], lines[1::2], strict=True):
+        assert flag.startswith(f"  --recipe.{key}=") and said.strip(), key
+
+
+def test_one_dash_names_the_recipe_too():
+    wanted = recipes._with_recipe_found(["x", "--recipe=vox64:smoke", "--recipe.batch_size=8"])
+    assert recipes._with_recipe_found(["x", "-recipe=vox64:smoke", "-recipe.batch_size=8"]) == wanted
+    assert recipes._with_recipe_found(["x", "-recipe", "vox64:smoke", "-recipe.batch_size=8"]) == wanted
