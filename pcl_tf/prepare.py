@@ -25,10 +25,9 @@ import threading
 from absl import app, flags, logging
 
 from pcl_tf.console import explained, quiet, refuse
+from pcl_tf.preparation import BENCHMARKS, CLIPS
 from pcl_tf.recipe import parse_flags
 
-CLIPS = ("voxceleb", "videos", "images")
-BENCHMARKS = ("fer2013", "rafdb", "lfw", "cplfw", "disfa", "aflw2000", "bu3dfe")
 OF_CLIPS = ("fps", "centre", "align", "workers", "beam_pipeline_options", "max_broken_share", "max_no_face_share")
 OF_DETECTION = ("margin", "align", "max_no_face_share")
 DETECTING = (*CLIPS, "disfa")

@@ -95,7 +95,7 @@ def test_no_code_changes_where_modules_are_found():
     assert not [p for p in paths if re.search(r"sys\.path|PYTHONPATH|chdir\(", p.read_text())]
 
 
-STEPS = "from pcl_tf import recipe; c = recipe.named({!r}); print(c.total_steps); recipe.to_json(recipe.resolve(c))"
+STEPS = "from pcl_tf import recipe; c = recipe.named({!r}); print(c.total_steps); recipe.to_json(c)"
 
 
 def test_recipes_are_found_in_any_folder(python, tmp_path):

@@ -1,12 +1,12 @@
 """What probes found, kept in one folder: every call adds its rows, and replaces those it measured again."""
 
 import collections
-import contextlib
-import fcntl
 import hashlib
 import json
 import os
 import pathlib
+
+from filelock import FileLock
 
 from pcl_tf.data.sources import DataError
 from pcl_tf.files import write_atomically
@@ -74,7 +74,7 @@ class Results:
     def add(self, row):
         """Puts a row in its place and writes the file; what another probe wrote there meanwhile stays."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with _alone(self.path.parent):
+        with FileLock(self.path.with_name(".result.lock")):  # no other probe writes here meanwhile
             rows, place = self._read(), key(row)
             equal = [i for i, other in enumerate(rows) if key(_with_path(other, row["task_path"])) == place]
             if equal:
@@ -123,14 +123,3 @@ def _with_path(row, path):
 def _is_of(row, task):
     row = _with_path(row, task.origin)
     return (row.get("kind"), row.get("task_name"), row.get("task_path")) == _identity(task)
-
-
-@contextlib.contextmanager
-def _alone(folder):
-    """Within, no other probe writes the results of this folder."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)

@@ -11,8 +11,8 @@ import tensorflow_datasets as tfds
 from pcl_tf.data.decoding import decoder
 from pcl_tf.data.sources import DataError
 from pcl_tf.evaluation.corpora import CORPORA, open_task, prepared
+from pcl_tf.preparation import BENCHMARKS
 from pcl_tf.preparation.benchmarks import BUILDERS, prepare_benchmark
-from pcl_tf.prepare import BENCHMARKS
 from tests.evaluation import layouts
 from tests.preparation.videos import ramp, write_video
 
