@@ -9,6 +9,7 @@ import zipfile
 import numpy as np
 import tensorflow as tf
 
+from pcl_tf.data.decoding import reason
 from pcl_tf.data.images import centre, decode_upright
 from pcl_tf.data.sources import Broken
 from pcl_tf.data.videos import video_frames
@@ -156,7 +157,7 @@ def _decoded(file):
         with tf.io.gfile.GFile(file, "rb") if "://" in file else open(file, "rb") as f:
             return upright(f.read()).numpy()
     except tf.errors.OpError as error:
-        raise Broken(error.message.split("\n")[0][:200]) from error
+        raise Broken(reason(error)) from error
     except OSError as error:  # it may not be read, or has gone
         raise Broken(error.strerror or str(error)) from error
 
