@@ -12,9 +12,10 @@ import tensorflow as tf
 from pcl_tf.data.decoding import reason
 from pcl_tf.data.images import centre, decode_upright
 from pcl_tf.data.sources import Broken
+from pcl_tf.data.tree import printable
 from pcl_tf.data.videos import video_frames
 from pcl_tf.preparation import crop
-from pcl_tf.preparation.units import VIDEOS, printable
+from pcl_tf.preparation.units import VIDEOS
 
 FRAMES_IN_CLIP = 512  # a longer video becomes several clips, so that no record grows beyond a few megabytes
 THUMBNAIL = 96  # pixels of the pictures in which no face was found, for the contact sheet
