@@ -15,6 +15,7 @@ import io
 import itertools
 import json
 import math
+import os
 import pathlib
 import re
 import ssl
@@ -166,6 +167,8 @@ def main(argv):
     with explained(out, ()):
         for name in filter(None, (out, out.endswith(".npy") and out.removesuffix("npy") + "txt")):
             check_output(name)
+    if out.endswith(".npy") and not os.path.exists(out) and os.path.exists(names := out.removesuffix("npy") + "txt"):
+        refuse(f"--out={out}: the names would go to {names}, which is no earlier run's; give another name.")
     connection = {**_connection(_SERVER.value), "needed": (_FEATURE.value,)}
     with explained(out or "stdout", (DataError, PermissionError, FileNotFoundError)):
         sources = _sources(argv[1:])
