@@ -243,7 +243,7 @@ def load(path):
     c = common.base()
     try:
         values = json.loads(pathlib.Path(path).read_text())
-        if not isinstance(values, dict) or not values:
+        if not isinstance(values, dict):
             raise ValueError("no keys in it")
         c.update(ConfigDict(values))
     except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:  # empty, cut short, of another program
