@@ -15,6 +15,7 @@ import io
 import itertools
 import json
 import math
+import os
 import pathlib
 import re
 import ssl
@@ -27,6 +28,7 @@ from absl import flags
 
 from pcl_tf.console import explained, quiet, refuse, start
 from pcl_tf.data.sources import DataError, folder, zipped
+from pcl_tf.data.tree import printable
 from pcl_tf.files import check_output, write_atomically
 from pcl_tf.serving.answers import ServerError
 from pcl_tf.serving.requests import embed
@@ -56,9 +58,9 @@ def _sources(paths):
 
     def one(path):
         try:
-            yield str(path), path.read_bytes()
+            yield printable(path), path.read_bytes()
         except OSError as error:
-            yield str(path), error
+            yield printable(path), error
 
     sources = []
     for path in map(pathlib.Path, paths):
@@ -68,9 +70,9 @@ def _sources(paths):
         elif path.is_file():
             sources.append((1, lambda path=path: one(path)))
         else:
-            raise DataError(f"{path}: no such file or folder.")
+            raise DataError(f"{printable(path)}: no such file or folder.")
         if not sources[-1][0]:
-            raise DataError(f"{path}: holds no image.")
+            raise DataError(f"{printable(path)}: holds no image.")
     return sources
 
 
@@ -165,6 +167,8 @@ def main(argv):
     with explained(out, ()):
         for name in filter(None, (out, out.endswith(".npy") and out.removesuffix("npy") + "txt")):
             check_output(name)
+    if out.endswith(".npy") and not os.path.exists(out) and os.path.exists(names := out.removesuffix("npy") + "txt"):
+        refuse(f"--out={out}: the names would go to {names}, which is no earlier run's; give another name.")
     connection = {**_connection(_SERVER.value), "needed": (_FEATURE.value,)}
     with explained(out or "stdout", (DataError, PermissionError, FileNotFoundError)):
         sources = _sources(argv[1:])

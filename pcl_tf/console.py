@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import select
 import signal
 import sys
 
@@ -18,6 +19,7 @@ EXIT_CODES = {
     4: "the disk is full; what is written is whole",
     5: "train: other machines of the run are missing",
     130: "stopped by Ctrl-C",
+    141: "what read the output went away, as | head does",
     143: "stopped by SIGTERM",
 }
 
@@ -30,7 +32,42 @@ def start(main):
     """
     for number in (signal.SIGINT, signal.SIGTERM):  # training takes both over while there is something to save
         signal.signal(number, lambda n, _: sys.exit(128 + n))
-    app.run(main, flags_parser=parse_flags)
+    run(main)
+
+
+def run(main):
+    """As ``start``, without taking signals."""
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names of files may be no text
+    try:
+        app.run(main, flags_parser=parse_flags)
+    except BrokenPipeError:
+        if not _readers_left():
+            raise
+        sys.exit(141)
+    except SystemExit as ended:
+        if _readers_left() and not ended.code:
+            sys.exit(141)
+        raise
+
+
+def _readers_left():
+    """Whether nobody reads stdout or stderr any more; what is left to be printed then goes nowhere."""
+    left = False
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            asked = select.poll()
+            asked.register(stream.fileno(), 0)
+            gone = bool(asked.poll(0))  # nothing but that is reported where nothing is asked for
+            stream.flush()
+        except BrokenPipeError:
+            gone = True
+        except (OSError, ValueError, AttributeError):  # no stream of this process's own
+            continue
+        if gone:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        left |= gone
+    return left
 
 
 def quiet(least=logging.WARNING):

@@ -32,14 +32,19 @@ def main(argv):
     from pcl_tf import recipe as recipes
     from pcl_tf.methods.build import build_method
     from pcl_tf.networks.backbones import FIXED_SIZE
-    from pcl_tf.training.checkpoints import Checkpoints
+    from pcl_tf.serving.export import check_places
+    from pcl_tf.training.checkpoints import Checkpoints, newest_step
     from pcl_tf.training.loop import export_run
 
     workdir = pathlib.Path(_WORKDIR.value)
     if not (workdir / "recipe.json").is_file():
         refuse(f"--workdir={workdir}: no recipe.json there; it is no folder of pcl_tf.train.")
     size = _SIZE.value
-    recipe = recipes.resolve(recipes.load(workdir / "recipe.json"))
+    with explained(workdir, (recipes.RecipeError,)):
+        recipe = recipes.resolve(recipes.load(workdir / "recipe.json"))
+        version = newest_step(workdir) if _VERSION.value is None else _VERSION.value
+        if version is not None:
+            check_places(workdir, version)
     if size and recipe.network.backbone in FIXED_SIZE and size != recipe.image_size:
         refuse(f"--image_size={size}: a {recipe.network.backbone} has the size it was trained at, {recipe.image_size}.")
     model = build_method(recipe)

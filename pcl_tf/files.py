@@ -4,7 +4,9 @@ import contextlib
 import errno
 import os
 import pathlib
+import re
 import shutil
+import stat
 
 
 def disk_is_full(error):
@@ -16,21 +18,42 @@ class OutputError(ValueError):
     """Why nothing can be written under a name, in words for the person who gave it."""
 
 
-def check_output(path, flag="--out"):
+# What is written aside has a name that is so much longer, the process among it.
+_LONGEST = 255 - len(".part.4194304.")
+
+
+def at_home(argument):
+    """An argument of a command line, every path in it that begins with ~ written out.
+
+    Shells do that for words that begin so, but not for --flag=~/faces or a,~/b.
+    """
+    flag, equals, value = argument.partition("=") if argument.startswith("-") else ("", "", argument)
+    pattern = r"(?<![^,:=])~(?:(?=[/,]|$)|[\w.-]+(?=/))"
+    return flag + equals + re.sub(pattern, lambda found: os.path.expanduser(found[0]), value)
+
+
+def check_output(path, flag="--out", suffix=""):
     """Refuses a name under which no file can be written, before any work is done.
 
     Args:
       path: of the file, as it was given.
       flag: that gave it, for the error.
+      suffix: that the name must have, so that no file of another kind is written over.
 
     Raises:
-      OutputError: no name of a file, an existing folder, or a place where nothing can be made.
+      OutputError: no name of a file, an existing folder or device, or a place where nothing can be made.
     """
     text, path = str(path), pathlib.Path(path)
+    if "\0" in text or len(os.fsencode(path.name)) > _LONGEST:
+        raise OutputError(f"{flag}={ascii(text[:40])}..: is too long, or holds a NUL.")
     if path.is_dir():
         raise OutputError(f"{flag}={text}: is a folder; give the name of a file, for instance in it.")
     if not path.name or text.endswith(("/", os.sep)):
         raise OutputError(f"{flag}={text}: gives no name of a file.")
+    if path.exists() and not stat.S_ISREG(path.stat().st_mode):
+        raise OutputError(f"{flag}={text}: is a device or a pipe; give the name of a file.")
+    if not path.name.lower().endswith(suffix):
+        raise OutputError(f"{flag}={text}: the name must end in {suffix}.")
     above = next((p for p in path.absolute().parents if p.exists()), None)
     if above is None or not above.is_dir():
         raise OutputError(f"{flag}={text}: {above} is a file, no folder.")
@@ -38,21 +61,34 @@ def check_output(path, flag="--out"):
         raise OutputError(f"{flag}={text}: {above} cannot be written to.")
 
 
+def _never(folder):
+    return False
+
+
 @contextlib.contextmanager
-def whole_or_not(path):
+def whole_or_not(path, *, replaces=_never):
     """Yields where to write a file or a folder instead; it takes its name when all went well.
 
-    What had the name is replaced, and is back when the replacement fails; what was written aside then goes. A file never
-    replaces a folder, which may be all that somebody has: that raises OutputError. The names
-    in between begin with a dot and end as path does, since libraries read the format there; they are no numbers, so
-    that TF Serving picks up neither a half-written version nor one half deleted.
+    What had the name is replaced, and is back when the replacement fails; what was written aside then goes. Where it is
+    a link, what it points to is replaced. The names in between begin with a dot and end as path does, since libraries
+    read the format there; they are no numbers, so that TF Serving picks up neither a half-written version nor one half
+    deleted.
+
+    Args:
+      path: of the file or folder.
+      replaces: whether a folder, which may be all that somebody has, may be replaced by another; by default none is.
+
+    Raises:
+      OutputError: a folder has the name and is not to be replaced.
     """
     path = pathlib.Path(path)
+    if path.is_symlink():
+        path = pathlib.Path(os.path.realpath(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     aside, old = (path.with_name(f".{kind}.{os.getpid()}.{path.name}") for kind in ("part", "old"))
     try:
         yield aside
-        if path.is_dir() and not aside.is_dir():
+        if path.is_dir() and not (aside.is_dir() and replaces(path)):
             raise OutputError(f"{path}: is a folder; it is left as it is.")
         if path.is_dir():  # a folder cannot be renamed onto one that holds anything
             os.replace(path, old)

@@ -22,11 +22,10 @@ import signal
 import sys
 import threading
 
-from absl import app, flags, logging
+from absl import flags, logging
 
-from pcl_tf.console import explained, quiet, refuse
+from pcl_tf.console import explained, quiet, refuse, run
 from pcl_tf.preparation import BENCHMARKS, CLIPS
-from pcl_tf.recipe import parse_flags
 
 OF_CLIPS = ("fps", "centre", "align", "workers", "beam_pipeline_options", "max_broken_share", "max_no_face_share")
 OF_DETECTION = ("margin", "align", "max_no_face_share")
@@ -178,4 +177,4 @@ def _stop_on_signals():
 
 if __name__ == "__main__":
     _stop_on_signals()
-    app.run(main, flags_parser=parse_flags)
+    run(main)

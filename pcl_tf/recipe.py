@@ -9,6 +9,8 @@ import sys
 from absl import flags
 from ml_collections import ConfigDict
 
+from pcl_tf.files import at_home
+
 
 def _shipped():
     """The folder of the recipes that come with the project: inside the installed package, beside it in a clone."""
@@ -134,6 +136,7 @@ def parse_flags(argv):
     """absl flags parser that knows recipe names and says errors in one line (exit code 2)."""
     if any(a in ("--helpfull", "-helpfull") for a in argv) and "recipe" in flags.FLAGS:
         print(f"Keys of --recipe, with the paper's values:\n\n{keys_help()}")  # absl knows none of them
+    argv = [at_home(a) for a in argv]
     try:
         argv = _with_recipe_found(argv)
         return flags.FLAGS(argv)
@@ -231,9 +234,21 @@ def load(path):
 
     Keys that are younger than the file get the value of ``recipes.common.base``: a new key's default is what runs
     did before there was the key.
+
+    Raises:
+      RecipeError: it is empty, cut short, or no recipe.
     """
     from recipes import common
 
     c = common.base()
-    c.update(ConfigDict(json.loads(pathlib.Path(path).read_text())))
+    try:
+        values = json.loads(pathlib.Path(path).read_text())
+        if not isinstance(values, dict):
+            raise ValueError("no keys in it")
+        c.update(ConfigDict(values))
+    except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:  # empty, cut short, of another program
+        raise RecipeError(
+            f"{path}: is no recipe of a run ({str(error).splitlines()[0]}). An export has a copy of its own,"
+            " export/STEP/assets/recipe.json; without one give another --workdir."
+        ) from error
     return c.lock()

@@ -23,10 +23,11 @@ def main(argv):
         refuse(f"{f'unexpected argument {argv[1]}' if len(argv) > 1 else '--workdir is needed'}; see --help.")
     from pcl_tf.data.sources import DataError
     from pcl_tf.files import check_output
+    from pcl_tf.recipe import RecipeError
     from pcl_tf.reproduction.figure import figure
 
-    with explained(_OUT.value, (DataError, PermissionError, FileNotFoundError)):
-        check_output(_OUT.value)
+    with explained(_OUT.value, (DataError, RecipeError, PermissionError, FileNotFoundError)):
+        check_output(_OUT.value, suffix=".png")
         print(*figure(_WORKDIR.value, _IMAGES.value, _OUT.value, _COUNT.value), sep="\n")
 
 

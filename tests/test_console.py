@@ -37,3 +37,36 @@ def test_every_command_begins_in_one_place():
     for name in set(console.commands()) - {"prepare"}:  # whose main thread may sit in Beam: a thread takes its signals
         code = console.source(name).read_text()
         assert code.endswith('if __name__ == "__main__":\n    start(main)\n'), name
+
+
+PRINTS = """
+import sys
+from pcl_tf import console
+
+def main(argv):
+    for i in range(100_000):
+        print("line", i, file={stream}, flush={flush})
+
+console.start(main)
+"""
+
+
+@pytest.mark.parametrize("stream", ["sys.stdout", "sys.stderr"])
+@pytest.mark.parametrize("flush", [True, False])
+def test_readers_that_leave_end_a_command_quietly(stream, flush):
+    code = PRINTS.format(stream=stream, flush=flush)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    child = subprocess.Popen(
+        [sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    read, other = (child.stdout, child.stderr) if stream == "sys.stdout" else (child.stderr, child.stdout)
+    assert read.readline() == "line 0\n"
+    read.close()
+    assert (other.read(), child.wait()) == ("", 141)
+    other.close()
+
+
+def test_the_help_may_be_cut_short():
+    command = f"{sys.executable} -m pcl_tf.export --helpfull | head -1; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True)
+    assert "Traceback" not in done.stderr and "BrokenPipe" not in done.stderr and done.returncode in (1, 141)

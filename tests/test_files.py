@@ -6,7 +6,7 @@ import os
 import pytest
 import tensorflow as tf
 
-from pcl_tf.files import OutputError, check_output, disk_is_full, whole_or_not, write_atomically
+from pcl_tf.files import OutputError, at_home, check_output, disk_is_full, whole_or_not, write_atomically
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
@@ -36,7 +36,7 @@ def _version(path, text):
 
 def test_a_folder_is_replaced_whole(tmp_path):
     _version(tmp_path / "7", "old")
-    with whole_or_not(tmp_path / "7") as aside:
+    with whole_or_not(tmp_path / "7", replaces=lambda folder: folder.name == "7") as aside:
         _version(aside, "new")
         assert (tmp_path / "7/weights").read_text() == "old"
         assert not any(p.name.isdigit() for p in tmp_path.iterdir() if p.name != "7")  # nothing a server would take up
@@ -55,7 +55,7 @@ def test_a_folder_that_cannot_be_replaced_is_back(tmp_path, monkeypatch, fails_a
 
     if fails_at == "renaming":
         monkeypatch.setattr("os.replace", refuse)
-    with pytest.raises(OSError), whole_or_not(tmp_path / "7") as aside:
+    with pytest.raises(OSError), whole_or_not(tmp_path / "7", replaces=lambda folder: True) as aside:
         _version(aside, "new")
         if fails_at == "filling":
             raise OSError(errno.ENOSPC, "No space left on device")
@@ -85,3 +85,50 @@ def test_new_and_old_files_are_fine(tmp_path, monkeypatch):
     for name in ("old.png", "new.png", "folder/that/is/new/out.png", str(tmp_path / "absolute.png")):
         check_output(name)
     assert [p.name for p in tmp_path.iterdir()] == ["old.png"]
+
+
+def test_a_folder_replaces_no_other_unless_it_may(tmp_path):
+    _version(tmp_path / "7", "somebody's")
+    with pytest.raises(OutputError, match="7: is a folder"), whole_or_not(tmp_path / "7") as aside:
+        _version(aside, "new")
+    assert (tmp_path / "7/weights").read_text() == "somebody's" and len(list(tmp_path.iterdir())) == 1
+
+
+def test_what_a_link_points_to_is_written(tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "result.json").symlink_to("disk/result.json")
+    for text in ("new", "newer"):  # first it points to nothing
+        write_atomically(tmp_path / "result.json", text)
+        assert (tmp_path / "disk/result.json").read_text() == text and (tmp_path / "result.json").is_symlink()
+
+
+def test_names_that_no_file_can_have(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe.png")
+    (tmp_path / "faces.zip").write_text("my only copy")
+    for name in ("pipe.png", "/dev/null", "x" * 250, "a\0b.png", "faces.zip", "x.png/"):
+        with pytest.raises(OutputError, match="--out="):
+            check_output(name, suffix=".png")
+    check_output("x" * 200 + ".PNG", suffix=".png")
+
+
+@pytest.mark.parametrize(
+    ("argument", "wanted"),
+    [
+        ("--data=~/faces", "--data=/home/me/faces"),
+        ("--data=~/a,~/b,tfds:x", "--data=/home/me/a,/home/me/b,tfds:x"),
+        ("--task=classification:~/m.csv", "--task=classification:/home/me/m.csv"),
+        ("--set=data.source=~", "--set=data.source=/home/me"),
+        ("--recipe.data.source=~/a", "--recipe.data.source=/home/me/a"),
+        ("~/faces.zip", "/home/me/faces.zip"),
+        ("--data=a~/b", "--data=a~/b"),
+        ("--data=./~/b", "--data=./~/b"),
+        ("--data=b.jpg~", "--data=b.jpg~"),
+        ("--header=authorization:~token", "--header=authorization:~token"),
+        ("--data=~nobody_at_all/b", "--data=~nobody_at_all/b"),
+        ("train", "train"),
+    ],
+)
+def test_tildes_of_paths(monkeypatch, argument, wanted):
+    monkeypatch.setenv("HOME", "/home/me")
+    assert at_home(argument) == wanted

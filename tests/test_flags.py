@@ -52,3 +52,30 @@ def test_a_command_beside_another_has_flags_of_its_own():
     for name in ("probe", "client", "probe"):
         code, _, said = ended(name, "--no_such_flag")
         assert code == 2 and "no_such_flag" in said
+
+
+@pytest.mark.parametrize("name", ["export", "reconstruct"])
+def test_a_recipe_cut_short_is_named(name, tmp_path):
+    (tmp_path / "recipe.json").write_text('{"batch_size"')
+    out = [f"--out={tmp_path / 'fig4.png'}"] if name == "reconstruct" else []
+    assert "recipe.json: is no recipe of a run" in refused(name, f"--workdir={tmp_path}", *out)
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", "folder", "folder/", "faces.zip", "faces.zip/fig4.png", "fig4.jpg", "/dev/null"]
+)
+def test_reconstruct_refuses_names_before_work_begins(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "faces.zip").write_text("my only copy")
+    assert f"--out={name}: " in refused("reconstruct", "--workdir=nowhere", f"--out={name}")
+    assert (tmp_path / "faces.zip").read_text() == "my only copy"
+
+
+def test_the_clients_list_of_names_writes_over_nobodys_file(tmp_path):
+    (tmp_path / "faces.txt").write_text("mine")
+    server = "--server=http://localhost:1"
+    assert "faces.txt, which is no earlier run's" in refused("client", server, tmp_path, f"--out={tmp_path}/faces.npy")
+    (tmp_path / "faces.npy").mkdir()
+    assert "faces.npy: is a folder" in refused("client", server, tmp_path, f"--out={tmp_path}/faces.npy")
+    assert (tmp_path / "faces.txt").read_text() == "mine"

@@ -36,3 +36,11 @@ def test_override_sets_values_and_says_what_is_wrong():
     for wrong in ("nothing=1", "batch_size=many", "method.crop", "method.reconstruct=maybe"):
         with pytest.raises(recipes.RecipeError, match=wrong.split("=")[0]):
             recipes.override(vox64.get_config(), [wrong])
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '"text"', "3", '{"total_steps": "many"}'])
+def test_a_file_that_is_no_recipe_is_named(tmp_path, text):
+    path = tmp_path / "recipe.json"
+    path.write_text(text)
+    with pytest.raises(recipes.RecipeError, match="recipe.json: is no recipe of a run"):
+        recipes.load(path)

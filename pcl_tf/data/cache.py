@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from pcl_tf.data.decoding import decoder
 from pcl_tf.data.sources import DataError
+from pcl_tf.files import write_atomically
 
 _CHUNK = 256
 
@@ -86,7 +87,7 @@ def _decode(source, size, path, bad_path, max_bad_share):
 
 
 def _report(bad, source, bad_path, max_bad_share):
-    bad_path.write_text("".join(f"{name}\t{error}\n" for name, error in bad))
+    write_atomically(bad_path, "".join(f"{name}\t{error}\n" for name, error in bad))
     if not bad:
         return
     share = len(bad) / source.count

@@ -33,7 +33,8 @@ def find_clips(path):
     """
     path = str(path).rstrip("/")
     deeper = ("", "*", "*/*", "*/*/*")  # KIND/SETTINGS/VERSION
-    found = [f for pattern in deeper for f in tf.io.gfile.glob(os.path.join(glob.escape(path), pattern, INDEX))]
+    find = tf.io.gfile.glob if "://" in path else glob.glob  # TensorFlow takes no names that are not UTF-8
+    found = [f for pattern in deeper for f in find(os.path.join(glob.escape(path), pattern, INDEX))]
     if len(found) > 1:
         raise DataError(
             f"--data={path}: holds several datasets; give one of\n  " + "\n  ".join(map(os.path.dirname, found))

@@ -1,9 +1,28 @@
 """One image of a source to one face, or the reason why not."""
 
+import functools
+import re
+
 import numpy as np
 import tensorflow as tf
 
 from pcl_tf.data.images import decode_image, resize
+
+
+def reason(error):
+    """What an exception says, TensorFlow's too, in one line of at most 200 characters."""
+    text = str(error)
+    asserted = re.search(r"assertion failed: \[([^\]]*)\]", text)
+    if asserted:
+        return asserted[1][:200]
+    # TensorFlow wraps what an operation said into where it stands.
+    text = re.sub(r"(?s)^Graph execution error:.*?\n\n(?=[^\n]*\n\t)|^\{\{[^}]*\}\} ", "", text)
+    return (text.strip() or type(error).__name__).split("\n")[0][:200]
+
+
+@functools.lru_cache
+def _traced(size):
+    return tf.function(lambda data: decode_image(data, size), input_signature=[tf.TensorSpec([], tf.string)])
 
 
 def decoder(size):
@@ -16,7 +35,7 @@ def decoder(size):
       function of (name, encoded bytes | uint8 [H, W, 3] | exception) to
       (name, uint8 [size, size, 3] or None, None or what was wrong in one line).
     """
-    decode = tf.function(lambda data: decode_image(data, size), input_signature=[tf.TensorSpec([], tf.string)])
+    decode = _traced(size)
 
     def one(item):
         name, data = item
@@ -25,7 +44,7 @@ def decoder(size):
                 raise data
             face = resize(data[None], size)[0] if isinstance(data, np.ndarray) else decode(data)
             return name, face.numpy(), None
-        except (tf.errors.OpError, OSError, ValueError, RuntimeError, NotImplementedError) as error:
-            return name, None, str(error).split("\n")[0][:200]
+        except (tf.errors.OpError, OSError, ValueError, RuntimeError) as error:
+            return name, None, reason(error)
 
     return one

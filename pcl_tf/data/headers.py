@@ -2,12 +2,10 @@
 
 import tensorflow as tf
 
+from pcl_tf.data.bitmap import sides
+from pcl_tf.data.raw import number
+
 MAX_PIXELS = 2**26  # 8192 x 8192; decoded, 200 MB
-
-
-def _int(raw, at, width):
-    """Little-endian unsigned integer of ``width`` bytes in uint8 [L]."""
-    return tf.reduce_sum(tf.cast(raw[at : at + width], tf.int64) * [256**i for i in range(width)])
 
 
 def _jpeg(data):
@@ -15,13 +13,12 @@ def _jpeg(data):
 
 
 def _png(data):
-    sides = tf.io.decode_raw(tf.strings.substr(data, 16, 8), tf.int32, little_endian=False)
-    return tf.reduce_prod(tf.cast(sides, tf.int64))
+    shape = tf.io.decode_raw(tf.strings.substr(data, 16, 8), tf.int32, little_endian=False)
+    return tf.reduce_prod(tf.cast(shape, tf.int64))
 
 
 def _bmp(data):
-    sides = tf.io.decode_raw(tf.strings.substr(data, 18, 8), tf.int32)
-    return tf.reduce_prod(tf.abs(tf.cast(sides, tf.int64)))
+    return tf.abs(tf.reduce_prod(tf.stack(sides(tf.io.decode_raw(data, tf.uint8)))))
 
 
 def _webp(data):
@@ -29,15 +26,15 @@ def _webp(data):
     raw = tf.io.decode_raw(data, tf.uint8)
 
     def lossy():
-        return (_int(raw, 26, 2) % 2**14) * (_int(raw, 28, 2) % 2**14)
+        return (number(raw, 26, 2) % 2**14) * (number(raw, 28, 2) % 2**14)
 
     def lossless():
-        bits = _int(raw, 21, 4)
+        bits = number(raw, 21, 4)
         return (bits % 2**14 + 1) * (bits // 2**14 % 2**14 + 1)
 
     def extended():
-        animated = _int(raw, 20, 1) // 2 % 2 == 1
-        return tf.where(animated, _unknown(), (_int(raw, 24, 3) + 1) * (_int(raw, 27, 3) + 1))
+        animated = number(raw, 20, 1) // 2 % 2 == 1
+        return tf.where(animated, _unknown(), (number(raw, 24, 3) + 1) * (number(raw, 27, 3) + 1))
 
     kind = tf.strings.substr(data, 12, 4)
     return tf.case([(kind == b"VP8 ", lossy), (kind == b"VP8L", lossless), (kind == b"VP8X", extended)], _unknown)
@@ -57,10 +54,10 @@ def _gif(data):
         return tf.where(flags >= 128, 3 * 2 ** (flags % 8 + 1), 0)
 
     def turn(at, inside, frames):
-        kind = _int(raw, at, 1)
+        kind = number(raw, at, 1)
         is_frame = kind == 0x2C
-        area = _int(raw, at + 5, 2) * _int(raw, at + 7, 2)
-        after = tf.where(is_frame, at + 11 + table(_int(raw, at + 9, 1)), at + 2)
+        area = number(raw, at + 5, 2) * number(raw, at + 7, 2)
+        after = tf.where(is_frame, at + 11 + table(number(raw, at + 9, 1)), at + 2)
         block = is_frame | (kind == 0x21)
         end = tf.size(raw, tf.int64)
         return (
@@ -69,8 +66,8 @@ def _gif(data):
             frames + tf.where(is_frame & ~inside, area, 0),
         )
 
-    screen = _int(raw, 6, 2) * _int(raw, 8, 2)
-    start = (13 + table(_int(raw, 10, 1)), tf.constant(False), tf.constant(0, tf.int64))
+    screen = number(raw, 6, 2) * number(raw, 8, 2)
+    start = (13 + table(number(raw, 10, 1)), tf.constant(False), tf.constant(0, tf.int64))
     frames = tf.while_loop(lambda at, *_: at + 12 < tf.size(raw, tf.int64), turn, start, parallel_iterations=1)[2]
     return tf.maximum(screen, frames)
 

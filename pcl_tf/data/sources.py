@@ -1,12 +1,17 @@
 """Where faces come from: a folder, a zip, a TFDS dataset, or the project's generator."""
 
 import dataclasses
+import os
 import pathlib
-import zipfile
 from collections.abc import Callable, Iterator
 
+from pcl_tf.data.errors import Broken, DataError
+from pcl_tf.data.tree import SUFFIXES, files_below, is_image, printable
+from pcl_tf.data.zips import members, open_zip, read_member
+
+__all__ = ["SUFFIXES", "Broken", "DataError", "Source", "fingerprint", "folder", "open_source", "zipped"]
+
 PEOPLE = 4096  # among the generated faces, as many as in a small video corpus
-SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp")
 
 VOXCELEB_HELP = """No face images given: pass --data=DIR, --data=FACES.zip, --data=tfds:NAME or --data=synthetic.
 
@@ -22,14 +27,6 @@ Meanwhile this runs without any data, on generated faces:
   python -m pcl_tf.train --recipe=quickstart --workdir=runs/quickstart"""
 
 
-class DataError(ValueError):
-    """What is wrong with the data, in words for the person who gave it."""
-
-
-class Broken(ValueError):
-    """A file that cannot be used, in a line."""
-
-
 @dataclasses.dataclass(frozen=True)
 class Source:
     """A named sequence of images.
@@ -38,7 +35,7 @@ class Source:
       name: what the user gave.
       fingerprint: changes when the images do; names the decoded cache.
       count: number of images.
-      items: yields (name of the image, its encoded bytes or a uint8 [H, W, 3] array).
+      items: yields (name of the image, printable, its encoded bytes or a uint8 [H, W, 3] array or an exception).
     """
 
     name: str
@@ -47,58 +44,61 @@ class Source:
     items: Callable[[], Iterator]
 
 
+_DECODING = 2  # how images become pixels: faces and features that are kept of another are not taken up
+
+
 def fingerprint(rows):
     """Sixteen hex digits that change when any of the rows does."""
     import hashlib
 
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(b"%d" % _DECODING)
     for row in rows:
         digest.update(repr(row).encode() + b"\n")
     return digest.hexdigest()[:16]
 
 
-def _is_image(name):
-    # "._face.jpg" is what macOS leaves beside face.jpg in archives.
-    return name.lower().endswith(SUFFIXES) and not name.rsplit("/", 1)[-1].startswith("._")
-
-
 def folder(path):
-    """All images below a folder, in sorted order."""
+    """All images below a folder, linked folders too, in sorted order.
+
+    Raises:
+      DataError: a folder in it cannot be listed.
+    """
     root = pathlib.Path(path)
-    files = sorted(p for p in root.rglob("*") if _is_image(p.name) and p.is_file())
+    files = files_below(root)
 
     def items():
         for p in files:
             try:
-                yield str(p), p.read_bytes()
+                yield printable(p), p.read_bytes()
             except OSError as error:
-                yield str(p), error
+                yield printable(p), Broken(error.strerror or str(error))
 
-    rows = [(str(p.relative_to(root)), p.stat().st_size, p.stat().st_mtime_ns) for p in files]
-    return Source(str(path), fingerprint(rows), len(files), items)
+    def stamp(p):
+        of = p.stat() if p.exists() else p.lstat()
+        return str(p.relative_to(root)), of.st_size, of.st_mtime_ns
+
+    return Source(printable(path), fingerprint(map(stamp, files)), len(files), items)
 
 
-def zipped(path):
+def zipped(path, given=""):
     """All images of a zip, in sorted order.
+
+    Args:
+      path: of the file.
+      given: flag and text that gave it, for the error; by default the path.
 
     Raises:
       DataError: not a readable zip.
     """
-    try:
-        with zipfile.ZipFile(path) as z:
-            infos = sorted((i for i in z.infolist() if _is_image(i.filename)), key=lambda i: i.filename)
-    except zipfile.BadZipFile as error:
-        raise DataError(f"--data={path}: not a readable zip ({error}).") from error
+    infos = sorted((i for i in members(path, given) if is_image(i.filename)), key=lambda i: i.filename)
 
     def items():
-        with zipfile.ZipFile(path) as z:
+        with open_zip(path, given) as z:
             for info in infos:
-                try:
-                    yield f"{path}:{info.filename}", z.read(info)
-                except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError) as error:
-                    yield f"{path}:{info.filename}", error
+                yield printable(f"{path}:{info.filename}"), read_member(z, info)
 
-    return Source(str(path), fingerprint((i.filename, i.CRC, i.file_size) for i in infos), len(infos), items)
+    stamps = ((i.filename, i.CRC, i.file_size) for i in infos)
+    return Source(printable(path), fingerprint(stamps), len(infos), items)
 
 
 def tfds_dataset(name):
@@ -143,13 +143,14 @@ def synthetic(count, size, seed=0):
     return Source("synthetic", fingerprint([("synthetic-2", count, size, seed)]), count, items)
 
 
-def open_source(text, synthetic_images, image_size):
-    """The source that --data names.
+def open_source(text, synthetic_images, image_size, flag="--data"):
+    """The source that a flag names.
 
     Args:
       text: folder, zip, 'tfds:NAME[:SPLIT]' or 'synthetic'; several joined by commas.
       synthetic_images: how many faces 'synthetic' renders.
       image_size: their side in pixels.
+      flag: that gave the text, for errors.
 
     Returns:
       Source.
@@ -159,7 +160,8 @@ def open_source(text, synthetic_images, image_size):
     """
     if not text:
         raise DataError(VOXCELEB_HELP)
-    parts = [_open(part, synthetic_images, image_size) for part in text.split(",")]
+    texts = [text] if os.path.exists(text) else text.split(",")  # a folder's name may have a comma
+    parts = [_open(part, synthetic_images, image_size, f"{flag}={printable(part)}") for part in texts]
     if len(parts) == 1:
         return parts[0]
 
@@ -170,18 +172,18 @@ def open_source(text, synthetic_images, image_size):
     return Source(text, fingerprint(p.fingerprint for p in parts), sum(p.count for p in parts), items)
 
 
-def _open(text, synthetic_images, image_size):
+def _open(text, synthetic_images, image_size, given):
     path = pathlib.Path(text)
     if text == "synthetic":
         source = synthetic(synthetic_images, image_size)
     elif text.startswith("tfds:"):
         source = tfds_dataset(text.removeprefix("tfds:"))
-    elif path.is_dir():
+    elif text and path.is_dir():  # nothing, as between two commas, is not the folder we are in
         source = folder(path)
     elif path.is_file():
-        source = zipped(path)
+        source = zipped(path, given)
     else:
-        raise DataError(f"--data={text}: no such folder or file.")
+        raise DataError(f"{given}: no such folder or file.")
     if not source.count:
-        raise DataError(f"--data={text}: holds no image ({', '.join(SUFFIXES)}).")
+        raise DataError(f"{given}: holds no image ({', '.join(SUFFIXES)}).")
     return source

@@ -27,7 +27,8 @@ def read_manifest(path, kind, image_size, targets=()):
     """Reads ``path,label`` | ``path,yaw,pitch,..`` | ``path,AU1,AU2,..`` | ``fold,path1,path2,same``.
 
     Optional columns: ``split`` (train or test) and ``subject``. Without a split the images are judged in five folds,
-    which share no subject where subjects are named. Paths are relative to the manifest, or inside a zip beside it.
+    which share no subject where subjects are named. Paths are relative to the manifest and may lead out of its folder, or
+    are inside a zip beside it.
     Blanks at the ends of fields mean nothing. Columns without a name, as pandas writes its index, are left out.
 
     Args:
@@ -52,7 +53,7 @@ def read_manifest(path, kind, image_size, targets=()):
     values = _targets(path, kind, table.header, tuple(targets))
     if not table.rows and not table.ragged:
         raise DataError(f"{path}: no rows below the header.")
-    files = Files(path.parent)
+    files = _files(path, table.rows)
     bad = _Bad(path)
     _other_width(path, table, bad)
     read = _pairs if kind == "verification" else _labelled
@@ -88,6 +89,15 @@ def _targets(path, kind, header, stated):
     if len(set(stated)) < len(stated):
         raise DataError(f"--targets={','.join(stated)}: a column stands there twice.")
     return stated or default
+
+
+def _files(path, rows):
+    """Where images are looked for: beside the manifest, or beside the file that it is a link to."""
+    files = Files(path.parent)
+    first = next((row.get("path") or row.get("path1") for _, row in rows), None)
+    if path.is_symlink() and first and first not in files and first in (linked := Files(path.resolve().parent)):
+        return linked
+    return files
 
 
 class _Bad:

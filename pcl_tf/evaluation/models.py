@@ -89,7 +89,10 @@ def _digest(files):
 
 
 def _json(path):
-    return json.loads(path.read_text()) if path.is_file() else None
+    try:
+        return json.loads(path.read_text()) if path.is_file() else None
+    except ValueError as error:
+        raise DataError(f"{path}: is damaged ({error}); python -m pcl_tf.export makes another export.") from error
 
 
 def _as_float(faces):

@@ -9,7 +9,8 @@ import numpy as np
 
 from pcl_tf.data.decoding import decoder
 from pcl_tf.data.listed import Files
-from pcl_tf.data.sources import SUFFIXES, DataError
+from pcl_tf.data.sources import DataError
+from pcl_tf.data.tree import is_image
 from pcl_tf.evaluation import metrics, ridge, verification
 from pcl_tf.evaluation.corpora import open_task
 from pcl_tf.evaluation.knn import knn_accuracy
@@ -37,7 +38,7 @@ def labelled(text, size):
         for note in task.notes:
             print(f"note: {note}", file=sys.stderr)
         return task
-    files = sorted(p for p in root.glob("*/*") if p.suffix.lower() in SUFFIXES)
+    files = sorted(p for p in root.glob("*/*") if is_image(p.relative_to(root)))
     classes = sorted({p.parent.name for p in files})
     if len(classes) < 2:
         raise DataError(f"--recipe.watch.labelled={text}: needs one folder of images per class, at least two.")

@@ -38,7 +38,7 @@ def main(argv):
     from pcl_tf.neighbours import report
 
     with explained(_OUT.value, (DataError, PermissionError)):
-        check_output(_OUT.value)
+        check_output(_OUT.value, suffix=".png")
         found = table.read(_EMBEDDINGS.value)
         features = report.chosen(found, _FEATURE.value)
         if _DUPLICATES.value:

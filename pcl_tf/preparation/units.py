@@ -10,6 +10,7 @@ import sys
 import tensorflow as tf
 
 from pcl_tf.data.sources import SUFFIXES, DataError
+from pcl_tf.data.tree import is_left_out, printable, walk
 
 VIDEOS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg")
 IMAGES_IN_UNIT = 256
@@ -71,12 +72,6 @@ def image_units(root):
     return _units(found, root, f"image ({', '.join(SUFFIXES)})", printable)
 
 
-def printable(name):
-    r"""A name of a file as text that can be written and printed: what is no UTF-8, and tabs and line ends, as \xe9."""
-    text = os.fsencode(name).decode("utf-8", "backslashreplace")
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
 def _without_suffix(name):
     """The clip of a video: its name without the suffix, where that can be nobody else's, else its name."""
     stem, _ = os.path.splitext(name)
@@ -117,13 +112,12 @@ def _folders(root, suffixes):
     root = str(root).rstrip("/") or "/"
     if not (tf.io.gfile.isdir(root) if "://" in root else os.path.isdir(root)):
         raise DataError(f"--manual_dir={printable(root)}: no such folder.")
-    for folder, inner, names in tf.io.gfile.walk(root) if "://" in root else _walk(root):
+    for folder, inner, names in tf.io.gfile.walk(root) if "://" in root else walk(root):
         if "dataset_info.json" in names:  # a dataset that was prepared below the corpus
             inner.clear()
             continue
-        # Archives of macOS hold ._face.jpg beside face.jpg, in __MACOSX or not; our own work lies in .KIND-SETTINGS.
-        inner[:] = sorted(n for n in inner if not n.startswith(".") and n != "__MACOSX")
-        names = sorted(n for n in names if not n.startswith("."))
+        inner[:] = sorted(n for n in inner if not is_left_out(n))  # our own work lies in .KIND-SETTINGS
+        names = sorted(n for n in names if not is_left_out(n))
         others.update(os.path.splitext(n)[1].lower() or "without" for n in names if not n.lower().endswith(suffixes))
         names = [n for n in names if n.lower().endswith(suffixes)]
         if names:
@@ -131,26 +125,6 @@ def _folders(root, suffixes):
     if others:  # .heic of a telephone, .3gp of an older one
         kinds = ", ".join(f"{count} {printable(ending)}" for ending, count in others.most_common(8))
         print(f"Files of other endings are not looked at: {kinds}.", file=sys.stderr, flush=True)
-
-
-def _walk(root):
-    """os.walk that goes into linked folders, into none twice on one way down."""
-
-    def walk(folder, above):
-        here = os.path.realpath(folder)
-        inner, names = [], []
-        for entry in os.scandir(folder):
-            if entry.is_dir():
-                inner.append(entry.name)
-            elif entry.is_file() or entry.is_symlink():  # a link to nothing is named as broken, a pipe is no file
-                names.append(entry.name)
-        yield folder, inner, names
-        for name in inner:
-            path = os.path.join(folder, name)
-            if os.path.realpath(path) not in (*above, here):
-                yield from walk(path, (*above, here))
-
-    return walk(root, ())
 
 
 def _unit(root, name, identity, relative, clips):

@@ -9,11 +9,13 @@ import zipfile
 import numpy as np
 import tensorflow as tf
 
+from pcl_tf.data.decoding import reason
 from pcl_tf.data.images import centre, decode_upright
 from pcl_tf.data.sources import Broken
+from pcl_tf.data.tree import printable
 from pcl_tf.data.videos import video_frames
 from pcl_tf.preparation import crop
-from pcl_tf.preparation.units import VIDEOS, printable
+from pcl_tf.preparation.units import VIDEOS
 
 FRAMES_IN_CLIP = 512  # a longer video becomes several clips, so that no record grows beyond a few megabytes
 THUMBNAIL = 96  # pixels of the pictures in which no face was found, for the contact sheet
@@ -156,7 +158,7 @@ def _decoded(file):
         with tf.io.gfile.GFile(file, "rb") if "://" in file else open(file, "rb") as f:
             return upright(f.read()).numpy()
     except tf.errors.OpError as error:
-        raise Broken(error.message.split("\n")[0][:200]) from error
+        raise Broken(reason(error)) from error
     except OSError as error:  # it may not be read, or has gone
         raise Broken(error.strerror or str(error)) from error
 

@@ -35,7 +35,7 @@ def figure(workdir, images, out, count):
     recipe = recipes.resolve(recipes.load(workdir / "recipe.json"))
     if not recipe.method.reconstruct:
         raise DataError(f"--workdir={workdir}: this run trained no decoder.")
-    source = open_source(images or "synthetic", count, recipe.image_size)
+    source = open_source(images or "synthetic", count, recipe.image_size, "--images")
     spread = islice(source.items(), 0, None, max(1, source.count // count))  # folders are sorted, often by person
     decoded = map(decoder(recipe.image_size), spread)
     faces = list(islice((face for _, face, _ in decoded if face is not None), count))

@@ -45,8 +45,7 @@ def save_export(encoder, folder, step, image_size, recipe_json, version=None, ke
     folder.mkdir(parents=True, exist_ok=True)
     version = step if version is None else version
     target = folder / str(version)
-    if target.exists() and not (target / "saved_model.pb").is_file():
-        raise OutputError(f"{target}: is no export; it is left as it is. Move it, or give another --version.")
+    _check_version(target)
 
     def embed(images):
         out = encoder(images, training=False)
@@ -67,7 +66,7 @@ def save_export(encoder, folder, step, image_size, recipe_json, version=None, ke
     archive.add_endpoint("serving_default", serve, [tf.TensorSpec([None], tf.string, "image_bytes")])
     archive.add_endpoint("embed", embed, [tf.TensorSpec(encoder.input_shape, tf.float32, "images")])
 
-    with whole_or_not(target) as aside:
+    with whole_or_not(target, replaces=_may_go) as aside:
         archive.write_out(str(aside), verbose=False)
         assets = aside / "assets"
         assets.mkdir(exist_ok=True)
@@ -76,14 +75,48 @@ def save_export(encoder, folder, step, image_size, recipe_json, version=None, ke
         encoder.save(assets / "encoder.keras")
         write_warmup(aside, image_size)
     if keep:
-        for old in set(versions(folder)[:-keep]) - {version}:
+        made_here = [v for v in versions(folder) if _may_go(folder / str(v))]
+        for old in set(made_here[:-keep]) - {version}:
             shutil.rmtree(folder / str(old))
     return folder / str(version)
 
 
+def is_export(folder):
+    """Whether ``save_export`` made a folder."""
+    return all((pathlib.Path(folder) / name).is_file() for name in ("saved_model.pb", "assets/recipe.json"))
+
+
+def _may_go(folder):
+    """Whether nothing is lost with a folder that is replaced by an export: it is one itself, or empty."""
+    return is_export(folder) or (folder.is_dir() and not any(folder.iterdir()))
+
+
+def _check_version(target):
+    if target.exists() and not _may_go(target):
+        raise OutputError(f"{target}: is no export; it is left as it is. Move it, or give another --version.")
+
+
+def check_places(workdir, version):
+    """Refuses a workdir in which something stands in the way of what is exported, before any work is done.
+
+    Args:
+      workdir: its path.
+      version: number of the export.
+
+    Raises:
+      OutputError: names what is there.
+    """
+    workdir = pathlib.Path(workdir)
+    _check_version(workdir / "export" / str(version))
+    files = [workdir / name for name in ("backbone.keras", "encoder.onnx")]
+    folders = [workdir / name for name in ("serving", "export")]
+    if in_the_way := [p for p in files if p.is_dir()] + [p for p in folders if p.exists() and not p.is_dir()]:
+        raise OutputError(f"{in_the_way[0]}: stands where the export is written; move it, or give another --workdir.")
+
+
 def versions(folder):
     """Numbers of the versions in a folder, rising."""
-    return sorted(int(p.name) for p in pathlib.Path(folder).iterdir() if p.name.isdigit())
+    return sorted(int(p.name) for p in pathlib.Path(folder).iterdir() if p.name.isdecimal() and p.is_dir())
 
 
 def save_backbone(encoder, path):

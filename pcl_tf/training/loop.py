@@ -18,7 +18,7 @@ from pcl_tf.files import write_atomically
 from pcl_tf.methods.build import build_encoder, build_method, images_per_step, parts_per_step
 from pcl_tf.networks.backbones import FIXED_SIZE
 from pcl_tf.seeds import seed_everything
-from pcl_tf.serving.export import save_backbone, save_export, save_onnx
+from pcl_tf.serving.export import check_places, save_backbone, save_export, save_onnx
 from pcl_tf.serving.server_files import write_server_files
 from pcl_tf.strategy import together
 from pcl_tf.training import callbacks as cb
@@ -49,8 +49,10 @@ def run(recipe, workdir, strategy, precision, deterministic=False, cluster=ALONE
       dict, what ``result.json`` says; None on a machine that does not write.
 
     Raises:
-      NotFinite, DataError, Interrupted.
+      NotFinite, DataError, OutputError, Interrupted.
     """
+    if cluster.writer:
+        check_places(workdir.path, recipe.total_steps)
     seed_everything(recipe.seed, deterministic)
     faces = _shared_faces(recipe, workdir, strategy, cluster)
     replicas = strategy.num_replicas_in_sync

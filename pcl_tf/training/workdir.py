@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 
 from filelock import FileLock, Timeout
 
@@ -25,11 +26,15 @@ class Workdir:
       writer: whether this process writes; the other machines of a run only read.
 
     Raises:
-      WorkdirError: another process holds it, or another recipe made it.
+      WorkdirError: another process holds it, another recipe made it, or checkpoints below it could not be read.
     """
 
     def __init__(self, path, recipe, writer=True):
         self.path, self.recipe, self.writer = pathlib.Path(path), recipe, writer
+        if re.search(r"[\[*?\\]", str(path)):  # it takes them for patterns: a run would begin again, none be deleted
+            raise WorkdirError(
+                f"--workdir={path}: TensorFlow finds no checkpoints below a name with [, *, ? or \\; give another."
+            )
         self._made = not self.path.exists()
         if writer:
             self._lock_it()

@@ -165,3 +165,16 @@ def test_a_class_that_nothing_teaches_is_refused(folder):
     path = write(folder, "path,label,split", "0.png,a,train", "1.png,b,train", "2.png,B,test")
     with pytest.raises(DataError, match="no training image has: B"):
         read_manifest(path, "classification", 16)
+
+
+def test_a_linked_manifest_finds_the_images_of_either_folder(tmp_path):
+    for path in (tmp_path / "real/a.png", tmp_path / "real/b.png"):
+        path.parent.mkdir(exist_ok=True)
+        Image.new("RGB", (8, 8)).save(path)
+    (tmp_path / "real/m.csv").write_text("path,label\na.png,x\nb.png,y\n")
+    (tmp_path / "lists").mkdir()
+    (tmp_path / "lists/m.csv").symlink_to("../real/m.csv")
+    assert read_manifest(tmp_path / "lists/m.csv", "classification", 16).source.count == 2
+    for name in "ab":  # images beside the link itself come first
+        (tmp_path / f"lists/{name}.png").symlink_to(f"../real/{name}.png")
+    assert read_manifest(tmp_path / "lists/m.csv", "classification", 16).source.name == str(tmp_path / "lists")

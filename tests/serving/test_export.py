@@ -14,8 +14,9 @@ from google.protobuf import text_format
 from tensorflow_serving.apis import prediction_log_pb2
 from tensorflow_serving.config import model_server_config_pb2
 
+from pcl_tf.files import OutputError
 from pcl_tf.networks.encoder import encoder
-from pcl_tf.serving.export import save_backbone, save_export, save_onnx, versions
+from pcl_tf.serving.export import check_places, is_export, save_backbone, save_export, save_onnx, versions
 from pcl_tf.serving.server_files import write_server_files
 from tests.data.test_images import KINDS
 from tests.serving.conftest import SIZE
@@ -97,6 +98,39 @@ def test_an_export_that_fails_leaves_the_old_one(small_encoder, tmp_path, monkey
     with pytest.raises(OSError):
         save_export(small_encoder, tmp_path, 1, SIZE, "{}")
     assert [p.name for p in tmp_path.iterdir()] == ["1"] and (tmp_path / "1").stat().st_ino == inode
+
+
+def _made(path, *names):
+    for name in names:
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        (path / name).write_text("mine")
+
+
+@pytest.mark.parametrize(
+    ("there", "named"),
+    [
+        (["export/7/thesis.txt"], "7: is no export"),
+        (["export/7/saved_model.pb", "export/7/variables/x"], "7: is no export"),  # a SavedModel of another program
+        (["export/7"], "7: is no export"),
+        (["backbone.keras/x"], "backbone.keras: stands where"),
+        (["encoder.onnx/x"], "encoder.onnx: stands where"),
+        (["serving"], "serving: stands where"),
+        (["export"], "export: stands where"),
+    ],
+)
+def test_what_stands_where_an_export_goes_is_named_before_work_begins(tmp_path, there, named):
+    _made(tmp_path, *there)
+    with pytest.raises(OutputError, match=named):
+        check_places(tmp_path, 7)
+    assert all((tmp_path / name).read_text() == "mine" for name in there)
+
+
+def test_exports_and_other_numbers_are_no_hindrance(tmp_path):
+    _made(tmp_path, "export/7/saved_model.pb", "export/7/assets/recipe.json", "export/8/thesis.txt", "backbone.keras")
+    check_places(tmp_path, 7)
+    assert is_export(tmp_path / "export/7") and not is_export(tmp_path / "export/8")
+    _made(tmp_path, "export/9", "export/²/x")
+    assert versions(tmp_path / "export") == [7, 8]
 
 
 def test_server_files_are_text_protos_of_the_server(tmp_path):

@@ -156,3 +156,10 @@ def test_a_file_is_no_workdir(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(WorkdirError, match="file: cannot be written"):
         Workdir(tmp_path / "file", recipe())
+
+
+@pytest.mark.parametrize("name", ["runs [2026]", "a*", "b?", "c\\d"])
+def test_names_below_which_tensorflow_finds_no_checkpoints(tmp_path, name):
+    with pytest.raises(WorkdirError, match="finds no checkpoints below a name with"):
+        Workdir(tmp_path / name / "w", recipe())
+    assert not list(tmp_path.iterdir())

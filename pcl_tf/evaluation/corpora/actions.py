@@ -7,7 +7,8 @@ import numpy as np
 from pcl_tf.data.images import centre
 from pcl_tf.data.listed import Files
 from pcl_tf.data.sources import Broken, DataError, Source, fingerprint
-from pcl_tf.evaluation.corpora.layout import is_image, need
+from pcl_tf.data.tree import files_below, is_image
+from pcl_tf.evaluation.corpora.layout import need
 from pcl_tf.evaluation.lists import read_lines
 from pcl_tf.evaluation.task import Task, folds_from
 
@@ -82,7 +83,7 @@ def _frames(root, known):
     paths, rows = [], []
     for person, labels in known.items():
         folder, before = need(root, f"Frames/{person}"), len(rows)
-        for frame in sorted(p for p in folder.iterdir() if is_image(p)):
+        for frame in sorted(p for p in folder.iterdir() if is_image(p.name)):
             number = re.search(r"(\d+)$", frame.stem)
             if number and int(number.group(1)) in labels:
                 paths.append(f"Frames/{person}/{frame.name}")
@@ -94,7 +95,7 @@ def _frames(root, known):
 
 def _videos(root, known, whole):
     """The same of videos; a frame that a video lacks is an unreadable image."""
-    found = {p.stem.lower(): p for p in sorted(root.rglob("LeftVideo*")) if p.is_file()}
+    found = {p.stem.lower(): p for p in files_below(root, lambda name: name.startswith("LeftVideo"))}
     videos = {}
     for person in known:
         videos[person] = found.get(f"leftvideo{person.lower()}_comp")

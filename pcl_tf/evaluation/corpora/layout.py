@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from pcl_tf.data.images import centre, decode_upright
 from pcl_tf.data.sources import SUFFIXES, DataError, fingerprint
+from pcl_tf.data.tree import is_image
 
 
 def need(root, *paths):
@@ -35,11 +36,6 @@ def need_image(files, path, listed_in):
     return path
 
 
-def is_image(path):
-    """Whether a path is a picture by its name; '._face.jpg' is what macOS leaves beside face.jpg."""
-    return path.suffix.lower() in SUFFIXES and not path.name.startswith("._")
-
-
 def class_tree(root, split):
     """Images of ``root/split/CLASS/*``: list of (path relative to root, class).
 
@@ -47,7 +43,7 @@ def class_tree(root, split):
       DataError: no such folder, or no image in it.
     """
     folder = need(root, split)
-    found = sorted(p for p in folder.glob("*/*") if is_image(p))
+    found = sorted(p for p in folder.glob("*/*") if is_image(p.relative_to(folder)))
     if not found:
         raise DataError(f"{folder} holds no CLASS/image ({', '.join(SUFFIXES)}).")
     return [(str(p.relative_to(root)), p.parent.name) for p in found]

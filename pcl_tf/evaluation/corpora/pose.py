@@ -9,8 +9,9 @@ import numpy as np
 import tensorflow as tf
 
 from pcl_tf.data.sources import DataError, Source, fingerprint
+from pcl_tf.data.tree import files_below
 from pcl_tf.evaluation.corpora.expression import tree_task
-from pcl_tf.evaluation.corpora.layout import is_image, need
+from pcl_tf.evaluation.corpora.layout import need
 from pcl_tf.evaluation.corpora.matlab import read_mat
 from pcl_tf.evaluation.task import Task
 
@@ -83,9 +84,7 @@ class _Half:
 def _folder(folder, points):
     """Images in folders, with .mat files beside them."""
     # 300W-LP brings its MATLAB code
-    images = [
-        p for p in sorted(folder.rglob("*")) if p.suffix.lower() == ".jpg" and is_image(p) and "Code" not in p.parts
-    ]
+    images = [p for p in files_below(folder, lambda name: name.lower().endswith(".jpg")) if "Code" not in p.parts]
     if not images:
         raise DataError(f"{folder} holds no .jpg.")
     rows, kept = [], []

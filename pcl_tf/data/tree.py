@@ -1,0 +1,81 @@
+"""What counts as an image file, how files are found below a folder, and how their names are written down."""
+
+import os
+import pathlib
+
+from pcl_tf.data.errors import DataError
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp")
+# What machines leave beside pictures: macOS in archives, a Synology in shared folders.
+_OF_MACHINES = ("__MACOSX", "@eaDir")
+
+
+def is_left_out(name):
+    """Whether a file or folder of this name is hidden, as '._face.jpg', or made by a machine for itself."""
+    return name.startswith(".") or name in _OF_MACHINES
+
+
+def is_image(path):
+    """Whether a path is a picture by its name: str or pathlib path, relative to the folder or zip that was given."""
+    parts = str(path).split("/")
+    return parts[-1].lower().endswith(SUFFIXES) and not any(
+        is_left_out(part) for part in parts if part not in ("", ".", "..")
+    )
+
+
+def printable(name):
+    r"""A name of a file as text that can be written and printed: what is no UTF-8, and tabs and line ends, as \xe9."""
+    text = str(name).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def walk(root):
+    """``os.walk`` that goes into linked folders, into none twice on one way down. Links to nothing are files.
+
+    Raises:
+      DataError: a folder cannot be listed.
+    """
+
+    def entries(folder):
+        inner, names = [], []
+        try:
+            with os.scandir(folder) as found:
+                for entry in found:
+                    kind = (
+                        pathlib.Path(entry) if entry.is_symlink() else entry
+                    )  # a link to itself is an error to entries
+                    if kind.is_dir():
+                        inner.append(entry.name)
+                    elif kind.is_file() or kind is not entry and not kind.exists():  # a pipe is none
+                        names.append(entry.name)
+        except OSError as error:
+            raise DataError(f"{printable(folder)}: cannot be listed ({error.strerror}).") from error
+        return inner, names
+
+    def below(folder, above):
+        here = os.path.realpath(folder)
+        inner, names = entries(folder)
+        yield folder, inner, names
+        for name in inner:
+            path = os.path.join(folder, name)
+            if os.path.realpath(path) not in (*above, here):
+                yield from below(path, (*above, here))
+
+    return below(str(root), ())
+
+
+def files_below(root, wanted=is_image):
+    """Sorted pathlib paths of the files below a folder, linked folders too, that are wanted.
+
+    Args:
+      root: the folder. What ``is_left_out`` names below it is not looked at.
+      wanted: function of a name.
+
+    Raises:
+      DataError: a folder cannot be listed.
+    """
+    found = []
+    for folder, inner, names in walk(root):
+        inner[:] = [n for n in inner if not is_left_out(n)]
+        found += [pathlib.Path(folder, n) for n in names if not is_left_out(n) and wanted(n)]
+    return sorted(found)

@@ -1,0 +1,42 @@
+"""Zips of images: what is in them, and each member or the reason why not."""
+
+import lzma
+import struct
+import zipfile
+import zlib
+
+from pcl_tf.data.errors import Broken, DataError
+from pcl_tf.data.tree import printable
+
+# Damaged, cut short, encrypted (RuntimeError), packed by a method unknown here (NotImplementedError, one of these).
+_ERRORS = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, RuntimeError, ValueError)
+
+
+def open_zip(path, given=""):
+    """``zipfile.ZipFile`` of a path.
+
+    Args:
+      path: of the file.
+      given: flag and text that gave it, for the error; by default the path.
+
+    Raises:
+      DataError: not a readable zip.
+    """
+    try:
+        return zipfile.ZipFile(path)
+    except _ERRORS as error:
+        raise DataError(f"{given or printable(path)}: not a readable zip ({error}).") from error
+
+
+def members(path, given=""):
+    """[``zipfile.ZipInfo``] of the files in a zip. Arguments and errors as of ``open_zip``."""
+    with open_zip(path, given) as z:
+        return [info for info in z.infolist() if not info.is_dir()]
+
+
+def read_member(z, info):
+    """The bytes of a member, or ``Broken`` that says why there are none."""
+    try:
+        return z.read(info)
+    except _ERRORS as error:
+        return Broken(f"cannot be read from the zip ({error})")

@@ -1,0 +1,180 @@
+"""Files are found through links and in zips, damaged ones are named, and what is no picture is passed over."""
+
+import os
+import zipfile
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pcl_tf.data.cache import decoded_faces
+from pcl_tf.data.listed import Files
+from pcl_tf.data.sources import Broken, DataError, folder, open_source, zipped
+from pcl_tf.data.tree import files_below, is_image, printable
+
+
+def save(path, colour=128):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (24, 24), (colour, colour, colour)).save(path, "PNG")
+
+
+def names(source, root):
+    return [name.removeprefix(f"{root}/") for name, _ in source.items()]
+
+
+def test_linked_folders_are_followed_and_loops_end(tmp_path):
+    save(tmp_path / "elsewhere/p0/a.png")
+    save(tmp_path / "faces/real/b.png")
+    (tmp_path / "faces/linked").symlink_to("../elsewhere")
+    (tmp_path / "faces/real/again").symlink_to("..")
+    (tmp_path / "faces/itself").symlink_to("itself")
+    (tmp_path / "faces/c.png").symlink_to("../elsewhere/p0/a.png")
+    (tmp_path / "faces/gone.png").symlink_to("nowhere.png")
+    os.mkfifo(tmp_path / "faces/pipe.png")
+    root = tmp_path / "faces"
+    source = folder(root)
+    assert names(source, root) == ["c.png", "gone.png", "linked/p0/a.png", "real/b.png"] and source.count == 4
+    assert [name for name, data in source.items() if isinstance(data, Broken)] == [f"{root}/gone.png"]
+
+
+@pytest.mark.parametrize(
+    ("name", "fine"),
+    [
+        ("a.jpg", True),
+        ("deep/er/A.JPEG", True),
+        ("./a.webp", True),
+        ("../a.png", True),
+        ("._a.jpg", False),
+        ("p/._a.jpg", False),
+        ("__MACOSX/p/a.jpg", False),
+        (".AppleDouble/a.jpg", False),
+        ("@eaDir/a.jpg/SYNOPHOTO_THUMB_M.jpg", False),
+        (".DS_Store", False),
+        ("Thumbs.db", False),
+        ("a.txt", False),
+    ],
+)
+def test_what_an_image_is(name, fine, tmp_path):
+    assert is_image(name) == fine
+    root, archive = tmp_path / "root", tmp_path / "faces.zip"
+    save(root / "b.png")
+    if not name.startswith("../"):
+        save(root / name)
+        assert len(files_below(root)) == 1 + fine == folder(root).count
+    with zipfile.ZipFile(archive, "w") as z:
+        z.writestr(name, "x")
+        z.writestr("folder.png/", "")
+    assert zipped(archive).count == fine
+
+
+def test_a_folder_that_cannot_be_listed_is_named(tmp_path, monkeypatch):
+    save(tmp_path / "shut/a.png")
+    scandir = os.scandir
+
+    def refuse(path):
+        if str(path).endswith("shut"):
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr("os.scandir", refuse)
+    with pytest.raises(DataError, match=r"shut: cannot be listed \(Permission denied\)"):
+        folder(tmp_path)
+
+
+def test_names_are_written_in_one_printable_line():
+    assert printable("böse 脸.jpg") == "böse 脸.jpg"
+    assert printable(os.fsdecode(b"b\xf6se\tx\ny.jpg")) == r"b\xf6se\tx\ny.jpg"
+
+
+def test_names_of_any_bytes_are_listed(tmp_path, capsys):
+    for name in (b"b\xf6se.png", b"two\nlines.png", b"tab\there.png"):
+        (tmp_path / os.fsdecode(name)).write_bytes(b"no picture")
+    save(tmp_path / "fine.png")
+    faces = decoded_faces(folder(tmp_path), 8, tmp_path / "cache", max_bad_share=0.9)
+    lines = (tmp_path / "cache/bad_images.txt").read_text().splitlines()
+    assert len(faces) == 1
+    assert sorted(line.split("\t")[0].rsplit("/", 1)[1] for line in lines) == [
+        r"b\xf6se.png",
+        r"tab\there.png",
+        r"two\nlines.png",
+    ]
+
+
+def damaged_zip(path, how):
+    """A zip of four faces, of which the second is damaged in some way."""
+    kind = zipfile.ZIP_LZMA if how == "lzma" else zipfile.ZIP_DEFLATED
+    noise = np.random.default_rng(0).integers(0, 256, [24, 24, 3], np.uint8)
+    with zipfile.ZipFile(path, "w", kind) as z:
+        for i in range(4):
+            Image.fromarray(noise).save(path.with_suffix(".bmp"))
+            z.write(path.with_suffix(".bmp"), f"{i}.bmp")
+        info = z.infolist()[1]
+        start, size = info.header_offset + 30 + len(info.filename), info.compress_size
+    data = bytearray(path.read_bytes())
+    in_directory = data.index(b"PK\x01\x02", data.index(b"PK\x01\x02") + 1)
+    if how in ("deflate", "lzma"):
+        data[start + 9 : start + size] = b"\xff" * (size - 9)
+    elif how == "checksum":
+        data[in_directory + 16] ^= 1
+        data[info.header_offset + 14] ^= 1
+    elif how == "encrypted":
+        data[in_directory + 8] |= 1
+        data[info.header_offset + 6] |= 1
+    elif how == "method":
+        data[in_directory + 10] = data[info.header_offset + 8] = 99
+    elif how == "header":
+        data[info.header_offset : info.header_offset + 4] = b"XXXX"
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize("how", ["deflate", "lzma", "checksum", "encrypted", "method", "header"])
+def test_one_damaged_member_is_left_out_and_named(tmp_path, how):
+    archive = damaged_zip(tmp_path / "faces.zip", how)
+    faces = decoded_faces(zipped(archive), 8, tmp_path / "cache", max_bad_share=0.5)
+    (line,) = (tmp_path / "cache/bad_images.txt").read_text().splitlines()
+    assert len(faces) == 3 and line.startswith(f"{archive}:1.bmp\tcannot be read from the zip (")
+    listed = dict(Files(tmp_path).source(["0.bmp", "1.bmp"]).items())
+    assert isinstance(listed["0.bmp"], bytes) and isinstance(listed["1.bmp"], Broken)
+
+
+@pytest.mark.parametrize("data", [b"", b"PK nothing", b"PK\x05\x06" + b"\xff" * 18])
+def test_zips_that_cannot_be_opened(tmp_path, data):
+    (tmp_path / "faces.zip").write_bytes(data)
+    with pytest.raises(DataError, match=r"^--images=.*faces.zip: not a readable zip"):
+        open_source(str(tmp_path / "faces.zip"), 8, 16, "--images")
+    with pytest.raises(DataError, match=r"^/.*faces.zip: not a readable zip"):
+        Files(tmp_path).source(["a.png"])
+
+
+def test_a_zip_of_macos_beside_pictures_is_not_opened(tmp_path):
+    save(tmp_path / "a.png")
+    (tmp_path / "._faces.zip").write_bytes(b"\0\5\x16\7")
+    assert "b.png" not in Files(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["with [2026]", "wh*at?", "a,b", "{x}", " blank "])
+def test_folders_of_any_name(tmp_path, name):
+    save(tmp_path / name / "p/a.png")
+    assert open_source(str(tmp_path / name), 8, 16).count == 1
+    assert "p/a.png" in Files(tmp_path / name)
+
+
+@pytest.mark.parametrize("text", ["faces,", ",faces", "faces,,faces", "/nope", "faces/a.png/b"])
+def test_places_that_are_none_are_named_by_their_flag(tmp_path, monkeypatch, text):
+    monkeypatch.chdir(tmp_path)
+    save(tmp_path / "faces/a.png")
+    with pytest.raises(DataError, match=r"^--images=[^,]*: no such folder or file\.$"):
+        open_source(text, 8, 16, "--images")
+
+
+def test_listed_files_lead_out_of_the_folder_and_through_links(tmp_path):
+    save(tmp_path / "img/a.png")
+    (tmp_path / "lists").mkdir()
+    (tmp_path / "lists/linked").symlink_to("../img")
+    (tmp_path / "lists/gone.png").symlink_to("nowhere")
+    files = Files(tmp_path / "lists")
+    paths = ["../img/a.png", "linked/a.png", "./linked//a.png", str(tmp_path / "img/a.png")]
+    assert all(path in files for path in paths)
+    assert all(isinstance(data, bytes) for _, data in files.source(paths).items())
+    assert not any(path in files for path in ("../img/b.png", "gone.png", "linked", "../img", "", "/", "nope/a.png"))
