@@ -91,7 +91,7 @@ CHECKS = {
     "method.pose_augmentation": one_of(POSE_AUGMENTATIONS),
     "method.dynamic_weights": truth,
     "method.temperature": number(0, 100, least=False),
-    "method.pose_temperature": number(0, 100),
+    "method.pose_temperature": number(0, 10**6),
     "method.pdd_weight": number(0, 10**6),
     "method.pose_weight": number(0, 10**6),
     "method.interpolate_negatives": truth,

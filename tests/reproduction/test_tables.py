@@ -104,12 +104,14 @@ def test_statistics_by_hand():
 
 
 def test_budgets_are_equal_in_encoder_passes():
-    def passes(arg):
-        return encoder_passes(recipes.resolve(recipes.named("small64", arg)))
+    def passes(arg, *overrides):
+        return encoder_passes(recipes.resolve(recipes.named("small64", arg, overrides)))
 
     assert passes("") == passes("pose") == 2 * 128 + 2 * 32 + 4 * 26
     assert passes("dis") == passes("orth") == passes("no_pose") == 2 * 128 + 2 * 32
-    assert passes("simclr") == passes("simclr_pose") == passes("moco") == 2 * 128
+    assert passes("simclr") == passes("simclr_pose") == 2 * 128
+    assert passes("moco", "method.both_directions=False") == 2 * 128  # a query and a key
+    assert passes("moco") == 4 * 128  # each view is a query once and a key once
 
 
 def test_variants_are_the_rows_they_stand_for():
