@@ -103,7 +103,6 @@ def shrink(c):
     c.optimizer.learning_rate = 1e-3
     c.data.source, c.data.synthetic_images = "synthetic", 256
     c.method.queue = 128
-    c.method.momentum = 0.99
     c.watch.generated = 500
     c.checkpoint.every, c.watch.log_every, c.watch.images_every = 10, 5, 10
 
@@ -139,4 +138,6 @@ def finish(c, arg):
             ablate(c, word)
         else:
             raise ValueError(f"Unknown recipe argument '{word}'; known: smoke, {', '.join(ABLATIONS)}.")
+    if c.method.name == "moco" and c.total_steps < 10_000:
+        c.method.momentum = 0.99  # .999 would leave much of the key encoder's first weights; other methods have no keys
     return c.lock()

@@ -14,7 +14,6 @@ def get_config(arg=None):
     c.network.head_dim = 128
     # Drawn faces differ in little but colour and pose: full photometric changes leave nothing to tell them apart by.
     c.method.photometric = 0.25
-    c.method.momentum = 0.99
     c.total_steps, c.epoch_steps = 250, 25
     c.optimizer.learning_rate = 1e-3
     c.data.source, c.data.synthetic_images = "synthetic", 2048

@@ -18,7 +18,6 @@ def get_config(arg=None):
     c.optimizer.learning_rate = 3e-4
     c.optimizer.warmup_steps = 50
     c.total_steps = 472
-    c.method.momentum = 0.99  # .999 leaves more than half of the key encoder's first weights after so few steps
     c.epoch_steps = 50
     c.checkpoint.every = 100
     c.watch.log_every = 25

@@ -130,3 +130,4 @@ def test_small_runs_follow_their_query():
     for c in (vox64.get_config("moco,smoke"), small64.get_config("moco")):
         assert c.method.momentum == 0.99 and c.method.both_directions
     assert vox64.get_config("moco").method.momentum == 0.999
+    assert small64.get_config().method.momentum == 0.999  # unused; runs begun before go on
