@@ -10,10 +10,11 @@ What is done of videos and images is kept: the same command goes on where one wa
 --detect files in which no face is found, are left out, counted, and named in broken.txt and no_face.txt beside the
 records; sheet.png there shows what was cut out and what was not. The corpora that judge (fer2013, rafdb, lfw, cplfw,
 disfa, aflw2000, bu3dfe) are taken whole, as many records as published, or not at all; of disfa --detect cuts out the
-faces. Needs requirements-prepare.txt.
+faces. Needs pcl_tf[prepare], and pcl_tf[beam] for --beam_pipeline_options.
 Exit codes: 0 done; 2 a flag, or what it names, is wrong; 4 the disk is full; 130 and 143 stopped by Ctrl-C and SIGTERM.
 """
 
+import importlib.util
 import math
 import os
 import pathlib
@@ -132,11 +133,9 @@ def _benchmark(name):
 
 
 def _clips(kind):
-    try:
-        import apache_beam  # noqa: F401
-        import av  # noqa: F401
-    except ImportError as error:
-        refuse(f"{error.name} is not installed: pip install -r requirements-prepare.txt")
+    for module, extra in (("av", "prepare"), *((("apache_beam", "beam"),) if _BEAM.value else ())):
+        if not importlib.util.find_spec(module):
+            refuse(f'{module} is not installed: pip install "pcl_tf[{extra}]" (in a clone: pip install ".[{extra}]")')
     from pcl_tf.data.sources import DataError
     from pcl_tf.preparation.run import prepare_clips
     from pcl_tf.preparation.work import Settings
@@ -158,7 +157,7 @@ def _clips(kind):
 def _stop_on_signals():
     """Ctrl-C and SIGTERM end the process at once: whatever is written appears whole or not at all.
 
-    A thread waits for them, because the main one may sit in Beam until everything is done. To be called before other
+    A thread waits for them, because the main one may sit in Beam or wait for threads until everything is done. To be called before other
     threads begin, which would be given the signals otherwise.
     """
     signals = {signal.SIGINT, signal.SIGTERM}

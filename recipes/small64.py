@@ -2,7 +2,7 @@
 
   python -m pcl_tf.train --recipe=small64 --data=DIR_OR_ZIP --workdir=W --precision=mixed_bfloat16
 
-The recipe of README's tables at small scale; ``python -m pcl_tf.reproduce`` sets total_steps from a budget of encoder
+The recipe of the tables at small scale; ``python -m pcl_tf.reproduce`` sets total_steps from a budget of encoder
 passes. As it stands: 472 steps, 200,128 passes, six minutes on two cores with AVX512-BF16.
 """
 

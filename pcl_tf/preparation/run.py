@@ -1,5 +1,6 @@
 """A whole preparation: list the units, do those that are not done, write the records."""
 
+import concurrent.futures
 import os
 import sys
 import threading
@@ -35,8 +36,8 @@ def prepare_clips(
       manual_dir: the tree.
       data_dir: TFDS's folder; the dataset is data_dir/KIND/SETTINGS/VERSION.
       settings: ``Settings``.
-      workers: threads of the local runner; 0 is one a core.
-      beam_options: list of Beam's pipeline options; with any, Beam's runner writes the records as well.
+      workers: threads on this machine; 0 is one a core.
+      beam_options: list of Beam's pipeline options; with any, Beam's runner does the units and writes the records.
       max_broken_share: share of broken files above which nothing is written.
       max_no_face_share: the same of files in which no face is found.
 
@@ -78,32 +79,36 @@ def prepare_clips(
 
 
 def _on_this_machine(todo, settings, folder, workers):
-    """Beam's local runner does the units. It holds a shuffle in memory whole, so the records are not its business."""
-    import apache_beam as beam
-    from apache_beam.options.pipeline_options import PipelineOptions
+    """Does the units in threads: decoding and TensorFlow leave Python's lock, and a process more would load TensorFlow."""
+    left, lock, ended = iter(todo), threading.Lock(), threading.Event()
+
+    def do_units():
+        while not ended.is_set():
+            with lock:
+                unit = next(left, None)
+            if unit is None:
+                return
+            try:
+                work.prepare(unit, settings, folder)
+            except BaseException:
+                ended.set()  # the others finish the unit they are at: it is kept
+                raise
 
     workers = workers or os.cpu_count()
-    # Threads: decoding and TensorFlow leave Python's lock, and a second process would load TensorFlow again.
-    options = PipelineOptions(
-        [
-            "--runner=DirectRunner",
-            f"--direct_num_workers={workers}",
-            "--direct_running_mode=multi_threading",
-        ]
-    )
-    with beam.Pipeline(options=options) as pipeline:
-        _ = (
-            pipeline
-            | beam.Create(todo)
-            | "spread" >> beam.Reshuffle()
-            | "prepare" >> beam.Map(lambda unit: work.prepare(unit, settings, folder))
-        )
+    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+        try:
+            for done in [pool.submit(do_units) for _ in range(workers)]:
+                done.result()
+        finally:
+            ended.set()
 
 
 def _build(builder, folder, beam_options=None):
-    from apache_beam.options.pipeline_options import PipelineOptions
+    options = None
+    if beam_options:
+        from apache_beam.options.pipeline_options import PipelineOptions
 
-    options = PipelineOptions(beam_options) if beam_options else None
+        options = PipelineOptions(beam_options)
     config = tfds.download.DownloadConfig(beam_options=options)
     builder.download_and_prepare(download_dir=os.path.join(folder, "downloads"), download_config=config)
 

@@ -2,6 +2,6 @@ import importlib.util
 
 import pytest
 
-for name in ("apache_beam", "av", "mtcnn"):
+for name in ("av", "mtcnn"):
     if not importlib.util.find_spec(name):
         pytest.skip(f"{name} is not installed: needs requirements-prepare.txt", allow_module_level=True)
