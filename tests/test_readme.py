@@ -1,4 +1,4 @@
-"""README's code does what README says: python blocks run, commands have the flags they name."""
+"""The code of every README does what it says: python blocks run, commands have the flags they name."""
 
 import base64
 import json
@@ -14,27 +14,50 @@ from PIL import Image
 
 from pcl_tf import __main__ as console
 from pcl_tf import recipe as recipes
+from pcl_tf.console import EXIT_CODES
 from pcl_tf.networks.encoder import encoder
 from pcl_tf.serving.export import save_backbone, save_export
 from recipes import common
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-TEXT = (ROOT / "README.md").read_text()
+READMES = sorted(ROOT.glob("README.md")) + sorted(
+    p for f in ("pcl_tf", "recipes", "tests") for p in (ROOT / f).rglob("README.md")
+)
+TEXTS = {path.relative_to(ROOT).as_posix(): path.read_text() for path in READMES}
+
+# First words of lines of bash blocks that no test runs or checks the flags of, and why.
+NOT_RUN = {
+    "python3 -m venv": "run by .ci/run",
+    ".venv/bin/python -m pytest": "run by .ci/run",
+    "pip install": "needs a network; .ci/run installs the wheel and the requirements, tests/test_packaging.py compares pins",
+    "python -m pcl_tf ": "run by .ci/run",
+    "docker run": "needs Docker and TensorFlow Serving",
+    "(printf": "test_a_photograph_reaches_the_server runs it",
+    "curl": "the same",
+    "export HOSTS": "needs Slurm",
+    "srun": "needs Slurm; the command in it is checked",
+}
 
 
 def blocks(language):
-    return re.findall(rf"```{language}\n(.*?)```", TEXT, re.S)
+    found = [b for text in TEXTS.values() for b in re.findall(rf"```{language}\n(.*?)```", text, re.S)]
+    return list(dict.fromkeys(found))  # several may have the same
+
+
+def bash_lines():
+    """Lines of all bash blocks, those that end in a backslash joined with the next."""
+    lines = [line for block in blocks("bash") for line in re.sub(r"\\\n\s*", " ", block).splitlines()]
+    return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
 
 
 def commands():
-    """(module, its arguments) of every python -m pcl_tf.* in README, blocks and sentences alike."""
-    joined = re.sub(r"\\\n\s*", " ", TEXT)
-    lines = [line for block in re.findall(r"```bash\n(.*?)```", joined, re.S) for line in block.splitlines()]
-    lines += [
-        " ".join(x.split()) for x in re.findall(r"(?<!`)`([^`]+)`(?!`)", re.sub(r"```.*?```", "", joined, flags=re.S))
-    ]
-    found = [re.search(r"python -m pcl_tf\.(\w+)(.*)", line) for line in lines]
-    return [(m[1], re.split(r"[|']", m[2])[0]) for m in found if m and m[1] != "NAME"]  # a sentence about all of them
+    """(module, its arguments) of every command of pcl_tf in every README, blocks and sentences alike."""
+    lines = bash_lines()
+    for text in TEXTS.values():
+        plain = re.sub(r"```.*?```", "", text, flags=re.S)
+        lines += [" ".join(x.split()) for x in re.findall(r"(?<!`)`([^`]+)`(?!`)", plain)]
+    found = [re.search(r"(?:python -m pcl_tf\.|pcl-)([a-z]+)(?![\w.])(.*)", line) for line in lines]
+    return [(m[1], re.split(r"[|']", m[2])[0]) for m in found if m]
 
 
 @pytest.fixture(scope="session")
@@ -69,19 +92,40 @@ def test_python_runs(code, place, monkeypatch):
 
 
 def test_there_are_blocks_to_run():
-    assert len(blocks("python")) >= 3 and len(commands()) > 15
+    assert len(READMES) > 10 and len(blocks("python")) >= 3 and len(commands()) > 30
+
+
+def test_every_line_of_a_command_block_is_checked_or_said_why_not():
+    known = re.compile(r"(\.venv/bin/)?(python -m pcl_tf\.|pcl-)[a-z]+ ")
+    left = [line for line in bash_lines() if not known.match(line) and not line.startswith(tuple(NOT_RUN))]
+    assert not [line for line in left if not re.search(r"python -m pcl_tf\.[a-z]+ ", line)]
+    assert not [start for start in NOT_RUN if not any(line.startswith(start) for line in bash_lines())]
+
+
+def test_links_lead_somewhere():
+    for name, text in TEXTS.items():
+        for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", re.sub(r"```.*?```", "", text, flags=re.S)):
+            if "://" not in target:
+                assert (ROOT / name).parent.joinpath(target).exists(), f"{name}: {target}"
+
+
+def test_exit_codes_are_those_of_the_console():
+    rows = re.findall(r"^\| (\d+) \| (.*) \|$", TEXTS["README.md"], re.M)
+    assert {int(code): text for code, text in rows} == EXIT_CODES
 
 
 @pytest.mark.parametrize("module, text", commands())
 def test_commands_have_the_flags_they_name(module, text):
     source = console.source(module).read_text()
-    defined = set(re.findall(r'DEFINE_\w+\(\s*"(\w+)"', source))
+    defined = set(re.findall(r'DEFINE_\w+\(\s*"(\w+)"', source)) | {"help", "helpfull"}
+    for names in re.findall(r"DEFINE_list\(role,.*\n\s+for role in \((.*)\)", source):
+        defined |= set(re.findall(r'"(\w+)"', names))
     keys = recipes.flatten(common.base())
     for name in re.findall(r"--([a-zA-Z_]\w*(?:\.\w+)*)", text):
         if name.startswith("recipe."):
             assert name.removeprefix("recipe.") in keys, name
         else:
-            assert name in defined | {"helpfull"}, f"pcl_tf.{module} has no --{name}"
+            assert name in defined, f"pcl_tf.{module} has no --{name}"
 
 
 def test_a_photograph_reaches_the_server(place, tmp_path):

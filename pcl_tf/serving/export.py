@@ -13,7 +13,7 @@ from pcl_tf.serving.warmup import write_warmup
 
 KEYS = ("face_aware", "face", "pose")
 # Images of a request that are decoded at the same time: this many times what one may unpack is the memory a request
-# can ask for (README, "Hostile images").
+# can ask for (README.md here, "Hostile images").
 DECODED_AT_ONCE = 4
 
 

@@ -4,7 +4,7 @@ from pcl_tf.files import write_atomically
 
 NAME = "pcl"
 
-# base_path is the folder's name inside the container that README starts.
+# base_path is the folder's name inside the container that README.md here starts.
 _MODELS = """model_config_list {
   config {
     name: "%(name)s"
