@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from pcl_tf.data.bitmap import sides
+from pcl_tf.data.gif import layout
 from pcl_tf.data.raw import number
 
 MAX_PIXELS = 2**26  # 8192 x 8192; decoded, 200 MB
@@ -45,31 +46,8 @@ def _unknown():
 
 
 def _gif(data):
-    # The decoder unpacks every frame, whatever is asked of it, and a frame may be larger than the screen: walk the
-    # blocks and add up. Each turn passes an introducer or one sub-block; what is malformed ends the walk and is left
-    # to the decoder.
-    raw = tf.io.decode_raw(data, tf.uint8)
-
-    def table(flags):
-        return tf.where(flags >= 128, 3 * 2 ** (flags % 8 + 1), 0)
-
-    def turn(at, inside, frames):
-        kind = number(raw, at, 1)
-        is_frame = kind == 0x2C
-        area = number(raw, at + 5, 2) * number(raw, at + 7, 2)
-        after = tf.where(is_frame, at + 11 + table(number(raw, at + 9, 1)), at + 2)
-        block = is_frame | (kind == 0x21)
-        end = tf.size(raw, tf.int64)
-        return (
-            tf.where(inside, at + 1 + kind, tf.where(block, after, end)),
-            tf.where(inside, kind > 0, block),
-            frames + tf.where(is_frame & ~inside, area, 0),
-        )
-
-    screen = number(raw, 6, 2) * number(raw, 8, 2)
-    start = (13 + table(number(raw, 10, 1)), tf.constant(False), tf.constant(0, tf.int64))
-    frames = tf.while_loop(lambda at, *_: at + 12 < tf.size(raw, tf.int64), turn, start, parallel_iterations=1)[2]
-    return tf.maximum(screen, frames)
+    # All frames count, and one may be larger than the screen: no viewer is asked for more than the file shows.
+    return layout(tf.io.decode_raw(data, tf.uint8)).pixels
 
 
 def declared_pixels(data):
