@@ -30,6 +30,7 @@ def main(argv):
     if len(argv) > 1:
         refuse(f"{' '.join(argv[1:])}: not a flag; see --help.")
     from pcl_tf import recipe as recipes
+    from pcl_tf.data.sources import DataError
     from pcl_tf.methods.build import build_method
     from pcl_tf.networks.backbones import FIXED_SIZE
     from pcl_tf.serving.export import check_places
@@ -48,7 +49,8 @@ def main(argv):
     if size and recipe.network.backbone in FIXED_SIZE and size != recipe.image_size:
         refuse(f"--image_size={size}: a {recipe.network.backbone} has the size it was trained at, {recipe.image_size}.")
     model = build_method(recipe)
-    step = Checkpoints(model, workdir / "checkpoints", recipe.checkpoint.keep).restore()
+    with explained(workdir, (DataError,)):
+        step = Checkpoints(model, workdir / "checkpoints", recipe.checkpoint.keep).restore()
     if step is None:
         refuse(f"{workdir / 'checkpoints'} holds no checkpoint to export.")
     with explained(workdir, (PermissionError, ImportError)):
