@@ -75,19 +75,17 @@ def main(argv):
             refuse(f"--{flag} has no meaning without the part train.")
     if _PROFILE.value and _AGAINST.value:
         refuse("--profile has no meaning with --against, which times steps and profiles none.")
-    if _PROFILE.value and any(
-        p.is_file() for p in (pathlib.Path(_PROFILE.value), *pathlib.Path(_PROFILE.value).parents)
-    ):
-        refuse(f"--profile={_PROFILE.value}: a file is where the folder would be.")
     import importlib
 
     from pcl_tf import recipe as recipes
-    from pcl_tf.files import check_output, write_atomically
+    from pcl_tf.files import check_folder, check_output, write_atomically
 
     result = {}
     with explained(_JSON.value or ".", (ValueError,)):  # RecipeError and DataError among them
         if _JSON.value:
             check_output(_JSON.value, "--json")
+        if _PROFILE.value:
+            check_folder(_PROFILE.value, "--profile")
         recipe = recipes.resolve(_RECIPE.value)
         print(f"{_PRECISION.value}, {os.cpu_count()} cores, batch {recipe.batch_size}, {recipe.image_size} pixels")
         for part in parts:

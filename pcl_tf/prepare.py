@@ -16,7 +16,6 @@ Exit codes: 0 done; 2 a flag, or what it names, is wrong; 4 the disk is full; 13
 
 import math
 import os
-import pathlib
 import shlex
 import signal
 import sys
@@ -25,6 +24,7 @@ import threading
 from absl import flags, logging
 
 from pcl_tf.console import explained, quiet, refuse, run
+from pcl_tf.files import check_folder
 from pcl_tf.preparation import BENCHMARKS, CLIPS
 
 OF_CLIPS = ("fps", "centre", "align", "workers", "beam_pipeline_options", "max_broken_share", "max_no_face_share")
@@ -108,13 +108,8 @@ def _refuse_unwritable(folder):
         return
     if not folder or not folder.isprintable():
         refuse(f"--data_dir={ascii(folder)}: TFDS needs a name of printable characters; give another.")
-    there = pathlib.Path(folder).absolute()
-    while not there.exists():
-        there = there.parent
-    if not there.is_dir():
-        refuse(f"--data_dir={folder}: {there} is no folder.")
-    if not os.access(there, os.W_OK | os.X_OK):
-        refuse(f"--data_dir={folder}: {there} may not be written to.")
+    with explained(folder, ()):
+        check_folder(folder, "--data_dir")
 
 
 def _benchmark(name):

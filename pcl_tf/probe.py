@@ -107,18 +107,21 @@ def main(argv):
     from pcl_tf.data.sources import DataError
     from pcl_tf.evaluation.corpora import open_task
     from pcl_tf.evaluation.models import FEATURES, open_encoder, probe_folder
+    from pcl_tf.files import check_folder
 
     unknown = [f for f in _FEATURE.value if f not in FEATURES]
     if unknown:
         refuse(f"--feature={unknown[0]}: not one of {', '.join(FEATURES)}.")
     out = pathlib.Path(_OUT.value or probe_folder(_MODEL.value[0]))
-    with explained(out, (DataError, PermissionError, NotADirectoryError, FileExistsError)):
+    cache = pathlib.Path(_CACHE.value or out / "features")
+    with explained(out, (DataError, PermissionError)):
+        check_folder(out, "--out")
+        check_folder(cache, "--cache")
         encoders = [open_encoder(text) for text in _MODEL.value]
         options = {"targets": _TARGETS.value, "centre": _CENTRE.value, "any_count": _ANY_COUNT.value}
         tasks = [open_task(text, _DATA_DIR.value, _SIZE.value, **options) for text in _TASK.value]
         for note in dict.fromkeys(note for task in tasks for note in task.notes):
             print(f"note: {note}", file=sys.stderr)
-        cache = pathlib.Path(_CACHE.value or out / "features")
         run(encoders, tasks, _FEATURE.value, _SOLVER.value, _SEED.value, out, cache, _SAVE.value)
     print(f"\n{out / 'result.json'} holds everything; tensorboard --logdir={out / 'logs'} shows it.")
 

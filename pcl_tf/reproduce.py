@@ -125,11 +125,13 @@ def main(argv):
         what = "--workdir and --table or --figure are needed"
         refuse(f"{', '.join(argv[1:]) or what}; see --help.")
     from pcl_tf.data.sources import DataError
+    from pcl_tf.files import check_folder
     from pcl_tf.recipe import RecipeError
     from pcl_tf.reproduction.runs import RunFailed
 
     try:
         with explained(_WORKDIR.value, (DataError, RecipeError)):
+            check_folder(_WORKDIR.value, "--workdir")
             _run([int(t) for t in _TABLE.value], pathlib.Path(_WORKDIR.value))
     except RunFailed as failed:
         name, code = failed.args

@@ -85,6 +85,7 @@ def main(argv):
 def _train(cluster=None):
     """Runs on this machine; returns the exit code."""
     from pcl_tf.data.sources import VOXCELEB_HELP, DataError
+    from pcl_tf.recipe import RecipeError
     from pcl_tf.strategy import make_strategy
     from pcl_tf.training.callbacks import NotFinite
     from pcl_tf.training.checkpoints import newest_step
@@ -96,7 +97,7 @@ def _train(cluster=None):
         strategy = make_strategy(_STRATEGY.value)
         recipe = _recipe(strategy.num_replicas_in_sync)
     try:
-        with explained(_WORKDIR.value, (DataError, WorkdirError)):
+        with explained(_WORKDIR.value, (DataError, WorkdirError, RecipeError)):
             if not recipe.data.source:
                 raise DataError(VOXCELEB_HELP)
             workdir = Workdir(_WORKDIR.value, recipe, cluster.writer)

@@ -39,7 +39,7 @@ def main(argv):
     from pcl_tf.embed.images import embed
     from pcl_tf.embed.projector import write_projector
     from pcl_tf.evaluation.models import FEATURES, open_encoder, probe_folder
-    from pcl_tf.files import check_output, write_atomically
+    from pcl_tf.files import check_folder, check_output, write_atomically
 
     unknown = [f for f in _FEATURE.value if f not in FEATURES]
     if unknown:
@@ -48,6 +48,12 @@ def main(argv):
     with explained(out, (DataError, PermissionError)):
         check_output(_OUT.value)
         table.check_suffix(out)
+        listed = out.with_name(out.name + ".bad.txt")
+        check_output(listed)
+        if _PROJECTOR.value:
+            check_folder(_PROJECTOR.value, "--projector")
+        if _CACHE.value:
+            check_folder(_CACHE.value, "--cache")
         encoder = open_encoder(_MODEL.value)
         size = _SIZE.value or (encoder.recipe or {}).get("image_size", 64)
         source = open_source(_DATA.value, _IMAGES.value, size)
@@ -57,7 +63,6 @@ def main(argv):
         widths = ", ".join(f"{k} {x.shape[1]}" for k, x in found.features.items())
         print(f"{out}: {len(found.names)} images ({widths})")
         if bad:
-            listed = out.with_name(out.name + ".bad.txt")
             write_atomically(listed, "".join(f"{name}\t{why}\n" for name, why in bad.items()))
             print(f"{len(bad)} of {source.count} images cannot be read and are left out; {listed} names them.")
         if _PROJECTOR.value:

@@ -158,7 +158,7 @@ def test_flags_out_of_range_or_without_meaning_are_refused_in_a_line(arguments, 
 
 
 @pytest.mark.parametrize(
-    "place, said", [("file", "is no folder"), ("file/data", "is no folder"), (b"\xe9", "printable")]
+    "place, said", [("file", "is a file, no folder"), ("file/data", "is a file, no folder"), (b"\xe9", "printable")]
 )
 def test_where_nothing_can_be_written(place, said, tmp_path):
     (tmp_path / "file").write_text("mine")
