@@ -5,7 +5,7 @@
   python -m pcl_tf.benchmark data probe contrast serving scaling --recipe=quickstart
 
 train: a step by phases, and its share of what this machine can do at most; --profile=DIR keeps the profile the phases
-are read from, for TensorBoard with its profile plugin (requirements-profile.txt);
+are read from, for TensorBoard with its profile plugin (pcl_tf[profile]);
 --against: two steps in turns; its memory is that of the process, so ask for it first.
 data: the input pipeline. probe: encoding and the solvers. contrast: Eq. 6 against materialised negatives. serving: the
 signatures of the export. scaling: one process against two, a core each. released: a step beside the released code's
@@ -78,6 +78,7 @@ def main(argv):
     import importlib
 
     from pcl_tf import recipe as recipes
+    from pcl_tf.extras import install
     from pcl_tf.files import check_folder, check_output, write_atomically
 
     result = {}
@@ -100,7 +101,7 @@ def main(argv):
                 result[part] = measure(recipe, _PRECISION.value, _STEPS.value, _PROFILE.value)
                 if _PROFILE.value:
                     print(
-                        f"{_PROFILE.value} holds the profile:\n  pip install -r requirements-profile.txt\n"
+                        f"{_PROFILE.value} holds the profile:\n  {install('profile')}\n"
                         f"  tensorboard --logdir={_PROFILE.value}"
                     )
             elif part in ("scaling", "released"):

@@ -10,7 +10,7 @@ What is done of videos and images is kept: the same command goes on where one wa
 --detect files in which no face is found, are left out, counted, and named in broken.txt and no_face.txt beside the
 records; sheet.png there shows what was cut out and what was not. The corpora that judge (fer2013, rafdb, lfw, cplfw,
 disfa, aflw2000, bu3dfe) are taken whole, as many records as published, or not at all; of disfa --detect cuts out the
-faces. Needs requirements-prepare.txt.
+faces. Needs pcl_tf[prepare].
 Exit codes: 0 done; 2 a flag, or what it names, is wrong; 4 the disk is full; 130 and 143 stopped by Ctrl-C and SIGTERM.
 """
 
@@ -24,6 +24,7 @@ import threading
 from absl import flags, logging
 
 from pcl_tf.console import explained, quiet, refuse, run
+from pcl_tf.extras import missing
 from pcl_tf.files import check_folder
 from pcl_tf.preparation import BENCHMARKS, CLIPS
 
@@ -131,7 +132,7 @@ def _clips(kind):
         import apache_beam  # noqa: F401
         import av  # noqa: F401
     except ImportError as error:
-        refuse(f"{error.name} is not installed: pip install -r requirements-prepare.txt")
+        refuse(missing("prepare", error))
     from pcl_tf.data.sources import DataError
     from pcl_tf.preparation.run import prepare_clips
     from pcl_tf.preparation.work import Settings

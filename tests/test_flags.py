@@ -22,8 +22,15 @@ def test_no_picture_has_such_a_side(name, value):
 def test_a_checkpoint_without_torch(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
     said = refused("convert", f"--torch={tmp_path / 'best.pth'}", f"--workdir={tmp_path / 'w'}")
-    assert "torch is not installed" in said and "pip install -r requirements-torch.txt" in said
+    assert "torch is not installed" in said and 'pip install "pcl_tf[torch]"' in said
     assert not (tmp_path / "w").exists()
+
+
+def test_an_export_to_onnx_without_its_packages(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tf2onnx", None)
+    (tmp_path / "recipe.json").write_text("{}")
+    said = refused("export", f"--workdir={tmp_path}", "--onnx")
+    assert "tf2onnx is not installed" in said and 'pip install "pcl_tf[onnx]"' in said
 
 
 @pytest.mark.parametrize(

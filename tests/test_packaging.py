@@ -16,6 +16,7 @@ from packaging.requirements import Requirement
 import pcl_tf
 from pcl_tf import __main__ as console
 from pcl_tf import recipe as recipes
+from pcl_tf.extras import EXTRAS, install, missing
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -61,7 +62,15 @@ def test_metadata_has_the_version_and_the_extras(wheel):
         name = next(n for n in z.namelist() if n.endswith("/METADATA"))
         text = z.read(name).decode()
     assert f"\nVersion: {pcl_tf.__version__}\n" in text
-    assert set(re.findall(r"Provides-Extra: (\w+)", text)) == {"gpu", "prepare", "torch", "onnx", "plots", "dev"}
+    assert set(re.findall(r"Provides-Extra: (\w+)", text)) == {
+        "gpu",
+        "prepare",
+        "torch",
+        "onnx",
+        "profile",
+        "plots",
+        "dev",
+    }
 
 
 def test_every_command_is_a_console_command():
@@ -82,7 +91,9 @@ def test_what_is_pinned_is_within_the_bounds():
             lines = path.read_text().splitlines()
             pins |= dict(line.lower().split("==") for line in lines if "==" in line and not line.startswith("#"))
     extras = PROJECT["optional-dependencies"]
-    for text in PROJECT["dependencies"] + [t for e in ("prepare", "torch", "onnx", "dev") for t in extras[e]]:
+    for text in PROJECT["dependencies"] + [
+        t for e in ("prepare", "torch", "onnx", "profile", "dev") for t in extras[e]
+    ]:
         wanted = Requirement(text)
         if wanted.name != "pcl_tf":
             assert wanted.specifier.contains(pins[wanted.name]), f"{text}: pinned to {pins[wanted.name]}"
@@ -140,3 +151,18 @@ def test_an_installation_inside_a_clone_of_something_else_has_no_commit(wheel, t
     (info,) = (tmp_path / "venv").glob("*.dist-info")
     (info / "direct_url.json").write_text('{"url": "file:///x", "vcs_info": {"vcs": "git", "commit_id": "abc"}}')
     assert revision() == "abc"
+
+
+def test_what_is_not_installed_is_named_with_an_extra_that_brings_it():
+    brings = {
+        e: {Requirement(t).name.replace("-", "_") for t in ts} for e, ts in PROJECT["optional-dependencies"].items()
+    }
+    assert all(set(modules) <= brings[extra] for extra, modules in EXTRAS.items())
+    said = missing("onnx", ImportError("No module named 'tf2onnx'", name="tf2onnx"), "writes encoder.onnx")
+    assert said.startswith('tf2onnx is not installed, which writes encoder.onnx: pip install "pcl_tf[onnx]" (')
+    with pytest.raises(KeyError):
+        install("everything")
+
+
+def test_no_text_of_the_package_names_a_file_that_the_wheel_lacks():
+    assert not [str(p) for p in (ROOT / "pcl_tf").rglob("*.py") if "requirements-" in p.read_text()]

@@ -11,6 +11,7 @@ from pcl_tf.data.tree import files_below, is_image
 from pcl_tf.evaluation.corpora.layout import need
 from pcl_tf.evaluation.lists import read_lines
 from pcl_tf.evaluation.task import Task, folds_from
+from pcl_tf.extras import missing
 
 # The people of the three folds on which the literature judges.
 FOLDS = (
@@ -104,9 +105,7 @@ def _videos(root, known, whole):
     try:
         from pcl_tf.data.videos import video_frames
     except ImportError as error:
-        raise DataError(
-            f"{error.name} is not installed, which reads DISFA's videos: pip install 'pcl_tf[prepare]'"
-        ) from error
+        raise DataError(missing("prepare", error, "reads DISFA's videos")) from error
 
     def items():
         for person, labels in known.items():
