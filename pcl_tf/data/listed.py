@@ -3,6 +3,7 @@
 import functools
 import os
 import pathlib
+import unicodedata
 import zlib
 
 import numpy as np
@@ -15,7 +16,8 @@ from pcl_tf.data.zips import members, open_zip, read_member
 class Files:
     """Finds images by their path relative to a folder, on disk first, then inside its ``*.zip``.
 
-    A path may lead out of the folder ('../img/face.png'), through linked folders, or be absolute.
+    A path may lead out of the folder ('../img/face.png'), through linked folders, or be absolute. It may be written with
+    '\\', and its accents as one sign or two, whichever way the disk or the zip has them.
 
     Args:
       root: the folder.
@@ -29,7 +31,11 @@ class Files:
     @functools.cached_property
     def _zipped(self):
         paths = sorted(p for p in self.root.glob("*.zip") if not is_left_out(p.name))
-        return {info.filename: (path, info) for path in paths for info in members(path)}
+        return {os.path.normpath(info.filename): (path, info) for path in paths for info in members(path)}
+
+    @functools.cached_property
+    def _zipped_by_signs(self):
+        return {_one_sign(name): name for name in self._zipped}
 
     def _list(self, folder):
         try:
@@ -42,9 +48,41 @@ class Files:
         folder, name = os.path.split(path)
         return name in self._names(folder)
 
+    def _on_disk_by_signs(self, path):
+        """The path as the disk spells it, or None."""
+        here = "/" if path.startswith("/") else ""
+        *folders, name = [part for part in path.split("/") if part]
+        for part in folders:
+            exact = os.path.join(here, part)
+            if not os.path.isdir(self.root / exact):
+                exact = next(
+                    (os.path.join(here, n) for n in self._folders(here) if _one_sign(n) == _one_sign(part)), None
+                )
+            if exact is None:
+                return None
+            here = exact
+        return next((os.path.join(here, n) for n in sorted(self._names(here)) if _one_sign(n) == _one_sign(name)), None)
+
+    def _folders(self, folder):
+        try:
+            return sorted(n for n in os.listdir(self.root / folder) if os.path.isdir(self.root / folder / n))
+        except OSError:
+            return []
+
+    def spelled(self, path):
+        """A path of a list as the image is really called, on disk or in a zip: str, or None where there is none."""
+        for text in dict.fromkeys((path, path.replace("\\", "/"))):
+            text = os.path.normpath(text)  # ./a//b.jpg is a/b.jpg
+            if self._on_disk(text) or text in self._zipped:
+                return text
+            if not text.isascii():
+                found = self._on_disk_by_signs(text) or self._zipped_by_signs.get(_one_sign(text))
+                if found is not None:
+                    return found
+        return None
+
     def __contains__(self, path):
-        path = os.path.normpath(path)
-        return self._on_disk(path) or path in self._zipped
+        return self.spelled(path) is not None
 
     def source(self, paths):
         """``Source`` of these images, in this order.
@@ -52,10 +90,13 @@ class Files:
         Raises:
           DataError: one of them is not there.
         """
-        paths = [os.path.normpath(p) for p in paths]  # ./a//b.jpg is a/b.jpg
-        missing = next((p for p in paths if p not in self), None)
-        if missing is not None:
-            raise DataError(f"{printable(self.root / missing)}: no such image, nor in a zip in {printable(self.root)}.")
+        listed, paths = list(paths), []
+        for text in listed:
+            paths.append(self.spelled(text))
+            if paths[-1] is None:
+                raise DataError(
+                    f"{printable(self.root / text)}: no such image, nor in a zip in {printable(self.root)}."
+                )
 
         def items():
             opened = {}
@@ -89,6 +130,11 @@ class Files:
             return path, len(data), zlib.crc32(data)
         _, info = self._zipped[path]
         return path, info.file_size, info.CRC
+
+
+def _one_sign(name):
+    """A name in which every accented letter is one sign: macOS writes two, Linux what it was given."""
+    return unicodedata.normalize("NFC", name)
 
 
 def arrays(name, images):

@@ -1,6 +1,7 @@
 """Labelled images of your own: a CSV manifest becomes a task, or every bad row is named at once."""
 
 import math
+import os
 import pathlib
 import unicodedata
 
@@ -124,15 +125,22 @@ def _number(text, low=-math.inf, high=math.inf):
     return value if math.isfinite(value) and low <= value <= high else None
 
 
+def _image(files, path):
+    """The one way to write the path of an image, whichever way a row does; None where there is none."""
+    found = files.spelled(path) if path else None
+    return found and os.path.relpath(files.root / found, files.root)
+
+
 def _labelled(rows, header, values, kind, files, bad):
     seen, labels = {}, []
     for line, row in rows:
         path = row["path"]
-        if not path or path not in files:
+        found = _image(files, path)
+        if found is None:
             bad.say(line, f"no image '{path}'")
-        elif path in seen:
-            bad.say(line, f"'{path}' stands in line {seen[path]} already")
-        seen.setdefault(path, line)
+        elif found in seen:
+            bad.say(line, f"'{path}' stands in line {seen[found]} already")
+        seen.setdefault(found, line)
         if "split" in header and row["split"] not in ("train", "test"):
             bad.say(line, f"split is '{row['split']}', not train or test")
         if "subject" in header and not row["subject"]:
@@ -184,16 +192,17 @@ def _pairs(rows, header, values, kind, files, bad):
     del header, values, kind  # every column is known
     names, pairs, same, folds = {}, [], [], []
     for line, row in rows:
-        for key in ("path1", "path2"):
-            if not row[key] or row[key] not in files:
+        found = [_image(files, row[key]) for key in ("path1", "path2")]
+        for key, path in zip(("path1", "path2"), found, strict=True):
+            if path is None:
                 bad.say(line, f"no image '{row[key]}'")
-        if row["path1"] == row["path2"]:
+        if found[0] is not None and found[0] == found[1]:
             bad.say(line, "an image is paired with itself")
         if row["same"] not in ("0", "1"):
             bad.say(line, f"same is '{row['same']}', not 0 or 1")
         if not row["fold"]:
             bad.say(line, "no fold")
-        pairs.append([names.setdefault(row[key], len(names)) for key in ("path1", "path2")])
+        pairs.append([names.setdefault(path, len(names)) for path in found])
         same.append(row["same"] == "1")
         folds.append(row["fold"])
     if len(set(folds)) < 2:

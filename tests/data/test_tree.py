@@ -1,6 +1,9 @@
 """Files are found through links and in zips, damaged ones are named, and what is no picture is passed over."""
 
 import os
+import pathlib
+import shutil
+import unicodedata
 import zipfile
 
 import numpy as np
@@ -178,3 +181,34 @@ def test_listed_files_lead_out_of_the_folder_and_through_links(tmp_path):
     assert all(path in files for path in paths)
     assert all(isinstance(data, bytes) for _, data in files.source(paths).items())
     assert not any(path in files for path in ("../img/b.png", "gone.png", "linked", "../img", "", "/", "nope/a.png"))
+
+
+@pytest.mark.parametrize(("listed", "there"), [("NFC", "NFD"), ("NFD", "NFC")])
+@pytest.mark.parametrize("zipped", [False, True])
+def test_accents_of_listed_files_are_one_sign_or_two(tmp_path, listed, there, zipped):
+    path, name = (unicodedata.normalize(form, "Müller/é.png") for form in (listed, there))
+    save(tmp_path / name)
+    if zipped:
+        shutil.make_archive(str(tmp_path / "faces"), "zip", tmp_path)
+        shutil.rmtree(tmp_path / pathlib.PurePath(name).parts[0])
+    files = Files(tmp_path)
+    assert path != name and path in files and unicodedata.normalize(listed, "Müller/è.png") not in files
+    (_, data), *_ = files.source([path]).items()
+    assert data[:4] == b"\x89PNG"
+    assert files.spelled(path) == files.spelled(f"./{name}")
+
+
+def test_of_two_spellings_on_disk_each_is_found(tmp_path):
+    for form, colour in (("NFC", 10), ("NFD", 200)):
+        save(tmp_path / unicodedata.normalize(form, "é.png"), colour)
+    files = Files(tmp_path)
+    names = [unicodedata.normalize(form, "é.png") for form in ("NFC", "NFD")]
+    assert [files.spelled(name) for name in names] == names
+
+
+def test_paths_that_windows_wrote(tmp_path):
+    save(tmp_path / "img/a.png")
+    save(tmp_path / "odd\\b.png")
+    files = Files(tmp_path)
+    assert files.spelled("img\\a.png") == "img/a.png" and files.spelled("odd\\b.png") == "odd\\b.png"
+    assert "img\\b.png" not in files

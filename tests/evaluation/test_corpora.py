@@ -1,5 +1,7 @@
 """Every named corpus in its own layout, with real image files, whole and half-unpacked."""
 
+import shutil
+
 import h5py
 import numpy as np
 import pytest
@@ -318,3 +320,24 @@ def test_the_centre_of_photographs(tmp_path):
     broken = tmp_path / "lfw-deepfunneled" / "C" / "C_0001.jpg"
     broken.write_bytes(b"no picture")
     assert isinstance(list(open_task("lfw", tmp_path, centre=0.5).source.items())[2][1], Exception)
+
+
+@pytest.mark.parametrize("name", ["lfw", "cplfw"])
+def test_photographs_beside_their_list_twice_in_a_folder_or_zipped(tmp_path, name):
+    layouts.MAKERS[name](tmp_path)
+    folder = tmp_path / {"lfw": "lfw-deepfunneled", "cplfw": "aligned images"}[name]
+    wanted = open_task(name, tmp_path)
+    moved = tmp_path / "aside"
+    folder.rename(moved)
+    folder.mkdir()
+    moved.rename(folder / folder.name)
+    assert open_task(name, tmp_path).pairs.tolist() == wanted.pairs.tolist()
+    shutil.make_archive(str(tmp_path / "photos"), "zip", folder)
+    shutil.move(folder / folder.name, moved)
+    folder.rmdir()
+    assert len(list(open_task(name, tmp_path).source.items())) == wanted.source.count
+    (tmp_path / "photos.zip").unlink()
+    for path in moved.iterdir():
+        path.rename(tmp_path / path.name)
+    beside = open_task(name, tmp_path)
+    assert beside.pairs.tolist() == wanted.pairs.tolist() and beside.same.tolist() == wanted.same.tolist()
