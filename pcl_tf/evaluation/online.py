@@ -12,10 +12,11 @@ from pcl_tf.data.listed import Files
 from pcl_tf.data.sources import DataError
 from pcl_tf.data.tree import is_image
 from pcl_tf.evaluation import metrics, ridge, verification
-from pcl_tf.evaluation.corpora import open_task
+from pcl_tf.evaluation.corpora import names, open_task
 from pcl_tf.evaluation.knn import knn_accuracy
 from pcl_tf.evaluation.task import Task, folds_from
 
+_FLAG = "--recipe.watch.labelled"
 LIMIT = 4000  # images, so that a look stays a matter of seconds
 
 
@@ -34,14 +35,16 @@ def labelled(text, size):
     """
     root = pathlib.Path(text)
     if not root.is_dir():
-        task = open_task(text, image_size=size)
+        if ":" not in text and text not in names():
+            raise DataError(f"{_FLAG}={text}: no such folder, and no task of pcl_tf.probe.")
+        task = open_task(text, None, size, flag=_FLAG)
         for note in task.notes:
             print(f"note: {note}", file=sys.stderr)
         return task
     files = sorted(p for p in root.glob("*/*") if is_image(p.relative_to(root)))
     classes = sorted({p.parent.name for p in files})
     if len(classes) < 2:
-        raise DataError(f"--recipe.watch.labelled={text}: needs one folder of images per class, at least two.")
+        raise DataError(f"{_FLAG}={text}: needs one folder of images per class, at least two.")
     return Task(
         name=root.name,
         kind="classification",

@@ -54,11 +54,11 @@ def run(recipe, workdir, strategy, precision, deterministic=False, cluster=ALONE
     if cluster.writer:
         check_places(workdir.path, recipe.total_steps)
     seed_everything(recipe.seed, deterministic)
-    faces = _shared_faces(recipe, workdir, strategy, cluster)
-    replicas = strategy.num_replicas_in_sync
-    labelled_set = None  # opened before the workdir is claimed
+    labelled_set = None  # opened before faces are decoded and the workdir is claimed
     if cluster.writer and recipe.watch.labelled:
         labelled_set = labelled(recipe.watch.labelled, recipe.image_size)
+    faces = _shared_faces(recipe, workdir, strategy, cluster)
+    replicas = strategy.num_replicas_in_sync
     with strategy.scope():
         model = build_method(recipe, precision, replicas)
     # Before anything is restored: the same network on every resume.

@@ -179,6 +179,14 @@ def test_unknown_tasks_and_missing_folders():
             open_task("generated_pose", image_size=size)
     with pytest.raises(DataError, match="--targets=yaw: --task=generated_pose is no manifest"):
         open_task("generated_pose", targets=["yaw"])
+    for text, said in (
+        ("fer2014", "--pose=fer2014: not one of"),
+        ("lfw:/nowhere", "--pose=lfw: /nowhere is no folder"),
+    ):
+        with pytest.raises(DataError, match=said):
+            open_task(text, flag="--pose")
+    with pytest.raises(DataError, match="--pose=lfw needs --pose=lfw:PATH"):
+        open_task("lfw", None, flag="--pose")
     assert {"generated_pose", "classification"} <= set(names())
 
 

@@ -95,3 +95,17 @@ def test_generated_faces_judge_features_between_chance_and_truth():
         assert rows["truth"][name] < 0.3 * chance[name]
         assert rows["noise"][name] == pytest.approx(chance[name], rel=0.15)
     assert "chance" in generated.table({"trained": rows})
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("/nowhere", "--recipe.watch.labelled=/nowhere: no such folder, and no task"),
+        ("regression:/nowhere.csv", "/nowhere.csv: cannot be read"),
+        ("lfw", "--recipe.watch.labelled=lfw needs --recipe.watch.labelled=lfw:PATH"),
+        ("fer:x", "--recipe.watch.labelled=fer: not one of"),
+    ],
+)
+def test_a_labelled_set_that_is_none_is_said_by_its_flag(text, said):
+    with pytest.raises(DataError, match=said):
+        labelled(text, 16)

@@ -68,7 +68,7 @@ def check_counts(task):
     for split, rows in zip(("train", "test"), task.splits[0], strict=True):
         if len(rows) != FER_COUNTS[split]:
             raise DataError(
-                f"--task=fer2013: '{split}' has {len(rows):,} images, the published split {FER_COUNTS[split]:,} (folders"
+                f"fer2013: '{split}' has {len(rows):,} images, the published split {FER_COUNTS[split]:,} (folders"
                 " often hold PublicTest too); --any_count takes what is there."
             )
 
