@@ -7,11 +7,13 @@ import dataclasses
 
 import tensorflow as tf
 
-from pcl_tf.data.raw import number
+from pcl_tf.data.raw import number, numbers
 
 _HEAD = 13  # bytes before the palette of the file
 _DESCRIPTOR = 10  # bytes of a frame before its palette
 _NONE = -1
+# Of a block's first bytes: its kind, the kind of an extension, a frame's sides and flags, a control's flags and colour.
+_FIELDS = ((0, 1), (0, 3), (5, 2), (7, 2), (9, 1), (3, 1), (6, 1))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +40,7 @@ def _palette(flags):
 
 def _box(raw, at):
     """(left, top, width, height) of the frame whose descriptor stands there."""
-    return [number(raw, at + i, 2) for i in (1, 3, 5, 7)]
+    return numbers(raw, at, ((1, 2), (3, 2), (5, 2), (7, 2)))
 
 
 def layout(raw):
@@ -49,40 +51,36 @@ def layout(raw):
     size = tf.size(raw, tf.int64)
 
     def turn(at, inside, frames, first, end, clear):
-        kind = number(raw, at, 1)
-        frame, control = ~inside & (kind == 0x2C), ~inside & (number(raw, at, 4) % 2**24 == 0x04F921)
-        block = (kind == 0x2C) | (kind == 0x21)
-        behind = tf.where(kind == 0x2C, at + _DESCRIPTOR + 1 + _palette(number(raw, at + 9, 1)), at + 2)
+        kind, begins, width, height, flags, drawn, colour = numbers(raw, at, _FIELDS)
+        frame, block = kind == 0x2C, (kind == 0x2C) | (kind == 0x21)
+        behind = at + tf.where(frame, _DESCRIPTOR + 1 + _palette(flags), 2)
         after = tf.where(inside, at + 1 + kind, tf.where(block, behind, size))
-        seen = first != _NONE
-        ends = inside & (kind == 0) & seen & (end == _NONE)
-        _, _, width, height = _box(raw, at)
-        colour = tf.where(number(raw, at + 3, 1) % 2 == 1, number(raw, at + 6, 1), clear)
+        unseen = first == _NONE
+        draws = ~inside & frame
+        ends = inside & (kind == 0) & ~unseen & (end == _NONE)
+        control = ~inside & (begins == 0x04F921) & (drawn % 2 == 1)
         return (
             after,
             tf.where(inside, kind > 0, block),
-            frames + tf.where(frame, width * height, 0),
-            tf.where(frame & ~seen, at, first),
+            frames + tf.where(draws, width * height, 0),
+            tf.where(draws & unseen, at, first),
             tf.where(ends, after, end),
-            tf.where(control & ~seen, colour, clear),
+            tf.where(control & unseen, colour, clear),
         )
 
     none = tf.constant(_NONE, tf.int64)
     start = (_HEAD + _palette(number(raw, 10, 1)), tf.constant(False), tf.constant(0, tf.int64), none, none, none)
     _, _, frames, first, end, clear = tf.while_loop(lambda at, *_: at + 12 < size, turn, start, parallel_iterations=1)
-    screen = number(raw, 6, 2) * number(raw, 8, 2)
-
-    def canvas():
-        return tf.reduce_prod(_canvas(raw, first))
-
-    pixels = tf.maximum(tf.maximum(screen, frames), tf.cond(first != _NONE, canvas, lambda: screen))
-    return Layout(pixels, first, tf.where(end == _NONE, size, end), clear)
+    box = tf.unstack(tf.where(first != _NONE, tf.stack(_box(raw, tf.maximum(first, 0))), 0))
+    canvas = _canvas(raw, box)
+    return Layout(tf.maximum(tf.reduce_prod(canvas), frames), first, tf.where(end == _NONE, size, end), clear)
 
 
-def _canvas(raw, first):
+def _canvas(raw, box):
     """(height, width): the screen, or as much more as the first frame needs."""
-    left, top, width, height = _box(raw, first)
-    return tf.stack([tf.maximum(number(raw, 8, 2), top + height), tf.maximum(number(raw, 6, 2), left + width)])
+    left, top, width, height = box
+    wide, high = numbers(raw, 6, ((0, 2), (2, 2)))
+    return tf.stack([tf.maximum(high, top + height), tf.maximum(wide, left + width)])
 
 
 def decode_gif(data):
@@ -105,7 +103,7 @@ def decode_gif(data):
     check = tf.debugging.Assert(found.first != _NONE, ["a GIF without a picture in it"])
     with tf.control_dependencies([check] if check is not None else []):
         first = tf.identity(found.first)
-    left, top, width, height = _box(raw, first)
+    left, top, width, height = box = _box(raw, first)
 
     # A file of this frame alone, in the corner, that draws every pixel.
     own, shared = _palette(number(raw, first + 9, 1)), _palette(number(raw, 10, 1))
@@ -115,7 +113,7 @@ def decode_gif(data):
 
     palette = tf.where(own > 0, first + _DESCRIPTOR, _HEAD)
     at = palette + 3 * tf.maximum(found.clear, 0)
-    canvas = _canvas(raw, first)
+    canvas = _canvas(raw, box)
     around = [[top, canvas[0] - top - height], [left, canvas[1] - left - width], [0, 0]]
     drawn = tf.pad(tf.ones_like(frame, tf.bool), around)
     return tf.where(drawn, tf.pad(frame, around), raw[at : at + 3])
