@@ -1,6 +1,7 @@
 """Images named by a list: in a folder, or in the zips that lie in it."""
 
 import functools
+import itertools
 import os
 import pathlib
 import unicodedata
@@ -24,14 +25,24 @@ class Files:
     """
 
     def __init__(self, root):
-        self.root = pathlib.Path(root)
+        self.root, self._unreadable = pathlib.Path(root), []
         # One look at each folder instead of a question to the disk for each row.
         self._names = functools.cache(self._list)
 
     @functools.cached_property
     def _zipped(self):
-        paths = sorted(p for p in self.root.glob("*.zip") if not is_left_out(p.name))
-        return {os.path.normpath(info.filename): (path, info) for path in paths for info in members(path)}
+        found = {}
+        for path in sorted(p for p in self.root.glob("*.zip") if not is_left_out(p.name)):
+            try:
+                found |= {os.path.normpath(info.filename): (path, info) for info in members(path)}
+            except DataError as error:  # it may have nothing to do with the list
+                self._unreadable.append(str(error))
+        return found
+
+    @property
+    def remark(self):
+        """What to add where an image is missing: '' or ' (..)', which zips of the folder cannot be read."""
+        return f" ({' '.join(self._unreadable)})" if self._unreadable else ""
 
     @functools.cached_property
     def _zipped_by_signs(self):
@@ -71,15 +82,14 @@ class Files:
 
     def spelled(self, path):
         """A path of a list as the image is really called, on disk or in a zip: str, or None where there is none."""
-        for text in dict.fromkeys((path, path.replace("\\", "/"))):
-            text = os.path.normpath(text)  # ./a//b.jpg is a/b.jpg
-            if self._on_disk(text) or text in self._zipped:
-                return text
-            if not text.isascii():
-                found = self._on_disk_by_signs(text) or self._zipped_by_signs.get(_one_sign(text))
-                if found is not None:
-                    return found
-        return None
+        texts = [os.path.normpath(text) for text in (path, path.replace("\\", "/"))]  # ./a//b.jpg is a/b.jpg
+        signs = [] if path.isascii() else texts
+        on_disk = (text if self._on_disk(text) else None for text in texts)
+        by_signs = map(self._on_disk_by_signs, signs)
+        in_zips = (text if text in self._zipped else None for text in texts)
+        in_zips_by_signs = (self._zipped_by_signs.get(_one_sign(text)) for text in signs)
+        every = itertools.chain(on_disk, by_signs, in_zips, in_zips_by_signs)
+        return next((found for found in every if found is not None), None)
 
     def __contains__(self, path):
         return self.spelled(path) is not None
@@ -95,7 +105,7 @@ class Files:
             paths.append(self.spelled(text))
             if paths[-1] is None:
                 raise DataError(
-                    f"{printable(self.root / text)}: no such image, nor in a zip in {printable(self.root)}."
+                    f"{printable(self.root / text)}: no such image, nor in a zip in {printable(self.root)}.{self.remark}"
                 )
 
         def items():

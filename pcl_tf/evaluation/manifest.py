@@ -137,7 +137,7 @@ def _labelled(rows, header, values, kind, files, bad):
         path = row["path"]
         found = _image(files, path)
         if found is None:
-            bad.say(line, f"no image '{path}'")
+            bad.say(line, f"no image '{path}'{files.remark}")
         elif found in seen:
             bad.say(line, f"'{path}' stands in line {seen[found]} already")
         seen.setdefault(found, line)
@@ -195,7 +195,7 @@ def _pairs(rows, header, values, kind, files, bad):
         found = [_image(files, row[key]) for key in ("path1", "path2")]
         for key, path in zip(("path1", "path2"), found, strict=True):
             if path is None:
-                bad.say(line, f"no image '{row[key]}'")
+                bad.say(line, f"no image '{row[key]}'{files.remark}")
         if found[0] is not None and found[0] == found[1]:
             bad.say(line, "an image is paired with itself")
         if row["same"] not in ("0", "1"):

@@ -212,3 +212,14 @@ def test_paths_that_windows_wrote(tmp_path):
     files = Files(tmp_path)
     assert files.spelled("img\\a.png") == "img/a.png" and files.spelled("odd\\b.png") == "odd\\b.png"
     assert "img\\b.png" not in files
+
+
+def test_a_damaged_zip_beside_a_list_counts_where_an_image_is_missing(tmp_path):
+    save(tmp_path / "a.png")
+    with zipfile.ZipFile(tmp_path / "whole.zip", "w") as z:
+        z.write(tmp_path / "a.png", "b.png")
+    (tmp_path / "damaged.zip").write_bytes(b"PK\x03\x04 cut short")
+    files = Files(tmp_path)
+    assert [isinstance(data, bytes) for _, data in files.source(["a.png", "b.png"]).items()] == [True, True]
+    with pytest.raises(DataError, match=r"c.png: no such image, .* \(.*damaged.zip: not a readable zip"):
+        files.source(["a.png", "c.png"])

@@ -32,7 +32,9 @@ def need_image(files, path, listed_in):
       DataError: there is no such image.
     """
     if path not in files:
-        raise DataError(f"{files.root / path} is missing, but {listed_in} lists it: is the corpus unpacked whole?")
+        raise DataError(
+            f"{files.root / path} is missing, but {listed_in} lists it: is the corpus unpacked whole?{files.remark}"
+        )
     return path
 
 
