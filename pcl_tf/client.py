@@ -66,6 +66,7 @@ def _sources(paths):
     for path in map(pathlib.Path, paths):
         if path.is_dir() or path.suffix.lower() == ".zip" and path.is_file():
             source = folder(path) if path.is_dir() else zipped(path)
+            source.say_others()
             sources.append((source.count, source.items))
         elif path.is_file():
             sources.append((1, lambda path=path: one(path)))
@@ -80,6 +81,8 @@ class _Lines:
     """JSON lines, each written when it is known."""
 
     def __init__(self, feature, path):
+        if path:
+            pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
         self.feature, self.file = feature, open(path, "w") if path else sys.stdout
 
     def write(self, name, answer):

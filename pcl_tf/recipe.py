@@ -4,6 +4,7 @@ import importlib.util
 import inspect
 import json
 import pathlib
+import re
 import sys
 
 from absl import flags
@@ -145,6 +146,8 @@ def parse_flags(argv):
         if "Traceback" in text:  # a recipe that raised: its last line says why
             text = "--recipe: " + text.strip().splitlines()[-1].strip()
         key = next((a for a in argv if a.startswith("--recipe.") and a.split("=")[0].split(".")[-1] in str(text)), "")
+        if near := re.search(r'Did you mean "(.*?)" instead of', text):  # ml_collections quotes its own quotation
+            text = f"no such key; did you mean {near[1]}?"
         print(f"error: {key + ': ' if key and key not in str(text) else ''}{str(text).strip()}", file=sys.stderr)
         raise SystemExit(2) from None
 

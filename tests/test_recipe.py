@@ -6,6 +6,7 @@ import pytest
 
 from pcl_tf import recipe as recipes
 from recipes import vox64
+from tests.helpers.commands import refused
 
 
 def test_a_recipe_written_before_a_key_was_there_gets_its_default(tmp_path):
@@ -44,3 +45,8 @@ def test_a_file_that_is_no_recipe_is_named(tmp_path, text):
     path.write_text(text)
     with pytest.raises(recipes.RecipeError, match="recipe.json: is no recipe of a run"):
         recipes.load(path)
+
+
+def test_a_misspelt_key_is_said_in_a_line(tmp_path):
+    said = refused("train", "--recipe=vox64:smoke", "--recipe.method.cropp=none", f"--workdir={tmp_path / 'w'}")
+    assert said.strip() == "error: --recipe.method.cropp=none: no such key; did you mean crop?"

@@ -10,9 +10,9 @@ import numpy as np
 from pcl_tf.data.decoding import decoder
 from pcl_tf.data.listed import Files
 from pcl_tf.data.sources import DataError
-from pcl_tf.data.tree import is_image
 from pcl_tf.evaluation import metrics, ridge, verification
 from pcl_tf.evaluation.corpora import names, open_task
+from pcl_tf.evaluation.corpora.layout import class_images
 from pcl_tf.evaluation.knn import knn_accuracy
 from pcl_tf.evaluation.task import Task, folds_from
 
@@ -38,22 +38,27 @@ def labelled(text, size):
         if ":" not in text and text not in names():
             raise DataError(f"{_FLAG}={text}: no such folder, and no task of pcl_tf.probe.")
         task = open_task(text, None, size, flag=_FLAG)
-        for note in task.notes:
-            print(f"note: {note}", file=sys.stderr)
+        _say(task.notes)
         return task
-    files = sorted(p for p in root.glob("*/*") if is_image(p.relative_to(root)))
-    classes = sorted({p.parent.name for p in files})
+    files, notes = class_images(root)
+    _say(notes)
+    classes = sorted({name for _, name in files})
     if len(classes) < 2:
         raise DataError(f"{_FLAG}={text}: needs one folder of images per class, at least two.")
     return Task(
         name=root.name,
         kind="classification",
-        source=Files(root).source(str(p.relative_to(root)) for p in files),
+        source=Files(root).source(path for path, _ in files),
         image_size=size,
         names=tuple(classes),
-        labels=np.array([classes.index(p.parent.name) for p in files]),
+        labels=np.array([classes.index(name) for _, name in files]),
         splits=folds_from(np.arange(len(files)) % 2)[1:],  # even rows teach, odd ones judge
     )
+
+
+def _say(notes):
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr)
 
 
 class OnlineProbe:

@@ -223,3 +223,19 @@ def test_a_damaged_zip_beside_a_list_counts_where_an_image_is_missing(tmp_path):
     assert [isinstance(data, bytes) for _, data in files.source(["a.png", "b.png"]).items()] == [True, True]
     with pytest.raises(DataError, match=r"c.png: no such image, .* \(.*damaged.zip: not a readable zip"):
         files.source(["a.png", "c.png"])
+
+
+def test_what_is_passed_over_is_counted_and_named(tmp_path, capsys):
+    for name in ("a.png", "b.heic", "c.HEIC", "more/d.zip", "._e.heic", "__MACOSX/f.heic", "g"):
+        save(tmp_path / name)
+    with zipfile.ZipFile(tmp_path / "more/d.zip", "w") as z:
+        for name in ("./a.png", "../b.png", "/abs/c.png", "inner.zip", "__MACOSX/._a.png", "x/d.avif"):
+            z.write(tmp_path / "a.png", name)
+    assert open_source(str(tmp_path), 0, 24).count == 1
+    assert capsys.readouterr().err.endswith("files of other endings are not looked at: 2 .heic, 1 without, 1 .zip.\n")
+    source = open_source(str(tmp_path / "more/d.zip"), 0, 24)
+    assert source.count == 3 and all(isinstance(data, bytes) for _, data in source.items())
+    assert "not looked at: 1 .zip, 1 .avif." in capsys.readouterr().err
+    (tmp_path / "a.png").unlink()
+    with pytest.raises(DataError, match=r"holds no image \(.*\); its files are 2 .heic, 1 without, 1 .zip\."):
+        open_source(str(tmp_path), 0, 24)

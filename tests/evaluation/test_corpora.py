@@ -349,3 +349,18 @@ def test_photographs_beside_their_list_twice_in_a_folder_or_zipped(tmp_path, nam
         path.rename(tmp_path / path.name)
     beside = open_task(name, tmp_path)
     assert beside.pairs.tolist() == wanted.pairs.tolist() and beside.same.tolist() == wanted.same.tolist()
+
+
+def test_images_deeper_than_their_class_count_and_loose_ones_are_named(tmp_path):
+    layouts.bu3dfe(tmp_path)
+    before = open_task("bu3dfe", tmp_path)
+    (tmp_path / "linked").mkdir()
+    layouts.photo(tmp_path / "linked/x.png", 9)
+    label = before.names[0]
+    (tmp_path / "train" / label / "deep").symlink_to(tmp_path / "linked")
+    layouts.photo(tmp_path / "test" / "loose.png", 9)
+    layouts.photo(tmp_path / "test" / "@eaDir" / "hidden.png", 9)
+    task = open_task("bu3dfe", tmp_path)
+    assert task.source.count == before.source.count + 1 and task.names == before.names
+    assert (task.labels == 0).sum() == (before.labels == 0).sum() + 1
+    assert task.notes == (f"{tmp_path / 'test'}: 1 images lie in no folder of a class and are left out: loose.png.",)

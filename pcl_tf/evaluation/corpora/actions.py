@@ -7,7 +7,7 @@ import numpy as np
 from pcl_tf.data.images import centre
 from pcl_tf.data.listed import Files
 from pcl_tf.data.sources import Broken, DataError, Source, fingerprint
-from pcl_tf.data.tree import files_below, is_image
+from pcl_tf.data.tree import files_below, is_image, is_left_out
 from pcl_tf.evaluation.corpora.layout import need
 from pcl_tf.evaluation.lists import read_lines
 from pcl_tf.evaluation.task import Task, folds_from
@@ -57,7 +57,7 @@ def disfa(root, image_size, whole=False):
     square is taken, unless they are to be ``whole``.
     """
     labelled = need(root, "ActionUnit_Labels")
-    people = sorted(p.name for p in labelled.iterdir() if p.is_dir())
+    people = sorted(p.name for p in labelled.iterdir() if p.is_dir() and not is_left_out(p.name))
     if not people:
         raise DataError(f"{labelled}/SN001 is missing.")
     known = {}
