@@ -165,17 +165,23 @@ def resolve(recipe, replicas=1):
     Raises:
       RecipeError: names the key that is wrong and what would do.
     """
-    from pcl_tf.recipe_checks import wrong_values  # the registries need TensorFlow, the flags do not wait for it
+    from pcl_tf.recipe_checks import (  # the registries need TensorFlow, the flags do not wait for it
+        CHECKS,
+        wrong_values,
+    )
 
     c = recipe.copy_and_resolve_references() if hasattr(recipe, "copy_and_resolve_references") else ConfigDict(recipe)
-    m = c.method
 
     def need(fine, message):
         if not fine:
             raise RecipeError(message)
 
-    wrong = wrong_values(flatten(c))
+    values = flatten(c)
+    lacking = [key for key in CHECKS if key not in values]
+    need(not lacking, f"--recipe: has no {', '.join(lacking)}; recipes/common.py has them all.")
+    wrong = wrong_values(values)
     need(not wrong, "\n".join(wrong))
+    m = c.method
     with c.unlocked():
         m.pdd_batch = m.pdd_batch or c.batch_size
     used = {"batch_size": c.batch_size}

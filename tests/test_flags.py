@@ -10,6 +10,7 @@ SIZED = {
     "probe": ["--model=pixels", "--task=generated_pose"],
     "export": ["--workdir=nowhere"],
     "reproduce": ["--table=1", "--workdir=nowhere"],
+    "embed.__main__": ["--model=pixels", "--data=synthetic", "--out=x.npz"],
 }
 
 

@@ -12,8 +12,9 @@ from pcl_tf.data.cache import decoded_faces
 from pcl_tf.data.faces import ArrayFaces
 from pcl_tf.data.order import Order
 from pcl_tf.data.pipeline import batches
-from pcl_tf.data.sources import DataError, open_source
+from pcl_tf.data.sources import DataError, folder, open_source
 from pcl_tf.data.synthetic import MAX_ANGLES, render, sample_labels
+from pcl_tf.files import OutputError
 
 
 def jpeg(value):
@@ -159,3 +160,14 @@ def test_mirrored_yaw_and_roll_give_the_mirrored_head():
     a, b = render(labels, 64).astype(int), render(mirrored, 64)[:, :, ::-1].astype(int)
     middle = np.s_[:, 16:48, 16:48]  # the background's stripes are not symmetric
     assert np.abs(a[middle] - b[middle]).mean() < 6
+
+
+def test_a_cache_that_cannot_be_written_is_refused_and_a_full_one_is_only_read(tree, tmp_path, monkeypatch):
+    source = folder(tree)
+    (tmp_path / "file").write_text("text")
+    for place in (tmp_path / "file", tmp_path / "file/below"):
+        with pytest.raises(OutputError, match="--recipe.data.cache=.*file is a file, no folder"):
+            decoded_faces(source, 16, place)
+    made = decoded_faces(source, 16, tmp_path / "cache")
+    monkeypatch.setattr("pcl_tf.files.tempfile.TemporaryFile", lambda dir: open("/nowhere/at/all", "w"))
+    np.testing.assert_array_equal(decoded_faces(source, 16, tmp_path / "cache"), made)
