@@ -10,7 +10,12 @@ MAX_PIXELS = 2**26  # 8192 x 8192; decoded, 200 MB
 
 
 def _jpeg(data):
-    return tf.reduce_prod(tf.cast(tf.image.extract_jpeg_shape(data)[:2], tf.int64))
+    shape = tf.image.extract_jpeg_shape(data)
+    # Of four colours without Adobe's mark the file does not say whether 0 is white or full; Pillow and libjpeg differ.
+    told = tf.cond(shape[2] == 4, lambda: tf.strings.regex_full_match(data, r"\C*Adobe\x00\C*"), lambda: True)
+    check = tf.debugging.Assert(told, ["a CMYK JPEG without Adobe's mark: save it as RGB"])
+    with tf.control_dependencies([check] if check is not None else []):
+        return tf.reduce_prod(tf.cast(shape[:2], tf.int64))
 
 
 def _png(data):
@@ -60,7 +65,7 @@ def declared_pixels(data):
       int64 scalar; -1 for bytes of no such image.
 
     Raises:
-      tf.errors.InvalidArgumentError: the header is that of a JPEG but cannot be read.
+      tf.errors.InvalidArgumentError: the header is that of a JPEG but cannot be read, or does not tell its colours.
     """
     padded = data + tf.constant(b"\x00" * 32)  # a header cut short reads as zeros
 

@@ -36,12 +36,17 @@ def decode_upright(data):
 
 
 def _decoded(data, turned):
-    def others():
-        image = tf.io.decode_image(data, channels=3, dtype=tf.uint8, expand_animations=False)
-        image.set_shape([None, None, 3])
-        return turned(image)
-
     begins = tf.strings.substr(data, 0, 4)
+
+    def read(channels):
+        image = tf.io.decode_image(data, channels=channels, dtype=tf.uint8, expand_animations=False)[..., :3]
+        image.set_shape([None, None, 3])
+        return image
+
+    def others():
+        # A WebP with alpha is not decoded into three channels, but into those it has.
+        return turned(tf.cond(begins == b"RIFF", lambda: read(0), lambda: read(3)))
+
     is_bmp = tf.strings.substr(begins, 0, 2) == b"BM"
     return tf.case([(is_bmp, lambda: decode_bmp(data)), (begins == b"GIF8", lambda: decode_gif(data))], others)
 
