@@ -81,18 +81,20 @@ class _Lines:
     """JSON lines, each written when it is known."""
 
     def __init__(self, feature, path):
-        if path:
-            pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
-        self.feature, self.file = feature, open(path, "w") if path else sys.stdout
+        self.feature, self.path, self.file = feature, path, None if path else sys.stdout
 
     def write(self, name, answer):
+        if self.file is None:  # what an earlier run wrote stays until there is something to put in its place
+            pathlib.Path(self.path).parent.mkdir(parents=True, exist_ok=True)
+            self.file = open(self.path, "w")
         row = {"error": answer}
         if not isinstance(answer, str):
             row = {"feature": self.feature, "embedding": answer[self.feature].tolist()}
         print(json.dumps({"image": name, **row}), file=self.file, flush=True)
 
     def close(self):
-        self.file.flush()
+        if self.file is not None:
+            self.file.flush()
 
 
 class _Matrix:

@@ -4,13 +4,12 @@ import functools
 import itertools
 import os
 import pathlib
-import unicodedata
 import zlib
 
 import numpy as np
 
 from pcl_tf.data.sources import Broken, DataError, Source, fingerprint
-from pcl_tf.data.tree import is_left_out, printable
+from pcl_tf.data.tree import is_left_out, one_sign, printable
 from pcl_tf.data.zips import members, open_zip, read_member
 
 
@@ -32,7 +31,7 @@ class Files:
     @functools.cached_property
     def _zipped(self):
         found = {}
-        for path in sorted(p for p in self.root.glob("*.zip") if not is_left_out(p.name)):
+        for path in sorted(p for p in self.root.iterdir() if p.suffix.lower() == ".zip" and not is_left_out(p.name)):
             try:
                 found |= {os.path.normpath(info.filename): (path, info) for info in members(path)}
             except DataError as error:  # it may have nothing to do with the list
@@ -46,7 +45,7 @@ class Files:
 
     @functools.cached_property
     def _zipped_by_signs(self):
-        return {_one_sign(name): name for name in self._zipped}
+        return {one_sign(name): name for name in self._zipped}
 
     def _list(self, folder):
         try:
@@ -67,12 +66,12 @@ class Files:
             exact = os.path.join(here, part)
             if not os.path.isdir(self.root / exact):
                 exact = next(
-                    (os.path.join(here, n) for n in self._folders(here) if _one_sign(n) == _one_sign(part)), None
+                    (os.path.join(here, n) for n in self._folders(here) if one_sign(n) == one_sign(part)), None
                 )
             if exact is None:
                 return None
             here = exact
-        return next((os.path.join(here, n) for n in sorted(self._names(here)) if _one_sign(n) == _one_sign(name)), None)
+        return next((os.path.join(here, n) for n in sorted(self._names(here)) if one_sign(n) == one_sign(name)), None)
 
     def _folders(self, folder):
         try:
@@ -87,7 +86,7 @@ class Files:
         on_disk = (text if self._on_disk(text) else None for text in texts)
         by_signs = map(self._on_disk_by_signs, signs)
         in_zips = (text if text in self._zipped else None for text in texts)
-        in_zips_by_signs = (self._zipped_by_signs.get(_one_sign(text)) for text in signs)
+        in_zips_by_signs = (self._zipped_by_signs.get(one_sign(text)) for text in signs)
         every = itertools.chain(on_disk, by_signs, in_zips, in_zips_by_signs)
         return next((found for found in every if found is not None), None)
 
@@ -140,11 +139,6 @@ class Files:
             return path, len(data), zlib.crc32(data)
         _, info = self._zipped[path]
         return path, info.file_size, info.CRC
-
-
-def _one_sign(name):
-    """A name in which every accented letter is one sign: macOS writes two, Linux what it was given."""
-    return unicodedata.normalize("NFC", name)
 
 
 def arrays(name, images):

@@ -73,7 +73,11 @@ def folder(path):
     """
     root = pathlib.Path(path)
     every = files_below(root, lambda name: True)
-    files = [p for p in every if is_image(p.name)]
+    records = {p.parent for p in every if p.name == "dataset_info.json"}  # the pictures beside them are no faces
+    files = [p for p in every if is_image(p.name) and not (records and records & {*p.parents})]
+    beside = others(p.name for p in every) + (
+        ", a dataset of records, which pcl_tf.train reads alone" if records else ""
+    )
 
     def items():
         for p in files:
@@ -86,7 +90,7 @@ def folder(path):
         of = p.stat() if p.exists() else p.lstat()
         return str(p.relative_to(root)), of.st_size, of.st_mtime_ns
 
-    return Source(printable(path), fingerprint(map(stamp, files)), len(files), items, others(p.name for p in every))
+    return Source(printable(path), fingerprint(map(stamp, files)), len(files), items, beside)
 
 
 def zipped(path, given=""):

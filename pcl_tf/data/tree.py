@@ -3,6 +3,7 @@
 import collections
 import os
 import pathlib
+import unicodedata
 
 from pcl_tf.data.errors import DataError
 
@@ -30,6 +31,11 @@ def others(names, wanted=SUFFIXES):
     """What kinds of files there are beside those of wanted endings, as '7 .heic, 1 .txt', or '': iterable of names."""
     endings = (os.path.splitext(str(n))[1].lower() or "without" for n in names if not str(n).lower().endswith(wanted))
     return ", ".join(f"{count} {printable(ending)}" for ending, count in collections.Counter(endings).most_common(8))
+
+
+def one_sign(text):
+    """A text in which every accented letter is one sign: macOS writes names with two, Linux as they were given."""
+    return unicodedata.normalize("NFC", text)
 
 
 def printable(name):

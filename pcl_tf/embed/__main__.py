@@ -66,6 +66,8 @@ def main(argv):
         if bad:
             write_atomically(listed, "".join(f"{name}\t{why}\n" for name, why in bad.items()))
             print(f"{len(bad)} of {source.count} images cannot be read and are left out; {listed} names them.")
+        else:
+            listed.unlink(missing_ok=True)  # an earlier call's
         if _PROJECTOR.value:
             shown = write_projector(found, source, _PROJECTOR.value)
             print(f"tensorboard --logdir={_PROJECTOR.value} shows {shown} of them under Projector.")

@@ -3,12 +3,12 @@
 import math
 import os
 import pathlib
-import unicodedata
 
 import numpy as np
 
 from pcl_tf.data.listed import Files
 from pcl_tf.data.sources import DataError
+from pcl_tf.data.tree import one_sign
 from pcl_tf.evaluation.lists import read_table
 from pcl_tf.evaluation.task import KINDS, Task, exclusive_folds, folds_from
 
@@ -149,7 +149,7 @@ def _labelled(rows, header, values, kind, files, bad):
     if kind == "classification" and len({x for x in labels if x}) < 2:
         bad.say(rows[0][0], "fewer than two classes in the whole manifest")
     bad.stop()
-    subjects = np.array([_same_signs(row["subject"]) for _, row in rows]) if "subject" in header else None
+    subjects = np.array([one_sign(row["subject"]) for _, row in rows]) if "subject" in header else None
     common = {
         "source": files.source(row["path"] for _, row in rows),
         "subjects": subjects,
@@ -165,18 +165,13 @@ def _label(row, values, kind, line, bad):
     if kind == "classification":
         if not row[values[0]]:
             bad.say(line, "no label")
-        return _same_signs(row[values[0]])
+        return one_sign(row[values[0]])
     numbers = [_number(row[v]) for v in values]
     if wrong := [f"{v} is '{row[v]}'" for v, x in zip(values, numbers, strict=True) if x is None]:
         bad.say(line, f"{', '.join(wrong)}, not a number (--targets=COLUMN,.. names the targets)")
     elif kind == "multilabel" and set(numbers) - {0.0, 1.0}:
         bad.say(line, "labels are 0 or 1 (of AU intensities, 2 and more count as 1)")
     return numbers
-
-
-def _same_signs(text):
-    """An accented letter may be one sign or two: macOS and Linux write them differently."""
-    return unicodedata.normalize("NFC", text)
 
 
 def _splits(split, subjects, count):

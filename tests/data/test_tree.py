@@ -239,3 +239,12 @@ def test_what_is_passed_over_is_counted_and_named(tmp_path, capsys):
     (tmp_path / "a.png").unlink()
     with pytest.raises(DataError, match=r"holds no image \(.*\); its files are 2 .heic, 1 without, 1 .zip\."):
         open_source(str(tmp_path), 0, 24)
+
+
+def test_pictures_beside_records_are_no_faces(tmp_path):
+    save(tmp_path / "a.png")
+    save(tmp_path / "voxceleb/64px/1.0.0/sheet.png")
+    (tmp_path / "voxceleb/64px/1.0.0/dataset_info.json").write_text("{}")
+    assert names(open_source(str(tmp_path), 0, 24), tmp_path) == ["a.png"]
+    with pytest.raises(DataError, match="holds no image .* a dataset of records, which pcl_tf.train reads alone"):
+        open_source(f"{tmp_path / 'voxceleb'},{tmp_path}", 0, 24)
