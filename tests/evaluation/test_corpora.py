@@ -364,3 +364,16 @@ def test_images_deeper_than_their_class_count_and_loose_ones_are_named(tmp_path)
     assert task.source.count == before.source.count + 1 and task.names == before.names
     assert (task.labels == 0).sum() == (before.labels == 0).sum() + 1
     assert task.notes == (f"{tmp_path / 'test'}: 1 images lie in no folder of a class and are left out: loose.png.",)
+
+
+def test_disfas_frames_without_all_labels_or_a_picture_are_named(tmp_path):
+    layouts.disfa(tmp_path)
+    (tmp_path / "ActionUnit_Labels" / "@eaDir").mkdir()
+    (tmp_path / "Frames" / "SN002" / "00003.png").unlink()
+    path = tmp_path / "ActionUnit_Labels" / "SN004" / "SN004_au9.txt"
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-2]))
+    task = open_task("disfa", tmp_path)
+    assert task.source.count == 24 - 3 and task.notes == (
+        "disfa: 2 frames lack the label of an action unit and are left out: SN004 3, SN004 4.",
+        "disfa: 1 frames are labelled and have no picture and are left out: SN002 3.",
+    )
