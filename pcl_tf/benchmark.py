@@ -22,7 +22,7 @@ import pathlib
 from absl import flags
 from ml_collections import config_flags
 
-from pcl_tf.console import explained, quiet, refuse, start
+from pcl_tf.console import explained, not_empty, quiet, refuse, start
 
 PARTS = ("train", "data", "probe", "contrast", "serving", "scaling", "released", "gradients")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
@@ -62,6 +62,7 @@ def _in_turns(recipe):
 
 def main(argv):
     quiet()
+    not_empty("json", "profile", "against")
     parts = argv[1:] or ["train", "data"]
     wrong = [p for p in parts if p not in PARTS]
     if wrong or not _RECIPE.value:

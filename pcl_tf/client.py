@@ -26,7 +26,7 @@ import numpy as np
 import tqdm
 from absl import flags
 
-from pcl_tf.console import explained, quiet, refuse, start
+from pcl_tf.console import explained, not_empty, quiet, refuse, start
 from pcl_tf.data.sources import DataError, folder, zipped
 from pcl_tf.data.tree import printable
 from pcl_tf.files import check_output, write_atomically
@@ -164,6 +164,7 @@ def _connection(server):
 
 def main(argv):
     quiet()
+    not_empty("out", "tls_ca")
     out = _OUT.value
     if not _SERVER.value or len(argv) < 2:
         refuse("--server=host:port and images, folders or zips are needed; see --help.")

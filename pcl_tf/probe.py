@@ -13,7 +13,7 @@ import sys
 
 from absl import flags
 
-from pcl_tf.console import explained, quiet, refuse, side_in_pixels, start
+from pcl_tf.console import explained, not_empty, quiet, refuse, side_in_pixels, start
 
 _MODEL = flags.DEFINE_list(
     "model", None, "SavedModel, workdir of pcl_tf.train, .keras file, or pixels, lbp, hog; commas join several."
@@ -102,6 +102,7 @@ def run(encoders, tasks, features, solver, seed, out, cache, save):
 
 def main(argv):
     quiet()
+    not_empty("data_dir", "out", "cache", "targets")
     if len(argv) > 1 or not _MODEL.value or not _TASK.value:
         refuse(f"{f'unexpected argument {argv[1]}' if len(argv) > 1 else '--model and --task are needed'}; see --help.")
     from pcl_tf.data.sources import DataError

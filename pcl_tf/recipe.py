@@ -170,6 +170,8 @@ def resolve(recipe, replicas=1):
         wrong_values,
     )
 
+    if not hasattr(recipe, "items"):
+        raise RecipeError(f"--recipe: its get_config gives {type(recipe).__name__}, not a ConfigDict.")
     c = recipe.copy_and_resolve_references() if hasattr(recipe, "copy_and_resolve_references") else ConfigDict(recipe)
 
     def need(fine, message):

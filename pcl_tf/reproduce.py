@@ -16,7 +16,7 @@ import sys
 
 from absl import flags
 
-from pcl_tf.console import explained, quiet, refuse, side_in_pixels, start
+from pcl_tf.console import explained, not_empty, quiet, refuse, side_in_pixels, start
 
 _TABLE = flags.DEFINE_list("table", [], "Tables of the paper, 1 to 7; commas join several.")
 _FIGURE = flags.DEFINE_list("figure", [], "Figures of the paper: 4.")
@@ -132,6 +132,7 @@ def _run(tables, workdir):
 
 def main(argv):
     quiet()
+    not_empty("data", "data_dir", "base", *_TASKS)
     from pcl_tf.reproduction.paper import TABLES
 
     known = [str(number) for number in TABLES]

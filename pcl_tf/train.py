@@ -14,7 +14,7 @@ import sys
 from absl import flags
 from ml_collections import config_flags
 
-from pcl_tf.console import explained, quiet, refuse, start
+from pcl_tf.console import explained, not_empty, quiet, refuse, start
 from pcl_tf.recipe import known
 
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
@@ -49,7 +49,7 @@ def _recipe(replicas):
 
     recipe = _RECIPE.value
     if _DATA.value:
-        recipe.data.source = _DATA.value
+        recipes.override(recipe, [f"data.source={_DATA.value}"], "--data: ")
     return recipes.resolve(recipe, replicas)
 
 
@@ -57,11 +57,12 @@ def main(argv):
     quiet()
     if len(argv) > 1:
         refuse(f"unexpected argument {argv[1]}; see --help.")
+    not_empty("data")
     for flag, value, example in (
         ("recipe", _RECIPE.value, "quickstart"),
         ("workdir", _WORKDIR.value, "runs/quickstart"),
     ):
-        if not value:
+        if value is None or value == "":
             refuse(f"--{flag} is needed, for instance --{flag}={example}")
     if _STRATEGY.value != "multiworker":
         return _train()

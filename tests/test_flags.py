@@ -87,3 +87,20 @@ def test_the_clients_list_of_names_writes_over_nobodys_file(tmp_path):
     (tmp_path / "faces.npy").mkdir()
     assert "faces.npy: is a folder" in refused("client", server, tmp_path, f"--out={tmp_path}/faces.npy")
     assert (tmp_path / "faces.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("train", ["--recipe=quickstart", "--workdir=w", "--data="]),
+        ("reconstruct", ["--workdir=w", "--images="]),
+        ("reproduce", ["--workdir=w", "--table=1", "--data="]),
+        ("reproduce", ["--workdir=w", "--table=1", "--pose="]),
+        ("probe", ["--model=pixels", "--task=generated_pose", "--targets="]),
+        ("probe", ["--model=pixels", "--task=generated_pose", "--out="]),
+        ("client", ["--server=localhost:1", "face.jpg", "--out="]),
+        ("embed.__main__", ["--model=pixels", "--data=x", "--out=x.npz", "--cache="]),
+    ],
+)
+def test_a_flag_of_an_unset_variable_is_not_left_out(name, arguments):
+    assert refused(name, *arguments) == f"error: {arguments[-1]}: is empty; leave it out, or give a value."

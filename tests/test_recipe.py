@@ -53,3 +53,8 @@ def test_a_recipe_that_lacks_keys_is_said_in_a_line():
         del c["method"]
     with pytest.raises(recipes.RecipeError, match="--recipe: has no network.backbone, method.name, method.updates, "):
         recipes.resolve(c)
+
+
+def test_a_recipe_that_gives_no_config_is_said_in_a_line():
+    with pytest.raises(recipes.RecipeError, match="its get_config gives int, not a ConfigDict"):
+        recipes.resolve(3)

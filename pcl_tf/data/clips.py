@@ -29,12 +29,15 @@ def find_clips(path):
     """The folder at or below path that holds a dataset of clips, or None.
 
     Raises:
-      DataError: several do.
+      DataError: several do, or it is in a file system that TensorFlow cannot read.
     """
     path = str(path).rstrip("/")
     deeper = ("", "*", "*/*", "*/*/*")  # KIND/SETTINGS/VERSION
     find = tf.io.gfile.glob if "://" in path else glob.glob  # TensorFlow takes no names that are not UTF-8
-    found = [f for pattern in deeper for f in find(os.path.join(glob.escape(path), pattern, INDEX))]
+    try:
+        found = [f for pattern in deeper for f in find(os.path.join(glob.escape(path), pattern, INDEX))]
+    except tf.errors.OpError as error:
+        raise DataError(f"--data={path}: cannot be looked into ({str(error).splitlines()[0]}).") from error
     if len(found) > 1:
         raise DataError(
             f"--data={path}: holds several datasets; give one of\n  " + "\n  ".join(map(os.path.dirname, found))

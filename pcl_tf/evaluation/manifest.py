@@ -49,7 +49,9 @@ def read_manifest(path, kind, image_size, targets=()):
         raise DataError(f"{kind}: not one of {', '.join(KINDS)}.")
     path = pathlib.Path(path)
     if not path.is_file():
-        raise DataError(f"{path}: cannot be read as a CSV manifest (no such file).")
+        raise DataError(
+            f"{path}: cannot be read as a CSV manifest ({'a folder' if path.is_dir() else 'no such file'})."
+        )
     table = read_table(path, RESERVED)
     values = _targets(path, kind, table.header, tuple(targets))
     if not table.rows and not table.ragged:

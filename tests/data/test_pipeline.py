@@ -9,6 +9,7 @@ import tensorflow as tf
 from PIL import Image
 
 from pcl_tf.data.cache import decoded_faces
+from pcl_tf.data.clips import find_clips
 from pcl_tf.data.faces import ArrayFaces
 from pcl_tf.data.order import Order
 from pcl_tf.data.pipeline import batches
@@ -171,3 +172,8 @@ def test_a_cache_that_cannot_be_written_is_refused_and_a_full_one_is_only_read(t
     made = decoded_faces(source, 16, tmp_path / "cache")
     monkeypatch.setattr("pcl_tf.files.tempfile.TemporaryFile", lambda dir: open("/nowhere/at/all", "w"))
     np.testing.assert_array_equal(decoded_faces(source, 16, tmp_path / "cache"), made)
+
+
+def test_a_file_system_that_cannot_be_read_is_said_in_a_line():
+    with pytest.raises(DataError, match=r"--data=nosuch://bucket/faces: cannot be looked into \(.*nosuch"):
+        find_clips("nosuch://bucket/faces")
