@@ -3,6 +3,8 @@
 import glob
 import io
 import os
+import zipfile
+import zlib
 
 import numpy as np
 import tensorflow as tf
@@ -20,9 +22,14 @@ SPEC = {
 
 
 def read_index(folder):
-    """dict of 'frames' int32 [N], 'identity' int32 [N] and 'names' string [I]."""
-    with tf.io.gfile.GFile(os.path.join(str(folder), INDEX), "rb") as f:
-        return dict(np.load(io.BytesIO(f.read())))
+    """dict of 'frames' int32 [N], 'identity' int32 [N] and 'names' string [I]. Raises DataError: it is damaged."""
+    path = os.path.join(str(folder), INDEX)
+    try:
+        with tf.io.gfile.GFile(path, "rb") as f:
+            return dict(np.load(io.BytesIO(f.read())))
+    except (OSError, ValueError, zipfile.BadZipFile, EOFError, zlib.error, tf.errors.OpError) as error:
+        said = str(error).splitlines()[0]
+        raise DataError(f"--data={path}: cannot be read ({said}); remove its folder and prepare it again.") from error
 
 
 def find_clips(path):

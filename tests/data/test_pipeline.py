@@ -9,7 +9,7 @@ import tensorflow as tf
 from PIL import Image
 
 from pcl_tf.data.cache import decoded_faces
-from pcl_tf.data.clips import find_clips
+from pcl_tf.data.clips import find_clips, read_index
 from pcl_tf.data.faces import ArrayFaces
 from pcl_tf.data.order import Order
 from pcl_tf.data.pipeline import batches
@@ -177,3 +177,10 @@ def test_a_cache_that_cannot_be_written_is_refused_and_a_full_one_is_only_read(t
 def test_a_file_system_that_cannot_be_read_is_said_in_a_line():
     with pytest.raises(DataError, match=r"--data=nosuch://bucket/faces: cannot be looked into \(.*nosuch"):
         find_clips("nosuch://bucket/faces")
+
+
+@pytest.mark.parametrize("content", [b"", b"no zip", b"PK\x03\x04 cut short"])
+def test_an_index_of_clips_that_is_damaged_is_said_in_a_line(tmp_path, content):
+    (tmp_path / "clips.npz").write_bytes(content)
+    with pytest.raises(DataError, match="clips.npz: cannot be read .*prepare it again"):
+        read_index(tmp_path)

@@ -9,7 +9,7 @@ from PIL import Image
 from scipy.io import loadmat, savemat
 
 from pcl_tf.data.sources import DataError
-from pcl_tf.evaluation.corpora import actions, generated, names, open_task
+from pcl_tf.evaluation.corpora import actions, generated, names, open_task, prepared
 from pcl_tf.evaluation.corpora.pose import crop, face_box
 from tests.evaluation import layouts
 from tests.evaluation.layouts import photo, pose_file
@@ -377,3 +377,13 @@ def test_disfas_frames_without_all_labels_or_a_picture_are_named(tmp_path):
         "disfa: 2 frames lack the label of an action unit and are left out: SN004 3, SN004 4.",
         "disfa: 1 frames are labelled and have no picture and are left out: SN002 3.",
     )
+
+
+@pytest.mark.parametrize("name", ["task.json", "task.npz"])
+@pytest.mark.parametrize("content", [b"", b"{", b"PK\x03\x04 cut short"])
+def test_a_prepared_corpus_that_is_damaged_is_said_in_a_line(tmp_path, name, content):
+    layouts.bu3dfe(tmp_path / "corpus")
+    prepared.write(tmp_path, open_task("bu3dfe", tmp_path / "corpus"), "0" * 16)
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError, match=f"{name}: cannot be read .*prepare it again"):
+        open_task(f"bu3dfe:{tmp_path}")
