@@ -18,6 +18,7 @@ Exit codes: 0 done; 2 a flag, or what it names, is wrong.
 import json
 import os
 import pathlib
+import shlex
 
 from absl import flags
 from ml_collections import config_flags
@@ -103,7 +104,7 @@ def main(argv):
                 if _PROFILE.value:
                     print(
                         f"{_PROFILE.value} holds the profile:\n  {install('profile')}\n"
-                        f"  tensorboard --logdir={_PROFILE.value}"
+                        f"  tensorboard --logdir={shlex.quote(_PROFILE.value)}"
                     )
             elif part in ("scaling", "released"):
                 result[part] = measure(recipe, _PRECISION.value, _STEPS.value)

@@ -9,6 +9,7 @@ Every image is encoded once per model and kept in --cache. Exit codes: 0 done; 2
 """
 
 import pathlib
+import shlex
 import sys
 
 from absl import flags
@@ -124,7 +125,7 @@ def main(argv):
         for note in dict.fromkeys(note for task in tasks for note in task.notes):
             print(f"note: {note}", file=sys.stderr)
         run(encoders, tasks, _FEATURE.value, _SOLVER.value, _SEED.value, out, cache, _SAVE.value)
-    print(f"\n{out / 'result.json'} holds everything; tensorboard --logdir={out / 'logs'} shows it.")
+    print(f"\n{out / 'result.json'} holds everything; tensorboard --logdir={shlex.quote(str(out / 'logs'))} shows it.")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ wrong; 3 a loss became NaN or infinite; 4 the disk is full; 5 other machines of 
 stopped by Ctrl-C and SIGTERM.
 """
 
+import shlex
 import sys
 
 from absl import flags
@@ -115,7 +116,7 @@ def _train(cluster=None):
         print(f"Saved at step {step}; the same command resumes.", flush=True)
         return 128 + number
     if cluster.writer:
-        _next_commands(workdir)
+        _next_commands(workdir.path)
     return 0
 
 
@@ -138,18 +139,21 @@ def _warn_of_precision():
         print(warning, file=sys.stderr, flush=True)
 
 
-def _next_commands(workdir):
+def _next_commands(w):
+    """Prints what may be done with a finished workdir (its path), quoted where a shell needs it."""
     from pcl_tf.serving.export import versions
 
-    w = workdir.path
+    newest = str(w / "export" / str(versions(w / "export")[-1]))
+    code = f"import tensorflow as tf; print(tf.saved_model.load({newest!r}).signatures)"
+    logs, model, run = (shlex.quote(str(x)) for x in (w / "logs", f"{w},hog", w))
     sheet = f", {w}/reconstructions.png what the decoder sees" if (w / "reconstructions.png").exists() else ""
     print(
         f"""
 {w}/export holds the encoder{sheet}. Next:
-  tensorboard --logdir={w}/logs
-  python -m pcl_tf.probe --model={w},hog --task=generated_expression,generated_pose
-  python -m pcl_tf.export --workdir={w} --image_size=100
-  python -c "import tensorflow as tf; print(tf.saved_model.load('{w}/export/{versions(w / "export")[-1]}').signatures)"
+  tensorboard --logdir={logs}
+  python -m pcl_tf.probe --model={model} --task=generated_expression,generated_pose
+  python -m pcl_tf.export --workdir={run} --image_size=100
+  python -c {shlex.quote(code)}
 """,
         flush=True,
     )

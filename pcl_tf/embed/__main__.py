@@ -12,6 +12,7 @@ SIGTERM.
 """
 
 import pathlib
+import shlex
 
 from absl import flags
 
@@ -71,7 +72,7 @@ def main(argv):
             listed.unlink(missing_ok=True)  # an earlier call's
         if _PROJECTOR.value:
             shown = write_projector(found, source, _PROJECTOR.value)
-            print(f"tensorboard --logdir={_PROJECTOR.value} shows {shown} of them under Projector.")
+            print(f"tensorboard --logdir={shlex.quote(_PROJECTOR.value)} shows {shown} of them under Projector.")
 
 
 if __name__ == "__main__":
