@@ -8,6 +8,7 @@ Every image is encoded once per model and kept in --cache. Exit codes: 0 done; 2
 4 the disk is full; 130 and 143 stopped by Ctrl-C and SIGTERM: what was encoded is kept, and the same command goes on.
 """
 
+import dataclasses
 import pathlib
 import shlex
 import sys
@@ -75,6 +76,7 @@ def run(encoders, tasks, features, solver, seed, out, cache, save):
     Raises:
       DataError: an image, a model or a result of before cannot be used.
     """
+    from pcl_tf.data.decoding import left_out
     from pcl_tf.evaluation import probe_model, report
     from pcl_tf.evaluation.features import extract
     from pcl_tf.evaluation.judge import judge
@@ -86,6 +88,9 @@ def run(encoders, tasks, features, solver, seed, out, cache, save):
     for encoder in encoders:
         for task, name in zip(tasks, names, strict=True):
             values = extract(encoder, task.source, task.image_size, cache)
+            if note := left_out([*values.bad.values()], task.source.count):
+                task = dataclasses.replace(task, notes=(*task.notes, f"{name}: {note}"))
+                print(f"note: {task.notes[-1]}", file=sys.stderr, flush=True)
             for i, feature in enumerate(features if len(values.keys) > 1 else ["face_aware"]):
                 x = values[feature]
                 verdict = judge(task, x, values.bad, solver, seed)

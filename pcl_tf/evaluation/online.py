@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from pcl_tf.data.decoding import decoder
+from pcl_tf.data.decoding import decoder, left_out
 from pcl_tf.data.listed import Files
 from pcl_tf.data.sources import DataError
 from pcl_tf.evaluation import metrics, ridge, verification
@@ -17,6 +17,7 @@ from pcl_tf.evaluation.knn import knn_accuracy
 from pcl_tf.evaluation.task import Task, folds_from
 
 _FLAG = "--recipe.watch.labelled"
+MAX_BAD_SHARE = 0.05  # as of probes
 LIMIT = 4000  # images, so that a look stays a matter of seconds
 
 
@@ -66,6 +67,9 @@ class OnlineProbe:
 
     Args:
       task: ``Task``; of its folds the first is used, of its images an even choice of LIMIT.
+
+    Raises:
+      DataError: too many of them cannot be read.
     """
 
     def __init__(self, task):
@@ -73,8 +77,12 @@ class OnlineProbe:
         wanted = self._chosen(task)
         items = (item for row, item in enumerate(task.source.items()) if row in wanted)
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            faces = [face for _, face, _ in pool.map(decoder(task.image_size), items)]
-        decoded = [(row, face) for row, face in zip(sorted(wanted), faces, strict=True) if face is not None]
+            faces = list(pool.map(decoder(task.image_size), items))
+        bad = [(name, why) for name, face, why in faces if face is None]
+        if len(bad) > MAX_BAD_SHARE * len(faces):
+            raise DataError(f"{_FLAG}: {left_out(bad, len(faces))} That is too many: mend or remove them.")
+        _say([left_out(bad, len(faces))] if bad else [])
+        decoded = [(row, face) for row, (_, face, _) in zip(sorted(wanted), faces, strict=True) if face is not None]
         self.images = np.stack([face for _, face in decoded])
         self.place = np.full(task.source.count, -1)  # where in images a row of the task stands
         self.place[[row for row, _ in decoded]] = np.arange(len(decoded))

@@ -1,12 +1,13 @@
 """Fig. 4 from a workdir and any faces."""
 
 import pathlib
+import sys
 from itertools import islice
 
 import numpy as np
 
 from pcl_tf import recipe as recipes
-from pcl_tf.data.decoding import decoder
+from pcl_tf.data.decoding import decoder, left_out
 from pcl_tf.data.sources import DataError, open_source
 from pcl_tf.files import check_output, write_atomically
 from pcl_tf.methods.build import build_method
@@ -41,10 +42,17 @@ def figure(workdir, images, out, count):
         raise DataError(f"--workdir={workdir}: this run trained no decoder.")
     source = open_source(images or "synthetic", count, recipe.image_size, "--images")
     spread = islice(source.items(), 0, None, max(1, source.count // count))  # folders are sorted, often by person
-    decoded = map(decoder(recipe.image_size), spread)
-    faces = list(islice((face for _, face, _ in decoded if face is not None), count))
+    faces, bad = [], []
+    for name, face, why in map(decoder(recipe.image_size), spread):
+        faces += [] if face is None else [face]
+        bad += [(name, why)] if face is None else []
+        if len(faces) == count:
+            break
     if len(faces) < 2:
-        raise DataError(f"--images={images}: fewer than two faces that can be read.")
+        said = left_out(bad, len(faces) + len(bad))
+        raise DataError(f"--images={images}: fewer than two faces that can be read. {said}".strip())
+    if bad:
+        print(f"note: {left_out(bad, len(faces) + len(bad))}", file=sys.stderr)
     model = build_method(recipe)
     if Checkpoints(model, workdir / "checkpoints").restore() is None:
         raise DataError(f"--workdir={workdir}: {workdir / 'checkpoints'} holds no checkpoint.")
