@@ -61,6 +61,25 @@ def check_output(path, flag="--out", suffix=""):
     _check_place(path.parent, f"{flag}={text}")
 
 
+def check_not_among(path, inputs, flag="--out"):
+    """Refuses a name under which a picture lies that is read: it would be written over.
+
+    Args:
+      path: of the file, as it was given.
+      inputs: names of files and folders that are read; what is none, as 'synthetic', is passed over.
+      flag: that gave the path, for the error.
+
+    Raises:
+      OutputError: the file is there, and is one of them or lies in one.
+    """
+    if not os.path.exists(path):
+        return
+    here = pathlib.Path(path).resolve()
+    for given in map(str, inputs):
+        if os.path.exists(given) and {pathlib.Path(given).resolve()} & {here, *here.parents}:
+            raise OutputError(f"{flag}={path}: is one of the images that are read; give another name.")
+
+
 def check_folder(path, flag):
     """Refuses a name of a folder in which no file can be written, before any work is done.
 

@@ -6,7 +6,16 @@ import os
 import pytest
 import tensorflow as tf
 
-from pcl_tf.files import OutputError, at_home, check_folder, check_output, disk_is_full, whole_or_not, write_atomically
+from pcl_tf.files import (
+    OutputError,
+    at_home,
+    check_folder,
+    check_not_among,
+    check_output,
+    disk_is_full,
+    whole_or_not,
+    write_atomically,
+)
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
@@ -152,6 +161,18 @@ def test_places_in_which_nothing_can_be_made(tmp_path, monkeypatch, check, error
         OutputError, match=rf"--out={tmp_path}/new/it.png: {tmp_path} cannot be written to \({error.strerror}"
     ):
         check(tmp_path / "new/it.png")
+
+
+@pytest.mark.parametrize("inputs", [["faces"], ["faces/a.png"], ["synthetic", "nope", "linked"], ["."]])
+def test_a_picture_that_is_read_is_not_written_over(tmp_path, monkeypatch, inputs):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "faces").mkdir()
+    (tmp_path / "faces/a.png").write_text("my only copy")
+    (tmp_path / "linked").symlink_to("faces")
+    with pytest.raises(OutputError, match="--out=faces/a.png: is one of the images that are read"):
+        check_not_among("faces/a.png", inputs)
+    check_not_among("faces/b.png", inputs)
+    check_not_among("faces/a.png", ["", "faces.zip", "synthetic"])
 
 
 @pytest.mark.parametrize("name", ["", "file.txt", "file.txt/below", "a\0b"])

@@ -35,12 +35,14 @@ def main(argv):
         refuse(f"{wrong}; see --help.")
     from pcl_tf.data.sources import DataError
     from pcl_tf.embed import table
-    from pcl_tf.files import check_output
+    from pcl_tf.files import check_not_among, check_output
     from pcl_tf.neighbours import report
 
     with explained(_OUT.value, (DataError, PermissionError)):
         check_output(_OUT.value, suffix=".png")
         found = table.read(_EMBEDDINGS.value)
+        alike = (n for n in map(str, found.names) if pathlib.Path(n).name == pathlib.Path(_OUT.value).name)
+        check_not_among(_OUT.value, [*alike, _QUERY.value])
         features = report.chosen(found, _FEATURE.value)
         if _DUPLICATES.value:
             report.print_duplicates(found, features[0], _DUPLICATES.value)

@@ -9,7 +9,7 @@ import numpy as np
 from pcl_tf import recipe as recipes
 from pcl_tf.data.decoding import decoder, left_out
 from pcl_tf.data.sources import DataError, open_source
-from pcl_tf.files import check_output, write_atomically
+from pcl_tf.files import check_not_among, check_output, write_atomically
 from pcl_tf.methods.build import build_method
 from pcl_tf.training import sheet
 from pcl_tf.training.checkpoints import Checkpoints
@@ -35,6 +35,7 @@ def figure(workdir, images, out, count):
     swapped = out.with_name(f"{out.stem}_swap{out.suffix or '.png'}")
     for path in (out, swapped):
         check_output(path)
+        check_not_among(path, [images, *images.split(",")])
     if not (workdir / "recipe.json").is_file():
         raise DataError(f"--workdir={workdir}: no recipe.json there; it is no folder of pcl_tf.train.")
     recipe = recipes.resolve(recipes.load(workdir / "recipe.json"))
