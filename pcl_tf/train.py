@@ -145,6 +145,7 @@ def _next_commands(w):
 
     newest = str(w / "export" / str(versions(w / "export")[-1]))
     code = f"import tensorflow as tf; print(tf.saved_model.load({newest!r}).signatures)"
+    code = f'"{code}"' if shlex.quote(newest) == newest else shlex.quote(code)
     logs, model, run = (shlex.quote(str(x)) for x in (w / "logs", f"{w},hog", w))
     sheet = f", {w}/reconstructions.png what the decoder sees" if (w / "reconstructions.png").exists() else ""
     print(
@@ -153,7 +154,7 @@ def _next_commands(w):
   tensorboard --logdir={logs}
   python -m pcl_tf.probe --model={model} --task=generated_expression,generated_pose
   python -m pcl_tf.export --workdir={run} --image_size=100
-  python -c {shlex.quote(code)}
+  python -c {code}
 """,
         flush=True,
     )

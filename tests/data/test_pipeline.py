@@ -184,3 +184,11 @@ def test_an_index_of_clips_that_is_damaged_is_said_in_a_line(tmp_path, content):
     (tmp_path / "clips.npz").write_bytes(content)
     with pytest.raises(DataError, match="clips.npz: cannot be read .*prepare it again"):
         read_index(tmp_path)
+
+
+@pytest.mark.parametrize("size", [0, 40, 300])
+def test_a_cache_that_is_cut_short_is_made_again(tree, tmp_path, size):
+    wanted = np.array(open_faces(tree, tmp_path))
+    (path,) = (tmp_path / "cache").glob("faces-*.npy")
+    path.write_bytes(path.read_bytes()[:size])
+    np.testing.assert_array_equal(open_faces(tree, tmp_path), wanted)
