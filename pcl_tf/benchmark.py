@@ -5,7 +5,7 @@
   python -m pcl_tf.benchmark data probe contrast serving scaling --recipe=quickstart
 
 train: a step by phases, and its share of what this machine can do at most; --profile=DIR keeps the profile the phases
-are read from, for TensorBoard with its profile plugin (requirements-profile.txt);
+are read from, for TensorBoard with its profile plugin (pcl_tf[profile]);
 --against: two steps in turns; its memory is that of the process, so ask for it first.
 data: the input pipeline. probe: encoding and the solvers. contrast: Eq. 6 against materialised negatives. serving: the
 signatures of the export. scaling: one process against two, a core each. released: a step beside the released code's
@@ -18,11 +18,12 @@ Exit codes: 0 done; 2 a flag, or what it names, is wrong.
 import json
 import os
 import pathlib
+import shlex
 
 from absl import flags
 from ml_collections import config_flags
 
-from pcl_tf.console import explained, quiet, refuse, start
+from pcl_tf.console import explained, not_empty, quiet, refuse, start
 
 PARTS = ("train", "data", "probe", "contrast", "serving", "scaling", "released", "gradients")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
@@ -62,6 +63,7 @@ def _in_turns(recipe):
 
 def main(argv):
     quiet()
+    not_empty("json", "profile", "against")
     parts = argv[1:] or ["train", "data"]
     wrong = [p for p in parts if p not in PARTS]
     if wrong or not _RECIPE.value:
@@ -75,19 +77,18 @@ def main(argv):
             refuse(f"--{flag} has no meaning without the part train.")
     if _PROFILE.value and _AGAINST.value:
         refuse("--profile has no meaning with --against, which times steps and profiles none.")
-    if _PROFILE.value and any(
-        p.is_file() for p in (pathlib.Path(_PROFILE.value), *pathlib.Path(_PROFILE.value).parents)
-    ):
-        refuse(f"--profile={_PROFILE.value}: a file is where the folder would be.")
     import importlib
 
     from pcl_tf import recipe as recipes
-    from pcl_tf.files import check_output, write_atomically
+    from pcl_tf.extras import install
+    from pcl_tf.files import check_folder, check_output, write_atomically
 
     result = {}
     with explained(_JSON.value or ".", (ValueError,)):  # RecipeError and DataError among them
         if _JSON.value:
             check_output(_JSON.value, "--json")
+        if _PROFILE.value:
+            check_folder(_PROFILE.value, "--profile")
         recipe = recipes.resolve(_RECIPE.value)
         print(f"{_PRECISION.value}, {os.cpu_count()} cores, batch {recipe.batch_size}, {recipe.image_size} pixels")
         for part in parts:
@@ -102,8 +103,8 @@ def main(argv):
                 result[part] = measure(recipe, _PRECISION.value, _STEPS.value, _PROFILE.value)
                 if _PROFILE.value:
                     print(
-                        f"{_PROFILE.value} holds the profile:\n  pip install -r requirements-profile.txt\n"
-                        f"  tensorboard --logdir={_PROFILE.value}"
+                        f"{_PROFILE.value} holds the profile:\n  {install('profile')}\n"
+                        f"  tensorboard --logdir={shlex.quote(_PROFILE.value)}"
                     )
             elif part in ("scaling", "released"):
                 result[part] = measure(recipe, _PRECISION.value, _STEPS.value)

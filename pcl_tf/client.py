@@ -26,7 +26,7 @@ import numpy as np
 import tqdm
 from absl import flags
 
-from pcl_tf.console import explained, quiet, refuse, start
+from pcl_tf.console import explained, not_empty, quiet, refuse, start
 from pcl_tf.data.sources import DataError, folder, zipped
 from pcl_tf.data.tree import printable
 from pcl_tf.files import check_output, write_atomically
@@ -66,6 +66,7 @@ def _sources(paths):
     for path in map(pathlib.Path, paths):
         if path.is_dir() or path.suffix.lower() == ".zip" and path.is_file():
             source = folder(path) if path.is_dir() else zipped(path)
+            source.say_others()
             sources.append((source.count, source.items))
         elif path.is_file():
             sources.append((1, lambda path=path: one(path)))
@@ -80,16 +81,20 @@ class _Lines:
     """JSON lines, each written when it is known."""
 
     def __init__(self, feature, path):
-        self.feature, self.file = feature, open(path, "w") if path else sys.stdout
+        self.feature, self.path, self.file = feature, path, None if path else sys.stdout
 
     def write(self, name, answer):
+        if self.file is None:  # what an earlier run wrote stays until there is something to put in its place
+            pathlib.Path(self.path).parent.mkdir(parents=True, exist_ok=True)
+            self.file = open(self.path, "w")
         row = {"error": answer}
         if not isinstance(answer, str):
             row = {"feature": self.feature, "embedding": answer[self.feature].tolist()}
         print(json.dumps({"image": name, **row}), file=self.file, flush=True)
 
     def close(self):
-        self.file.flush()
+        if self.file is not None:
+            self.file.flush()
 
 
 class _Matrix:
@@ -159,6 +164,7 @@ def _connection(server):
 
 def main(argv):
     quiet()
+    not_empty("out", "tls_ca")
     out = _OUT.value
     if not _SERVER.value or len(argv) < 2:
         refuse("--server=host:port and images, folders or zips are needed; see --help.")

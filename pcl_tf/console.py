@@ -85,6 +85,13 @@ def side_in_pixels(flag):
     flags.register_validator(flag, lambda v: v == 0 or 16 <= v <= 2048, "a side of 16 to 2048 pixels is needed")
 
 
+def not_empty(*names):
+    """Ends the command where one of these flags is given without a value, as --data=$UNSET is in a shell."""
+    for name in names:
+        if flags.FLAGS[name].present and flags.FLAGS[name].value in ("", [""], []):
+            refuse(f"--{name}=: is empty; leave it out, or give a value.")
+
+
 def refuse(text, code=2):
     """Ends the command with an error on stderr.
 

@@ -5,7 +5,7 @@
   python -m pcl_tf.train --recipe=vox64_official --data=DIR_OR_ZIP --workdir=runs/official
 
 The workdir is that of a run at step 0: export, probe, reconstruct and train work on it, train with the recipe given
-here. Needs torch (requirements-torch.txt). Exit codes: 0 done; 2 a flag, the checkpoint or the workdir is wrong; 4 the
+here. Needs torch (pcl_tf[torch]). Exit codes: 0 done; 2 a flag, the checkpoint or the workdir is wrong; 4 the
 disk is full.
 """
 
@@ -15,6 +15,7 @@ from absl import flags
 from ml_collections import config_flags
 
 from pcl_tf.console import explained, quiet, refuse, start
+from pcl_tf.extras import missing
 from pcl_tf.recipe import find
 
 _TORCH = flags.DEFINE_string("torch", None, "File that torch.save wrote.")
@@ -66,7 +67,7 @@ def main(argv):
     try:
         import torch  # noqa: F401
     except ImportError as error:
-        refuse(f"{error.name} is not installed, which reads the checkpoint: pip install -r requirements-torch.txt")
+        refuse(missing("torch", error, "reads the checkpoint"))
     with explained(path, (WeightsError, WorkdirError, ValueError)):
         recipe = recipes.resolve(_RECIPE.value)
         model = _loaded(recipe, read_arrays(_TORCH.value))

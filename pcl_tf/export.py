@@ -22,7 +22,7 @@ _VERSION = flags.DEFINE_integer(
 _KEEP = flags.DEFINE_integer(
     "keep", None, "Versions that stay, the highest; 0 is all; by default checkpoint.keep.", lower_bound=0
 )
-_ONNX = flags.DEFINE_bool("onnx", False, "Writes encoder.onnx too (needs tf2onnx: pip install 'pcl_tf[onnx]').")
+_ONNX = flags.DEFINE_bool("onnx", False, "Writes encoder.onnx too (needs pcl_tf[onnx]).")
 
 
 def main(argv):
@@ -30,6 +30,8 @@ def main(argv):
     if len(argv) > 1:
         refuse(f"{' '.join(argv[1:])}: not a flag; see --help.")
     from pcl_tf import recipe as recipes
+    from pcl_tf.data.sources import DataError
+    from pcl_tf.extras import missing
     from pcl_tf.methods.build import build_method
     from pcl_tf.networks.backbones import FIXED_SIZE
     from pcl_tf.serving.export import check_places
@@ -39,6 +41,12 @@ def main(argv):
     workdir = pathlib.Path(_WORKDIR.value)
     if not (workdir / "recipe.json").is_file():
         refuse(f"--workdir={workdir}: no recipe.json there; it is no folder of pcl_tf.train.")
+    if _ONNX.value:
+        try:
+            import onnx  # noqa: F401
+            import tf2onnx  # noqa: F401
+        except ImportError as error:
+            refuse(missing("onnx", error, "writes encoder.onnx"))
     size = _SIZE.value
     with explained(workdir, (recipes.RecipeError,)):
         recipe = recipes.resolve(recipes.load(workdir / "recipe.json"))
@@ -48,10 +56,11 @@ def main(argv):
     if size and recipe.network.backbone in FIXED_SIZE and size != recipe.image_size:
         refuse(f"--image_size={size}: a {recipe.network.backbone} has the size it was trained at, {recipe.image_size}.")
     model = build_method(recipe)
-    step = Checkpoints(model, workdir / "checkpoints", recipe.checkpoint.keep).restore()
+    with explained(workdir, (DataError,)):
+        step = Checkpoints(model, workdir / "checkpoints", recipe.checkpoint.keep).restore()
     if step is None:
         refuse(f"{workdir / 'checkpoints'} holds no checkpoint to export.")
-    with explained(workdir, (PermissionError, ImportError)):
+    with explained(workdir, (PermissionError,)):
         print(export_run(recipe, workdir, model.encoder, step, size or None, _VERSION.value, _KEEP.value, _ONNX.value))
 
 

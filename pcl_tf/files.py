@@ -7,6 +7,7 @@ import pathlib
 import re
 import shutil
 import stat
+import tempfile
 
 
 def disk_is_full(error):
@@ -41,7 +42,8 @@ def check_output(path, flag="--out", suffix=""):
       suffix: that the name must have, so that no file of another kind is written over.
 
     Raises:
-      OutputError: no name of a file, an existing folder or device, or a place where nothing can be made.
+      OutputError: no name of a file, an existing folder or device, a file that is write-protected, or a place where
+        nothing can be made.
     """
     text, path = str(path), pathlib.Path(path)
     if "\0" in text or len(os.fsencode(path.name)) > _LONGEST:
@@ -52,13 +54,58 @@ def check_output(path, flag="--out", suffix=""):
         raise OutputError(f"{flag}={text}: gives no name of a file.")
     if path.exists() and not stat.S_ISREG(path.stat().st_mode):
         raise OutputError(f"{flag}={text}: is a device or a pipe; give the name of a file.")
+    if path.exists() and not path.stat().st_mode & 0o222:  # a new file of the name would not ask it
+        raise OutputError(f"{flag}={text}: is write-protected; give another name, or allow it with chmod u+w.")
     if not path.name.lower().endswith(suffix):
         raise OutputError(f"{flag}={text}: the name must end in {suffix}.")
-    above = next((p for p in path.absolute().parents if p.exists()), None)
-    if above is None or not above.is_dir():
-        raise OutputError(f"{flag}={text}: {above} is a file, no folder.")
-    if not os.access(above, os.W_OK | os.X_OK):
-        raise OutputError(f"{flag}={text}: {above} cannot be written to.")
+    _check_place(path.parent, f"{flag}={text}")
+
+
+def check_not_among(path, inputs, flag="--out"):
+    """Refuses a name under which a picture lies that is read: it would be written over.
+
+    Args:
+      path: of the file, as it was given.
+      inputs: names of files and folders that are read; what is none, as 'synthetic', is passed over.
+      flag: that gave the path, for the error.
+
+    Raises:
+      OutputError: the file is there, and is one of them or lies in one.
+    """
+    if not os.path.exists(path):
+        return
+    here = pathlib.Path(path).resolve()
+    for given in map(str, inputs):
+        if os.path.exists(given) and {pathlib.Path(given).resolve()} & {here, *here.parents}:
+            raise OutputError(f"{flag}={path}: is one of the images that are read; give another name.")
+
+
+def check_folder(path, flag):
+    """Refuses a name of a folder in which no file can be written, before any work is done.
+
+    Args:
+      path: of the folder, as it was given; it need not be there.
+      flag: that gave it, for the error.
+
+    Raises:
+      OutputError: no name of a folder, an existing file, or a place where nothing can be made.
+    """
+    text = str(path)
+    if not text or "\0" in text:
+        raise OutputError(f"{flag}={ascii(text)}: gives no name of a folder.")
+    _check_place(pathlib.Path(path), f"{flag}={text}")
+
+
+def _check_place(folder, given):
+    """Makes a file for a moment in a folder, or in the next above that is there: what may be asked of it says too little."""
+    try:
+        above = next((p for p in (folder.absolute(), *folder.absolute().parents) if p.exists()), None)
+        if above is None or not above.is_dir():
+            raise OutputError(f"{given}: {above} is a file, no folder.")
+        with tempfile.TemporaryFile(dir=above):
+            pass
+    except OSError as error:
+        raise OutputError(f"{given}: {above} cannot be written to ({error.strerror or error}).") from error
 
 
 def _never(folder):

@@ -14,10 +14,8 @@ faces. Needs pcl_tf[prepare], and pcl_tf[beam] for --beam_pipeline_options.
 Exit codes: 0 done; 2 a flag, or what it names, is wrong; 4 the disk is full; 130 and 143 stopped by Ctrl-C and SIGTERM.
 """
 
-import importlib.util
 import math
 import os
-import pathlib
 import shlex
 import signal
 import sys
@@ -26,6 +24,8 @@ import threading
 from absl import flags, logging
 
 from pcl_tf.console import explained, quiet, refuse, run
+from pcl_tf.extras import missing
+from pcl_tf.files import check_folder
 from pcl_tf.preparation import BENCHMARKS, CLIPS
 
 OF_CLIPS = ("fps", "centre", "align", "workers", "beam_pipeline_options", "max_broken_share", "max_no_face_share")
@@ -109,13 +109,8 @@ def _refuse_unwritable(folder):
         return
     if not folder or not folder.isprintable():
         refuse(f"--data_dir={ascii(folder)}: TFDS needs a name of printable characters; give another.")
-    there = pathlib.Path(folder).absolute()
-    while not there.exists():
-        there = there.parent
-    if not there.is_dir():
-        refuse(f"--data_dir={folder}: {there} is no folder.")
-    if not os.access(there, os.W_OK | os.X_OK):
-        refuse(f"--data_dir={folder}: {there} may not be written to.")
+    with explained(folder, ()):
+        check_folder(folder, "--data_dir")
 
 
 def _benchmark(name):
@@ -133,9 +128,15 @@ def _benchmark(name):
 
 
 def _clips(kind):
-    for module, extra in (("av", "prepare"), *((("apache_beam", "beam"),) if _BEAM.value else ())):
-        if not importlib.util.find_spec(module):
-            refuse(f'{module} is not installed: pip install "pcl_tf[{extra}]" (in a clone: pip install ".[{extra}]")')
+    try:
+        import av  # noqa: F401
+    except ImportError as error:
+        refuse(missing("prepare", error))
+    try:
+        if _BEAM.value:
+            import apache_beam  # noqa: F401
+    except ImportError as error:
+        refuse(missing("beam", error, "runs on clusters"))
     from pcl_tf.data.sources import DataError
     from pcl_tf.preparation.run import prepare_clips
     from pcl_tf.preparation.work import Settings

@@ -8,12 +8,14 @@ Every image is encoded once per model and kept in --cache. Exit codes: 0 done; 2
 4 the disk is full; 130 and 143 stopped by Ctrl-C and SIGTERM: what was encoded is kept, and the same command goes on.
 """
 
+import dataclasses
 import pathlib
+import shlex
 import sys
 
 from absl import flags
 
-from pcl_tf.console import explained, quiet, refuse, side_in_pixels, start
+from pcl_tf.console import explained, not_empty, quiet, refuse, side_in_pixels, start
 
 _MODEL = flags.DEFINE_list(
     "model", None, "SavedModel, workdir of pcl_tf.train, .keras file, or pixels, lbp, hog; commas join several."
@@ -74,6 +76,7 @@ def run(encoders, tasks, features, solver, seed, out, cache, save):
     Raises:
       DataError: an image, a model or a result of before cannot be used.
     """
+    from pcl_tf.data.decoding import left_out
     from pcl_tf.evaluation import probe_model, report
     from pcl_tf.evaluation.features import extract
     from pcl_tf.evaluation.judge import judge
@@ -85,6 +88,9 @@ def run(encoders, tasks, features, solver, seed, out, cache, save):
     for encoder in encoders:
         for task, name in zip(tasks, names, strict=True):
             values = extract(encoder, task.source, task.image_size, cache)
+            if note := left_out([*values.bad.values()], task.source.count):
+                task = dataclasses.replace(task, notes=(*task.notes, f"{name}: {note}"))
+                print(f"note: {task.notes[-1]}", file=sys.stderr, flush=True)
             for i, feature in enumerate(features if len(values.keys) > 1 else ["face_aware"]):
                 x = values[feature]
                 verdict = judge(task, x, values.bad, solver, seed)
@@ -102,25 +108,29 @@ def run(encoders, tasks, features, solver, seed, out, cache, save):
 
 def main(argv):
     quiet()
+    not_empty("data_dir", "out", "cache", "targets")
     if len(argv) > 1 or not _MODEL.value or not _TASK.value:
         refuse(f"{f'unexpected argument {argv[1]}' if len(argv) > 1 else '--model and --task are needed'}; see --help.")
     from pcl_tf.data.sources import DataError
     from pcl_tf.evaluation.corpora import open_task
     from pcl_tf.evaluation.models import FEATURES, open_encoder, probe_folder
+    from pcl_tf.files import check_folder
 
     unknown = [f for f in _FEATURE.value if f not in FEATURES]
     if unknown:
         refuse(f"--feature={unknown[0]}: not one of {', '.join(FEATURES)}.")
     out = pathlib.Path(_OUT.value or probe_folder(_MODEL.value[0]))
-    with explained(out, (DataError, PermissionError, NotADirectoryError, FileExistsError)):
+    cache = pathlib.Path(_CACHE.value or out / "features")
+    with explained(out, (DataError, PermissionError)):
+        check_folder(out, "--out")
+        check_folder(cache, "--cache")
         encoders = [open_encoder(text) for text in _MODEL.value]
         options = {"targets": _TARGETS.value, "centre": _CENTRE.value, "any_count": _ANY_COUNT.value}
         tasks = [open_task(text, _DATA_DIR.value, _SIZE.value, **options) for text in _TASK.value]
         for note in dict.fromkeys(note for task in tasks for note in task.notes):
             print(f"note: {note}", file=sys.stderr)
-        cache = pathlib.Path(_CACHE.value or out / "features")
         run(encoders, tasks, _FEATURE.value, _SOLVER.value, _SEED.value, out, cache, _SAVE.value)
-    print(f"\n{out / 'result.json'} holds everything; tensorboard --logdir={out / 'logs'} shows it.")
+    print(f"\n{out / 'result.json'} holds everything; tensorboard --logdir={shlex.quote(str(out / 'logs'))} shows it.")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import importlib.util
 import inspect
 import json
 import pathlib
+import re
 import sys
 
 from absl import flags
@@ -145,6 +146,8 @@ def parse_flags(argv):
         if "Traceback" in text:  # a recipe that raised: its last line says why
             text = "--recipe: " + text.strip().splitlines()[-1].strip()
         key = next((a for a in argv if a.startswith("--recipe.") and a.split("=")[0].split(".")[-1] in str(text)), "")
+        if near := re.search(r'Did you mean "(.*?)" instead of', text):  # ml_collections quotes its own quotation
+            text = f"no such key; did you mean {near[1]}?"
         print(f"error: {key + ': ' if key and key not in str(text) else ''}{str(text).strip()}", file=sys.stderr)
         raise SystemExit(2) from None
 
@@ -162,17 +165,25 @@ def resolve(recipe, replicas=1):
     Raises:
       RecipeError: names the key that is wrong and what would do.
     """
-    from pcl_tf.recipe_checks import wrong_values  # the registries need TensorFlow, the flags do not wait for it
+    from pcl_tf.recipe_checks import (  # the registries need TensorFlow, the flags do not wait for it
+        CHECKS,
+        wrong_values,
+    )
 
+    if not hasattr(recipe, "items"):
+        raise RecipeError(f"--recipe: its get_config gives {type(recipe).__name__}, not a ConfigDict.")
     c = recipe.copy_and_resolve_references() if hasattr(recipe, "copy_and_resolve_references") else ConfigDict(recipe)
-    m = c.method
 
     def need(fine, message):
         if not fine:
             raise RecipeError(message)
 
-    wrong = wrong_values(flatten(c))
+    values = flatten(c)
+    lacking = [key for key in CHECKS if key not in values]
+    need(not lacking, f"--recipe: has no {', '.join(lacking)}; recipes/common.py has them all.")
+    wrong = wrong_values(values)
     need(not wrong, "\n".join(wrong))
+    m = c.method
     with c.unlocked():
         m.pdd_batch = m.pdd_batch or c.batch_size
     used = {"batch_size": c.batch_size}

@@ -9,7 +9,7 @@ with every other's pose). Exit codes: 0 done; 2 a flag, the workdir or the image
 
 from absl import flags
 
-from pcl_tf.console import explained, quiet, refuse, start
+from pcl_tf.console import explained, not_empty, quiet, refuse, start
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of a run of pcl_tf.train whose recipe has a decoder.")
 _IMAGES = flags.DEFINE_string("images", "", "Folder or zip of faces; without it faces are generated.")
@@ -19,6 +19,7 @@ _COUNT = flags.DEFINE_integer("count", 8, "How many faces, spread over the image
 
 def main(argv):
     quiet()
+    not_empty("images", "out")
     if len(argv) > 1 or not _WORKDIR.value:
         refuse(f"{f'unexpected argument {argv[1]}' if len(argv) > 1 else '--workdir is needed'}; see --help.")
     from pcl_tf.data.sources import DataError

@@ -16,7 +16,7 @@ import sys
 
 from absl import flags
 
-from pcl_tf.console import explained, quiet, refuse, side_in_pixels, start
+from pcl_tf.console import explained, not_empty, quiet, refuse, side_in_pixels, start
 
 _TABLE = flags.DEFINE_list("table", [], "Tables of the paper, 1 to 7; commas join several.")
 _FIGURE = flags.DEFINE_list("figure", [], "Figures of the paper: 4.")
@@ -42,6 +42,9 @@ _CENTRE = flags.DEFINE_float(
 )
 _ANY_COUNT = flags.DEFINE_bool("any_count", False, "Takes the images that are there, though a corpus has others.")
 _OVERRIDE = flags.DEFINE_multi_string("set", [], "KEY=VALUE of the recipe, for every run; repeat for several.")
+_TARGETS = flags.DEFINE_multi_string(
+    "targets", [], "ROLE:COLUMN,.. to predict of the manifests of --expression, --actions or --pose; repeatable."
+)
 _TASKS = {
     role: flags.DEFINE_list(role, [], f"Tasks of {role}, as for --task of pcl_tf.probe; small: generated_{role}.")
     for role in ("expression", "verification", "actions", "pose")
@@ -63,6 +66,22 @@ def _budgets(base):
     return {"": steps, "untrained": 0} | {a: steps * each // passes(a)[0] for a in ABLATIONS}
 
 
+def _targets():
+    """{role: columns of its manifests to predict}. Raises DataError: another role, no column, a role that stands twice."""
+    from pcl_tf.data.sources import DataError
+
+    found = {}
+    for text in _TARGETS.value:
+        role, _, columns = text.partition(":")
+        if role not in _TASKS or role in found or not columns or not _TASKS[role].value:
+            raise DataError(
+                f"--targets={text}: what is needed is ROLE:COLUMN,.., once a role, of {', '.join(_TASKS)}, beside the flag"
+                " --ROLE with a manifest."
+            )
+        found[role] = [column.strip() for column in columns.split(",")]
+    return found
+
+
 def _tasks(roles):
     from pcl_tf.evaluation.corpora import open_task
     from pcl_tf.reproduction.paper import CORPORA
@@ -72,7 +91,13 @@ def _tasks(roles):
 
     named = {role: _TASKS[role].value or default(role) for role in roles}
     options = {"centre": _CENTRE.value, "any_count": _ANY_COUNT.value}
-    opened = {r: [open_task(t, _DATA_DIR.value, _SIZE.value, **options) for t in ts] for r, ts in named.items()}
+    targets = _targets()
+    opened = {
+        r: [
+            open_task(t, _DATA_DIR.value, _SIZE.value, **options, targets=targets.get(r, ()), flag=f"--{r}") for t in ts
+        ]
+        for r, ts in named.items()
+    }
     for note in dict.fromkeys(note for tasks in opened.values() for task in tasks for note in task.notes):
         print(f"note: {note}", file=sys.stderr)
     return opened
@@ -107,6 +132,7 @@ def _run(tables, workdir):
 
 def main(argv):
     quiet()
+    not_empty("data", "data_dir", "base", *_TASKS)
     from pcl_tf.reproduction.paper import TABLES
 
     known = [str(number) for number in TABLES]
@@ -125,11 +151,13 @@ def main(argv):
         what = "--workdir and --table or --figure are needed"
         refuse(f"{', '.join(argv[1:]) or what}; see --help.")
     from pcl_tf.data.sources import DataError
+    from pcl_tf.files import check_folder
     from pcl_tf.recipe import RecipeError
     from pcl_tf.reproduction.runs import RunFailed
 
     try:
         with explained(_WORKDIR.value, (DataError, RecipeError)):
+            check_folder(_WORKDIR.value, "--workdir")
             _run([int(t) for t in _TABLE.value], pathlib.Path(_WORKDIR.value))
     except RunFailed as failed:
         name, code = failed.args

@@ -9,12 +9,13 @@ wrong; 3 a loss became NaN or infinite; 4 the disk is full; 5 other machines of 
 stopped by Ctrl-C and SIGTERM.
 """
 
+import shlex
 import sys
 
 from absl import flags
 from ml_collections import config_flags
 
-from pcl_tf.console import explained, quiet, refuse, start
+from pcl_tf.console import explained, not_empty, quiet, refuse, start
 from pcl_tf.recipe import known
 
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
@@ -49,7 +50,7 @@ def _recipe(replicas):
 
     recipe = _RECIPE.value
     if _DATA.value:
-        recipe.data.source = _DATA.value
+        recipes.override(recipe, [f"data.source={_DATA.value}"], "--data: ")
     return recipes.resolve(recipe, replicas)
 
 
@@ -57,11 +58,12 @@ def main(argv):
     quiet()
     if len(argv) > 1:
         refuse(f"unexpected argument {argv[1]}; see --help.")
+    not_empty("data")
     for flag, value, example in (
         ("recipe", _RECIPE.value, "quickstart"),
         ("workdir", _WORKDIR.value, "runs/quickstart"),
     ):
-        if not value:
+        if value is None or value == "":
             refuse(f"--{flag} is needed, for instance --{flag}={example}")
     if _STRATEGY.value != "multiworker":
         return _train()
@@ -85,6 +87,7 @@ def main(argv):
 def _train(cluster=None):
     """Runs on this machine; returns the exit code."""
     from pcl_tf.data.sources import VOXCELEB_HELP, DataError
+    from pcl_tf.recipe import RecipeError
     from pcl_tf.strategy import make_strategy
     from pcl_tf.training.callbacks import NotFinite
     from pcl_tf.training.checkpoints import newest_step
@@ -96,7 +99,7 @@ def _train(cluster=None):
         strategy = make_strategy(_STRATEGY.value)
         recipe = _recipe(strategy.num_replicas_in_sync)
     try:
-        with explained(_WORKDIR.value, (DataError, WorkdirError)):
+        with explained(_WORKDIR.value, (DataError, WorkdirError, RecipeError)):
             if not recipe.data.source:
                 raise DataError(VOXCELEB_HELP)
             workdir = Workdir(_WORKDIR.value, recipe, cluster.writer)
@@ -113,7 +116,7 @@ def _train(cluster=None):
         print(f"Saved at step {step}; the same command resumes.", flush=True)
         return 128 + number
     if cluster.writer:
-        _next_commands(workdir)
+        _next_commands(workdir.path)
     return 0
 
 
@@ -136,18 +139,22 @@ def _warn_of_precision():
         print(warning, file=sys.stderr, flush=True)
 
 
-def _next_commands(workdir):
+def _next_commands(w):
+    """Prints what may be done with a finished workdir (its path), quoted where a shell needs it."""
     from pcl_tf.serving.export import versions
 
-    w = workdir.path
+    newest = str(w / "export" / str(versions(w / "export")[-1]))
+    code = f"import tensorflow as tf; print(tf.saved_model.load({newest!r}).signatures)"
+    code = f'"{code}"' if shlex.quote(newest) == newest else shlex.quote(code)
+    logs, model, run = (shlex.quote(str(x)) for x in (w / "logs", f"{w},hog", w))
     sheet = f", {w}/reconstructions.png what the decoder sees" if (w / "reconstructions.png").exists() else ""
     print(
         f"""
 {w}/export holds the encoder{sheet}. Next:
-  tensorboard --logdir={w}/logs
-  python -m pcl_tf.probe --model={w},hog --task=generated_expression,generated_pose
-  python -m pcl_tf.export --workdir={w} --image_size=100
-  python -c "import tensorflow as tf; print(tf.saved_model.load('{w}/export/{versions(w / "export")[-1]}').signatures)"
+  tensorboard --logdir={logs}
+  python -m pcl_tf.probe --model={model} --task=generated_expression,generated_pose
+  python -m pcl_tf.export --workdir={run} --image_size=100
+  python -c {code}
 """,
         flush=True,
     )

@@ -6,7 +6,16 @@ import os
 import pytest
 import tensorflow as tf
 
-from pcl_tf.files import OutputError, at_home, check_output, disk_is_full, whole_or_not, write_atomically
+from pcl_tf.files import (
+    OutputError,
+    at_home,
+    check_folder,
+    check_not_among,
+    check_output,
+    disk_is_full,
+    whole_or_not,
+    write_atomically,
+)
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
@@ -132,3 +141,46 @@ def test_names_that_no_file_can_have(tmp_path, monkeypatch):
 def test_tildes_of_paths(monkeypatch, argument, wanted):
     monkeypatch.setenv("HOME", "/home/me")
     assert at_home(argument) == wanted
+
+
+def test_a_write_protected_file_is_kept(tmp_path):
+    (tmp_path / "old.png").write_text("my only copy")
+    (tmp_path / "old.png").chmod(0o444)
+    with pytest.raises(OutputError, match="old.png: is write-protected"):
+        check_output(tmp_path / "old.png")
+
+
+@pytest.mark.parametrize("check", [check_output, lambda path: check_folder(path, "--out")])
+@pytest.mark.parametrize("error", [PermissionError(13, "Permission denied"), FileNotFoundError(2, "No such file")])
+def test_places_in_which_nothing_can_be_made(tmp_path, monkeypatch, check, error):
+    def refuses(dir):
+        raise error
+
+    monkeypatch.setattr("pcl_tf.files.tempfile.TemporaryFile", refuses)  # as /proc does, and a disk that only reads
+    with pytest.raises(
+        OutputError, match=rf"--out={tmp_path}/new/it.png: {tmp_path} cannot be written to \({error.strerror}"
+    ):
+        check(tmp_path / "new/it.png")
+
+
+@pytest.mark.parametrize("inputs", [["faces"], ["faces/a.png"], ["synthetic", "nope", "linked"], ["."]])
+def test_a_picture_that_is_read_is_not_written_over(tmp_path, monkeypatch, inputs):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "faces").mkdir()
+    (tmp_path / "faces/a.png").write_text("my only copy")
+    (tmp_path / "linked").symlink_to("faces")
+    with pytest.raises(OutputError, match="--out=faces/a.png: is one of the images that are read"):
+        check_not_among("faces/a.png", inputs)
+    check_not_among("faces/b.png", inputs)
+    check_not_among("faces/a.png", ["", "faces.zip", "synthetic"])
+
+
+@pytest.mark.parametrize("name", ["", "file.txt", "file.txt/below", "a\0b"])
+def test_names_that_cannot_be_a_folder(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file.txt").write_text("text")
+    with pytest.raises(OutputError, match="--cache="):
+        check_folder(name, "--cache")
+    check_folder("new/folder/", "--cache")
+    check_folder(".", "--cache")
+    assert [p.name for p in tmp_path.iterdir()] == ["file.txt"]

@@ -10,6 +10,7 @@ SIZED = {
     "probe": ["--model=pixels", "--task=generated_pose"],
     "export": ["--workdir=nowhere"],
     "reproduce": ["--table=1", "--workdir=nowhere"],
+    "embed.__main__": ["--model=pixels", "--data=synthetic", "--out=x.npz"],
 }
 
 
@@ -22,8 +23,15 @@ def test_no_picture_has_such_a_side(name, value):
 def test_a_checkpoint_without_torch(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
     said = refused("convert", f"--torch={tmp_path / 'best.pth'}", f"--workdir={tmp_path / 'w'}")
-    assert "torch is not installed" in said and "pip install -r requirements-torch.txt" in said
+    assert "torch is not installed" in said and 'pip install "pcl_tf[torch]"' in said
     assert not (tmp_path / "w").exists()
+
+
+def test_an_export_to_onnx_without_its_packages(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tf2onnx", None)
+    (tmp_path / "recipe.json").write_text("{}")
+    said = refused("export", f"--workdir={tmp_path}", "--onnx")
+    assert "tf2onnx is not installed" in said and 'pip install "pcl_tf[onnx]"' in said
 
 
 @pytest.mark.parametrize(
@@ -33,8 +41,8 @@ def test_a_checkpoint_without_torch(tmp_path, monkeypatch):
         (["train", "--steps=nan"], "--steps"),
         (["train", "--json=FOLDER"], "is a folder"),
         (["train", "--json=FOLDER/none/x.json"], "no such folder"),
-        (["train", "--profile=FILE/below"], "a file is where"),
-        (["train", "--profile=FILE"], "a file is where"),
+        (["train", "--profile=FILE/below"], "is a file, no folder"),
+        (["train", "--profile=FILE"], "is a file, no folder"),
         (["data", "--profile=x"], "--profile has no meaning without the part train"),
         (["data", "--against=precision=float32"], "--against has no meaning without the part train"),
         (["train", "--profile=x", "--against=precision=float32"], "--profile has no meaning with --against"),
@@ -79,3 +87,20 @@ def test_the_clients_list_of_names_writes_over_nobodys_file(tmp_path):
     (tmp_path / "faces.npy").mkdir()
     assert "faces.npy: is a folder" in refused("client", server, tmp_path, f"--out={tmp_path}/faces.npy")
     assert (tmp_path / "faces.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("train", ["--recipe=quickstart", "--workdir=w", "--data="]),
+        ("reconstruct", ["--workdir=w", "--images="]),
+        ("reproduce", ["--workdir=w", "--table=1", "--data="]),
+        ("reproduce", ["--workdir=w", "--table=1", "--pose="]),
+        ("probe", ["--model=pixels", "--task=generated_pose", "--targets="]),
+        ("probe", ["--model=pixels", "--task=generated_pose", "--out="]),
+        ("client", ["--server=localhost:1", "face.jpg", "--out="]),
+        ("embed.__main__", ["--model=pixels", "--data=x", "--out=x.npz", "--cache="]),
+    ],
+)
+def test_a_flag_of_an_unset_variable_is_not_left_out(name, arguments):
+    assert refused(name, *arguments) == f"error: {arguments[-1]}: is empty; leave it out, or give a value."

@@ -16,6 +16,7 @@ from packaging.requirements import Requirement
 import pcl_tf
 from pcl_tf import __main__ as console
 from pcl_tf import recipe as recipes
+from pcl_tf.extras import EXTRAS, install, missing
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -67,6 +68,7 @@ def test_metadata_has_the_version_and_the_extras(wheel):
         "beam",
         "torch",
         "onnx",
+        "profile",
         "plots",
         "dev",
     }
@@ -90,7 +92,9 @@ def test_what_is_pinned_is_within_the_bounds():
             lines = path.read_text().splitlines()
             pins |= dict(line.lower().split("==") for line in lines if "==" in line and not line.startswith("#"))
     extras = PROJECT["optional-dependencies"]
-    for text in PROJECT["dependencies"] + [t for e in ("prepare", "beam", "torch", "onnx", "dev") for t in extras[e]]:
+    for text in PROJECT["dependencies"] + [
+        t for e in ("prepare", "beam", "torch", "onnx", "profile", "dev") for t in extras[e]
+    ]:
         wanted = Requirement(text)
         if wanted.name != "pcl_tf":
             assert wanted.specifier.contains(pins[wanted.name]), f"{text}: pinned to {pins[wanted.name]}"
@@ -151,3 +155,18 @@ def test_an_installation_inside_a_clone_of_something_else_has_no_commit(wheel, t
     (info,) = (tmp_path / "venv").glob("*.dist-info")
     (info / "direct_url.json").write_text('{"url": "file:///x", "vcs_info": {"vcs": "git", "commit_id": "abc"}}')
     assert revision() == "abc"
+
+
+def test_what_is_not_installed_is_named_with_an_extra_that_brings_it():
+    brings = {
+        e: {Requirement(t).name.replace("-", "_") for t in ts} for e, ts in PROJECT["optional-dependencies"].items()
+    }
+    assert all(set(modules) <= brings[extra] for extra, modules in EXTRAS.items())
+    said = missing("onnx", ImportError("No module named 'tf2onnx'", name="tf2onnx"), "writes encoder.onnx")
+    assert said.startswith('tf2onnx is not installed, which writes encoder.onnx: pip install "pcl_tf[onnx]" (')
+    with pytest.raises(KeyError):
+        install("everything")
+
+
+def test_no_text_of_the_package_names_a_file_that_the_wheel_lacks():
+    assert not [str(p) for p in (ROOT / "pcl_tf").rglob("*.py") if "requirements-" in p.read_text()]

@@ -44,3 +44,17 @@ def test_a_file_that_is_no_recipe_is_named(tmp_path, text):
     path.write_text(text)
     with pytest.raises(recipes.RecipeError, match="recipe.json: is no recipe of a run"):
         recipes.load(path)
+
+
+def test_a_recipe_that_lacks_keys_is_said_in_a_line():
+    c = vox64.get_config("smoke")
+    with c.unlocked():
+        del c.network["backbone"]
+        del c["method"]
+    with pytest.raises(recipes.RecipeError, match="--recipe: has no network.backbone, method.name, method.updates, "):
+        recipes.resolve(c)
+
+
+def test_a_recipe_that_gives_no_config_is_said_in_a_line():
+    with pytest.raises(recipes.RecipeError, match="its get_config gives int, not a ConfigDict"):
+        recipes.resolve(3)

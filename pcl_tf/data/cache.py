@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from pcl_tf.data.decoding import decoder
 from pcl_tf.data.sources import DataError
-from pcl_tf.files import write_atomically
+from pcl_tf.files import check_folder, write_atomically
 
 _CHUNK = 256
 
@@ -39,14 +39,28 @@ def decoded_faces(source, size, cache_dir, max_bad_share=0.05):
 
     Raises:
       DataError: too many unreadable images, or the disk is too small.
+      OutputError: nothing can be written in cache_dir, where it does not hold them already.
     """
     cache = pathlib.Path(cache_dir)
-    cache.mkdir(parents=True, exist_ok=True)
     path = cache / f"faces-{source.fingerprint}-{size}.npy"
-    if not path.exists():
+    if not _is_whole(path):
+        check_folder(cache, "--recipe.data.cache")
+        cache.mkdir(parents=True, exist_ok=True)
         _check_space(cache, source.count * size * size * 3)
         _decode(source, size, path, cache / "bad_images.txt", max_bad_share)
     return np.load(path, mmap_mode="r")
+
+
+def _is_whole(path):
+    """Whether the array is there; one that cannot be opened, of a copy that stopped, is not."""
+    try:
+        np.load(path, mmap_mode="r")
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except (ValueError, EOFError):
+        print(f"{path}: is damaged, the faces are decoded again.", file=sys.stderr)
+        return False
+    return True
 
 
 def _check_space(folder, needed):

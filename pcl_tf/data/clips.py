@@ -3,6 +3,8 @@
 import glob
 import io
 import os
+import zipfile
+import zlib
 
 import numpy as np
 import tensorflow as tf
@@ -20,21 +22,29 @@ SPEC = {
 
 
 def read_index(folder):
-    """dict of 'frames' int32 [N], 'identity' int32 [N] and 'names' string [I]."""
-    with tf.io.gfile.GFile(os.path.join(str(folder), INDEX), "rb") as f:
-        return dict(np.load(io.BytesIO(f.read())))
+    """dict of 'frames' int32 [N], 'identity' int32 [N] and 'names' string [I]. Raises DataError: it is damaged."""
+    path = os.path.join(str(folder), INDEX)
+    try:
+        with tf.io.gfile.GFile(path, "rb") as f:
+            return dict(np.load(io.BytesIO(f.read())))
+    except (OSError, ValueError, zipfile.BadZipFile, EOFError, zlib.error, tf.errors.OpError) as error:
+        said = str(error).splitlines()[0]
+        raise DataError(f"--data={path}: cannot be read ({said}); remove its folder and prepare it again.") from error
 
 
 def find_clips(path):
     """The folder at or below path that holds a dataset of clips, or None.
 
     Raises:
-      DataError: several do.
+      DataError: several do, or it is in a file system that TensorFlow cannot read.
     """
     path = str(path).rstrip("/")
     deeper = ("", "*", "*/*", "*/*/*")  # KIND/SETTINGS/VERSION
     find = tf.io.gfile.glob if "://" in path else glob.glob  # TensorFlow takes no names that are not UTF-8
-    found = [f for pattern in deeper for f in find(os.path.join(glob.escape(path), pattern, INDEX))]
+    try:
+        found = [f for pattern in deeper for f in find(os.path.join(glob.escape(path), pattern, INDEX))]
+    except tf.errors.OpError as error:
+        raise DataError(f"--data={path}: cannot be looked into ({str(error).splitlines()[0]}).") from error
     if len(found) > 1:
         raise DataError(
             f"--data={path}: holds several datasets; give one of\n  " + "\n  ".join(map(os.path.dirname, found))

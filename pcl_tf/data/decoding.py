@@ -20,6 +20,16 @@ def reason(error):
     return (text.strip() or type(error).__name__).split("\n")[0][:200]
 
 
+def left_out(bad, count):
+    """A line on images that cannot be read: list of (name, reason) of count images; '' for none."""
+    if not bad:
+        return ""
+    named = ", ".join(f"{name} ({why})" for name, why in bad[:5]) + (
+        f" and {len(bad) - 5} more" if len(bad) > 5 else ""
+    )
+    return f"{len(bad)} of {count} images cannot be read and are left out: {named}."
+
+
 @functools.lru_cache
 def _traced(size):
     return tf.function(lambda data: decode_image(data, size), input_signature=[tf.TensorSpec([], tf.string)])

@@ -3,13 +3,19 @@
 import tensorflow as tf
 
 from pcl_tf.data.bitmap import sides
+from pcl_tf.data.gif import layout
 from pcl_tf.data.raw import number
 
 MAX_PIXELS = 2**26  # 8192 x 8192; decoded, 200 MB
 
 
 def _jpeg(data):
-    return tf.reduce_prod(tf.cast(tf.image.extract_jpeg_shape(data)[:2], tf.int64))
+    shape = tf.image.extract_jpeg_shape(data)
+    # Of four colours without Adobe's mark the file does not say whether 0 is white or full; Pillow and libjpeg differ.
+    told = tf.cond(shape[2] == 4, lambda: tf.strings.regex_full_match(data, r"\C*Adobe\x00\C*"), lambda: True)
+    check = tf.debugging.Assert(told, ["a CMYK JPEG without Adobe's mark: save it as RGB"])
+    with tf.control_dependencies([check] if check is not None else []):
+        return tf.reduce_prod(tf.cast(shape[:2], tf.int64))
 
 
 def _png(data):
@@ -45,31 +51,8 @@ def _unknown():
 
 
 def _gif(data):
-    # The decoder unpacks every frame, whatever is asked of it, and a frame may be larger than the screen: walk the
-    # blocks and add up. Each turn passes an introducer or one sub-block; what is malformed ends the walk and is left
-    # to the decoder.
-    raw = tf.io.decode_raw(data, tf.uint8)
-
-    def table(flags):
-        return tf.where(flags >= 128, 3 * 2 ** (flags % 8 + 1), 0)
-
-    def turn(at, inside, frames):
-        kind = number(raw, at, 1)
-        is_frame = kind == 0x2C
-        area = number(raw, at + 5, 2) * number(raw, at + 7, 2)
-        after = tf.where(is_frame, at + 11 + table(number(raw, at + 9, 1)), at + 2)
-        block = is_frame | (kind == 0x21)
-        end = tf.size(raw, tf.int64)
-        return (
-            tf.where(inside, at + 1 + kind, tf.where(block, after, end)),
-            tf.where(inside, kind > 0, block),
-            frames + tf.where(is_frame & ~inside, area, 0),
-        )
-
-    screen = number(raw, 6, 2) * number(raw, 8, 2)
-    start = (13 + table(number(raw, 10, 1)), tf.constant(False), tf.constant(0, tf.int64))
-    frames = tf.while_loop(lambda at, *_: at + 12 < tf.size(raw, tf.int64), turn, start, parallel_iterations=1)[2]
-    return tf.maximum(screen, frames)
+    # All frames count, and one may be larger than the screen: no viewer is asked for more than the file shows.
+    return layout(tf.io.decode_raw(data, tf.uint8)).pixels
 
 
 def declared_pixels(data):
@@ -82,7 +65,7 @@ def declared_pixels(data):
       int64 scalar; -1 for bytes of no such image.
 
     Raises:
-      tf.errors.InvalidArgumentError: the header is that of a JPEG but cannot be read.
+      tf.errors.InvalidArgumentError: the header is that of a JPEG but cannot be read, or does not tell its colours.
     """
     padded = data + tf.constant(b"\x00" * 32)  # a header cut short reads as zeros
 

@@ -3,11 +3,18 @@
 import tensorflow as tf
 
 from pcl_tf.data.bitmap import decode_bmp
+from pcl_tf.data.gif import decode_gif
 from pcl_tf.data.headers import known_and_not_large
 from pcl_tf.data.orientation import orientation, upright
 
 
 @tf.autograph.experimental.do_not_convert  # the graph is written as one; converting it takes seconds
+def decode_as_stored(data):
+    """``decode_upright`` without turning: the pixels as they lie in the file, which landmarks beside it may count in."""
+    return _decoded(known_and_not_large(data), lambda image: image)
+
+
+@tf.autograph.experimental.do_not_convert
 def decode_upright(data):
     """Decodes any JPEG, PNG, BMP, GIF (first frame) or still WebP.
 
@@ -25,13 +32,23 @@ def decode_upright(data):
         declare more pixels than ``headers.MAX_PIXELS``, which is found out before they are decoded.
     """
     data = known_and_not_large(data)
+    return _decoded(data, lambda image: upright(image, orientation(data)))
+
+
+def _decoded(data, turned):
+    begins = tf.strings.substr(data, 0, 4)
+
+    def read(channels):
+        image = tf.io.decode_image(data, channels=channels, dtype=tf.uint8, expand_animations=False)[..., :3]
+        image.set_shape([None, None, 3])
+        return image
 
     def others():
-        image = tf.io.decode_image(data, channels=3, dtype=tf.uint8, expand_animations=False)
-        image.set_shape([None, None, 3])
-        return upright(image, orientation(data))
+        # A WebP with alpha is not decoded into three channels, but into those it has.
+        return turned(tf.cond(begins == b"RIFF", lambda: read(0), lambda: read(3)))
 
-    return tf.cond(tf.strings.substr(data, 0, 2) == b"BM", lambda: decode_bmp(data), others)
+    is_bmp = tf.strings.substr(begins, 0, 2) == b"BM"
+    return tf.case([(is_bmp, lambda: decode_bmp(data)), (begins == b"GIF8", lambda: decode_gif(data))], others)
 
 
 @tf.autograph.experimental.do_not_convert

@@ -1,6 +1,7 @@
 """Images named by a list: in a folder, or in the zips that lie in it."""
 
 import functools
+import itertools
 import os
 import pathlib
 import zlib
@@ -8,28 +9,43 @@ import zlib
 import numpy as np
 
 from pcl_tf.data.sources import Broken, DataError, Source, fingerprint
-from pcl_tf.data.tree import is_left_out, printable
+from pcl_tf.data.tree import is_left_out, one_sign, printable
 from pcl_tf.data.zips import members, open_zip, read_member
 
 
 class Files:
     """Finds images by their path relative to a folder, on disk first, then inside its ``*.zip``.
 
-    A path may lead out of the folder ('../img/face.png'), through linked folders, or be absolute.
+    A path may lead out of the folder ('../img/face.png'), through linked folders, or be absolute. It may be written with
+    '\\', and its accents as one sign or two, whichever way the disk or the zip has them.
 
     Args:
       root: the folder.
     """
 
     def __init__(self, root):
-        self.root = pathlib.Path(root)
+        self.root, self._unreadable = pathlib.Path(root), []
         # One look at each folder instead of a question to the disk for each row.
         self._names = functools.cache(self._list)
 
     @functools.cached_property
     def _zipped(self):
-        paths = sorted(p for p in self.root.glob("*.zip") if not is_left_out(p.name))
-        return {info.filename: (path, info) for path in paths for info in members(path)}
+        found = {}
+        for path in sorted(p for p in self.root.iterdir() if p.suffix.lower() == ".zip" and not is_left_out(p.name)):
+            try:
+                found |= {os.path.normpath(info.filename): (path, info) for info in members(path)}
+            except DataError as error:  # it may have nothing to do with the list
+                self._unreadable.append(str(error))
+        return found
+
+    @property
+    def remark(self):
+        """What to add where an image is missing: '' or ' (..)', which zips of the folder cannot be read."""
+        return f" ({' '.join(self._unreadable)})" if self._unreadable else ""
+
+    @functools.cached_property
+    def _zipped_by_signs(self):
+        return {one_sign(name): name for name in self._zipped}
 
     def _list(self, folder):
         try:
@@ -42,9 +58,40 @@ class Files:
         folder, name = os.path.split(path)
         return name in self._names(folder)
 
+    def _on_disk_by_signs(self, path):
+        """The path as the disk spells it, or None."""
+        here = "/" if path.startswith("/") else ""
+        *folders, name = [part for part in path.split("/") if part]
+        for part in folders:
+            exact = os.path.join(here, part)
+            if not os.path.isdir(self.root / exact):
+                exact = next(
+                    (os.path.join(here, n) for n in self._folders(here) if one_sign(n) == one_sign(part)), None
+                )
+            if exact is None:
+                return None
+            here = exact
+        return next((os.path.join(here, n) for n in sorted(self._names(here)) if one_sign(n) == one_sign(name)), None)
+
+    def _folders(self, folder):
+        try:
+            return sorted(n for n in os.listdir(self.root / folder) if os.path.isdir(self.root / folder / n))
+        except OSError:
+            return []
+
+    def spelled(self, path):
+        """A path of a list as the image is really called, on disk or in a zip: str, or None where there is none."""
+        texts = [os.path.normpath(text) for text in (path, path.replace("\\", "/"))]  # ./a//b.jpg is a/b.jpg
+        signs = [] if path.isascii() else texts
+        on_disk = (text if self._on_disk(text) else None for text in texts)
+        by_signs = map(self._on_disk_by_signs, signs)
+        in_zips = (text if text in self._zipped else None for text in texts)
+        in_zips_by_signs = (self._zipped_by_signs.get(one_sign(text)) for text in signs)
+        every = itertools.chain(on_disk, by_signs, in_zips, in_zips_by_signs)
+        return next((found for found in every if found is not None), None)
+
     def __contains__(self, path):
-        path = os.path.normpath(path)
-        return self._on_disk(path) or path in self._zipped
+        return self.spelled(path) is not None
 
     def source(self, paths):
         """``Source`` of these images, in this order.
@@ -52,10 +99,13 @@ class Files:
         Raises:
           DataError: one of them is not there.
         """
-        paths = [os.path.normpath(p) for p in paths]  # ./a//b.jpg is a/b.jpg
-        missing = next((p for p in paths if p not in self), None)
-        if missing is not None:
-            raise DataError(f"{printable(self.root / missing)}: no such image, nor in a zip in {printable(self.root)}.")
+        listed, paths = list(paths), []
+        for text in listed:
+            paths.append(self.spelled(text))
+            if paths[-1] is None:
+                raise DataError(
+                    f"{printable(self.root / text)}: no such image, nor in a zip in {printable(self.root)}.{self.remark}"
+                )
 
         def items():
             opened = {}

@@ -7,3 +7,19 @@ def number(raw, at, width, big=False):
     """Unsigned integer of ``width`` bytes at an offset of uint8 [L], little-endian or big: int64."""
     powers = [256**i for i in range(width)]
     return tf.reduce_sum(tf.cast(raw[at : at + width], tf.int64) * (powers[::-1] if big else powers))
+
+
+def numbers(raw, at, fields):
+    """Several unsigned little-endian integers at an offset of uint8 [L]: a list of int64.
+
+    One window is read for all, for the walk over a file reads some at every turn.
+
+    Args:
+      raw: uint8 [L], long enough.
+      at: offset, int64.
+      fields: ((place behind the offset, bytes), ..).
+    """
+    end = max(place + width for place, width in fields)
+    powers = [[256 ** (i - place) if place <= i < place + width else 0 for place, width in fields] for i in range(end)]
+    window = tf.cast(raw[at : at + end], tf.int64)
+    return tf.unstack(tf.reduce_sum(window[:, None] * tf.constant(powers, tf.int64), 0))

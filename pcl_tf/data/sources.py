@@ -3,10 +3,11 @@
 import dataclasses
 import os
 import pathlib
+import sys
 from collections.abc import Callable, Iterator
 
 from pcl_tf.data.errors import Broken, DataError
-from pcl_tf.data.tree import SUFFIXES, files_below, is_image, printable
+from pcl_tf.data.tree import SUFFIXES, files_below, is_image, lies_left_out, others, printable
 from pcl_tf.data.zips import members, open_zip, read_member
 
 __all__ = ["SUFFIXES", "Broken", "DataError", "Source", "fingerprint", "folder", "open_source", "zipped"]
@@ -36,12 +37,19 @@ class Source:
       fingerprint: changes when the images do; names the decoded cache.
       count: number of images.
       items: yields (name of the image, printable, its encoded bytes or a uint8 [H, W, 3] array or an exception).
+      others: kinds of files beside them that are no images by their names, as '7 .heic, 1 .txt'; '' for none.
     """
 
     name: str
     fingerprint: str
     count: int
     items: Callable[[], Iterator]
+    others: str = ""
+
+    def say_others(self):
+        """Says on stderr which files are passed over: .heic of a telephone, a zip in a folder or a zip."""
+        if self.others:
+            print(f"{self.name}: files of other endings are not looked at: {self.others}.", file=sys.stderr, flush=True)
 
 
 _DECODING = 2  # how images become pixels: faces and features that are kept of another are not taken up
@@ -64,7 +72,12 @@ def folder(path):
       DataError: a folder in it cannot be listed.
     """
     root = pathlib.Path(path)
-    files = files_below(root)
+    every = files_below(root, lambda name: True)
+    records = {p.parent for p in every if p.name == "dataset_info.json"}  # the pictures beside them are no faces
+    files = [p for p in every if is_image(p.name) and not (records and records & {*p.parents})]
+    beside = others(p.name for p in every) + (
+        ", a dataset of records, which pcl_tf.train reads alone" if records else ""
+    )
 
     def items():
         for p in files:
@@ -77,7 +90,7 @@ def folder(path):
         of = p.stat() if p.exists() else p.lstat()
         return str(p.relative_to(root)), of.st_size, of.st_mtime_ns
 
-    return Source(printable(path), fingerprint(map(stamp, files)), len(files), items)
+    return Source(printable(path), fingerprint(map(stamp, files)), len(files), items, beside)
 
 
 def zipped(path, given=""):
@@ -90,7 +103,8 @@ def zipped(path, given=""):
     Raises:
       DataError: not a readable zip.
     """
-    infos = sorted((i for i in members(path, given) if is_image(i.filename)), key=lambda i: i.filename)
+    every = [i for i in members(path, given) if not lies_left_out(i.filename)]
+    infos = sorted((i for i in every if is_image(i.filename)), key=lambda i: i.filename)
 
     def items():
         with open_zip(path, given) as z:
@@ -98,7 +112,7 @@ def zipped(path, given=""):
                 yield printable(f"{path}:{info.filename}"), read_member(z, info)
 
     stamps = ((i.filename, i.CRC, i.file_size) for i in infos)
-    return Source(printable(path), fingerprint(stamps), len(infos), items)
+    return Source(printable(path), fingerprint(stamps), len(infos), items, others(i.filename for i in every))
 
 
 def tfds_dataset(name):
@@ -185,5 +199,7 @@ def _open(text, synthetic_images, image_size, given):
     else:
         raise DataError(f"{given}: no such folder or file.")
     if not source.count:
-        raise DataError(f"{given}: holds no image ({', '.join(SUFFIXES)}).")
+        beside = f"; its files are {source.others}" if source.others else ""
+        raise DataError(f"{given}: holds no image ({', '.join(SUFFIXES)}){beside}.")
+    source.say_others()
     return source

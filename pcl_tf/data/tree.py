@@ -1,7 +1,9 @@
 """What counts as an image file, how files are found below a folder, and how their names are written down."""
 
+import collections
 import os
 import pathlib
+import unicodedata
 
 from pcl_tf.data.errors import DataError
 
@@ -15,12 +17,25 @@ def is_left_out(name):
     return name.startswith(".") or name in _OF_MACHINES
 
 
+def lies_left_out(path):
+    """Whether ``is_left_out`` names a file or a folder it lies in: path relative to what was given."""
+    return any(is_left_out(part) for part in str(path).split("/") if part not in ("", ".", ".."))
+
+
 def is_image(path):
     """Whether a path is a picture by its name: str or pathlib path, relative to the folder or zip that was given."""
-    parts = str(path).split("/")
-    return parts[-1].lower().endswith(SUFFIXES) and not any(
-        is_left_out(part) for part in parts if part not in ("", ".", "..")
-    )
+    return str(path).lower().endswith(SUFFIXES) and not lies_left_out(path)
+
+
+def others(names, wanted=SUFFIXES):
+    """What kinds of files there are beside those of wanted endings, as '7 .heic, 1 .txt', or '': iterable of names."""
+    endings = (os.path.splitext(str(n))[1].lower() or "without" for n in names if not str(n).lower().endswith(wanted))
+    return ", ".join(f"{count} {printable(ending)}" for ending, count in collections.Counter(endings).most_common(8))
+
+
+def one_sign(text):
+    """A text in which every accented letter is one sign: macOS writes names with two, Linux as they were given."""
+    return unicodedata.normalize("NFC", text)
 
 
 def printable(name):

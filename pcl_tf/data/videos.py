@@ -1,4 +1,4 @@
-"""Pictures out of videos. Needs PyAV (requirements-prepare.txt)."""
+"""Pictures out of videos. Needs PyAV (pcl_tf[prepare])."""
 
 import av
 import numpy as np

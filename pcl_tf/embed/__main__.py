@@ -12,18 +12,20 @@ SIGTERM.
 """
 
 import pathlib
+import shlex
 
 from absl import flags
 
-from pcl_tf.console import explained, quiet, refuse, start
+from pcl_tf.console import explained, not_empty, quiet, refuse, side_in_pixels, start
 
 _MODEL = flags.DEFINE_string("model", None, "SavedModel, workdir of pcl_tf.train, .keras or .onnx file, or a baseline.")
 _DATA = flags.DEFINE_string("data", None, "Folder, tree of folders, zip, tfds:NAME or synthetic; commas join several.")
 _OUT = flags.DEFINE_string("out", None, "File to write: .npz, .csv or .parquet.")
 _FEATURE = flags.DEFINE_list("feature", [], "face_aware, face, pose, face+pose; by default all that the model has.")
 _SIZE = flags.DEFINE_integer(
-    "image_size", 0, "Side in pixels; 0 is the side the encoder was trained at, 64 if it does not say.", 0, 4096
+    "image_size", 0, "Side in pixels; 0 is the side the encoder was trained at, 64 if it does not say.", lower_bound=0
 )
+side_in_pixels("image_size")
 _IMAGES = flags.DEFINE_integer("synthetic_images", 256, "How many faces --data=synthetic draws.", lower_bound=1)
 _PROJECTOR = flags.DEFINE_string("projector", "", "Folder for TensorBoard's Projector, with a sprite of the faces.")
 _CACHE = flags.DEFINE_string("cache", "", "Folder of features; by default features/ in probe/ of the model's workdir.")
@@ -31,6 +33,7 @@ _CACHE = flags.DEFINE_string("cache", "", "Folder of features; by default featur
 
 def main(argv):
     quiet()
+    not_empty("projector", "cache", "feature")
     missing = [name for name in ("model", "data", "out") if not flags.FLAGS[name].value]
     if len(argv) > 1 or missing:
         refuse(f"{f'unexpected argument {argv[1]}' if len(argv) > 1 else f'--{missing[0]} is needed'}; see --help.")
@@ -39,7 +42,7 @@ def main(argv):
     from pcl_tf.embed.images import embed
     from pcl_tf.embed.projector import write_projector
     from pcl_tf.evaluation.models import FEATURES, open_encoder, probe_folder
-    from pcl_tf.files import check_output, write_atomically
+    from pcl_tf.files import check_folder, check_output, write_atomically
 
     unknown = [f for f in _FEATURE.value if f not in FEATURES]
     if unknown:
@@ -48,6 +51,12 @@ def main(argv):
     with explained(out, (DataError, PermissionError)):
         check_output(_OUT.value)
         table.check_suffix(out)
+        listed = out.with_name(out.name + ".bad.txt")
+        check_output(listed)
+        if _PROJECTOR.value:
+            check_folder(_PROJECTOR.value, "--projector")
+        if _CACHE.value:
+            check_folder(_CACHE.value, "--cache")
         encoder = open_encoder(_MODEL.value)
         size = _SIZE.value or (encoder.recipe or {}).get("image_size", 64)
         source = open_source(_DATA.value, _IMAGES.value, size)
@@ -57,12 +66,13 @@ def main(argv):
         widths = ", ".join(f"{k} {x.shape[1]}" for k, x in found.features.items())
         print(f"{out}: {len(found.names)} images ({widths})")
         if bad:
-            listed = out.with_name(out.name + ".bad.txt")
             write_atomically(listed, "".join(f"{name}\t{why}\n" for name, why in bad.items()))
             print(f"{len(bad)} of {source.count} images cannot be read and are left out; {listed} names them.")
+        else:
+            listed.unlink(missing_ok=True)  # an earlier call's
         if _PROJECTOR.value:
             shown = write_projector(found, source, _PROJECTOR.value)
-            print(f"tensorboard --logdir={_PROJECTOR.value} shows {shown} of them under Projector.")
+            print(f"tensorboard --logdir={shlex.quote(_PROJECTOR.value)} shows {shown} of them under Projector.")
 
 
 if __name__ == "__main__":

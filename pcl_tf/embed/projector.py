@@ -6,23 +6,43 @@ import numpy as np
 from PIL import Image
 
 from pcl_tf.data.decoding import decoder
+from pcl_tf.data.sources import DataError
 from pcl_tf.files import write_atomically
 
 LIMIT = 5000  # images that the Projector shows at once without becoming slow
 _SPRITE = 8192  # side in pixels that browsers draw at most
 
 
-def thumbnails(source, rows, size):
-    """Images of some places of a source: Source, ascending int [n], side in pixels -> uint8 [n, size, size, 3]."""
-    decode, wanted = decoder(size), set(map(int, rows))
+def thumbnails(source, rows, size, names):
+    """Images of some places of a source.
+
+    Args:
+      source: ``Source``.
+      rows: ascending int [n].
+      size: side in pixels.
+      names: of these images when they were embedded.
+
+    Returns:
+      uint8 [n, size, size, 3].
+
+    Raises:
+      DataError: the source has other images in these places now.
+    """
+    decode, wanted = decoder(size), dict(zip(map(int, rows), map(str, names), strict=True))
     found = {}
     for row, item in enumerate(source.items()):
         if row in wanted:
+            if str(item[0]) != wanted[row]:
+                break
             found[row] = decode(item)[1]
         if len(found) == len(wanted):
             break
-    blank = np.full((size, size, 3), 127, np.uint8)  # it changed or went since it was embedded
-    return np.stack([blank if found.get(int(row)) is None else found[int(row)] for row in rows])
+    if lost := [name for row, name in wanted.items() if row not in found]:
+        raise DataError(
+            f"{source.name}: holds other images than were embedded, {lost[0]} is not in its place; embed again."
+        )
+    blank = np.full((size, size, 3), 127, np.uint8)  # it cannot be read any more
+    return np.stack([blank if found[int(row)] is None else found[int(row)] for row in rows])
 
 
 def sprite(faces):
@@ -55,7 +75,7 @@ def write_projector(embeddings, source, folder, limit=LIMIT):
     shown = np.linspace(0, len(embeddings.names) - 1, count).astype(int)
     across = int(np.ceil(np.sqrt(count)))
     side = max(8, min(64, _SPRITE // across))
-    with_sprite = sprite(thumbnails(source, embeddings.rows[shown], side))
+    with_sprite = sprite(thumbnails(source, embeddings.rows[shown], side, embeddings.names[shown]))
     with_sprite.save(folder / "sprite.png")
     # A tab or a line break in a name would shift every row that follows.
     names = [" ".join(str(n).split()) for n in embeddings.names[shown]]

@@ -89,5 +89,6 @@ def read(path):
     except FileNotFoundError as error:
         raise DataError(f"--embeddings={path}: no such file.") from error
     except (OSError, ValueError, KeyError, AttributeError) as error:
-        raise DataError(f"--embeddings={path}: no .npz of pcl_tf.embed ({str(error).splitlines()[0]}).") from error
+        why = "another kind of file" if "pickle" in str(error) else str(error).splitlines()[0]  # no advice to load it
+        raise DataError(f"--embeddings={path}: no .npz of pcl_tf.embed ({why}).") from error
     return Embeddings(about["names"], about["rows"], features, str(about["data"]), str(about["model"]))

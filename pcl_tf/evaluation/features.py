@@ -69,7 +69,7 @@ def extract(encoder, source, size, cache, batch=64, max_bad_share=0.05):
     """
     folder = pathlib.Path(cache) / f"{encoder.digest}-{source.fingerprint}-{size}"
     folder.mkdir(parents=True, exist_ok=True)
-    state = _state(folder)
+    state = _state(folder, source.count)
     first = state["rows"]
     if first < source.count:
         _extend(encoder, source, size, folder, state, batch)
@@ -81,11 +81,19 @@ def extract(encoder, source, size, cache, batch=64, max_bad_share=0.05):
     return Features(folder, state, source.count - first)
 
 
-def _state(folder):
+def _state(folder, count):
+    """What is done; nothing where that cannot be told, or the features are not there whole: a copy may have stopped."""
     try:
-        return json.loads((folder / "state.json").read_text())
-    except (OSError, ValueError):
-        return {"rows": 0, "bad": {}, "keys": []}
+        state = json.loads((folder / "state.json").read_text())
+        {int(row): tuple(why) for row, why in state["bad"].items()}
+        whole = all(len(np.load(folder / f"{key}.npy", mmap_mode="r")) == count for key in state["keys"])
+        if whole and state["keys"] and 0 <= state["rows"] <= count:
+            return state
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError, EOFError, KeyError, TypeError, AttributeError):
+        print(f"{folder}: is damaged, the features are extracted again.", file=sys.stderr)
+    return {"rows": 0, "bad": {}, "keys": []}
 
 
 def _extend(encoder, source, size, folder, state, batch):

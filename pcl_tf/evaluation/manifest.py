@@ -1,13 +1,14 @@
 """Labelled images of your own: a CSV manifest becomes a task, or every bad row is named at once."""
 
 import math
+import os
 import pathlib
-import unicodedata
 
 import numpy as np
 
 from pcl_tf.data.listed import Files
 from pcl_tf.data.sources import DataError
+from pcl_tf.data.tree import one_sign
 from pcl_tf.evaluation.lists import read_table
 from pcl_tf.evaluation.task import KINDS, Task, exclusive_folds, folds_from
 
@@ -48,7 +49,9 @@ def read_manifest(path, kind, image_size, targets=()):
         raise DataError(f"{kind}: not one of {', '.join(KINDS)}.")
     path = pathlib.Path(path)
     if not path.is_file():
-        raise DataError(f"{path}: cannot be read as a CSV manifest (no such file).")
+        raise DataError(
+            f"{path}: cannot be read as a CSV manifest ({'a folder' if path.is_dir() else 'no such file'})."
+        )
     table = read_table(path, RESERVED)
     values = _targets(path, kind, table.header, tuple(targets))
     if not table.rows and not table.ragged:
@@ -124,15 +127,22 @@ def _number(text, low=-math.inf, high=math.inf):
     return value if math.isfinite(value) and low <= value <= high else None
 
 
+def _image(files, path):
+    """The one way to write the path of an image, whichever way a row does; None where there is none."""
+    found = files.spelled(path) if path else None
+    return found and os.path.relpath(files.root / found, files.root)
+
+
 def _labelled(rows, header, values, kind, files, bad):
     seen, labels = {}, []
     for line, row in rows:
         path = row["path"]
-        if not path or path not in files:
-            bad.say(line, f"no image '{path}'")
-        elif path in seen:
-            bad.say(line, f"'{path}' stands in line {seen[path]} already")
-        seen.setdefault(path, line)
+        found = _image(files, path)
+        if found is None:
+            bad.say(line, f"no image '{path}'{files.remark}")
+        elif found in seen:
+            bad.say(line, f"'{path}' stands in line {seen[found]} already")
+        seen.setdefault(found, line)
         if "split" in header and row["split"] not in ("train", "test"):
             bad.say(line, f"split is '{row['split']}', not train or test")
         if "subject" in header and not row["subject"]:
@@ -141,7 +151,7 @@ def _labelled(rows, header, values, kind, files, bad):
     if kind == "classification" and len({x for x in labels if x}) < 2:
         bad.say(rows[0][0], "fewer than two classes in the whole manifest")
     bad.stop()
-    subjects = np.array([_same_signs(row["subject"]) for _, row in rows]) if "subject" in header else None
+    subjects = np.array([one_sign(row["subject"]) for _, row in rows]) if "subject" in header else None
     common = {
         "source": files.source(row["path"] for _, row in rows),
         "subjects": subjects,
@@ -157,18 +167,13 @@ def _label(row, values, kind, line, bad):
     if kind == "classification":
         if not row[values[0]]:
             bad.say(line, "no label")
-        return _same_signs(row[values[0]])
+        return one_sign(row[values[0]])
     numbers = [_number(row[v]) for v in values]
     if wrong := [f"{v} is '{row[v]}'" for v, x in zip(values, numbers, strict=True) if x is None]:
         bad.say(line, f"{', '.join(wrong)}, not a number (--targets=COLUMN,.. names the targets)")
     elif kind == "multilabel" and set(numbers) - {0.0, 1.0}:
         bad.say(line, "labels are 0 or 1 (of AU intensities, 2 and more count as 1)")
     return numbers
-
-
-def _same_signs(text):
-    """An accented letter may be one sign or two: macOS and Linux write them differently."""
-    return unicodedata.normalize("NFC", text)
 
 
 def _splits(split, subjects, count):
@@ -184,16 +189,17 @@ def _pairs(rows, header, values, kind, files, bad):
     del header, values, kind  # every column is known
     names, pairs, same, folds = {}, [], [], []
     for line, row in rows:
-        for key in ("path1", "path2"):
-            if not row[key] or row[key] not in files:
-                bad.say(line, f"no image '{row[key]}'")
-        if row["path1"] == row["path2"]:
+        found = [_image(files, row[key]) for key in ("path1", "path2")]
+        for key, path in zip(("path1", "path2"), found, strict=True):
+            if path is None:
+                bad.say(line, f"no image '{row[key]}'{files.remark}")
+        if found[0] is not None and found[0] == found[1]:
             bad.say(line, "an image is paired with itself")
         if row["same"] not in ("0", "1"):
             bad.say(line, f"same is '{row['same']}', not 0 or 1")
         if not row["fold"]:
             bad.say(line, "no fold")
-        pairs.append([names.setdefault(row[key], len(names)) for key in ("path1", "path2")])
+        pairs.append([names.setdefault(path, len(names)) for path in found])
         same.append(row["same"] == "1")
         folds.append(row["fold"])
     if len(set(folds)) < 2:

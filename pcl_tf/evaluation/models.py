@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from pcl_tf.data.sources import DataError
 from pcl_tf.evaluation import handcrafted
+from pcl_tf.extras import missing
 from pcl_tf.provenance import recipe_hash
 from pcl_tf.serving.export import versions
 
@@ -150,7 +151,7 @@ def _onnx(text, path):
     try:
         import onnxruntime
     except ImportError as error:
-        raise DataError(f"--model={text}: pip install onnxruntime reads .onnx files.") from error
+        raise DataError(f"--model={text}: {missing('onnx', error, 'reads .onnx files')}") from error
     try:
         session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime raises a dozen kinds of its own

@@ -7,15 +7,17 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from pcl_tf.data.decoding import decoder
+from pcl_tf.data.decoding import decoder, left_out
 from pcl_tf.data.listed import Files
 from pcl_tf.data.sources import DataError
-from pcl_tf.data.tree import is_image
 from pcl_tf.evaluation import metrics, ridge, verification
-from pcl_tf.evaluation.corpora import open_task
+from pcl_tf.evaluation.corpora import names, open_task
+from pcl_tf.evaluation.corpora.layout import class_images
 from pcl_tf.evaluation.knn import knn_accuracy
 from pcl_tf.evaluation.task import Task, folds_from
 
+_FLAG = "--recipe.watch.labelled"
+MAX_BAD_SHARE = 0.05  # as of probes
 LIMIT = 4000  # images, so that a look stays a matter of seconds
 
 
@@ -34,23 +36,30 @@ def labelled(text, size):
     """
     root = pathlib.Path(text)
     if not root.is_dir():
-        task = open_task(text, image_size=size)
-        for note in task.notes:
-            print(f"note: {note}", file=sys.stderr)
+        if ":" not in text and text not in names():
+            raise DataError(f"{_FLAG}={text}: no such folder, and no task of pcl_tf.probe.")
+        task = open_task(text, None, size, flag=_FLAG)
+        _say(task.notes)
         return task
-    files = sorted(p for p in root.glob("*/*") if is_image(p.relative_to(root)))
-    classes = sorted({p.parent.name for p in files})
+    files, notes = class_images(root)
+    _say(notes)
+    classes = sorted({name for _, name in files})
     if len(classes) < 2:
-        raise DataError(f"--recipe.watch.labelled={text}: needs one folder of images per class, at least two.")
+        raise DataError(f"{_FLAG}={text}: needs one folder of images per class, at least two.")
     return Task(
         name=root.name,
         kind="classification",
-        source=Files(root).source(str(p.relative_to(root)) for p in files),
+        source=Files(root).source(path for path, _ in files),
         image_size=size,
         names=tuple(classes),
-        labels=np.array([classes.index(p.parent.name) for p in files]),
+        labels=np.array([classes.index(name) for _, name in files]),
         splits=folds_from(np.arange(len(files)) % 2)[1:],  # even rows teach, odd ones judge
     )
+
+
+def _say(notes):
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr)
 
 
 class OnlineProbe:
@@ -58,6 +67,9 @@ class OnlineProbe:
 
     Args:
       task: ``Task``; of its folds the first is used, of its images an even choice of LIMIT.
+
+    Raises:
+      DataError: too many of them cannot be read.
     """
 
     def __init__(self, task):
@@ -65,8 +77,12 @@ class OnlineProbe:
         wanted = self._chosen(task)
         items = (item for row, item in enumerate(task.source.items()) if row in wanted)
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            faces = [face for _, face, _ in pool.map(decoder(task.image_size), items)]
-        decoded = [(row, face) for row, face in zip(sorted(wanted), faces, strict=True) if face is not None]
+            faces = list(pool.map(decoder(task.image_size), items))
+        bad = [(name, why) for name, face, why in faces if face is None]
+        if len(bad) > MAX_BAD_SHARE * len(faces):
+            raise DataError(f"{_FLAG}: {left_out(bad, len(faces))} That is too many: mend or remove them.")
+        _say([left_out(bad, len(faces))] if bad else [])
+        decoded = [(row, face) for row, (_, face, _) in zip(sorted(wanted), faces, strict=True) if face is not None]
         self.images = np.stack([face for _, face in decoded])
         self.place = np.full(task.source.count, -1)  # where in images a row of the task stands
         self.place[[row for row, _ in decoded]] = np.arange(len(decoded))

@@ -1,10 +1,10 @@
 """Our step beside the released code's iteration of the same size, in turns."""
 
-import importlib.util
 import statistics
 import subprocess
 import sys
 
+from pcl_tf.extras import missing
 from pcl_tf.measuring.train import Step
 from pcl_tf.recipe import flatten
 
@@ -60,14 +60,16 @@ def released(recipe, precision, steps):
       'mixed_bfloat16': ratios round by round}, 'ratio': {the same: medians}}.
 
     Raises:
-      ValueError: the recipe does other work, or torch is not installed (requirements-torch.txt).
+      ValueError: the recipe does other work, or torch is not installed (pcl_tf[torch]).
     """
     found = {key: flatten(recipe)[key] for key in _ALIKE}
     found["method.pdd_batch"] = found["method.pdd_batch"] == recipe.batch_size
     if other := [f"{k} is {v}" for k, v in found.items() if v != _ALIKE[k]]:
         raise ValueError(f"The released code does other work ({', '.join(other)}). Take vox64 or vox64_official.")
-    if not importlib.util.find_spec("torch"):
-        raise ValueError("The released code's side needs torch: pip install 'pcl_tf[torch]'")
+    try:
+        import torch  # noqa: F401
+    except ImportError as error:
+        raise ValueError(missing("torch", error, "runs the released code's side")) from error
     others, seconds = {}, {"float32": [], "mixed_bfloat16": []}
     try:
         for name in seconds:

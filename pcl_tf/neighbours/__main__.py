@@ -15,7 +15,7 @@ import pathlib
 
 from absl import flags
 
-from pcl_tf.console import explained, quiet, refuse, start
+from pcl_tf.console import explained, not_empty, quiet, refuse, start
 
 _EMBEDDINGS = flags.DEFINE_string("embeddings", None, "The .npz of pcl_tf.embed.")
 _QUERY = flags.DEFINE_string("query", "", "Name of an embedded image, its end, or (with --model) any image file.")
@@ -29,17 +29,20 @@ _OUT = flags.DEFINE_string("out", "neighbours.png", "The PNG.")
 
 def main(argv):
     quiet()
+    not_empty("query", "model", "feature")
     if len(argv) > 1 or not _EMBEDDINGS.value:
         wrong = f"unexpected argument {argv[1]}" if len(argv) > 1 else "--embeddings is needed"
         refuse(f"{wrong}; see --help.")
     from pcl_tf.data.sources import DataError
     from pcl_tf.embed import table
-    from pcl_tf.files import check_output
+    from pcl_tf.files import check_not_among, check_output
     from pcl_tf.neighbours import report
 
     with explained(_OUT.value, (DataError, PermissionError)):
         check_output(_OUT.value, suffix=".png")
         found = table.read(_EMBEDDINGS.value)
+        alike = (n for n in map(str, found.names) if pathlib.Path(n).name == pathlib.Path(_OUT.value).name)
+        check_not_among(_OUT.value, [*alike, _QUERY.value])
         features = report.chosen(found, _FEATURE.value)
         if _DUPLICATES.value:
             report.print_duplicates(found, features[0], _DUPLICATES.value)

@@ -7,6 +7,7 @@ import numpy as np
 
 from pcl_tf.data.decoding import decoder
 from pcl_tf.data.sources import DataError, open_source
+from pcl_tf.data.tree import one_sign
 from pcl_tf.embed.projector import thumbnails
 from pcl_tf.evaluation.models import open_encoder
 from pcl_tf.files import write_atomically
@@ -61,9 +62,9 @@ def query(embeddings, text, model, features, count):
     if not text:
         places = np.unique(np.linspace(0, len(embeddings.names) - 1, count).astype(int))
     else:
-        names = [str(n) for n in embeddings.names]
-        exact = [i for i, n in enumerate(names) if n == text]
-        places = np.array(exact or [i for i, n in enumerate(names) if n.endswith(text)], int)
+        names, asked = [one_sign(str(n)) for n in embeddings.names], one_sign(text)
+        exact = [i for i, n in enumerate(names) if n == asked]
+        places = np.array(exact or [i for i, n in enumerate(names) if n.endswith(asked)], int)
         if len(places) > 1:
             raise DataError(
                 f"--query={text}: {len(places)} names end so, {names[places[0]]} and {names[places[1]]} first."
@@ -110,7 +111,9 @@ def write_sheet(embeddings, asked, features, count, out):
         found[key] = kept
     places = sorted({i for rows in found.values() for row in rows for i, _ in row} | set(_list(asked.places)))
     source = open_source(embeddings.data, int(embeddings.rows.max()) + 1, _SIDE)
-    images = dict(zip(places, thumbnails(source, embeddings.rows[places], _SIDE), strict=True))
+    images = dict(
+        zip(places, thumbnails(source, embeddings.rows[places], _SIDE, embeddings.names[places]), strict=True)
+    )
     rows = []
     for q, name in enumerate(asked.names):
         own = images[asked.places[q]] if asked.places is not None else _resized(asked.faces[q])

@@ -232,7 +232,11 @@ def prepare_benchmark(name, manual_dir, data_dir, size=0, any_count=False, margi
             )
         if pathlib.Path(data_dir).resolve() == pathlib.Path(manual_dir).resolve():
             raise DataError(f"--data_dir={data_dir} is the corpus' own folder; give another.")
-        for stopped in (*path.parent.glob("incomplete.*"), path):  # what was written until then, whole or not
+        work.check_place(str(path))
+        for stopped in (
+            *path.parent.glob(f"incomplete.*_{path.name}"),
+            path,
+        ):  # what was written until then, whole or not
             if stopped.exists():
                 shutil.rmtree(stopped)
         if margin:

@@ -9,6 +9,7 @@ import tensorflow as tf
 from PIL import Image
 
 from pcl_tf.data.sources import DataError
+from pcl_tf.extras import missing
 
 # The detector finds faces from 20 pixels on, and sees every picture at this shorter side: faces worth training on are
 # found there, one in ten of it or larger, and a picture of any size costs the same.
@@ -75,9 +76,7 @@ def _mtcnn():
         from mtcnn import MTCNN
         from mtcnn.stages import StageONet, StagePNet, StageRNet
     except ImportError as error:
-        raise DataError(
-            f"--detect needs {error.name}, which is not installed: pip install -r requirements-prepare.txt"
-        ) from error
+        raise DataError(missing("prepare", error, "finds the faces of --detect")) from error
 
     def traced(kind):
         """A stage whose network is a graph: four times as fast as layer by layer."""

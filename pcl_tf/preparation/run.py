@@ -56,6 +56,7 @@ def prepare_clips(
     if counts is not None:
         print(f"{path} is prepared already; remove it to prepare it again.", flush=True)
         return path, counts
+    work.check_place(path)
     if settings.margin:
         detector.check_installed()
     todo = list_units(manual_dir)

@@ -10,7 +10,7 @@ import sys
 import tensorflow as tf
 
 from pcl_tf.data.sources import SUFFIXES, DataError
-from pcl_tf.data.tree import is_left_out, printable, walk
+from pcl_tf.data.tree import is_left_out, others, printable, walk
 
 VIDEOS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg")
 IMAGES_IN_UNIT = 256
@@ -108,7 +108,7 @@ def _last(folder):
 
 def _folders(root, suffixes):
     """(folder relative to root, sorted names of its files) wherever there are such files; says what others there are."""
-    others = collections.Counter()
+    seen = []
     root = str(root).rstrip("/") or "/"
     if not (tf.io.gfile.isdir(root) if "://" in root else os.path.isdir(root)):
         raise DataError(f"--manual_dir={printable(root)}: no such folder.")
@@ -118,12 +118,11 @@ def _folders(root, suffixes):
             continue
         inner[:] = sorted(n for n in inner if not is_left_out(n))  # our own work lies in .KIND-SETTINGS
         names = sorted(n for n in names if not is_left_out(n))
-        others.update(os.path.splitext(n)[1].lower() or "without" for n in names if not n.lower().endswith(suffixes))
+        seen += [n for n in names if not n.lower().endswith(suffixes)]
         names = [n for n in names if n.lower().endswith(suffixes)]
         if names:
             yield folder[len(root) :].strip("/"), names
-    if others:  # .heic of a telephone, .3gp of an older one
-        kinds = ", ".join(f"{count} {printable(ending)}" for ending, count in others.most_common(8))
+    if kinds := others(seen, suffixes):  # .heic of a telephone, .3gp of an older one
         print(f"Files of other endings are not looked at: {kinds}.", file=sys.stderr, flush=True)
 
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from pcl_tf.data.decoding import reason
 from pcl_tf.data.images import centre, decode_upright
-from pcl_tf.data.sources import Broken
+from pcl_tf.data.sources import Broken, DataError
 from pcl_tf.data.tree import printable
 from pcl_tf.data.videos import video_frames
 from pcl_tf.preparation import crop
@@ -110,6 +110,23 @@ def prepare(unit, settings, folder):
     tf.io.gfile.makedirs(os.path.dirname(path))
     write_whole(path, held.getvalue())
     return path
+
+
+def check_place(path):
+    """Refuses to write a dataset where something else stands, which would be lost or in the way.
+
+    Args:
+      path: where the dataset will be, in any file system TensorFlow knows; what an earlier call wrote of it may be there.
+
+    Raises:
+      DataError: a file, or a folder with something in it that is no dataset.
+    """
+    found = tf.io.gfile.listdir(path) if tf.io.gfile.isdir(path) else []
+    is_file = tf.io.gfile.exists(path) and not tf.io.gfile.isdir(path)
+    if is_file or found and "dataset_info.json" not in found:
+        raise DataError(
+            f"{path}: is no dataset and stands where one would be written; move it, or give another --data_dir."
+        )
 
 
 def write_whole(path, data):

@@ -1,14 +1,15 @@
 """Fig. 4 from a workdir and any faces."""
 
 import pathlib
+import sys
 from itertools import islice
 
 import numpy as np
 
 from pcl_tf import recipe as recipes
-from pcl_tf.data.decoding import decoder
+from pcl_tf.data.decoding import decoder, left_out
 from pcl_tf.data.sources import DataError, open_source
-from pcl_tf.files import write_atomically
+from pcl_tf.files import check_not_among, check_output, write_atomically
 from pcl_tf.methods.build import build_method
 from pcl_tf.training import sheet
 from pcl_tf.training.checkpoints import Checkpoints
@@ -28,8 +29,13 @@ def figure(workdir, images, out, count):
 
     Raises:
       DataError: no checkpoint, no decoder, or fewer than two faces that can be read.
+      OutputError: one of the pictures cannot be written.
     """
     workdir, out = pathlib.Path(workdir), pathlib.Path(out)
+    swapped = out.with_name(f"{out.stem}_swap{out.suffix or '.png'}")
+    for path in (out, swapped):
+        check_output(path)
+        check_not_among(path, [images, *images.split(",")])
     if not (workdir / "recipe.json").is_file():
         raise DataError(f"--workdir={workdir}: no recipe.json there; it is no folder of pcl_tf.train.")
     recipe = recipes.resolve(recipes.load(workdir / "recipe.json"))
@@ -37,16 +43,22 @@ def figure(workdir, images, out, count):
         raise DataError(f"--workdir={workdir}: this run trained no decoder.")
     source = open_source(images or "synthetic", count, recipe.image_size, "--images")
     spread = islice(source.items(), 0, None, max(1, source.count // count))  # folders are sorted, often by person
-    decoded = map(decoder(recipe.image_size), spread)
-    faces = list(islice((face for _, face, _ in decoded if face is not None), count))
+    faces, bad = [], []
+    for name, face, why in map(decoder(recipe.image_size), spread):
+        faces += [] if face is None else [face]
+        bad += [(name, why)] if face is None else []
+        if len(faces) == count:
+            break
     if len(faces) < 2:
-        raise DataError(f"--images={images}: fewer than two faces that can be read.")
+        said = left_out(bad, len(faces) + len(bad))
+        raise DataError(f"--images={images}: fewer than two faces that can be read. {said}".strip())
+    if bad:
+        print(f"note: {left_out(bad, len(faces) + len(bad))}", file=sys.stderr)
     model = build_method(recipe)
     if Checkpoints(model, workdir / "checkpoints").restore() is None:
-        raise DataError(f"--workdir={workdir}: {workdir / 'checkpoints'} holds no checkpoint that can be read.")
+        raise DataError(f"--workdir={workdir}: {workdir / 'checkpoints'} holds no checkpoint.")
     faces, noise = np.stack(faces), recipe.method.recon_noise_std
     scale = max(1, 128 // recipe.image_size)
-    swapped = out.with_name(f"{out.stem}_swap{out.suffix or '.png'}")
     write_atomically(out, sheet.png(sheet.draw(sheet.reconstructions(model, faces, noise), scale)))
     write_atomically(swapped, sheet.png(sheet.draw_swaps(faces, sheet.swaps(model, faces, noise), scale)))
     return out, swapped

@@ -1,5 +1,6 @@
 """Writes the SavedModel others load: numbered folders that appear whole."""
 
+import contextlib
 import pathlib
 import shutil
 
@@ -17,6 +18,20 @@ KEYS = ("face_aware", "face", "pose")
 DECODED_AT_ONCE = 4
 
 
+@contextlib.contextmanager
+def constant_weights():
+    """Within, encoders are built whose SavedModel counts no weight as trainable, so that layers around it are frozen.
+
+    To Keras they stay trainable: what it loads from a .keras file can be fine-tuned.
+    """
+
+    def constant(creator, **arguments):
+        return creator(**{**arguments, "trainable": False})
+
+    with tf.variable_creator_scope(constant):
+        yield
+
+
 def save_export(encoder, folder, step, image_size, recipe_json, version=None, keep=3):
     """Exports an encoder as ``folder/<version>``, as tensorflow_model_server expects it.
 
@@ -27,7 +42,7 @@ def save_export(encoder, folder, step, image_size, recipe_json, version=None, ke
     Keras) and the server's warm-up requests.
 
     Args:
-      encoder: float32 keras model for image_size or any size.
+      encoder: float32 keras model for image_size or any size, built under ``constant_weights``.
       folder: parent of the numbered folders.
       step: of pre-training.
       image_size: side in pixels that image files are resized to.

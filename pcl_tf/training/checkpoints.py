@@ -5,7 +5,14 @@ them) and the optimiser's (slots, loss scale). Random draws and the place in
 the data are functions of (seed, step), so nothing else is needed.
 """
 
+import pathlib
+import re
+
 import tensorflow as tf
+
+from pcl_tf.data.errors import DataError
+
+_ERRORS = (tf.errors.OpError, ValueError, IndexError, RuntimeError)  # IndexError: a file cut short
 
 
 def _named(variables):
@@ -14,10 +21,26 @@ def _named(variables):
     return {f"{i:04d}_{v.path.split('/')[-1]}": v.value for i, v in enumerate(variables)}
 
 
+def saved_steps(folder):
+    """Steps of the checkpoints in a folder, the newest first, whole or not: list of int.
+
+    By the files themselves: TensorFlow's list of them may have been lost, or left behind where they were not copied.
+    """
+    names = (re.fullmatch(r"ckpt-(\d+)\.(index|data-.*)", p.name) for p in pathlib.Path(folder).glob("ckpt-*"))
+    return sorted({int(name[1]) for name in names if name}, reverse=True)
+
+
+def _forget_a_damaged_list(folder):
+    """A full disk leaves it empty, and then no manager can be made; the checkpoints are found without it."""
+    try:
+        tf.train.get_checkpoint_state(folder)
+    except ValueError:  # UnicodeDecodeError among them
+        pathlib.Path(folder, "checkpoint").unlink(missing_ok=True)
+
+
 def newest_step(workdir):
     """Step of the newest checkpoint in a workdir, or None."""
-    latest = tf.train.latest_checkpoint(f"{workdir}/checkpoints")
-    return int(latest.rsplit("-", 1)[1]) if latest else None
+    return next(iter(saved_steps(f"{workdir}/checkpoints")), None)
 
 
 class Checkpoints:
@@ -27,6 +50,9 @@ class Checkpoints:
       model: compiled, optimiser built.
       folder: of the checkpoints.
       keep: how many of the newest are kept.
+
+    Attributes:
+      step: of the checkpoint that was saved or restored last; None before.
     """
 
     def __init__(self, model, folder, keep=3):
@@ -38,36 +64,43 @@ class Checkpoints:
         self.parts = {"state": _named([*model.variables, *adam.variables])} | (
             {"scale": _named(scale)} if scale else {}
         )
-        self.manager = tf.train.CheckpointManager(tf.train.Checkpoint(**self.parts), str(folder), max_to_keep=keep)
-
-    @property
-    def latest(self):
-        """Path of the newest checkpoint, or None."""
-        return self.manager.latest_checkpoint
-
-    @property
-    def step(self):
-        """Step of the newest checkpoint, or None."""
-        return int(self.latest.rsplit("-", 1)[1]) if self.latest else None
+        self.folder, self.step = str(folder), None
+        _forget_a_damaged_list(self.folder)
+        self.manager = tf.train.CheckpointManager(tf.train.Checkpoint(**self.parts), self.folder, max_to_keep=keep)
 
     def save(self, step):
         """Saves as ``ckpt-<step>``; returns its path."""
-        return self.manager.save(checkpoint_number=step)
+        path = self.manager.save(checkpoint_number=step)
+        self.step = step
+        return path
 
     def restore(self):
         """Restores the newest checkpoint that can be read; returns its step, or None if there is none.
 
         A checkpoint that the machine died in the middle of is passed over.
+
+        Raises:
+          DataError: there are some, and none can be read: what begins again would write over them.
         """
-        for path in reversed(self.manager.checkpoints):
+        steps = saved_steps(self.folder)
+        for step in steps:
+            path = f"{self.folder}/ckpt-{step}"
             try:
                 saved = {name.split("/")[0] for name, _ in tf.train.list_variables(path)}
                 parts = {k: v for k, v in self.parts.items() if k == "state" or k in saved}
                 status = tf.train.Checkpoint(**parts).restore(path)
                 status.assert_existing_objects_matched()
                 status.expect_partial()  # the loss scale, where this precision has none
-            except (tf.errors.OpError, ValueError, IndexError) as error:  # IndexError: a file cut short
-                print(f"{path} cannot be read ({str(error).splitlines()[0]}); trying the one before.")
+            except _ERRORS as error:
+                why = (str(error).splitlines() or [type(error).__name__])[0]
+                if step != steps[-1]:
+                    print(f"{path} cannot be read ({why}); trying the one before.", flush=True)
                 continue
-            return int(self.model.step.numpy())
+            self.step = int(self.model.step.numpy())
+            return self.step
+        if steps:
+            raise DataError(
+                f"{self.folder}: holds checkpoints (steps {', '.join(map(str, steps))}) and none can be read ({why})."
+                " Put whole copies in their place, or move the folder away to begin again."
+            )
         return None

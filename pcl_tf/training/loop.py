@@ -18,7 +18,7 @@ from pcl_tf.files import write_atomically
 from pcl_tf.methods.build import build_encoder, build_method, images_per_step, parts_per_step
 from pcl_tf.networks.backbones import FIXED_SIZE
 from pcl_tf.seeds import seed_everything
-from pcl_tf.serving.export import check_places, save_backbone, save_export, save_onnx
+from pcl_tf.serving.export import check_places, constant_weights, save_backbone, save_export, save_onnx
 from pcl_tf.serving.server_files import write_server_files
 from pcl_tf.strategy import together
 from pcl_tf.training import callbacks as cb
@@ -54,11 +54,11 @@ def run(recipe, workdir, strategy, precision, deterministic=False, cluster=ALONE
     if cluster.writer:
         check_places(workdir.path, recipe.total_steps)
     seed_everything(recipe.seed, deterministic)
-    faces = _shared_faces(recipe, workdir, strategy, cluster)
-    replicas = strategy.num_replicas_in_sync
-    labelled_set = None  # opened before the workdir is claimed
+    labelled_set = None  # opened before faces are decoded and the workdir is claimed
     if cluster.writer and recipe.watch.labelled:
         labelled_set = labelled(recipe.watch.labelled, recipe.image_size)
+    faces = _shared_faces(recipe, workdir, strategy, cluster)
+    replicas = strategy.num_replicas_in_sync
     with strategy.scope():
         model = build_method(recipe, precision, replicas)
     # Before anything is restored: the same network on every resume.
@@ -217,7 +217,8 @@ def export_run(recipe, workdir, trained, step, image_size=None, version=None, ke
     """
     size = image_size or recipe.image_size
     # Convolutions take images of any size; a Transformer's position embedding does not.
-    frozen = build_encoder(recipe, size if recipe.network.backbone in FIXED_SIZE else None)
+    with constant_weights():
+        frozen = build_encoder(recipe, size if recipe.network.backbone in FIXED_SIZE else None)
     frozen.set_weights(trained.get_weights())
     save_backbone(frozen, workdir / "backbone.keras")
     if onnx:

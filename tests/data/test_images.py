@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from pcl_tf.data.images import decode_image
+from pcl_tf.data.images import decode_image, decode_upright
 
 
 def picture(height=80, width=80):
@@ -80,6 +80,25 @@ def test_exif_orientation(orientation, endian):
 def test_the_middle_of_an_oblong_is_taken():
     image = Image.fromarray(picture(80, 120))
     assert np.abs(decode(encoded(image, "PNG")).astype(int) - expected(image.crop((20, 0, 100, 80)))).mean() < 3
+
+
+SEE_THROUGH = Image.fromarray(np.dstack([picture(), picture()[..., 0]]))
+
+
+@pytest.mark.parametrize("options", [{"lossless": True, "exact": True}, {"quality": 90}])
+@pytest.mark.parametrize("kind", ["WEBP", "PNG"])
+def test_what_is_see_through_has_the_colours_below_it(kind, options):
+    data = encoded(SEE_THROUGH, kind, **options)
+    wanted = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+    np.testing.assert_array_equal(decode_upright(tf.constant(data)), wanted)
+
+
+def test_four_colours_of_unknown_meaning_are_refused():
+    data = KINDS["cmyk"][0]
+    at = data.index(b"\xff\xee")  # Adobe's mark, in a part of two bytes of length
+    length = int.from_bytes(data[at + 2 : at + 4], "big")
+    with pytest.raises(tf.errors.InvalidArgumentError, match="a CMYK JPEG without Adobe's mark"):
+        decode(data[:at] + data[at + 2 + length :])
 
 
 @pytest.mark.parametrize("data", [b"", b"not an image", KINDS["jpeg"][0][:300], KINDS["png"][0][:100]])

@@ -9,11 +9,13 @@ import tensorflow as tf
 from PIL import Image
 
 from pcl_tf.data.cache import decoded_faces
+from pcl_tf.data.clips import find_clips, read_index
 from pcl_tf.data.faces import ArrayFaces
 from pcl_tf.data.order import Order
 from pcl_tf.data.pipeline import batches
-from pcl_tf.data.sources import DataError, open_source
+from pcl_tf.data.sources import DataError, folder, open_source
 from pcl_tf.data.synthetic import MAX_ANGLES, render, sample_labels
+from pcl_tf.files import OutputError
 
 
 def jpeg(value):
@@ -159,3 +161,34 @@ def test_mirrored_yaw_and_roll_give_the_mirrored_head():
     a, b = render(labels, 64).astype(int), render(mirrored, 64)[:, :, ::-1].astype(int)
     middle = np.s_[:, 16:48, 16:48]  # the background's stripes are not symmetric
     assert np.abs(a[middle] - b[middle]).mean() < 6
+
+
+def test_a_cache_that_cannot_be_written_is_refused_and_a_full_one_is_only_read(tree, tmp_path, monkeypatch):
+    source = folder(tree)
+    (tmp_path / "file").write_text("text")
+    for place in (tmp_path / "file", tmp_path / "file/below"):
+        with pytest.raises(OutputError, match="--recipe.data.cache=.*file is a file, no folder"):
+            decoded_faces(source, 16, place)
+    made = decoded_faces(source, 16, tmp_path / "cache")
+    monkeypatch.setattr("pcl_tf.files.tempfile.TemporaryFile", lambda dir: open("/nowhere/at/all", "w"))
+    np.testing.assert_array_equal(decoded_faces(source, 16, tmp_path / "cache"), made)
+
+
+def test_a_file_system_that_cannot_be_read_is_said_in_a_line():
+    with pytest.raises(DataError, match=r"--data=nosuch://bucket/faces: cannot be looked into \(.*nosuch"):
+        find_clips("nosuch://bucket/faces")
+
+
+@pytest.mark.parametrize("content", [b"", b"no zip", b"PK\x03\x04 cut short"])
+def test_an_index_of_clips_that_is_damaged_is_said_in_a_line(tmp_path, content):
+    (tmp_path / "clips.npz").write_bytes(content)
+    with pytest.raises(DataError, match="clips.npz: cannot be read .*prepare it again"):
+        read_index(tmp_path)
+
+
+@pytest.mark.parametrize("size", [0, 40, 300])
+def test_a_cache_that_is_cut_short_is_made_again(tree, tmp_path, size):
+    wanted = np.array(open_faces(tree, tmp_path))
+    (path,) = (tmp_path / "cache").glob("faces-*.npy")
+    path.write_bytes(path.read_bytes()[:size])
+    np.testing.assert_array_equal(open_faces(tree, tmp_path), wanted)

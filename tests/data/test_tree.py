@@ -1,6 +1,9 @@
 """Files are found through links and in zips, damaged ones are named, and what is no picture is passed over."""
 
 import os
+import pathlib
+import shutil
+import unicodedata
 import zipfile
 
 import numpy as np
@@ -178,3 +181,70 @@ def test_listed_files_lead_out_of_the_folder_and_through_links(tmp_path):
     assert all(path in files for path in paths)
     assert all(isinstance(data, bytes) for _, data in files.source(paths).items())
     assert not any(path in files for path in ("../img/b.png", "gone.png", "linked", "../img", "", "/", "nope/a.png"))
+
+
+@pytest.mark.parametrize(("listed", "there"), [("NFC", "NFD"), ("NFD", "NFC")])
+@pytest.mark.parametrize("zipped", [False, True])
+def test_accents_of_listed_files_are_one_sign_or_two(tmp_path, listed, there, zipped):
+    path, name = (unicodedata.normalize(form, "Müller/é.png") for form in (listed, there))
+    save(tmp_path / name)
+    if zipped:
+        shutil.make_archive(str(tmp_path / "faces"), "zip", tmp_path)
+        shutil.rmtree(tmp_path / pathlib.PurePath(name).parts[0])
+    files = Files(tmp_path)
+    assert path != name and path in files and unicodedata.normalize(listed, "Müller/è.png") not in files
+    (_, data), *_ = files.source([path]).items()
+    assert data[:4] == b"\x89PNG"
+    assert files.spelled(path) == files.spelled(f"./{name}")
+
+
+def test_of_two_spellings_on_disk_each_is_found(tmp_path):
+    for form, colour in (("NFC", 10), ("NFD", 200)):
+        save(tmp_path / unicodedata.normalize(form, "é.png"), colour)
+    files = Files(tmp_path)
+    names = [unicodedata.normalize(form, "é.png") for form in ("NFC", "NFD")]
+    assert [files.spelled(name) for name in names] == names
+
+
+def test_paths_that_windows_wrote(tmp_path):
+    save(tmp_path / "img/a.png")
+    save(tmp_path / "odd\\b.png")
+    files = Files(tmp_path)
+    assert files.spelled("img\\a.png") == "img/a.png" and files.spelled("odd\\b.png") == "odd\\b.png"
+    assert "img\\b.png" not in files
+
+
+def test_a_damaged_zip_beside_a_list_counts_where_an_image_is_missing(tmp_path):
+    save(tmp_path / "a.png")
+    with zipfile.ZipFile(tmp_path / "whole.zip", "w") as z:
+        z.write(tmp_path / "a.png", "b.png")
+    (tmp_path / "damaged.zip").write_bytes(b"PK\x03\x04 cut short")
+    files = Files(tmp_path)
+    assert [isinstance(data, bytes) for _, data in files.source(["a.png", "b.png"]).items()] == [True, True]
+    with pytest.raises(DataError, match=r"c.png: no such image, .* \(.*damaged.zip: not a readable zip"):
+        files.source(["a.png", "c.png"])
+
+
+def test_what_is_passed_over_is_counted_and_named(tmp_path, capsys):
+    for name in ("a.png", "b.heic", "c.HEIC", "more/d.zip", "._e.heic", "__MACOSX/f.heic", "g"):
+        save(tmp_path / name)
+    with zipfile.ZipFile(tmp_path / "more/d.zip", "w") as z:
+        for name in ("./a.png", "../b.png", "/abs/c.png", "inner.zip", "__MACOSX/._a.png", "x/d.avif"):
+            z.write(tmp_path / "a.png", name)
+    assert open_source(str(tmp_path), 0, 24).count == 1
+    assert capsys.readouterr().err.endswith("files of other endings are not looked at: 2 .heic, 1 without, 1 .zip.\n")
+    source = open_source(str(tmp_path / "more/d.zip"), 0, 24)
+    assert source.count == 3 and all(isinstance(data, bytes) for _, data in source.items())
+    assert "not looked at: 1 .zip, 1 .avif." in capsys.readouterr().err
+    (tmp_path / "a.png").unlink()
+    with pytest.raises(DataError, match=r"holds no image \(.*\); its files are 2 .heic, 1 without, 1 .zip\."):
+        open_source(str(tmp_path), 0, 24)
+
+
+def test_pictures_beside_records_are_no_faces(tmp_path):
+    save(tmp_path / "a.png")
+    save(tmp_path / "voxceleb/64px/1.0.0/sheet.png")
+    (tmp_path / "voxceleb/64px/1.0.0/dataset_info.json").write_text("{}")
+    assert names(open_source(str(tmp_path), 0, 24), tmp_path) == ["a.png"]
+    with pytest.raises(DataError, match="holds no image .* a dataset of records, which pcl_tf.train reads alone"):
+        open_source(f"{tmp_path / 'voxceleb'},{tmp_path}", 0, 24)

@@ -1,5 +1,7 @@
 """Every named corpus in its own layout, with real image files, whole and half-unpacked."""
 
+import shutil
+
 import h5py
 import numpy as np
 import pytest
@@ -7,7 +9,7 @@ from PIL import Image
 from scipy.io import loadmat, savemat
 
 from pcl_tf.data.sources import DataError
-from pcl_tf.evaluation.corpora import actions, generated, names, open_task
+from pcl_tf.evaluation.corpora import actions, generated, names, open_task, prepared
 from pcl_tf.evaluation.corpora.pose import crop, face_box
 from tests.evaluation import layouts
 from tests.evaluation.layouts import photo, pose_file
@@ -177,6 +179,14 @@ def test_unknown_tasks_and_missing_folders():
             open_task("generated_pose", image_size=size)
     with pytest.raises(DataError, match="--targets=yaw: --task=generated_pose is no manifest"):
         open_task("generated_pose", targets=["yaw"])
+    for text, said in (
+        ("fer2014", "--pose=fer2014: not one of"),
+        ("lfw:/nowhere", "--pose=lfw: /nowhere is no folder"),
+    ):
+        with pytest.raises(DataError, match=said):
+            open_task(text, flag="--pose")
+    with pytest.raises(DataError, match="--pose=lfw needs --pose=lfw:PATH"):
+        open_task("lfw", None, flag="--pose")
     assert {"generated_pose", "classification"} <= set(names())
 
 
@@ -318,3 +328,62 @@ def test_the_centre_of_photographs(tmp_path):
     broken = tmp_path / "lfw-deepfunneled" / "C" / "C_0001.jpg"
     broken.write_bytes(b"no picture")
     assert isinstance(list(open_task("lfw", tmp_path, centre=0.5).source.items())[2][1], Exception)
+
+
+@pytest.mark.parametrize("name", ["lfw", "cplfw"])
+def test_photographs_beside_their_list_twice_in_a_folder_or_zipped(tmp_path, name):
+    layouts.MAKERS[name](tmp_path)
+    folder = tmp_path / {"lfw": "lfw-deepfunneled", "cplfw": "aligned images"}[name]
+    wanted = open_task(name, tmp_path)
+    moved = tmp_path / "aside"
+    folder.rename(moved)
+    folder.mkdir()
+    moved.rename(folder / folder.name)
+    assert open_task(name, tmp_path).pairs.tolist() == wanted.pairs.tolist()
+    shutil.make_archive(str(tmp_path / "photos"), "zip", folder)
+    shutil.move(folder / folder.name, moved)
+    folder.rmdir()
+    assert len(list(open_task(name, tmp_path).source.items())) == wanted.source.count
+    (tmp_path / "photos.zip").unlink()
+    for path in moved.iterdir():
+        path.rename(tmp_path / path.name)
+    beside = open_task(name, tmp_path)
+    assert beside.pairs.tolist() == wanted.pairs.tolist() and beside.same.tolist() == wanted.same.tolist()
+
+
+def test_images_deeper_than_their_class_count_and_loose_ones_are_named(tmp_path):
+    layouts.bu3dfe(tmp_path)
+    before = open_task("bu3dfe", tmp_path)
+    (tmp_path / "linked").mkdir()
+    layouts.photo(tmp_path / "linked/x.png", 9)
+    label = before.names[0]
+    (tmp_path / "train" / label / "deep").symlink_to(tmp_path / "linked")
+    layouts.photo(tmp_path / "test" / "loose.png", 9)
+    layouts.photo(tmp_path / "test" / "@eaDir" / "hidden.png", 9)
+    task = open_task("bu3dfe", tmp_path)
+    assert task.source.count == before.source.count + 1 and task.names == before.names
+    assert (task.labels == 0).sum() == (before.labels == 0).sum() + 1
+    assert task.notes == (f"{tmp_path / 'test'}: 1 images lie in no folder of a class and are left out: loose.png.",)
+
+
+def test_disfas_frames_without_all_labels_or_a_picture_are_named(tmp_path):
+    layouts.disfa(tmp_path)
+    (tmp_path / "ActionUnit_Labels" / "@eaDir").mkdir()
+    (tmp_path / "Frames" / "SN002" / "00003.png").unlink()
+    path = tmp_path / "ActionUnit_Labels" / "SN004" / "SN004_au9.txt"
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-2]))
+    task = open_task("disfa", tmp_path)
+    assert task.source.count == 24 - 3 and task.notes == (
+        "disfa: 2 frames lack the label of an action unit and are left out: SN004 3, SN004 4.",
+        "disfa: 1 frames are labelled and have no picture and are left out: SN002 3.",
+    )
+
+
+@pytest.mark.parametrize("name", ["task.json", "task.npz"])
+@pytest.mark.parametrize("content", [b"", b"{", b"PK\x03\x04 cut short"])
+def test_a_prepared_corpus_that_is_damaged_is_said_in_a_line(tmp_path, name, content):
+    layouts.bu3dfe(tmp_path / "corpus")
+    prepared.write(tmp_path, open_task("bu3dfe", tmp_path / "corpus"), "0" * 16)
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError, match=f"{name}: cannot be read .*prepare it again"):
+        open_task(f"bu3dfe:{tmp_path}")

@@ -143,3 +143,21 @@ def test_the_state_counts_what_is_on_disk(tmp_path):
     found = features.extract(Counting().encoder, arrays("a", IMAGES), 8, tmp_path)
     state = json.loads((found.folder / "state.json").read_text())
     assert state["rows"] == 30 and state["keys"] == ["face", "face_aware", "pose"]
+
+
+@pytest.mark.parametrize("how", ["cut", "empty", "gone", "of other images", "no list", "another list"])
+def test_features_that_are_not_there_whole_are_extracted_again(tmp_path, how):
+    counting, source = Counting(), arrays("a", IMAGES)
+    first = features.extract(counting.encoder, source, 8, tmp_path)
+    wanted, path, state = np.array(first["face"]), first.folder / "face.npy", first.folder / "state.json"
+    {
+        "cut": lambda: path.write_bytes(path.read_bytes()[:300]),
+        "empty": lambda: path.write_bytes(b""),
+        "gone": path.unlink,
+        "of other images": lambda: np.save(path, wanted[:7]),
+        "no list": lambda: state.write_text("[]"),
+        "another list": lambda: state.write_text('{"rows": 30}'),
+    }[how]()
+    again = features.extract(counting.encoder, source, 8, tmp_path)
+    assert again.encoded == 30 and counting.seen == 60
+    np.testing.assert_array_equal(again["face"], wanted)

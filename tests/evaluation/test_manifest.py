@@ -178,3 +178,15 @@ def test_a_linked_manifest_finds_the_images_of_either_folder(tmp_path):
     for name in "ab":  # images beside the link itself come first
         (tmp_path / f"lists/{name}.png").symlink_to(f"../real/{name}.png")
     assert read_manifest(tmp_path / "lists/m.csv", "classification", 16).source.name == str(tmp_path / "lists")
+
+
+@pytest.mark.parametrize("again", ["./0.png", "../{}/0.png", "x/../0.png"])
+def test_one_image_is_one_however_its_path_is_written(folder, again):
+    again = again.format(folder.name)
+    path = write(folder, "path,label,split", "0.png,a,train", "1.png,b,train", f"{again},a,test")
+    with pytest.raises(DataError, match="line 4: .* stands in line 2 already"):
+        read_manifest(path, "classification", 16)
+    with pytest.raises(DataError, match="line 2: an image is paired with itself"):
+        read_manifest(
+            write(folder, "fold,path1,path2,same", f"a,0.png,{again},1", "b,1.png,2.png,0"), "verification", 16
+        )

@@ -47,7 +47,7 @@ def test_knn_against_a_loop():
     assert knn_accuracy(train, a, test, b, k=7) == pytest.approx(right / 25)
 
 
-def test_class_folders(tmp_path):
+def test_class_folders(tmp_path, capsys):
     for name, value in (("b", 200), ("a", 10)):
         (tmp_path / name).mkdir()
         for i in range(30):
@@ -56,11 +56,18 @@ def test_class_folders(tmp_path):
     task = labelled(tmp_path, 8)
     assert task.names == ("a", "b") and task.labels.tolist() == [0] * 31 + [1] * 30
     probe = OnlineProbe(task)
+    assert "note: 1 of 61 images cannot be read and are left out: a/broken.jpg (" in capsys.readouterr().err
     assert len(probe.images) == 60 and probe.place.tolist() == [*range(30), -1, *range(30, 60)]
     scores = probe(lambda faces: {"gray": faces.mean((1, 2)) - 100, "none": np.zeros((len(faces), 2))})
     assert scores["knn/gray"] == scores["ridge/gray"] == 1.0 > scores["ridge/none"]
     with pytest.raises(DataError, match="at least two"):
         labelled(tmp_path / "a", 8)
+    for path in tmp_path.glob("*/1*.png"):
+        path.write_bytes(b"")
+    with pytest.raises(
+        DataError, match=r"watch.labelled: 23 of 61 images cannot be read .* and 18 more. That is too many"
+    ):
+        OnlineProbe(labelled(tmp_path, 8))
 
 
 @pytest.mark.parametrize("kind", ["pose", "actions", "verification"])
@@ -95,3 +102,17 @@ def test_generated_faces_judge_features_between_chance_and_truth():
         assert rows["truth"][name] < 0.3 * chance[name]
         assert rows["noise"][name] == pytest.approx(chance[name], rel=0.15)
     assert "chance" in generated.table({"trained": rows})
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("/nowhere", "--recipe.watch.labelled=/nowhere: no such folder, and no task"),
+        ("regression:/nowhere.csv", "/nowhere.csv: cannot be read"),
+        ("lfw", "--recipe.watch.labelled=lfw needs --recipe.watch.labelled=lfw:PATH"),
+        ("fer:x", "--recipe.watch.labelled=fer: not one of"),
+    ],
+)
+def test_a_labelled_set_that_is_none_is_said_by_its_flag(text, said):
+    with pytest.raises(DataError, match=said):
+        labelled(text, 16)

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from pcl_tf import probe
 from pcl_tf.data.listed import arrays
-from pcl_tf.data.sources import DataError
+from pcl_tf.data.sources import Broken, DataError
 from pcl_tf.evaluation.models import Encoder
 from pcl_tf.evaluation.report import run_name, tag
 from pcl_tf.evaluation.results import Results, key_digest
@@ -109,3 +109,18 @@ def test_a_probe_writes_a_run_for_each_model_and_keeps_what_was_there(tmp_path, 
     }
     assert {t for t in found if "detail" not in t} == tags and set(found.values()) == {0}
     assert capsys.readouterr().out.count("b/labels") == 2
+
+
+def test_images_that_cannot_be_read_are_named_on_the_screen_and_in_the_result(tmp_path, capsys):
+    whole = task("/data/a/labels.csv")
+
+    def items():
+        for i, (name, face) in enumerate(whole.source.items()):
+            yield name, Broken("no such face") if i == 12 else face
+
+    model = Encoder("one", "1111111111", lambda faces: {"face_aware": faces.reshape(len(faces), -1).astype(np.float32)})
+    broken = dataclasses.replace(whole, source=dataclasses.replace(whole.source, items=items))
+    (found,) = probe.run([model], [broken], ["face_aware"], "lbfgs", 0, tmp_path, tmp_path / "features", False)
+    said = "labels: 1 of 20 images cannot be read and are left out: faces#12 (no such face)."
+    assert f"note: {said}\n" in capsys.readouterr().err
+    assert found["notes"] == [said] and found["counts"]["test"] == 9 and found["counts"]["unreadable"] == 1

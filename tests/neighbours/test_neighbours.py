@@ -1,5 +1,8 @@
 """pcl_tf.neighbours: similarity in closed form, questions and their answers."""
 
+import dataclasses
+import unicodedata
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -76,6 +79,23 @@ def test_each_feature_has_its_row_and_no_face_is_its_own_neighbour(embeddings, t
     centres = [side // 2, side + 12 + side // 2, 2 * side + 12 + side // 2]
     assert picture[top + side // 2, centres, 0].tolist() == [0, 80, 160]  # face: 20, then 30 degrees away
     assert picture[height + top + side // 2, centres, 0].tolist() == [0, 240, 160]  # pose: 5, then 80
+
+
+@pytest.mark.parametrize(
+    "change", [lambda f: (f / "p0/0.png").rename(f / "p0/z.png"), lambda f: (f / "p1/3.png").unlink()]
+)
+def test_faces_of_a_folder_that_changed_are_not_shown_for_others(embeddings, tmp_path, change):
+    asked = report.query(embeddings, "", "", ["face"], 4)
+    change(tmp_path)
+    with pytest.raises(DataError, match="other images than were embedded, .* is not in its place; embed again"):
+        report.write_sheet(embeddings, asked, ["face"], 2, tmp_path / "out.png")
+    assert not (tmp_path / "out.png").exists()
+
+
+def test_a_query_may_write_accents_as_one_sign_or_two(embeddings):
+    names = np.array([unicodedata.normalize("NFD", f"faces/é{i}.png") for i in range(4)])
+    named = dataclasses.replace(embeddings, names=names)
+    assert report.query(named, unicodedata.normalize("NFC", "é2.png"), "", ["face"], 1).places.tolist() == [2]
 
 
 def test_a_sheet_is_as_wide_as_its_longest_row():

@@ -12,6 +12,7 @@ from PIL import Image
 from pcl_tf.data.sources import DataError
 from pcl_tf.preparation import units, work
 from pcl_tf.preparation.run import prepare_clips
+from tests.evaluation import layouts
 from tests.helpers.commands import refused
 from tests.preparation.videos import ramp, write_video
 
@@ -158,10 +159,27 @@ def test_flags_out_of_range_or_without_meaning_are_refused_in_a_line(arguments, 
 
 
 @pytest.mark.parametrize(
-    "place, said", [("file", "is no folder"), ("file/data", "is no folder"), (b"\xe9", "printable")]
+    "place, said", [("file", "is a file, no folder"), ("file/data", "is a file, no folder"), (b"\xe9", "printable")]
 )
 def test_where_nothing_can_be_written(place, said, tmp_path):
     (tmp_path / "file").write_text("mine")
     data = os.fsdecode(os.fsencode(tmp_path) + b"/" + os.fsencode(place))
     assert said in refused("prepare", "videos", f"--manual_dir={tmp_path}", f"--data_dir={data}")
     assert (tmp_path / "file").read_text() == "mine"
+
+
+@pytest.mark.parametrize("kind", ["images", "bu3dfe"])
+@pytest.mark.parametrize("stands", ["file", "folder"])
+def test_what_stands_where_a_dataset_would_be_is_kept(kind, stands, tmp_path):
+    layouts.bu3dfe(tmp_path / "corpus")
+    place = tmp_path / "data" / kind / {"images": "32px_6fps", "bu3dfe": "32px"}[kind] / "1.0.0"
+    mine = place if stands == "file" else place / "notes.txt"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    other = place.parent / "incomplete.of_mine"
+    other.mkdir()
+    said = refused(
+        "prepare", kind, f"--manual_dir={tmp_path / 'corpus'}", f"--data_dir={tmp_path / 'data'}", "--size=32"
+    )
+    assert f"{place}: is no dataset and stands where one would be written" in said
+    assert mine.read_text() == "mine" and other.is_dir()

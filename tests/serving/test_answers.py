@@ -348,6 +348,12 @@ def test_the_commands_exit_codes(stub, tmp_path):
     assert ended("client", *command)[0] == 3
     stub.answer = lambda n: (200, {}, rows(n, {"face_aware": [float("inf")]}))
     assert ended("client", *command)[0] == 1
+    (tmp_path / "out.jsonl").write_text("of an earlier run")
+    stub.answer = lambda n: (500, {}, b"")
+    assert ended("client", *command, f"--out={tmp_path / 'out.jsonl'}")[0] == 3
+    assert (tmp_path / "out.jsonl").read_text() == "of an earlier run"
     stub.answer = lambda n: (200, {}, rows(n))
     assert ended("client", *command, "--header=authorization:Bearer t")[0] == 0
     assert stub.headers[-1]["Authorization"] == "Bearer t"
+    assert ended("client", *command, f"--out={tmp_path / 'new/out.jsonl'}")[0] == 0
+    assert len((tmp_path / "new/out.jsonl").read_text().splitlines()) == 2

@@ -16,7 +16,15 @@ from tensorflow_serving.config import model_server_config_pb2
 
 from pcl_tf.files import OutputError
 from pcl_tf.networks.encoder import encoder
-from pcl_tf.serving.export import check_places, is_export, save_backbone, save_export, save_onnx, versions
+from pcl_tf.serving.export import (
+    check_places,
+    constant_weights,
+    is_export,
+    save_backbone,
+    save_export,
+    save_onnx,
+    versions,
+)
 from pcl_tf.serving.server_files import write_server_files
 from tests.data.test_images import KINDS
 from tests.serving.conftest import SIZE
@@ -211,3 +219,21 @@ def test_onnx_gives_equal_features(size, tmp_path):
         for name, expected in model(faces).items():
             np.testing.assert_allclose(values[name], expected, atol=1e-5, err_msg=name)
     assert [p.name for p in tmp_path.iterdir()] == ["encoder.onnx"]
+
+
+def test_a_layer_around_an_export_is_frozen_and_the_keras_file_is_not(tmp_path):
+    with constant_weights():
+        built = encoder(None, width=0.0625)
+    width = built(np.zeros((1, 16, 16, 3), np.float32))["face"].shape[-1]
+    path = save_export(built, tmp_path, 0, 16, "{}")
+    images = keras.Input((16, 16, 3))
+    layer = keras.layers.TFSMLayer(str(path), call_endpoint="embed", dtype="float32")
+    dense = keras.layers.Dense(2)
+    features = layer(images)["face"]
+    model = keras.Model(images, dense(keras.layers.Reshape((width,))(features)))
+    model.compile("adam", "mse")
+    before = [w.numpy() for w in layer.weights]
+    model.fit(np.zeros((4, 16, 16, 3), np.float32), np.ones((4, 2)), verbose=0)
+    assert len(layer.weights) > 10 and not layer.trainable_weights and len(model.trainable_weights) == 2
+    assert all(np.array_equal(a, w.numpy()) for a, w in zip(before, layer.weights, strict=True))
+    assert len(keras.models.load_model(path / "assets/encoder.keras").trainable_weights) == len(built.trainable_weights)

@@ -153,7 +153,10 @@ def test_another_recipe_is_refused_with_the_differences(finished):
         (["--recipe=vox65"], ["vox65", "vox64_official"]),
         (["--recipe=vox64:smok"], ["smok", "known: smoke"]),
         (["--recipe=vox64:smoke", "--recipe.batchsize=8"], ["batchsize", "batch_size"]),
-        (["--recipe=vox64:smoke", "--recipe.method.crop_=none"], ["crop_", "crop"]),
+        (
+            ["--recipe=vox64:smoke", "--recipe.method.crop_=none"],
+            ["error: --recipe.method.crop_=none: no such key; did you mean crop?"],
+        ),
         (["--recipe=vox64:smoke", "--recipe.batch_size=many"], ["batch_size", "many"]),
         (["--recipe=vox64:smoke", "--recipe.method.updates=both"], ["updates", "alternating"]),
         (["--recipe=vox64:smoke", "--recipe.image_size=48"], ["image_size", "power of two"]),

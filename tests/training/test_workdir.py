@@ -1,8 +1,10 @@
 """A run's folder: claimed once the run can begin, left as it was found otherwise; what a second command keeps."""
 
+import ast
 import json
 import os
 import pathlib
+import shlex
 import subprocess
 import sys
 import types
@@ -12,7 +14,7 @@ import tensorflow as tf
 
 from pcl_tf import recipe as recipes
 from pcl_tf.processor import precision_warning
-from pcl_tf.train import _what_is_kept
+from pcl_tf.train import _next_commands, _what_is_kept
 from pcl_tf.training.callbacks import Scalars
 from pcl_tf.training.loop import _measured, run
 from pcl_tf.training.purge import purge_from
@@ -84,6 +86,17 @@ def test_last_numbers_are_there_after_fewer_steps_than_are_averaged():
 def test_what_is_kept_is_said_only_of_what_is_there():
     assert "checkpoints" not in _what_is_kept(None, pathlib.Path("w"))
     assert "step 40" in _what_is_kept(40, pathlib.Path("w"))
+
+
+def test_the_next_commands_can_be_pasted(tmp_path, capsys):
+    workdir = tmp_path / "faces of (2026), Zoë's"
+    (workdir / "export" / "7").mkdir(parents=True)
+    _next_commands(workdir)
+    lines = [shlex.split(line) for line in capsys.readouterr().out.splitlines() if line.startswith("  ")]
+    assert [words[-1] for words in lines[:1]] == [f"--logdir={workdir}/logs"]
+    assert lines[1][3] == f"--model={workdir},hog" and lines[2][3] == f"--workdir={workdir}"
+    assert lines[3][:2] == ["python", "-c"] and repr(f"{workdir}/export/7") in lines[3][2]
+    ast.parse(lines[3][2])
 
 
 def test_steps_after_the_last_checkpoint_stand_once(tmp_path):

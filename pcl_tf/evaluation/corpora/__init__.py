@@ -38,16 +38,18 @@ def names():
     return (*CORPORA, *(f"generated_{k}" for k in generated.MAKERS), *KINDS)
 
 
-def open_task(text, data_dir="", image_size=0, *, targets=(), centre=1.0, any_count=True):
+def open_task(text, data_dir="", image_size=0, *, targets=(), centre=1.0, any_count=True, flag="--task"):
     """Opens a task by name.
 
     Args:
       text: 'NAME' or 'NAME:PATH', NAME of ``names()``; PATH goes before data_dir.
-      data_dir: folder of the corpus, or of several in folders of their names; the manifest of own data.
+      data_dir: folder of the corpus, or of several in folders of their names; the manifest of own data. None where the
+        command has no such flag.
       image_size: side in pixels, 0 for the paper's.
       targets: columns of a manifest to predict; () for those that its kind has by default.
       centre: side of the central square that is judged, as a share of the photograph's shorter side.
       any_count: whether a corpus may have other images than the published ones, where only their count tells.
+      flag: that gave the text, for errors.
 
     Returns:
       Task.
@@ -57,10 +59,10 @@ def open_task(text, data_dir="", image_size=0, *, targets=(), centre=1.0, any_co
     """
     name, _, path = text.partition(":")
     if name not in names():
-        raise DataError(f"--task={name}: not one of {', '.join(names())}.")
+        raise DataError(f"{flag}={name}: not one of {', '.join(names())}.")
     if image_size and image_size < _SMALLEST:
         raise DataError(f"--image_size={image_size}: at least {_SMALLEST}, or 0 for the task's usual side.")
-    task = _open(name, path, data_dir, image_size, tuple(targets), any_count)
+    task = _open(name, path, data_dir, image_size, tuple(targets), any_count, flag)
     if name in KINDS and targets:
         task = dataclasses.replace(task, name=f"{task.name}[{','.join(targets)}]")
     if centre == 1:
@@ -68,27 +70,27 @@ def open_task(text, data_dir="", image_size=0, *, targets=(), centre=1.0, any_co
     return dataclasses.replace(task, name=f"{task.name}_centre{centre:g}", source=centred(task.source, centre))
 
 
-def _open(name, path, data_dir, image_size, targets, any_count):
+def _open(name, path, data_dir, image_size, targets, any_count, flag):
     if targets and name not in KINDS:
-        raise DataError(f"--targets={','.join(targets)}: --task={name} is no manifest, its targets are known.")
+        raise DataError(f"--targets={','.join(targets)}: {flag}={name} is no manifest, its targets are known.")
     if name.startswith("generated_"):
         return generated.MAKERS[name.removeprefix("generated_")](image_size or MANIFEST_SIZE)
     place = path or data_dir
     if not place:
-        raise DataError(f"--task={name} needs --data_dir, or --task={name}:PATH.")
+        raise DataError(f"{flag}={name} needs {'--data_dir, or ' if data_dir is not None else ''}{flag}={name}:PATH.")
     origin = str(pathlib.Path(place).resolve())
     if name in KINDS:
         task = read_manifest(place, name, image_size or MANIFEST_SIZE, targets)
         return dataclasses.replace(task, origin=origin)
     root = pathlib.Path(place)
     if not root.is_dir():
-        raise DataError(f"--task={name}: {root} is no folder.")
+        raise DataError(f"{flag}={name}: {root} is no folder.")
     if not path:
         root = folder_of(name, root)
     if folder := prepared.find(root, image_size):
         task = prepared.read(folder, image_size)
         if task.name != name:
-            raise DataError(f"--task={name}: {folder} holds {task.name}.")
+            raise DataError(f"{flag}={name}: {folder} holds {task.name}.")
     else:
         task = read_corpus(name, root, image_size)
         if name == "fer2013" and not any_count and not (root / "fer2013.csv").exists():

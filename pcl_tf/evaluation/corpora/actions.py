@@ -7,10 +7,11 @@ import numpy as np
 from pcl_tf.data.images import centre
 from pcl_tf.data.listed import Files
 from pcl_tf.data.sources import Broken, DataError, Source, fingerprint
-from pcl_tf.data.tree import files_below, is_image
-from pcl_tf.evaluation.corpora.layout import need
+from pcl_tf.data.tree import files_below, is_image, is_left_out
+from pcl_tf.evaluation.corpora.layout import need, some
 from pcl_tf.evaluation.lists import read_lines
 from pcl_tf.evaluation.task import Task, folds_from
+from pcl_tf.extras import missing
 
 # The people of the three folds on which the literature judges.
 FOLDS = (
@@ -56,16 +57,19 @@ def disfa(root, image_size, whole=False):
     square is taken, unless they are to be ``whole``.
     """
     labelled = need(root, "ActionUnit_Labels")
-    people = sorted(p.name for p in labelled.iterdir() if p.is_dir())
+    people = sorted(p.name for p in labelled.iterdir() if p.is_dir() and not is_left_out(p.name))
     if not people:
         raise DataError(f"{labelled}/SN001 is missing.")
-    known = {}
+    known, partly = {}, []
     for person in people:
         of_aus = [_intensities(need(labelled, f"{person}/{person}_au{au}.txt")) for au in AUS]
         numbers = sorted(set.intersection(*map(set, of_aus)))
+        partly += [f"{person} {n}" for n in sorted(set.union(*map(set, of_aus)) - set(numbers))]
         known[person] = {n: [k[n] >= POSITIVE for k in of_aus] for n in numbers}
     source, rows = _frames(root, known) if (root / "Frames").is_dir() else _videos(root, known, whole)
-    subjects = [person for person, _ in rows]
+    subjects, there = [person for person, _ in rows], set(rows)
+    unseen = [f"{person} {n}" for person, labels in known.items() for n in labels if (person, n) not in there]
+    left_out = (("lack the label of an action unit", partly), ("are labelled and have no picture", unseen))
     return Task(
         name="disfa",
         kind="multilabel",
@@ -75,6 +79,7 @@ def disfa(root, image_size, whole=False):
         labels=np.array([known[person][number] for person, number in rows], np.float32),
         subjects=np.array(subjects),
         splits=folds_from([_fold(person) for person in subjects]),
+        notes=tuple(f"disfa: {len(f)} frames {what} and are left out: {some(f)}." for what, f in left_out if f),
     )
 
 
@@ -104,9 +109,7 @@ def _videos(root, known, whole):
     try:
         from pcl_tf.data.videos import video_frames
     except ImportError as error:
-        raise DataError(
-            f"{error.name} is not installed, which reads DISFA's videos: pip install 'pcl_tf[prepare]'"
-        ) from error
+        raise DataError(missing("prepare", error, "reads DISFA's videos")) from error
 
     def items():
         for person, labels in known.items():

@@ -32,9 +32,11 @@ def split_task(name, rows, image_size, source, notes=()):
 
 def tree_task(name, root, image_size):
     """Task of ``train/CLASS/*`` and ``test/CLASS/*``."""
-    rows = [(path, label, split) for split in ("train", "test") for path, label in class_tree(root, split)]
+    found = {split: class_tree(root, split) for split in ("train", "test")}
+    rows = [(path, label, split) for split, (images, _) in found.items() for path, label in images]
+    notes = tuple(note for _, notes in found.values() for note in notes)
     source = Files(root).source(path for path, _, _ in rows)
-    return split_task(name, [(label, split) for _, label, split in rows], image_size, source)
+    return split_task(name, [(label, split) for _, label, split in rows], image_size, source, notes)
 
 
 def fer2013(root, image_size):
@@ -68,7 +70,7 @@ def check_counts(task):
     for split, rows in zip(("train", "test"), task.splits[0], strict=True):
         if len(rows) != FER_COUNTS[split]:
             raise DataError(
-                f"--task=fer2013: '{split}' has {len(rows):,} images, the published split {FER_COUNTS[split]:,} (folders"
+                f"fer2013: '{split}' has {len(rows):,} images, the published split {FER_COUNTS[split]:,} (folders"
                 " often hold PublicTest too); --any_count takes what is there."
             )
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from pcl_tf.data.images import centre, decode_upright
 from pcl_tf.data.sources import SUFFIXES, DataError, fingerprint
-from pcl_tf.data.tree import is_image
+from pcl_tf.data.tree import files_below
 
 
 def need(root, *paths):
@@ -32,21 +32,41 @@ def need_image(files, path, listed_in):
       DataError: there is no such image.
     """
     if path not in files:
-        raise DataError(f"{files.root / path} is missing, but {listed_in} lists it: is the corpus unpacked whole?")
+        raise DataError(
+            f"{files.root / path} is missing, but {listed_in} lists it: is the corpus unpacked whole?{files.remark}"
+        )
     return path
 
 
+def class_images(folder):
+    """Images below the folders of classes, linked ones too.
+
+    Args:
+      folder: holds ``CLASS/*``, or deeper.
+
+    Returns:
+      (list of (path relative to folder, class), notes: what lies beside the folders of classes and is left out).
+
+    Raises:
+      DataError: a folder in it cannot be listed.
+    """
+    found = [p.relative_to(folder) for p in files_below(folder)]
+    loose = [str(p) for p in found if len(p.parts) == 1]
+    note = f"{folder}: {len(loose)} images lie in no folder of a class and are left out: {some(loose)}."
+    return [(str(p), p.parts[0]) for p in found if len(p.parts) > 1], (note,) if loose else ()
+
+
 def class_tree(root, split):
-    """Images of ``root/split/CLASS/*``: list of (path relative to root, class).
+    """Images of ``root/split/CLASS/*``, as ``class_images``; paths are relative to root.
 
     Raises:
       DataError: no such folder, or no image in it.
     """
     folder = need(root, split)
-    found = sorted(p for p in folder.glob("*/*") if is_image(p.relative_to(folder)))
+    found, notes = class_images(folder)
     if not found:
         raise DataError(f"{folder} holds no CLASS/image ({', '.join(SUFFIXES)}).")
-    return [(str(p.relative_to(root)), p.parent.name) for p in found]
+    return [(f"{split}/{path}", name) for path, name in found], notes
 
 
 def some(entries, most=5):

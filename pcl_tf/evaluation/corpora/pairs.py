@@ -9,9 +9,20 @@ from pcl_tf.evaluation.lists import read_lines
 from pcl_tf.evaluation.task import Task
 
 
-def _task(name, root, rows, listed, image_size):
+def _photos(root, files, first, *folders):
+    """What stands before the names of photographs: 'lfw/', or '' where they lie beside their list, on disk or zipped.
+
+    Raises:
+      DataError: none of the folders is there, nor the first photograph.
+    """
+    places = [*(f"{f}/" for f in folders), "", *(f"{f}/{f}/" for f in folders)]  # some archives hold a folder twice
+    found = next((place for place in places if f"{place}{first}" in files), None)
+    return f"{need(root, *folders).name}/" if found is None else found  # the first that is missing will be named
+
+
+def _task(name, files, rows, listed, image_size):
     """Task of rows (fold, path, path, same)."""
-    files, index = Files(root), {}
+    index = {}
     pairs = [[index.setdefault(need_image(files, p, listed), len(index)) for p in row[1:3]] for row in rows]
     return Task(
         name=name,
@@ -25,9 +36,8 @@ def _task(name, root, rows, listed, image_size):
 
 
 def lfw(root, image_size):
-    """``pairs.txt`` and the photos as ``lfw-deepfunneled/NAME/NAME_0001.jpg`` (or lfw_funneled, lfw)."""
-    listed = need(root, "pairs.txt")
-    photos = need(root, "lfw-deepfunneled", "lfw_funneled", "lfw").name
+    """``pairs.txt`` and the photos as ``lfw-deepfunneled/NAME/NAME_0001.jpg`` (or lfw_funneled, lfw, or NAME/.. itself)."""
+    listed, files = need(root, "pairs.txt"), Files(root)
     (line, head), *lines = [(number, text.split()) for number, text in read_lines(listed)]
     if len(head) != 2 or not all(x.isascii() and x.isdecimal() and int(x) for x in head):
         raise DataError(
@@ -38,7 +48,7 @@ def lfw(root, image_size):
         raise DataError(f"{listed}: {len(lines)} pairs, but its first line promises {folds * each * 2}.")
 
     def photo(person, number):
-        return f"{photos}/{person}/{person}_{int(number):04d}.jpg"
+        return f"{person}/{person}_{int(number):04d}.jpg"
 
     rows = []
     for i, (line, parts) in enumerate(lines):
@@ -53,23 +63,25 @@ def lfw(root, image_size):
                 f"{listed}, line {line}: '{' '.join(parts)}' is neither 'NAME 1 2' nor 'NAME 1 OTHER 2'."
             ) from error
         rows.append((i // (2 * each), a, b, int(len(parts) == 3)))
-    return _task("lfw", root, rows, listed, image_size)
+    photos = _photos(root, files, rows[0][1], "lfw-deepfunneled", "lfw_funneled", "lfw")
+    rows = [(fold, photos + a, photos + b, same) for fold, a, b, same in rows]
+    return _task("lfw", files, rows, listed, image_size)
 
 
 def cplfw(root, image_size):
     """``pairs_CPLFW.txt``, two lines ``photo.jpg 1|0`` for a pair, and ``aligned images`` (or images)."""
-    listed = need(root, "pairs_CPLFW.txt")
-    photos = need(root, "aligned images", "images").name
+    listed, files = need(root, "pairs_CPLFW.txt"), Files(root)
     lines = [(number, text.split()) for number, text in read_lines(listed)]
     for number, parts in lines:
         if len(parts) < 2 or parts[1] not in ("0", "1"):
             raise DataError(f"{listed}, line {number}: '{' '.join(parts)}' is not 'photo.jpg 1' or 'photo.jpg 0'.")
     if len(lines) % 2 or len(lines) < 20:
         raise DataError(f"{listed}: {len(lines)} lines; two for each of at least ten pairs are needed.")
+    photos = _photos(root, files, lines[0][1][0], "aligned images", "images")
     rows, count = [], len(lines) // 2
     for i in range(count):
         (number, (a, same, *_)), (_, (b, again, *_)) = lines[2 * i : 2 * i + 2]
         if same != again:
             raise DataError(f"{listed}, line {number}: the two lines of a pair say '{same}' and '{again}'.")
-        rows.append((i * 10 // count, f"{photos}/{a}", f"{photos}/{b}", int(same)))
-    return _task("cplfw", root, rows, listed, image_size)
+        rows.append((i * 10 // count, photos + a, photos + b, int(same)))
+    return _task("cplfw", files, rows, listed, image_size)

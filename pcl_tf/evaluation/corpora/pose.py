@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
+from pcl_tf.data.images import decode_as_stored
 from pcl_tf.data.sources import DataError, Source, fingerprint
 from pcl_tf.data.tree import files_below
 from pcl_tf.evaluation.corpora.expression import tree_task
@@ -141,7 +142,7 @@ def aflw2000(root, image_size):
     def items():
         for (name, data), (_, _, box) in zip(itertools.chain(train.encoded(), test.encoded()), rows, strict=True):
             try:
-                yield name, crop(tf.io.decode_image(data, channels=3, expand_animations=False).numpy(), box)
+                yield name, crop(decode_as_stored(data).numpy(), box)
             except tf.errors.OpError as error:
                 yield name, error
 

@@ -3,6 +3,8 @@
 import io
 import json
 import pathlib
+import zipfile
+import zlib
 
 import numpy as np
 import tensorflow as tf
@@ -75,7 +77,14 @@ def find(root, image_size=0):
 
 
 def _facts(folder):
-    return json.loads((folder / _FACTS).read_text())
+    try:
+        return json.loads((folder / _FACTS).read_text())
+    except (OSError, ValueError) as error:
+        raise _damaged(folder / _FACTS, error) from error
+
+
+def _damaged(path, error):
+    return DataError(f"{path}: cannot be read ({str(error).splitlines()[0]}); remove its folder and prepare it again.")
 
 
 def read(folder, image_size=0):
@@ -89,14 +98,17 @@ def read(folder, image_size=0):
       Task.
 
     Raises:
-      DataError: it was prepared for smaller pictures.
+      DataError: it was prepared for smaller pictures, or is damaged.
     """
     facts = _facts(folder)
     side = facts["image_size"]
     if image_size > side:
         raise DataError(f"{folder} was prepared for {side} pixels; prepare it with --size={image_size}.")
-    with np.load(folder / INDEX) as f:
-        table = dict(f)
+    try:
+        with np.load(folder / INDEX) as f:
+            table = dict(f)
+    except (OSError, ValueError, zipfile.BadZipFile, EOFError, zlib.error) as error:
+        raise _damaged(folder / INDEX, error) from error
     fold = table.pop("fold")
     pairs = table.get("pairs")
     if pairs is not None:

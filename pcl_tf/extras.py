@@ -1,0 +1,32 @@
+"""What is installed beside pcl_tf only where it is asked for: the extras of the package."""
+
+# extra -> the modules whose absence is noticed; pyproject.toml says which versions.
+EXTRAS = {
+    "prepare": ("av", "mtcnn"),
+    "beam": ("apache_beam",),
+    "torch": ("torch",),
+    "onnx": ("onnx", "onnxruntime", "tf2onnx"),
+    "profile": ("xprof",),
+}
+
+
+def install(extra):
+    """How an extra of ``EXTRAS`` is installed, in words that follow a colon: str."""
+    if extra not in EXTRAS:
+        raise KeyError(extra)
+    return f'pip install "pcl_tf[{extra}]" (in a clone: pip install ".[{extra}]")'
+
+
+def missing(extra, error, purpose=""):
+    """What to say where a module of an extra cannot be imported.
+
+    Args:
+      extra: of ``EXTRAS``.
+      error: the ImportError.
+      purpose: what the module does here, as it follows "which"; '' where the command's name says it.
+
+    Returns:
+      str, one line.
+    """
+    name = error.name or str(error).splitlines()[0]
+    return f"{name} is not installed{purpose and f', which {purpose}'}: {install(extra)}"
