@@ -11,7 +11,7 @@ data: the input pipeline. probe: encoding and the solvers. contrast: Eq. 6 again
 signatures of the export. scaling: one process against two, a core each. released: a step beside the released code's
 iteration, in turns (needs torch). gradients: signal, noise and cosines of the parts of Eq. 7 on the backbone, over
 --steps batches, at the start or at the newest checkpoint of --workdir. Without
-the name of a part it measures train and data. Prints a table; --json=FILE also writes the numbers. Run it on an otherwise idle machine.
+the name of a part it measures train and data. Prints a table; --out=FILE also writes the numbers. Run it on an otherwise idle machine.
 Exit codes: 0 done; 2 a flag, or what it names, is wrong.
 """
 
@@ -36,7 +36,8 @@ _AGAINST = flags.DEFINE_list(
 )
 _PROFILE = flags.DEFINE_string("profile", None, "Of train: folder for TensorBoard's profile of a step.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Of gradients: a run of the recipe, measured at its newest checkpoint.")
-_JSON = flags.DEFINE_string("json", None, "File for the numbers, written after each part.")
+_JSON = flags.DEFINE_string("out", None, "File for the numbers, written after each part.")
+flags.DEFINE_alias("json", "out")
 
 
 def _rows(name, value):
@@ -63,7 +64,7 @@ def _in_turns(recipe):
 
 def main(argv):
     quiet()
-    not_empty("json", "profile", "against")
+    not_empty("out", "profile", "against")
     parts = argv[1:] or ["train", "data"]
     wrong = [p for p in parts if p not in PARTS]
     if wrong or not _RECIPE.value:
@@ -71,7 +72,7 @@ def main(argv):
             f"{wrong[0]}: parts are {', '.join(PARTS)}." if wrong else "--recipe is needed, for instance quickstart."
         )
     if _JSON.value and not pathlib.Path(_JSON.value).parent.is_dir():
-        refuse(f"--json={_JSON.value}: no such folder.")
+        refuse(f"--out={_JSON.value}: no such folder.")
     for flag in ("against", "profile"):
         if flags.FLAGS[flag].present and "train" not in parts:
             refuse(f"--{flag} has no meaning without the part train.")
@@ -86,7 +87,7 @@ def main(argv):
     result = {}
     with explained(_JSON.value or ".", (ValueError,)):  # RecipeError and DataError among them
         if _JSON.value:
-            check_output(_JSON.value, "--json")
+            check_output(_JSON.value, "--out")
         if _PROFILE.value:
             check_folder(_PROFILE.value, "--profile")
         recipe = recipes.resolve(_RECIPE.value)

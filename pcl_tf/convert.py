@@ -1,7 +1,7 @@
 """Makes a workdir from a PyTorch checkpoint of the released code.
 
   python -m pcl_tf.convert --torch=best.pth --workdir=runs/official
-  python -m pcl_tf.probe --model=runs/official --task=fer2013 --data_dir=corpora
+  python -m pcl_tf.probe --model=runs/official --task=fer2013 --data=corpora
   python -m pcl_tf.train --recipe=vox64_official --data=DIR_OR_ZIP --workdir=runs/official
 
 The workdir is that of a run at step 0: export, probe, reconstruct and train work on it, train with the recipe given

@@ -1,10 +1,10 @@
 """Turns a corpus as it is handed out into a dataset that training or probes read.
 
-  python -m pcl_tf.prepare voxceleb --manual_dir=VOXCELEB --data_dir=DATA
-  python -m pcl_tf.prepare videos --manual_dir=DIR --data_dir=DATA --fps=2 --detect
-  python -m pcl_tf.prepare images --manual_dir=DIR --data_dir=DATA --detect
-  python -m pcl_tf.prepare fer2013 --manual_dir=DIR --data_dir=DATA
-  python -m pcl_tf.prepare voxceleb --manual_dir=gs://.. --data_dir=gs://.. --beam_pipeline_options=runner=DataflowRunner,project=..
+  python -m pcl_tf.prepare voxceleb --data=VOXCELEB --out=DATA
+  python -m pcl_tf.prepare videos --data=DIR --out=DATA --fps=2 --detect
+  python -m pcl_tf.prepare images --data=DIR --out=DATA --detect
+  python -m pcl_tf.prepare fer2013 --data=DIR --out=DATA
+  python -m pcl_tf.prepare voxceleb --data=gs://.. --out=gs://.. --beam_pipeline_options=runner=DataflowRunner,project=..
 
 What is done of videos and images is kept: the same command goes on where one was stopped. Broken files, and with
 --detect files in which no face is found, are left out, counted, and named in broken.txt and no_face.txt beside the
@@ -28,14 +28,14 @@ from pcl_tf.extras import missing
 from pcl_tf.files import check_folder
 from pcl_tf.preparation import BENCHMARKS, CLIPS
 
-OF_CLIPS = ("fps", "centre", "align", "workers", "beam_pipeline_options", "max_broken_share", "max_no_face_share")
+OF_CLIPS = ("fps", "centre", "align", "workers", "beam_pipeline_options", "max_bad_share", "max_no_face_share")
 OF_DETECTION = ("margin", "align", "max_no_face_share")
 DETECTING = (*CLIPS, "disfa")
 
-_MANUAL = flags.DEFINE_string("manual_dir", None, "Folder of the corpus as it was handed out.", required=True)
-_DATA = flags.DEFINE_string("data_dir", None, "Folder the dataset is written below.", required=True)
+_DATA = flags.DEFINE_string("data", None, "Folder of the corpus as it was handed out.", required=True)
+_OUT = flags.DEFINE_string("out", None, "Folder the dataset is written below.", required=True)
 _SIZE = flags.DEFINE_integer(
-    "size",
+    "image_size",
     64,
     "Side of the faces in pixels; of corpora that judge, the paper's if not given.",
     lower_bound=16,
@@ -61,7 +61,7 @@ _BEAM = flags.DEFINE_list(
     "beam_pipeline_options", [], "Beam's options as key=value, for a cluster: runner=FlinkRunner,flink_master=.."
 )
 _BROKEN = flags.DEFINE_float(
-    "max_broken_share", 0.05, "Share of broken files above which nothing is written.", lower_bound=0, upper_bound=1
+    "max_bad_share", 0.05, "Share of broken files above which nothing is written.", lower_bound=0, upper_bound=1
 )
 _NO_FACE = flags.DEFINE_float(
     "max_no_face_share",
@@ -72,7 +72,14 @@ _NO_FACE = flags.DEFINE_float(
 )
 _ANY_COUNT = flags.DEFINE_bool("any_count", False, "Of corpora that judge: take what is there, be it less or more.")
 
-for _name in ("fps", "centre", "margin", "max_broken_share", "max_no_face_share"):
+for _old, _name in (
+    ("manual_dir", "data"),
+    ("data_dir", "out"),
+    ("size", "image_size"),
+    ("max_broken_share", "max_bad_share"),
+):
+    flags.DEFINE_alias(_old, _name)
+for _name in ("fps", "centre", "margin", "max_bad_share", "max_no_face_share"):
     flags.register_validator(_name, math.isfinite, "a number is needed")  # NaN is neither too small nor too large
 
 
@@ -81,7 +88,7 @@ def main(argv):
     if len(argv) != 2 or argv[1] not in (*CLIPS, *BENCHMARKS):
         refuse(f"give one of {', '.join((*CLIPS, *BENCHMARKS))} as the first argument; see --help.")
     _refuse_meaningless(argv[1])
-    _refuse_unwritable(_DATA.value)
+    _refuse_unwritable(_OUT.value)
     (_clips if argv[1] in CLIPS else _benchmark)(argv[1])
 
 
@@ -104,13 +111,13 @@ def _refuse_meaningless(kind):
 
 
 def _refuse_unwritable(folder):
-    """Ends the command where --data_dir cannot become a folder or be written to, before hours of work."""
+    """Ends the command where --out cannot become a folder or be written to, before hours of work."""
     if "://" in folder:
         return
     if not folder or not folder.isprintable():
-        refuse(f"--data_dir={ascii(folder)}: TFDS needs a name of printable characters; give another.")
+        refuse(f"--out={ascii(folder)}: TFDS needs a name of printable characters; give another.")
     with explained(folder, ()):
-        check_folder(folder, "--data_dir")
+        check_folder(folder, "--out")
 
 
 def _benchmark(name):
@@ -119,8 +126,8 @@ def _benchmark(name):
 
     size = _SIZE.value if _SIZE.present else 0
     margin = _MARGIN.value if _DETECT.value else 0.0
-    with explained(_DATA.value, (DataError, PermissionError)):
-        path, counts = prepare_benchmark(name, _MANUAL.value, _DATA.value, size, _ANY_COUNT.value, margin)
+    with explained(_OUT.value, (DataError, PermissionError)):
+        path, counts = prepare_benchmark(name, _DATA.value, _OUT.value, size, _ANY_COUNT.value, margin)
     print(", ".join(f"{value} in {split}" for split, value in counts.items()))
     print(
         f"\n{path} holds them. Next:\n  python -m pcl_tf.probe --model=WORKDIR --task={shlex.quote(f'{name}:{path}')}"
@@ -144,9 +151,9 @@ def _clips(kind):
     margin = _MARGIN.value if _DETECT.value else 0.0
     settings = Settings(_SIZE.value, _FPS.value, _SHARE.value, margin, _ALIGN.value)
     options = [f"--{option}" for option in _BEAM.value]
-    with explained(_DATA.value, (DataError, PermissionError)):
+    with explained(_OUT.value, (DataError, PermissionError)):
         path, counts = prepare_clips(
-            kind, _MANUAL.value, _DATA.value, settings, _WORKERS.value, options, _BROKEN.value, _NO_FACE.value
+            kind, _DATA.value, _OUT.value, settings, _WORKERS.value, options, _BROKEN.value, _NO_FACE.value
         )
     print(", ".join(f"{value} {key}" for key, value in counts.items()))
     print(f"{path}/sheet.png shows some of them.\n")

@@ -1,7 +1,7 @@
 """Measures frozen encoders the way section 4 of the paper does.
 
   python -m pcl_tf.probe --model=runs/vox64 --task=generated_expression,generated_pose --feature=face_aware,face
-  python -m pcl_tf.probe --model=runs/vox64/export/1000 --task=fer2013 --data_dir=corpora --solver=adam
+  python -m pcl_tf.probe --model=runs/vox64/export/1000 --task=fer2013 --data=corpora --solver=adam
   python -m pcl_tf.probe --model=hog --task=classification:faces.csv --image_size=100
 
 Every image is encoded once per model and kept in --cache. Exit codes: 0 done; 2 a flag, a model or the data is wrong;
@@ -27,7 +27,8 @@ _TASK = flags.DEFINE_list(
     " a CSV manifest: classification, regression, multilabel, verification. Without data: generated_expression,"
     " generated_verification, generated_actions, generated_pose.",
 )
-_DATA_DIR = flags.DEFINE_string("data_dir", "", "Folder of the corpus, or of several in folders named as the tasks.")
+_DATA = flags.DEFINE_string("data", "", "Folder of the corpus, or of several in folders named as the tasks.")
+flags.DEFINE_alias("data_dir", "data")
 _FEATURE = flags.DEFINE_list("feature", ["face_aware"], "face_aware, face, pose, face+pose; commas join several.")
 _SOLVER = flags.DEFINE_enum(
     "solver",
@@ -108,7 +109,7 @@ def run(encoders, tasks, features, solver, seed, out, cache, save):
 
 def main(argv):
     quiet()
-    not_empty("data_dir", "out", "cache", "targets")
+    not_empty("data", "out", "cache", "targets")
     if len(argv) > 1 or not _MODEL.value or not _TASK.value:
         refuse(f"{f'unexpected argument {argv[1]}' if len(argv) > 1 else '--model and --task are needed'}; see --help.")
     from pcl_tf.data.sources import DataError
@@ -126,7 +127,7 @@ def main(argv):
         check_folder(cache, "--cache")
         encoders = [open_encoder(text) for text in _MODEL.value]
         options = {"targets": _TARGETS.value, "centre": _CENTRE.value, "any_count": _ANY_COUNT.value}
-        tasks = [open_task(text, _DATA_DIR.value, _SIZE.value, **options) for text in _TASK.value]
+        tasks = [open_task(text, _DATA.value, _SIZE.value, **options) for text in _TASK.value]
         for note in dict.fromkeys(note for task in tasks for note in task.notes):
             print(f"note: {note}", file=sys.stderr)
         run(encoders, tasks, _FEATURE.value, _SOLVER.value, _SEED.value, out, cache, _SAVE.value)

@@ -119,6 +119,27 @@ def _with_recipe_found(argv):
     return out
 
 
+def _keys_as_flags(argv):
+    """--set KEY=VALUE, and --image_size=N, are --recipe.KEY=VALUE for commands that have a recipe and not these flags."""
+    known, out, keys, left = flags.FLAGS, [], [], iter(argv)
+    if "recipe" not in known or "set" in known:
+        return argv
+    for a in left:
+        name, given, value = a.partition("=")
+        if name in ("--set", "-set"):
+            value = value if given else next(left, "")
+            if "=" not in value:
+                raise RecipeError(f"--set {value}: KEY=VALUE is needed.")
+            keys.append(f"--recipe.{value}")
+        elif name == "--image_size" and given and "image_size" not in known:
+            keys.append(f"--recipe.image_size={value}")
+        else:
+            out.append(a)
+    if keys:
+        sys.argv[:] = out = out + keys  # behind --recipe; ml_collections looks for keys in sys.argv alone
+    return out
+
+
 def keys_help():
     """A line for each key of a recipe: its flag with the paper's value, and what recipes/common.py says of it."""
     from recipes import common
@@ -139,7 +160,7 @@ def parse_flags(argv):
         print(f"Keys of --recipe, with the paper's values:\n\n{keys_help()}")  # absl knows none of them
     argv = [at_home(a) for a in argv]
     try:
-        argv = _with_recipe_found(argv)
+        argv = _with_recipe_found(_keys_as_flags(argv))
         return flags.FLAGS(argv)
     except (RecipeError, flags.Error, AttributeError, KeyError, TypeError, ValueError) as error:
         text = str(error.args[0] if error.args else error)

@@ -1,6 +1,6 @@
 """Fig. 4 for any faces: what the decoder makes of their features, and poses swapped between people.
 
-  python -m pcl_tf.reconstruct --workdir=runs/vox64 --images=DIR_OR_ZIP --out=fig4.png
+  python -m pcl_tf.reconstruct --workdir=runs/vox64 --data=DIR_OR_ZIP --out=fig4.png
 
 Writes OUT (source, mirror image, all combinations, each feature alone) and OUT with "_swap" in its name (every face
 with every other's pose). Exit codes: 0 done; 2 a flag, the workdir or the images are wrong;
@@ -12,14 +12,15 @@ from absl import flags
 from pcl_tf.console import explained, not_empty, quiet, refuse, start
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of a run of pcl_tf.train whose recipe has a decoder.")
-_IMAGES = flags.DEFINE_string("images", "", "Folder or zip of faces; without it faces are generated.")
+_DATA = flags.DEFINE_string("data", "", "Folder or zip of faces; without it faces are generated.")
+flags.DEFINE_alias("images", "data")
 _OUT = flags.DEFINE_string("out", "fig4.png", "The PNG.")
 _COUNT = flags.DEFINE_integer("count", 8, "How many faces, spread over the images.", lower_bound=2)
 
 
 def main(argv):
     quiet()
-    not_empty("images", "out")
+    not_empty("data", "out")
     if len(argv) > 1 or not _WORKDIR.value:
         refuse(f"{f'unexpected argument {argv[1]}' if len(argv) > 1 else '--workdir is needed'}; see --help.")
     from pcl_tf.data.sources import DataError
@@ -29,7 +30,7 @@ def main(argv):
 
     with explained(_OUT.value, (DataError, RecipeError, PermissionError, FileNotFoundError)):
         check_output(_OUT.value, suffix=".png")
-        print(*figure(_WORKDIR.value, _IMAGES.value, _OUT.value, _COUNT.value), sep="\n")
+        print(*figure(_WORKDIR.value, _DATA.value, _OUT.value, _COUNT.value), sep="\n")
 
 
 if __name__ == "__main__":

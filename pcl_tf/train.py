@@ -24,7 +24,7 @@ _RECIPE = config_flags.DEFINE_config_file(
     "recipe",
     None,
     f"Recipe NAME[:ARG], NAME one of {', '.join(known())} or the path of a .py file; :smoke makes any a one-minute run."
-    " --recipe.KEY=VALUE overrides any value; recipes/common.py explains each.",
+    " --recipe.KEY=VALUE or --set KEY=VALUE overrides any value; recipes/common.py explains each.",
     lock_config=True,
 )
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run: checkpoints, logs, export. Resumed if it exists.")

@@ -4,7 +4,8 @@ import sys
 
 import pytest
 
-from tests.helpers.commands import ended, refused
+from pcl_tf.recipe import parse_flags
+from tests.helpers.commands import FLAGS, command, ended, refused
 
 SIZED = {
     "probe": ["--model=pixels", "--task=generated_pose"],
@@ -93,7 +94,7 @@ def test_the_clients_list_of_names_writes_over_nobodys_file(tmp_path):
     ("name", "arguments"),
     [
         ("train", ["--recipe=quickstart", "--workdir=w", "--data="]),
-        ("reconstruct", ["--workdir=w", "--images="]),
+        ("reconstruct", ["--workdir=w", "--data="]),
         ("reproduce", ["--workdir=w", "--table=1", "--data="]),
         ("reproduce", ["--workdir=w", "--table=1", "--pose="]),
         ("probe", ["--model=pixels", "--task=generated_pose", "--targets="]),
@@ -104,3 +105,46 @@ def test_the_clients_list_of_names_writes_over_nobodys_file(tmp_path):
 )
 def test_a_flag_of_an_unset_variable_is_not_left_out(name, arguments):
     assert refused(name, *arguments) == f"error: {arguments[-1]}: is empty; leave it out, or give a value."
+
+
+@pytest.mark.parametrize(
+    "name, old, new",
+    [
+        ("prepare", "manual_dir", "data"),
+        ("prepare", "data_dir", "out"),
+        ("prepare", "size", "image_size"),
+        ("prepare", "max_broken_share", "max_bad_share"),
+        ("probe", "data_dir", "data"),
+        ("reconstruct", "images", "data"),
+        ("benchmark", "json", "out"),
+    ],
+)
+def test_old_spellings_of_flags_still_work(name, old, new):
+    with command(name):
+        value = "0.5" if "share" in new else "32"
+        for flag in ("data", "out"):  # some are required
+            if flag != new and flag in FLAGS:
+                FLAGS[flag].value = "x"
+        FLAGS([name, f"--{old}={value}"])
+        assert str(FLAGS[new].value) == value and FLAGS[new].present
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--recipe=quickstart", "--set", "total_steps=7", "--set=method.crop=quadrant", "--image_size=32"],
+        ["--set", "total_steps=7", "--recipe=quickstart", "--recipe.method.crop=quadrant", "--set=image_size=32"],
+    ],
+)
+def test_keys_of_a_recipe_by_set(arguments, monkeypatch):
+    with command("train"):
+        monkeypatch.setattr(sys, "argv", ["train", *arguments])
+        parse_flags(sys.argv)
+        c = FLAGS.recipe
+        assert (c.total_steps, c.method.crop, c.image_size) == (7, "quadrant", 32)
+
+
+@pytest.mark.parametrize("wrong", ["total_steps", "", "totl_steps=7"])
+def test_what_is_set_is_a_key_and_a_value(wrong, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["train"])
+    assert (wrong or "KEY=VALUE") in refused("train", "--recipe=quickstart", f"--set={wrong}")

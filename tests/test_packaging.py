@@ -74,6 +74,13 @@ def test_metadata_has_the_version_and_the_extras(wheel):
     }
 
 
+def test_every_extra_that_is_named_exists():
+    texts = [p for p in (ROOT / "pcl_tf").rglob("*") if p.suffix in (".py", ".md")]
+    for path in [*texts, ROOT / "README.md", ROOT / "BUILD_NOTES.md", ROOT / "CHANGELOG.md", ROOT / "Dockerfile"]:
+        named = re.findall(r"(?:pcl_tf|EXTRA=|\.)\[([a-z]+)\]", path.read_text())
+        assert set(named) <= set(PROJECT["optional-dependencies"]), path
+
+
 def test_every_command_is_a_console_command():
     commands = console.commands()
     assert {f"pcl-{name}" for name in commands} == set(PROJECT["scripts"])

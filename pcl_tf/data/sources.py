@@ -18,7 +18,7 @@ VOXCELEB_HELP = """No face images given: pass --data=DIR, --data=FACES.zip, --da
 
 To pre-train on VoxCeleb: request the videos from its authors (Oxford VGG) and prepare them, once:
 
-  python -m pcl_tf.prepare voxceleb --manual_dir=VOXCELEB --data_dir=DATA
+  python -m pcl_tf.prepare voxceleb --data=VOXCELEB --out=DATA
   python -m pcl_tf.train --recipe=vox64 --data=DATA/voxceleb/64px_6fps/1.0.0 --workdir=runs/vox64
 
 Photographs of faces, in a tree of folders or a zip of any layout, need no preparation and no labels.

@@ -227,11 +227,9 @@ def prepare_benchmark(name, manual_dir, data_dir, size=0, any_count=False, margi
         print(f"{path} is prepared already; remove it to prepare it again.", flush=True)
     else:
         if not pathlib.Path(manual_dir).is_dir():
-            raise DataError(
-                f"--manual_dir={manual_dir}: no such folder. Needed: {builder.MANUAL_DOWNLOAD_INSTRUCTIONS}"
-            )
+            raise DataError(f"--data={manual_dir}: no such folder. Needed: {builder.MANUAL_DOWNLOAD_INSTRUCTIONS}")
         if pathlib.Path(data_dir).resolve() == pathlib.Path(manual_dir).resolve():
-            raise DataError(f"--data_dir={data_dir} is the corpus' own folder; give another.")
+            raise DataError(f"--out={data_dir} is the corpus' own folder; give another.")
         work.check_place(str(path))
         for stopped in (
             *path.parent.glob(f"incomplete.*_{path.name}"),

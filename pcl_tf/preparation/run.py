@@ -122,7 +122,7 @@ def _judge(notes, files, max_broken, max_no_face, folder):
             notes.broken,
             max_broken,
             "are broken",
-            "Mend or remove them, or allow more with --max_broken_share",
+            "Mend or remove them, or allow more with --max_bad_share",
             "broken.txt",
         ),
         (

@@ -48,7 +48,7 @@ def voxceleb_units(root):
         if len(parts) < 2:
             raise DataError(
                 f"{printable(os.path.join(root, folder, names[0]))}: VoxCeleb's videos lie in identity/video/clip.mp4,"
-                " for instance id00012/21Uxsk56VDQ/00001.mp4. Give the folder above the identities as --manual_dir, or"
+                " for instance id00012/21Uxsk56VDQ/00001.mp4. Give the folder above the identities as --data, or"
                 " prepare other videos as 'videos'."
             )
         found.append((folder, parts[-2], folder, names))
@@ -83,7 +83,7 @@ def _without_suffix(name):
 def _units(found, root, what, clip_of):
     """Units of [(name, identity, folder, names of files)]; ``clip_of`` gives the clip of a file's relative name."""
     if not found:
-        raise DataError(f"--manual_dir={printable(root)}: holds no {what}.")
+        raise DataError(f"--data={printable(root)}: holds no {what}.")
     relative = [[f"{folder}/{n}".lstrip("/") for n in names] for _, _, folder, names in found]
     # Telephones leave IMG_1.mov beside IMG_1.mp4: then both keep their suffix.
     often = collections.Counter(clip_of(r) for some in relative for r in some)
@@ -111,7 +111,7 @@ def _folders(root, suffixes):
     seen = []
     root = str(root).rstrip("/") or "/"
     if not (tf.io.gfile.isdir(root) if "://" in root else os.path.isdir(root)):
-        raise DataError(f"--manual_dir={printable(root)}: no such folder.")
+        raise DataError(f"--data={printable(root)}: no such folder.")
     for folder, inner, names in tf.io.gfile.walk(root) if "://" in root else walk(root):
         if "dataset_info.json" in names:  # a dataset that was prepared below the corpus
             inner.clear()

@@ -124,9 +124,7 @@ def check_place(path):
     found = tf.io.gfile.listdir(path) if tf.io.gfile.isdir(path) else []
     is_file = tf.io.gfile.exists(path) and not tf.io.gfile.isdir(path)
     if is_file or found and "dataset_info.json" not in found:
-        raise DataError(
-            f"{path}: is no dataset and stands where one would be written; move it, or give another --data_dir."
-        )
+        raise DataError(f"{path}: is no dataset and stands where one would be written; move it, or give another --out.")
 
 
 def write_whole(path, data):

@@ -41,7 +41,7 @@ def figure(workdir, images, out, count):
     recipe = recipes.resolve(recipes.load(workdir / "recipe.json"))
     if not recipe.method.reconstruct:
         raise DataError(f"--workdir={workdir}: this run trained no decoder.")
-    source = open_source(images or "synthetic", count, recipe.image_size, "--images")
+    source = open_source(images or "synthetic", count, recipe.image_size, "--data")
     spread = islice(source.items(), 0, None, max(1, source.count // count))  # folders are sorted, often by person
     faces, bad = [], []
     for name, face, why in map(decoder(recipe.image_size), spread):
@@ -51,7 +51,7 @@ def figure(workdir, images, out, count):
             break
     if len(faces) < 2:
         said = left_out(bad, len(faces) + len(bad))
-        raise DataError(f"--images={images}: fewer than two faces that can be read. {said}".strip())
+        raise DataError(f"--data={images}: fewer than two faces that can be read. {said}".strip())
     if bad:
         print(f"note: {left_out(bad, len(faces) + len(bad))}", file=sys.stderr)
     model = build_method(recipe)

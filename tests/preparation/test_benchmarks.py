@@ -48,7 +48,7 @@ def test_the_probes_are_asked_the_same(name, tmp_path):
     same_question(original, again)
     records = len(original.pairs) if original.pairs is not None else original.source.count
     assert sum(counts.values()) == records
-    with pytest.raises(DataError, match="prepare it with --size=32"):
+    with pytest.raises(DataError, match="prepare it with --image_size=32"):
         open_task(f"{name}:{path}", image_size=32)
 
 

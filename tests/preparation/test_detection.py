@@ -166,7 +166,7 @@ def test_no_face_is_counted_apart_from_broken(photographs, tmp_path, capsys):
 
 def test_each_has_its_own_share(photographs, tmp_path):
     settings = work.Settings(size=48, margin=1.5)
-    with pytest.raises(DataError, match=r"text.jpg.*(?s:.*)--max_broken_share"):
+    with pytest.raises(DataError, match=r"text.jpg.*(?s:.*)--max_bad_share"):
         prepare_clips("images", photographs, tmp_path, settings, max_broken_share=0.1)
     with pytest.raises(DataError, match=r"wall.png: no face(?s:.*)sheet.png(?s:.*)--max_no_face_share") as error:
         prepare_clips("images", photographs, tmp_path, settings, max_broken_share=0.2, max_no_face_share=0.1)

@@ -107,7 +107,7 @@ def test_counts_and_broken_files(prepared, tree, tmp_path):
     assert open(f"{path}/broken.txt").read().startswith("vox1/id1/a/00003.mp4\t")
     assert find_clips(os.path.dirname(os.path.dirname(path))) == path
     assert os.listdir(os.path.dirname(os.path.dirname(os.path.dirname(path)))) == ["voxceleb"]  # nothing left over
-    with pytest.raises(DataError, match=r"1 of 6 files .16.7%(?s:.*)00003.mp4(?s:.*)--max_broken_share"):
+    with pytest.raises(DataError, match=r"1 of 6 files .16.7%(?s:.*)00003.mp4(?s:.*)--max_bad_share"):
         prepare_clips("voxceleb", tree, tmp_path, SETTINGS)
 
 

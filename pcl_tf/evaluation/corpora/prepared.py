@@ -103,7 +103,7 @@ def read(folder, image_size=0):
     facts = _facts(folder)
     side = facts["image_size"]
     if image_size > side:
-        raise DataError(f"{folder} was prepared for {side} pixels; prepare it with --size={image_size}.")
+        raise DataError(f"{folder} was prepared for {side} pixels; prepare it with --image_size={image_size}.")
     try:
         with np.load(folder / INDEX) as f:
             table = dict(f)
