@@ -92,6 +92,21 @@ def not_empty(*names):
             refuse(f"--{name}=: is empty; leave it out, or give a value.")
 
 
+def flags_alone(argv, *needed):
+    """Ends the command where it is given an argument that is no flag, or not given flags that it needs.
+
+    Args:
+      argv: what ``start`` calls main with.
+      *needed: names of flags without which nothing can be done.
+    """
+    if len(argv) > 1:
+        refuse(f"unexpected argument {argv[1]}; see --help.")
+    if not all(flags.FLAGS[name].value for name in needed):
+        names = [f"--{name}" for name in needed]
+        those = " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+        refuse(f"{those} {'are' if names[1:] else 'is'} needed; see --help.")
+
+
 def refuse(text, code=2):
     """Ends the command with an error on stderr.
 

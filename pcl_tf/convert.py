@@ -14,7 +14,7 @@ import pathlib
 from absl import flags
 from ml_collections import config_flags
 
-from pcl_tf.console import explained, quiet, refuse, start
+from pcl_tf.console import explained, flags_alone, quiet, refuse, start
 from pcl_tf.extras import missing
 from pcl_tf.recipe import find
 
@@ -50,10 +50,7 @@ def _loaded(recipe, arrays):
 
 def main(argv):
     quiet()
-    if len(argv) > 1 or not _TORCH.value or not _WORKDIR.value:
-        refuse(
-            f"{f'unexpected argument {argv[1]}' if len(argv) > 1 else '--torch and --workdir are needed'}; see --help."
-        )
+    flags_alone(argv, "torch", "workdir")
     from pcl_tf import recipe as recipes
     from pcl_tf.networks.official import WeightsError
     from pcl_tf.networks.torch_file import read_arrays

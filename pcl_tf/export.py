@@ -11,7 +11,7 @@ import pathlib
 
 from absl import flags
 
-from pcl_tf.console import explained, quiet, refuse, side_in_pixels, start
+from pcl_tf.console import explained, flags_alone, quiet, refuse, side_in_pixels, start
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of a run of pcl_tf.train or pcl_tf.convert.", required=True)
 _SIZE = flags.DEFINE_integer("image_size", 0, "Side in pixels of the exported encoder; 0 is the training size.")
@@ -27,8 +27,7 @@ _ONNX = flags.DEFINE_bool("onnx", False, "Writes encoder.onnx too (needs pcl_tf[
 
 def main(argv):
     quiet()
-    if len(argv) > 1:
-        refuse(f"{' '.join(argv[1:])}: not a flag; see --help.")
+    flags_alone(argv)
     from pcl_tf import recipe as recipes
     from pcl_tf.data.sources import DataError
     from pcl_tf.extras import missing

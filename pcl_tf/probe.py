@@ -15,7 +15,7 @@ import sys
 
 from absl import flags
 
-from pcl_tf.console import explained, not_empty, quiet, refuse, side_in_pixels, start
+from pcl_tf.console import explained, flags_alone, not_empty, quiet, refuse, side_in_pixels, start
 
 _MODEL = flags.DEFINE_list(
     "model", None, "SavedModel, workdir of pcl_tf.train, .keras file, or pixels, lbp, hog; commas join several."
@@ -110,8 +110,7 @@ def run(encoders, tasks, features, solver, seed, out, cache, save):
 def main(argv):
     quiet()
     not_empty("data", "out", "cache", "targets")
-    if len(argv) > 1 or not _MODEL.value or not _TASK.value:
-        refuse(f"{f'unexpected argument {argv[1]}' if len(argv) > 1 else '--model and --task are needed'}; see --help.")
+    flags_alone(argv, "model", "task")
     from pcl_tf.data.sources import DataError
     from pcl_tf.evaluation.corpora import open_task
     from pcl_tf.evaluation.models import FEATURES, open_encoder, probe_folder

@@ -9,7 +9,7 @@ with every other's pose). Exit codes: 0 done; 2 a flag, the workdir or the image
 
 from absl import flags
 
-from pcl_tf.console import explained, not_empty, quiet, refuse, start
+from pcl_tf.console import explained, flags_alone, not_empty, quiet, start
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of a run of pcl_tf.train whose recipe has a decoder.")
 _DATA = flags.DEFINE_string("data", "", "Folder or zip of faces; without it faces are generated.")
@@ -21,8 +21,7 @@ _COUNT = flags.DEFINE_integer("count", 8, "How many faces, spread over the image
 def main(argv):
     quiet()
     not_empty("data", "out")
-    if len(argv) > 1 or not _WORKDIR.value:
-        refuse(f"{f'unexpected argument {argv[1]}' if len(argv) > 1 else '--workdir is needed'}; see --help.")
+    flags_alone(argv, "workdir")
     from pcl_tf.data.sources import DataError
     from pcl_tf.files import check_output
     from pcl_tf.recipe import RecipeError

@@ -16,7 +16,7 @@ import sys
 
 from absl import flags
 
-from pcl_tf.console import explained, not_empty, quiet, refuse, side_in_pixels, start
+from pcl_tf.console import explained, flags_alone, not_empty, quiet, refuse, side_in_pixels, start
 
 _TABLE = flags.DEFINE_list("table", [], "Tables of the paper, 1 to 7; commas join several.")
 _FIGURE = flags.DEFINE_list("figure", [], "Figures of the paper: 4.")
@@ -147,9 +147,9 @@ def main(argv):
             refuse(f"--seeds={','.join(_SEEDS.value)}: different whole numbers from 0.")
     if not _SEEDS.value:
         refuse("--seeds=: at least one is needed.")
-    if len(argv) > 1 or not _WORKDIR.value or not (_TABLE.value or _FIGURE.value):
-        what = "--workdir and --table or --figure are needed"
-        refuse(f"{', '.join(argv[1:]) or what}; see --help.")
+    flags_alone(argv, "workdir")
+    if not (_TABLE.value or _FIGURE.value):
+        refuse("--table or --figure is needed; see --help.")
     from pcl_tf.data.sources import DataError
     from pcl_tf.files import check_folder
     from pcl_tf.recipe import RecipeError

@@ -15,7 +15,7 @@ import sys
 from absl import flags
 from ml_collections import config_flags
 
-from pcl_tf.console import explained, not_empty, quiet, refuse, start
+from pcl_tf.console import explained, flags_alone, not_empty, quiet, refuse, start
 from pcl_tf.recipe import known
 
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
@@ -56,8 +56,7 @@ def _recipe(replicas):
 
 def main(argv):
     quiet()
-    if len(argv) > 1:
-        refuse(f"unexpected argument {argv[1]}; see --help.")
+    flags_alone(argv)
     not_empty("data")
     for flag, value, example in (
         ("recipe", _RECIPE.value, "quickstart"),

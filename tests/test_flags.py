@@ -148,3 +148,19 @@ def test_keys_of_a_recipe_by_set(arguments, monkeypatch):
 def test_what_is_set_is_a_key_and_a_value(wrong, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["train"])
     assert (wrong or "KEY=VALUE") in refused("train", "--recipe=quickstart", f"--set={wrong}")
+
+
+NEEDS = {
+    "convert": "--torch and --workdir are",
+    "embed.__main__": "--model, --data and --out are",
+    "neighbours.__main__": "--embeddings is",
+    "probe": "--model and --task are",
+    "reconstruct": "--workdir is",
+    "reproduce": "--workdir is",
+}
+
+
+@pytest.mark.parametrize("name", NEEDS)
+def test_flags_that_are_needed(name):
+    assert refused(name) == f"error: {NEEDS[name]} needed; see --help."
+    assert refused(name, "runs") == "error: unexpected argument runs; see --help."

@@ -16,7 +16,7 @@ import shlex
 
 from absl import flags
 
-from pcl_tf.console import explained, not_empty, quiet, refuse, side_in_pixels, start
+from pcl_tf.console import explained, flags_alone, not_empty, quiet, refuse, side_in_pixels, start
 
 _MODEL = flags.DEFINE_string("model", None, "SavedModel, workdir of pcl_tf.train, .keras or .onnx file, or a baseline.")
 _DATA = flags.DEFINE_string("data", None, "Folder, tree of folders, zip, tfds:NAME or synthetic; commas join several.")
@@ -34,9 +34,7 @@ _CACHE = flags.DEFINE_string("cache", "", "Folder of features; by default featur
 def main(argv):
     quiet()
     not_empty("projector", "cache", "feature")
-    missing = [name for name in ("model", "data", "out") if not flags.FLAGS[name].value]
-    if len(argv) > 1 or missing:
-        refuse(f"{f'unexpected argument {argv[1]}' if len(argv) > 1 else f'--{missing[0]} is needed'}; see --help.")
+    flags_alone(argv, "model", "data", "out")
     from pcl_tf.data.sources import DataError, open_source
     from pcl_tf.embed import table
     from pcl_tf.embed.images import embed

@@ -15,7 +15,7 @@ import pathlib
 
 from absl import flags
 
-from pcl_tf.console import explained, not_empty, quiet, refuse, start
+from pcl_tf.console import explained, flags_alone, not_empty, quiet, start
 
 _EMBEDDINGS = flags.DEFINE_string("embeddings", None, "The .npz of pcl_tf.embed.")
 _QUERY = flags.DEFINE_string("query", "", "Name of an embedded image, its end, or (with --model) any image file.")
@@ -30,9 +30,7 @@ _OUT = flags.DEFINE_string("out", "neighbours.png", "The PNG.")
 def main(argv):
     quiet()
     not_empty("query", "model", "feature")
-    if len(argv) > 1 or not _EMBEDDINGS.value:
-        wrong = f"unexpected argument {argv[1]}" if len(argv) > 1 else "--embeddings is needed"
-        refuse(f"{wrong}; see --help.")
+    flags_alone(argv, "embeddings")
     from pcl_tf.data.sources import DataError
     from pcl_tf.embed import table
     from pcl_tf.files import check_not_among, check_output
