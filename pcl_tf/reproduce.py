@@ -147,9 +147,9 @@ def main(argv):
             refuse(f"--seeds={','.join(_SEEDS.value)}: different whole numbers from 0.")
     if not _SEEDS.value:
         refuse("--seeds=: at least one is needed.")
-    flags_alone(argv, "workdir")
-    if not (_TABLE.value or _FIGURE.value):
-        refuse("--table or --figure is needed; see --help.")
+    flags_alone(argv)
+    if not _WORKDIR.value or not (_TABLE.value or _FIGURE.value):
+        refuse("--workdir and --table or --figure are needed; see --help.")
     from pcl_tf.data.sources import DataError
     from pcl_tf.files import check_folder
     from pcl_tf.recipe import RecipeError

@@ -156,7 +156,7 @@ NEEDS = {
     "neighbours.__main__": "--embeddings is",
     "probe": "--model and --task are",
     "reconstruct": "--workdir is",
-    "reproduce": "--workdir is",
+    "reproduce": "--workdir and --table or --figure are",
 }
 
 
