@@ -141,11 +141,11 @@ def test_a_corpus_whose_own_name_is_no_utf8(tmp_path):
         (["disfa", "--detect", "--align"], "--align has no meaning for disfa"),
         (["fer2013", "--detect"], "--detect has no meaning for fer2013"),
         *((["videos", f"--{flag}={value}"], f"--{flag}") for flag, values in {
-            "size": ["-1", "0", "15", "100000", "64.5", "nan"],
+            "image_size": ["-1", "0", "15", "100000", "64.5", "nan"],
             "fps": ["-1", "0", "nan", "inf", "1e9", "six"],
             "centre": ["-1", "0", "1.1", "nan", "inf"],
             "workers": ["-1", "1000000", "nan"],
-            "max_broken_share": ["-0.1", "1.1", "nan", "5%"],
+            "max_bad_share": ["-0.1", "1.1", "nan", "5%"],
         }.items() for value in values),
         *((["videos", "--detect", f"--{flag}={value}"], f"--{flag}") for flag, values in {
             "margin": ["0", "0.9", "11", "nan", "inf"],
