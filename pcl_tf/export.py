@@ -1,17 +1,20 @@
 """Exports the encoder of a run again: at another size, under another number, or from its newest checkpoint.
 
   python -m pcl_tf.export --workdir=runs/vox64 --image_size=100
-  python -m pcl_tf.export --workdir=runs/vox64 --version=7 --onnx
+  python -m pcl_tf.export --workdir=runs/vox64 --version=7 --onnx --tflite
+  python -m pcl_tf.export --workdir=runs/vox64 --license=cc-by-4.0 --data_terms="VoxCeleb, research only"
 
-Writes export/VERSION (SavedModel), serving/ (the files tensorflow_model_server is started with), backbone.keras and,
-with --onnx, encoder.onnx. Exit codes: 0 done; 2 a flag or what it names is wrong; 4 the disk is full.
+Writes export/VERSION (SavedModel; README.md in it is the model card), serving/ (the files tensorflow_model_server is
+started with), backbone.keras and, with --onnx, encoder.onnx, with --tflite encoder.tflite, with --tflite --quantize
+encoder-quantized.tflite. What is stated of the data and the licence stays in the workdir, for later cards.
+Exit codes: 0 done; 2 a flag or what it names is wrong; 4 the disk is full.
 """
 
 import pathlib
 
 from absl import flags
 
-from pcl_tf.console import explained, flags_alone, quiet, refuse, side_in_pixels, start
+from pcl_tf.console import explained, flags_alone, not_empty, quiet, refuse, side_in_pixels, start
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of a run of pcl_tf.train or pcl_tf.convert.", required=True)
 _SIZE = flags.DEFINE_integer("image_size", 0, "Side in pixels of the exported encoder; 0 is the training size.")
@@ -23,17 +26,26 @@ _KEEP = flags.DEFINE_integer(
     "keep", None, "Versions that stay, the highest; 0 is all; by default checkpoint.keep.", lower_bound=0
 )
 _ONNX = flags.DEFINE_bool("onnx", False, "Writes encoder.onnx too (needs pcl_tf[onnx]).")
+_TFLITE = flags.DEFINE_bool("tflite", False, "Writes encoder.tflite too, for images of --image_size.")
+_QUANTIZE = flags.DEFINE_bool("quantize", False, "With --tflite: weights of 8 bits, in encoder-quantized.tflite.")
+_LICENSE = flags.DEFINE_string("license", None, "Of the weights, for the model card: an identifier or a few words.")
+_TERMS = flags.DEFINE_string("data_terms", None, "For the model card: under which terms the training faces were used.")
 
 
 def main(argv):
     quiet()
     flags_alone(argv)
+    not_empty("license", "data_terms")
+    if _QUANTIZE.value and not _TFLITE.value:
+        refuse("--quantize: has no meaning without --tflite.")
     from pcl_tf import recipe as recipes
     from pcl_tf.data.sources import DataError
     from pcl_tf.extras import missing
     from pcl_tf.methods.build import build_method
     from pcl_tf.networks.backbones import FIXED_SIZE
+    from pcl_tf.serving.card import state
     from pcl_tf.serving.export import check_places
+    from pcl_tf.serving.tflite import FILES, save_tflite
     from pcl_tf.training.checkpoints import Checkpoints, newest_step
     from pcl_tf.training.loop import export_run
 
@@ -60,7 +72,11 @@ def main(argv):
     if step is None:
         refuse(f"{workdir / 'checkpoints'} holds no checkpoint to export.")
     with explained(workdir, (PermissionError,)):
-        print(export_run(recipe, workdir, model.encoder, step, size or None, _VERSION.value, _KEEP.value, _ONNX.value))
+        state(workdir, license=_LICENSE.value, data_terms=_TERMS.value)
+        path = export_run(recipe, workdir, model.encoder, step, size or None, _VERSION.value, _KEEP.value, _ONNX.value)
+        if _TFLITE.value:
+            save_tflite(path, workdir / FILES[_QUANTIZE.value], size or recipe.image_size, _QUANTIZE.value)
+    print(path)
 
 
 if __name__ == "__main__":

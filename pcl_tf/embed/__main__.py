@@ -4,9 +4,9 @@
   python -m pcl_tf.embed --model=runs/vox64/export/1000 --data=faces.zip --out=faces.csv --feature=face_aware
   python -m pcl_tf.embed --model=runs/vox64 --data=FOLDER --out=faces.npz --projector=logs/faces
 
---model is a workdir of pcl_tf.train, an export, a .keras or .onnx file, or pixels, lbp, hog. Images that cannot be read
-are left out, counted, and named in OUT with ".bad.txt" behind it. Features stay in --cache, which the probe shares: an
-extraction that stops goes on where it was.
+--model is a workdir of pcl_tf.train, an export, a .keras, .onnx or .tflite file, or pixels, lbp, hog. Images that cannot
+be read are left out, counted, and named in OUT with ".bad.txt" behind it. Features stay in --cache, which the probe
+shares: an extraction that stops goes on where it was.
 Exit codes: 0 done; 2 a flag, the model or the data is wrong; 4 the disk is full; 130 and 143 stopped by Ctrl-C and
 SIGTERM.
 """
@@ -18,7 +18,9 @@ from absl import flags
 
 from pcl_tf.console import explained, flags_alone, not_empty, quiet, refuse, side_in_pixels, start
 
-_MODEL = flags.DEFINE_string("model", None, "SavedModel, workdir of pcl_tf.train, .keras or .onnx file, or a baseline.")
+_MODEL = flags.DEFINE_string(
+    "model", None, "SavedModel, workdir of pcl_tf.train, .keras, .onnx or .tflite file, or a baseline."
+)
 _DATA = flags.DEFINE_string("data", None, "Folder, tree of folders, zip, tfds:NAME or synthetic; commas join several.")
 _OUT = flags.DEFINE_string("out", None, "File to write: .npz, .csv or .parquet.")
 _FEATURE = flags.DEFINE_list("feature", [], "face_aware, face, pose, face+pose; by default all that the model has.")

@@ -4,6 +4,8 @@ import dataclasses
 import hashlib
 import json
 import pathlib
+import struct
+import warnings
 from collections.abc import Callable
 
 import numpy as np
@@ -47,7 +49,7 @@ class Encoder:
 
 
 def open_encoder(text):
-    """Opens an export, the newest export of a workdir, a .keras or .onnx file, or 'pixels', 'lbp', 'hog'.
+    """Opens an export, the newest export of a workdir, a .keras, .onnx or .tflite file, or 'pixels', 'lbp', 'hog'.
 
     Raises:
       DataError: nothing there, or nothing that can be loaded.
@@ -67,9 +69,11 @@ def open_encoder(text):
         return _keras(text, path)
     if path.suffix == ".onnx" and path.is_file():
         return _onnx(text, path)
+    if path.suffix == ".tflite" and path.is_file():
+        return _tflite(text, path)
     known = ", ".join(handcrafted.EXTRACTORS)
     raise DataError(
-        f"--model={text}: no SavedModel, workdir of pcl_tf.train or .keras or .onnx file, nor one of {known}."
+        f"--model={text}: no SavedModel, workdir of pcl_tf.train or .keras, .onnx or .tflite file, nor one of {known}."
     )
 
 
@@ -166,6 +170,30 @@ def _onnx(text, path):
     def embed(faces):
         found = session.run(keys, {image: faces.astype(np.float32) / np.float32(255.0)})
         return {k: np.asarray(x, np.float32) for k, x in zip(keys, found, strict=True) if k in FEATURES}
+
+    return Encoder(text, _digest([path]), embed)
+
+
+def _tflite(text, path):
+    from tensorflow.lite.tools import flatbuffer_utils
+
+    try:
+        flatbuffer_utils.convert_bytearray_to_object(
+            path.read_bytes()
+        )  # the interpreter would crash at a file cut short
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the interpreter has a package of its own too, which is not needed
+            run = tf.lite.Interpreter(model_path=str(path)).get_signature_runner("embed")
+        side = int(run.get_input_details()["images"]["shape"][1])
+    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, struct.error) as error:
+        why = (str(error).splitlines() or [""])[0]
+        raise DataError(f"--model={text}: no encoder that pcl_tf.export --tflite wrote ({why}).") from error
+
+    def embed(faces):
+        if faces.shape[1] != side:
+            raise DataError(f"--model={text} takes images of {side} pixels alone; set --image_size={side}.")
+        found = run(images=faces.astype(np.float32) / np.float32(255.0))
+        return {k: np.array(x, np.float32) for k, x in found.items() if k in FEATURES}
 
     return Encoder(text, _digest([path]), embed)
 

@@ -10,6 +10,8 @@ import tensorflow as tf
 from pcl_tf.data.images import decode_image
 from pcl_tf.files import OutputError, whole_or_not
 from pcl_tf.provenance import provenance
+from pcl_tf.serving.card import write_card
+from pcl_tf.serving.tflite import FILES as TFLITE
 from pcl_tf.serving.warmup import write_warmup
 
 KEYS = ("face_aware", "face", "pose")
@@ -39,7 +41,7 @@ def save_export(encoder, folder, step, image_size, recipe_json, version=None, ke
       serving_default(image_bytes: string [N]), decoded and resized to image_size;
       embed(images: float32 [N, H, W, 3] in [0, 1]), of any H and W the encoder takes.
     Beside them: ``assets/recipe.json``, ``assets/provenance.json``, ``assets/encoder.keras`` (the same encoder for
-    Keras) and the server's warm-up requests.
+    Keras), the server's warm-up requests, and README.md, the model card, which tells what folder's parent knows of it.
 
     Args:
       encoder: float32 keras model for image_size or any size, built under ``constant_weights``.
@@ -89,6 +91,7 @@ def save_export(encoder, folder, step, image_size, recipe_json, version=None, ke
         (assets / "provenance.json").write_text(provenance(recipe_json, step))
         encoder.save(assets / "encoder.keras")
         write_warmup(aside, image_size)
+        write_card(aside, folder.parent)
     if keep:
         made_here = [v for v in versions(folder) if _may_go(folder / str(v))]
         for old in set(made_here[:-keep]) - {version}:
@@ -123,7 +126,7 @@ def check_places(workdir, version):
     """
     workdir = pathlib.Path(workdir)
     _check_version(workdir / "export" / str(version))
-    files = [workdir / name for name in ("backbone.keras", "encoder.onnx")]
+    files = [workdir / name for name in ("backbone.keras", "encoder.onnx", *TFLITE.values())]
     folders = [workdir / name for name in ("serving", "export")]
     if in_the_way := [p for p in files if p.is_dir()] + [p for p in folders if p.exists() and not p.is_dir()]:
         raise OutputError(f"{in_the_way[0]}: stands where the export is written; move it, or give another --workdir.")

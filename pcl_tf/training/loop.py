@@ -18,6 +18,7 @@ from pcl_tf.files import write_atomically
 from pcl_tf.methods.build import build_encoder, build_method, images_per_step, parts_per_step
 from pcl_tf.networks.backbones import FIXED_SIZE
 from pcl_tf.seeds import seed_everything
+from pcl_tf.serving.card import write_card
 from pcl_tf.serving.export import check_places, constant_weights, save_backbone, save_export, save_onnx
 from pcl_tf.serving.server_files import write_server_files
 from pcl_tf.strategy import together
@@ -118,6 +119,7 @@ def run(recipe, workdir, strategy, precision, deterministic=False, cluster=ALONE
         result["generated_faces"] = rows
         print(generated.table(rows, recipe.watch.generated), flush=True)
     write_atomically(workdir / "result.json", json.dumps(result, indent=1, sort_keys=True) + "\n")
+    write_card(export, workdir.path)  # once more, with the result
     together(strategy, 0)
     return result
 

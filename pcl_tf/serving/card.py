@@ -1,0 +1,253 @@
+"""The model card of an export: what is known of it, and what is not, in the form in which model hubs read README.md."""
+
+import json
+import pathlib
+import re
+
+from pcl_tf.files import write_atomically
+from pcl_tf.recipe import flatten
+
+NAME = "README.md"
+ABOUT = "about.json"  # in the workdir: what its user states of it
+UNKNOWN = "not known here"
+TAGS = ("tensorflow", "keras", "saved-model", "self-supervised-learning", "contrastive-learning", "faces", "pcl")
+# What the metrics of probes are called by hubs, and the kinds of task.
+METRICS = {"accuracy": "accuracy", "F1": "f1", "MAE": "mae"}
+TASKS = {"classification": "image-classification", "multilabel": "image-classification"}
+_MAIN = (
+    "image_size",
+    "batch_size",
+    "total_steps",
+    "optimizer.learning_rate",
+    "network.backbone",
+    "network.width",
+    "network.head_dim",
+    "method.name",
+    "method.updates",
+    "method.orthogonality",
+    "method.pose_contrast",
+    "method.dynamic_weights",
+    "seed",
+)
+
+LIMITS = """- It was trained without labels: its features are no identities, expressions or poses until something is fitted on them.
+- It knows faces as the training images show them: cut out the same way, at about the same size. Profiles, masks, drawings
+  and other crops than those are another distribution.
+- A result above holds for its own images, and its interval for resampling of those alone: neither says anything of other
+  people, cameras or countries.
+- Errors by age, gender, skin tone or other groups {groups}."""
+RESPONSIBLE = """A face representation can identify people and guess at their state. Use it only on faces you have the right to process,
+tell the people concerned, measure error rates per group before any decision depends on it, and do not use it for covert
+identification."""
+LOADING = """In this folder:
+
+```python
+import tensorflow as tf
+
+model = tf.saved_model.load(".")
+features = model.signatures["serving_default"](image_bytes=tf.constant([open("face.jpg", "rb").read()]))
+features["face_aware"], features["face"], features["pose"]
+```
+
+`model.embed(images)` takes float32 images [N, H, W, 3] in [0, 1]. `assets/encoder.keras` is the same encoder for
+`keras.models.load_model`; TensorFlow Serving takes the folder as a version of a model. `face_aware` is the feature to fit
+a classifier on, `face` holds what is left without the pose, `pose` the pose."""
+
+
+def state(workdir, **facts):
+    """Notes down what the user states of a run, for this card and those that follow.
+
+    Args:
+      workdir: its folder.
+      **facts: ``data_terms``, ``license``; None leaves what was stated before.
+    """
+    facts = {key: " ".join(text.split()) for key, text in facts.items() if text is not None}
+    if facts:
+        path = pathlib.Path(workdir) / ABOUT
+        write_atomically(path, json.dumps({**_json(path), **facts}, indent=1) + "\n")
+
+
+def write_card(export, workdir):
+    """Writes README.md into an export from what lies in it and in its workdir.
+
+    Args:
+      export: folder with ``assets/recipe.json`` and ``assets/provenance.json``.
+      workdir: may hold ``about.json`` (what the user states), ``result.json`` (of training) and ``probe/result.json``.
+    """
+    export, workdir = pathlib.Path(export), pathlib.Path(workdir)
+    recipe, made = (_json(export / "assets" / name) for name in ("recipe.json", "provenance.json"))
+    run = _json(workdir / "result.json")
+    run = run if run.get("step") == made.get("step") else {}
+    rows = [row for row in _json(workdir / "probe/result.json").get("results", []) if _measures(row, made)]
+    write_atomically(export / NAME, _text(flatten(recipe), made, run, rows, _json(workdir / ABOUT)))
+
+
+def _text(recipe, made, run, rows, about):
+    name = method(recipe)
+    return f"""{front_matter(about, rows, f"pcl-{recipe.get('network.backbone', 'encoder')}", "image-feature-extraction")}
+# Face features: {name}
+
+An encoder of face images for {name}. {_trained(made)}
+pcl_tf wrote this card from what lies beside it; what it does not know it says.
+
+## Data
+
+{_data(recipe, run, about)}
+
+## Recipe
+
+{facts({key: recipe.get(key, UNKNOWN) for key in _MAIN})}
+
+`assets/recipe.json` holds every value, `assets/provenance.json` the versions: {_versions(made)}.
+
+## Results
+
+{results(rows)}{_generated(run)}
+
+## Limits
+
+{LIMITS.format(groups="are " + UNKNOWN + " unless a result above names them: measure them on faces like yours")}
+
+## Responsible use
+
+{RESPONSIBLE}
+
+## How to load it
+
+{LOADING}
+"""
+
+
+def _trained(made):
+    step = made.get("step")
+    if step == 0:
+        return "Step 0: its weights are untrained, or were taken over from another program by `pcl_tf.convert`."
+    return f"It was trained without labels for {step or UNKNOWN} steps."
+
+
+def method(recipe):
+    """What trained an encoder, in words; recipe: flat, may lack keys."""
+    if "method.name" not in recipe:
+        return f"a method that is {UNKNOWN}"
+    if recipe["method.name"] == "moco":
+        return "MoCo (momentum contrast)"
+    parts = (recipe.get("method.reconstruct"), recipe.get("method.pose_contrast", "none") != "none")
+    if not any(parts):
+        return "SimCLR (PCL's face contrast alone)"
+    return "PCL (pose-disentangled contrastive learning, CVPR 2023)" + {
+        (True, False): " without pose contrast",
+        (False, True): " without reconstruction",
+    }.get(parts, "")
+
+
+def front_matter(about, rows, name, task):
+    """YAML between lines of dashes; every value is written as JSON, which YAML contains.
+
+    Args:
+      about: what the user states.
+      rows: of ``result.json`` of a probe.
+      name: of the model.
+      task: what hubs call what the model does.
+    """
+    said = about.get("license")
+    known = said and re.fullmatch(r"[\w.+-]+", said)
+    values = {
+        **({"license": said.lower()} if known else {"license": "other", "license_name": said} if said else {}),
+        "library_name": "tensorflow",
+        "pipeline_tag": task,
+        "tags": list(TAGS),
+    }
+    if rows:
+        values["metrics"] = sorted({METRICS.get(row["metric"], row["metric"].lower()) for row in rows})
+        values["model-index"] = [{"name": name, "results": [_indexed(row) for row in rows]}]
+    return "\n".join(["---", *(f"{key}: {json.dumps(value)}" for key, value in values.items()), "---"])
+
+
+def _indexed(row):
+    metric = METRICS.get(row["metric"], row["metric"].lower())
+    return {
+        "task": {"type": TASKS.get(row.get("kind"), "image-feature-extraction")},
+        "dataset": {"name": row["task"], "type": row.get("task_name") or row["task"]},
+        "metrics": [{"type": metric, "value": row["value"], "name": f"{row['metric']} of {row['feature']}"}],
+    }
+
+
+def facts(values):
+    """Markdown table of {what: value}."""
+    return table(["", ""], [[f"`{key}`", value] for key, value in values.items()])
+
+
+def table(header, rows):
+    """Markdown table; cells are any values."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(str(x).replace("|", "\\|") for x in line) + " |" for line in lines)
+
+
+def results(rows):
+    """Rows of a probe's ``result.json`` as a Markdown table, or that there are none."""
+    if not rows:
+        return (
+            "None was found in the workdir. `python -m pcl_tf.probe` measures the encoder, and `python -m pcl_tf.export`"
+            " writes what it found here."
+        )
+    cells = []
+    for row in rows:
+        scale, unit = (1, "") if row["metric"] == "MAE" else (100, " %")
+        low, high = (f"{scale * v:.2f}" for v in row.get("interval", (float("nan"),) * 2))
+        judged = row.get("counts", {}).get("test", row.get("counts", {}).get("pairs", UNKNOWN))
+        cells.append(
+            [row["task"], row["feature"], row.get("solver", "lbfgs"), row["metric"]]
+            + [f"{scale * row['value']:.2f}{unit}", f"{low} .. {high}", judged]
+        )
+    return table(["task", "feature", "solver", "metric", "value", "95 % interval", "judged on"], cells)
+
+
+def _generated(run):
+    """The table of generated faces, before and after, of a run on generated faces."""
+    features = run.get("generated_faces")
+    if not features:
+        return ""
+    columns = list(next(iter(features["trained"].values())))
+    rows = [
+        [f"{when} `{key}`", *(f"{found[c]:.3f}" for c in columns)]
+        for when in ("untrained", "trained")
+        for key, found in features[when].items()
+    ]
+    said = "Of generated faces that training did not see (identity and expression: share that is right; angles: degrees off):"
+    return f"\n\n{said}\n\n{table(['', *columns], rows)}"
+
+
+def _data(recipe, run, about):
+    source = recipe.get("data.source")
+    if source == "synthetic":
+        what = "Faces that pcl_tf draws: they show nobody, and nothing was learnt of photographs."
+    else:
+        names = [pathlib.PurePath(part).name for part in (source or "").split(",") if part]
+        what = f"Face images of {', '.join(names)}." if names else f"Which faces it was trained on is {UNKNOWN}."
+    terms = about.get("data_terms")
+    return f"""{what}
+
+- Faces: {f"{run['faces']:,}" if run.get("faces") else UNKNOWN}
+- Terms of the data, as its user states them: {terms or f'{UNKNOWN}; `python -m pcl_tf.export --data_terms="..."` states them'}
+- People shown, their consent and their make-up by group: {"nobody" if source == "synthetic" else UNKNOWN}"""
+
+
+def _versions(made):
+    named = (("pcl_tf", "pcl_tf"), ("commit", "revision"), ("TensorFlow", "tensorflow"), ("Keras", "keras"))
+    return ", ".join(f"{said} {made.get(key) or UNKNOWN}" for said, key in named)
+
+
+def _measures(row, made):
+    """Whether a row of a probe is of the weights in the export: the same recipe, the same step."""
+    if not isinstance(row, dict) or not {"task", "feature", "metric", "value"} <= set(row):
+        return False
+    return row.get("model_step") == made.get("step") and row.get("recipe_hash") == made.get("recipe_hash")
+
+
+def _json(path):
+    """A dict; {} where there is none that can be read."""
+    try:
+        found = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,72 @@
+"""An export in other formats: the numbers are the SavedModel's, and the commands take the files as models."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from pcl_tf.data.sources import DataError
+from pcl_tf.evaluation.corpora.generated import faces
+from pcl_tf.evaluation.models import open_encoder
+from pcl_tf.serving.export import save_onnx
+from pcl_tf.serving.tflite import save_tflite
+from tests.helpers.commands import refused
+from tests.serving.conftest import SIZE
+
+IMAGES = faces(50, SIZE)[1][:20]
+
+
+@pytest.fixture(scope="module")
+def expected(export):
+    """What the SavedModel makes of IMAGES."""
+    model = tf.saved_model.load(str(export))
+    found = model.embed(tf.constant(IMAGES, tf.float32) / 255.0)
+    return {key: value.numpy() for key, value in found.items()}
+
+
+def cosines(a, b):
+    return (a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
+
+
+def test_tflite_has_the_numbers_of_the_saved_model(export, expected, tmp_path):
+    path = save_tflite(export, tmp_path / "encoder.tflite", SIZE)
+    encoder = open_encoder(str(path))
+    for count in (20, 3):
+        found = encoder.embed(IMAGES[:count])
+        assert set(found) == set(expected)
+        for key, value in expected.items():
+            np.testing.assert_allclose(found[key], value[:count], atol=1e-5, err_msg=key)
+    with pytest.raises(DataError, match=f"pixels alone; set --image_size={SIZE}"):
+        encoder.embed(np.zeros((1, 48, 48, 3), np.uint8))
+    assert [p.name for p in tmp_path.iterdir()] == ["encoder.tflite"]
+
+
+def test_quantised_tflite_is_near_and_small(export, expected, tmp_path):
+    path = save_tflite(export, tmp_path / "q.tflite", SIZE, quantize=True)
+    assert path.stat().st_size < 0.5 * save_tflite(export, tmp_path / "f.tflite", SIZE).stat().st_size
+    for key, found in open_encoder(str(path)).embed(IMAGES).items():
+        assert 0.99 < cosines(found, expected[key]).min()
+        assert np.abs(found - expected[key]).max() > 1e-4  # else nothing was quantised
+
+
+def test_onnx_has_the_numbers_of_the_saved_model(small_encoder, expected, tmp_path):
+    pytest.importorskip("tf2onnx", reason="needs requirements-onnx.txt")
+    pytest.importorskip("onnxruntime", reason="needs requirements-onnx.txt")
+    found = open_encoder(str(save_onnx(small_encoder, tmp_path / "encoder.onnx", SIZE))).embed(IMAGES)
+    for key, value in expected.items():
+        np.testing.assert_allclose(found[key], value, atol=1e-5, err_msg=key)
+
+
+@pytest.mark.parametrize("kind", ["text", "half", "empty"])
+def test_a_tflite_file_that_is_none_is_named(export, tmp_path, kind):
+    path = tmp_path / "x.tflite"
+    whole = save_tflite(export, tmp_path / "whole.tflite", SIZE).read_bytes() if kind == "half" else b""
+    path.write_bytes(
+        {"text": b"no model at all, but long enough", "half": whole[: len(whole) // 2], "empty": b""}[kind]
+    )
+    with pytest.raises(DataError, match="x.tflite: no encoder that pcl_tf.export --tflite wrote"):
+        open_encoder(str(path))
+
+
+def test_flags_of_the_card_and_of_quantisation(tmp_path):
+    assert "--quantize: has no meaning without --tflite" in refused("export", f"--workdir={tmp_path}", "--quantize")
+    assert "--license=: is empty" in refused("export", f"--workdir={tmp_path}", "--license=")
