@@ -1,17 +1,19 @@
 """What every view is: a keras_cv layer that can be told which random stream to draw from."""
 
+from collections.abc import Iterable
+from typing import Any
+
 import keras
 import tensorflow as tf
-from keras_cv.src.layers.preprocessing.vectorized_base_image_augmentation_layer import (
-    VectorizedBaseImageAugmentationLayer,
-)
+from keras_cv.layers import BaseImageAugmentationLayer, VectorizedBaseImageAugmentationLayer
 
 from pcl_tf.seeds import Draws
 
+KERAS_CV_BASES = (BaseImageAugmentationLayer, VectorizedBaseImageAugmentationLayer)
 GRAY = (0.2989, 0.587, 0.114)  # torchvision's luma
 
 
-def grayscale(images):
+def grayscale(images: tf.Tensor) -> tf.Tensor:
     """Luma of RGB: [N, H, W, 3] -> [N, H, W, 1]."""
     return tf.matmul(images, tf.constant(GRAY, images.dtype)[:, None])
 
@@ -27,7 +29,7 @@ class View(VectorizedBaseImageAugmentationLayer):
       p: probability with which an image is transformed, drawn per image.
     """
 
-    def __init__(self, p=1.0, **kwargs):
+    def __init__(self, p: float = 1.0, **kwargs) -> None:
         kwargs.setdefault("dtype", "float32")
         super().__init__(**kwargs)
         if not 0.0 <= p <= 1.0:
@@ -35,7 +37,7 @@ class View(VectorizedBaseImageAugmentationLayer):
         self.p = p
         self._draws = None
 
-    def call(self, inputs, draws=None, training=True):
+    def call(self, inputs: tf.Tensor, draws: Draws | None = None, training: bool = True) -> tf.Tensor:
         if not training:
             return inputs
         # The stream is known while this call is traced; the base class calls back for parameters.
@@ -59,30 +61,30 @@ class View(VectorizedBaseImageAugmentationLayer):
             return changed
         return tf.where(apply[:, None, None, None], changed, images)
 
-    def parameters(self, batch, draws):
+    def parameters(self, batch: int, draws: Draws) -> Any:
         """Draws per-image parameters for ``batch`` images."""
         return ()
 
-    def transform(self, images, parameters):
+    def transform(self, images: tf.Tensor, parameters: Any) -> tf.Tensor:
         """[N, H, W, 3] -> [N, H', W', 3], every image with its own parameters."""
         raise TypeError(f"{type(self).__name__} must define transform()")
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "p": self.p}
 
 
 class Chain(View):
     """Views one after another. A chain may hold any image size-changing view first."""
 
-    def __init__(self, views, **kwargs):
+    def __init__(self, views: Iterable[View], **kwargs) -> None:
         super().__init__(**kwargs)
         self.views = list(views)
 
-    def call(self, inputs, draws=None, training=True):
+    def call(self, inputs: tf.Tensor, draws: Draws | None = None, training: bool = True) -> tf.Tensor:
         draws = (draws or Draws.fresh()).named(self.name)
         for i, view in enumerate(self.views):
             inputs = view(inputs, draws=draws.named(str(i)), training=training)
         return inputs
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "views": [keras.saving.serialize_keras_object(v) for v in self.views]}

@@ -95,7 +95,7 @@ def test_positives_and_negatives_are_photometrically_changed():
 
 def face_inputs(overrides, name="vox64:smoke,simclr", images=halves):
     """(view 1, view 2) of the images of a step, and the images."""
-    c = tiny(name, {**PLAIN, "batch_size": 12, "method.queue": 24, **overrides})
+    c = tiny(name, {**PLAIN, "batch_size": 12, **overrides})
     images = images(c)
     (x,) = encoded(c, images)[0]
     one, two = np.split(x, 2)
@@ -110,13 +110,11 @@ def test_no_crop_no_flip_no_photometric_views_are_the_images():
 
 @pytest.mark.parametrize("name", ["vox64:smoke,simclr_pose", "vox64:smoke,moco"])
 def test_flips_among_the_face_views(name):
-    c = tiny(
-        name,
-        {**PLAIN, "batch_size": 12, "method.queue": 24, "method.flip_views": True, "method.both_directions": False},
-    )
+    moco = {"method.queue": 24, "method.both_directions": False, "method.flip_views": True} if "moco" in name else {}
+    c = tiny(name, {**PLAIN, "batch_size": 12, **moco})
     assert c.method.flip_views
     images, model = halves(c), built(c)
-    nets = [model.encoder] if c.method.name == "pcl" else [model.encoder, model.key_encoder]
+    nets = [model.encoder, model.key_encoder] if moco else [model.encoder]
     views = []
     for net in nets:  # MoCo's second view passes the key encoder; the draws are those of the step
         model.step.assign(0)
