@@ -34,7 +34,7 @@ def main(argv):
     from pcl_tf.networks.backbones import FIXED_SIZE
     from pcl_tf.serving.export import check_places
     from pcl_tf.training.checkpoints import Checkpoints, newest_step
-    from pcl_tf.training.loop import export_run
+    from pcl_tf.training.export import export_run
 
     workdir = pathlib.Path(_WORKDIR.value)
     if not (workdir / "recipe.json").is_file():
@@ -52,7 +52,18 @@ def main(argv):
     if step is None:
         refuse(f"{workdir / 'checkpoints'} holds no checkpoint to export.")
     with explained(workdir, (PermissionError, ImportError)):
-        print(export_run(recipe, workdir, model.encoder, step, size or None, _VERSION.value, _KEEP.value, _ONNX.value))
+        print(
+            export_run(
+                recipe,
+                workdir,
+                model.encoder,
+                step,
+                image_size=size or None,
+                version=_VERSION.value,
+                keep=_KEEP.value,
+                onnx=_ONNX.value,
+            )
+        )
 
 
 if __name__ == "__main__":

@@ -154,7 +154,8 @@ def parse_flags(argv):
         if "Traceback" in text:  # a recipe that raised: its last line says why
             text = "--recipe: " + text.strip().splitlines()[-1].strip()
         key = next((a for a in argv if a.startswith("--recipe.") and a.split("=")[0].split(".")[-1] in str(text)), "")
-        text = told_apart(key.split("=")[0].removeprefix("--recipe.")) or text
+        if "Unknown command line flag" in text:
+            text = told_apart(key.split("=")[0].removeprefix("--recipe.")) or text
         print(f"error: {key + ': ' if key and key not in str(text) else ''}{str(text).strip()}", file=sys.stderr)
         raise SystemExit(2) from None
 

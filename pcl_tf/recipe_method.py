@@ -38,11 +38,13 @@ def idle_keys(values: Mapping[str, Any]) -> list[str]:
 
 def contradicting_views(values: Mapping[str, Any]) -> bool:
     """Whether a method's ``face_views`` name other views than its ``crop`` or ``flip_views`` ask for."""
-    views, short = values.get("face_views", ""), {key: values.get(key) for key in ("crop", "flip_views")}
-    if not views or values["name"] not in METHODS or views == face_views(short["crop"], short["flip_views"]):
+    own = own_keys(values)
+    views = values.get("face_views", "")
+    if not views or own["name"] not in METHODS or views == face_views(own["crop"], own["flip_views"]):
         return False
-    usual = METHODS[values["name"]].keys
-    return any(value != usual[key].value for key, value in short.items()) or short["flip_views"] and "flip" not in views
+    usual = METHODS[own["name"]].keys
+    changed = any(own[key] != usual[key].value for key in ("crop", "flip_views"))
+    return changed or (own["flip_views"] and "flip" not in views)
 
 
 def told_apart(key: str) -> str:

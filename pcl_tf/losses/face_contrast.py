@@ -58,7 +58,7 @@ def nt_xent_and_accuracy(
     return cross_entropy(logits), accuracy(logits)
 
 
-def _rescaled(z):
+def _rescaled(z: tf.Tensor) -> tf.Tensor:
     # One common factor for all: cosines of mixtures are unchanged, squares cannot overflow.
     z = as_float32(z)
     return z / tf.stop_gradient(tf.maximum(tf.reduce_max(tf.abs(z)), 1e-6))

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 from types import SimpleNamespace
+from typing import Any
 
 import keras
 import numpy as np
@@ -76,7 +77,9 @@ class Method(keras.Model):
             self.recipe.epoch_steps, losses=names, enabled=self.method.dynamic_weights and len(on) > 1, name="balance"
         )
 
-    def state(self, name: str, shape: tuple[int, ...], dtype: str = "float32", initializer: str = "zeros"):
+    def state(
+        self, name: str, shape: tuple[int, ...], dtype: str = "float32", initializer: str = "zeros"
+    ) -> keras.Variable:
         """A weight that no gradient reaches: the same on every replica, saved like any other."""
         return self.add_weight(
             name=name,
@@ -88,10 +91,10 @@ class Method(keras.Model):
             autocast=False,
         )
 
-    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+    def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
         """Nothing: a method is built. Keras would take a mean of a batch over the machines, and images have no mean."""
 
-    def call(self, images, training=False):
+    def call(self, images: tf.Tensor, training: bool = False) -> dict[str, tf.Tensor]:
         """float [N, S, S, 3] in [0, 1] -> dict of 'face_aware', 'face', 'pose'."""
         return self.encoder(images, training=training)
 
@@ -112,7 +115,7 @@ class Method(keras.Model):
             return [recipe.batch_size]
         return [part.count(recipe) for part in cls.parts_on(recipe)]
 
-    def train_step(self, images):
+    def train_step(self, images: tf.Tensor) -> Scalars:
         """One step.
 
         Args:
@@ -164,7 +167,8 @@ class Method(keras.Model):
             take some of it, evenly spaced. Alternating: those of one part after those of another.
           draws: ``Draws`` of the step.
         """
-        start, bound = 0, []
+        start = 0
+        bound: list[tuple[str, Callable[[], tuple[tf.Tensor, Scalars]]]] = []
         for part in self.parts_on(self.recipe):
             n = part.count(self.recipe) // self.replicas
             mine = self._some(images, n) if self.joint else images[start : start + n]
@@ -172,15 +176,15 @@ class Method(keras.Model):
             bound.append((part.name, partial(self._weighted, part, mine, draws)))
         return bound
 
-    def _weighted(self, part, images, draws):
+    def _weighted(self, part: Part, images: tf.Tensor, draws: Draws) -> tuple[tf.Tensor, Scalars]:
         """(sum of a part's losses times their weights, its logs)."""
         losses, logs = part.losses(self, images, draws)
         alphas = self._alphas()
-        total = 0.0
+        terms = []
         for name, loss in losses.items():
             weight = part.weights[name]
-            total += (weight * alphas[f"alpha_{name}"] if isinstance(weight, Balanced) else weight) * loss
-        return total, {**{f"loss_{name}": loss for name, loss in losses.items()}, **logs}
+            terms.append((weight * alphas[f"alpha_{name}"] if isinstance(weight, Balanced) else weight) * loss)
+        return sum(terms[1:], terms[0]), {**{f"loss_{name}": loss for name, loss in losses.items()}, **logs}
 
     def _alphas(self) -> Scalars:
         """{'alpha_NAME': the weight that Dynamic Weight Average gives a loss now}."""
@@ -194,12 +198,12 @@ class Method(keras.Model):
         if self.balance is not None:
             self.balance.update(*(logs.get(f"loss_{name}", tf.zeros(())) for name in self.balance.losses_balanced))
 
-    def _some(self, images, n):
+    def _some(self, images: tf.Tensor, n: int) -> tf.Tensor:
         """n of this replica's images; evenly spaced, all replicas together take the images that one would."""
         here = images.shape[0]
         return images if n == here else tf.gather(images, [i * here // n for i in range(n)])
 
-    def apply_parts(self, *parts):
+    def apply_parts(self, *parts: Callable[[], tuple[tf.Tensor, Scalars]]) -> Scalars:
         """One optimiser step on the sum of parts, each ``() -> (loss, logs)``; returns logs, loss and gradient norm.
 
         Parts share weights and no activations. So each is differentiated by itself and waits for the one before: a
@@ -208,7 +212,9 @@ class Method(keras.Model):
         if self.coupled_decay:
             parts = (*parts, self._decay)
         variables = self.trainable_variables
-        sums, done, total, logs = [None] * len(variables), [], 0.0, {}
+        sums, total = [None] * len(variables), 0.0
+        done: list[tf.Tensor] = []
+        logs: Scalars = {}
         for part in parts:
             with tf.control_dependencies(done):
                 with tf.GradientTape() as tape:
@@ -226,18 +232,18 @@ class Method(keras.Model):
         self.optimizer.apply(gradients, [v for _, v in pairs])
         return {**logs, "loss": total, "gradient_norm": norm}
 
-    def _decay(self):
+    def _decay(self) -> tuple[tf.Tensor, Scalars]:
         """The released code's Adam adds decay * w to the gradient of every parameter."""
         squares = tf.add_n([tf.reduce_sum(tf.square(v)) for v in self.trainable_variables])
         return 0.5 * self.coupled_decay * squares, {}
 
-    def _over_replicas(self, gradients):
+    def _over_replicas(self, gradients: list[tf.Tensor]) -> list[tf.Tensor]:
         """Sums over replicas, once: logged norm, clipping, loss scale and update all see the same gradients."""
         if self.replicas == 1:
             return gradients
         return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, gradients)
 
-    def _gradient_norm(self, gradients):
+    def _gradient_norm(self, gradients: list[tf.Tensor]) -> tf.Tensor:
         norm = tf.linalg.global_norm([tf.cast(g, tf.float32) for g in gradients])
         scale = getattr(self.optimizer, "dynamic_scale", None)
         return norm if scale is None else norm / tf.cast(tf.convert_to_tensor(scale), tf.float32)

@@ -61,14 +61,16 @@ def build_method(recipe: ConfigDict, precision: str = "float32", replicas: int =
     features, synchronized = net.output["face"].shape[-1], replicas > 1
     needed = {name for part in method.parts_on(recipe) for name in part.nets}
 
-    def head(name):
-        return projection_head(features, n.head_dim, precision, synchronized, name)
+    def head(name: str) -> keras.Model:
+        return projection_head(features, n.head_dim, dtype=precision, synchronized=synchronized, name=name)
 
     nets = SimpleNamespace(
         encoder=net,
         face_head=head("face_head"),
         pose_head=head("pose_head") if "pose_head" in needed else None,
-        decoder=decoder(features, recipe.image_size, n.width, precision, synchronized) if "decoder" in needed else None,
+        decoder=decoder(features, recipe.image_size, width=n.width, dtype=precision, synchronized=synchronized)
+        if "decoder" in needed
+        else None,
     )
     model = method(recipe, nets, replicas=replicas, precision=precision)
     k = updates_per_step(recipe)

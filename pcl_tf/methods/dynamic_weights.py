@@ -1,6 +1,7 @@
 """State of Dynamic Weight Average: epoch means of the losses, kept with the model."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -22,12 +23,12 @@ class DynamicWeights(keras.layers.Layer):
     """
 
     def __init__(
-        self, epoch_steps: int, *, losses: Sequence[str] = ("face", "pose"), enabled: bool = True, **kwargs
+        self, epoch_steps: int, *, losses: Sequence[str] = ("face", "pose"), enabled: bool = True, **kwargs: Any
     ) -> None:
         super().__init__(dtype="float32", **kwargs)
         self.epoch_steps, self.losses_balanced, self.enabled = epoch_steps, tuple(losses), enabled
 
-        def state(name, shape):
+        def state(name: str, shape: tuple[int, ...]) -> keras.Variable:
             return self.add_weight(
                 name=name, shape=shape, initializer="zeros", trainable=False, aggregation="only_first_replica"
             )

@@ -1,5 +1,7 @@
 """MoCo (He, Fan, Wu, Xie, Girshick, CVPR 2020), a baseline of Tables 1 to 4: a queue of keys, a momentum encoder."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 from ml_collections import ConfigDict
@@ -20,7 +22,7 @@ class MoCo(Method):
     and its key are normalised apart; here they pass the heads in calls of their own, and the backbone has none.
     """
 
-    def __init__(self, *args, **kwargs) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.key_encoder, self.key_head = (keras.models.clone_model(m) for m in (self.encoder, self.face_head))
         self.key_encoder.set_weights(self.encoder.get_weights())
@@ -49,7 +51,7 @@ class MoCo(Method):
         self.views = chains.face_views(self.recipe.image_size, m.face_views, strength=m.photometric)
 
     @property
-    def trainable_variables(self):
+    def trainable_variables(self) -> list[keras.Variable]:
         """The query's. The key's follow them, but must count as trainable: BatchNorm else ignores the batch."""
         return [*self.encoder.trainable_variables, *self.face_head.trainable_variables]
 
@@ -77,12 +79,12 @@ class MoCo(Method):
         tf.distribute.get_replica_context().merge_call(self._follow)
         return logs
 
-    def _key(self, view):
+    def _key(self, view: tf.Tensor) -> tf.Tensor:
         """Unit keys of a view, float32 [n, D], that no gradient reaches."""
         key = self.key_head(self.key_encoder(view, training=True)["face"], training=True)
         return unit(tf.stop_gradient(tf.cast(key, tf.float32)))
 
-    def _follow(self, strategy):
+    def _follow(self, strategy: tf.distribute.Strategy) -> None:
         """The key's weights move towards the query's: k = m * k + (1 - m) * q."""
         rest = 1.0 - self.method.momentum
         pairs = ((self.key_encoder, self.encoder), (self.key_head, self.face_head))

@@ -1,5 +1,7 @@
 """Adam, its learning-rate schedule and its two kinds of weight decay."""
 
+from typing import Any
+
 import keras
 
 DECAY_KINDS = ("coupled", "decoupled")
@@ -21,7 +23,7 @@ class _Summed:
     sends them twice where a norm is logged. It has no public way to leave the sum out.
     """
 
-    def _all_reduce_sum_gradients(self, grads_and_vars):
+    def _all_reduce_sum_gradients(self, grads_and_vars: list[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
         return grads_and_vars
 
 

@@ -97,7 +97,8 @@ class PCL(SimCLR):
         """L_face (Eq. 6), and the same contrast on F_p of the same views."""
         draws = draws.named("face")
         features = self.encoded_views(images, draws)
-        losses, logs = {}, {}
+        losses: Scalars = {}
+        logs: Scalars = {}
         for name, head in (("face", self.face_head), ("pose", self.pose_head)):
             z = head(features[name], training=True)
             losses[name], accuracy = self.contrast(z, draws.named(name))
@@ -118,8 +119,10 @@ class PCL(SimCLR):
             z, negatives = (self.pose_head(x, training=True) for x in tf.split(feature, [2 * p, p * count]))
         if m.pose_negatives == "official_layout":
             negatives = draws.mine(official_layout(gather_rows(negatives), p * draws.replicas), p * count)
+        z1, z2 = tf.split(z, 2)
         loss, accuracy = pose_info_nce_and_accuracy(
-            *tf.split(z, 2),
+            z1,
+            z2,
             tf.reshape(negatives, [p, count, -1]),
             temperature=m.pose_temperature or m.temperature,
             mixing_seed=draws.named("mixing").next_seed() if m.interpolate_negatives else None,

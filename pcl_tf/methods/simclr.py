@@ -1,5 +1,7 @@
 """SimCLR (Chen, Kornblith, Norouzi, Hinton, ICML 2020) on ``face``: row 1 of Table 5, with flips also of Table 6."""
 
+from typing import Any
+
 import tensorflow as tf
 from ml_collections import ConfigDict
 
@@ -14,7 +16,7 @@ from pcl_tf.views import chains
 class SimCLR(Method):
     """NT-Xent between two views of each image, on a projection of ``face``. Args: see ``Method``."""
 
-    def __init__(self, *args, **kwargs) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if self.balance is None:
             # Nobody reads it: checkpoints of when SimCLR was PCL with its parts off hold this state here, and go on.
@@ -40,7 +42,8 @@ class SimCLR(Method):
         """NT-Xent and accuracy of projections of both views, [2n, D], with the recipe's temperature and mixing."""
         m = self.method
         seed = draws.named("mixing").next_seed() if m.interpolate_negatives else None
-        return nt_xent_and_accuracy(*tf.split(z, 2), temperature=m.temperature, mixing_seed=seed)
+        z1, z2 = tf.split(z, 2)
+        return nt_xent_and_accuracy(z1, z2, temperature=m.temperature, mixing_seed=seed)
 
     def face(self, images: tf.Tensor, draws: Draws) -> tuple[Scalars, Scalars]:
         """L_face (Eq. 6) of two views of each image."""

@@ -29,13 +29,13 @@ class View(VectorizedBaseImageAugmentationLayer):
       p: probability with which an image is transformed, drawn per image.
     """
 
-    def __init__(self, p: float = 1.0, **kwargs) -> None:
+    def __init__(self, p: float = 1.0, **kwargs: Any) -> None:
         kwargs.setdefault("dtype", "float32")
         super().__init__(**kwargs)
         if not 0.0 <= p <= 1.0:
             raise ValueError(f"{type(self).__name__}: p must lie in [0, 1], not {p}.")
         self.p = p
-        self._draws = None
+        self._draws: Draws | None = None
 
     def call(self, inputs: tf.Tensor, draws: Draws | None = None, training: bool = True) -> tf.Tensor:
         if not training:
@@ -47,13 +47,13 @@ class View(VectorizedBaseImageAugmentationLayer):
         finally:
             self._draws = None
 
-    def get_random_transformation_batch(self, batch_size, **kwargs):
+    def get_random_transformation_batch(self, batch_size: int, **kwargs: Any) -> tuple[tf.Tensor, Any]:
         """(apply: bool [N], parameters: whatever ``transform`` takes)."""
-        draws = self._draws
+        draws = self._draws or Draws.fresh()
         apply = draws.uniform(batch_size) < self.p
         return apply, self.parameters(batch_size, draws)
 
-    def augment_images(self, images, transformations, **kwargs):
+    def augment_images(self, images: tf.Tensor, transformations: tuple[tf.Tensor, Any], **kwargs: Any) -> tf.Tensor:
         apply, parameters = transformations
         images = tf.cast(images, tf.float32)
         changed = self.transform(images, parameters)
@@ -76,7 +76,7 @@ class View(VectorizedBaseImageAugmentationLayer):
 class Chain(View):
     """Views one after another. A chain may hold any image size-changing view first."""
 
-    def __init__(self, views: Iterable[View], **kwargs) -> None:
+    def __init__(self, views: Iterable[View], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.views = list(views)
 

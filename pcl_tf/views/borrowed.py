@@ -45,24 +45,28 @@ LIBRARIES: dict[str, Callable[[], dict[str, type]]] = {"keras": _keras, "keras_c
 class _Generator:
     """What layers use of tf.random.Generator, from a stream."""
 
-    def __init__(self, draws: Draws):
+    def __init__(self, draws: Draws) -> None:
         self._draws = draws
 
-    def uniform(self, shape, minval=0, maxval=None, dtype=tf.float32, name=None):
+    def uniform(
+        self, shape: Any, minval: Any = 0, maxval: Any = None, dtype: Any = tf.float32, **ignored: Any
+    ) -> tf.Tensor:
         """See tf.random.uniform."""
         maxval = 1 if maxval is None and tf.as_dtype(dtype).is_floating else maxval
         return tf.random.stateless_uniform(shape, self._draws.next_seed(), minval, maxval, dtype)
 
-    def normal(self, shape, mean=0.0, stddev=1.0, dtype=tf.float32, seed=None, name=None):
+    def normal(
+        self, shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = tf.float32, **ignored: Any
+    ) -> tf.Tensor:
         """See tf.random.normal."""
         return tf.random.stateless_normal(shape, self._draws.next_seed(), mean, stddev, dtype)
 
-    def gamma(self, shape, alpha, beta=None, dtype=tf.float32, seed=None, name=None):
+    def gamma(self, shape: Any, alpha: Any, beta: Any = None, dtype: Any = tf.float32, **ignored: Any) -> tf.Tensor:
         """See tf.random.gamma."""
         shape = tf.concat([shape, tf.shape(alpha)], axis=0)
         return tf.random.stateless_gamma(shape, self._draws.next_seed(), alpha, beta, dtype)
 
-    def shuffle(self, value, seed=None, name=None):
+    def shuffle(self, value: Any, **ignored: Any) -> tf.Tensor:
         """See tf.random.shuffle."""
         return tf.random.experimental.stateless_shuffle(value, self._draws.next_seed())
 
@@ -77,9 +81,7 @@ def _drawing_from(layer: keras.layers.Layer, draws: Draws) -> Iterator[None]:
     stream = _Generator(draws)
     own = [x for x in layer._flatten_layers() if hasattr(x, "_random_generator")]
     functions = {
-        "uniform": lambda shape, minval=0, maxval=None, dtype=tf.float32, seed=None, name=None: stream.uniform(
-            shape, minval, maxval, dtype
-        ),
+        "uniform": stream.uniform,
         "normal": stream.normal,
         "gamma": stream.gamma,
         "shuffle": stream.shuffle,
@@ -116,12 +118,14 @@ class Borrowed(View):
       TypeError, ValueError: the layer's own words about its arguments.
     """
 
-    def __init__(self, name: str, args: Sequence[Any] = (), given: Mapping[str, Any] | None = None, **kwargs) -> None:
+    def __init__(
+        self, name: str, args: Sequence[Any] = (), given: Mapping[str, Any] | None = None, **kwargs: Any
+    ) -> None:
         library, _, layer = name.rpartition(".")
         if library not in LIBRARIES or layer not in LIBRARIES[library]():
             raise ViewError(f"{name}: no augmentation layer of keras or keras_cv")
         made, given = LIBRARIES[library]()[layer], dict(given or {})
-        takes = inspect.signature(made.__init__).parameters
+        takes = inspect.signature(made).parameters
         p = given.pop("p", 1.0) if "p" not in takes else 1.0
         kwargs.setdefault("name", layer.lower())
         super().__init__(p=p, **kwargs)
@@ -139,7 +143,7 @@ class Borrowed(View):
     def transform(self, images: tf.Tensor, parameters: tf.Tensor) -> tf.Tensor:
         """[N, S, S, 3], seeds [N, 2] -> [N, S, S, 3] in [0, 1]."""
 
-        def one(both):
+        def one(both: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
             image, seed = both
             with _drawing_from(self.layer, Draws(seed)):
                 out = self.layer(image[None], training=True)

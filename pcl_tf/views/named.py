@@ -72,9 +72,9 @@ def parsed(text: str) -> list[tuple[str, list[Any], dict[str, Any]]]:
 
 def _call(node: Any) -> tuple[str, list[Any], dict[str, Any]]:
     args, keywords = (node.args, node.keywords) if isinstance(node, ast.Call) else ([], [])
-    named = node.func if isinstance(node, ast.Call) else node
+    named: Any = node.func if isinstance(node, ast.Call) else node
     name = named.id if isinstance(named, ast.Name) else f"{named.value.id}.{named.attr}"
-    return name, [ast.literal_eval(a) for a in args], {k.arg: ast.literal_eval(k.value) for k in keywords}
+    return name, [ast.literal_eval(a) for a in args], {str(k.arg): ast.literal_eval(k.value) for k in keywords}
 
 
 def names(text: str) -> list[str]:

@@ -43,7 +43,7 @@ def test_the_usual_chains_draw_what_they_always_drew(crop, strength):
             [
                 first,
                 HorizontalFlip(name="flip"),
-                ColorJitter(s, s, s, 0.2 * strength, name="jitter"),
+                ColorJitter(brightness=s, contrast=s, saturation=s, hue=0.2 * strength, name="jitter"),
                 RandomGrayscale(0.2, name="gray"),
                 GaussianBlur(p=0.8 * strength, name="blur"),
                 Sobel(p=0.6 * strength, name="sobel"),
