@@ -11,7 +11,7 @@ from ml_collections import ConfigDict
 
 from pcl_tf.files import at_home
 from pcl_tf.methods.registry import METHODS, keys_of, knowing
-from pcl_tf.recipe_method import contradicting_views, idle_keys, own_keys, told_apart
+from pcl_tf.recipe_method import applying, contradicting_views, idle_keys, own_keys, told_apart
 
 
 def _shipped():
@@ -122,6 +122,21 @@ def _with_recipe_found(argv):
     return out
 
 
+def _without_idle_keys(argv):
+    """Leaves out --recipe.method.KEY=VALUE of keys that other methods know alone, and says so: they change nothing."""
+    recipe = next((a.removeprefix("--recipe=") for a in argv if a.startswith("--recipe=")), "")
+    given = [a for a in argv if a.startswith("--recipe.method.") and "=" in a]
+    if not recipe or not given:
+        return argv
+    method = named(recipe).method
+    applied = applying([a.removeprefix("--recipe.") for a in given], flatten({"method": method}))
+    idle = [a for a in given if a.removeprefix("--recipe.") not in applied]
+    if idle:
+        print(f"note: {', '.join(idle)}: no meaning to {method.name}.", file=sys.stderr)
+        sys.argv = [a for a in sys.argv if a not in idle]  # where ml_collections looks for what overrides a recipe
+    return [a for a in argv if a not in idle]
+
+
 def keys_help():
     """Two lines for each key of a recipe: its flag with the paper's value, and what it is."""
     from recipes import common
@@ -147,7 +162,7 @@ def parse_flags(argv):
         print(f"Keys of --recipe, with the paper's values:\n\n{keys_help()}")  # absl knows none of them
     argv = [at_home(a) for a in argv]
     try:
-        argv = _with_recipe_found(argv)
+        argv = _without_idle_keys(_with_recipe_found(argv))
         return flags.FLAGS(argv)
     except (RecipeError, flags.Error, AttributeError, KeyError, TypeError, ValueError) as error:
         text = str(error.args[0] if error.args else error)

@@ -78,6 +78,15 @@ def test_a_change_of_a_recipe_survives_its_argument(argument):
     assert set(c.method) == set(keys_of(c.method.name))
 
 
+def test_a_flag_of_another_method_does_nothing_and_is_told(capsys):
+    """Commands of runs begun when every method had every key go on."""
+    argv = ["x", "--recipe=vox64:smoke,simclr", "--recipe.method.pdd_batch=4", "--recipe.method.temperature=0.2"]
+    assert recipes._without_idle_keys(argv) == [a for a in argv if "pdd" not in a]
+    assert capsys.readouterr().err == "note: --recipe.method.pdd_batch=4: no meaning to simclr.\n"
+    argv[2] = "--recipe.method.pdd_bach=4"  # of nobody: left for the parser to refuse
+    assert recipes._without_idle_keys(argv) == argv and capsys.readouterr().err == ""
+
+
 def test_a_key_of_another_method_is_refused_by_name():
     for name, key in (
         ("smoke", "method.queue=8"),
