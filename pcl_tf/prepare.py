@@ -8,9 +8,8 @@
 
 What is done of videos and images is kept: the same command goes on where one was stopped. Broken files, and with
 --detect files in which no face is found, are left out, counted, and named in broken.txt and no_face.txt beside the
-records; sheet.png there shows what was cut out and what was not. The corpora that judge (fer2013, rafdb, lfw, cplfw,
-disfa, aflw2000, bu3dfe) are taken whole, as many records as published, or not at all; of disfa --detect cuts out the
-faces. Needs pcl_tf[prepare], and pcl_tf[beam] for --beam_pipeline_options.
+records; sheet.png there shows what was cut out and what was not. The corpora that judge (without a name the command
+lists them) are taken whole, as many records as published, or not at all; of disfa --detect cuts out the faces. Needs pcl_tf[prepare], and pcl_tf[beam] for --beam_pipeline_options.
 Exit codes: 0 done; 2 a flag, or what it names, is wrong; 4 the disk is full; 130 and 143 stopped by Ctrl-C and SIGTERM.
 """
 

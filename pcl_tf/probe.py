@@ -16,6 +16,8 @@ import sys
 from absl import flags
 
 from pcl_tf.console import explained, flags_alone, not_empty, quiet, refuse, side_in_pixels, start
+from pcl_tf.evaluation.corpora import CORPORA, ROLES
+from pcl_tf.evaluation.task import KINDS
 
 _MODEL = flags.DEFINE_list(
     "model", None, "SavedModel, workdir of pcl_tf.train, .keras file, or pixels, lbp, hog; commas join several."
@@ -23,9 +25,8 @@ _MODEL = flags.DEFINE_list(
 _TASK = flags.DEFINE_list(
     "task",
     None,
-    "NAME or NAME:PATH; commas join several. Corpora: fer2013, rafdb, lfw, cplfw, disfa, aflw2000, bu3dfe. Own data by"
-    " a CSV manifest: classification, regression, multilabel, verification. Without data: generated_expression,"
-    " generated_verification, generated_actions, generated_pose.",
+    f"NAME or NAME:PATH; commas join several. Corpora: {', '.join(CORPORA)}. Own data by a CSV manifest: {', '.join(KINDS)}."
+    f" Without data: {', '.join(f'generated_{role}' for role in ROLES)}.",
 )
 _DATA = flags.DEFINE_string("data", "", "Folder of the corpus, or of several in folders named as the tasks.")
 flags.DEFINE_alias("data_dir", "data")
@@ -112,8 +113,8 @@ def main(argv):
     not_empty("data", "out", "cache", "targets")
     flags_alone(argv, "model", "task")
     from pcl_tf.data.sources import DataError
-    from pcl_tf.evaluation.corpora import open_task
     from pcl_tf.evaluation.models import FEATURES, open_encoder, probe_folder
+    from pcl_tf.evaluation.tasks import open_task
     from pcl_tf.files import check_folder
 
     unknown = [f for f in _FEATURE.value if f not in FEATURES]

@@ -186,6 +186,8 @@ def parse_flags(argv):
     try:
         argv = _without_idle_keys(_with_recipe_found(_keys_as_flags(argv)))
         return flags.FLAGS(argv)
+    except SystemExit:
+        raise SystemExit(0) from None  # of --help and its like alone, after which absl ends with 1
     except (RecipeError, flags.Error, AttributeError, KeyError, TypeError, ValueError) as error:
         text = str(error.args[0] if error.args else error)
         if "Traceback" in text:  # a recipe that raised: its last line says why

@@ -85,7 +85,7 @@ def _targets():
 
 
 def _tasks(roles):
-    from pcl_tf.evaluation.corpora import open_task
+    from pcl_tf.evaluation.tasks import open_task
     from pcl_tf.reproduction.paper import CORPORA
 
     def default(role):

@@ -66,6 +66,12 @@ def test_readers_that_leave_end_a_command_quietly(stream, flush):
     other.close()
 
 
+def test_asking_for_help_is_no_error():
+    for flag in ("--help", "--helpshort", "--helpfull"):
+        ended = subprocess.run([sys.executable, "-m", "pcl_tf.export", flag], capture_output=True, check=False)
+        assert ended.returncode == 0 and b"--workdir" in ended.stdout
+
+
 def test_the_help_may_be_cut_short():
     command = f"{sys.executable} -m pcl_tf.export --helpfull | head -1; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True)

@@ -11,11 +11,11 @@ from pcl_tf.data.decoding import decoder, left_out
 from pcl_tf.data.listed import Files
 from pcl_tf.data.sources import DataError
 from pcl_tf.evaluation import metrics, ridge, verification
-from pcl_tf.evaluation.corpora import names, open_task
 from pcl_tf.evaluation.corpora.layout import class_images
 from pcl_tf.evaluation.features import MAX_BAD_SHARE
 from pcl_tf.evaluation.knn import knn_accuracy
 from pcl_tf.evaluation.task import Task, folds_from
+from pcl_tf.evaluation.tasks import names, open_task
 
 _FLAG = "--recipe.watch.labelled"
 LIMIT = 4000  # images, so that a look stays a matter of seconds

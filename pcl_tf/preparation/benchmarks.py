@@ -12,8 +12,9 @@ import tensorflow_datasets as tfds
 
 from pcl_tf.data.decoding import decoder
 from pcl_tf.data.sources import DataError, fingerprint
-from pcl_tf.evaluation.corpora import CORPORA, folder_of, prepared, read_corpus
+from pcl_tf.evaluation.corpora import CORPORA, prepared
 from pcl_tf.evaluation.corpora.actions import disfa
+from pcl_tf.evaluation.tasks import folder_of, read_corpus
 from pcl_tf.files import write_atomically
 from pcl_tf.preparation import detector, sheet, steady, work
 
@@ -30,20 +31,21 @@ class _Benchmark(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     """
 
     VERSION = tfds.core.Version("1.0.0")
-    COUNTS = {}  # split -> ranges (least, most) of records, of which one is met by the corpus as handed out
+    MANUAL_DOWNLOAD_INSTRUCTIONS = property(lambda self: self.corpus.instructions)  # TFDS gives manual_dir for it alone
 
     def __init__(self, size=0, any_count=False, margin=0.0, **kwargs):
-        self.size, self.any_count, self.margin = size or CORPORA[self.name][1], any_count, margin
+        self.corpus = CORPORA[self.name]
+        self.size, self.any_count, self.margin = size or self.corpus.size, any_count, margin
         self.task = self.faces = None
         name = f"{self.size}px{work.cut_name(margin=margin)}"
-        config = tfds.core.BuilderConfig(name=name, description=self.__doc__)
+        config = tfds.core.BuilderConfig(name=name, description=self.corpus.protocol)
         super().__init__(config=config, file_format="array_record", **kwargs)
 
     def _info(self):
         picture = tfds.features.Image(shape=(None, None, 3))
         return tfds.core.DatasetInfo(
             builder=self,
-            description=self.__doc__,
+            description=self.corpus.protocol,
             features=tfds.features.FeaturesDict(self._features(picture)),
             disable_shuffling=True,  # the probes find a picture by its place
         )
@@ -67,8 +69,8 @@ class _Benchmark(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     def count(self, found):
         """Checks {split: records}. Raises DataError: not as many as the corpus as handed out has."""
         for split, count in found.items():
-            if not self.any_count and not any(low <= count <= high for low, high in self.COUNTS[split]):
-                wanted = " or ".join(f"{a:,}" if a == b else f"{a:,} to {b:,}" for a, b in self.COUNTS[split])
+            if not self.any_count and not any(low <= count <= high for low, high in self.corpus.counts[split]):
+                wanted = " or ".join(f"{a:,}" if a == b else f"{a:,} to {b:,}" for a, b in self.corpus.counts[split])
                 raise DataError(
                     f"{self.name}: '{split}' has {count:,} records, the corpus as handed out {wanted}. Is it unpacked"
                     " whole? --any_count takes what is there."
@@ -107,8 +109,6 @@ class _Classes(_Benchmark, skip_registration=True):
 
 
 class _Pairs(_Benchmark, skip_registration=True):
-    COUNTS = {"test": [(6000, 6000)]}
-
     def _features(self, picture):
         return {"first": picture, "second": picture, "same": tfds.features.Scalar(np.int64), "fold": np.int64}
 
@@ -124,45 +124,27 @@ class _Pairs(_Benchmark, skip_registration=True):
 
 
 class Fer2013(_Classes, skip_registration=True):
-    """FER-2013 (Goodfellow et al., 2013): seven expressions, judged on PrivateTest."""
-
-    COUNTS = {"train": [(28_709, 28_709)], "test": [(3_589, 3_589)]}
-    MANUAL_DOWNLOAD_INSTRUCTIONS = "fer2013.csv of Kaggle's 'Challenges in Representation Learning'."
+    """Faces and their expressions."""
 
 
 class Rafdb(_Classes, skip_registration=True):
-    """RAF-DB (Li et al., 2017): seven basic expressions."""
-
-    COUNTS = {"train": [(12_271, 12_271)], "test": [(3_068, 3_068)]}
-    MANUAL_DOWNLOAD_INSTRUCTIONS = "Ask its authors; unpack basic/EmoLabel and basic/Image/aligned."
+    """Faces and their expressions."""
 
 
 class Bu3dfe(_Classes, skip_registration=True):
-    """BU-3DFE (Yin et al., 2006), rendered: classes of pose."""
-
-    COUNTS = {"train": [(14_112, 14_112)], "test": [(6_264, 6_264)]}
-    MANUAL_DOWNLOAD_INSTRUCTIONS = "Ask its authors; render the models into train/POSE/* and test/POSE/*."
+    """Renderings and the class of their pose."""
 
 
 class Lfw(_Pairs, skip_registration=True):
-    """LFW (Huang et al., 2007): pairs in ten folds."""
-
-    MANUAL_DOWNLOAD_INSTRUCTIONS = "pairs.txt and lfw-deepfunneled/NAME/NAME_0001.jpg, of its site."
+    """Pairs, whether they are of one person, and their folds."""
 
 
 class Cplfw(_Pairs, skip_registration=True):
-    """CPLFW (Zheng and Deng, 2018): pairs across poses in ten folds."""
-
-    MANUAL_DOWNLOAD_INSTRUCTIONS = "pairs_CPLFW.txt and 'aligned images', of its site."
+    """Pairs, whether they are of one person, and their folds."""
 
 
 class Disfa(_Benchmark, skip_registration=True):
-    """DISFA (Mavadati et al., 2013): eight action units, three folds that share nobody."""
-
-    COUNTS = {"test": [(27 * 4844, 27 * 4845)]}  # a person's video has 4,844 or 4,845 labelled frames
-    MANUAL_DOWNLOAD_INSTRUCTIONS = (
-        "Ask its authors; ActionUnit_Labels/SN001/.. and Videos_LeftCamera/LeftVideoSN001_comp.avi."
-    )
+    """Frames, their action units and persons."""
 
     def _features(self, picture):
         return {
@@ -186,11 +168,7 @@ class Disfa(_Benchmark, skip_registration=True):
 
 
 class Aflw2000(_Benchmark, skip_registration=True):
-    """300W-LP and AFLW2000 (Zhu et al., 2016): yaw, pitch and roll in degrees; faces turned beyond 99 are left out."""
-
-    # Of 122,450 (TFDS's the300w_lp: 61,225, without mirror images) and 2,000 a few are turned too far.
-    COUNTS = {"train": [(122_000, 122_450), (61_000, 61_225)], "test": [(1_900, 2_000)]}
-    MANUAL_DOWNLOAD_INSTRUCTIONS = "300W_LP/*/*.jpg and AFLW2000/*.jpg with the .mat beside each, of their site."
+    """Faces, their yaw, pitch and roll."""
 
     def _features(self, picture):
         return {"image": picture, "angles": tfds.features.Tensor(shape=(3,), dtype=np.float32)}
@@ -227,7 +205,7 @@ def prepare_benchmark(name, manual_dir, data_dir, size=0, any_count=False, margi
         print(f"{path} is prepared already; remove it to prepare it again.", flush=True)
     else:
         if not pathlib.Path(manual_dir).is_dir():
-            raise DataError(f"--data={manual_dir}: no such folder. Needed: {builder.MANUAL_DOWNLOAD_INSTRUCTIONS}")
+            raise DataError(f"--data={manual_dir}: no such folder. Needed: {CORPORA[name].instructions}")
         if pathlib.Path(data_dir).resolve() == pathlib.Path(manual_dir).resolve():
             raise DataError(f"--out={data_dir} is the corpus' own folder; give another.")
         work.check_place(str(path))

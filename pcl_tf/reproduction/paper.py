@@ -5,14 +5,10 @@ All numbers are quoted from Liu et al., CVPR 2023; rows without a model are only
 
 import dataclasses
 
-ROLES = ("expression", "verification", "actions", "pose")
+from pcl_tf.evaluation.corpora import ROLES, of_role
+
 # The corpora of section 4, by what they ask.
-CORPORA = {
-    "expression": ("fer2013", "rafdb"),
-    "verification": ("lfw", "cplfw"),
-    "actions": ("disfa",),
-    "pose": ("aflw2000", "bu3dfe"),
-}
+CORPORA = {role: of_role(role) for role in ROLES}
 
 
 @dataclasses.dataclass(frozen=True)

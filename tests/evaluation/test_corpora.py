@@ -1,6 +1,10 @@
 """Every named corpus in its own layout, with real image files, whole and half-unpacked."""
 
+import pathlib
+import re
 import shutil
+import subprocess
+import sys
 
 import h5py
 import numpy as np
@@ -9,8 +13,10 @@ from PIL import Image
 from scipy.io import loadmat, savemat
 
 from pcl_tf.data.sources import DataError
-from pcl_tf.evaluation.corpora import actions, generated, names, open_task, prepared
+from pcl_tf.evaluation import corpora
+from pcl_tf.evaluation.corpora import actions, generated, prepared
 from pcl_tf.evaluation.corpora.pose import crop, face_box
+from pcl_tf.evaluation.tasks import names, open_task
 from tests.evaluation import layouts
 from tests.evaluation.layouts import photo, pose_file
 
@@ -387,3 +393,14 @@ def test_a_prepared_corpus_that_is_damaged_is_said_in_a_line(tmp_path, name, con
     (tmp_path / name).write_bytes(content)
     with pytest.raises(DataError, match=f"{name}: cannot be read .*prepare it again"):
         open_task(f"bu3dfe:{tmp_path}")
+
+
+def test_the_readme_lists_every_corpus_as_the_registry_does():
+    table = (pathlib.Path(corpora.__file__).parents[1] / "README.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| (.*) \|$", table, re.M)
+    assert [row for row in rows if row[0] in corpora.CORPORA] == [(k, c.layout) for k, c in corpora.CORPORA.items()]
+
+
+def test_the_registry_needs_no_tensorflow():
+    code = "import sys, pcl_tf.evaluation.corpora; sys.exit('tensorflow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -5,7 +5,8 @@ import pytest
 from PIL import Image
 
 from pcl_tf.data.sources import DataError
-from pcl_tf.evaluation import corpora, generated, ridge
+from pcl_tf.evaluation import generated, ridge
+from pcl_tf.evaluation.corpora import generated as faces_of
 from pcl_tf.evaluation.knn import knn_accuracy
 from pcl_tf.evaluation.online import OnlineProbe, labelled
 
@@ -72,11 +73,11 @@ def test_class_folders(tmp_path, capsys):
 
 @pytest.mark.parametrize("kind", ["pose", "actions", "verification"])
 def test_online_probes_of_every_kind(kind, monkeypatch):
-    monkeypatch.setattr(corpora.generated, "TRAIN", 300)
-    monkeypatch.setattr(corpora.generated, "TEST", 100)
-    monkeypatch.setattr(corpora.generated, "PAIRS", 400)
+    monkeypatch.setattr(faces_of, "TRAIN", 300)
+    monkeypatch.setattr(faces_of, "TEST", 100)
+    monkeypatch.setattr(faces_of, "PAIRS", 400)
     task = labelled(f"generated_{kind}", 16)
-    probe, faces = OnlineProbe(task), corpora.generated.sample_labels(400, corpora.generated.SEED)
+    probe, faces = OnlineProbe(task), faces_of.sample_labels(400, faces_of.SEED)
     shown = np.flatnonzero(probe.place >= 0)
     truth = {"pose": faces["angles"], "actions": faces["aus"], "verification": np.eye(64)[faces["identity"]]}[kind]
     scores = probe(lambda images: {"truth": truth[shown], "noise": R(0).normal(size=(len(images), 2))})

@@ -10,7 +10,8 @@ import tensorflow_datasets as tfds
 
 from pcl_tf.data.decoding import decoder
 from pcl_tf.data.sources import DataError
-from pcl_tf.evaluation.corpora import CORPORA, open_task, prepared
+from pcl_tf.evaluation.corpora import CORPORA, prepared
+from pcl_tf.evaluation.tasks import open_task
 from pcl_tf.preparation import BENCHMARKS
 from pcl_tf.preparation.benchmarks import BUILDERS, prepare_benchmark
 from tests.evaluation import layouts
@@ -36,8 +37,8 @@ def same_question(a, b):
 
 def test_every_corpus_has_a_builder_and_says_where_it_comes_from():
     assert set(CORPORA) == set(BUILDERS) == set(BENCHMARKS) == set(layouts.MAKERS)
-    for builder in BUILDERS.values():
-        assert builder.MANUAL_DOWNLOAD_INSTRUCTIONS and builder.COUNTS
+    for name, builder in BUILDERS.items():
+        assert builder.name == name and CORPORA[name].instructions and CORPORA[name].counts
 
 
 @pytest.mark.parametrize("name", BENCHMARKS)

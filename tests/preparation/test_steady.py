@@ -9,7 +9,7 @@ import skimage
 from PIL import Image
 
 from pcl_tf.data.sources import Broken, DataError, Source
-from pcl_tf.evaluation.corpora import open_task
+from pcl_tf.evaluation.tasks import open_task
 from pcl_tf.preparation import detector, steady
 from pcl_tf.preparation.benchmarks import prepare_benchmark
 from tests.evaluation import layouts

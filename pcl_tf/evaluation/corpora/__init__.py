@@ -1,116 +1,163 @@
-"""Named tasks in the file layouts their corpora are distributed in, or as datasets of pcl_tf.prepare."""
+"""The corpora that judge, each declared once: readers, sizes, counts, help texts and tables follow from here.
+
+Needs no TensorFlow, so that commands can name the corpora before anything is loaded.
+"""
 
 import dataclasses
-import pathlib
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from pcl_tf.data.sources import DataError
-from pcl_tf.evaluation.corpora import actions, expression, generated, pairs, pose, prepared
-from pcl_tf.evaluation.corpora.layout import centred
-from pcl_tf.evaluation.manifest import read_manifest
-from pcl_tf.evaluation.task import KINDS
+# What a corpus asks of an encoder, in the order of the paper's tables. Faces are generated for each, too.
+ROLES = ("expression", "verification", "actions", "pose")
 
-# name -> (reader of a folder, side in pixels at which the paper judges)
-CORPORA = {
-    "fer2013": (expression.fer2013, 100),
-    "rafdb": (expression.rafdb, 100),
-    "lfw": (pairs.lfw, 128),
-    "cplfw": (pairs.cplfw, 128),
-    "disfa": (actions.disfa, 256),
-    "aflw2000": (pose.aflw2000, 256),
-    "bu3dfe": (pose.bu3dfe, 256),
-}
-# What lies in a corpus' own folder, of which one is there.
-_MARKS = {
-    "fer2013": ("fer2013.csv", "train"),
-    "rafdb": ("basic", "EmoLabel"),
-    "lfw": ("pairs.txt",),
-    "cplfw": ("pairs_CPLFW.txt",),
-    "disfa": ("ActionUnit_Labels",),
-    "aflw2000": ("300W_LP", "the300w_lp"),
-    "bu3dfe": ("train",),
-}
-MANIFEST_SIZE = 64
-_SMALLEST = 8  # pixels: the baselines divide a face into as many cells
+Reader = Callable[..., Any]
+PAIRS = {"test": ((6_000, 6_000),)}
 
 
-def names():
-    """Every value of --task."""
-    return (*CORPORA, *(f"generated_{k}" for k in generated.MAKERS), *KINDS)
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Corpus:
+    """A corpus as it is handed out.
 
-
-def open_task(text, data_dir="", image_size=0, *, targets=(), centre=1.0, any_count=True, flag="--task"):
-    """Opens a task by name.
-
-    Args:
-      text: 'NAME' or 'NAME:PATH', NAME of ``names()``; PATH goes before data_dir.
-      data_dir: folder of the corpus, or of several in folders of their names; the manifest of own data. None where the
-        command has no such flag.
-      image_size: side in pixels, 0 for the paper's.
-      targets: columns of a manifest to predict; () for those that its kind has by default.
-      centre: side of the central square that is judged, as a share of the photograph's shorter side.
-      any_count: whether a corpus may have other images than the published ones, where only their count tells.
-      flag: that gave the text, for errors.
-
-    Returns:
-      Task.
-
-    Raises:
-      DataError: unknown name, or the first file that is not there.
+    Attributes:
+      role: of ``ROLES``.
+      size: side in pixels at which the paper judges.
+      protocol: what it is and how it judges, a sentence.
+      layout: its files below the folder, in Markdown.
+      instructions: what to fetch, and where from; licences want that done by hand.
+      marks: names in the corpus' own folder, of which one is there.
+      counts: {split: ranges (least, most) of records, of which one is met by the corpus as handed out}.
+      reader: loads the function (root, image_size) -> ``Task``.
     """
-    name, _, path = text.partition(":")
-    if name not in names():
-        raise DataError(f"{flag}={name}: not one of {', '.join(names())}.")
-    if image_size and image_size < _SMALLEST:
-        raise DataError(f"--image_size={image_size}: at least {_SMALLEST}, or 0 for the task's usual side.")
-    task = _open(name, path, data_dir, image_size, tuple(targets), any_count, flag)
-    if name in KINDS and targets:
-        task = dataclasses.replace(task, name=f"{task.name}[{','.join(targets)}]")
-    if centre == 1:
-        return task
-    return dataclasses.replace(task, name=f"{task.name}_centre{centre:g}", source=centred(task.source, centre))
+
+    role: str
+    size: int
+    protocol: str
+    layout: str
+    instructions: str
+    marks: tuple[str, ...]
+    counts: Mapping[str, tuple[tuple[int, int], ...]]
+    reader: Callable[[], Reader]
 
 
-def _open(name, path, data_dir, image_size, targets, any_count, flag):
-    if targets and name not in KINDS:
-        raise DataError(f"--targets={','.join(targets)}: {flag}={name} is no manifest, its targets are known.")
-    if name.startswith("generated_"):
-        return generated.MAKERS[name.removeprefix("generated_")](image_size or MANIFEST_SIZE)
-    place = path or data_dir
-    if not place:
-        raise DataError(f"{flag}={name} needs {'--data_dir, or ' if data_dir is not None else ''}{flag}={name}:PATH.")
-    origin = str(pathlib.Path(place).resolve())
-    if name in KINDS:
-        task = read_manifest(place, name, image_size or MANIFEST_SIZE, targets)
-        return dataclasses.replace(task, origin=origin)
-    root = pathlib.Path(place)
-    if not root.is_dir():
-        raise DataError(f"{flag}={name}: {root} is no folder.")
-    if not path:
-        root = folder_of(name, root)
-    if folder := prepared.find(root, image_size):
-        task = prepared.read(folder, image_size)
-        if task.name != name:
-            raise DataError(f"{flag}={name}: {folder} holds {task.name}.")
-    else:
-        task = read_corpus(name, root, image_size)
-        if name == "fer2013" and not any_count and not (root / "fer2013.csv").exists():
-            expression.check_counts(task)
-    return dataclasses.replace(task, origin=str(root.resolve()))
+def _fer2013() -> Reader:
+    from pcl_tf.evaluation.corpora.expression import fer2013
+
+    return fer2013
 
 
-def folder_of(name, root):
-    """Where a corpus lies: root/NAME, or root, which may have a folder of that name too (LFW's photos): pathlib.Path."""
+def _rafdb() -> Reader:
+    from pcl_tf.evaluation.corpora.expression import rafdb
 
-    def has_corpus(folder):
-        return any((folder / mark).exists() for mark in _MARKS[name])
-
-    inner = root / name
-    if not inner.is_dir() or (has_corpus(root) and not has_corpus(inner) and not prepared.inside(inner)):
-        return root
-    return inner
+    return rafdb
 
 
-def read_corpus(name, root, image_size=0):
-    """The task of a corpus as it was handed out, in root: ``open_task`` without a look for what pcl_tf.prepare made."""
-    reader, size = CORPORA[name]
-    return reader(root, image_size or size)
+def _lfw() -> Reader:
+    from pcl_tf.evaluation.corpora.pairs import lfw
+
+    return lfw
+
+
+def _cplfw() -> Reader:
+    from pcl_tf.evaluation.corpora.pairs import cplfw
+
+    return cplfw
+
+
+def _disfa() -> Reader:
+    from pcl_tf.evaluation.corpora.actions import disfa
+
+    return disfa
+
+
+def _aflw2000() -> Reader:
+    from pcl_tf.evaluation.corpora.pose import aflw2000
+
+    return aflw2000
+
+
+def _bu3dfe() -> Reader:
+    from pcl_tf.evaluation.corpora.pose import bu3dfe
+
+    return bu3dfe
+
+
+CORPORA = {
+    "fer2013": Corpus(
+        role="expression",
+        size=100,
+        protocol="FER-2013 (Goodfellow et al., 2013): seven expressions, judged on PrivateTest.",
+        layout="`fer2013.csv` (judged on PrivateTest), or `train/CLASS/*`, `test/CLASS/*`",
+        instructions="fer2013.csv of Kaggle's 'Challenges in Representation Learning'.",
+        marks=("fer2013.csv", "train"),
+        counts={"train": ((28_709, 28_709),), "test": ((3_589, 3_589),)},
+        reader=_fer2013,
+    ),
+    "rafdb": Corpus(
+        role="expression",
+        size=100,
+        protocol="RAF-DB (Li et al., 2017): seven basic expressions.",
+        layout="`basic/EmoLabel/list_patition_label.txt`, `basic/Image/aligned/train_00001_aligned.jpg` ..",
+        instructions="Ask its authors; unpack basic/EmoLabel and basic/Image/aligned.",
+        marks=("basic", "EmoLabel"),
+        counts={"train": ((12_271, 12_271),), "test": ((3_068, 3_068),)},
+        reader=_rafdb,
+    ),
+    "lfw": Corpus(
+        role="verification",
+        size=128,
+        protocol="LFW (Huang et al., 2007): pairs in ten folds.",
+        layout="`pairs.txt`, `lfw-deepfunneled/NAME/NAME_0001.jpg` .. (or `lfw_funneled`, `lfw`)",
+        instructions="pairs.txt and lfw-deepfunneled/NAME/NAME_0001.jpg, of its site.",
+        marks=("pairs.txt",),
+        counts=PAIRS,
+        reader=_lfw,
+    ),
+    "cplfw": Corpus(
+        role="verification",
+        size=128,
+        protocol="CPLFW (Zheng and Deng, 2018): pairs across poses in ten folds.",
+        layout="`pairs_CPLFW.txt`, `aligned images/*.jpg` (or `images`)",
+        instructions="pairs_CPLFW.txt and 'aligned images', of its site.",
+        marks=("pairs_CPLFW.txt",),
+        counts=PAIRS,
+        reader=_cplfw,
+    ),
+    "disfa": Corpus(
+        role="actions",
+        size=256,
+        protocol="DISFA (Mavadati et al., 2013): eight action units, three folds that share nobody.",
+        layout="`ActionUnit_Labels/SN001/SN001_au1.txt` .. and the videos `LeftVideoSN001_comp.avi` .. in any folder"
+        " (`requirements-prepare.txt`), or `Frames/SN001/00001.jpg` .. cut from them",
+        instructions="Ask its authors; ActionUnit_Labels/SN001/.. and Videos_LeftCamera/LeftVideoSN001_comp.avi.",
+        marks=("ActionUnit_Labels",),
+        counts={"test": ((27 * 4844, 27 * 4845),)},  # a person's video has 4,844 or 4,845 labelled frames
+        reader=_disfa,
+    ),
+    "aflw2000": Corpus(
+        role="pose",
+        size=256,
+        protocol="300W-LP and AFLW2000 (Zhu et al., 2016): yaw, pitch and roll in degrees; faces turned beyond 99 are left"
+        " out.",
+        layout="`300W_LP/*/*.jpg` and `.mat`, or TFDS's prepared `the300w_lp` (training); `AFLW2000/*.jpg` and `.mat`",
+        instructions="300W_LP/*/*.jpg and AFLW2000/*.jpg with the .mat beside each, of their site.",
+        marks=("300W_LP", "the300w_lp"),
+        # Of 122,450 (TFDS's the300w_lp: 61,225, without mirror images) and 2,000 a few are turned too far.
+        counts={"train": ((122_000, 122_450), (61_000, 61_225)), "test": ((1_900, 2_000),)},
+        reader=_aflw2000,
+    ),
+    "bu3dfe": Corpus(
+        role="pose",
+        size=256,
+        protocol="BU-3DFE (Yin et al., 2006), rendered: classes of pose.",
+        layout="renderings `train/POSE/*`, `test/POSE/*`",
+        instructions="Ask its authors; render the models into train/POSE/* and test/POSE/*.",
+        marks=("train",),
+        counts={"train": ((14_112, 14_112),), "test": ((6_264, 6_264),)},
+        reader=_bu3dfe,
+    ),
+}
+
+
+def of_role(role: str) -> tuple[str, ...]:
+    """Names of the corpora that ask for this."""
+    return tuple(name for name, corpus in CORPORA.items() if corpus.role == role)

@@ -4,13 +4,13 @@ import numpy as np
 
 from pcl_tf.data.listed import Files, arrays
 from pcl_tf.data.sources import DataError
+from pcl_tf.evaluation.corpora import CORPORA
 from pcl_tf.evaluation.corpora.layout import class_tree, need, need_image, some
 from pcl_tf.evaluation.lists import read_lines, read_table
 from pcl_tf.evaluation.task import Task
 
 FER = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")  # 0..6 in fer2013.csv
 RAF = ("surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral")  # 1..7 in its list
-FER_COUNTS = {"train": 28_709, "test": 3_589}
 
 
 def split_task(name, rows, image_size, source, notes=()):
@@ -68,9 +68,10 @@ def fer2013(root, image_size):
 def check_counts(task):
     """Raises DataError where FER-2013 has not its published images: folders do not tell PublicTest from PrivateTest."""
     for split, rows in zip(("train", "test"), task.splits[0], strict=True):
-        if len(rows) != FER_COUNTS[split]:
+        [(published, _)] = CORPORA["fer2013"].counts[split]
+        if len(rows) != published:
             raise DataError(
-                f"fer2013: '{split}' has {len(rows):,} images, the published split {FER_COUNTS[split]:,} (folders"
+                f"fer2013: '{split}' has {len(rows):,} images, the published split {published:,} (folders"
                 " often hold PublicTest too); --any_count takes what is there."
             )
 

@@ -1,0 +1,96 @@
+"""Tasks by name: corpora in the layouts they are distributed in or as datasets of pcl_tf.prepare, own data, generated faces."""
+
+import dataclasses
+import pathlib
+
+from pcl_tf.data.sources import DataError
+from pcl_tf.evaluation.corpora import CORPORA, expression, generated, prepared
+from pcl_tf.evaluation.corpora.layout import centred
+from pcl_tf.evaluation.manifest import read_manifest
+from pcl_tf.evaluation.task import KINDS
+
+MANIFEST_SIZE = 64
+_SMALLEST = 8  # pixels: the baselines divide a face into as many cells
+
+
+def names():
+    """Every value of --task."""
+    return (*CORPORA, *(f"generated_{k}" for k in generated.MAKERS), *KINDS)
+
+
+def open_task(text, data_dir="", image_size=0, *, targets=(), centre=1.0, any_count=True, flag="--task"):
+    """Opens a task by name.
+
+    Args:
+      text: 'NAME' or 'NAME:PATH', NAME of ``names()``; PATH goes before data_dir.
+      data_dir: folder of the corpus, or of several in folders of their names; the manifest of own data. None where the
+        command has no such flag.
+      image_size: side in pixels, 0 for the paper's.
+      targets: columns of a manifest to predict; () for those that its kind has by default.
+      centre: side of the central square that is judged, as a share of the photograph's shorter side.
+      any_count: whether a corpus may have other images than the published ones, where only their count tells.
+      flag: that gave the text, for errors.
+
+    Returns:
+      Task.
+
+    Raises:
+      DataError: unknown name, or the first file that is not there.
+    """
+    name, _, path = text.partition(":")
+    if name not in names():
+        raise DataError(f"{flag}={name}: not one of {', '.join(names())}.")
+    if image_size and image_size < _SMALLEST:
+        raise DataError(f"--image_size={image_size}: at least {_SMALLEST}, or 0 for the task's usual side.")
+    task = _open(name, path, data_dir, image_size, tuple(targets), any_count, flag)
+    if name in KINDS and targets:
+        task = dataclasses.replace(task, name=f"{task.name}[{','.join(targets)}]")
+    if centre == 1:
+        return task
+    return dataclasses.replace(task, name=f"{task.name}_centre{centre:g}", source=centred(task.source, centre))
+
+
+def _open(name, path, data_dir, image_size, targets, any_count, flag):
+    if targets and name not in KINDS:
+        raise DataError(f"--targets={','.join(targets)}: {flag}={name} is no manifest, its targets are known.")
+    if name.startswith("generated_"):
+        return generated.MAKERS[name.removeprefix("generated_")](image_size or MANIFEST_SIZE)
+    place = path or data_dir
+    if not place:
+        raise DataError(f"{flag}={name} needs {'--data_dir, or ' if data_dir is not None else ''}{flag}={name}:PATH.")
+    origin = str(pathlib.Path(place).resolve())
+    if name in KINDS:
+        task = read_manifest(place, name, image_size or MANIFEST_SIZE, targets)
+        return dataclasses.replace(task, origin=origin)
+    root = pathlib.Path(place)
+    if not root.is_dir():
+        raise DataError(f"{flag}={name}: {root} is no folder.")
+    if not path:
+        root = folder_of(name, root)
+    if folder := prepared.find(root, image_size):
+        task = prepared.read(folder, image_size)
+        if task.name != name:
+            raise DataError(f"{flag}={name}: {folder} holds {task.name}.")
+    else:
+        task = read_corpus(name, root, image_size)
+        if name == "fer2013" and not any_count and not (root / "fer2013.csv").exists():
+            expression.check_counts(task)
+    return dataclasses.replace(task, origin=str(root.resolve()))
+
+
+def folder_of(name, root):
+    """Where a corpus lies: root/NAME, or root, which may have a folder of that name too (LFW's photos): pathlib.Path."""
+
+    def has_corpus(folder):
+        return any((folder / mark).exists() for mark in CORPORA[name].marks)
+
+    inner = root / name
+    if not inner.is_dir() or (has_corpus(root) and not has_corpus(inner) and not prepared.inside(inner)):
+        return root
+    return inner
+
+
+def read_corpus(name, root, image_size=0):
+    """The task of a corpus as it was handed out, in root: ``open_task`` without a look for what pcl_tf.prepare made."""
+    corpus = CORPORA[name]
+    return corpus.reader()(root, image_size or corpus.size)
