@@ -226,9 +226,10 @@ def resolve(recipe, replicas=1):
             raise RecipeError(message)
 
     values = flatten(c)
-    lacking = [
-        key for key in CHECKS if not key.startswith("method.") and key not in values
+    needed = [
+        key for key in CHECKS if key == "method.name" or not key.startswith("method.")
     ]  # a method fills in its own
+    lacking = [key for key in needed if key not in values]
     need(not lacking, f"--recipe: has no {', '.join(lacking)}; recipes/common.py has them all.")
     wrong = wrong_values(values)
     need(not wrong, "\n".join(wrong))

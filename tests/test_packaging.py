@@ -140,7 +140,7 @@ def test_own_recipes_go_before_those_of_the_project(python, tmp_path):
 
 def test_an_installed_command_runs_its_module(python, tmp_path):
     script = "import sys; sys.argv[:] = ['bin/pcl-train', {!r}]; from pcl_tf.__main__ import console; console()"
-    assert "--workdir" in python(script.format("--help"), tmp_path, code=1)  # absl's code of a help text
+    assert "--workdir" in python(script.format("--help"), tmp_path)
     said = python(script.format("--recipe=vxo64"), tmp_path, code=2)
     assert said.startswith("error: --recipe=vxo64: no such recipe") and "vox64_official" in said
     assert not list(tmp_path.iterdir())

@@ -62,7 +62,7 @@ def released(recipe, precision, steps):
     Raises:
       ValueError: the recipe does other work, or torch is not installed (pcl_tf[torch]).
     """
-    found = {key: flatten(recipe)[key] for key in _ALIKE}
+    found = {key: flatten(recipe).get(key, False) for key in _ALIKE}  # a method without a part has no key for it
     found["method.pdd_batch"] = found["method.pdd_batch"] == recipe.batch_size
     if other := [f"{k} is {v}" for k, v in found.items() if v != _ALIKE[k]]:
         raise ValueError(f"The released code does other work ({', '.join(other)}). Take vox64 or vox64_official.")

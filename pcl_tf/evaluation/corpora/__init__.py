@@ -127,7 +127,7 @@ CORPORA = {
         size=256,
         protocol="DISFA (Mavadati et al., 2013): eight action units, three folds that share nobody.",
         layout="`ActionUnit_Labels/SN001/SN001_au1.txt` .. and the videos `LeftVideoSN001_comp.avi` .. in any folder"
-        " (`requirements-prepare.txt`), or `Frames/SN001/00001.jpg` .. cut from them",
+        " (`pcl_tf[prepare]`), or `Frames/SN001/00001.jpg` .. cut from them",
         instructions="Ask its authors; ActionUnit_Labels/SN001/.. and Videos_LeftCamera/LeftVideoSN001_comp.avi.",
         marks=("ActionUnit_Labels",),
         counts={"test": ((27 * 4844, 27 * 4845),)},  # a person's video has 4,844 or 4,845 labelled frames
