@@ -57,8 +57,7 @@ class MoCo(Method):
 
     def face(self, images: tf.Tensor, draws: Draws) -> tuple[Scalars, Scalars]:
         """InfoNCE of queries against the queue, with the keys of the same images; 'keys' among the logs, [n, D]."""
-        pair = draws.named("pair")
-        views = [v(images, draws=draws.named(f"view{i}").paired(pair)) for i, v in enumerate(self.views)]
+        views = chains.paired(self.views, images, draws)
         # (view of the query, view of its key); images stand in the queue once, by the key of their second view.
         directions = ((0, 1), (1, 0)) if self.method.both_directions else ((0, 1),)
         keys = {k: self._key(views[k]) for _, k in directions}

@@ -34,9 +34,7 @@ class SimCLR(Method):
 
     def encoded_views(self, images: tf.Tensor, draws: Draws) -> dict[str, tf.Tensor]:
         """Features of two views of each image: [n, S, S, 3] -> dict of [2n, D], all of view 1 first."""
-        pair = draws.named("pair")  # what both views must agree on: see QuadrantCrop
-        views = [view(images, draws=draws.named(f"view{i}").paired(pair)) for i, view in enumerate(self.face_views)]
-        return self.encoder(tf.concat(views, axis=0), training=True)
+        return self.encoder(tf.concat(chains.paired(self.face_views, images, draws), axis=0), training=True)
 
     def contrast(self, z: tf.Tensor, draws: Draws) -> tuple[tf.Tensor, tf.Tensor]:
         """NT-Xent and accuracy of projections of both views, [2n, D], with the recipe's temperature and mixing."""

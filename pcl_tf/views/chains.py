@@ -1,5 +1,10 @@
 """The chains of a step: the two views of a face, those of the pose contrast, and what changes a pose."""
 
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from pcl_tf.seeds import Draws
 from pcl_tf.views.base import Chain, View
 from pcl_tf.views.geometry import HorizontalFlip, RotateTranslate
 from pcl_tf.views.named import named_views
@@ -46,3 +51,15 @@ def pose_augmentation(kind: str = "flip") -> Chain:
         "flip_rotate_translate": [flip, move],
     }
     return Chain(views[kind], name="pose_augmentation")
+
+
+def paired(views: Sequence[View], images: tf.Tensor, draws: Draws) -> list[tf.Tensor]:
+    """Each chain's view of the same images, float32 [n, S, S, 3]: a positive pair.
+
+    Args:
+      views: of ``face_views``.
+      images: float32 [n, S, S, 3] in [0, 1], this replica's.
+      draws: ``Draws`` of the part.
+    """
+    pair = draws.named("pair")  # what both views must agree on: see QuadrantCrop
+    return [view(images, draws=draws.named(f"view{i}").paired(pair)) for i, view in enumerate(views)]
