@@ -34,7 +34,7 @@ def base():
     c.data.max_bad_share = 0.05  # unreadable images above this share stop the run
 
     c.network = ConfigDict()
-    c.network.backbone = "cnn16"  # cnn16, resnet18, vgg16, vit_tiny
+    c.network.backbone = "cnn16"  # cnn16 (paper), patch_cnn, resnet18, vgg16, vit_tiny
     c.network.width = 1.0  # multiplies channel counts
     c.network.head_dim = 512  # length of the contrasted projections
 

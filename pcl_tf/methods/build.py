@@ -40,10 +40,10 @@ def encoder_passes(recipe):
     return passes + (m.pose_contrast == "pose") * m.pose_batch * (2 + m.negatives_per_image)
 
 
-def build_encoder(recipe, image_size, precision="float32"):
-    """The encoder a recipe describes, for images of this side; None is any side."""
+def build_encoder(recipe, image_size, precision="float32", synchronized=False, portable=False):
+    """The encoder a recipe describes, for images of this side; None is any side. The rest is of ``encoder``."""
     n = recipe.network
-    return encoder(image_size, n.backbone, n.width, precision)
+    return encoder(image_size, n.backbone, n.width, precision, synchronized=synchronized, portable=portable)
 
 
 def build_method(recipe, precision="float32", replicas=1):
@@ -58,8 +58,9 @@ def build_method(recipe, precision="float32", replicas=1):
       PCL or MoCo, compiled, with optimiser slots made: ready to restore a checkpoint into.
     """
     n, m, o = recipe.network, recipe.method, recipe.optimizer
-    net = build_encoder(recipe, recipe.image_size, precision)
-    features, synchronized = net.output["face"].shape[-1], replicas > 1
+    synchronized = replicas > 1
+    net = build_encoder(recipe, recipe.image_size, precision, synchronized)
+    features = net.output["face"].shape[-1]
 
     def head(name):
         return projection_head(features, n.head_dim, precision, synchronized, name)

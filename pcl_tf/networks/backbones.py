@@ -1,13 +1,14 @@
 """Backbones by name: the paper's CNN, and others to which PCL applies unchanged.
 
-The others are cut at stride 16 and end in a 1x1 convolution to 128 channels,
-so that F_s has the paper's length (2048 at 64 pixels) whatever computed it.
+All are cut at stride 16 and end in a 1x1 convolution: to 128 channels, so that F_s has the paper's length (2048 at 64
+pixels), and patch_cnn to 256, because a quarter of it is what two processor cores train.
 """
 
 import keras
 
 from pcl_tf.networks.blocks import conv
 from pcl_tf.networks.cnn16 import cnn16
+from pcl_tf.networks.patch_cnn import patch_cnn
 from pcl_tf.networks.transformer import vit
 
 
@@ -16,7 +17,7 @@ def _neck(image, x, width, dtype, name):
     return keras.Model(image, x, name=name)
 
 
-def _resnet18(width, dtype, name, image_size):
+def _resnet18(width, dtype, name, image_size, **_):
     import keras_cv  # here, not at the top: its import costs seconds that cnn16 users need not pay
 
     body = _under_policy(
@@ -33,7 +34,7 @@ def _resnet18(width, dtype, name, image_size):
     return _neck(body.inputs, body.outputs[0], width, dtype, name)
 
 
-def _vgg16(width, dtype, name, image_size):
+def _vgg16(width, dtype, name, image_size, **_):
     del width  # keras.applications fixes the widths; the neck alone follows the recipe
     body = _under_policy(
         dtype, lambda: keras.applications.VGG16(include_top=False, weights=None, input_shape=(None, None, 3))
@@ -41,13 +42,17 @@ def _vgg16(width, dtype, name, image_size):
     return _neck(body.inputs, body.get_layer("block5_conv3").output, 1.0, dtype, name)
 
 
-def _vit_tiny(width, dtype, name, image_size):
+def _vit_tiny(width, dtype, name, image_size, **_):
     image, x = vit(image_size, dim=max(32, round(192 * width)), dtype=dtype)
     return _neck(image, x, width, dtype, name)
 
 
-def _cnn16(width, dtype, name, image_size):
+def _cnn16(width, dtype, name, image_size, **_):
     return cnn16(width, dtype, name)
+
+
+def _patch_cnn(width, dtype, name, image_size, **norm):
+    return patch_cnn(width, dtype, name, **norm)
 
 
 def _under_policy(dtype, build):
@@ -60,20 +65,30 @@ def _under_policy(dtype, build):
         keras.config.set_dtype_policy(before)
 
 
-BACKBONES = {"cnn16": _cnn16, "resnet18": _resnet18, "vgg16": _vgg16, "vit_tiny": _vit_tiny}
+BACKBONES = {"cnn16": _cnn16, "patch_cnn": _patch_cnn, "resnet18": _resnet18, "vgg16": _vgg16, "vit_tiny": _vit_tiny}
 FIXED_SIZE = ("vit_tiny",)  # these take images of the size they were built for alone
 
 
-def backbone(kind="cnn16", width=1.0, dtype="float32", image_size=64, name="backbone"):
+def backbone(
+    kind="cnn16",
+    width=1.0,
+    dtype="float32",
+    image_size=64,
+    name="backbone",
+    synchronized=False,
+    portable=False,
+):
     """Builds a backbone of the given kind.
 
     Args:
-      kind: 'cnn16' (the paper's), 'resnet18' (keras_cv), 'vgg16' (keras.applications) or
-        'vit_tiny' (Keras' own attention layers).
+      kind: 'cnn16' (the paper's), 'patch_cnn' (made for processors), 'resnet18' (keras_cv), 'vgg16'
+        (keras.applications) or 'vit_tiny' (Keras' own attention layers).
       width: multiplies channel counts; ResNet and VGG bodies keep their own widths.
       dtype: Keras dtype or policy.
       image_size: only the Transformer needs it, for its position embedding.
       name: of the model.
+      synchronized: whether BatchNorm statistics in training span all replicas; resnet18's are each replica's own.
+      portable: built of stock Keras layers alone, for files that load where pcl_tf is not installed.
 
     Returns:
       keras.Model: float [N, H, W, 3] in [0, 1] -> [N, H/16, W/16, C].
@@ -83,4 +98,4 @@ def backbone(kind="cnn16", width=1.0, dtype="float32", image_size=64, name="back
     """
     if kind not in BACKBONES:
         raise ValueError(f"Unknown backbone '{kind}'; known: {', '.join(sorted(BACKBONES))}.")
-    return BACKBONES[kind](width, dtype, name, image_size)
+    return BACKBONES[kind](width, dtype, name, image_size, synchronized=synchronized, portable=portable)

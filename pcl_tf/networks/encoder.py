@@ -11,7 +11,15 @@ def _subnet(x, filters, dtype, name):
     return conv(x, filters, 3, dtype, f"{name}_conv2")
 
 
-def encoder(image_size=64, backbone="cnn16", width=1.0, dtype="float32", name="encoder"):
+def encoder(
+    image_size=64,
+    backbone="cnn16",
+    width=1.0,
+    dtype="float32",
+    name="encoder",
+    synchronized=False,
+    portable=False,
+):
     """Builds B, g_f and g_p of section 3.1 in one model.
 
     Args:
@@ -21,6 +29,7 @@ def encoder(image_size=64, backbone="cnn16", width=1.0, dtype="float32", name="e
       width: multiplies every channel count.
       dtype: Keras dtype or policy.
       name: of the model.
+      synchronized, portable: see ``pcl_tf.networks.backbones.backbone``.
 
     Returns:
       keras.Model: float [N, S, S, 3] in [0, 1] -> dict of [N, D] vectors in the compute
@@ -29,7 +38,7 @@ def encoder(image_size=64, backbone="cnn16", width=1.0, dtype="float32", name="e
         'face' F_f, pose-unrelated; 'pose' F_p, pose-related.
       The backbone is its layer named 'backbone'.
     """
-    trunk = build_backbone(backbone, width, dtype, image_size)
+    trunk = build_backbone(backbone, width, dtype, image_size, synchronized=synchronized, portable=portable)
     image = keras.Input((image_size, image_size, 3), name="image")
     f_s = trunk(image)
     filters = f_s.shape[-1]

@@ -220,7 +220,7 @@ def export_run(recipe, workdir, trained, step, image_size=None, version=None, ke
     size = image_size or recipe.image_size
     # Convolutions take images of any size; a Transformer's position embedding does not.
     with constant_weights():
-        frozen = build_encoder(recipe, size if recipe.network.backbone in FIXED_SIZE else None)
+        frozen = build_encoder(recipe, size if recipe.network.backbone in FIXED_SIZE else None, portable=True)
     frozen.set_weights(trained.get_weights())
     save_backbone(frozen, workdir / "backbone.keras")
     if onnx:

@@ -14,7 +14,7 @@ SIDE = 16  # the least the decoder allows
 PLAIN = {"method.photometric": 0.0, "method.crop": "none"}  # views that are the images themselves
 
 
-def one_conv(width, dtype, name, image_size):
+def one_conv(width, dtype, name, image_size, **_):
     """A backbone of one convolution: a step costs half a second, and the method does not know the difference."""
     image = keras.Input((None, None, 3), name="image")
     return keras.Model(image, keras.layers.Conv2D(4, 16, 16, dtype=dtype)(image), name=name)

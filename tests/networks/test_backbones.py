@@ -1,0 +1,77 @@
+"""Backbones that are not the paper's: what patch_cnn computes, and what its files need."""
+
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from pcl_tf.networks.backbones import backbone
+from pcl_tf.networks.encoder import encoder
+
+WIDTH = 1 / 16  # 12, 16, 16, 32, 32 channels, F_s of 16
+
+
+def images(n=4, side=64):
+    return np.random.RandomState(0).uniform(size=(n, side, side, 3)).astype(np.float32)
+
+
+@pytest.mark.parametrize(("side", "cells"), [(64, 4), (100, 7), (128, 8)])
+def test_any_side_is_cut_at_stride_16(side, cells):
+    assert backbone("patch_cnn", WIDTH)(images(1, side)).shape == (1, cells, cells, 16)
+
+
+def test_patch_cnn_is_its_layers_written_plainly():
+    model = backbone("patch_cnn", WIDTH)
+    r = np.random.RandomState(1)
+    model.set_weights([r.uniform(0.5, 1.5, w.shape) if w.ndim == 1 else w for w in model.get_weights()])
+    weights = {f"{layer.name}/{v.name}": v.numpy() for layer in model.layers for v in layer.variables}
+
+    x = images() - 0.5
+    for i, stride in enumerate((4, 2, 1, 2, 1), start=1):
+        x = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
+        x = tf.nn.conv2d(x, weights[f"conv{i}/kernel"], stride, "VALID").numpy()
+        n = {k: weights[f"norm{i}/{k}"] for k in ("gamma", "beta", "moving_mean", "moving_variance")}
+        x = (x - n["moving_mean"]) / np.sqrt(n["moving_variance"] + 1e-5) * n["gamma"] + n["beta"]
+        x = np.maximum(x, 0)
+    x = x @ weights["neck/kernel"][0, 0] + weights["neck/bias"]
+    np.testing.assert_allclose(model(images()), np.where(x > 0, x, 0.1 * x), rtol=1e-3, atol=1e-4)
+
+
+def test_batch_norm_learns_from_every_batch():
+    model = backbone("patch_cnn", WIDTH)
+    moving = list(model.non_trainable_variables)
+    before = [v.numpy() for v in moving]
+    model(images(), training=True)
+    assert len(moving) == 10 and all(not np.array_equal(b, v.numpy()) for b, v in zip(before, moving, strict=True))
+
+
+def test_a_portable_file_needs_no_pcl_tf(tmp_path):
+    trained, portable = (encoder(None, "patch_cnn", WIDTH, portable=p) for p in (False, True))
+    trained(images(), training=True)
+    portable.set_weights(trained.get_weights())
+    expected = trained(images())["face_aware"]
+    np.testing.assert_array_equal(portable(images())["face_aware"], expected)
+
+    portable.get_layer("backbone").save(tmp_path / "b.keras")
+    np.save(tmp_path / "x.npy", images())
+    program = (
+        "import sys, keras, numpy as np; m = keras.models.load_model('b.keras');"
+        "assert 'pcl_tf' not in sys.modules; np.save('y.npy', m(np.load('x.npy')))"
+    )
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True, timeout=300)
+    y = np.load(tmp_path / "y.npy").transpose(0, 3, 1, 2).reshape(4, -1)
+    np.testing.assert_allclose(y, expected, rtol=1e-3, atol=1e-5)
+
+
+def test_unknown_backbones_are_named():
+    with pytest.raises(ValueError, match="Unknown backbone 'cnn17'; known: cnn16, .*patch_cnn"):
+        backbone("cnn17")
+
+
+def test_statistics_over_replicas_are_asked_for():
+    norms = [x for x in backbone("patch_cnn", WIDTH, synchronized=True).layers if "norm" in x.name]
+    assert len(norms) == 5 and all(x.synchronized for x in norms)
+    assert isinstance(norms[0], keras.layers.BatchNormalization)
