@@ -25,7 +25,6 @@ from ml_collections import config_flags
 
 from pcl_tf.console import explained, not_empty, quiet, refuse, start
 
-PARTS = ("train", "data", "probe", "contrast", "serving", "scaling", "released", "gradients")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 
 _RECIPE = config_flags.DEFINE_config_file("recipe", None, "Recipe NAME[:ARG], as for pcl_tf.train.", lock_config=True)
@@ -62,6 +61,75 @@ def _in_turns(recipe):
     return against((recipe, other), (_PRECISION.value, precision), _STEPS.value)
 
 
+def _train(recipe):
+    from pcl_tf.extras import install
+    from pcl_tf.measuring.train import train
+
+    if _AGAINST.value:
+        return _in_turns(recipe)
+    found = train(recipe, _PRECISION.value, _STEPS.value, _PROFILE.value)
+    if _PROFILE.value:
+        print(
+            f"{_PROFILE.value} holds the profile:\n  {install('profile')}\n"
+            f"  tensorboard --logdir={shlex.quote(_PROFILE.value)}"
+        )
+    return found
+
+
+def _data(recipe):
+    from pcl_tf.measuring.data import data
+
+    return data(recipe)
+
+
+def _probe(recipe):
+    from pcl_tf.measuring.probe import probe
+
+    return probe(recipe)
+
+
+def _contrast(recipe):
+    from pcl_tf.measuring.contrast import contrast
+
+    return contrast(recipe.batch_size, recipe.network.head_dim)
+
+
+def _serving(recipe):
+    from pcl_tf.measuring.serving import serving
+
+    return serving(recipe, _STEPS.value)
+
+
+def _scaling(recipe):
+    from pcl_tf.measuring.scaling import scaling
+
+    return scaling(recipe, _PRECISION.value, _STEPS.value)
+
+
+def _released(recipe):
+    from pcl_tf.measuring.released import released
+
+    return released(recipe, _PRECISION.value, _STEPS.value)
+
+
+def _gradients(recipe):
+    from pcl_tf.measuring.gradients import gradients
+
+    return gradients(recipe, _STEPS.value, _WORKDIR.value)
+
+
+PARTS = {
+    "train": _train,
+    "data": _data,
+    "probe": _probe,
+    "contrast": _contrast,
+    "serving": _serving,
+    "scaling": _scaling,
+    "released": _released,
+    "gradients": _gradients,
+}
+
+
 def main(argv):
     quiet()
     not_empty("out", "profile", "against")
@@ -78,10 +146,7 @@ def main(argv):
             refuse(f"--{flag} has no meaning without the part train.")
     if _PROFILE.value and _AGAINST.value:
         refuse("--profile has no meaning with --against, which times steps and profiles none.")
-    import importlib
-
     from pcl_tf import recipe as recipes
-    from pcl_tf.extras import install
     from pcl_tf.files import check_folder, check_output, write_atomically
 
     result = {}
@@ -93,28 +158,8 @@ def main(argv):
         recipe = recipes.resolve(_RECIPE.value)
         print(f"{_PRECISION.value}, {os.cpu_count()} cores, batch {recipe.batch_size}, {recipe.image_size} pixels")
         for part in parts:
-            name = part
-            measure = getattr(importlib.import_module(f"pcl_tf.measuring.{part}"), part)
-            if part == "contrast":
-                result[part] = measure(recipe.batch_size, recipe.network.head_dim)
-            elif part == "train" and _AGAINST.value:
-                name = "against"
-                result[name] = _in_turns(recipe)
-            elif part == "train":
-                result[part] = measure(recipe, _PRECISION.value, _STEPS.value, _PROFILE.value)
-                if _PROFILE.value:
-                    print(
-                        f"{_PROFILE.value} holds the profile:\n  {install('profile')}\n"
-                        f"  tensorboard --logdir={shlex.quote(_PROFILE.value)}"
-                    )
-            elif part in ("scaling", "released"):
-                result[part] = measure(recipe, _PRECISION.value, _STEPS.value)
-            elif part == "gradients":
-                result[part] = measure(recipe, _STEPS.value, _WORKDIR.value)
-            elif part == "serving":
-                result[part] = measure(recipe, _STEPS.value)
-            else:
-                result[part] = measure(recipe)
+            name = "against" if part == "train" and _AGAINST.value else part
+            result[name] = PARTS[part](recipe)
             print("\n".join(_rows(name, result[name])), flush=True)
             if _JSON.value:
                 write_atomically(pathlib.Path(_JSON.value), json.dumps(result, indent=1) + "\n")

@@ -55,7 +55,7 @@ def main(argv):
     from pcl_tf.networks.official import WeightsError
     from pcl_tf.networks.torch_file import read_arrays
     from pcl_tf.training.checkpoints import Checkpoints
-    from pcl_tf.training.loop import export_run
+    from pcl_tf.training.export import export_run
     from pcl_tf.training.workdir import Workdir, WorkdirError
 
     path = pathlib.Path(_WORKDIR.value)

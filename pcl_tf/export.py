@@ -47,7 +47,7 @@ def main(argv):
     from pcl_tf.serving.export import check_places
     from pcl_tf.serving.tflite import FILES, save_tflite
     from pcl_tf.training.checkpoints import Checkpoints, newest_step
-    from pcl_tf.training.loop import export_run
+    from pcl_tf.training.export import export_run
 
     workdir = pathlib.Path(_WORKDIR.value)
     if not (workdir / "recipe.json").is_file():
@@ -71,9 +71,18 @@ def main(argv):
         step = Checkpoints(model, workdir / "checkpoints", recipe.checkpoint.keep).restore()
     if step is None:
         refuse(f"{workdir / 'checkpoints'} holds no checkpoint to export.")
-    with explained(workdir, (PermissionError,)):
+    with explained(workdir, (PermissionError, ImportError)):
         state(workdir, license=_LICENSE.value, data_terms=_TERMS.value)
-        path = export_run(recipe, workdir, model.encoder, step, size or None, _VERSION.value, _KEEP.value, _ONNX.value)
+        path = export_run(
+            recipe,
+            workdir,
+            model.encoder,
+            step,
+            image_size=size or None,
+            version=_VERSION.value,
+            keep=_KEEP.value,
+            onnx=_ONNX.value,
+        )
         if _TFLITE.value:
             save_tflite(path, workdir / FILES[_QUANTIZE.value], size or recipe.image_size, _QUANTIZE.value)
     print(path)

@@ -165,8 +165,8 @@ def _clips(kind):
 def _stop_on_signals():
     """Ctrl-C and SIGTERM end the process at once: whatever is written appears whole or not at all.
 
-    A thread waits for them, because the main one may sit in Beam or wait for threads until everything is done. To be called before other
-    threads begin, which would be given the signals otherwise.
+    A thread waits for them, because the main one may sit in Beam or wait for threads until everything is done. To be
+    called before other threads begin, which would be given the signals otherwise.
     """
     signals = {signal.SIGINT, signal.SIGTERM}
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)

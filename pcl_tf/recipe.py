@@ -11,6 +11,8 @@ from absl import flags
 from ml_collections import ConfigDict
 
 from pcl_tf.files import at_home
+from pcl_tf.methods.registry import METHODS, keys_of, knowing
+from pcl_tf.recipe_method import applying, contradicting_views, idle_keys, own_keys, told_apart
 
 
 def _shipped():
@@ -93,6 +95,8 @@ def override(recipe, texts, flag=""):
         key, given, value = text.partition("=")
         if not given:
             raise RecipeError(f"{flag}{text}: KEY=VALUE is needed.")
+        if key not in flatten(recipe) and (said := told_apart(key)):
+            raise RecipeError(f"{flag}{text}: {said}.")
         try:
             old = flatten(recipe)[key]
             recipe.update_from_flattened_dict({key: _truth(value) if isinstance(old, bool) else type(old)(value)})
@@ -140,8 +144,23 @@ def _keys_as_flags(argv):
     return out
 
 
+def _without_idle_keys(argv):
+    """Leaves out --recipe.method.KEY=VALUE of keys that other methods know alone, and says so: they change nothing."""
+    recipe = next((a.removeprefix("--recipe=") for a in argv if a.startswith("--recipe=")), "")
+    given = [a for a in argv if a.startswith("--recipe.method.") and "=" in a]
+    if not recipe or not given:
+        return argv
+    method = named(recipe).method
+    applied = applying([a.removeprefix("--recipe.") for a in given], flatten({"method": method}))
+    idle = [a for a in given if a.removeprefix("--recipe.") not in applied]
+    if idle:
+        print(f"note: {', '.join(idle)}: no meaning to {method.name}.", file=sys.stderr)
+        sys.argv = [a for a in sys.argv if a not in idle]  # where ml_collections looks for what overrides a recipe
+    return [a for a in argv if a not in idle]
+
+
 def keys_help():
-    """A line for each key of a recipe: its flag with the paper's value, and what recipes/common.py says of it."""
+    """Two lines for each key of a recipe: its flag with the paper's value, and what it is."""
     from recipes import common
 
     said, group = {}, ""
@@ -151,7 +170,12 @@ def keys_help():
             group = line.split(" ")[0].removeprefix("c.") + "."
         elif " = " in line and line.split(" = ")[0] != "c":
             said[(group if line[1] == "." and not line.startswith("c.") else "") + line.split(" ")[0][2:]] = comment
-    return "".join(f"  --recipe.{k}={v}\n      {said.get(k, '')}\n" for k, v in flatten(common.base()).items())
+    values = flatten(common.base())
+    for name in METHODS:
+        for key, known in keys_of(name).items():
+            values.setdefault(f"method.{key}", known.value)
+            said[f"method.{key}"] = known.says + ("" if key in keys_of("pcl") else f" ({', '.join(knowing(key))})")
+    return "".join(f"  --recipe.{k}={v}\n      {said.get(k, '')}\n" for k, v in values.items())
 
 
 def parse_flags(argv):
@@ -160,14 +184,16 @@ def parse_flags(argv):
         print(f"Keys of --recipe, with the paper's values:\n\n{keys_help()}")  # absl knows none of them
     argv = [at_home(a) for a in argv]
     try:
-        argv = _with_recipe_found(_keys_as_flags(argv))
+        argv = _without_idle_keys(_with_recipe_found(_keys_as_flags(argv)))
         return flags.FLAGS(argv)
     except (RecipeError, flags.Error, AttributeError, KeyError, TypeError, ValueError) as error:
         text = str(error.args[0] if error.args else error)
         if "Traceback" in text:  # a recipe that raised: its last line says why
             text = "--recipe: " + text.strip().splitlines()[-1].strip()
         key = next((a for a in argv if a.startswith("--recipe.") and a.split("=")[0].split(".")[-1] in str(text)), "")
-        if near := re.search(r'Did you mean "(.*?)" instead of', text):  # ml_collections quotes its own quotation
+        if "Unknown command line flag" in text:
+            text = told_apart(key.split("=")[0].removeprefix("--recipe.")) or text
+        elif near := re.search(r'Did you mean "(.*?)" instead of', text):  # ml_collections quotes its own quotation
             text = f"no such key; did you mean {near[1]}?"
         print(f"error: {key + ': ' if key and key not in str(text) else ''}{str(text).strip()}", file=sys.stderr)
         raise SystemExit(2) from None
@@ -186,10 +212,8 @@ def resolve(recipe, replicas=1):
     Raises:
       RecipeError: names the key that is wrong and what would do.
     """
-    from pcl_tf.recipe_checks import (  # the registries need TensorFlow, the flags do not wait for it
-        CHECKS,
-        wrong_values,
-    )
+    from pcl_tf.methods.build import method_of  # the registries need TensorFlow, the flags do not wait for it
+    from pcl_tf.recipe_checks import CHECKS, wrong_values, wrong_views
 
     if not hasattr(recipe, "items"):
         raise RecipeError(f"--recipe: its get_config gives {type(recipe).__name__}, not a ConfigDict.")
@@ -200,33 +224,34 @@ def resolve(recipe, replicas=1):
             raise RecipeError(message)
 
     values = flatten(c)
-    lacking = [key for key in CHECKS if key not in values]
+    lacking = [
+        key for key in CHECKS if not key.startswith("method.") and key not in values
+    ]  # a method fills in its own
     need(not lacking, f"--recipe: has no {', '.join(lacking)}; recipes/common.py has them all.")
     wrong = wrong_values(values)
     need(not wrong, "\n".join(wrong))
     m = c.method
+    need(
+        m.name == "pcl" or not m.get("reconstruct") and m.get("pose_contrast", "none") == "none",
+        f"--recipe.method.name={m.name} has neither decoder nor pose contrast: use the recipe's argument, NAME:{m.name}.",
+    )
+    if idle := idle_keys(m.to_dict()):
+        print(f"note: {', '.join(f'method.{key}' for key in idle)}: no meaning to {m.name}.", file=sys.stderr)
+    need(
+        not contradicting_views(m.to_dict()),
+        f"--recipe.method.face_views={m.get('face_views')}: other views than crop and flip_views ask for; say it one way.",
+    )
     with c.unlocked():
-        m.pdd_batch = m.pdd_batch or c.batch_size
-    used = {"batch_size": c.batch_size}
-    if m.reconstruct:
-        used["method.pdd_batch"] = m.pdd_batch
-        side = c.image_size
-        need(side >= 16 and side & (side - 1) == 0, f"--recipe.image_size must be a power of two >= 16, not {side}.")
-    if m.pose_contrast == "pose":
-        used["method.pose_batch"] = m.pose_batch
-        need(m.negatives_per_image > 1, "--recipe.method.negatives_per_image must be at least 2.")
+        c.method = m = ConfigDict(own_keys(m.to_dict()))
+        if "pdd_batch" in m:
+            m.pdd_batch = m.pdd_batch or c.batch_size
+    method = method_of(c)
+    used = {"batch_size": c.batch_size, **{part.images: part.count(c) for part in method.parts_on(c)}}
     for key, value in used.items():
         need(value <= c.batch_size, f"--recipe.{key}={value} is more than --recipe.batch_size={c.batch_size}.")
         need(value % replicas == 0, f"--recipe.{key}={value} cannot be shared by {replicas} replicas.")
-    if m.name == "moco":
-        need(
-            m.queue >= c.batch_size and m.queue % c.batch_size == 0,
-            f"--recipe.method.queue={m.queue} must be a multiple of --recipe.batch_size={c.batch_size}.",
-        )
-        need(
-            not m.reconstruct and m.pose_contrast == "none",
-            "--recipe.method.name=moco has neither decoder nor pose contrast: use the recipe's argument, NAME:moco.",
-        )
+    problems = [*method.problems(c), *wrong_views(c)]
+    need(not problems, "\n".join(problems))
     return c.lock()
 
 
@@ -264,8 +289,8 @@ def to_json(recipe):
 def load(path):
     """ConfigDict of a recipe.json.
 
-    Keys that are younger than the file get the value of ``recipes.common.base``: a new key's default is what runs
-    did before there was the key.
+    Keys that are younger than the file get the value of ``recipes.common.base`` or of their method: a new key's default
+    is what runs did before there was the key. Keys of other methods, which older files have, are left out.
 
     Raises:
       RecipeError: it is empty, cut short, or no recipe.
@@ -277,7 +302,9 @@ def load(path):
         values = json.loads(pathlib.Path(path).read_text())
         if not isinstance(values, dict):
             raise ValueError("no keys in it")
-        c.update(ConfigDict(values))
+        own = own_keys(values.pop("method", {}))
+        c.method = common.method(own["name"]) if own.get("name") in METHODS else ConfigDict()
+        c.update(ConfigDict({**values, "method": own}))
     except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:  # empty, cut short, of another program
         raise RecipeError(
             f"{path}: is no recipe of a run ({str(error).splitlines()[0]}). An export has a copy of its own,"

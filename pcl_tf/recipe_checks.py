@@ -1,63 +1,11 @@
 """What every value of a recipe may be. Names come from the registries that look them up."""
 
-import math
-
 from pcl_tf.data.clips import SAMPLINGS
-from pcl_tf.losses.orthogonality import ORTHOGONALITY
-from pcl_tf.losses.pose_contrast import POSE_DENOMINATORS, POSE_NEGATIVES
-from pcl_tf.methods.build import METHODS, UPDATES
 from pcl_tf.methods.optimisation import DECAY_KINDS
-from pcl_tf.methods.pcl import POSE_CONTRASTS
-from pcl_tf.methods.terms import DECODER_BATCHES
+from pcl_tf.methods.registry import known_keys
 from pcl_tf.networks.backbones import BACKBONES
-from pcl_tf.views.chains import CROPS, POSE_AUGMENTATIONS
-
-
-class Check:
-    """A condition on a value and its words.
-
-    Args:
-      allowed: what would do, as it follows "must be".
-      fine: value -> bool; may raise TypeError for another type.
-    """
-
-    def __init__(self, allowed, fine):
-        self.allowed, self._fine = allowed, fine
-
-    def __call__(self, value):
-        """Whether the value will do."""
-        try:
-            return bool(self._fine(value))
-        except (TypeError, OverflowError):
-            return False
-
-
-def whole(low, high):
-    """A whole number from low to high."""
-    return Check(
-        f"a whole number from {low} to {high}",
-        lambda v: isinstance(v, int) and not isinstance(v, bool) and low <= v <= high,
-    )
-
-
-def number(low, high, least=True):
-    """A finite number from low (with least=False above low) to high."""
-
-    def fine(v):
-        real = isinstance(v, (int, float)) and not isinstance(v, bool) and math.isfinite(v)
-        return real and (low <= v if least else low < v) and v <= high
-
-    return Check(f"a number {'from' if least else 'above'} {low} {'to' if least else 'up to'} {high}", fine)
-
-
-def one_of(names):
-    """One of the names of a registry."""
-    names = tuple(names)
-    return Check(f"one of {', '.join(names)}", lambda v: v in names)
-
-
-truth = Check("true or false", lambda v: isinstance(v, bool))
-text = Check("a text of printable characters", lambda v: isinstance(v, str) and (v == "" or v.isprintable()))
+from pcl_tf.recipe_values import Check, number, one_of, text, whole
+from pcl_tf.views.errors import ViewError
 
 STEPS = 10**9  # the longest of everything that is counted in steps
 
@@ -75,32 +23,7 @@ CHECKS = {
     "network.backbone": one_of(BACKBONES),
     "network.width": number(0, 16, least=False),
     "network.head_dim": whole(1, 65536),
-    "method.name": one_of(METHODS),
-    "method.updates": one_of(UPDATES),
-    "method.reconstruct": truth,
-    "method.pdd_batch": whole(0, 10**6),
-    "method.recon_noise_std": number(0, 100),
-    "method.decoder_batches": one_of(DECODER_BATCHES),
-    "method.orthogonality": one_of((*ORTHOGONALITY, "none")),
-    "method.pose_contrast": one_of(POSE_CONTRASTS),
-    "method.pose_batch": whole(1, 10**6),
-    "method.negatives_per_image": whole(1, 10**6),
-    "method.pose_denominator": one_of(POSE_DENOMINATORS),
-    "method.pose_negatives": one_of(POSE_NEGATIVES),
-    "method.pose_one_norm": truth,
-    "method.pose_augmentation": one_of(POSE_AUGMENTATIONS),
-    "method.dynamic_weights": truth,
-    "method.temperature": number(0, 100, least=False),
-    "method.pose_temperature": number(0, 10**6),
-    "method.pdd_weight": number(0, 10**6),
-    "method.pose_weight": number(0, 10**6),
-    "method.interpolate_negatives": truth,
-    "method.queue": whole(1, 10**8),
-    "method.momentum": number(0, 1),
-    "method.both_directions": truth,
-    "method.crop": one_of(CROPS),
-    "method.flip_views": truth,
-    "method.photometric": number(0, 1),
+    **{f"method.{key}": said.check for key, said in known_keys().items()},
     "optimizer.learning_rate": number(0, 100),
     "optimizer.warmup_steps": whole(0, STEPS),
     "optimizer.decay": number(0, 1000),
@@ -133,3 +56,20 @@ def wrong_values(values):
         for key, value in values.items()
         if key in CHECKS and not CHECKS[key](value)
     ]
+
+
+def wrong_views(recipe):
+    """What is wrong with the views that a resolved recipe names: arguments, or layers that change an image's shape.
+
+    Returns:
+      list of lines.
+    """
+    from pcl_tf.views.named import tried
+
+    size, found = recipe.image_size, []
+    for key in ("face_views", "pose_views"):
+        try:
+            tried(recipe.method.get(key, ""), size=size)
+        except ViewError as error:
+            found.append(f"--recipe.method.{key}: {error}.")
+    return found

@@ -55,10 +55,12 @@ def _budgets(base):
     """{variant: steps}: full PCL's steps and, of every other, as many as give the same encoder passes."""
     from pcl_tf import recipe as recipes
     from pcl_tf.methods.build import encoder_passes
+    from pcl_tf.recipe_method import applying
     from recipes.common import ABLATIONS
 
     def passes(argument):
-        c = recipes.resolve(recipes.named(base, argument, _OVERRIDE.value))
+        own = applying(_OVERRIDE.value, recipes.flatten(recipes.named(base, argument)))
+        c = recipes.resolve(recipes.named(base, argument, own))
         return encoder_passes(c), c.total_steps
 
     each, steps = passes("")
@@ -113,10 +115,17 @@ def _run(tables, workdir):
     base = _BASE.value or ("small64" if small else "vox64")
     budgets = _budgets(base)
     tasks = _tasks(sorted({role for n in tables for role in paper.TABLES[n].roles}))
-    overrides = [f"--recipe.{text}" for text in _OVERRIDE.value] + [f"--precision={_PRECISION.value}"]
     source = _DATA.value or ("synthetic" if small else "")
     solver = _SOLVER.value or ("lbfgs" if small else "adam")
-    runs = Runs(workdir, base, source, budgets, overrides, solver)
+    runs = Runs(
+        workdir,
+        base,
+        source,
+        budgets,
+        overrides=_OVERRIDE.value,
+        flags=[f"--precision={_PRECISION.value}"],
+        solver=solver,
+    )
     seeds = [int(s) for s in _SEEDS.value]
     for number in tables:
         rows = fill(paper.TABLES[number], tasks, runs, seeds)

@@ -14,7 +14,9 @@ Arguments after the colon, joined by commas, change a recipe:
 
 from ml_collections import ConfigDict
 
-ABLATIONS = ("simclr", "simclr_pose", "dis", "orth", "pose", "no_pose", "moco")
+from pcl_tf.methods.registry import METHODS, keys_of
+
+ABLATIONS = (*[name for name in METHODS if name != "pcl"], "dis", "orth", "pose", "no_pose")
 
 
 def base():
@@ -38,33 +40,7 @@ def base():
     c.network.width = 1.0  # multiplies channel counts
     c.network.head_dim = 512  # length of the contrasted projections
 
-    c.method = m = ConfigDict()
-    m.name = "pcl"  # pcl (and with parts off SimCLR) or moco
-    m.updates = "joint"  # (ConfigDict has a method named update) joint (Eq. 7) or alternating (released code)
-    m.reconstruct = True  # L_dis, Eq. 2
-    m.pdd_batch = 0  # images of a batch the decoder works on; 0 is all
-    m.recon_noise_std = 0.4  # noise on the encoder's input when reconstructing
-    m.decoder_batches = "together"  # the decoder's BatchNorm sees the four combinations together or apart (code)
-    m.orthogonality = "per_sample"  # Eq. 3: per_sample (paper), cross_correlation (code), none
-    m.pose_contrast = "pose"  # pose (Eq. 5), face_style (Eq. 6 on F_p), none
-    m.pose_batch = 10  # images of a batch the pose contrast works on
-    m.negatives_per_image = 100  # M of Eq. 5
-    m.pose_denominator = "with_positive"  # of Eq. 5: with_positive (released code) or negatives (as printed)
-    m.pose_negatives = "own_flip"  # own_flip (paper) or official_layout (released code)
-    m.pose_one_norm = True  # positives and negatives pass BatchNorm together
-    m.pose_augmentation = "flip"  # flip, rotate_translate, flip_rotate_translate
-    m.dynamic_weights = True  # Dynamic Weight Average of Eq. 7
-    m.temperature = 0.07  # tau of Eq. 5 and 6
-    m.pose_temperature = 0.0  # of Eq. 5; 0 is the same as temperature
-    m.pdd_weight = 1.0  # multiplies L_dis + L_orth
-    m.pose_weight = 1.0  # multiplies L_pose beside its dynamic weight
-    m.interpolate_negatives = True  # each negative is mixed with another
-    m.queue = 16_384  # moco: keys that serve as negatives; a multiple of the batch
-    m.momentum = 0.999  # moco: of the key encoder; .99 where a run takes hundreds of steps
-    m.both_directions = False  # moco: each view is query and key; :moco sets it
-    m.crop = "random_resized"  # face views: random_resized (paper), quadrant (code), none
-    m.flip_views = False  # flips among the face views
-    m.photometric = 1.0  # strength of the photometric chain, 0 to 1
+    c.method = method("pcl")  # its keys are listed and explained in pcl_tf/methods/registry.py
 
     c.optimizer = o = ConfigDict()
     o.learning_rate = 1e-4  # of Adam, at its highest; falls to 0 along a cosine
@@ -86,12 +62,26 @@ def base():
     return c
 
 
+def method(name):
+    """The keys of a method, with their values in ``METHODS``."""
+    return ConfigDict({key: said.value for key, said in keys_of(name).items()})
+
+
+def use(c, name):
+    """Makes a method the recipe's; what the recipe has changed of keys that both methods know stays."""
+    before, usual = c.method, method(c.method.name)
+    c.method = method(name)
+    for key, value in before.items():
+        if key in c.method and (key not in usual or value != usual[key]):
+            c.method[key] = value
+
+
 def set_batch(c, batch, pdd=None, pose=None, negatives=None):
-    """Sets the batch and the parts of it the terms work on."""
+    """Sets the batch and the parts of it that the method's losses work on."""
     c.batch_size = batch
-    c.method.pdd_batch = pdd or 0
-    c.method.pose_batch = pose or c.method.pose_batch
-    c.method.negatives_per_image = negatives or c.method.negatives_per_image
+    for key, value in (("pdd_batch", pdd or 0), ("pose_batch", pose), ("negatives_per_image", negatives)):
+        if key in c.method and value is not None:
+            c.method[key] = value
 
 
 def shrink(c):
@@ -103,27 +93,27 @@ def shrink(c):
     c.total_steps, c.epoch_steps = 30, 10
     c.optimizer.learning_rate = 1e-3
     c.data.source, c.data.synthetic_images = "synthetic", 256
-    c.method.queue = 128
+    if "queue" in c.method:
+        c.method.queue = 128
     c.watch.generated = 500
     c.checkpoint.every, c.watch.log_every, c.watch.images_every = 10, 5, 10
 
 
 def ablate(c, name):
-    """Switches parts off down to a row of Table 5."""
+    """Turns a recipe of PCL into a row of Table 5 or 6: another method, or PCL with parts switched off."""
+    if name in METHODS:
+        use(c, name)
+        c.method.flip_views = METHODS[name].keys["flip_views"].value
+        if name == "moco":
+            c.method.both_directions = True
+        return
     m = c.method
     m.dynamic_weights = False
     if name == "pose":
         return
     m.pose_contrast = "none" if name == "no_pose" else "face_style"
-    if name in ("orth", "no_pose"):
-        return
-    m.orthogonality = "none"
     if name == "dis":
-        return
-    m.pose_contrast, m.reconstruct = "none", False
-    m.flip_views = name == "simclr_pose"
-    if name == "moco":
-        m.name, m.interpolate_negatives, m.both_directions = "moco", False, True
+        m.orthogonality = "none"
 
 
 def finish(c, arg):
@@ -132,7 +122,8 @@ def finish(c, arg):
     Raises:
       ValueError: unknown argument.
     """
-    for word in filter(None, (arg or "").split(",")):
+    words = list(filter(None, (arg or "").split(",")))
+    for word in sorted(words, key=lambda word: word == "smoke"):  # the size after the method, which has keys of its own
         if word == "smoke":
             shrink(c)
         elif word in ABLATIONS:
@@ -140,5 +131,5 @@ def finish(c, arg):
         else:
             raise ValueError(f"Unknown recipe argument '{word}'; known: smoke, {', '.join(ABLATIONS)}.")
     if c.method.name == "moco" and c.total_steps < 10_000:
-        c.method.momentum = 0.99  # .999 would leave much of the key encoder's first weights; other methods have no keys
+        c.method.momentum = 0.99  # .999 would leave much of the key encoder's first weights
     return c.lock()

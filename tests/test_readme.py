@@ -138,3 +138,13 @@ def test_a_photograph_reaches_the_server(place, tmp_path):
     subprocess.run(["bash", "-c", f"PATH={shlex.quote(str(tmp_path))}:$PATH; {line}"], cwd=place, check=True)
     sent = json.loads((tmp_path / "body").read_text())["instances"][0]["b64"]
     assert base64.b64decode(sent) == (place / "face.jpg").read_bytes()
+
+
+def test_what_the_table_of_equations_names_is_there():
+    table = TEXTS["README.md"].split("## Where is Eq. N")[1].split("\n## ")[0]
+    rows = re.findall(r"`([\w.]+)` in `(pcl_tf/[\w/]+\.py)`", table)
+    assert len(rows) >= 9
+    for name, path in rows:
+        code = (ROOT / path).read_text()
+        for part in name.split("."):
+            assert re.search(rf"(?:def|class) {part}\b|^{part}\b.*=", code, re.M), f"{path}: no {part}"

@@ -7,10 +7,11 @@ import pathlib
 import pytest
 
 from pcl_tf import recipe as recipes
+from pcl_tf.methods.registry import knowing, known_keys
 from pcl_tf.recipe_checks import CHECKS
 from recipes import common, quickstart, small64, vox64, vox64_official
 
-KEYS = recipes.flatten(common.base())
+KEYS = recipes.flatten(common.base()) | {f"method.{key}": said.value for key, said in known_keys().items()}
 BAD = {
     bool: (2, "maybe"),
     int: (-1, 10**30, 1.5, True),
@@ -22,6 +23,8 @@ BAD = {
 def with_value(key, value):
     """The paper's recipe with a value that a .py file may give it, of whatever type."""
     c = vox64.get_config()
+    if key not in recipes.flatten(c):
+        c = vox64.get_config(knowing(key.removeprefix("method."))[0])
     with c.unlocked(), c.ignore_type():
         c.update_from_flattened_dict({key: value})
     return c
@@ -64,12 +67,13 @@ def test_every_recipe_of_the_project_passes(module, argument):
 
 
 def test_names_come_from_registries():
-    source = pathlib.Path(recipes.__file__).with_name("recipe_checks.py").read_text()
+    package = pathlib.Path(recipes.__file__).parent
+    source = "".join((package / name).read_text() for name in ("recipe_checks.py", "methods/registry.py"))
     calls = [
         n for n in ast.walk(ast.parse(source)) if isinstance(n, ast.Call) and getattr(n.func, "id", "") == "one_of"
     ]
     words = {n.value for call in calls for n in ast.walk(call) if isinstance(n, ast.Constant)}
-    assert len(calls) > 8 and words == {"none"}
+    assert len(calls) > 8 and not words
 
 
 def test_every_key_is_listed_with_what_it_is():

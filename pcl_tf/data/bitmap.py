@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from pcl_tf.data.raw import number
+from pcl_tf.data.raw import number, provided
 
 _HEADERS = (12, 40, 52, 56, 64, 108, 124)  # bytes; 12 is that of OS/2 1.x
 # (bits, masks of red, green, blue) -> the place of each, in whole bytes, that Pillow takes too.
@@ -77,7 +77,7 @@ def _are(masks, known):
 
 def _refused(what):
     """int32 [0, 0, 3] that is never made: fails with a reason instead."""
-    with tf.control_dependencies([tf.debugging.Assert(tf.constant(False), [f"a BMP that cannot be decoded: {what}"])]):
+    with provided((tf.constant(False), f"a BMP that cannot be decoded: {what}")):
         return tf.zeros([0, 0, 3], tf.int32)
 
 
@@ -108,16 +108,12 @@ def decode_bmp(data):
     offset += tf.where((bits <= 8) & (offset == 14 + header), count * entry, 0)
     rows, stride = tf.abs(height), (width * bits + 31) // 32 * 4
     end = tf.cast(tf.strings.length(data), tf.int64)
-
-    def check(fine, what):
-        return tf.debugging.Assert(fine, [f"a BMP that cannot be decoded: {what}"])
-
-    checks = [
-        check(tf.reduce_any(header == tf.constant(_HEADERS, tf.int64)), "its header"),
-        check((compression == 0) | (compression == 3) & (bits > 8), "run-length coded, or compressed otherwise"),
-        check((width > 0) & (rows > 0) & (offset + rows * stride <= end), "it is cut short"),
-    ]
-    with tf.control_dependencies([c for c in checks if c is not None]):
+    checks = (
+        (tf.reduce_any(header == tf.constant(_HEADERS, tf.int64)), "its header"),
+        ((compression == 0) | (compression == 3) & (bits > 8), "run-length coded, or compressed otherwise"),
+        ((width > 0) & (rows > 0) & (offset + rows * stride <= end), "it is cut short"),
+    )
+    with provided(*((fine, f"a BMP that cannot be decoded: {what}") for fine, what in checks)):
         pixels = tf.reshape(raw[offset : offset + rows * stride], [rows, stride])
     read = [
         (tf.reduce_any(bits == tf.constant((1, 4, 8), tf.int64)), lambda: _palette(raw, pixels, bits, width, header)),

@@ -21,15 +21,35 @@ SPEC = {
 }
 
 
-def read_index(folder):
-    """dict of 'frames' int32 [N], 'identity' int32 [N] and 'names' string [I]. Raises DataError: it is damaged."""
-    path = os.path.join(str(folder), INDEX)
+def damaged(path, error):
+    """The DataError to raise where a file of a prepared dataset cannot be read."""
+    return DataError(f"{path}: cannot be read ({str(error).splitlines()[0]}); remove its folder and prepare it again.")
+
+
+def read_arrays(path, flag=""):
+    """Reads the arrays of an .npz of a prepared dataset, in any file system TensorFlow knows.
+
+    Args:
+      path: of the file.
+      flag: that gave it, with '=', for the error.
+
+    Returns:
+      dict of arrays.
+
+    Raises:
+      DataError: it is damaged, or not there.
+    """
     try:
-        with tf.io.gfile.GFile(path, "rb") as f:
+        # TensorFlow takes no names that are not UTF-8.
+        with tf.io.gfile.GFile(str(path), "rb") if "://" in str(path) else open(path, "rb") as f:
             return dict(np.load(io.BytesIO(f.read())))
     except (OSError, ValueError, zipfile.BadZipFile, EOFError, zlib.error, tf.errors.OpError) as error:
-        said = str(error).splitlines()[0]
-        raise DataError(f"--data={path}: cannot be read ({said}); remove its folder and prepare it again.") from error
+        raise damaged(f"{flag}{path}", error) from error
+
+
+def read_index(folder):
+    """dict of 'frames' int32 [N], 'identity' int32 [N] and 'names' string [I]. Raises DataError: it is damaged."""
+    return read_arrays(os.path.join(str(folder), INDEX), "--data=")
 
 
 def find_clips(path):

@@ -7,7 +7,7 @@ import dataclasses
 
 import tensorflow as tf
 
-from pcl_tf.data.raw import number, numbers
+from pcl_tf.data.raw import number, numbers, provided
 
 _HEAD = 13  # bytes before the palette of the file
 _DESCRIPTOR = 10  # bytes of a frame before its palette
@@ -25,22 +25,21 @@ class Layout:
       first: place of the first frame's descriptor; -1 where there is none.
       end: place behind the first frame.
       clear: the colour that the first frame does not draw; -1 where it draws all.
+      box: (left, top, width, height) of the first frame; zeros where there is none.
+      canvas: int64 [2], (height, width) of the screen, or as much more as the first frame needs.
     """
 
     pixels: tf.Tensor
     first: tf.Tensor
     end: tf.Tensor
     clear: tf.Tensor
+    box: list[tf.Tensor]
+    canvas: tf.Tensor
 
 
 def _palette(flags):
     """Bytes of the palette that these flags announce."""
     return tf.where(flags >= 128, 3 * 2 ** (flags % 8 + 1), 0)
-
-
-def _box(raw, at):
-    """(left, top, width, height) of the frame whose descriptor stands there."""
-    return numbers(raw, at, ((1, 2), (3, 2), (5, 2), (7, 2)))
 
 
 def layout(raw):
@@ -71,16 +70,12 @@ def layout(raw):
     none = tf.constant(_NONE, tf.int64)
     start = (_HEAD + _palette(number(raw, 10, 1)), tf.constant(False), tf.constant(0, tf.int64), none, none, none)
     _, _, frames, first, end, clear = tf.while_loop(lambda at, *_: at + 12 < size, turn, start, parallel_iterations=1)
-    box = tf.unstack(tf.where(first != _NONE, tf.stack(_box(raw, tf.maximum(first, 0))), 0))
-    canvas = _canvas(raw, box)
-    return Layout(tf.maximum(tf.reduce_prod(canvas), frames), first, tf.where(end == _NONE, size, end), clear)
-
-
-def _canvas(raw, box):
-    """(height, width): the screen, or as much more as the first frame needs."""
-    left, top, width, height = box
+    stands = tf.stack(numbers(raw, tf.maximum(first, 0), ((1, 2), (3, 2), (5, 2), (7, 2))))
+    left, top, width, height = box = tf.unstack(tf.where(first != _NONE, stands, 0))
     wide, high = numbers(raw, 6, ((0, 2), (2, 2)))
-    return tf.stack([tf.maximum(high, top + height), tf.maximum(wide, left + width)])
+    canvas = tf.stack([tf.maximum(high, top + height), tf.maximum(wide, left + width)])
+    pixels = tf.maximum(tf.reduce_prod(canvas), frames)
+    return Layout(pixels, first, tf.where(end == _NONE, size, end), clear, box, canvas)
 
 
 def decode_gif(data):
@@ -100,10 +95,9 @@ def decode_gif(data):
     """
     raw = tf.io.decode_raw(data + tf.constant(b"\0" * 16), tf.uint8)
     found = layout(raw)
-    check = tf.debugging.Assert(found.first != _NONE, ["a GIF without a picture in it"])
-    with tf.control_dependencies([check] if check is not None else []):
+    with provided((found.first != _NONE, "a GIF without a picture in it")):
         first = tf.identity(found.first)
-    left, top, width, height = box = _box(raw, first)
+    left, top, width, height = found.box
 
     # A file of this frame alone, in the corner, that draws every pixel.
     own, shared = _palette(number(raw, first + 9, 1)), _palette(number(raw, 10, 1))
@@ -113,7 +107,6 @@ def decode_gif(data):
 
     palette = tf.where(own > 0, first + _DESCRIPTOR, _HEAD)
     at = palette + 3 * tf.maximum(found.clear, 0)
-    canvas = _canvas(raw, box)
-    around = [[top, canvas[0] - top - height], [left, canvas[1] - left - width], [0, 0]]
+    around = [[top, found.canvas[0] - top - height], [left, found.canvas[1] - left - width], [0, 0]]
     drawn = tf.pad(tf.ones_like(frame, tf.bool), around)
     return tf.where(drawn, tf.pad(frame, around), raw[at : at + 3])

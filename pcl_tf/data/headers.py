@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from pcl_tf.data.bitmap import sides
 from pcl_tf.data.gif import layout
-from pcl_tf.data.raw import number
+from pcl_tf.data.raw import number, provided
 
 MAX_PIXELS = 2**26  # 8192 x 8192; decoded, 200 MB
 
@@ -13,8 +13,7 @@ def _jpeg(data):
     shape = tf.image.extract_jpeg_shape(data)
     # Of four colours without Adobe's mark the file does not say whether 0 is white or full; Pillow and libjpeg differ.
     told = tf.cond(shape[2] == 4, lambda: tf.strings.regex_full_match(data, r"\C*Adobe\x00\C*"), lambda: True)
-    check = tf.debugging.Assert(told, ["a CMYK JPEG without Adobe's mark: save it as RGB"])
-    with tf.control_dependencies([check] if check is not None else []):
+    with provided((told, "a CMYK JPEG without Adobe's mark: save it as RGB")):
         return tf.reduce_prod(tf.cast(shape[:2], tf.int64))
 
 
@@ -84,7 +83,8 @@ def known_and_not_large(data):
       tf.errors.InvalidArgumentError: they do not.
     """
     pixels = declared_pixels(data)
-    kind = tf.debugging.Assert(pixels >= 0, ["the bytes are no JPEG, PNG, GIF, BMP or still WebP"])
-    size = tf.debugging.Assert(pixels <= MAX_PIXELS, [f"the image declares more than {MAX_PIXELS} pixels"])
-    with tf.control_dependencies([check for check in (kind, size) if check is not None]):
+    with provided(
+        (pixels >= 0, "the bytes are no JPEG, PNG, GIF, BMP or still WebP"),
+        (pixels <= MAX_PIXELS, f"the image declares more than {MAX_PIXELS} pixels"),
+    ):
         return tf.identity(data)

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from pcl_tf.data.raw import number
+from pcl_tf.data.raw import number, provided
 
 PARTS = 2**16  # of one file; each costs a turn of a loop
 _ZIPPED = 2**16  # bytes of compressed text: unpacked, at most 70 MB
@@ -41,8 +41,7 @@ def _walk(turn, start, size, values):
         parallel_iterations=1,
         maximum_iterations=PARTS,
     )
-    ended = tf.debugging.Assert(loop[0] >= size, [f"the file is in more than {PARTS} parts"])
-    with tf.control_dependencies([ended] if ended is not None else []):
+    with provided((loop[0] >= size, f"the file is in more than {PARTS} parts")):
         return [tf.identity(value) for value in loop[1:]]
 
 
@@ -84,8 +83,7 @@ def _webp(data, raw, size):
 
 
 def _unzip(text):
-    short = tf.debugging.Assert(tf.strings.length(text) <= _ZIPPED, ["its compressed EXIF or XMP data are too large"])
-    with tf.control_dependencies([short] if short is not None else []):
+    with provided((tf.strings.length(text) <= _ZIPPED, "its compressed EXIF or XMP data are too large")):
         return tf.io.decode_compressed(tf.identity(text), "ZLIB")
 
 

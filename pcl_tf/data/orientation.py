@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from pcl_tf.data.metadata import exif_and_xmp
-from pcl_tf.data.raw import number
+from pcl_tf.data.raw import number, provided
 
 _TAG = 0x0112
 # Bytes of a value of TIFF type 0, 1, ..; 0 is no type.
@@ -82,8 +82,7 @@ def orientation(data):
     def read():
         exif, xmp = exif_and_xmp(data)
         value = _of_exif(exif)
-        check = tf.debugging.Assert(value >= 0, ["the orientation is written in a way that cannot be read"])
-        with tf.control_dependencies([check] if check is not None else []):
+        with provided((value >= 0, "the orientation is written in a way that cannot be read")):
             return tf.cond(value > 0, lambda: value, lambda: _of_xmp(xmp))
 
     return tf.cond(tf.strings.regex_full_match(data, _SIGNS), read, lambda: 1)

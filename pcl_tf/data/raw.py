@@ -23,3 +23,12 @@ def numbers(raw, at, fields):
     powers = [[256 ** (i - place) if place <= i < place + width else 0 for place, width in fields] for i in range(end)]
     window = tf.cast(raw[at : at + end], tf.int64)
     return tf.unstack(tf.reduce_sum(window[:, None] * tf.constant(powers, tf.int64), 0))
+
+
+def provided(*conditions):
+    """Context of what is made only where conditions hold: of pairs (bool scalar, what is wrong otherwise).
+
+    Where one does not, tf.errors.InvalidArgumentError says what: at once, or when the graph runs.
+    """
+    checks = [tf.debugging.Assert(fine, [wrong]) for fine, wrong in conditions]
+    return tf.control_dependencies([check for check in checks if check is not None])  # outside of graphs it is None

@@ -12,7 +12,7 @@ import sys
 import keras
 from tqdm import tqdm
 
-from pcl_tf.evaluation.linear import Linear, unscaled
+from pcl_tf.evaluation.linear_model import Linear, unscaled
 from pcl_tf.networks.initializers import TorchUniform
 
 EPOCHS = 300

@@ -14,6 +14,7 @@ from pcl_tf.data.decoding import decoder
 from pcl_tf.data.sources import DataError
 from pcl_tf.files import write_atomically
 
+MAX_BAD_SHARE = 0.05  # of unreadable images; above it there is an error
 _CHUNK = 512  # images between two states on disk
 
 
@@ -50,7 +51,7 @@ class Features:
         return all(part in self.keys for part in name.split("+"))
 
 
-def extract(encoder, source, size, cache, batch=64, max_bad_share=0.05):
+def extract(encoder, source, size, cache, batch=64, max_bad_share=MAX_BAD_SHARE):
     """Features of every image of a source, each image encoded once in the life of the cache.
 
     Args:

@@ -73,7 +73,7 @@ def judge(task, x, bad=(), solver="lbfgs", seed=0):
     if task.kind == "multilabel":  # mean of the folds' F1
         contributions, statistic, detail = metrics.multilabel(scores, labels, task.names, folds)
     else:
-        contributions, statistic, detail = getattr(metrics, task.kind)(scores, labels, task.names)
+        contributions, statistic, detail = metrics.CONTRIBUTIONS[task.kind](scores, labels, task.names)
         folds = None  # every image judged once: one mean over all
     people = None if task.subjects is None else task.subjects[np.concatenate(judged)]
     resampled = metrics.resampled(people, folds)

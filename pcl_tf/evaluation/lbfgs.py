@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from pcl_tf.evaluation import metrics
-from pcl_tf.evaluation.linear import unscaled
+from pcl_tf.evaluation.linear_model import unscaled
 
 PENALTIES = 10.0 ** np.arange(-5.0, 1.0)
 _ITERATIONS = 300

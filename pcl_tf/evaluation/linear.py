@@ -1,34 +1,12 @@
 """The linear probe: one layer on frozen features, by the paper's training or solved to convergence."""
 
-import dataclasses
-
 import numpy as np
 
+from pcl_tf.evaluation.linear_model import Linear, unscaled
+
+__all__ = ["LABELS", "Linear", "fit", "unscaled"]
+
 LABELS = {"classification": "softmax", "multilabel": "sigmoid", "regression": "linear"}
-
-
-@dataclasses.dataclass(frozen=True)
-class Linear:
-    """A linear layer on raw features.
-
-    Attributes:
-      weights: float32 [D, K].
-      bias: float32 [K].
-    """
-
-    weights: np.ndarray
-    bias: np.ndarray
-
-    def __call__(self, x):
-        """float [N, D] -> float32 [N, K] scores, logits or targets."""
-        return np.asarray(x, np.float32) @ self.weights + self.bias
-
-
-def unscaled(weights, bias, mean, std, low=0.0, span=1.0):
-    """The layer on raw features that equals ``low + span * (((x - mean) / std) @ weights + bias)``."""
-    w = np.asarray(weights, np.float64) / np.asarray(std, np.float64)[:, None]
-    b = np.asarray(bias, np.float64) - np.asarray(mean, np.float64) @ w
-    return Linear((w * span).astype(np.float32), (b * span + low).astype(np.float32))
 
 
 def fit(kind, x, y, solver="lbfgs", seed=0, subjects=None, classes=None):
@@ -49,7 +27,7 @@ def fit(kind, x, y, solver="lbfgs", seed=0, subjects=None, classes=None):
     Raises:
       ValueError: unknown kind or solver.
     """
-    from pcl_tf.evaluation import adam, lbfgs
+    from pcl_tf.evaluation import adam, lbfgs  # here: they need TensorFlow
 
     solvers = {"adam": adam.solve, "lbfgs": lbfgs.solve}
     if kind not in LABELS or solver not in solvers:

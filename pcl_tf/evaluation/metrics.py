@@ -96,4 +96,6 @@ def regression(scores, labels, names):
     return errors, lambda means: float(means.mean()), dict(zip(names, map(float, errors.mean(0)), strict=True))
 
 
+# What each image adds to the metric of a kind, for kinds whose images are judged once each; F1 is a mean over folds.
+CONTRIBUTIONS = {"classification": classification, "regression": regression}
 METRICS = {"classification": "accuracy", "multilabel": "F1", "regression": "MAE", "verification": "accuracy"}

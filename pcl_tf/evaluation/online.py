@@ -13,11 +13,11 @@ from pcl_tf.data.sources import DataError
 from pcl_tf.evaluation import metrics, ridge, verification
 from pcl_tf.evaluation.corpora import names, open_task
 from pcl_tf.evaluation.corpora.layout import class_images
+from pcl_tf.evaluation.features import MAX_BAD_SHARE
 from pcl_tf.evaluation.knn import knn_accuracy
 from pcl_tf.evaluation.task import Task, folds_from
 
 _FLAG = "--recipe.watch.labelled"
-MAX_BAD_SHARE = 0.05  # as of probes
 LIMIT = 4000  # images, so that a look stays a matter of seconds
 
 

@@ -6,13 +6,13 @@ import tensorflow as tf
 TINY = 1e-12
 
 
-def as_float32(x):
-    """Casts to float32; infinities a half-precision tensor overflowed to become the largest half."""
+def as_float32(x: tf.Tensor) -> tf.Tensor:
+    """Casts tensors and arrays to float32; infinities a half-precision tensor overflowed to become the largest half."""
     limit = 65504.0
     return tf.cast(x, tf.float32) if x.dtype != tf.float16 else tf.clip_by_value(tf.cast(x, tf.float32), -limit, limit)
 
 
-def unit(x):
+def unit(x: tf.Tensor) -> tf.Tensor:
     """Rows of x divided by their L2 norm: float32 [..., D] -> float32 [..., D]."""
     x = as_float32(x)
     # Divide by the largest entry first: the squares of 1e30 would overflow.
@@ -20,6 +20,15 @@ def unit(x):
     return tf.math.l2_normalize(x / scale, axis=-1, epsilon=TINY)
 
 
-def mean_abs_cosine(a, b):
+def mean_abs_cosine(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
     """Mean over rows of |cos(a_i, b_i)|: [N, D], [N, D] -> float32 scalar in [0, 1]."""
     return tf.reduce_mean(tf.abs(tf.reduce_sum(unit(a) * unit(b), axis=-1)))
+
+
+def spread(z: tf.Tensor) -> tf.Tensor:
+    """Mean standard deviation of the normalised embedding's entries times sqrt(D): [N, D] -> float32 scalar.
+
+    1 for embeddings spread evenly over the sphere, 0 when they collapsed. No gradient.
+    """
+    z = unit(tf.stop_gradient(z))
+    return tf.reduce_mean(tf.math.reduce_std(z, axis=0)) * tf.sqrt(tf.cast(tf.shape(z)[1], tf.float32))

@@ -3,16 +3,68 @@
 import tensorflow as tf
 
 from pcl_tf.losses.cosine import as_float32
-from pcl_tf.losses.negatives import mixed_cosine
+from pcl_tf.losses.gather import gather_rows, replica_id
+from pcl_tf.losses.info_nce import accuracy, cross_entropy
+from pcl_tf.losses.negatives import mixed_cosine, mixing_draw
 
 
-def _rescaled(z):
+def nt_xent(
+    z1: tf.Tensor, z2: tf.Tensor, *, temperature: float = 0.07, mixing_seed: tf.Tensor | None = None
+) -> tf.Tensor:
+    """NT-Xent (Eq. 6): each of 2N views finds the other view of its image among all other views.
+
+    L = 1/(2N) sum_i -log(exp(cos(z_i, z_pos(i)) / tau) / sum_(j != i) exp(cos(z_i, z_j) / tau))
+
+    Inside a replica of a ``tf.distribute`` strategy the views of every replica are negatives (N is the global batch),
+    and the result is the mean over this replica's anchors: its mean over replicas is the loss of the global batch.
+
+    Args:
+      z1, z2: [n, D], two views of n images, any float dtype; computed in float32. Not normalised beforehand.
+      temperature: tau, above 0.
+      mixing_seed: int32 [2], the same on every replica, of negative interpolation [66]: each negative is mixed with
+        another before it is normalised, m z_a + (1 - m) z_b with m ~ Beta(1.6, 1.6). None: negatives are as they are.
+
+    Returns:
+      float32 scalar >= 0; log(2N - 1) where nothing is told apart.
+
+    Example:
+      >>> z = tf.eye(4)
+      >>> round(float(nt_xent(z, z, temperature=0.5)), 4)
+      0.5944
+
+    Reference:
+      PCL (Liu et al., CVPR 2023), Eq. 6; Chen et al., ICML 2020 (SimCLR), Eq. 1.
+
+    Differs from the paper in:
+      nothing; interpolation is what the paper's text and its released code do, one permutation for all anchors.
+    """
+    return nt_xent_and_accuracy(z1, z2, temperature=temperature, mixing_seed=mixing_seed)[0]
+
+
+def nt_xent_and_accuracy(
+    z1: tf.Tensor, z2: tf.Tensor, *, temperature: float = 0.07, mixing_seed: tf.Tensor | None = None
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """``nt_xent`` and the share of anchors whose positive is the most similar, for logs; float32 scalars."""
+    n = tf.shape(z1)[0]
+    z = tf.concat([gather_rows(z1), gather_rows(z2)], axis=0)  # [2N, D]
+    rows = tf.shape(z)[0]
+    own = replica_id() * n + tf.range(n)
+    anchors = tf.concat([own, rows // 2 + own], axis=0)
+    mix = permutation = None
+    if mixing_seed is not None:
+        mix, permutation = mixing_draw(rows, rows - 2, mixing_seed)
+        mix = tf.gather(mix, anchors)
+    logits = face_logits(z, temperature, mix, permutation, anchors)
+    return cross_entropy(logits), accuracy(logits)
+
+
+def _rescaled(z: tf.Tensor) -> tf.Tensor:
     # One common factor for all: cosines of mixtures are unchanged, squares cannot overflow.
     z = as_float32(z)
     return z / tf.stop_gradient(tf.maximum(tf.reduce_max(tf.abs(z)), 1e-6))
 
 
-def negative_indices(rows, anchors):
+def negative_indices(rows: int | tf.Tensor, anchors: tf.Tensor) -> tf.Tensor:
     """Columns of each anchor's 2N-2 negatives, ascending: all rows but itself and its positive.
 
     Args:
@@ -29,7 +81,13 @@ def negative_indices(rows, anchors):
     return j + tf.cast(j >= second[:, None], tf.int32)
 
 
-def face_logits(z, temperature=0.07, mix=None, permutation=None, anchors=None):
+def face_logits(
+    z: tf.Tensor,
+    temperature: float = 0.07,
+    mix: tf.Tensor | None = None,
+    permutation: tf.Tensor | None = None,
+    anchors: tf.Tensor | None = None,
+) -> tf.Tensor:
     """Similarities of each anchor with its positive and its negatives, over temperature.
 
     Args:
@@ -67,13 +125,3 @@ def face_logits(z, temperature=0.07, mix=None, permutation=None, anchors=None):
             tf.gather_nd(gram, tf.stack([a, b], axis=-1)),
         )
     return tf.concat([positive[:, None], negative], axis=1) / temperature
-
-
-def first_is_right(logits):
-    """Cross-entropy of class 0 and its accuracy: float32 [A, K] -> two scalars, means over A.
-
-    The accuracy counts anchors whose positive is strictly the most similar.
-    """
-    loss = tf.reduce_mean(tf.reduce_logsumexp(logits, axis=1) - logits[:, 0])
-    right = logits[:, 0] > tf.reduce_max(logits[:, 1:], axis=1)
-    return loss, tf.reduce_mean(tf.cast(right, tf.float32))

@@ -3,7 +3,19 @@
 import tensorflow as tf
 
 
-def gather_rows(x):
+def replica_id() -> tf.Tensor | int:
+    """Index of this replica; 0 outside of a strategy."""
+    context = tf.distribute.get_replica_context()
+    return 0 if context is None else context.replica_id_in_sync_group
+
+
+def replicas() -> int:
+    """How many replicas share a batch; 1 outside of a strategy."""
+    context = tf.distribute.get_replica_context()
+    return 1 if context is None else context.num_replicas_in_sync
+
+
+def gather_rows(x: tf.Tensor) -> tf.Tensor:
     """Rows of every replica, in replica order; x itself with one replica.
 
     Differentiable: each replica's gradient of the gathered tensor comes back
@@ -15,15 +27,22 @@ def gather_rows(x):
     Returns:
       [replicas * n, ...].
     """
-    context = tf.distribute.get_replica_context()
-    if context is None or context.num_replicas_in_sync == 1:
+    if replicas() == 1:
         return x
+    context = tf.distribute.get_replica_context()
     return tf.ensure_shape(context.all_gather(x, axis=0), [None, *x.shape[1:]])  # the gather forgets the rank
 
 
-def mean_over_replicas(x):
-    """Mean of a scalar (or equal-shaped tensor) over replicas, without gradient."""
-    context = tf.distribute.get_replica_context()
-    if context is None or context.num_replicas_in_sync == 1:
+def own_rows(x: tf.Tensor, rows: int) -> tf.Tensor:
+    """This replica's share of rows that stand for every replica: [replicas * rows, ...] -> [rows, ...]."""
+    if replicas() == 1:
         return x
+    return x[replica_id() * rows : (replica_id() + 1) * rows]
+
+
+def mean_over_replicas(x: tf.Tensor) -> tf.Tensor:
+    """Mean of a scalar (or equal-shaped tensor) over replicas, without gradient."""
+    if replicas() == 1:
+        return x
+    context = tf.distribute.get_replica_context()
     return context.all_reduce(tf.distribute.ReduceOp.MEAN, tf.stop_gradient(x))

@@ -6,12 +6,11 @@ of shape [anchors, negatives, D] is ever made.
 """
 
 import tensorflow as tf
-import tensorflow_probability as tfp
 
 BETA = 1.6  # both parameters of the Beta distribution in the released code
 
 
-def mixing_draw(anchors, negatives, seed):
+def mixing_draw(anchors: int | tf.Tensor, negatives: int | tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Draws what one step of negative interpolation needs.
 
     Args:
@@ -22,13 +21,22 @@ def mixing_draw(anchors, negatives, seed):
       (mix: float32 [anchors, negatives] ~ Beta(1.6, 1.6);
        permutation: int32 [negatives], shared by all anchors).
     """
+    import tensorflow_probability as tfp  # here: its import takes seconds, and only interpolation needs it
+
     seeds = tf.random.split(seed, 2)
     mix = tfp.distributions.Beta(BETA, BETA).sample([anchors, negatives], seed=seeds[0])
     order = tf.random.stateless_uniform([negatives], seed=seeds[1])
     return mix, tf.argsort(order, stable=True)
 
 
-def mixed_cosine(mix, dot_a, dot_b, square_a, square_b, cross):
+def mixed_cosine(
+    mix: tf.Tensor,
+    dot_a: tf.Tensor,
+    dot_b: tf.Tensor,
+    square_a: tf.Tensor,
+    square_b: tf.Tensor,
+    cross: tf.Tensor,
+) -> tf.Tensor:
     """Cosine of unit anchors with m * z_a + (1 - m) * z_b.
 
     Args:

@@ -3,46 +3,57 @@
 import tensorflow as tf
 
 from pcl_tf.losses.cosine import as_float32, unit
+from pcl_tf.losses.gather import gather_rows
 
 
-def per_sample(face, pose):
-    """Eq. 3 of the paper: mean over samples of the squared cosine of F_f and F_p.
+def orthogonality(face: tf.Tensor, pose: tf.Tensor) -> tf.Tensor:
+    """L_orth (Eq. 3) of one image set: the two features of an image point in directions of their own.
 
-    The features are L2-normalised first; without it the loss is least for
-    features that vanish.
+    L = 1/N sum_i cos(F_f_i, F_p_i)^2; Eq. 3 adds the same of the pose-varied copies.
 
     Args:
-      face, pose: [N, D].
+      face, pose: F_f and F_p, [N, D], any float dtype; computed in float32.
 
     Returns:
       float32 scalar in [0, 1].
+
+    Example:
+      >>> face, pose = tf.constant([[1.0, 0.0], [3.0, 3.0]]), tf.constant([[0.0, 5.0], [2.0, 0.0]])
+      >>> round(float(orthogonality(face, pose)), 4)
+      0.25
+
+    Reference:
+      PCL (Liu et al., CVPR 2023), Eq. 3.
+
+    Differs from the paper in:
+      the features' lengths, which are divided out: without it the loss is least for features that vanish.
     """
     cosine = tf.reduce_sum(unit(face) * unit(pose), axis=-1)  # [N]
     return tf.reduce_mean(tf.square(cosine))
 
 
-def centred_unit(x):
+def centred_unit(x: tf.Tensor) -> tf.Tensor:
     """Centres [N, D] over the batch and divides rows by their detached norm + 1e-6 (released code)."""
     x = as_float32(x)
     x = x - tf.reduce_mean(x, axis=0, keepdims=True)
     return x / (tf.stop_gradient(tf.norm(x, axis=-1, keepdims=True)) + 1e-6)
 
 
-def cross_correlation(face, pose):
+def cross_correlation(face: tf.Tensor, pose: tf.Tensor) -> tf.Tensor:
     """The released code: mean square of the D x D cross product of centred features.
 
     Almost blind (at N=256, D=2048 independent features score 6.1e-5, identical
     ones 6.9e-5). sum((A^T B)^2) = sum((A A^T) * (B B^T)), so only [N, N] is made.
 
     Args:
-      face, pose: [N, D], the global batch.
+      face, pose: [n, D]; inside a replica the rows of every replica count.
 
     Returns:
       float32 scalar.
     """
-    a, b = centred_unit(face), centred_unit(pose)
+    a, b = centred_unit(gather_rows(face)), centred_unit(gather_rows(pose))
     gram = tf.matmul(a, a, transpose_b=True) * tf.matmul(b, b, transpose_b=True)  # [N, N]
     return tf.reduce_sum(gram) / tf.cast(tf.square(tf.shape(a)[1]), tf.float32)
 
 
-ORTHOGONALITY = {"per_sample": per_sample, "cross_correlation": cross_correlation}
+ORTHOGONALITY = {"per_sample": orthogonality, "cross_correlation": cross_correlation}

@@ -3,13 +3,79 @@
 import tensorflow as tf
 
 from pcl_tf.losses.cosine import unit
-from pcl_tf.losses.face_contrast import first_is_right
-from pcl_tf.losses.negatives import mixed_cosine
+from pcl_tf.losses.gather import own_rows, replicas
+from pcl_tf.losses.info_nce import accuracy, cross_entropy
+from pcl_tf.losses.negatives import mixed_cosine, mixing_draw
 
-POSE_NEGATIVES = ("own_flip", "official_layout")
+
+def pose_info_nce(
+    z1: tf.Tensor,
+    z2: tf.Tensor,
+    negatives: tf.Tensor,
+    *,
+    temperature: float = 0.07,
+    mixing_seed: tf.Tensor | None = None,
+    denominator: str = "with_positive",
+) -> tf.Tensor:
+    """L_pose (Eq. 5): two views of an image against pose-augmented copies of the same image.
+
+    L = 1/(2P) sum over p and both directions of -log(exp(cos(z1_p, z2_p) / tau) / sum_m exp(cos(z1_p, n_pm) / tau)),
+    the positive counting in the denominator too unless ``denominator`` says otherwise
+
+    Inside a replica of a ``tf.distribute`` strategy only the draws of interpolation depend on the other replicas.
+
+    Args:
+      z1, z2: [P, D], two views of P images, any float dtype; computed in float32. Not normalised beforehand.
+      negatives: [P, M, D], M pose-augmented copies of each image.
+      temperature: tau, above 0.
+      mixing_seed: int32 [2], the same on every replica, of negative interpolation among an image's own negatives (see
+        ``nt_xent``). None: negatives are as they are.
+      denominator: 'with_positive' (released code) or 'negatives' (Eq. 5 as printed).
+
+    Returns:
+      float32 scalar; >= 0 with the positive in the denominator.
+
+    Example:
+      >>> z = tf.constant([[1.0, 0.0]])
+      >>> round(float(pose_info_nce(z, z, -z[:, None], temperature=1.0)), 4)
+      0.1269
+
+    Reference:
+      PCL (Liu et al., CVPR 2023), Eq. 5.
+
+    Differs from the paper in:
+      the denominator, which has the positive as in the released code, and the mean of both directions, not their sum.
+      denominator='negatives' is the equation as printed, but for the mean.
+
+    Raises:
+      KeyError: no such denominator.
+    """
+    return pose_info_nce_and_accuracy(
+        z1, z2, negatives, temperature=temperature, mixing_seed=mixing_seed, denominator=denominator
+    )[0]
 
 
-def official_layout(negatives, images):
+def pose_info_nce_and_accuracy(
+    z1: tf.Tensor,
+    z2: tf.Tensor,
+    negatives: tf.Tensor,
+    *,
+    temperature: float = 0.07,
+    mixing_seed: tf.Tensor | None = None,
+    denominator: str = "with_positive",
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """``pose_info_nce`` and the share of views whose positive is the most similar, for logs; float32 scalars."""
+    images, count, dim = negatives.shape
+    mix = permutation = None
+    if mixing_seed is not None:
+        mix, permutation = mixing_draw(images * replicas(), count, mixing_seed)
+        mix = own_rows(mix, images)
+    z = tf.concat([z1, z2], axis=0)
+    logits = pose_logits(z, tf.reshape(negatives, [-1, dim]), temperature, mix, permutation)
+    return POSE_DENOMINATORS[denominator](logits), accuracy(logits)
+
+
+def official_layout(negatives: tf.Tensor, images: int) -> tf.Tensor:
     """Regroups negatives as the released code does by mistake.
 
     There the rows are laid out copy-major but read image-major: with 10 images
@@ -27,7 +93,13 @@ def official_layout(negatives, images):
     return tf.reshape(tf.transpose(by_image, [1, 0, 2]), [-1, dim])
 
 
-def pose_logits(z, negatives, temperature=0.07, mix=None, permutation=None):
+def pose_logits(
+    z: tf.Tensor,
+    negatives: tf.Tensor,
+    temperature: float = 0.07,
+    mix: tf.Tensor | None = None,
+    permutation: tf.Tensor | None = None,
+) -> tf.Tensor:
     """Similarities of both views of each image with each other and with its M negatives.
 
     Args:
@@ -67,12 +139,7 @@ def pose_logits(z, negatives, temperature=0.07, mix=None, permutation=None):
     return tf.reshape(logits, [-1, tf.shape(logits)[2]])
 
 
-def with_positive(logits):
-    """The released code: cross-entropy, the positive counts in the denominator too. [A, K] -> scalar >= 0."""
-    return first_is_right(logits)[0]
-
-
-def negatives_alone(logits):
+def negatives_alone(logits: tf.Tensor) -> tf.Tensor:
     """Eq. 5 as printed: the denominator sums the negatives alone. [A, K], the positive first -> scalar of any sign.
 
     The pull on the positive never weakens: its gradient is -1 / A whatever its similarity, where cross-entropy's
@@ -81,4 +148,5 @@ def negatives_alone(logits):
     return tf.reduce_mean(tf.reduce_logsumexp(logits[:, 1:], axis=1) - logits[:, 0])
 
 
-POSE_DENOMINATORS = {"with_positive": with_positive, "negatives": negatives_alone}
+# What the denominator of Eq. 5 sums: cross-entropy with the positive (released code), or the negatives alone.
+POSE_DENOMINATORS = {"with_positive": cross_entropy, "negatives": negatives_alone}

@@ -5,7 +5,7 @@ import tensorflow as tf
 COMBINATIONS = ("face+pose", "face+mirror_pose", "mirror_face+pose", "mirror_face+mirror_pose")
 
 
-def combine(face, pose, mirror_face, mirror_pose):
+def combine(face: tf.Tensor, pose: tf.Tensor, mirror_face: tf.Tensor, mirror_pose: tf.Tensor) -> tf.Tensor:
     """Sums features as Eq. 1 pairs them.
 
     Args:
@@ -18,17 +18,28 @@ def combine(face, pose, mirror_face, mirror_pose):
     return tf.concat([face + pose, face + mirror_pose, mirror_face + pose, mirror_face + mirror_pose], axis=0)
 
 
-def reconstruction_loss(decoded, image, mirror):
-    """Sum of four mean absolute errors.
+def reconstruction(decoded: tf.Tensor, image: tf.Tensor, mirror: tf.Tensor) -> tf.Tensor:
+    """L_dis (Eq. 2): the face and its pose-varied copy, each decoded from every combination that has its pose.
 
-    The l1 norms are means over pixels, as in the released code; weight 1 each.
+    L = |D(F_f + F_p) - s| + |D(F_f + F_p') - s'| + |D(F_f' + F_p) - s| + |D(F_f' + F_p') - s'|, ' of the varied copy
 
     Args:
-      decoded: [4N, H, W, 3] in the order of ``COMBINATIONS``.
-      image, mirror: s and s-hat, [N, H, W, 3].
+      decoded: [4N, H, W, 3] in the order of ``COMBINATIONS``, what D makes of ``combine``; computed in float32.
+      image, mirror: s and s', [N, H, W, 3].
 
     Returns:
-      float32 scalar.
+      float32 scalar >= 0.
+
+    Example:
+      >>> s = tf.zeros([1, 2, 2, 3])
+      >>> float(reconstruction(tf.concat([s, s, s, s + 1.0], axis=0), s, s))
+      1.0
+
+    Reference:
+      PCL (Liu et al., CVPR 2023), Eq. 2.
+
+    Differs from the paper in:
+      the l1 norms, which are means over images and values as in the released code, not sums.
     """
     targets = tf.cast(tf.concat([image, mirror, image, mirror], axis=0), tf.float32)
     return 4.0 * tf.reduce_mean(tf.abs(tf.cast(decoded, tf.float32) - targets))

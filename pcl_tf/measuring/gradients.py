@@ -74,7 +74,7 @@ def gradients(recipe, draws=16, workdir=None):
     """Measures the gradients of the weighted parts of Eq. 7 on the backbone.
 
     Args:
-      recipe: resolved recipe of ``pcl``; without a data.source faces are generated.
+      recipe: resolved recipe; without a data.source faces are generated.
       draws: batches, each with its own faces and random draws, at least 2.
       workdir: a run of the same recipe whose newest checkpoint is measured; None measures the start.
 
@@ -82,15 +82,13 @@ def gradients(recipe, draws=16, workdir=None):
       {'step', part: {'signal', 'noise', 'ratio', 'loss'}, .., 'cosine_A_B': ..}; weights, dynamic ones too, are applied.
 
     Raises:
-      ValueError: a method without parts, or a workdir without a checkpoint of this network.
+      ValueError: a workdir without a checkpoint of this network.
     """
     source = recipe.data.copy_and_resolve_references()
     if not source.source:
         source.source = "synthetic"
     seed_everything(recipe.seed)
     model = build_method(recipe)
-    if not hasattr(model, "parts"):
-        raise ValueError(f"method.name={recipe.method.name}: one loss alone; gradients compares the parts of pcl.")
     if workdir is not None and Checkpoints(model, f"{workdir}/checkpoints").restore() is None:
         raise ValueError(f"--workdir={workdir}: no checkpoint that this recipe can read.")
     backbone = model.encoder.get_layer("backbone")

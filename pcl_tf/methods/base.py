@@ -1,41 +1,85 @@
-"""What self-supervised methods share: the step, its seed, differentiation part by part, the optimiser."""
+"""What self-supervised methods share: the step, its draws, differentiation part by part, the optimiser."""
+
+from collections.abc import Callable
+from functools import partial
+from types import SimpleNamespace
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
+from ml_collections import ConfigDict
 
 from pcl_tf.losses.gather import mean_over_replicas
-from pcl_tf.seeds import replica_draws
+from pcl_tf.methods.dynamic_weights import DynamicWeights
+from pcl_tf.methods.part import Balanced, Part, Scalars, balanced
+from pcl_tf.seeds import Draws, replica_draws
 from pcl_tf.strategy import spans_machines
 
 
+def is_joint(recipe: ConfigDict) -> bool:
+    """Whether a step is one update on all parts of the objective, not one for each."""
+    return recipe.method.get("updates", "joint") == "joint"
+
+
 class Method(keras.Model):
-    """A method that pre-trains an encoder. Subclasses give ``update(images, draws) -> logs``.
+    """A method that pre-trains an encoder. Subclasses give ``objective``, and functions from images to losses.
 
     Args:
-      encoder: keras.Model of ``pcl_tf.networks.encoder``.
-      face_head: projection head on ``face``.
-      method: ConfigDict ``method`` of a recipe; its fields are explained in ``recipes/common.py``.
-      batch_size: images of the global batch.
+      recipe: a resolved recipe.
+      nets: namespace of keras models ``encoder``, ``face_head`` and, where a part needs them, ``pose_head`` and
+        ``decoder`` (else None).
       replicas: number of replicas that share a batch.
-      seed: of every random draw of training.
-      coupled_decay: L2 coefficient whose gradient is added to the loss's (torch Adam's weight_decay).
       precision: dtype policy.
 
     Attributes:
       decoder: keras.Model or None, for reconstruction sheets.
+      method: ConfigDict ``method`` of the recipe.
+      balance: ``DynamicWeights``, or None where the objective balances nothing.
     """
 
-    decoder = None
-    asked_to_stop = None  # () -> bool, on this machine; over several machines logs['stop'] says whether any was asked
+    asked_to_stop: Callable[[], bool] | None = None  # on this machine; logs['stop'] says whether any was asked
 
-    def __init__(self, encoder, face_head, method, batch_size, replicas, seed, coupled_decay, precision, name):
-        super().__init__(name=name, dtype=precision)
-        self.encoder, self.face_head, self.method = encoder, face_head, method
-        self.batch_size, self.replicas, self.seed, self.coupled_decay = batch_size, replicas, seed, coupled_decay
+    def __init__(
+        self, recipe: ConfigDict, nets: SimpleNamespace, *, replicas: int = 1, precision: str = "float32"
+    ) -> None:
+        super().__init__(name=type(self).__name__.lower(), dtype=precision)
+        self.encoder, self.face_head = nets.encoder, nets.face_head
+        self.recipe, self.method, self.replicas = recipe, recipe.method, replicas
+        decay = recipe.optimizer
+        self.coupled_decay = decay.decay if decay.decay_kind == "coupled" else 0.0  # torch Adam's weight_decay
         self.step = self.state("step", (), "int64")
+        self.pose_head, self.decoder = nets.pose_head, nets.decoder
+        self.make_views()
+        self.balance = self._dynamic_weights()
+        self.built = True
 
-    def state(self, name, shape, dtype="float32", initializer="zeros"):
+    @classmethod
+    def objective(cls, recipe: ConfigDict) -> tuple[Part, ...]:
+        """The parts of the loss, the switched-off ones too."""
+        raise NotImplementedError(f"{cls.__name__} must define objective.")
+
+    @classmethod
+    def problems(cls, recipe: ConfigDict) -> list[str]:
+        """What keeps a recipe with fine single values from being run: lines that name the key and what would do."""
+        return []
+
+    def make_views(self) -> None:
+        """Makes the augmentations that the parts use."""
+
+    def _dynamic_weights(self) -> DynamicWeights | None:
+        declared = self.objective(self.recipe)
+        names = balanced(declared)
+        if not names:
+            return None
+        on = balanced(tuple(part for part in declared if part.on))  # one alone has nothing to be balanced with
+        return DynamicWeights(
+            self.recipe.epoch_steps, losses=names, enabled=self.method.dynamic_weights and len(on) > 1, name="balance"
+        )
+
+    def state(
+        self, name: str, shape: tuple[int, ...], dtype: str = "float32", initializer: str = "zeros"
+    ) -> keras.Variable:
         """A weight that no gradient reaches: the same on every replica, saved like any other."""
         return self.add_weight(
             name=name,
@@ -47,14 +91,31 @@ class Method(keras.Model):
             autocast=False,
         )
 
-    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+    def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
         """Nothing: a method is built. Keras would take a mean of a batch over the machines, and images have no mean."""
 
-    def call(self, images, training=False):
+    def call(self, images: tf.Tensor, training: bool = False) -> dict[str, tf.Tensor]:
         """float [N, S, S, 3] in [0, 1] -> dict of 'face_aware', 'face', 'pose'."""
         return self.encoder(images, training=training)
 
-    def train_step(self, images):
+    @property
+    def joint(self) -> bool:
+        """Whether a step is one update on all parts, not one for each."""
+        return is_joint(self.recipe)
+
+    @classmethod
+    def parts_on(cls, recipe: ConfigDict) -> tuple[Part, ...]:
+        """The parts that a recipe uses."""
+        return tuple(part for part in cls.objective(recipe) if part.on)
+
+    @classmethod
+    def images_together(cls, recipe: ConfigDict) -> list[int]:
+        """Images of the global batch that are used together in a step: [all], or those of each alternating update."""
+        if is_joint(recipe):
+            return [recipe.batch_size]
+        return [part.count(recipe) for part in cls.parts_on(recipe)]
+
+    def train_step(self, images: tf.Tensor) -> Scalars:
         """One step.
 
         Args:
@@ -63,10 +124,10 @@ class Method(keras.Model):
         Returns:
           dict of float32 scalars, the same on every replica.
         """
-        mine = self.images_a_step() // self.replicas  # a data set spread over machines forgets it
+        mine = sum(self.images_together(self.recipe)) // self.replicas  # a data set spread over machines forgets it
         images = tf.ensure_shape(images, [mine, *images.shape[1:]])
         images = tf.cast(images, tf.float32) / 255.0
-        logs = self.update(images, replica_draws(self.seed, self.step.value))
+        logs = self.update(images, replica_draws(self.recipe.seed, self.step.value))
         logs = {k: mean_over_replicas(tf.cast(v, tf.float32)) for k, v in logs.items()}
         self.after(logs)
         self.step.assign(self.step.value + 1)
@@ -78,18 +139,71 @@ class Method(keras.Model):
             logs = {k: v[None] for k, v in logs.items()}  # Keras averages over machines along an axis
         return logs
 
-    def images_a_step(self):
-        """Images of the global batch that one step consumes."""
-        return self.batch_size
+    def update(self, images: tf.Tensor, draws: Draws) -> Scalars:
+        """Updates the weights: joint, once on the sum of the parts, or alternating, once on each (released code).
 
-    def update(self, images, draws):
-        """Updates the weights: float32 images [n, S, S, 3] in [0, 1], ``Draws`` -> dict of scalars."""
-        raise NotImplementedError(f"{type(self).__name__} must define update.")
+        Args:
+          images: float32 [n, S, S, 3] in [0, 1], this replica's.
+          draws: ``Draws`` of the step.
 
-    def after(self, logs):
-        """What a method does with the step's logs (means over replicas)."""
+        Returns:
+          logs, 'loss' and 'gradient_norm' among them.
+        """
+        parts = [part for _, part in self.parts(images, draws)]
+        if self.joint:
+            return {**self._alphas(), **self.apply_parts(*parts)}
+        logs, total, norm = self._alphas(), 0.0, 0.0
+        for part in parts:
+            out = self.apply_parts(part)
+            total, norm = total + out.pop("loss"), norm + out.pop("gradient_norm")
+            logs.update(out)
+        return {**logs, "loss": total, "gradient_norm": norm}
 
-    def apply_parts(self, *parts):
+    def parts(self, images: tf.Tensor, draws: Draws) -> list[tuple[str, Callable[[], tuple[tf.Tensor, Scalars]]]]:
+        """The parts that are on, each with its images: [(name, () -> (weighted loss, logs))].
+
+        Args:
+          images: float32 [n, S, S, 3] in [0, 1], this replica's. Joint: parts that work on fewer images than the batch
+            take some of it, evenly spaced. Alternating: those of one part after those of another.
+          draws: ``Draws`` of the step.
+        """
+        start = 0
+        bound: list[tuple[str, Callable[[], tuple[tf.Tensor, Scalars]]]] = []
+        for part in self.parts_on(self.recipe):
+            n = part.count(self.recipe) // self.replicas
+            mine = self._some(images, n) if self.joint else images[start : start + n]
+            start += n
+            bound.append((part.name, partial(self._weighted, part, mine, draws)))
+        return bound
+
+    def _weighted(self, part: Part, images: tf.Tensor, draws: Draws) -> tuple[tf.Tensor, Scalars]:
+        """(sum of a part's losses times their weights, its logs)."""
+        losses, logs = part.losses(self, images, draws)
+        alphas = self._alphas()
+        terms = []
+        for name, loss in losses.items():
+            weight = part.weights[name]
+            terms.append((weight * alphas[f"alpha_{name}"] if isinstance(weight, Balanced) else weight) * loss)
+        return sum(terms[1:], terms[0]), {**{f"loss_{name}": loss for name, loss in losses.items()}, **logs}
+
+    def _alphas(self) -> Scalars:
+        """{'alpha_NAME': the weight that Dynamic Weight Average gives a loss now}."""
+        if self.balance is None:
+            return {}
+        alphas = tf.unstack(self.balance.weights_now())
+        return {f"alpha_{name}": alpha for name, alpha in zip(self.balance.losses_balanced, alphas, strict=True)}
+
+    def after(self, logs: Scalars) -> None:
+        """Counts the step's unweighted losses, means over replicas, for Dynamic Weight Average."""
+        if self.balance is not None:
+            self.balance.update(*(logs.get(f"loss_{name}", tf.zeros(())) for name in self.balance.losses_balanced))
+
+    def _some(self, images: tf.Tensor, n: int) -> tf.Tensor:
+        """n of this replica's images; evenly spaced, all replicas together take the images that one would."""
+        here = images.shape[0]
+        return images if n == here else tf.gather(images, [i * here // n for i in range(n)])
+
+    def apply_parts(self, *parts: Callable[[], tuple[tf.Tensor, Scalars]]) -> Scalars:
         """One optimiser step on the sum of parts, each ``() -> (loss, logs)``; returns logs, loss and gradient norm.
 
         Parts share weights and no activations. So each is differentiated by itself and waits for the one before: a
@@ -98,7 +212,9 @@ class Method(keras.Model):
         if self.coupled_decay:
             parts = (*parts, self._decay)
         variables = self.trainable_variables
-        sums, done, total, logs = [None] * len(variables), [], 0.0, {}
+        sums, total = [None] * len(variables), 0.0
+        done: list[tf.Tensor] = []
+        logs: Scalars = {}
         for part in parts:
             with tf.control_dependencies(done):
                 with tf.GradientTape() as tape:
@@ -116,18 +232,18 @@ class Method(keras.Model):
         self.optimizer.apply(gradients, [v for _, v in pairs])
         return {**logs, "loss": total, "gradient_norm": norm}
 
-    def _decay(self):
+    def _decay(self) -> tuple[tf.Tensor, Scalars]:
         """The released code's Adam adds decay * w to the gradient of every parameter."""
         squares = tf.add_n([tf.reduce_sum(tf.square(v)) for v in self.trainable_variables])
         return 0.5 * self.coupled_decay * squares, {}
 
-    def _over_replicas(self, gradients):
+    def _over_replicas(self, gradients: list[tf.Tensor]) -> list[tf.Tensor]:
         """Sums over replicas, once: logged norm, clipping, loss scale and update all see the same gradients."""
         if self.replicas == 1:
             return gradients
         return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, gradients)
 
-    def _gradient_norm(self, gradients):
+    def _gradient_norm(self, gradients: list[tf.Tensor]) -> tf.Tensor:
         norm = tf.linalg.global_norm([tf.cast(g, tf.float32) for g in gradients])
         scale = getattr(self.optimizer, "dynamic_scale", None)
         return norm if scale is None else norm / tf.cast(tf.convert_to_tensor(scale), tf.float32)

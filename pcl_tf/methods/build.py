@@ -1,52 +1,57 @@
-"""A compiled method from a recipe."""
+"""A compiled method from a recipe, and what a step of it takes."""
 
 from types import SimpleNamespace
 
-from pcl_tf.methods.moco import MoCo
+import keras
+from ml_collections import ConfigDict
+
+from pcl_tf.methods.base import Method, is_joint
 from pcl_tf.methods.optimisation import optimizer
-from pcl_tf.methods.pcl import PCL
+from pcl_tf.methods.registry import METHODS
 from pcl_tf.networks.decoder import decoder
 from pcl_tf.networks.encoder import encoder
 from pcl_tf.networks.heads import projection_head
 
-METHODS = ("pcl", "moco")
-UPDATES = ("joint", "alternating")
+
+def method_of(recipe: ConfigDict) -> type[Method]:
+    """The class of a recipe's method."""
+    return METHODS[recipe.method.name].load()
 
 
-def updates_per_step(recipe):
+def updates_per_step(recipe: ConfigDict) -> int:
     """Optimiser updates of one step: 1 if joint, one per part if alternating."""
-    m = recipe.method
-    return 1 if m.updates == "joint" else 1 + m.reconstruct + (m.pose_contrast == "pose")
+    return 1 if is_joint(recipe) else len(method_of(recipe).parts_on(recipe))
 
 
-def parts_per_step(recipe):
+def parts_per_step(recipe: ConfigDict) -> list[int]:
     """Images of the global batch that are used together in a step: [all], or those of each alternating update."""
-    m = recipe.method
-    if m.updates == "joint":
-        return [recipe.batch_size]
-    parts = (m.reconstruct and m.pdd_batch, recipe.batch_size, m.pose_contrast == "pose" and m.pose_batch)
-    return [int(p) for p in parts if p]
+    return method_of(recipe).images_together(recipe)
 
 
-def images_per_step(recipe):
+def images_per_step(recipe: ConfigDict) -> int:
     """Images of the global batch that one step consumes."""
     return sum(parts_per_step(recipe))
 
 
-def encoder_passes(recipe):
+def encoder_passes(recipe: ConfigDict) -> int:
     """Images that pass the encoder in one step, the unit in which methods are given equal budgets."""
-    m = recipe.method
-    passes = (4 if m.name == "moco" and m.both_directions else 2) * recipe.batch_size + 2 * m.reconstruct * m.pdd_batch
-    return passes + (m.pose_contrast == "pose") * m.pose_batch * (2 + m.negatives_per_image)
+    return sum(part.passes * part.count(recipe) for part in method_of(recipe).parts_on(recipe))
 
 
-def build_encoder(recipe, image_size, precision="float32", synchronized=False, portable=False):
+def build_encoder(
+    recipe: ConfigDict,
+    image_size: int | None,
+    precision: str = "float32",
+    *,
+    synchronized: bool = False,
+    portable: bool = False,
+) -> keras.Model:
     """The encoder a recipe describes, for images of this side; None is any side. The rest is of ``encoder``."""
     n = recipe.network
     return encoder(image_size, n.backbone, n.width, precision, synchronized=synchronized, portable=portable)
 
 
-def build_method(recipe, precision="float32", replicas=1):
+def build_method(recipe: ConfigDict, precision: str = "float32", replicas: int = 1) -> Method:
     """Builds and compiles the method.
 
     Args:
@@ -55,35 +60,36 @@ def build_method(recipe, precision="float32", replicas=1):
       replicas: replicas that share the batch.
 
     Returns:
-      PCL or MoCo, compiled, with optimiser slots made: ready to restore a checkpoint into.
+      an instance of the recipe's entry in ``METHODS``, compiled, with optimiser slots made: ready to restore a
+      checkpoint into.
     """
-    n, m, o = recipe.network, recipe.method, recipe.optimizer
+    n, o, method = recipe.network, recipe.optimizer, method_of(recipe)
     synchronized = replicas > 1
-    net = build_encoder(recipe, recipe.image_size, precision, synchronized)
+    net = build_encoder(recipe, recipe.image_size, precision, synchronized=synchronized)
     features = net.output["face"].shape[-1]
+    needed = {name for part in method.parts_on(recipe) for name in part.nets}
 
-    def head(name):
-        return projection_head(features, n.head_dim, precision, synchronized, name)
+    def head(name: str) -> keras.Model:
+        return projection_head(features, n.head_dim, dtype=precision, synchronized=synchronized, name=name)
 
-    coupled = o.decay if o.decay_kind == "coupled" else 0.0
-    if m.name == "moco":
-        model = MoCo(
-            net, head("face_head"), m, recipe.image_size, recipe.batch_size, replicas, recipe.seed, coupled, precision
-        )
-    else:
-        nets = SimpleNamespace(
-            encoder=net,
-            face_head=head("face_head"),
-            pose_head=head("pose_head") if m.pose_contrast != "none" else None,
-            decoder=decoder(features, recipe.image_size, n.width, precision, synchronized) if m.reconstruct else None,
-        )
-        model = PCL(
-            nets, m, recipe.image_size, recipe.batch_size, replicas, recipe.epoch_steps, recipe.seed, coupled, precision
-        )
+    nets = SimpleNamespace(
+        encoder=net,
+        face_head=head("face_head"),
+        pose_head=head("pose_head") if "pose_head" in needed else None,
+        decoder=decoder(features, recipe.image_size, width=n.width, dtype=precision, synchronized=synchronized)
+        if "decoder" in needed
+        else None,
+    )
+    model = method(recipe, nets, replicas=replicas, precision=precision)
     k = updates_per_step(recipe)
     model.compile(
         optimizer=optimizer(
-            o.learning_rate, k * recipe.total_steps, k * o.warmup_steps, o.decay, o.decay_kind, o.clip_norm
+            o.learning_rate,
+            k * recipe.total_steps,
+            warmup_updates=k * o.warmup_steps,
+            decay=o.decay,
+            decay_kind=o.decay_kind,
+            clip_norm=o.clip_norm,
         ),
         jit_compile=False,
         steps_per_execution=1,

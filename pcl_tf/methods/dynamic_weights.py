@@ -1,5 +1,8 @@
 """State of Dynamic Weight Average: epoch means of the losses, kept with the model."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import tensorflow as tf
 
@@ -7,7 +10,7 @@ from pcl_tf.losses.dwa import dwa_weights
 
 
 class DynamicWeights(keras.layers.Layer):
-    """Weights of (L_face, L_pose) that follow their relative descent (Eq. 7, [37]).
+    """Weights of losses that follow their relative descent, the alphas of Eq. 7 [37].
 
     The first two epochs weigh 1; from the third on ``dwa_weights`` of the means
     of the UNWEIGHTED losses over the last two. All state is float32 weights, so
@@ -15,39 +18,44 @@ class DynamicWeights(keras.layers.Layer):
 
     Args:
       epoch_steps: steps of one epoch.
+      losses: names of the K losses that are balanced.
       enabled: if False the weights stay 1.
     """
 
-    def __init__(self, epoch_steps, enabled=True, **kwargs):
+    def __init__(
+        self, epoch_steps: int, *, losses: Sequence[str] = ("face", "pose"), enabled: bool = True, **kwargs: Any
+    ) -> None:
         super().__init__(dtype="float32", **kwargs)
-        self.epoch_steps, self.enabled = epoch_steps, enabled
+        self.epoch_steps, self.losses_balanced, self.enabled = epoch_steps, tuple(losses), enabled
 
-        def state(name, shape):
+        def state(name: str, shape: tuple[int, ...]) -> keras.Variable:
             return self.add_weight(
                 name=name, shape=shape, initializer="zeros", trainable=False, aggregation="only_first_replica"
             )
 
-        self.total = state("total", (2,))  # sum over the steps of this epoch
-        self.history = state("history", (2, 2))  # [previous epoch, the one before] x [face, pose]
+        count = len(self.losses_balanced)
+        self.total = state("total", (count,))  # sum over the steps of this epoch
+        self.history = state("history", (2, count))  # [previous epoch, the one before] x losses
         self.steps = state("steps", ())
         self.epochs = state("epochs", ())
         self.built = True
 
-    def weights_now(self):
-        """float32 [2]: (alpha_face, alpha_pose) for this step."""
+    def weights_now(self) -> tf.Tensor:
+        """float32 [K]: the alphas of this step."""
+        ones = tf.ones(len(self.losses_balanced))
         if not self.enabled:
-            return tf.ones(2)
+            return ones
         history = tf.convert_to_tensor(self.history)
         balanced = dwa_weights(history[0], history[1])
-        return tf.where(tf.convert_to_tensor(self.epochs) >= 2.0, balanced, tf.ones(2))
+        return tf.where(tf.convert_to_tensor(self.epochs) >= 2.0, balanced, ones)
 
-    def update(self, face, pose):
-        """Counts one step's unweighted losses (scalars, means over replicas)."""
-        total = tf.convert_to_tensor(self.total) + tf.stack([face, pose])
+    def update(self, *losses: tf.Tensor) -> None:
+        """Counts one step's unweighted losses (K scalars, means over replicas)."""
+        total = tf.convert_to_tensor(self.total) + tf.stack(losses)
         steps = tf.convert_to_tensor(self.steps) + 1.0
         history = tf.convert_to_tensor(self.history)
         ends = steps >= float(self.epoch_steps)
         self.history.assign(tf.where(ends, tf.stack([total / steps, history[0]]), history))
         self.epochs.assign(tf.convert_to_tensor(self.epochs) + tf.cast(ends, tf.float32))
-        self.total.assign(tf.where(ends, tf.zeros(2), total))
+        self.total.assign(tf.where(ends, tf.zeros_like(total), total))
         self.steps.assign(tf.where(ends, 0.0, steps))

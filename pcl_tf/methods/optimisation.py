@@ -1,11 +1,13 @@
 """Adam, its learning-rate schedule and its two kinds of weight decay."""
 
+from typing import Any
+
 import keras
 
 DECAY_KINDS = ("coupled", "decoupled")
 
 
-def schedule(base, total, warmup=0):
+def schedule(base: float, total: int, warmup: int = 0) -> keras.optimizers.schedules.LearningRateSchedule:
     """Cosine to 0 with linear warm-up; total and warmup in optimiser updates."""
     if warmup:
         return keras.optimizers.schedules.CosineDecay(
@@ -21,7 +23,7 @@ class _Summed:
     sends them twice where a norm is logged. It has no public way to leave the sum out.
     """
 
-    def _all_reduce_sum_gradients(self, grads_and_vars):
+    def _all_reduce_sum_gradients(self, grads_and_vars: list[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
         return grads_and_vars
 
 
@@ -33,7 +35,15 @@ class AdamW(_Summed, keras.optimizers.AdamW):
     """Keras' AdamW of summed gradients."""
 
 
-def optimizer(learning_rate, total_updates, warmup_updates=0, decay=0.0, decay_kind="coupled", clip_norm=None):
+def optimizer(
+    learning_rate: float,
+    total_updates: int,
+    *,
+    warmup_updates: int = 0,
+    decay: float = 0.0,
+    decay_kind: str = "coupled",
+    clip_norm: float | None = None,
+) -> keras.optimizers.Optimizer:
     """Adam(.9, .999) with torch's epsilon.
 
     Args:

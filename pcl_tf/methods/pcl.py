@@ -1,155 +1,131 @@
-"""PCL: the keras.Model that ties networks, views and losses together (section 3)."""
-
-from functools import partial
+"""PCL, pose-disentangled contrastive learning (section 3): its objective, Eq. 7, and the parts of it."""
 
 import tensorflow as tf
+from ml_collections import ConfigDict
 
-from pcl_tf.methods import terms
-from pcl_tf.methods.base import Method
-from pcl_tf.methods.dynamic_weights import DynamicWeights
+from pcl_tf.losses import combine, mean_abs_cosine, pose_info_nce_and_accuracy, reconstruction, spread
+from pcl_tf.losses.gather import gather_rows
+from pcl_tf.losses.orthogonality import ORTHOGONALITY
+from pcl_tf.losses.pose_contrast import official_layout
+from pcl_tf.losses.reconstruction import COMBINATIONS
+from pcl_tf.methods.part import Balanced, Part, Scalars
+from pcl_tf.methods.simclr import SimCLR
+from pcl_tf.seeds import Draws
 from pcl_tf.views import chains
 
 POSE_CONTRASTS = ("pose", "face_style", "none")
+POSE_NEGATIVES = ("own_flip", "official_layout")  # the paper's, and as the released code lays them out by mistake
+# How many calls decode the four combinations of Eq. 2: BatchNorm sees them together, or each apart (released code).
+DECODER_BATCHES = {"together": 1, "apart": len(COMBINATIONS)}
 
 
-class PCL(Method):
-    """Pose-disentangled contrastive learning, and with parts off SimCLR.
+class PCL(SimCLR):
+    """SimCLR's contrast of faces beside the pose-disentangling decoder and the contrast of poses. Args: see ``Method``."""
 
-    Args:
-      nets: namespace with keras models ``encoder``, ``face_head``, and, where a
-        part needs them, ``pose_head`` and ``decoder`` (else None).
-      method: ConfigDict ``method`` of a recipe; its fields are explained in
-        ``recipes/common.py``.
-      image_size: side of the images in pixels.
-      batch_size: images of the global batch.
-      replicas: number of replicas that share a batch.
-      epoch_steps: steps of one epoch of Dynamic Weight Average.
-      seed: of every random draw of training.
-      coupled_decay: L2 coefficient whose gradient is added to the loss's (torch Adam's weight_decay).
-      precision: dtype policy.
-    """
-
-    def __init__(
-        self, nets, method, image_size, batch_size, replicas, epoch_steps, seed, coupled_decay=0.0, precision="float32"
-    ):
-        super().__init__(
-            nets.encoder, nets.face_head, method, batch_size, replicas, seed, coupled_decay, precision, name="pcl"
+    @classmethod
+    def objective(cls, recipe: ConfigDict) -> tuple[Part, ...]:
+        """Eq. 7: L = L_PDD + alpha_face L_face + alpha_pose L_pose, with L_PDD = L_dis + L_orth (Eq. 4)."""
+        m = recipe.method
+        face, pose = Balanced(1.0), Balanced(m.pose_weight)
+        styled = m.pose_contrast == "face_style"  # Table 5, rows 2 and 3: Eq. 6 on F_p of the same views
+        return (
+            Part(
+                name="pdd",
+                losses=cls.pdd,
+                weights={"dis": m.pdd_weight, "orth": m.pdd_weight},
+                images="method.pdd_batch",
+                passes=2,
+                nets=("decoder",),
+                on=m.reconstruct,
+            ),
+            Part(name="face", losses=cls.face, weights={"face": face}, images="batch_size", passes=2, on=not styled),
+            Part(
+                name="face",
+                losses=cls.face_and_pose,
+                weights={"face": face, "pose": Balanced(1.0)},
+                images="batch_size",
+                passes=2,
+                nets=("pose_head",),
+                on=styled,
+            ),
+            Part(
+                name="pose",
+                losses=cls.pose,
+                weights={"pose": pose},
+                images="method.pose_batch",
+                passes=2 + m.negatives_per_image,
+                nets=("pose_head",),
+                on=m.pose_contrast == "pose",
+            ),
         )
-        self.pose_head, self.decoder = nets.pose_head, nets.decoder
-        m = method
-        self.face_views = chains.face_views(image_size, m.crop, m.flip_views, m.photometric)
-        self.pose_view = chains.pose_view(m.photometric)
+
+    @classmethod
+    def problems(cls, recipe: ConfigDict) -> list[str]:
+        """See ``Method``."""
+        m, side, found = recipe.method, recipe.image_size, []
+        if m.reconstruct and side & (side - 1):
+            found.append(f"--recipe.image_size must be a power of two >= 16, not {side}.")
+        if m.pose_contrast == "pose" and m.negatives_per_image < 2:
+            found.append("--recipe.method.negatives_per_image must be at least 2.")
+        return found
+
+    def make_views(self) -> None:
+        """The chains of the face contrast and of the pose contrast, and what makes s-hat from s."""
+        super().make_views()
+        m = self.method
+        self.pose_view = chains.pose_view(self.recipe.image_size, m.pose_views, strength=m.photometric)
         self.augment = chains.pose_augmentation(m.pose_augmentation)
-        two_losses = m.pose_contrast != "none"  # one alone has nothing to be balanced with
-        self.balance = DynamicWeights(epoch_steps, enabled=m.dynamic_weights and two_losses, name="balance")
-        self.built = True
 
-    # Each term is (loss to weigh, alpha index, logs); which batch it sees is train_step's business.
+    def pdd(self, images: tf.Tensor, draws: Draws) -> tuple[Scalars, Scalars]:
+        """L_dis (Eq. 2) and L_orth (Eq. 3) of s, the images, and s-hat, their pose-augmented copies."""
+        m, draws, n = self.method, draws.named("pdd"), images.shape[0]
+        mirror = self.augment(images, draws=draws.named("mirror"))
+        clean = tf.concat([images, mirror], axis=0)
+        noise = [draws.named(f"noise{i}").normal(n, m.recon_noise_std, images.shape[1:]) for i in range(2)]
+        out = self.encoder(clean + tf.concat(noise, axis=0), training=True)  # noise on inputs alone: targets are clean
+        (face, mirror_face), (pose, mirror_pose) = tf.split(out["face"], 2), tf.split(out["pose"], 2)
 
-    def _pdd(self, images, draws):
-        m = self.method
-        return terms.pdd_term(
-            self, images, draws.named("pdd"), self.augment, m.recon_noise_std, m.orthogonality, m.decoder_batches
+        codes = tf.split(combine(face, pose, mirror_face, mirror_pose), DECODER_BATCHES[m.decoder_batches])
+        decoded = tf.concat([self.decoder(code, training=True) for code in codes], axis=0)
+        losses = {"dis": reconstruction(decoded, images, mirror)}
+        if m.orthogonality != "none":
+            orthogonality = ORTHOGONALITY[m.orthogonality]
+            losses["orth"] = orthogonality(face, pose) + orthogonality(mirror_face, mirror_pose)
+        return losses, {"abs_cosine": mean_abs_cosine(out["face"], out["pose"])}
+
+    def face_and_pose(self, images: tf.Tensor, draws: Draws) -> tuple[Scalars, Scalars]:
+        """L_face (Eq. 6), and the same contrast on F_p of the same views."""
+        draws = draws.named("face")
+        features = self.encoded_views(images, draws)
+        losses: Scalars = {}
+        logs: Scalars = {}
+        for name, head in (("face", self.face_head), ("pose", self.pose_head)):
+            z = head(features[name], training=True)
+            losses[name], accuracy = self.contrast(z, draws.named(name))
+            logs |= {f"{name}_accuracy": accuracy, f"{name}_spread": spread(z)}
+        return losses, logs
+
+    def pose(self, images: tf.Tensor, draws: Draws) -> tuple[Scalars, Scalars]:
+        """L_pose (Eq. 5): two views of an image against pose-augmented copies of it."""
+        m, draws = self.method, draws.named("pose")
+        p, count = images.shape[0], m.negatives_per_image
+        positives = tf.concat([self.pose_view(images, draws=draws.named(f"positive{i}")) for i in range(2)], axis=0)
+        copies = self.augment(tf.repeat(images, count, axis=0), draws=draws.named("augment"))  # image-major
+        copies = self.pose_view(copies, draws=draws.named("negatives"))
+        feature = self.encoder(tf.concat([positives, copies], axis=0), training=True)["pose"]
+        if m.pose_one_norm:
+            z, negatives = tf.split(self.pose_head(feature, training=True), [2 * p, p * count])
+        else:  # positives and negatives pass the head's BatchNorm in calls of their own (released code)
+            z, negatives = (self.pose_head(x, training=True) for x in tf.split(feature, [2 * p, p * count]))
+        if m.pose_negatives == "official_layout":
+            negatives = draws.mine(official_layout(gather_rows(negatives), p * draws.replicas), p * count)
+        z1, z2 = tf.split(z, 2)
+        loss, accuracy = pose_info_nce_and_accuracy(
+            z1,
+            z2,
+            tf.reshape(negatives, [p, count, -1]),
+            temperature=m.pose_temperature or m.temperature,
+            mixing_seed=draws.named("mixing").next_seed() if m.interpolate_negatives else None,
+            denominator=m.pose_denominator,
         )
-
-    def _face(self, images, draws):
-        m = self.method
-        return terms.face_term(
-            self,
-            images,
-            draws.named("face"),
-            self.face_views,
-            m.temperature,
-            m.interpolate_negatives,
-            pose_too=m.pose_contrast == "face_style",
-        )
-
-    def _pose(self, images, draws):
-        m = self.method
-        return terms.pose_term(
-            self,
-            images,
-            draws.named("pose"),
-            self.pose_view,
-            self.augment,
-            m.negatives_per_image,
-            m.pose_temperature or m.temperature,
-            m.interpolate_negatives,
-            m.pose_negatives,
-            m.pose_one_norm,
-            m.pose_denominator,
-        )
-
-    def _parts(self):
-        """Which parts of Eq. 7 are on: (name, images of the global batch, function to weighted loss and logs)."""
-        m, alpha = self.method, self.balance.weights_now()
-
-        def pdd(images, draws):
-            loss, logs = self._pdd(images, draws)
-            return m.pdd_weight * loss, logs
-
-        def face(images, draws):
-            loss, pose_loss, logs = self._face(images, draws)
-            total = alpha[0] * loss
-            return (total if pose_loss is None else total + alpha[1] * pose_loss), logs
-
-        def pose(images, draws):
-            loss, logs = self._pose(images, draws)
-            return m.pose_weight * alpha[1] * loss, logs
-
-        parts = [("face", self.batch_size, face)]
-        if m.reconstruct:
-            parts.insert(0, ("pdd", m.pdd_batch, pdd))
-        if m.pose_contrast == "pose":
-            parts.append(("pose", m.pose_batch, pose))
-        return parts
-
-    def images_a_step(self):
-        """Alternating: every part has images of its own."""
-        return self.batch_size if self.method.updates == "joint" else sum(count for _, count, _ in self._parts())
-
-    def update(self, images, draws):
-        """Eq. 7. Joint: images are the batch. Alternating: those of the pdd, face and pose part, one after another."""
-        return self._joint(images, draws) if self.method.updates == "joint" else self._alternate(images, draws)
-
-    def after(self, logs):
-        """Counts the unweighted losses for Dynamic Weight Average."""
-        self.balance.update(logs["loss_face"], logs.get("loss_pose", tf.zeros(())))
-
-    def parts(self, images, draws):
-        """The parts of Eq. 7 that are on, each with its images: [(name, () -> (weighted loss, logs))].
-
-        Args:
-          images: float32 [n, S, S, 3] in [0, 1], this replica's. Joint: parts that work on fewer images than the batch
-            take some of it, evenly spaced. Alternating: those of one part after those of another.
-          draws: ``Draws`` of the step.
-        """
-        start, bound = 0, []
-        for name, count, part in self._parts():
-            n = count // self.replicas
-            mine = self._some(images, n) if self.method.updates == "joint" else images[start : start + n]
-            start += n
-            bound.append((name, partial(part, mine, draws)))
-        return bound
-
-    def _joint(self, images, draws):
-        """Eq. 7: one update."""
-        return {**self._alphas(), **self.apply_parts(*(part for _, part in self.parts(images, draws)))}
-
-    def _some(self, images, n):
-        """n of this replica's images; evenly spaced, all replicas together take the images that one would."""
-        here = images.shape[0]
-        return images if n == here else tf.gather(images, [i * here // n for i in range(n)])
-
-    def _alphas(self):
-        alpha = self.balance.weights_now()
-        return {"alpha_face": alpha[0], "alpha_pose": alpha[1]}
-
-    def _alternate(self, images, draws):
-        """The released code: one update for each part, on images of its own."""
-        logs, total, norm = self._alphas(), 0.0, 0.0
-        for _, part in self.parts(images, draws):
-            out = self.apply_parts(part)
-            total, norm = total + out.pop("loss"), norm + out.pop("gradient_norm")
-            logs.update(out)
-        return {**logs, "loss": total, "gradient_norm": norm}
+        return {"pose": loss}, {"pose_accuracy": accuracy, "pose_spread": spread(z)}

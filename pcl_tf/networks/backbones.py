@@ -4,6 +4,9 @@ All are cut at stride 16 and end in a 1x1 convolution: to 128 channels, so that 
 pixels), and patch_cnn to 256, because a quarter of it is what two processor cores train.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import keras
 
 from pcl_tf.networks.blocks import conv
@@ -12,12 +15,12 @@ from pcl_tf.networks.patch_cnn import patch_cnn
 from pcl_tf.networks.transformer import vit
 
 
-def _neck(image, x, width, dtype, name):
+def _neck(image: Any, x: Any, width: float, dtype: str, name: str) -> keras.Model:
     x = conv(x, max(8, round(128 * width)), 1, dtype, "neck")
     return keras.Model(image, x, name=name)
 
 
-def _resnet18(width, dtype, name, image_size, **_):
+def _resnet18(width: float, dtype: str, name: str, image_size: int | None, **_: bool) -> keras.Model:
     import keras_cv  # here, not at the top: its import costs seconds that cnn16 users need not pay
 
     body = _under_policy(
@@ -34,7 +37,7 @@ def _resnet18(width, dtype, name, image_size, **_):
     return _neck(body.inputs, body.outputs[0], width, dtype, name)
 
 
-def _vgg16(width, dtype, name, image_size, **_):
+def _vgg16(width: float, dtype: str, name: str, image_size: int | None, **_: bool) -> keras.Model:
     del width  # keras.applications fixes the widths; the neck alone follows the recipe
     body = _under_policy(
         dtype, lambda: keras.applications.VGG16(include_top=False, weights=None, input_shape=(None, None, 3))
@@ -42,20 +45,20 @@ def _vgg16(width, dtype, name, image_size, **_):
     return _neck(body.inputs, body.get_layer("block5_conv3").output, 1.0, dtype, name)
 
 
-def _vit_tiny(width, dtype, name, image_size, **_):
+def _vit_tiny(width: float, dtype: str, name: str, image_size: int | None, **_: bool) -> keras.Model:
     image, x = vit(image_size, dim=max(32, round(192 * width)), dtype=dtype)
     return _neck(image, x, width, dtype, name)
 
 
-def _cnn16(width, dtype, name, image_size, **_):
+def _cnn16(width: float, dtype: str, name: str, image_size: int | None, **_: bool) -> keras.Model:
     return cnn16(width, dtype, name)
 
 
-def _patch_cnn(width, dtype, name, image_size, **norm):
+def _patch_cnn(width: float, dtype: str, name: str, image_size: int | None, **norm: bool) -> keras.Model:
     return patch_cnn(width, dtype, name, **norm)
 
 
-def _under_policy(dtype, build):
+def _under_policy(dtype: str, build: Callable[[], keras.Model]) -> keras.Model:
     # Library models take no dtype for their inner layers: they read the global policy.
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(dtype)
@@ -70,14 +73,15 @@ FIXED_SIZE = ("vit_tiny",)  # these take images of the size they were built for 
 
 
 def backbone(
-    kind="cnn16",
-    width=1.0,
-    dtype="float32",
-    image_size=64,
-    name="backbone",
-    synchronized=False,
-    portable=False,
-):
+    kind: str = "cnn16",
+    *,
+    width: float = 1.0,
+    dtype: str = "float32",
+    image_size: int | None = 64,
+    name: str = "backbone",
+    synchronized: bool = False,
+    portable: bool = False,
+) -> keras.Model:
     """Builds a backbone of the given kind.
 
     Args:

@@ -15,7 +15,7 @@ class BatchNorm(keras.layers.BatchNormalization):
       **kwargs: of keras.layers.BatchNormalization.
     """
 
-    def call(self, inputs, training=None, mask=None):
+    def call(self, inputs: tf.Tensor, training: bool | None = None, mask: tf.Tensor | None = None) -> tf.Tensor:
         plain = self.axis in (-1, 3) and self.center and self.scale and mask is None
         if not (training and self.trainable and plain and len(inputs.shape) == 4) or self.synchronized:
             return super().call(inputs, training=training, mask=mask)

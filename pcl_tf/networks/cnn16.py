@@ -5,7 +5,7 @@ import keras
 from pcl_tf.networks.blocks import channel_attention, conv, residual
 
 
-def cnn16(width=1.0, dtype="float32", name="backbone"):
+def cnn16(width: float = 1.0, dtype: str = "float32", name: str = "backbone") -> keras.Model:
     """Builds the backbone B of section 3.1, fully convolutional, stride 16.
 
     conv7x7/2(64) conv3(64) conv3(64) ATT conv3(64) | conv3/2(128) ATT

@@ -8,7 +8,15 @@ from pcl_tf.networks.initializers import TorchUniform
 from pcl_tf.networks.upsampled_conv import UpsampledConv
 
 
-def decoder(features, image_size=64, width=1.0, dtype="float32", synchronized=False, name="decoder"):
+def decoder(
+    features: int,
+    image_size: int = 64,
+    *,
+    width: float = 1.0,
+    dtype: str = "float32",
+    synchronized: bool = False,
+    name: str = "decoder",
+) -> keras.Model:
     """Builds D: a vector to an image through blocks of upsampling and convolution.
 
     L2-normalise, Dense 512, reshape to 1x1x512, then log2(image_size) blocks
@@ -39,7 +47,7 @@ def decoder(features, image_size=64, width=1.0, dtype="float32", synchronized=Fa
 
     code = keras.Input((features,), name="code")
     x = layers.UnitNormalization(dtype="float32")(code)
-    x = dense(bottom, features, dtype, "dense")(x)
+    x = dense(bottom, features, dtype=dtype, name="dense")(x)
     x = layers.Reshape((1, 1, bottom), dtype=dtype)(x)
     incoming = bottom
     for i, filters in enumerate(channels, start=1):

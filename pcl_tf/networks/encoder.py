@@ -1,25 +1,28 @@
 """The encoder: backbone B and the two subnets g_f and g_p that split its feature."""
 
+from typing import Any
+
 import keras
 
 from pcl_tf.networks.backbones import backbone as build_backbone
 from pcl_tf.networks.blocks import conv, flatten_channels_first
 
 
-def _subnet(x, filters, dtype, name):
+def _subnet(x: Any, filters: int, dtype: str, name: str) -> Any:
     x = conv(x, filters, 3, dtype, f"{name}_conv1")
     return conv(x, filters, 3, dtype, f"{name}_conv2")
 
 
 def encoder(
-    image_size=64,
-    backbone="cnn16",
-    width=1.0,
-    dtype="float32",
-    name="encoder",
-    synchronized=False,
-    portable=False,
-):
+    image_size: int | None = 64,
+    backbone: str = "cnn16",
+    width: float = 1.0,
+    dtype: str = "float32",
+    *,
+    name: str = "encoder",
+    synchronized: bool = False,
+    portable: bool = False,
+) -> keras.Model:
     """Builds B, g_f and g_p of section 3.1 in one model.
 
     Args:
@@ -38,7 +41,9 @@ def encoder(
         'face' F_f, pose-unrelated; 'pose' F_p, pose-related.
       The backbone is its layer named 'backbone'.
     """
-    trunk = build_backbone(backbone, width, dtype, image_size, synchronized=synchronized, portable=portable)
+    trunk = build_backbone(
+        backbone, width=width, dtype=dtype, image_size=image_size, synchronized=synchronized, portable=portable
+    )
     image = keras.Input((image_size, image_size, 3), name="image")
     f_s = trunk(image)
     filters = f_s.shape[-1]

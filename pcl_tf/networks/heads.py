@@ -7,18 +7,20 @@ from pcl_tf.networks.batch_norm import BatchNorm
 from pcl_tf.networks.initializers import TorchUniform
 
 
-def dense(units, fan_in, dtype, name):
+def dense(units: int, fan_in: int, *, dtype: str, name: str) -> layers.Dense:
     """Dense layer with torch's default initialisation."""
     init = TorchUniform(fan_in)
     return layers.Dense(units, kernel_initializer=init, bias_initializer=init, dtype=dtype, name=name)
 
 
-def batch_norm(dtype, name, synchronized=False):
+def batch_norm(dtype: str, name: str, synchronized: bool = False) -> BatchNorm:
     """BatchNorm with torch's epsilon 1e-5 and momentum 0.1 (0.9 in Keras' sense)."""
     return BatchNorm(momentum=0.9, epsilon=1e-5, synchronized=synchronized, dtype=dtype, name=name)
 
 
-def projection_head(features, dim=512, dtype="float32", synchronized=False, name="head"):
+def projection_head(
+    features: int, dim: int = 512, *, dtype: str = "float32", synchronized: bool = False, name: str = "head"
+) -> keras.Model:
     """Dense, ReLU, Dense, BatchNorm last; the hidden layer is as wide as the feature.
 
     Args:
@@ -33,8 +35,8 @@ def projection_head(features, dim=512, dtype="float32", synchronized=False, name
       keras.Model: [N, features] -> float32 [N, dim].
     """
     feature = keras.Input((features,), name="feature")
-    x = dense(features, features, dtype, "hidden")(feature)
+    x = dense(features, features, dtype=dtype, name="hidden")(feature)
     x = layers.ReLU(dtype=dtype)(x)
-    x = dense(dim, features, dtype, "project")(x)
+    x = dense(dim, features, dtype=dtype, name="project")(x)
     x = batch_norm("float32", "norm", synchronized)(x)
     return keras.Model(feature, x, name=name)

@@ -1,5 +1,8 @@
 """The released PyTorch code's parameter names, and their values in our networks."""
 
+from collections.abc import Iterator, Mapping
+
+import keras
 import numpy as np
 
 _ENCODER = {
@@ -47,30 +50,30 @@ class WeightsError(ValueError):
     """What does not fit between a checkpoint and the networks, one line each."""
 
 
-def _layers(net, part):
+def _layers(net: keras.Model, part: str) -> Iterator[tuple[str, keras.layers.Layer]]:
     """(their module's name, our layer) of one part."""
     for theirs, ours in PARTS[part][1].items():
         inside = part == "encoder" and not theirs.startswith("layer3_2")
         yield f"{part}.{theirs}", (net.get_layer("backbone") if inside else net).get_layer(ours)
 
 
-def _names(layer):
+def _names(layer: keras.layers.Layer) -> tuple[str, ...]:
     """Their names of a layer's weights, in the order of ours."""
     norm = ("weight", "bias", "running_mean", "running_var")
     return norm if len(layer.weights) == 4 else ("weight", "bias")
 
 
-def _ours(array):
+def _ours(array: np.ndarray) -> np.ndarray:
     """[O, I, H, W] -> [H, W, I, O] and [O, I] -> [I, O]; vectors stay."""
     return array.transpose(2, 3, 1, 0) if array.ndim == 4 else array.T
 
 
-def _theirs(shape):
+def _theirs(shape: tuple[int, ...]) -> tuple[int, ...]:
     shape = tuple(shape)
     return (shape[3], shape[2], shape[0], shape[1]) if len(shape) == 4 else shape[::-1]
 
 
-def assign(arrays, nets):
+def assign(arrays: Mapping[str, np.ndarray], nets: Mapping[str, keras.Model]) -> None:
     """Puts a released checkpoint into networks of the paper's size.
 
     Args:

@@ -17,7 +17,9 @@ BODY = ((192, 6, 4), (256, 3, 2), (256, 3, 1), (512, 3, 2), (512, 3, 1))
 NECK = 256
 
 
-def patch_cnn(width, dtype, name, synchronized=False, portable=False):
+def patch_cnn(
+    width: float, dtype: str, name: str, *, synchronized: bool = False, portable: bool = False
+) -> keras.Model:
     """Five convolutions with BatchNorm and ReLU, and a 1x1 convolution to F_s.
 
     Args:

@@ -2,11 +2,14 @@
 
 import pathlib
 import pickle
+from typing import Any
+
+import numpy as np
 
 from pcl_tf.networks.official import WeightsError
 
 
-def read_arrays(path):
+def read_arrays(path: str | pathlib.Path) -> dict[str, np.ndarray]:
     """Parameters of a checkpoint, whether it holds them alone or beside an epoch, an optimiser and the like.
 
     Args:
@@ -39,7 +42,7 @@ def read_arrays(path):
     return {k.removeprefix("module."): v.to(torch.float32).numpy() for k, v in tensors.items()}
 
 
-def _parameters(content, torch):
+def _parameters(content: Any, torch: Any) -> dict[str, Any] | None:
     """The first dict in nested ones that maps names to tensors and nothing else."""
     if not isinstance(content, dict):
         return None

@@ -8,7 +8,9 @@ import keras
 from keras import layers
 
 
-def vit(image_size, dim=192, depth=6, heads=3, patch=16, dtype="float32"):
+def vit(
+    image_size: int | None, *, dim: int = 192, depth: int = 6, heads: int = 3, patch: int = 16, dtype: str = "float32"
+) -> tuple[keras.KerasTensor, keras.KerasTensor]:
     """Pre-norm Vision Transformer without class token.
 
     Args:
@@ -22,7 +24,7 @@ def vit(image_size, dim=192, depth=6, heads=3, patch=16, dtype="float32"):
     Raises:
       ValueError: image_size is not a multiple of patch.
     """
-    if image_size % patch:
+    if not image_size or image_size % patch:
         raise ValueError(f"vit_tiny needs an image_size that is a multiple of {patch}, not {image_size}.")
     side = image_size // patch
     image = keras.Input((image_size, image_size, 3), name="image")
@@ -46,10 +48,10 @@ def vit(image_size, dim=192, depth=6, heads=3, patch=16, dtype="float32"):
 class _PositionEmbedding(layers.Layer):
     """Adds a learned vector per position to [N, T, D]."""
 
-    def build(self, shape):
+    def build(self, shape: tuple[int, ...]) -> None:
         self.table = self.add_weight(
             shape=(1, shape[1], shape[2]), initializer=keras.initializers.RandomNormal(stddev=0.02), name="table"
         )
 
-    def call(self, x):
+    def call(self, x: keras.KerasTensor) -> keras.KerasTensor:
         return x + keras.ops.cast(self.table, x.dtype)

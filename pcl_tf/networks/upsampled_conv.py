@@ -1,11 +1,13 @@
 """Bilinear upsampling and the convolution after it as one layer, with a quarter of the multiplications."""
 
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
 
 
-def upsampled_taps(size):
+def upsampled_taps(size: int) -> np.ndarray:
     """What each tap of a 3-tap convolution sees of a row of pixels that is upsampled first.
 
     Args:
@@ -42,13 +44,15 @@ class UpsampledConv(keras.layers.Layer):
     Shapes: [N, H, W, C] -> [N, 2H, 2W, filters], in the compute dtype.
     """
 
-    def __init__(self, filters, kernel_initializer="glorot_uniform", bias_initializer="zeros", **kwargs):
+    def __init__(
+        self, filters: int, kernel_initializer: Any = "glorot_uniform", bias_initializer: Any = "zeros", **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.filters = filters
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.bias_initializer = keras.initializers.get(bias_initializer)
 
-    def build(self, shape):
+    def build(self, shape: tuple[int, ...]) -> None:
         _, height, width, channels = shape
         self.kernel = self.add_weight(
             name="kernel", shape=(3, 3, channels, self.filters), initializer=self.kernel_initializer
@@ -57,7 +61,7 @@ class UpsampledConv(keras.layers.Layer):
         self.rows = upsampled_taps(height).transpose(1, 0, 2).reshape(2 * height, 3 * height)  # [2H, (tap, H)]
         self.columns = upsampled_taps(width).transpose(1, 2, 0).reshape(2 * width, 3 * width)  # [2W, (W, tap)]
 
-    def call(self, x):
+    def call(self, x: keras.KerasTensor) -> keras.KerasTensor:
         _, height, width, channels = x.shape
         taps = ops.reshape(ops.transpose(self.kernel, (2, 0, 1, 3)), (channels, 9 * self.filters))
         y = ops.cast(ops.matmul(ops.reshape(x, (-1, channels)), taps), "float32")
@@ -70,10 +74,10 @@ class UpsampledConv(keras.layers.Layer):
         y = ops.reshape(y, (-1, 2 * height, 2 * width, self.filters)) + ops.cast(self.bias, "float32")
         return ops.cast(y, self.compute_dtype)
 
-    def compute_output_shape(self, shape):
+    def compute_output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         return (shape[0], 2 * shape[1], 2 * shape[2], self.filters)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "filters": self.filters,

@@ -8,11 +8,13 @@ import sys
 
 import numpy as np
 
+from pcl_tf import recipe as recipes
 from pcl_tf.data.sources import DataError
 from pcl_tf.evaluation.features import extract
 from pcl_tf.evaluation.judge import judge
 from pcl_tf.evaluation.models import open_encoder
 from pcl_tf.files import write_atomically
+from pcl_tf.recipe_method import applying
 
 
 class RunFailed(RuntimeError):
@@ -27,13 +29,14 @@ class Runs:
       recipe: NAME or NAME:ARG of the recipe whose further arguments are the variants.
       source: faces to pre-train on, as for ``--data`` of pcl_tf.train.
       steps: {variant: total steps}, equal budgets.
-      overrides: further flags of pcl_tf.train.
+      overrides: 'KEY=VALUE' of the recipe, for the variants whose method knows the key.
+      flags: further flags of pcl_tf.train.
       solver: of the probes.
     """
 
-    def __init__(self, folder, recipe, source, steps, overrides=(), solver="lbfgs"):
+    def __init__(self, folder, recipe, source, steps, overrides=(), flags=(), solver="lbfgs"):
         self.folder, self.recipe, self.source = pathlib.Path(folder), recipe, source
-        self.steps, self.overrides, self.solver = steps, list(overrides), solver
+        self.steps, self.overrides, self.flags, self.solver = steps, list(overrides), list(flags), solver
 
     def workdir(self, variant, seed):
         """Folder of a pre-training run."""
@@ -55,7 +58,9 @@ class Runs:
         argument = "" if variant in ("", "untrained") else (("," if ":" in self.recipe else ":") + variant)
         command = [sys.executable, "-m", "pcl_tf.train", f"--recipe={self.recipe}{argument}", f"--workdir={workdir}"]
         command += [f"--data={self.source}", f"--recipe.seed={seed}", f"--recipe.total_steps={steps}"]
-        command += [f"--recipe.data.cache={self.folder / 'cache'}", *self.overrides]
+        keys = recipes.flatten(recipes.named(f"{self.recipe}{argument}"))
+        own = applying(self.overrides, keys)  # a key of PCL's means nothing to MoCo
+        command += [f"--recipe.data.cache={self.folder / 'cache'}", *(f"--recipe.{text}" for text in own), *self.flags]
         code = _call(command)
         if code:
             raise RunFailed(workdir.name, code)

@@ -9,8 +9,6 @@ import tensorflow as tf
 
 from pcl_tf.training.board import description
 
-BAR = ("loss", "loss_dis", "loss_face", "loss_pose", "face_accuracy", "pose_accuracy")
-
 
 class NotFinite(RuntimeError):
     """A loss became NaN or infinite."""
@@ -73,7 +71,7 @@ class Scalars(keras.callbacks.Callback):
             self.writer.flush()
             self.sums, self.count, self.start = {}, 0, None
         for k in list(logs):
-            if k not in BAR:
+            if not (k.startswith("loss") or k.endswith("_accuracy")):  # the bar has room for these, whatever the method
                 del logs[k]
         logs["images/s"] = rate
         self.epoch.append({k: float(v) for k, v in logs.items()})

@@ -7,7 +7,6 @@ import time
 
 import tensorflow as tf
 
-from pcl_tf import recipe as recipes
 from pcl_tf.cluster import Cluster
 from pcl_tf.data.faces import open_faces
 from pcl_tf.data.pipeline import batches
@@ -15,17 +14,16 @@ from pcl_tf.data.sources import DataError
 from pcl_tf.evaluation import generated
 from pcl_tf.evaluation.online import labelled
 from pcl_tf.files import write_atomically
-from pcl_tf.methods.build import build_encoder, build_method, images_per_step, parts_per_step
-from pcl_tf.networks.backbones import FIXED_SIZE
+from pcl_tf.methods.build import build_method, images_per_step, parts_per_step
 from pcl_tf.seeds import seed_everything
 from pcl_tf.serving.card import write_card
-from pcl_tf.serving.export import check_places, constant_weights, save_backbone, save_export, save_onnx
-from pcl_tf.serving.server_files import write_server_files
+from pcl_tf.serving.export import check_places
 from pcl_tf.strategy import together
 from pcl_tf.training import board
 from pcl_tf.training import callbacks as cb
 from pcl_tf.training.checkpoints import Checkpoints
 from pcl_tf.training.eta import Eta
+from pcl_tf.training.export import export_run
 from pcl_tf.training.purge import purge_from
 from pcl_tf.training.watch import Watcher, embedder
 
@@ -206,32 +204,3 @@ def distributed(strategy, recipe, faces, first, last):
         return data.map(lambda x: tf.reshape(x, [here, -1, *x.shape[1:]])).unbatch() if here > 1 else data
 
     return strategy.distribute_datasets_from_function(of_machine)
-
-
-def export_run(recipe, workdir, trained, step, image_size=None, version=None, keep=None, onnx=False):
-    """Writes what others use of a workdir: ``export/<version>``, ``serving/``, ``backbone.keras``, ``encoder.onnx``.
-
-    Args:
-      recipe: resolved recipe.
-      workdir: its folder (supports ``/``).
-      trained: encoder with the weights, any precision.
-      step: of pre-training.
-      image_size: side that image files are resized to, by default the recipe's.
-      version: number of the export, by default step.
-      keep: how many versions stay, by default the recipe's checkpoint.keep; 0 is all.
-      onnx: whether to write ``encoder.onnx`` too.
-
-    Returns:
-      path of the export.
-    """
-    size = image_size or recipe.image_size
-    # Convolutions take images of any size; a Transformer's position embedding does not.
-    with constant_weights():
-        frozen = build_encoder(recipe, size if recipe.network.backbone in FIXED_SIZE else None, portable=True)
-    frozen.set_weights(trained.get_weights())
-    save_backbone(frozen, workdir / "backbone.keras")
-    if onnx:
-        save_onnx(frozen, workdir / "encoder.onnx", size)
-    write_server_files(workdir / "serving")
-    keep = recipe.checkpoint.keep if keep is None else keep
-    return save_export(frozen, workdir / "export", step, size, recipes.to_json(recipe), version, keep)

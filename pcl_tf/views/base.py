@@ -1,17 +1,19 @@
 """What every view is: a keras_cv layer that can be told which random stream to draw from."""
 
+from collections.abc import Iterable
+from typing import Any
+
 import keras
 import tensorflow as tf
-from keras_cv.src.layers.preprocessing.vectorized_base_image_augmentation_layer import (
-    VectorizedBaseImageAugmentationLayer,
-)
+from keras_cv.layers import BaseImageAugmentationLayer, VectorizedBaseImageAugmentationLayer
 
 from pcl_tf.seeds import Draws
 
+KERAS_CV_BASES = (BaseImageAugmentationLayer, VectorizedBaseImageAugmentationLayer)
 GRAY = (0.2989, 0.587, 0.114)  # torchvision's luma
 
 
-def grayscale(images):
+def grayscale(images: tf.Tensor) -> tf.Tensor:
     """Luma of RGB: [N, H, W, 3] -> [N, H, W, 1]."""
     return tf.matmul(images, tf.constant(GRAY, images.dtype)[:, None])
 
@@ -27,15 +29,15 @@ class View(VectorizedBaseImageAugmentationLayer):
       p: probability with which an image is transformed, drawn per image.
     """
 
-    def __init__(self, p=1.0, **kwargs):
+    def __init__(self, p: float = 1.0, **kwargs: Any) -> None:
         kwargs.setdefault("dtype", "float32")
         super().__init__(**kwargs)
         if not 0.0 <= p <= 1.0:
             raise ValueError(f"{type(self).__name__}: p must lie in [0, 1], not {p}.")
         self.p = p
-        self._draws = None
+        self._draws: Draws | None = None
 
-    def call(self, inputs, draws=None, training=True):
+    def call(self, inputs: tf.Tensor, draws: Draws | None = None, training: bool = True) -> tf.Tensor:
         if not training:
             return inputs
         # The stream is known while this call is traced; the base class calls back for parameters.
@@ -45,13 +47,13 @@ class View(VectorizedBaseImageAugmentationLayer):
         finally:
             self._draws = None
 
-    def get_random_transformation_batch(self, batch_size, **kwargs):
+    def get_random_transformation_batch(self, batch_size: int, **kwargs: Any) -> tuple[tf.Tensor, Any]:
         """(apply: bool [N], parameters: whatever ``transform`` takes)."""
-        draws = self._draws
+        draws = self._draws or Draws.fresh()
         apply = draws.uniform(batch_size) < self.p
         return apply, self.parameters(batch_size, draws)
 
-    def augment_images(self, images, transformations, **kwargs):
+    def augment_images(self, images: tf.Tensor, transformations: tuple[tf.Tensor, Any], **kwargs: Any) -> tf.Tensor:
         apply, parameters = transformations
         images = tf.cast(images, tf.float32)
         changed = self.transform(images, parameters)
@@ -59,30 +61,30 @@ class View(VectorizedBaseImageAugmentationLayer):
             return changed
         return tf.where(apply[:, None, None, None], changed, images)
 
-    def parameters(self, batch, draws):
+    def parameters(self, batch: int, draws: Draws) -> Any:
         """Draws per-image parameters for ``batch`` images."""
         return ()
 
-    def transform(self, images, parameters):
+    def transform(self, images: tf.Tensor, parameters: Any) -> tf.Tensor:
         """[N, H, W, 3] -> [N, H', W', 3], every image with its own parameters."""
         raise TypeError(f"{type(self).__name__} must define transform()")
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "p": self.p}
 
 
 class Chain(View):
     """Views one after another. A chain may hold any image size-changing view first."""
 
-    def __init__(self, views, **kwargs):
+    def __init__(self, views: Iterable[View], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.views = list(views)
 
-    def call(self, inputs, draws=None, training=True):
+    def call(self, inputs: tf.Tensor, draws: Draws | None = None, training: bool = True) -> tf.Tensor:
         draws = (draws or Draws.fresh()).named(self.name)
         for i, view in enumerate(self.views):
             inputs = view(inputs, draws=draws.named(str(i)), training=training)
         return inputs
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "views": [keras.saving.serialize_keras_object(v) for v in self.views]}

@@ -1,11 +1,14 @@
 """Colour jitter and grayscale with torchvision's semantics (FIDELITY: keras-cv's differ)."""
 
+from typing import Any
+
 import tensorflow as tf
 
+from pcl_tf.seeds import Draws
 from pcl_tf.views.base import GRAY, View, grayscale
 
 
-def adjust_hue(images, turns):
+def adjust_hue(images: tf.Tensor, turns: tf.Tensor) -> tf.Tensor:
     """Rotates the hue: images [N, H, W, 3] in [0, 1], turns [N] in whole turns."""
     # tf.image.adjust_hue takes one delta a call; this is the same HSV arithmetic with one per image.
     first = tf.constant([1.0, 0.0, 0.0])  # slicing the hue out and stacking it back costs more than the rest
@@ -13,7 +16,7 @@ def adjust_hue(images, turns):
     return tf.image.hsv_to_rgb(hsv - tf.floor(hsv) * first)
 
 
-def blend(images, kind, factor):
+def blend(images: tf.Tensor, kind: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
     """Brightness, contrast or saturation, each image its own: factor * image + (1 - factor) * other, clipped.
 
     Args:
@@ -50,20 +53,29 @@ class ColorJitter(View):
       p: probability per image.
     """
 
-    def __init__(self, brightness=0.8, contrast=0.8, saturation=0.8, hue=0.2, p=0.8, **kwargs):
+    def __init__(
+        self,
+        *,
+        brightness: float = 0.8,
+        contrast: float = 0.8,
+        saturation: float = 0.8,
+        hue: float = 0.2,
+        p: float = 0.8,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(p=p, **kwargs)
         if not 0.0 <= hue <= 0.5:
             raise ValueError(f"ColorJitter: hue must lie in [0, 0.5], not {hue}.")
         self.strength = (brightness, contrast, saturation)
         self.hue = hue
 
-    def parameters(self, batch, draws):
+    def parameters(self, batch: int, draws: Draws) -> Any:
         factors = [draws.uniform(batch, max(0.0, 1.0 - s), 1.0 + s) for s in self.strength]
         hue = draws.uniform(batch, -self.hue, self.hue)
         order = tf.argsort(draws.uniform(batch, shape=(4,)), axis=1)  # [N, 4], a permutation per image
         return tf.stack(factors, axis=1), hue, order
 
-    def transform(self, images, parameters):
+    def transform(self, images: tf.Tensor, parameters: Any) -> tf.Tensor:
         factors, hue, order = parameters
         # Hue, the dear one, is turned once for the whole batch: each of the three blends stands
         # before and after it, and the one that is not an image's own has factor 1.
@@ -78,7 +90,7 @@ class ColorJitter(View):
             images = blend(images, kinds[:, i], tf.where(after[:, i], chosen[:, i], 1.0))
         return images
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         b, c, s = self.strength
         return {**super().get_config(), "brightness": b, "contrast": c, "saturation": s, "hue": self.hue}
 
@@ -86,8 +98,8 @@ class ColorJitter(View):
 class RandomGrayscale(View):
     """Replaces the image by its luma in all three channels. Args: p, per image."""
 
-    def __init__(self, p=0.2, **kwargs):
+    def __init__(self, p: float = 0.2, **kwargs: Any) -> None:
         super().__init__(p=p, **kwargs)
 
-    def transform(self, images, parameters):
+    def transform(self, images: tf.Tensor, parameters: Any) -> tf.Tensor:
         return tf.repeat(grayscale(images), 3, axis=-1)

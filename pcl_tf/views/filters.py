@@ -1,7 +1,10 @@
 """Gaussian blur and Sobel edges, for a batch in which every image has its own parameters."""
 
+from typing import Any
+
 import tensorflow as tf
 
+from pcl_tf.seeds import Draws
 from pcl_tf.views.base import View
 
 
@@ -14,16 +17,16 @@ class GaussianBlur(View):
       p: probability per image.
     """
 
-    def __init__(self, kernel=7, sigma=(0.1, 2.0), p=0.8, **kwargs):
+    def __init__(self, kernel: int = 7, sigma: tuple[float, float] = (0.1, 2.0), p: float = 0.8, **kwargs: Any) -> None:
         super().__init__(p=p, **kwargs)
         if kernel % 2 == 0 or kernel < 1:
             raise ValueError(f"GaussianBlur: kernel must be odd and positive, not {kernel}.")
         self.kernel, self.sigma = kernel, tuple(sigma)
 
-    def parameters(self, batch, draws):
+    def parameters(self, batch: int, draws: Draws) -> Any:
         return draws.uniform(batch, *self.sigma)
 
-    def transform(self, images, parameters):
+    def transform(self, images: tf.Tensor, parameters: Any) -> tf.Tensor:
         half = self.kernel // 2
         x = tf.range(-half, half + 1, dtype=tf.float32)
         taps = tf.exp(-0.5 * tf.square(x / parameters[:, None]))  # [N, K]
@@ -35,7 +38,7 @@ class GaussianBlur(View):
         padded = tf.pad(rows, [[0, 0], [0, 0], [half, half], [0, 0]], "REFLECT")
         return sum(taps[:, k, None, None, None] * padded[:, :, k : k + width] for k in range(self.kernel))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "kernel": self.kernel, "sigma": self.sigma}
 
 
@@ -52,10 +55,10 @@ class Sobel(View):
 
     COEFFICIENTS = (65.738 / 256.0, 129.057 / 256.0, 25.064 / 256.0)
 
-    def __init__(self, p=0.6, **kwargs):
+    def __init__(self, p: float = 0.6, **kwargs: Any) -> None:
         super().__init__(p=p, **kwargs)
 
-    def transform(self, images, parameters):
+    def transform(self, images: tf.Tensor, parameters: Any) -> tf.Tensor:
         gray = tf.matmul(images, tf.constant(self.COEFFICIENTS)[:, None])
         padded = tf.pad(gray, [[0, 0], [1, 1], [1, 1], [0, 0]])
         vertical = padded[:, 2:, 1:-1] - padded[:, :-2, 1:-1]

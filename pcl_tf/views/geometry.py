@@ -1,14 +1,16 @@
 """Crops, flips, rotations and translations: views that move pixels."""
 
 import math
+from typing import Any
 
 import keras
 import tensorflow as tf
 
+from pcl_tf.seeds import Draws
 from pcl_tf.views.base import View
 
 
-def crop_and_resize(images, boxes, size):
+def crop_and_resize(images: tf.Tensor, boxes: tf.Tensor, size: int) -> tf.Tensor:
     """Bilinear crop per image.
 
     Args:
@@ -23,7 +25,7 @@ def crop_and_resize(images, boxes, size):
     height, width = images.shape[1], images.shape[2]
     grid = (tf.range(size, dtype=tf.float32) + 0.5) / size  # [S]
 
-    def weights(low, high, pixels):
+    def weights(low: tf.Tensor, high: tf.Tensor, pixels: int) -> tf.Tensor:
         # [N, S, pixels]: each output row is a mix of two input rows, as a matrix to multiply with.
         at = (low[:, None] + grid * (high - low)[:, None]) * pixels - 0.5
         at = tf.clip_by_value(at, 0.0, pixels - 1.0)
@@ -50,14 +52,22 @@ class RandomResizedCrop(View):
 
     tries = 10
 
-    def __init__(self, size, area=(0.3, 1.0), ratio=(3 / 4, 4 / 3), **kwargs):
+    def __init__(
+        self,
+        size: int,
+        area: tuple[float, float] = (0.3, 1.0),
+        ratio: tuple[float, float] = (3 / 4, 4 / 3),
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.size, self.area, self.ratio = size, tuple(area), tuple(ratio)
 
-    def parameters(self, batch, draws):
+    def parameters(self, batch: int, draws: Draws) -> Any:
         pixels = float(self.size)
-        area = draws.uniform(batch, *self.area, shape=(self.tries,))
-        ratio = tf.exp(draws.uniform(batch, *map(math.log, self.ratio), shape=(self.tries,)))
+        low, high = self.area
+        area = draws.uniform(batch, low, high, shape=(self.tries,))
+        low, high = map(math.log, self.ratio)
+        ratio = tf.exp(draws.uniform(batch, low, high, shape=(self.tries,)))
         sides = tf.round(pixels * tf.stack([tf.sqrt(area / ratio), tf.sqrt(area * ratio)]))  # [2, N, tries]
         fits = tf.reduce_all(sides <= pixels, axis=0)
         any_fits, first = tf.reduce_any(fits, axis=1), tf.argmax(fits, axis=1)
@@ -72,10 +82,10 @@ class RandomResizedCrop(View):
         (top, bottom), (left, right) = ends
         return tf.stack([top, left, bottom, right], axis=1)
 
-    def transform(self, images, parameters):
+    def transform(self, images: tf.Tensor, parameters: Any) -> tf.Tensor:
         return crop_and_resize(images, parameters, self.size)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "size": self.size, "area": self.area, "ratio": self.ratio}
 
 
@@ -94,13 +104,13 @@ class QuadrantCrop(View):
       ValueError: share is not in (0, 0.5].
     """
 
-    def __init__(self, size, share=0.4, which=0, **kwargs):
+    def __init__(self, size: int, share: float = 0.4, which: int = 0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if not 0.0 < share <= 0.5:
             raise ValueError(f"QuadrantCrop: share must lie in (0, 0.5] to fit into a quadrant, not {share}.")
         self.size, self.share, self.which = size, share, which
 
-    def parameters(self, batch, draws):
+    def parameters(self, batch: int, draws: Draws) -> Any:
         shared = (draws.pair or draws).named("quadrants")
         quadrant = tf.argsort(shared.uniform(batch, shape=(4,)), axis=1)[:, self.which]
         own = draws.named(f"centre{self.which}")
@@ -112,20 +122,20 @@ class QuadrantCrop(View):
         y, x = centre
         return tf.stack([y - half, x - half, y + half, x + half], axis=1)
 
-    def transform(self, images, parameters):
+    def transform(self, images: tf.Tensor, parameters: Any) -> tf.Tensor:
         return crop_and_resize(images, parameters, self.size)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "size": self.size, "share": self.share, "which": self.which}
 
 
 class HorizontalFlip(View):
     """Mirrors left and right. Args: p, per image."""
 
-    def __init__(self, p=0.5, **kwargs):
+    def __init__(self, p: float = 0.5, **kwargs: Any) -> None:
         super().__init__(p=p, **kwargs)
 
-    def transform(self, images, parameters):
+    def transform(self, images: tf.Tensor, parameters: Any) -> tf.Tensor:
         return images[:, :, ::-1]
 
 
@@ -137,15 +147,15 @@ class RotateTranslate(View):
       shift: translations are drawn from U(-shift, shift), in shares of the side.
     """
 
-    def __init__(self, degrees=30.0, shift=0.1, **kwargs):
+    def __init__(self, degrees: float = 30.0, shift: float = 0.1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.degrees, self.shift = degrees, shift
 
-    def parameters(self, batch, draws):
+    def parameters(self, batch: int, draws: Draws) -> Any:
         angle = draws.uniform(batch, -self.degrees, self.degrees) * (math.pi / 180.0)
         return angle, draws.uniform(batch, -self.shift, self.shift, shape=(2,))
 
-    def transform(self, images, parameters):
+    def transform(self, images: tf.Tensor, parameters: Any) -> tf.Tensor:
         angle, shift = parameters
         height, width = images.shape[1], images.shape[2]
         cos, sin = tf.cos(angle), tf.sin(angle)
@@ -157,5 +167,5 @@ class RotateTranslate(View):
         maps = tf.stack([cos, -sin, dx, sin, cos, dy, zero, zero], axis=1)
         return keras.ops.image.affine_transform(images, maps, "bilinear", fill_mode="nearest")
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "degrees": self.degrees, "shift": self.shift}

@@ -7,13 +7,20 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pcl_tf import probe
 from pcl_tf.data.listed import arrays
 from pcl_tf.data.sources import Broken, DataError
 from pcl_tf.evaluation.models import Encoder
 from pcl_tf.evaluation.report import run_name, tag
 from pcl_tf.evaluation.results import Results, key_digest
 from pcl_tf.evaluation.task import Task
+from tests.helpers.commands import command
+
+
+@pytest.fixture
+def run_probe():
+    with command("probe") as probe:
+        yield probe.run
+
 
 FACES = np.random.RandomState(0).randint(256, size=(20, 8, 8, 3), dtype=np.uint8)
 
@@ -81,14 +88,14 @@ def test_runs_are_named_by_model_and_tags_by_what_differs():
     assert run_name({"model": "hog", "model_digest": "hog-1"}) == "hog-1"
 
 
-def test_a_probe_writes_a_run_for_each_model_and_keeps_what_was_there(tmp_path, capsys):
+def test_a_probe_writes_a_run_for_each_model_and_keeps_what_was_there(tmp_path, capsys, run_probe):
     def model(name, digest):
         return Encoder(name, digest, lambda faces: {"face_aware": faces.reshape(len(faces), -1).astype(np.float32)})
 
     tasks = [task("/data/a/labels.csv"), task("/data/b/labels.csv")]
     models = [model("one", "1111111111"), dataclasses.replace(model("two", "2222222222"), step=5)]
-    probe.run(models, tasks, ["face_aware"], "lbfgs", 0, tmp_path, tmp_path / "features", True)
-    probe.run(models[:1], tasks[:1], ["face_aware"], "lbfgs", 1, tmp_path, tmp_path / "features", True)
+    run_probe(models, tasks, ["face_aware"], "lbfgs", 0, tmp_path, tmp_path / "features", True)
+    run_probe(models[:1], tasks[:1], ["face_aware"], "lbfgs", 1, tmp_path, tmp_path / "features", True)
     rows = json.loads((tmp_path / "result.json").read_text())["results"]
     assert [(r["model"], r["task"], r["seed"]) for r in rows] == [
         ("one", "a/labels", 0),
@@ -111,7 +118,7 @@ def test_a_probe_writes_a_run_for_each_model_and_keeps_what_was_there(tmp_path, 
     assert capsys.readouterr().out.count("b/labels") == 2
 
 
-def test_images_that_cannot_be_read_are_named_on_the_screen_and_in_the_result(tmp_path, capsys):
+def test_images_that_cannot_be_read_are_named_on_the_screen_and_in_the_result(tmp_path, capsys, run_probe):
     whole = task("/data/a/labels.csv")
 
     def items():
@@ -120,7 +127,7 @@ def test_images_that_cannot_be_read_are_named_on_the_screen_and_in_the_result(tm
 
     model = Encoder("one", "1111111111", lambda faces: {"face_aware": faces.reshape(len(faces), -1).astype(np.float32)})
     broken = dataclasses.replace(whole, source=dataclasses.replace(whole.source, items=items))
-    (found,) = probe.run([model], [broken], ["face_aware"], "lbfgs", 0, tmp_path, tmp_path / "features", False)
+    (found,) = run_probe([model], [broken], ["face_aware"], "lbfgs", 0, tmp_path, tmp_path / "features", False)
     said = "labels: 1 of 20 images cannot be read and are left out: faces#12 (no such face)."
     assert f"note: {said}\n" in capsys.readouterr().err
     assert found["notes"] == [said] and found["counts"]["test"] == 9 and found["counts"]["unreadable"] == 1

@@ -36,6 +36,7 @@ def tiny(name="vox64:smoke", overrides=None):
     c = recipes.named(name)
     sizes = {"image_size": SIDE, "batch_size": 6, "network.backbone": "one_conv", "network.head_dim": 8}
     parts = {"method.pdd_batch": 4, "method.pose_batch": 2, "method.negatives_per_image": 3, "method.queue": 12}
+    parts = {key: value for key, value in parts.items() if key in recipes.flatten(c)}  # of this recipe's method
     c.update_from_flattened_dict({**sizes, **parts, **(overrides or {})})
     return recipes.resolve(c)
 

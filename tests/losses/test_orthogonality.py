@@ -5,8 +5,8 @@ import pytest
 import tensorflow as tf
 
 from pcl_tf.losses.cosine import mean_abs_cosine
-from pcl_tf.losses.orthogonality import ORTHOGONALITY, cross_correlation, per_sample
-from pcl_tf.losses.reconstruction import combine, reconstruction_loss
+from pcl_tf.losses.orthogonality import ORTHOGONALITY, cross_correlation, orthogonality
+from pcl_tf.losses.reconstruction import combine, reconstruction
 
 
 def pair(n=64, dim=256, seed=0):
@@ -16,12 +16,14 @@ def pair(n=64, dim=256, seed=0):
 
 def test_identical_and_orthogonal_features():
     a, _ = pair()
-    np.testing.assert_allclose(per_sample(a, 3 * a), 1.0, rtol=1e-5)
-    np.testing.assert_allclose(per_sample(np.eye(4, dtype="float32"), np.eye(4, dtype="float32")[::-1]), 0.0, atol=1e-7)
+    np.testing.assert_allclose(orthogonality(a, 3 * a), 1.0, rtol=1e-5)
+    np.testing.assert_allclose(
+        orthogonality(np.eye(4, dtype="float32"), np.eye(4, dtype="float32")[::-1]), 0.0, atol=1e-7
+    )
 
 
 def test_independent_features_score_one_over_the_dimension():
-    np.testing.assert_allclose(per_sample(*pair(4096, 128)), 1 / 128, rtol=0.1)
+    np.testing.assert_allclose(orthogonality(*pair(4096, 128)), 1 / 128, rtol=0.1)
 
 
 def test_cross_correlation_against_the_cross_product():
@@ -61,7 +63,7 @@ def test_eq2_is_four_means():
     r = np.random.RandomState(0)
     decoded, image, mirror = (r.rand(n, 4, 4, 3).astype("float32") for n in (8, 2, 2))
     slow = sum(np.abs(decoded[2 * i : 2 * i + 2] - t).mean() for i, t in enumerate([image, mirror, image, mirror]))
-    np.testing.assert_allclose(reconstruction_loss(decoded, image, mirror), slow, rtol=1e-6)
+    np.testing.assert_allclose(reconstruction(decoded, image, mirror), slow, rtol=1e-6)
 
 
 def test_combinations_follow_eq1():

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from pcl_tf.losses import spread
 from pcl_tf.methods.optimisation import optimizer, schedule
-from pcl_tf.methods.terms import spread
 from tests.helpers.methods import PLAIN, built, noise_faces, step, tiny
 
 

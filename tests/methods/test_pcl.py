@@ -9,12 +9,12 @@ from pcl_tf import recipe as recipes
 from pcl_tf.data.pipeline import share
 from pcl_tf.methods.build import build_method, images_per_step, parts_per_step, updates_per_step
 from pcl_tf.methods.dynamic_weights import DynamicWeights
-from recipes import vox64, vox64_official
+from recipes import common, vox64, vox64_official
 
 
 def small(arg="smoke", module=vox64, **overrides):
     c = module.get_config(arg)
-    c.batch_size, c.method.pdd_batch, c.method.pose_batch, c.method.negatives_per_image = 8, 4, 2, 4
+    common.set_batch(c, 8, 4, 2, 4)
     c.update_from_flattened_dict(overrides)
     return recipes.resolve(c)
 
@@ -162,7 +162,7 @@ def test_other_backbones_train(backbone):
 
 
 def test_without_a_pose_loss_the_face_loss_keeps_its_weight():
-    c = small("smoke,simclr", **{"method.dynamic_weights": True, "epoch_steps": 1})
+    c = small("smoke,no_pose", **{"method.dynamic_weights": True, "epoch_steps": 1})
     model = build_method(c)
     logs = [step(model, faces(c, i)) for i in range(3)]
     assert [row["alpha_face"] for row in logs] == [1.0, 1.0, 1.0]

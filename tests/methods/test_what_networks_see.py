@@ -95,7 +95,7 @@ def test_positives_and_negatives_are_photometrically_changed():
 
 def face_inputs(overrides, name="vox64:smoke,simclr", images=halves):
     """(view 1, view 2) of the images of a step, and the images."""
-    c = tiny(name, {**PLAIN, "batch_size": 12, "method.queue": 24, **overrides})
+    c = tiny(name, {**PLAIN, "batch_size": 12, **overrides})
     images = images(c)
     (x,) = encoded(c, images)[0]
     one, two = np.split(x, 2)
@@ -110,13 +110,11 @@ def test_no_crop_no_flip_no_photometric_views_are_the_images():
 
 @pytest.mark.parametrize("name", ["vox64:smoke,simclr_pose", "vox64:smoke,moco"])
 def test_flips_among_the_face_views(name):
-    c = tiny(
-        name,
-        {**PLAIN, "batch_size": 12, "method.queue": 24, "method.flip_views": True, "method.both_directions": False},
-    )
+    moco = {"method.queue": 24, "method.both_directions": False, "method.flip_views": True} if "moco" in name else {}
+    c = tiny(name, {**PLAIN, "batch_size": 12, **moco})
     assert c.method.flip_views
     images, model = halves(c), built(c)
-    nets = [model.encoder] if c.method.name == "pcl" else [model.encoder, model.key_encoder]
+    nets = [model.encoder, model.key_encoder] if moco else [model.encoder]
     views = []
     for net in nets:  # MoCo's second view passes the key encoder; the draws are those of the step
         model.step.assign(0)
@@ -177,3 +175,22 @@ def test_photometric_strength():
         assert 0 < np.abs(view - face_inputs({}, images=noise_faces)[2]).mean() < 0.1
     strong = face_inputs({"method.photometric": 1.0}, images=noise_faces)
     assert np.abs(strong[0] - strong[2]).mean() > 0.15
+
+
+@pytest.mark.parametrize("name", ["vox64:smoke,simclr", "vox64:smoke,no_pose", "vox64:smoke,moco"])
+def test_the_face_views_are_those_that_the_recipe_names(name):
+    c = tiny(
+        name, {"batch_size": 12, "method.face_views": "flip(p=1)"} | ({"method.queue": 24} if "moco" in name else {})
+    )
+    images = halves(c)
+    seen = [x for x in encoded(c, images)[0] if len(x) >= 12]  # not those of the decoder
+    mirrored = images[:, :, ::-1] / 255.0
+    assert seen and all(np.allclose(half, mirrored) for x in seen for half in np.split(x, len(x) // 12))
+
+
+def test_the_views_of_the_pose_contrast_are_those_that_the_recipe_names():
+    c = tiny(overrides={**PLAIN, "method.pose_views": "rotate_translate(degrees=0, shift=0)|flip(p=1)"})
+    positives, negatives, own = pose_inputs(c, halves(c))
+    for view in positives:
+        np.testing.assert_allclose(view, own[:, :, ::-1], atol=1e-4)
+    np.testing.assert_allclose(negatives, np.repeat(own[:, None], 3, axis=1), atol=1e-4)  # flipped twice

@@ -20,11 +20,11 @@ def images(n=4, side=64):
 
 @pytest.mark.parametrize(("side", "cells"), [(64, 4), (100, 7), (128, 8)])
 def test_any_side_is_cut_at_stride_16(side, cells):
-    assert backbone("patch_cnn", WIDTH)(images(1, side)).shape == (1, cells, cells, 16)
+    assert backbone("patch_cnn", width=WIDTH)(images(1, side)).shape == (1, cells, cells, 16)
 
 
 def test_patch_cnn_is_its_layers_written_plainly():
-    model = backbone("patch_cnn", WIDTH)
+    model = backbone("patch_cnn", width=WIDTH)
     r = np.random.RandomState(1)
     model.set_weights([r.uniform(0.5, 1.5, w.shape) if w.ndim == 1 else w for w in model.get_weights()])
     weights = {f"{layer.name}/{v.name}": v.numpy() for layer in model.layers for v in layer.variables}
@@ -41,7 +41,7 @@ def test_patch_cnn_is_its_layers_written_plainly():
 
 
 def test_batch_norm_learns_from_every_batch():
-    model = backbone("patch_cnn", WIDTH)
+    model = backbone("patch_cnn", width=WIDTH)
     moving = list(model.non_trainable_variables)
     before = [v.numpy() for v in moving]
     model(images(), training=True)
@@ -72,6 +72,6 @@ def test_unknown_backbones_are_named():
 
 
 def test_statistics_over_replicas_are_asked_for():
-    norms = [x for x in backbone("patch_cnn", WIDTH, synchronized=True).layers if "norm" in x.name]
+    norms = [x for x in backbone("patch_cnn", width=WIDTH, synchronized=True).layers if "norm" in x.name]
     assert len(norms) == 5 and all(x.synchronized for x in norms)
     assert isinstance(norms[0], keras.layers.BatchNormalization)

@@ -14,13 +14,13 @@ import tensorflow as tf
 
 from pcl_tf import recipe as recipes
 from pcl_tf.processor import precision_warning
-from pcl_tf.train import _next_commands, _what_is_kept
 from pcl_tf.training.callbacks import Scalars
 from pcl_tf.training.loop import _measured, run
 from pcl_tf.training.purge import purge_from
 from pcl_tf.training.watch import embedder
 from pcl_tf.training.workdir import Workdir, WorkdirError
 from recipes import vox64
+from tests.helpers.commands import command
 
 HOLD = """
 import pathlib, sys, time
@@ -84,14 +84,16 @@ def test_last_numbers_are_there_after_fewer_steps_than_are_averaged():
 
 
 def test_what_is_kept_is_said_only_of_what_is_there():
-    assert "checkpoints" not in _what_is_kept(None, pathlib.Path("w"))
-    assert "step 40" in _what_is_kept(40, pathlib.Path("w"))
+    with command("train") as train:
+        assert "checkpoints" not in train._what_is_kept(None, pathlib.Path("w"))
+        assert "step 40" in train._what_is_kept(40, pathlib.Path("w"))
 
 
 def test_the_next_commands_can_be_pasted(tmp_path, capsys):
     workdir = tmp_path / "faces of (2026), Zoë's"
     (workdir / "export" / "7").mkdir(parents=True)
-    _next_commands(workdir)
+    with command("train") as train:
+        train._next_commands(workdir)
     lines = [shlex.split(line) for line in capsys.readouterr().out.splitlines() if line.startswith("  ")]
     assert [words[-1] for words in lines[:1]] == [f"--logdir={workdir}/logs"]
     assert lines[1][3] == f"--model={workdir},hog" and lines[2][3] == f"--workdir={workdir}"

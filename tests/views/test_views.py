@@ -19,7 +19,7 @@ VIEWS = {
     "flip": lambda: geometry.HorizontalFlip(),
     "move": lambda: geometry.RotateTranslate(),
     "face": lambda: chains.face_views(32)[0],
-    "pose": lambda: chains.pose_view(),
+    "pose": lambda: chains.pose_view(32),
 }
 
 

@@ -3,12 +3,11 @@
 import io
 import json
 import pathlib
-import zipfile
-import zlib
 
 import numpy as np
 import tensorflow as tf
 
+from pcl_tf.data.clips import damaged, read_arrays
 from pcl_tf.data.sources import DataError, Source
 from pcl_tf.evaluation.task import Task, folds_from
 
@@ -80,11 +79,7 @@ def _facts(folder):
     try:
         return json.loads((folder / _FACTS).read_text())
     except (OSError, ValueError) as error:
-        raise _damaged(folder / _FACTS, error) from error
-
-
-def _damaged(path, error):
-    return DataError(f"{path}: cannot be read ({str(error).splitlines()[0]}); remove its folder and prepare it again.")
+        raise damaged(folder / _FACTS, error) from error
 
 
 def read(folder, image_size=0):
@@ -104,11 +99,7 @@ def read(folder, image_size=0):
     side = facts["image_size"]
     if image_size > side:
         raise DataError(f"{folder} was prepared for {side} pixels; prepare it with --image_size={image_size}.")
-    try:
-        with np.load(folder / INDEX) as f:
-            table = dict(f)
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError, zlib.error) as error:
-        raise _damaged(folder / INDEX, error) from error
+    table = read_arrays(folder / INDEX)
     fold = table.pop("fold")
     pairs = table.get("pairs")
     if pairs is not None:

@@ -1,0 +1,29 @@
+"""A linear layer on raw features, which the solvers of the linear probe return."""
+
+import dataclasses
+
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True)
+class Linear:
+    """A linear layer on raw features.
+
+    Attributes:
+      weights: float32 [D, K].
+      bias: float32 [K].
+    """
+
+    weights: np.ndarray
+    bias: np.ndarray
+
+    def __call__(self, x):
+        """float [N, D] -> float32 [N, K] scores, logits or targets."""
+        return np.asarray(x, np.float32) @ self.weights + self.bias
+
+
+def unscaled(weights, bias, mean, std, low=0.0, span=1.0):
+    """The layer on raw features that equals ``low + span * (((x - mean) / std) @ weights + bias)``."""
+    w = np.asarray(weights, np.float64) / np.asarray(std, np.float64)[:, None]
+    b = np.asarray(bias, np.float64) - np.asarray(mean, np.float64) @ w
+    return Linear((w * span).astype(np.float32), (b * span + low).astype(np.float32))

@@ -1,0 +1,56 @@
+"""InfoNCE, the one cross-entropy behind Eq. 5, Eq. 6 and MoCo."""
+
+import tensorflow as tf
+
+from pcl_tf.losses.cosine import unit
+
+
+def cross_entropy(logits: tf.Tensor) -> tf.Tensor:
+    """Cross-entropy of class 0: float32 [A, K], the positive first -> scalar >= 0, the mean over the A anchors."""
+    return tf.reduce_mean(tf.reduce_logsumexp(logits, axis=1) - logits[:, 0])
+
+
+def accuracy(logits: tf.Tensor) -> tf.Tensor:
+    """Share of anchors whose positive is strictly the most similar: float32 [A, K], the positive first -> scalar."""
+    return tf.reduce_mean(tf.cast(logits[:, 0] > tf.reduce_max(logits[:, 1:], axis=1), tf.float32))
+
+
+def info_nce(query: tf.Tensor, positive: tf.Tensor, negatives: tf.Tensor, *, temperature: float = 0.07) -> tf.Tensor:
+    """InfoNCE of queries against their own positives and any negatives.
+
+    L = mean over a of -log(exp(cos(q_a, p_a) / tau) / (exp(cos(q_a, p_a) / tau) + sum_k exp(cos(q_a, n_k) / tau)))
+
+    Gradients reach all three; MoCo stops those of its keys. Works on the rows it is given: gather other replicas' first.
+
+    Args:
+      query: [A, D], any float dtype; computed in float32.
+      positive: [A, D], row a is that of query a.
+      negatives: [K, D], shared by all queries, or [A, K, D], each query's own.
+      temperature: tau, above 0.
+
+    Returns:
+      float32 scalar >= 0; log(1 + K) where nothing is told apart.
+
+    Example:
+      >>> q = tf.eye(3)
+      >>> round(float(info_nce(q, q, -q, temperature=0.5)), 4)
+      0.2539
+
+    Reference:
+      van den Oord, Li, Vinyals, arXiv:1807.03748, Eq. 4; He et al., CVPR 2020 (MoCo), Eq. 1.
+
+    Differs from the paper in:
+      nothing; van den Oord et al. score pairs by a bilinear form, MoCo and PCL by cosines, as here.
+    """
+    return info_nce_and_accuracy(query, positive, negatives, temperature=temperature)[0]
+
+
+def info_nce_and_accuracy(
+    query: tf.Tensor, positive: tf.Tensor, negatives: tf.Tensor, *, temperature: float = 0.07
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """``info_nce`` and the share of queries whose positive is the most similar, for logs; float32 scalars."""
+    query, negatives = unit(query), unit(negatives)
+    own = tf.reduce_sum(query * unit(positive), axis=1, keepdims=True)
+    pairs = "ad,kd->ak" if len(negatives.shape) == 2 else "ad,akd->ak"
+    logits = tf.concat([own, tf.einsum(pairs, query, negatives)], axis=1) / temperature
+    return cross_entropy(logits), accuracy(logits)

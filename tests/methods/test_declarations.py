@@ -1,0 +1,111 @@
+"""What is declared once: counts, checks, updates, networks and logs of a part follow from its declaration."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from pcl_tf import recipe as recipes
+from pcl_tf.methods.build import encoder_passes, method_of, parts_per_step, updates_per_step
+from pcl_tf.methods.part import Balanced, Part, balanced
+from pcl_tf.methods.registry import METHODS, Entry, Key, keys_of
+from pcl_tf.methods.simclr import SimCLR
+from pcl_tf.recipe_values import number, whole
+from recipes import common
+from tests.helpers.methods import built, noise_faces, step, tiny
+
+JOINT, ALTERNATING = {}, {"method.updates": "alternating"}
+
+
+class Quiet(SimCLR):
+    """SimCLR with a second part on fewer images: embeddings should be short. Written as a method of a user would be."""
+
+    @classmethod
+    def objective(cls, recipe):
+        short = Part(
+            name="short",
+            losses=cls.short,
+            weights={"short": Balanced(recipe.method.short_weight)},
+            images="method.short_batch",
+            passes=1,
+        )
+        return (*(Part(**{**vars(p), "weights": {"face": Balanced(1.0)}}) for p in super().objective(recipe)), short)
+
+    def short(self, images, draws):
+        return {"short": tf.reduce_mean(self.encoder(images, training=True)["face"] ** 2)}, {"short_accuracy": 0.5}
+
+
+@pytest.fixture
+def quiet(monkeypatch):
+    keys = {
+        **METHODS["simclr"].keys,
+        "updates": METHODS["pcl"].keys["updates"],
+        "dynamic_weights": METHODS["pcl"].keys["dynamic_weights"],
+        "short_weight": Key(3.0, number(0, 10), "weight"),
+        "short_batch": Key(2, whole(1, 100), "images"),
+    }
+    monkeypatch.setitem(METHODS, "quiet", Entry(lambda: Quiet, keys))
+
+    def recipe(**overrides):
+        c = tiny("vox64:smoke,simclr").copy_and_resolve_references()
+        with c.unlocked():
+            c.method = common.method("quiet")
+            c.epoch_steps = 1
+        c.update_from_flattened_dict(overrides)
+        return recipes.resolve(c)
+
+    return recipe
+
+
+def test_a_method_is_a_class_and_a_line(quiet):
+    c = quiet()
+    assert method_of(c) is Quiet and encoder_passes(c) == 2 * 6 + 2
+    assert (parts_per_step(c), updates_per_step(c)) == ([6], 1)
+    model = built(c)
+    logs = [step(model, noise_faces(c, i)) for i in range(3)]
+    assert {"loss_face", "loss_short", "short_accuracy", "alpha_face", "alpha_short"} <= set(logs[0])
+    for row in logs:
+        wanted = row["alpha_face"] * row["loss_face"] + 3.0 * row["alpha_short"] * row["loss_short"]
+        np.testing.assert_allclose(row["loss"], wanted, rtol=1e-5)
+    assert logs[2]["alpha_face"] != 1.0 and model.pose_head is None and model.decoder is None
+    c = quiet(**{"method.updates": "alternating"})
+    assert (parts_per_step(c), updates_per_step(c)) == ([6, 2], 2)
+    model = built(c)
+    step(model, noise_faces(c))
+    assert int(model.optimizer.iterations.numpy()) == 2
+
+
+def test_checks_of_a_part_follow_from_its_declaration(quiet):
+    with pytest.raises(recipes.RecipeError, match="--recipe.method.short_batch=7 is more than --recipe.batch_size=6"):
+        quiet(**{"method.short_batch": 7})
+    c = quiet(**{"method.short_batch": 3})
+    with pytest.raises(recipes.RecipeError, match="--recipe.method.short_batch=3 cannot be shared by 2 replicas"):
+        recipes.resolve(c, replicas=2)
+
+
+@pytest.mark.parametrize(
+    "name, overrides, parts, updates, passes",
+    [
+        ("vox64:smoke", JOINT, [6], 1, 2 * 4 + 2 * 6 + 2 * 5),
+        ("vox64:smoke", ALTERNATING, [4, 6, 2], 3, 2 * 4 + 2 * 6 + 2 * 5),
+        ("vox64:smoke,orth", ALTERNATING, [4, 6], 2, 2 * 4 + 2 * 6),
+        ("vox64:smoke,no_pose", JOINT, [6], 1, 2 * 4 + 2 * 6),
+        ("vox64:smoke,simclr", JOINT, [6], 1, 2 * 6),
+        ("vox64:smoke,moco", JOINT, [6], 1, 4 * 6),
+    ],
+)
+def test_counts_of_a_step(name, overrides, parts, updates, passes):
+    c = tiny(name, overrides)
+    assert (parts_per_step(c), updates_per_step(c), encoder_passes(c)) == (parts, updates, passes)
+
+
+@pytest.mark.parametrize("name", ["vox64:smoke", "vox64:smoke,orth", "vox64:smoke,no_pose"])
+def test_the_losses_of_eq7_that_are_balanced(name):
+    c = tiny(name)
+    assert balanced(method_of(c).objective(c)) == ("face", "pose")  # one state, whichever parts are on
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_of_the_registry_is_an_argument_of_recipes(name):
+    c = tiny("vox64:smoke" + ("" if name == "pcl" else f",{name}"))
+    assert c.method.name == name and set(c.method) == set(keys_of(name))
+    assert [part.name for part in method_of(c).parts_on(c)][-1] in ("face", "pose")

@@ -1,0 +1,143 @@
+"""Views by name: today's chains, arguments, layers of keras and keras_cv on our stream, what is refused."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from pcl_tf import recipe as recipes
+from pcl_tf.seeds import Draws
+from pcl_tf.views import chains
+from pcl_tf.views.base import Chain
+from pcl_tf.views.colour import ColorJitter, RandomGrayscale
+from pcl_tf.views.errors import ViewError
+from pcl_tf.views.filters import GaussianBlur, Sobel
+from pcl_tf.views.geometry import HorizontalFlip, QuadrantCrop, RandomResizedCrop
+from pcl_tf.views.named import named_views, names, parsed
+from recipes import vox64
+
+FOREIGN = (
+    "keras_cv.RandomCutout(height_factor=.5,width_factor=.5)",
+    "keras.RandomZoom(0.4)",
+    "keras_cv.RandomHue(0.5)",
+)
+
+
+def faces(n=6, side=32):
+    return np.random.RandomState(0).rand(n, side, side, 3).astype("float32")
+
+
+def draws(replica=0, replicas=1, seed=3):
+    return Draws(tf.constant([seed, 5], tf.int32), replica, replicas)
+
+
+@pytest.mark.parametrize("strength", [1.0, 0.25])
+@pytest.mark.parametrize("crop", ["resized_crop", "quadrant_crop"])
+def test_the_usual_chains_draw_what_they_always_drew(crop, strength):
+    """Written out as they were made before views had names: the names of the layers and their places decide the draws."""
+    s = 0.8 * strength
+    for which, named in enumerate(chains.face_views(32, f"{crop}|flip|jitter|grayscale|blur|sobel", strength=strength)):
+        first = (
+            RandomResizedCrop(32, name="crop") if crop == "resized_crop" else QuadrantCrop(32, which=which, name="crop")
+        )
+        written = Chain(
+            [
+                first,
+                HorizontalFlip(name="flip"),
+                ColorJitter(brightness=s, contrast=s, saturation=s, hue=0.2 * strength, name="jitter"),
+                RandomGrayscale(0.2, name="gray"),
+                GaussianBlur(p=0.8 * strength, name="blur"),
+                Sobel(p=0.6 * strength, name="sobel"),
+            ],
+            name="face_view",
+        )
+        np.testing.assert_array_equal(named(faces(), draws=draws()), written(faces(), draws=draws()))
+
+
+def test_arguments_are_those_of_the_class_and_stand_above_the_strength():
+    flip, jitter, blur = named_views("flip(p=1)|jitter(hue=0.1)|blur(sigma=(1, 2), kernel=3)", size=32, strength=0.5)
+    assert flip.p == 1 and jitter.hue == 0.1 and jitter.strength == (0.4, 0.4, 0.4)
+    assert blur.kernel == 3 and blur.sigma == (1, 2) and blur.p == 0.4
+    (jitter,) = named_views("jitter(brightness=0.3,p=1.0)", size=32, strength=0.5)
+    assert jitter.strength == (0.3, 0.4, 0.4) and jitter.p == 1.0
+    assert [v.name for v in named_views("resized_crop|jitter|grayscale|blur|sobel", size=32, strength=0.0)] == ["crop"]
+    assert parsed(" flip ( p = 1 ) | keras.RandomZoom( -.2 ) ")[1] == ("keras.RandomZoom", [-0.2], {})
+
+
+@pytest.fixture(scope="module", params=FOREIGN)
+def foreign(request):
+    (view,) = named_views(request.param, size=32)
+    return view
+
+
+def test_a_layer_of_another_package_is_a_view(foreign):
+    images = faces()
+    out = foreign(images, draws=draws()).numpy()
+    assert out.shape == images.shape and out.dtype == np.float32 and out.min() >= 0 and out.max() <= 1
+    assert np.abs(out - images).max() > 0.1
+    np.testing.assert_array_equal(out, foreign(images, draws=draws()))  # the stream alone decides
+    assert not np.array_equal(out, foreign(images, draws=draws(seed=4)))
+    halves = [foreign(images[3 * r : 3 * r + 3], draws=draws(r, 2)).numpy() for r in range(2)]
+    np.testing.assert_allclose(np.concatenate(halves), out, atol=1e-6)
+    same = foreign(np.repeat(images[:1], 6, axis=0), draws=draws()).numpy().reshape(6, -1)
+    assert len(np.unique(same.round(4), axis=0)) > 3  # each image by itself
+    np.testing.assert_array_equal(foreign(images, training=False), images)
+
+
+def test_randomness_of_tensorflow_is_as_it_was_after_a_borrowed_layer():
+    before = tf.random.uniform, tf.random.normal
+    (view,) = named_views(FOREIGN[0], size=32)
+    view(faces())
+    assert (tf.random.uniform, tf.random.normal) == before
+
+
+def test_a_share_of_the_images_is_changed():
+    (view,) = named_views("keras_cv.RandomCutout((.5,.5),(.5,.5),p=.5)", size=32)
+    changed = np.abs(view(faces(32), draws=draws()) - faces(32)).reshape(32, -1).max(axis=1) > 0
+    assert 6 < changed.sum() < 26
+
+
+@pytest.mark.parametrize("text", ["jiter", "flip||blur", "flip|", "keras_cv.Nothing()", "keras.Dense(3)", "os.system(1)",
+                                  "keras.MixUp()", "flip(p=x)", "1|flip", "flip+blur", "(lambda: 1)()", "a.b.c()"])  # fmt: skip
+def test_what_is_no_view_is_refused_with_what_there_is(text):
+    with pytest.raises(ViewError):
+        names(text)
+    c = vox64.get_config("smoke")
+    c.method.face_views = text
+    with pytest.raises(recipes.RecipeError) as error:
+        recipes.resolve(c)
+    said = str(error.value)
+    assert len(said.splitlines()) == 1 and said.startswith(
+        f"--recipe.method.face_views={text}: must be views joined by |"
+    )
+    assert "resized_crop, quadrant_crop, flip," in said
+
+
+@pytest.mark.parametrize(
+    "text, said",
+    [
+        ("flip(q=1)", "flip: "),
+        ("flip(0.5)", "flip: arguments are given by name"),
+        ("blur(kernel=4)", "blur: GaussianBlur: kernel must be odd"),
+        ("keras_cv.RandomCutout(height_factor=.3)", "keras_cv.RandomCutout: "),
+        ("keras.RandomCrop(8, 8)", "keras.RandomCrop(.*) cannot be used on images of 32 pixels"),
+    ],
+)
+@pytest.mark.parametrize("key", ["face_views", "pose_views"])
+def test_arguments_that_will_not_do_are_refused_in_a_line(key, text, said):
+    c = vox64.get_config("smoke")
+    c.method[key] = text
+    with pytest.raises(recipes.RecipeError, match=f"^--recipe.method.{key}: {said}") as error:
+        recipes.resolve(c)
+    assert len(str(error.value).splitlines()) == 1
+
+
+def test_crop_and_flips_are_short_for_names():
+    c = recipes.resolve(vox64.get_config("smoke,simclr_pose"))
+    assert c.method.face_views == "resized_crop|flip|jitter|grayscale|blur|sobel"
+    assert recipes.resolve(c).method.face_views == c.method.face_views
+    for views, change in (("flip|blur", {"crop": "quadrant"}), ("blur", {"flip_views": True})):
+        c = vox64.get_config("smoke")
+        c.method.face_views = views
+        c.method.update(change)
+        with pytest.raises(recipes.RecipeError, match="say it one way"):
+            recipes.resolve(c)
