@@ -13,6 +13,7 @@ import time
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorboard.plugins.hparams import metadata
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SMALL = [
@@ -91,6 +92,29 @@ def test_tensorboard_holds_every_promised_curve(finished):
         "pose_accuracy",
     )
     assert promised | {f"train/{t}" for t in (*train, "images_per_second")} <= tags
+
+
+def test_tensorboard_says_what_each_curve_means_and_by_which_recipe(finished):
+    said, hyper, texts = {}, {}, {}
+    for path in (finished[0] / "logs").glob("events*"):
+        for event in tf.compat.v1.train.summary_iterator(str(path)):
+            for v in event.summary.value:
+                plugin = v.metadata.plugin_data
+                if plugin.plugin_name in ("scalars", "images"):
+                    said[v.tag] = said.get(v.tag) or v.metadata.summary_description  # of its first point
+                elif plugin.plugin_name == "hparams":
+                    hyper[v.tag] = metadata.parse_session_start_info_plugin_data(plugin.content).hparams
+                elif plugin.plugin_name == "text":
+                    texts[v.tag] = tf.make_ndarray(v.tensor).item().decode()
+    assert len(said) > 14 and not [tag for tag, text in said.items() if not text]
+    assert "collapsed" in said["train/face_spread"]
+    (values,) = hyper.values()
+    assert values["batch_size"].number_value == 8 and values["method.crop"].string_value == "random_resized"
+    assert values["method.reconstruct"].bool_value and "watch.log_every" not in values
+    assert (
+        "| `batch_size` | 8 | 256 |" in texts["recipe"] and "| `method.crop` | random_resized |  |" in texts["recipe"]
+    )
+    assert "    trained face_aware" in texts["generated_faces"]
 
 
 def test_the_export_loads_where_pcl_tf_cannot_be_imported(finished, tmp_path):
