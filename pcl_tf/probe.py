@@ -47,6 +47,9 @@ side_in_pixels("image_size")
 _TARGETS = flags.DEFINE_list(
     "targets", [], "Columns of a manifest to predict; by default label, or all but path, split, subject, group, fold .."
 )
+_GROUPS = flags.DEFINE_list(
+    "groups", [], "Columns of a manifest, such as age,gender, by which errors are told too, beside its column group."
+)
 _CENTRE = flags.DEFINE_float(
     "centre", 1.0, "Side of the central square, of the photograph's shorter side.", lower_bound=0.05, upper_bound=1.0
 )
@@ -78,17 +81,20 @@ def run(encoders, tasks, features, solver, seed, out, cache, save):
       DataError: an image, a model or a result of before cannot be used.
     """
     from pcl_tf.data.decoding import left_out
-    from pcl_tf.evaluation import probe_model, report
+    from pcl_tf.evaluation import predictions, probe_model, report
     from pcl_tf.evaluation.features import extract
     from pcl_tf.evaluation.judge import judge
-    from pcl_tf.evaluation.results import Results, key_digest
+    from pcl_tf.evaluation.names import all_names, naming
+    from pcl_tf.evaluation.results import Results, file_stem
 
     rows, results = [], Results(out)
     names = results.name(tasks)
     print(report.table([]), flush=True)
     for encoder in encoders:
         for task, name in zip(tasks, names, strict=True):
-            values = extract(encoder, task.source, task.image_size, cache)
+            source, images = naming(task.source)
+            values = extract(encoder, source, task.image_size, cache)
+            images = all_names(source, images, values.folder)
             if note := left_out([*values.bad.values()], task.source.count):
                 task = dataclasses.replace(task, notes=(*task.notes, f"{name}: {note}"))
                 print(f"note: {task.notes[-1]}", file=sys.stderr, flush=True)
@@ -99,9 +105,11 @@ def run(encoders, tasks, features, solver, seed, out, cache, save):
                 row = report.result_row(encoder, task, name, feature, verdict, encoded, solver, seed)
                 rows.append(row)
                 print(*report.table([row]).splitlines()[1:], sep="\n", flush=True)
+                stem = out / file_stem(row)
                 if save and verdict.layer and encoder.keras_file:
-                    path = out / f"{name.replace('/', '-')}-{feature}-{key_digest(row)}.keras"
-                    row["probe"] = str(probe_model.save(probe_model.build(encoder, task, feature, verdict.layer), path))
+                    model = probe_model.build(encoder, task, feature, verdict.layer)
+                    row["probe"] = str(probe_model.save(model, f"{stem}.keras"))
+                row["predictions"] = str(predictions.write(f"{stem}-predictions.csv", task, verdict.judged, images))
                 results.add(row)
                 report.write_scalars(out / "logs", row, results.rows)
     return rows
@@ -109,7 +117,7 @@ def run(encoders, tasks, features, solver, seed, out, cache, save):
 
 def main(argv):
     quiet()
-    not_empty("data", "out", "cache", "targets")
+    not_empty("data", "out", "cache", "targets", "groups")
     flags_alone(argv, "model", "task")
     from pcl_tf.data.sources import DataError
     from pcl_tf.evaluation.corpora import open_task
@@ -125,7 +133,8 @@ def main(argv):
         check_folder(out, "--out")
         check_folder(cache, "--cache")
         encoders = [open_encoder(text) for text in _MODEL.value]
-        options = {"targets": _TARGETS.value, "centre": _CENTRE.value, "any_count": _ANY_COUNT.value}
+        options = {"targets": _TARGETS.value, "groups": _GROUPS.value}
+        options |= {"centre": _CENTRE.value, "any_count": _ANY_COUNT.value}
         tasks = [open_task(text, _DATA.value, _SIZE.value, **options) for text in _TASK.value]
         for note in dict.fromkeys(note for task in tasks for note in task.notes):
             print(f"note: {note}", file=sys.stderr)

@@ -109,6 +109,11 @@ def key_digest(row):
     return hashlib.sha256(repr(key(row)).encode()).hexdigest()[:8]
 
 
+def file_stem(row):
+    """How names of files of a row begin: task, feature, ``key_digest``. Its task is called as the folder calls it."""
+    return f"{row['task'].replace('/', '-')}-{row['feature']}-{key_digest(row)}"
+
+
 def _identity(task):
     return task.kind, task.name, task.origin
 
