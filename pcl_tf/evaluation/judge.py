@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from pcl_tf.data.sources import DataError
-from pcl_tf.evaluation import linear, metrics, pair_layer, verification
+from pcl_tf.evaluation import curves, linear, metrics, pair_layer, verification
 from pcl_tf.evaluation.groups import by_group
 from pcl_tf.evaluation.judged import Judged, of_pairs, of_scores
 
@@ -58,7 +58,7 @@ def judge(task, x, bad=(), solver="lbfgs", seed=0):
       task: ``pcl_tf.evaluation.task.Task``.
       x: float [N, D], rows as in the task.
       bad: rows whose image could not be read; they neither teach nor judge.
-      solver: 'lbfgs', 'adam' or 'knn'.
+      solver: 'lbfgs', 'adam' or 'knn'; verification, which fits no probe, does not ask it.
       seed: of the probe and of the bootstrap.
 
     Returns:
@@ -159,6 +159,7 @@ def _verification(task, x, good, seed):
         protocol={"similarity": "cosine", "threshold": "best on the other folds", "thresholds": thresholds},
         resampled="pairs",
         learnt=learnt and {**_by_fold(learnt.right, folds, seed), "protocol": learnt.protocol},
+        roc=curves.summary(values, same),
         groups=by_group(task, judged, seed),
         judged=judged,
         **_by_fold(right, folds, seed),

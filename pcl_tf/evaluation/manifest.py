@@ -88,8 +88,10 @@ def _other_width(path, table, bad):
 def _groups(path, header, stated):
     """The columns by which errors are told, each once."""
     asked = [name.lower() if name.lower() in RESERVED else name for name in stated]
-    if unknown := next((name for name in asked if name not in header or name in ("path", "path1", "path2")), None):
-        raise DataError(f"--groups={unknown}: no such column of groups in {path}; its columns are {', '.join(header)}.")
+    if unknown := [name for name in asked if name not in header or name in ("path", "path1", "path2")]:
+        raise DataError(
+            f"--groups={unknown[0]}: no such column of groups in {path}; its columns are {', '.join(header)}."
+        )
     return tuple(dict.fromkeys([*(["group"] if "group" in header else []), *asked]))
 
 

@@ -16,6 +16,7 @@ from pcl_tf import recipe as recipes
 from pcl_tf.methods.build import build_encoder
 from pcl_tf.serving.export import save_export
 from recipes import quickstart
+from tests.helpers.commands import refused
 from tests.training.test_run import call
 
 
@@ -131,3 +132,8 @@ def test_the_export_and_its_keras_form_agree(workdir):
 def test_errors_are_said_in_a_line(args, match, tmp_path):
     done = call("probe", *args, f"--out={tmp_path}", code=2)
     assert match in done.stderr and "Traceback" not in done.stderr
+
+
+def test_neighbours_judge_no_pairs():
+    said = refused("probe", "--model=hog", "--task=generated_pose,generated_verification", "--solver=knn")
+    assert "--solver=knn: generated_verification compares pairs" in said
