@@ -23,10 +23,11 @@ class Verdict:
       protocol: how.
       resampled: 'subjects', 'images' or 'pairs'.
       learnt: of verification, what a layer learnt on the pairs of the other folds makes of it: a dict with value,
-        interval, detail, protocol, or None where there are too few pairs.
+        interval, detail, protocol, roc, or None where there are too few pairs.
       layer: the ``Linear`` of the first fold; None in verification, and where neighbours vote.
       detail_intervals: {name of detail: (low, high)} of labels and targets, from the resamples of ``interval``.
-      roc: of verification, ``pcl_tf.evaluation.curves.summary`` of the similarities of all pairs.
+      roc: of verification, ``pcl_tf.evaluation.curves.summary`` of the similarities of all pairs together; of ``learnt``
+        each is by the layer of the other folds.
       groups: {column: as ``pcl_tf.evaluation.groups.by_group``} where the task has groups.
       judged: what was said of each image or pair.
     """
@@ -158,7 +159,12 @@ def _verification(task, x, good, seed):
         },
         protocol={"similarity": "cosine", "threshold": "best on the other folds", "thresholds": thresholds},
         resampled="pairs",
-        learnt=learnt and {**_by_fold(learnt.right, folds, seed), "protocol": learnt.protocol},
+        learnt=learnt
+        and {
+            **_by_fold(learnt.right, folds, seed),
+            "protocol": learnt.protocol,
+            "roc": curves.summary(learnt.values, same),
+        },
         roc=curves.summary(values, same),
         groups=by_group(task, judged, seed),
         judged=judged,

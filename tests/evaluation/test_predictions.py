@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pcl_tf.data.listed import arrays
-from pcl_tf.evaluation import linear, predictions
+from pcl_tf.evaluation import curves, linear, predictions
 from pcl_tf.evaluation.judge import judge
 from pcl_tf.evaluation.names import all_names, naming
 from pcl_tf.evaluation.task import Task, folds_from
@@ -77,6 +77,9 @@ def test_pairs(tmp_path):
         right = np.array([r["same"] == r[key] for r in rows])
         folds = np.array([int(r["fold"]) for r in rows])
         assert np.mean([right[folds == f].mean() for f in range(3)]) == pytest.approx(value)
+    for key, roc in (("similarity", verdict.roc), ("learnt_similarity", verdict.learnt["roc"])):
+        far, tar = curves.roc([float(r[key]) for r in rows], np.array([int(r["same"]) for r in rows]))
+        assert roc["EER"] == pytest.approx(curves.equal_error_rate(far, tar), abs=1e-5)
     a, b = x[left[0]]
     assert float(rows[0]["similarity"]) == pytest.approx(a @ b / np.linalg.norm(a) / np.linalg.norm(b), rel=1e-6)
 
