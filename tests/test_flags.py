@@ -99,6 +99,7 @@ def test_the_clients_list_of_names_writes_over_nobodys_file(tmp_path):
         ("reproduce", ["--workdir=w", "--table=1", "--data="]),
         ("reproduce", ["--workdir=w", "--table=1", "--pose="]),
         ("probe", ["--model=pixels", "--task=generated_pose", "--targets="]),
+        ("probe", ["--model=pixels", "--task=generated_pose", "--groups="]),
         ("probe", ["--model=pixels", "--task=generated_pose", "--out="]),
         ("finetune.__main__", ["--model=x", "--task=generated_pose", "--out="]),
         ("client", ["--server=localhost:1", "face.jpg", "--out="]),

@@ -52,8 +52,8 @@ def main(argv):
     flags_alone(argv, "model", "task")
     from pcl_tf.data.sources import DataError
     from pcl_tf.evaluation import report
-    from pcl_tf.evaluation.corpora import open_task
     from pcl_tf.evaluation.models import FEATURES, open_encoder, probe_folder
+    from pcl_tf.evaluation.tasks import open_task
     from pcl_tf.extras import missing
     from pcl_tf.files import check_folder
     from pcl_tf.finetune import compare, network, work

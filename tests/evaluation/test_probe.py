@@ -1,5 +1,6 @@
 """The probe command on a real export, and its saved probes in a process that cannot import pcl_tf."""
 
+import csv
 import json
 import os
 import shutil
@@ -16,6 +17,7 @@ from pcl_tf import recipe as recipes
 from pcl_tf.methods.build import build_encoder
 from pcl_tf.serving.export import save_export
 from recipes import quickstart
+from tests.helpers.commands import refused
 from tests.training.test_run import call
 
 
@@ -32,12 +34,14 @@ def workdir(tmp_path_factory):
 def faces(tmp_path_factory):
     """Two kinds of image that anything can tell apart, as a manifest; the label is in no file name."""
     root, r = tmp_path_factory.mktemp("faces"), np.random.RandomState(0)
-    rows = ["path,label,split"]
+    rows = ["path,label,split,age"]
     for i in range(60):
         image = r.randint(90, 110, size=(32, 32, 3), dtype=np.uint8)
         image[:16] += np.uint8(100 * (i % 2))
         Image.fromarray(image).save(root / f"{i}.png")
-        rows.append(f"{i}.png,{'dark' if i % 2 == 0 else 'light'},{'train' if i < 40 else 'test'}")
+        rows.append(
+            f"{i}.png,{'dark' if i % 2 == 0 else 'light'},{'train' if i < 40 else 'test'},{'old' if i < 50 else ''}"
+        )
     (root / "m.csv").write_text("\n".join(rows))
     return root
 
@@ -51,6 +55,7 @@ def probed(workdir, faces):
         f"--task=classification:{faces / 'm.csv'}",
         "--feature=face_aware,face+pose",
         "--image_size=32",
+        "--groups=age",
     )
     return done, json.loads((workdir / "probe" / "result.json").read_text())["results"]
 
@@ -67,9 +72,20 @@ def test_the_result_says_everything(probed):
     assert "100.00" in done.stdout
 
 
+def test_groups_reach_the_screen_the_result_and_the_predictions(probed):
+    done, rows = probed
+    told = rows[0]["groups"]["age"]
+    assert told["groups"]["old"]["count"] == told["without"] == 10 and told["gap"] is None
+    assert done.stdout.count("age: old") == done.stdout.count("age: of no group: 10") == 3
+    with open(rows[0]["predictions"], newline="") as f:
+        kept = list(csv.DictReader(f))
+    assert [(r["image"], r["age"]) for r in kept] == [(f"{i}.png", "old" if i < 50 else "") for i in range(40, 60)]
+    assert all(r["label"] == r["predicted"] and float(r[f"score_{r['label']}"]) > 0.5 for r in kept)
+
+
 def test_a_second_call_encodes_nothing_and_repeats_exactly(probed, workdir, faces):
     args = [f"--model={workdir}", f"--task=classification:{faces / 'm.csv'}", "--image_size=32", "--feature=face+pose"]
-    call("probe", *args)
+    call("probe", *args, "--groups=age")
     rows = json.loads((workdir / "probe" / "result.json").read_text())["results"]
     assert [(r["model"], r["feature"]) for r in rows] == [(r["model"], r["feature"]) for r in probed[1]]
     row, before = rows[1], dict(probed[1][1])
@@ -131,3 +147,8 @@ def test_the_export_and_its_keras_form_agree(workdir):
 def test_errors_are_said_in_a_line(args, match, tmp_path):
     done = call("probe", *args, f"--out={tmp_path}", code=2)
     assert match in done.stderr and "Traceback" not in done.stderr
+
+
+def test_neighbours_judge_no_pairs():
+    said = refused("probe", "--model=hog", "--task=generated_pose,generated_verification", "--solver=knn")
+    assert "--solver=knn: generated_verification compares pairs" in said
