@@ -2,7 +2,6 @@
 
 import json
 import os
-import pathlib
 import re
 import signal
 import subprocess
@@ -14,7 +13,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+from tests.helpers.commands import done
+from tests.helpers.processes import ROOT, call, command
+
 SMALL = [
     "--recipe=vox64:smoke",
     "--recipe.batch_size=8",
@@ -32,16 +33,6 @@ SMALL = [
 QUICK = ["--recipe=vox64:smoke,simclr", *SMALL[1:], "--recipe.watch.generated=0"]
 
 
-def command(module, *args):
-    return [sys.executable, "-m", f"pcl_tf.{module}", *args]
-
-
-def call(module, *args, code=0, cwd=ROOT, timeout=400):
-    done = subprocess.run(command(module, *args), capture_output=True, text=True, cwd=cwd, timeout=timeout)
-    assert done.returncode == code, done.stdout[-3000:] + done.stderr[-3000:]
-    return done
-
-
 def weights(workdir):
     """Every saved tensor of the newest checkpoint."""
     reader = tf.train.load_checkpoint(str(workdir / "checkpoints"))
@@ -57,11 +48,11 @@ def finished(tmp_path_factory):
 
 
 def test_a_run_leaves_what_was_promised(finished):
-    workdir, done = finished
+    workdir, ended = finished
     result = json.loads((workdir / "result.json").read_text())
     assert result["step"] == 12 and result["export"] == "export/12"
     assert set(result["generated_faces"]["trained"]) == {"face_aware", "face", "pose"}
-    assert "trained face_aware" in done.stdout and "pcl_tf.export" in done.stdout
+    assert "trained face_aware" in ended.stdout and "pcl_tf.export" in ended.stdout
     assert (workdir / "reconstructions.png").read_bytes().startswith(b"\x89PNG")
     assert not list(workdir.rglob("*.part"))
 
@@ -120,8 +111,8 @@ def test_the_export_loads_where_pcl_tf_cannot_be_imported(finished, tmp_path):
         """
     )
     env = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
-    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=env, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-2000:]
+    ran = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr[-2000:]
 
 
 def test_export_again_at_another_size(finished):
@@ -142,8 +133,8 @@ def test_the_same_command_again_trains_no_further(finished):
 
 
 def test_another_recipe_is_refused_with_the_differences(finished):
-    done = call("train", *SMALL, f"--workdir={finished[0]}", "--recipe.method.temperature=0.2", code=2)
-    assert "method.temperature: 0.07 -> 0.2" in done.stderr
+    ended = call("train", *SMALL, f"--workdir={finished[0]}", "--recipe.method.temperature=0.2", code=2)
+    assert "method.temperature: 0.07 -> 0.2" in ended.stderr
 
 
 @pytest.mark.parametrize(
@@ -167,9 +158,9 @@ def test_another_recipe_is_refused_with_the_differences(finished):
     ],
 )
 def test_mistakes_are_answered_in_words(args, words, tmp_path):
-    done = call("train", *args, f"--workdir={tmp_path / 'w'}", code=2)
-    assert all(w in done.stderr for w in words), done.stderr
-    assert "Traceback" not in done.stderr
+    ended = done("train", *args, f"--workdir={tmp_path / 'w'}", code=2)
+    assert all(w in ended.stderr for w in words), ended.stderr
+    assert "Traceback" not in ended.stderr
 
 
 def start(workdir, *args):
@@ -194,8 +185,7 @@ def test_sigterm_saves_and_a_second_process_is_refused(tmp_path):
     args = [*QUICK, "--recipe.total_steps=100000"]
     process = start(workdir, *args)
     wait_for(workdir, r"loss: ", process)
-    done = call("train", *args, f"--workdir={workdir}", code=2)
-    assert str(process.pid) in done.stderr
+    assert str(process.pid) in call("train", *args, f"--workdir={workdir}", code=2).stderr
     process.send_signal(signal.SIGTERM)
     assert process.wait(120) == 143
     step = int(re.search(r"Saved at step (\d+)", (tmp_path / "log").read_text()).group(1))
@@ -203,8 +193,8 @@ def test_sigterm_saves_and_a_second_process_is_refused(tmp_path):
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(tmp_path):
-    done = call("train", *QUICK, f"--workdir={tmp_path / 'w'}", "--recipe.optimizer.learning_rate=100", code=3)
-    assert re.search(r"step \d+: .*loss\w* = (nan|inf)", done.stderr)
+    ended = call("train", *QUICK, f"--workdir={tmp_path / 'w'}", "--recipe.optimizer.learning_rate=100", code=3)
+    assert re.search(r"step \d+: .*loss\w* = (nan|inf)", ended.stderr)
 
 
 @pytest.mark.slow
