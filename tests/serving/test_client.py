@@ -18,7 +18,7 @@ from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 from pcl_tf.serving.requests import embed
 from pcl_tf.serving.transport import Refused, ServerError, Unavailable, connect
-from tests.training.test_run import ROOT, call, command
+from tests.helpers.processes import ROOT, call, command
 
 BAD = b"\xff\xd8\xff no face"
 
