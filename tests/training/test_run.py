@@ -117,7 +117,7 @@ def test_the_export_loads_where_pcl_tf_cannot_be_imported(finished, tmp_path):
 
 def test_export_again_at_another_size(finished):
     workdir = finished[0]
-    call("export", f"--workdir={workdir}", "--image_size=48")
+    done("export", f"--workdir={workdir}", "--image_size=48")
     model = tf.saved_model.load(str(workdir / "export" / "12"))
     png = tf.io.encode_png(np.random.RandomState(0).randint(0, 256, (64, 64, 3), np.uint8))
     assert model.signatures["serving_default"](image_bytes=png[None])["face_aware"].shape == (1, 16 * 3 * 3)
