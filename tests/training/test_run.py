@@ -127,13 +127,13 @@ def test_export_again_at_another_size(finished):
 def test_the_same_command_again_trains_no_further(finished):
     workdir = finished[0]
     before = weights(workdir)
-    assert "resuming at step 12" in call("train", *SMALL, f"--workdir={workdir}").stdout
+    assert "resuming at step 12" in done("train", *SMALL, f"--workdir={workdir}").stdout
     after = weights(workdir)
     assert all(np.array_equal(before[k], after[k]) for k in before)
 
 
 def test_another_recipe_is_refused_with_the_differences(finished):
-    ended = call("train", *SMALL, f"--workdir={finished[0]}", "--recipe.method.temperature=0.2", code=2)
+    ended = done("train", *SMALL, f"--workdir={finished[0]}", "--recipe.method.temperature=0.2", code=2)
     assert "method.temperature: 0.07 -> 0.2" in ended.stderr
 
 
@@ -185,7 +185,7 @@ def test_sigterm_saves_and_a_second_process_is_refused(tmp_path):
     args = [*QUICK, "--recipe.total_steps=100000"]
     process = start(workdir, *args)
     wait_for(workdir, r"loss: ", process)
-    assert str(process.pid) in call("train", *args, f"--workdir={workdir}", code=2).stderr
+    assert str(process.pid) in done("train", *args, f"--workdir={workdir}", code=2).stderr
     process.send_signal(signal.SIGTERM)
     assert process.wait(120) == 143
     step = int(re.search(r"Saved at step (\d+)", (tmp_path / "log").read_text()).group(1))
@@ -193,7 +193,7 @@ def test_sigterm_saves_and_a_second_process_is_refused(tmp_path):
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(tmp_path):
-    ended = call("train", *QUICK, f"--workdir={tmp_path / 'w'}", "--recipe.optimizer.learning_rate=100", code=3)
+    ended = done("train", *QUICK, f"--workdir={tmp_path / 'w'}", "--recipe.optimizer.learning_rate=100", code=3)
     assert re.search(r"step \d+: .*loss\w* = (nan|inf)", ended.stderr)
 
 
