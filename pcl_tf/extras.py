@@ -6,6 +6,7 @@ EXTRAS = {
     "beam": ("apache_beam",),
     "torch": ("torch",),
     "onnx": ("onnx", "onnxruntime", "tf2onnx"),
+    "plots": ("matplotlib",),
     "profile": ("xprof",),
 }
 

@@ -34,9 +34,9 @@ _FEATURE = flags.DEFINE_list("feature", ["face_aware"], "face_aware, face, pose,
 _SOLVER = flags.DEFINE_enum(
     "solver",
     "lbfgs",
-    ("lbfgs", "adam"),
+    ("lbfgs", "adam", "knn"),
     "lbfgs: to convergence, L2 chosen on a fifth of the training images."
-    " adam: the paper's 300 epochs, last epoch reported.",
+    " adam: the paper's 300 epochs, last epoch reported. knn: the 20 nearest training images by cosine.",
 )
 _SIZE = flags.DEFINE_integer(
     "image_size",
@@ -48,13 +48,18 @@ side_in_pixels("image_size")
 _TARGETS = flags.DEFINE_list(
     "targets", [], "Columns of a manifest to predict; by default label, or all but path, split, subject, group, fold .."
 )
+_GROUPS = flags.DEFINE_list(
+    "groups", [], "Columns of a manifest, such as age,gender, by which errors are told too, beside its column group."
+)
 _CENTRE = flags.DEFINE_float(
     "centre", 1.0, "Side of the central square, of the photograph's shorter side.", lower_bound=0.05, upper_bound=1.0
 )
 _ANY_COUNT = flags.DEFINE_bool("any_count", False, "Takes the images that are there, though the corpus has others.")
 _SEED = flags.DEFINE_integer("seed", 0, "Of the probe and of the bootstrap.", lower_bound=0)
 _OUT = flags.DEFINE_string(
-    "out", "", "Folder of result.json, probes and logs; by default probe/ in the model's workdir."
+    "out",
+    "",
+    "Folder of results, tables, predictions, pictures, probes, logs; by default probe/ in the model's workdir.",
 )
 _CACHE = flags.DEFINE_string("cache", "", "Folder of the features; by default features/ in --out.")
 _SAVE = flags.DEFINE_bool("save_probes", True, "Writes each trained probe as a .keras model from image to label.")
@@ -79,17 +84,22 @@ def run(encoders, tasks, features, solver, seed, out, cache, save):
       DataError: an image, a model or a result of before cannot be used.
     """
     from pcl_tf.data.decoding import left_out
-    from pcl_tf.evaluation import probe_model, report
+    from pcl_tf.evaluation import pictures, predictions, probe_model, report
     from pcl_tf.evaluation.features import extract
     from pcl_tf.evaluation.judge import judge
-    from pcl_tf.evaluation.results import Results, key_digest
+    from pcl_tf.evaluation.names import all_names, naming
+    from pcl_tf.evaluation.results import Results, file_stem
 
     rows, results = [], Results(out)
+    if no_pictures := pictures.absent():
+        print(f"note: {no_pictures}", file=sys.stderr, flush=True)
     names = results.name(tasks)
     print(report.table([]), flush=True)
     for encoder in encoders:
         for task, name in zip(tasks, names, strict=True):
-            values = extract(encoder, task.source, task.image_size, cache)
+            source, images = naming(task.source)
+            values = extract(encoder, source, task.image_size, cache)
+            images = all_names(source, images, values.folder)
             if note := left_out([*values.bad.values()], task.source.count):
                 task = dataclasses.replace(task, notes=(*task.notes, f"{name}: {note}"))
                 print(f"note: {task.notes[-1]}", file=sys.stderr, flush=True)
@@ -100,17 +110,22 @@ def run(encoders, tasks, features, solver, seed, out, cache, save):
                 row = report.result_row(encoder, task, name, feature, verdict, encoded, solver, seed)
                 rows.append(row)
                 print(*report.table([row]).splitlines()[1:], sep="\n", flush=True)
+                stem = out / file_stem(row)
                 if save and verdict.layer and encoder.keras_file:
-                    path = out / f"{name.replace('/', '-')}-{feature}-{key_digest(row)}.keras"
-                    row["probe"] = str(probe_model.save(probe_model.build(encoder, task, feature, verdict.layer), path))
+                    model = probe_model.build(encoder, task, feature, verdict.layer)
+                    row["probe"] = str(probe_model.save(model, f"{stem}.keras"))
+                row["predictions"] = str(predictions.write(f"{stem}-predictions.csv", task, verdict.judged, images))
+                drawn = {} if no_pictures else pictures.draw(task, verdict.judged, row)
+                row["pictures"] = pictures.save(stem, drawn)
                 results.add(row)
-                report.write_scalars(out / "logs", row, results.rows)
+                results.tabulate()
+                report.write_scalars(out / "logs", row, results.rows, drawn)
     return rows
 
 
 def main(argv):
     quiet()
-    not_empty("data", "out", "cache", "targets")
+    not_empty("data", "out", "cache", "targets", "groups")
     flags_alone(argv, "model", "task")
     from pcl_tf.data.sources import DataError
     from pcl_tf.evaluation.models import FEATURES, open_encoder, probe_folder
@@ -126,12 +141,19 @@ def main(argv):
         check_folder(out, "--out")
         check_folder(cache, "--cache")
         encoders = [open_encoder(text) for text in _MODEL.value]
-        options = {"targets": _TARGETS.value, "centre": _CENTRE.value, "any_count": _ANY_COUNT.value}
+        options = {"targets": _TARGETS.value, "groups": _GROUPS.value}
+        options |= {"centre": _CENTRE.value, "any_count": _ANY_COUNT.value}
         tasks = [open_task(text, _DATA.value, _SIZE.value, **options) for text in _TASK.value]
+        if _SOLVER.value == "knn" and (pairs := next((t.name for t in tasks if t.kind == "verification"), None)):
+            refuse(
+                f"--solver=knn: {pairs} compares pairs by cosine, nobody's label is taken of neighbours; leave it out."
+            )
         for note in dict.fromkeys(note for task in tasks for note in task.notes):
             print(f"note: {note}", file=sys.stderr)
         run(encoders, tasks, _FEATURE.value, _SOLVER.value, _SEED.value, out, cache, _SAVE.value)
-    print(f"\n{out / 'result.json'} holds everything; tensorboard --logdir={shlex.quote(str(out / 'logs'))} shows it.")
+    print(
+        f"\n{out / 'result.json'} holds everything, tables.md shows it; tensorboard --logdir={shlex.quote(str(out / 'logs'))} shows it."
+    )
 
 
 if __name__ == "__main__":

@@ -33,6 +33,7 @@ CHECKS = {
     "checkpoint.keep": whole(1, 10**6),
     "watch.log_every": whole(1, STEPS),
     "watch.images_every": whole(0, STEPS),
+    "watch.histograms_every": whole(0, STEPS),
     "watch.generated": Check(
         "0 for none, or a whole number from 100 to 1000000, since fewer faces judge nothing",
         lambda v: whole(0, 10**6)(v) and (v == 0 or v >= 100),

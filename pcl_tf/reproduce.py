@@ -109,7 +109,7 @@ def _run(tables, workdir):
     from pcl_tf.files import write_atomically
     from pcl_tf.reproduction import paper
     from pcl_tf.reproduction.runs import Runs
-    from pcl_tf.reproduction.tables import fill, markdown
+    from pcl_tf.reproduction.tables import fill, latex, markdown
 
     small = _SCALE.value == "small"
     base = _BASE.value or ("small64" if small else "vox64")
@@ -131,6 +131,7 @@ def _run(tables, workdir):
         rows = fill(paper.TABLES[number], tasks, runs, seeds)
         text = markdown(number, paper.TABLES[number], rows)
         write_atomically(workdir / "tables" / f"table{number}.md", text)
+        write_atomically(workdir / "tables" / f"table{number}.tex", latex(number, paper.TABLES[number], rows))
         write_atomically(workdir / "tables" / f"table{number}.json", json.dumps(rows, indent=1) + "\n")
         print(f"\n{text}", flush=True)
     if _FIGURE.value:

@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch", reason="needs requirements-torch.txt")
 from pcl_tf.networks.official import WeightsError
 from pcl_tf.networks.torch_file import read_arrays
 from tests import golden
-from tests.training.test_run import call
+from tests.helpers.processes import call
 
 G = golden.NUMBERS
 CLOSE = dict(rtol=1e-4, atol=1e-4)

@@ -12,6 +12,7 @@ SIZED = {
     "export": ["--workdir=nowhere"],
     "reproduce": ["--table=1", "--workdir=nowhere"],
     "embed.__main__": ["--model=pixels", "--data=synthetic", "--out=x.npz"],
+    "finetune.__main__": ["--model=nowhere", "--task=generated_pose"],
 }
 
 
@@ -98,7 +99,9 @@ def test_the_clients_list_of_names_writes_over_nobodys_file(tmp_path):
         ("reproduce", ["--workdir=w", "--table=1", "--data="]),
         ("reproduce", ["--workdir=w", "--table=1", "--pose="]),
         ("probe", ["--model=pixels", "--task=generated_pose", "--targets="]),
+        ("probe", ["--model=pixels", "--task=generated_pose", "--groups="]),
         ("probe", ["--model=pixels", "--task=generated_pose", "--out="]),
+        ("finetune.__main__", ["--model=x", "--task=generated_pose", "--out="]),
         ("client", ["--server=localhost:1", "face.jpg", "--out="]),
         ("embed.__main__", ["--model=pixels", "--data=x", "--out=x.npz", "--cache="]),
     ],
@@ -153,6 +156,7 @@ def test_what_is_set_is_a_key_and_a_value(wrong, monkeypatch):
 NEEDS = {
     "convert": "--torch and --workdir are",
     "embed.__main__": "--model, --data and --out are",
+    "finetune.__main__": "--model and --task are",
     "neighbours.__main__": "--embeddings is",
     "probe": "--model and --task are",
     "reconstruct": "--workdir is",

@@ -1,25 +1,11 @@
 """Embeds every image of a source and keeps their names."""
 
-import dataclasses
-
 import numpy as np
 
 from pcl_tf.data.sources import DataError
 from pcl_tf.embed.table import Embeddings
 from pcl_tf.evaluation.features import extract
-
-
-def _naming(source):
-    """The source, and a list that fills with its names while it is read."""
-    names = []
-
-    def items():
-        for row, (name, data) in enumerate(source.items()):
-            if row == len(names):
-                names.append(str(name))
-            yield name, data
-
-    return dataclasses.replace(source, items=items), names
+from pcl_tf.evaluation.names import naming
 
 
 def embed(encoder, source, size, cache, features=None, batch=64):
@@ -39,7 +25,7 @@ def embed(encoder, source, size, cache, features=None, batch=64):
     Raises:
       DataError: no image that can be read, or a feature that the model does not have.
     """
-    source, names = _naming(source)
+    source, names = naming(source)
     found = extract(encoder, source, size, cache, batch, max_bad_share=1.0)
     if len(names) < source.count:  # all was in the cache, which knows no names
         for _ in source.items():

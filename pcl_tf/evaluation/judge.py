@@ -5,7 +5,9 @@ import dataclasses
 import numpy as np
 
 from pcl_tf.data.sources import DataError
-from pcl_tf.evaluation import linear, metrics, pair_layer, verification
+from pcl_tf.evaluation import curves, linear, metrics, pair_layer, verification
+from pcl_tf.evaluation.groups import by_group
+from pcl_tf.evaluation.judged import Judged, of_pairs, of_scores
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,8 +23,13 @@ class Verdict:
       protocol: how.
       resampled: 'subjects', 'images' or 'pairs'.
       learnt: of verification, what a layer learnt on the pairs of the other folds makes of it: a dict with value,
-        interval, detail, protocol, or None where there are too few pairs.
-      layer: the ``Linear`` of the first fold; None in verification.
+        interval, detail, protocol, roc, or None where there are too few pairs.
+      layer: the ``Linear`` of the first fold; None in verification, and where neighbours vote.
+      detail_intervals: {name of detail: (low, high)} of labels and targets, from the resamples of ``interval``.
+      roc: of verification, ``pcl_tf.evaluation.curves.summary`` of the similarities of all pairs together; of ``learnt``
+        each is by the layer of the other folds.
+      groups: {column: as ``pcl_tf.evaluation.groups.by_group``} where the task has groups.
+      judged: what was said of each image or pair.
     """
 
     metric: str
@@ -34,10 +41,15 @@ class Verdict:
     resampled: str = "images"
     learnt: dict | None = None
     layer: linear.Linear | None = None
+    detail_intervals: dict = dataclasses.field(default_factory=dict)
+    roc: dict | None = None
+    groups: dict = dataclasses.field(default_factory=dict)
+    judged: Judged | None = dataclasses.field(default=None, compare=False, repr=False)
 
     def as_json(self):
-        """Everything but the layer."""
-        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "layer"}
+        """Everything but the layer and what was said of each image."""
+        left_out = ("layer", "judged")
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in left_out}
 
 
 def judge(task, x, bad=(), solver="lbfgs", seed=0):
@@ -47,7 +59,7 @@ def judge(task, x, bad=(), solver="lbfgs", seed=0):
       task: ``pcl_tf.evaluation.task.Task``.
       x: float [N, D], rows as in the task.
       bad: rows whose image could not be read; they neither teach nor judge.
-      solver: 'lbfgs' or 'adam'.
+      solver: 'lbfgs', 'adam' or 'knn'; verification, which fits no probe, does not ask it.
       seed: of the probe and of the bootstrap.
 
     Returns:
@@ -57,36 +69,73 @@ def judge(task, x, bad=(), solver="lbfgs", seed=0):
     good[list(bad)] = False
     if task.kind == "verification":
         return _verification(task, x, good, seed)
-    parts, folds, protocols, layers, judged, trained = [], [], [], [], [], 0
-    for fold, (train, test) in enumerate(task.splits):
+    parts, protocols, layers, trained = [], [], [], 0
+    for train, test in task.splits:
         train, test = train[good[train]], test[good[test]]
         subjects = None if task.subjects is None else task.subjects[train]
         layer, protocol = linear.fit(task.kind, x[train], task.labels[train], solver, seed, subjects, len(task.names))
         layers.append(layer)
-        parts.append((layer(x[test]), task.labels[test]))
-        folds.append(np.full(len(test), fold))
-        judged.append(test)
+        parts.append((test, layer(x[test])))
         protocols.append(protocol)
         trained += len(train)
-    scores, labels = (np.concatenate(p) for p in zip(*parts, strict=True))
-    folds = np.concatenate(folds)
+    linear_ = isinstance(layers[0], linear.Linear)
+    return of_folds(
+        task,
+        parts,
+        protocols[0] if len(protocols) == 1 else {**protocols[0], "each_fold": protocols},
+        trained=trained,
+        unreadable=int((~good).sum()),
+        seed=seed,
+        logits=linear_,
+        layer=layers[0] if linear_ else None,
+    )
+
+
+def of_folds(task, parts, protocol, *, trained, unreadable=0, seed=0, logits=True, layer=None):
+    """Judges scores, whatever they come from.
+
+    Args:
+      task: ``Task`` with labels.
+      parts: for each fold (rows that judge int [n], scores float [n, K]).
+      protocol: how the scores came about.
+      trained: how many images taught, of all folds together.
+      unreadable: how many images could not be read.
+      seed: of the bootstrap.
+      logits: whether scores are log-odds, as ``pcl_tf.evaluation.judged.of_scores`` takes it.
+      layer: of the first fold.
+
+    Returns:
+      Verdict.
+    """
+    rows, scores = (np.concatenate(p) for p in zip(*parts, strict=True))
+    labels, fold = task.labels[rows], np.repeat(np.arange(len(parts)), [len(test) for test, _ in parts])
+    judged = of_scores(task.kind, rows, fold, labels, scores, logits)
     if task.kind == "multilabel":  # mean of the folds' F1
+        folds = fold
         contributions, statistic, detail = metrics.multilabel(scores, labels, task.names, folds)
     else:
         contributions, statistic, detail = metrics.CONTRIBUTIONS[task.kind](scores, labels, task.names)
         folds = None  # every image judged once: one mean over all
-    people = None if task.subjects is None else task.subjects[np.concatenate(judged)]
+    people = None if task.subjects is None else task.subjects[rows]
     resampled = metrics.resampled(people, folds)
     clusters = people if resampled == "subjects" else None
+    each = metrics.BY_PART.get(task.kind, lambda means: ())
+    low, high = metrics.bootstrap(
+        contributions, lambda m: np.array([statistic(m), *each(m)]), folds, seed, clusters=clusters
+    )
+    intervals = list(zip(low.tolist(), high.tolist(), strict=True))
     return Verdict(
         metric=metrics.METRICS[task.kind],
         value=metrics.over_folds(contributions, statistic, folds),
-        interval=metrics.bootstrap(contributions, statistic, folds, seed, clusters=clusters),
+        interval=intervals[0],
         resampled=resampled,
         detail=detail,
-        counts={"train": trained, "test": len(scores), "folds": len(task.splits), "unreadable": int((~good).sum())},
-        protocol=protocols[0] if len(protocols) == 1 else {**protocols[0], "each_fold": protocols},
-        layer=layers[0],
+        detail_intervals=dict(zip(detail, intervals[1:], strict=True)) if intervals[1:] else {},
+        counts={"train": trained, "test": len(scores), "folds": len(parts), "unreadable": unreadable},
+        protocol=protocol,
+        layer=layer,
+        groups=by_group(task, judged, seed),
+        judged=judged,
     )
 
 
@@ -97,30 +146,35 @@ def _verification(task, x, good, seed):
     pairs, same, folds = task.pairs[use], task.same[use], task.folds[use]
     values = verification.similarities(x, pairs)
     right, thresholds = verification.verify(values, same, folds)
-    found = _of_folds(right, folds, seed)
+    learnt = pair_layer.verify(x, pairs, same, folds)
+    every = [(values, right), *([(learnt.values, learnt.right)] if learnt else [])]
+    judged = of_pairs(np.flatnonzero(use), folds, same, every)
     return Verdict(
         metric="accuracy",
         counts={
             "pairs": int(use.sum()),
             "images": int(good.sum()),
-            "folds": len(found["detail"]),
+            "folds": len(np.unique(folds)),
             "unreadable": int((~good).sum()),
         },
         protocol={"similarity": "cosine", "threshold": "best on the other folds", "thresholds": thresholds},
         resampled="pairs",
-        learnt=_learnt(x, pairs, same, folds, seed),
-        **found,
+        learnt=learnt
+        and {
+            **_by_fold(learnt.right, folds, seed),
+            "protocol": learnt.protocol,
+            "roc": curves.summary(learnt.values, same),
+        },
+        roc=curves.summary(values, same),
+        groups=by_group(task, judged, seed),
+        judged=judged,
+        **_by_fold(right, folds, seed),
     )
 
 
-def _of_folds(right, folds, seed):
+def _by_fold(right, folds, seed):
     return {
         "value": metrics.over_folds(right, float, folds),
         "interval": metrics.bootstrap(right, float, folds, seed),
         "detail": {f"fold {f}": float(right[folds == f].mean()) for f in np.unique(folds)},
     }
-
-
-def _learnt(x, pairs, same, folds, seed):
-    learnt = pair_layer.verify(x, pairs, same, folds)
-    return learnt and {**_of_folds(learnt.right, folds, seed), "protocol": learnt.protocol}

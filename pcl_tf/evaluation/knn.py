@@ -1,6 +1,55 @@
-"""k-nearest-neighbour probe: the cheapest look at a representation while it is learned."""
+"""k-nearest-neighbour probe: the cheapest look at a representation, and one that nothing is trained for."""
 
 import numpy as np
+
+K = 20  # of --solver=knn
+_BATCH = 512  # rows compared at once
+
+
+class Nearest:
+    """What the nearest training rows say, by cosine.
+
+    Args:
+      x: float [N, D] of the training rows.
+      y: float [N, K], one-hot, 0/1 or targets.
+      k: neighbours, at most N; of equally near ones those that come first.
+    """
+
+    def __init__(self, x, y, k=K):
+        self.x, self.y = _unit(x), np.asarray(y, np.float64)
+        self.k = min(k, len(self.x))
+
+    def __call__(self, x):
+        """Mean of the neighbours' rows of y, shares of votes or targets: float [M, D] -> float64 [M, K]."""
+        parts = [self._nearest(x[i : i + _BATCH]) @ self.y for i in range(0, len(x), _BATCH)]
+        return np.concatenate(parts) / self.k
+
+    def _nearest(self, x):
+        """Which rows are near: bool [M, N], k of each row."""
+        similar = _unit(x) @ self.x.T
+        last = np.partition(similar, -self.k, axis=1)[:, -self.k, None]
+        nearer, equal = similar > last, similar == last
+        return nearer | (equal & (equal.cumsum(1) <= self.k - nearer.sum(1, keepdims=True)))
+
+
+class NearestLabels(Nearest):
+    """``Nearest`` of labels, each there or not: above 0 where more than half of the neighbours have it."""
+
+    def __call__(self, x):
+        """Shares of neighbours less a half: float [M, D] -> float64 [M, K] in [-0.5, 0.5]."""
+        return super().__call__(x) - 0.5
+
+
+def _unit(x):
+    x = np.asarray(x, np.float32)
+    return x / (np.linalg.norm(x, axis=1, keepdims=True) + 1e-12)
+
+
+def solve(kind, x, y, seed=0, subjects=None):
+    """Takes the training rows as they are; see ``pcl_tf.evaluation.linear.fit``. Nothing in it is random."""
+    del seed, subjects
+    layer = (NearestLabels if kind == "multilabel" else Nearest)(x, y)
+    return layer, {"solver": "knn", "k": layer.k, "similarity": "cosine", "vote": "each neighbour alike"}
 
 
 def knn_accuracy(train_x, train_y, test_x, test_y, k=10):
@@ -14,14 +63,6 @@ def knn_accuracy(train_x, train_y, test_x, test_y, k=10):
     Returns:
       float in [0, 1].
     """
-
-    def unit(x):
-        x = np.asarray(x, np.float32)
-        return x / (np.linalg.norm(x, axis=1, keepdims=True) + 1e-12)
-
-    similar = unit(test_x) @ unit(train_x).T
-    nearest = np.argsort(-similar, axis=1, kind="stable")[:, : min(k, len(train_x))]
-    votes = np.asarray(train_y)[nearest]
     classes = int(max(np.max(train_y), np.max(test_y))) + 1
-    counts = np.stack([(votes == c).sum(1) for c in range(classes)], axis=1)
-    return float((counts.argmax(1) == np.asarray(test_y)).mean())
+    votes = Nearest(train_x, np.eye(classes)[np.asarray(train_y)], k)(test_x)
+    return float((votes.argmax(1) == np.asarray(test_y)).mean())

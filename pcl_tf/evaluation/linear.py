@@ -1,4 +1,4 @@
-"""The linear probe: one layer on frozen features, by the paper's training or solved to convergence."""
+"""The probe on frozen features: one linear layer, by the paper's training or solved to convergence, or neighbours."""
 
 import numpy as np
 
@@ -16,20 +16,21 @@ def fit(kind, x, y, solver="lbfgs", seed=0, subjects=None, classes=None):
       kind: 'classification', 'multilabel' or 'regression'.
       x: float [N, D].
       y: int [N], or float [N, K].
-      solver: 'adam', the paper's 300 epochs, or 'lbfgs', to convergence with an L2 sweep.
+      solver: 'adam', the paper's 300 epochs; 'lbfgs', to convergence with an L2 sweep; 'knn', the vote or mean of the 20
+        nearest training rows.
       seed: of initialisation and order (adam) and of the held-out rows (lbfgs).
       subjects: [N] who is on each image: the sweep holds out whole subjects.
       classes: number of classes, where y may lack some.
 
     Returns:
-      (Linear, dict that describes the protocol).
+      (Linear, or of 'knn' ``pcl_tf.evaluation.knn.Nearest``, dict that describes the protocol).
 
     Raises:
       ValueError: unknown kind or solver.
     """
-    from pcl_tf.evaluation import adam, lbfgs  # here: they need TensorFlow
+    from pcl_tf.evaluation import adam, knn, lbfgs  # here: two of them need TensorFlow
 
-    solvers = {"adam": adam.solve, "lbfgs": lbfgs.solve}
+    solvers = {"adam": adam.solve, "lbfgs": lbfgs.solve, "knn": knn.solve}
     if kind not in LABELS or solver not in solvers:
         raise ValueError(f"kind {kind} of {', '.join(LABELS)}; solver {solver} of {', '.join(solvers)}.")
     if kind == "classification":

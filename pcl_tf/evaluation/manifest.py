@@ -24,10 +24,10 @@ _FOLDS = 5  # where the manifest names no split
 _SHOWN = 200
 
 
-def read_manifest(path, kind, image_size, targets=()):
+def read_manifest(path, kind, image_size, targets=(), groups=()):
     """Reads ``path,label`` | ``path,yaw,pitch,..`` | ``path,AU1,AU2,..`` | ``fold,path1,path2,same``.
 
-    Optional columns: ``split`` (train or test) and ``subject``. Without a split the images are judged in five folds,
+    Optional columns: ``split`` (train or test), ``subject`` and ``group``. Without a split the images are judged in five folds,
     which share no subject where subjects are named. Paths are relative to the manifest and may lead out of its folder, or
     are inside a zip beside it.
     Blanks at the ends of fields mean nothing. Columns without a name, as pandas writes its index, are left out.
@@ -37,7 +37,8 @@ def read_manifest(path, kind, image_size, targets=()):
       kind: of ``pcl_tf.evaluation.task.KINDS``.
       image_size: side in pixels at which the images are judged.
       targets: columns to predict: one of a classification, by default ``label``; of regression and multilabel by
-        default all but those of ``RESERVED``. Further columns may stand in the file.
+        default all but those of ``RESERVED`` and the groups. Further columns may stand in the file.
+      groups: columns by which errors are told, beside ``group``; a row that has nothing there is of no group.
 
     Returns:
       Task.
@@ -53,7 +54,8 @@ def read_manifest(path, kind, image_size, targets=()):
             f"{path}: cannot be read as a CSV manifest ({'a folder' if path.is_dir() else 'no such file'})."
         )
     table = read_table(path, RESERVED)
-    values = _targets(path, kind, table.header, tuple(targets))
+    grouped = _groups(path, table.header, groups)
+    values = _targets(path, kind, table.header, tuple(targets), grouped)
     if not table.rows and not table.ragged:
         raise DataError(f"{path}: no rows below the header.")
     files = _files(path, table.rows)
@@ -62,7 +64,14 @@ def read_manifest(path, kind, image_size, targets=()):
     read = _pairs if kind == "verification" else _labelled
     task = read(table.rows, table.header, values, kind, files, bad)
     left_out = f"{path}: {table.unnamed} columns without a name are left out."
-    return Task(name=path.stem, kind=kind, image_size=image_size, notes=(left_out,) if table.unnamed else (), **task)
+    return Task(
+        name=path.stem,
+        kind=kind,
+        image_size=image_size,
+        notes=(left_out,) if table.unnamed else (),
+        groups={column: np.array([one_sign(row[column]) for _, row in table.rows]) for column in grouped},
+        **task,
+    )
 
 
 def _other_width(path, table, bad):
@@ -76,10 +85,20 @@ def _other_width(path, table, bad):
         bad.say(line, what)
 
 
-def _targets(path, kind, header, stated):
+def _groups(path, header, stated):
+    """The columns by which errors are told, each once."""
+    asked = [name.lower() if name.lower() in RESERVED else name for name in stated]
+    if unknown := [name for name in asked if name not in header or name in ("path", "path1", "path2")]:
+        raise DataError(
+            f"--groups={unknown[0]}: no such column of groups in {path}; its columns are {', '.join(header)}."
+        )
+    return tuple(dict.fromkeys([*(["group"] if "group" in header else []), *asked]))
+
+
+def _targets(path, kind, header, stated, grouped=()):
     """The columns to predict."""
     missing = [c for c in COLUMNS[kind] if c not in header and not (stated and c == "label")]
-    free = tuple(c for c in header if c not in RESERVED)
+    free = tuple(c for c in header if c not in RESERVED and c not in grouped)
     default = {"classification": ("label",), "verification": ()}.get(kind, free)
     if missing or not (stated or default or kind == "verification"):
         wanted = ",".join(COLUMNS[kind]) + ("" if len(COLUMNS[kind]) > 1 else ",VALUE,..")

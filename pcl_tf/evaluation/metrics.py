@@ -13,8 +13,26 @@ def bootstrap(contributions, statistic, groups=None, seed=0, repeats=REPEATS, cl
     """Percentile interval of a statistic of means.
 
     Args:
+      contributions, statistic, groups, seed, repeats, clusters: as for ``resamples``.
+
+    Returns:
+      (low, high) of the central 95 %: floats, or arrays where the statistic is one.
+    """
+    return central(resamples(contributions, statistic, groups, seed, repeats, clusters))
+
+
+def central(values):
+    """(low, high) of the central 95 % of resamples [repeats, ..]: floats, or arrays [..]."""
+    low, high = np.percentile(values, [2.5, 97.5], axis=0)
+    return (low, high) if np.ndim(low) else (float(low), float(high))
+
+
+def resamples(contributions, statistic, groups=None, seed=0, repeats=REPEATS, clusters=None):
+    """A statistic of means, of as many resamples as asked for.
+
+    Args:
       contributions: float [N, ...], what each sample adds to the means.
-      statistic: means [...] -> float.
+      statistic: means [...] -> float, or an array.
       groups: int [N], folds: resampled within each, statistic averaged over them; None is one group.
       seed: int.
       repeats: resamples.
@@ -22,24 +40,23 @@ def bootstrap(contributions, statistic, groups=None, seed=0, repeats=REPEATS, cl
         evidence (Field and Welsh, 2007); None resamples samples.
 
     Returns:
-      (low, high) of the central 95 %.
+      float64 [repeats, ..].
     """
     r = np.random.RandomState(seed)
     groups = np.zeros(len(contributions), int) if groups is None else np.asarray(groups)
-    values = np.zeros(repeats)
-    numbers = np.unique(groups)
+    values, numbers = 0.0, np.unique(groups)
     for g in numbers:
         part = contributions[groups == g].reshape((groups == g).sum(), -1)
         sizes = np.ones(len(part))
         if clusters is not None:
             part, sizes = _summed(part, np.asarray(clusters)[groups == g])
-        n = len(part)
+        n, found = len(part), []
         for start in range(0, repeats, 100):
             counts = r.multinomial(n, np.full(n, 1 / n), size=min(100, repeats - start))
             means = (counts @ part / (counts @ sizes)[:, None]).reshape(-1, *contributions.shape[1:])
-            values[start : start + len(means)] += [statistic(m) for m in means]
-    low, high = np.percentile(values / len(numbers), [2.5, 97.5])
-    return float(low), float(high)
+            found += [statistic(m) for m in means]
+        values = values + np.array(found, np.float64)
+    return values / len(numbers)
 
 
 def _summed(part, clusters):
@@ -81,13 +98,14 @@ def multilabel(scores, labels, names, groups=None):
     """Logits [N, K] and 0/1 labels -> (contributions [N, K, 3], mean F1 over labels, detail: F1 of each)."""
     guess, truth = scores > 0, labels > 0.5
     parts = np.stack([guess & truth, guess & ~truth, ~guess & truth], axis=2).astype(np.float64)
-
-    def f1(means):
-        tp, fp, fn = np.moveaxis(means, -1, 0)
-        return 2 * tp / np.maximum(2 * tp + fp + fn, 1e-12)
-
     detail = {n: over_folds(parts[:, k], lambda m: float(f1(m)), groups) for k, n in enumerate(names)}
     return parts, lambda means: float(f1(means).mean()), detail
+
+
+def f1(means):
+    """F1 of each label, from the means of its hits, false alarms and misses: [K, 3] -> float [K]."""
+    tp, fp, fn = np.moveaxis(means, -1, 0)
+    return 2 * tp / np.maximum(2 * tp + fp + fn, 1e-12)
 
 
 def regression(scores, labels, names):
@@ -98,4 +116,6 @@ def regression(scores, labels, names):
 
 # What each image adds to the metric of a kind, for kinds whose images are judged once each; F1 is a mean over folds.
 CONTRIBUTIONS = {"classification": classification, "regression": regression}
+# The metric of each label or target, from the means that give the metric of them all.
+BY_PART = {"multilabel": f1, "regression": np.asarray}
 METRICS = {"classification": "accuracy", "multilabel": "F1", "regression": "MAE", "verification": "accuracy"}

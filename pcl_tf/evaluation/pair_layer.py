@@ -21,9 +21,16 @@ _PASSES = 3  # of the subspace iteration; more change no digit that is printed
 
 @dataclasses.dataclass(frozen=True)
 class Learnt:
-    """Attributes: right: float [P], whether each pair is judged rightly; protocol: dict, how."""
+    """What a layer learnt on pairs makes of them.
+
+    Attributes:
+      right: float [P], whether each pair is judged rightly.
+      values: float [P], similarity of each pair by the layer of the other folds.
+      protocol: dict, how.
+    """
 
     right: np.ndarray
+    values: np.ndarray
     protocol: dict
 
 
@@ -39,7 +46,7 @@ def verify(x, pairs, same, folds):
     Returns:
       Learnt, or None where some fold leaves fewer than LEAST pairs of one person, or of two, to learn from.
     """
-    right, thresholds, chosen = np.zeros(len(pairs)), {}, {}
+    right, values, thresholds, chosen = np.zeros(len(pairs)), np.zeros(len(pairs)), {}, {}
     for fold in np.unique(folds):
         here = folds == fold
         if min(np.bincount(same[~here], minlength=2)) < LEAST:
@@ -55,11 +62,12 @@ def verify(x, pairs, same, folds):
                 best = (accuracy, width, share, threshold)
         _, width, share, threshold = best
         layer = _whitening(z[:, :width], pairs[~here], same[~here], share)
-        values = similarities(z[:, :width] @ layer, pairs[here])
-        right[here] = (values > threshold) == (same[here] == 1)
+        values[here] = similarities(z[:, :width] @ layer, pairs[here])
+        right[here] = (values[here] > threshold) == (same[here] == 1)
         thresholds[int(fold)], chosen[int(fold)] = threshold, [min(width, z.shape[1]), share]
     return Learnt(
         right,
+        values,
         {
             "similarity": "cosine after PCA and within-class whitening, learnt on the pairs of the other folds",
             "threshold": "best on the pairs of the other folds, each judged by a layer that has not seen it",

@@ -2,6 +2,10 @@
 
 import pathlib
 
+from pcl_tf.evaluation.groups import LEAST
+
+_FEW = 10  # groups named on the screen; result.json names all
+
 
 def percent(metric):
     """Whether a metric is a share that people read in percent."""
@@ -9,18 +13,60 @@ def percent(metric):
 
 
 def table(rows):
-    """Text table of result rows (dicts of ``result_row``); of verification also what a layer learnt on pairs makes."""
+    """Text table of result rows (dicts of ``result_row``), those of their groups beneath each.
+
+    Of verification also what a layer learnt on pairs makes.
+    """
     lines = [f"{'model':<28}{'task':<26}{'feature':<12}{'metric':<10}{'value':>8}   95 % interval    test"]
     for r in rows:
         scale = 100 if percent(r["metric"]) else 1
-        low, high = (scale * v for v in r["interval"])
         count = r["counts"].get("test", r["counts"].get("pairs"))
         named = f"{_short(r['model'], 27):<28}{_short(r['task'], 25):<26}{r['feature']:<12}"
-        lines.append(f"{named}{r['metric']:<10}{scale * r['value']:>8.2f}   {low:6.2f} .. {high:<6.2f}{count:>7}")
+        lines.append(f"{named}{r['metric']:<10}{_numbers(r, scale)}{count:>7}")
         if r.get("learnt"):
-            value, (low, high) = scale * r["learnt"]["value"], (scale * v for v in r["learnt"]["interval"])
-            lines.append(f"{named}{'learnt':<10}{value:>8.2f}   {low:6.2f} .. {high:<6.2f}{count:>7}")
+            lines.append(f"{named}{'learnt':<10}{_numbers(r['learnt'], scale)}{count:>7}")
+        for column, told in (r.get("groups") or {}).items():
+            lines += _of_groups(column, told, r["metric"], scale)
     return "\n".join(lines)
+
+
+def _numbers(found, scale):
+    low, high = (scale * v for v in found["interval"])
+    return f"{scale * found['value']:>8.2f}   {low:6.2f} .. {high:<6.2f}"
+
+
+def _of_groups(column, told, metric, scale):
+    """Lines of a column of groups: one a group, the largest gap, and what is not scored."""
+    space = " " * 28
+    lines = [
+        f"{space}{_short(f'{column}: {name}', 37):<38}{metric:<10}{_numbers(found, scale)}{found['count']:>7}"
+        for name, found in told["groups"].items()
+    ]
+    if gap := told["gap"]:
+        between = " to ".join(gap["between"])
+        lines.append(f"{space}{_short(f'{column}: largest gap', 37):<38}{metric:<10}{_numbers(gap, scale)}  {between}")
+    if said := unscored(told, metric):
+        lines.append(f"{space}{column}: {said}")
+    return lines
+
+
+def unscored(told, metric):
+    """What a column of groups leaves out, in words: str, '' where it is nothing.
+
+    Args:
+      told: of ``groups`` of a row.
+      metric: of the row.
+    """
+    few = [f"{name} ({count})" for name, count in told["too_few"].items()]
+    shown = ", ".join(few[:_FEW]) + (f" and {len(few) - _FEW} more" if len(few) > _FEW else "")
+    lacking = ", ".join(told["labels_left_out"])
+    parts = (
+        few and f"fewer than {LEAST} rows, or one person, not scored: {shown}",
+        len(few) > _FEW and "ranges, as 20-29, make larger groups of numbers",
+        told["without"] and f"of no group: {told['without']}",
+        lacking and f"{metric} without {lacking}, which not every group shows",
+    )
+    return "; ".join(part for part in parts if part)
 
 
 def _short(text, width):
@@ -70,8 +116,18 @@ def tag(row, rows):
     return "/".join(["probe", row["task"], row["feature"], *(["-".join(how)] if how else [])])
 
 
-def write_scalars(folder, row, rows):
-    """Scalars ``TAG/METRIC`` (and by class, label or target) at the model's step, in the run of the model."""
+def _tagged(text):
+    return text.replace(" ", "_").replace("/", "_")
+
+
+def write_scalars(folder, row, rows, pictures=None):
+    """Scalars ``TAG/METRIC`` (and by class, label, target or group) at the model's step, in the run of the model.
+
+    Args:
+      folder: of the runs.
+      row, rows: as for ``tag``.
+      pictures: {name: PNG, bytes}, shown as ``TAG/NAME``.
+    """
     import tensorflow as tf
 
     writer, name = tf.summary.create_file_writer(str(pathlib.Path(folder) / run_name(row))), tag(row, rows)
@@ -80,5 +136,17 @@ def write_scalars(folder, row, rows):
         if row.get("learnt"):
             tf.summary.scalar(f"{name}/learnt/{row['metric']}", row["learnt"]["value"])
         for part, value in row["detail"].items():
-            tf.summary.scalar(f"{name}/detail/{part.replace(' ', '_').replace('/', '_')}", value)
+            tf.summary.scalar(f"{name}/detail/{_tagged(part)}", value)
+        for column, told in (row.get("groups") or {}).items():
+            for part, found in told["groups"].items():
+                tf.summary.scalar(f"{name}/{_tagged(column)}/{_tagged(part)}", found["value"])
+        for called, rate in _operating_points(row.get("roc")):
+            tf.summary.scalar(f"{name}/{called}", rate)
+        for called, data in (pictures or {}).items():
+            tf.summary.image(f"{name}/{called}", tf.io.decode_png(data, channels=3)[None])
     writer.close()
+
+
+def _operating_points(roc):
+    """(name, value) of each point of ``pcl_tf.evaluation.curves.summary``."""
+    return [("EER", roc["EER"]), *((f"TAR_at_FAR_{limit}", v) for limit, v in roc["TAR@FAR"].items())] if roc else []

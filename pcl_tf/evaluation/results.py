@@ -9,6 +9,7 @@ import pathlib
 from filelock import FileLock
 
 from pcl_tf.data.sources import DataError
+from pcl_tf.evaluation import tables
 from pcl_tf.files import write_atomically
 
 
@@ -84,6 +85,16 @@ class Results:
             self.rows = rows
             write_atomically(self.path, json.dumps({"results": rows}, indent=1) + "\n")
 
+    def tabulate(self):
+        """Writes all rows as ``tables.md`` and ``tables.tex`` beside ``result.json``: the paths."""
+        with FileLock(self.path.with_name(".result.lock")):  # so that the tables are not older than the result
+            self.rows = self._read()
+            cells = tables.result_cells(self.rows)
+            paths = self.path.with_name("tables.md"), self.path.with_name("tables.tex")
+            for path, form in zip(paths, (tables.markdown, tables.latex), strict=True):
+                write_atomically(path, form(tables.HEADER, cells) + "\n")
+        return paths
+
 
 def key(row):
     """What tells a row from others: tuple of str. Rows of before have their solver and seed in the protocol."""
@@ -107,6 +118,11 @@ def key(row):
 def key_digest(row):
     """Eight hex digits of ``key``, for names of files."""
     return hashlib.sha256(repr(key(row)).encode()).hexdigest()[:8]
+
+
+def file_stem(row):
+    """How names of files of a row begin: task, feature, ``key_digest``. Its task is called as the folder calls it."""
+    return f"{row['task'].replace('/', '-')}-{row['feature']}-{key_digest(row)}"
 
 
 def _identity(task):

@@ -26,6 +26,7 @@ class Task:
       pairs, same, folds: verification alone: int [P, 2] rows, 0/1 [P], int [P].
       origin: path of what it was read from, '' where it was made; tells tasks of one name apart.
       notes: what was left out, a sentence each.
+      groups: {column: str [N], of verification [P]}: of which group a row is, '' of none; errors are told by them.
 
     Raises:
       DataError: a row or a subject both teaches and judges, or a class is judged that nothing teaches.
@@ -44,6 +45,7 @@ class Task:
     folds: np.ndarray | None = None
     origin: str = ""
     notes: tuple = ()
+    groups: dict = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):
         for train, test in self.splits:

@@ -18,7 +18,7 @@ def names():
     return (*CORPORA, *(f"generated_{k}" for k in generated.MAKERS), *KINDS)
 
 
-def open_task(text, data_dir="", image_size=0, *, targets=(), centre=1.0, any_count=True, flag="--task"):
+def open_task(text, data_dir="", image_size=0, *, targets=(), groups=(), centre=1.0, any_count=True, flag="--task"):
     """Opens a task by name.
 
     Args:
@@ -27,6 +27,7 @@ def open_task(text, data_dir="", image_size=0, *, targets=(), centre=1.0, any_co
         command has no such flag.
       image_size: side in pixels, 0 for the paper's.
       targets: columns of a manifest to predict; () for those that its kind has by default.
+      groups: columns of a manifest by which errors are told, beside its ``group``.
       centre: side of the central square that is judged, as a share of the photograph's shorter side.
       any_count: whether a corpus may have other images than the published ones, where only their count tells.
       flag: that gave the text, for errors.
@@ -42,7 +43,7 @@ def open_task(text, data_dir="", image_size=0, *, targets=(), centre=1.0, any_co
         raise DataError(f"{flag}={name}: not one of {', '.join(names())}.")
     if image_size and image_size < _SMALLEST:
         raise DataError(f"--image_size={image_size}: at least {_SMALLEST}, or 0 for the task's usual side.")
-    task = _open(name, path, data_dir, image_size, tuple(targets), any_count, flag)
+    task = _open(name, path, data_dir, image_size, tuple(targets), tuple(groups), any_count, flag)
     if name in KINDS and targets:
         task = dataclasses.replace(task, name=f"{task.name}[{','.join(targets)}]")
     if centre == 1:
@@ -50,7 +51,9 @@ def open_task(text, data_dir="", image_size=0, *, targets=(), centre=1.0, any_co
     return dataclasses.replace(task, name=f"{task.name}_centre{centre:g}", source=centred(task.source, centre))
 
 
-def _open(name, path, data_dir, image_size, targets, any_count, flag):
+def _open(name, path, data_dir, image_size, targets, groups, any_count, flag):
+    if groups and name not in KINDS:
+        raise DataError(f"--groups={','.join(groups)}: {flag}={name} is no manifest, it has no such columns.")
     if targets and name not in KINDS:
         raise DataError(f"--targets={','.join(targets)}: {flag}={name} is no manifest, its targets are known.")
     if name.startswith("generated_"):
@@ -60,7 +63,7 @@ def _open(name, path, data_dir, image_size, targets, any_count, flag):
         raise DataError(f"{flag}={name} needs {'--data_dir, or ' if data_dir is not None else ''}{flag}={name}:PATH.")
     origin = str(pathlib.Path(place).resolve())
     if name in KINDS:
-        task = read_manifest(place, name, image_size or MANIFEST_SIZE, targets)
+        task = read_manifest(place, name, image_size or MANIFEST_SIZE, targets, groups)
         return dataclasses.replace(task, origin=origin)
     root = pathlib.Path(place)
     if not root.is_dir():

@@ -3,19 +3,22 @@
   python -m pcl_tf.neighbours --embeddings=faces.npz --out=neighbours.png
   python -m pcl_tf.neighbours --embeddings=faces.npz --query=face.jpg
   python -m pcl_tf.neighbours --embeddings=faces.npz --duplicates=0.995
+  python -m pcl_tf.neighbours --embeddings=faces.npz --map=map.png --method=tsne --colour=faces.csv:label
 
 --embeddings is a file that pcl_tf.embed wrote; the faces are read where it read them. --query is the name of one of
 them or, with --model, any other image; without it --count of them are asked for, spread evenly. By `face` the nearest
 should be one person or expression whatever the pose, by `pose` one pose whoever it is.
 --duplicates lists groups of images whose cosine by the first --feature is at least the number.
+--map draws every image as a point instead, a panel a feature, coloured by a column of a CSV that names the images.
 Exit codes: 0 done; 2 a flag or what it names is wrong; 4 the disk is full.
 """
 
 import pathlib
+import sys
 
 from absl import flags
 
-from pcl_tf.console import explained, flags_alone, not_empty, quiet, start
+from pcl_tf.console import explained, flags_alone, not_empty, quiet, refuse, start
 
 _EMBEDDINGS = flags.DEFINE_string("embeddings", None, "The .npz of pcl_tf.embed.")
 _QUERY = flags.DEFINE_string("query", "", "Name of an embedded image, its end, or (with --model) any image file.")
@@ -24,30 +27,56 @@ _FEATURE = flags.DEFINE_list("feature", [], "Features to compare; by default all
 _COUNT = flags.DEFINE_integer("count", 4, "Without --query: how many faces are asked for.", 1, 100)
 _NEAREST = flags.DEFINE_integer("nearest", 8, "Neighbours of each.", 1, 100)
 _DUPLICATES = flags.DEFINE_float("duplicates", 0.0, "Cosine from which images count as duplicates.", 0.0, 1.0)
+_MAP = flags.DEFINE_string("map", "", "Draws a map of all images into this PNG, instead of neighbours.")
+_METHOD = flags.DEFINE_enum("method", "pca", ("pca", "tsne"), "Of --map.")
+_COLOUR = flags.DEFINE_string(
+    "colour", "", "FILE.csv:COLUMN of --map; a column path, image or name of the file names the images."
+)
 _OUT = flags.DEFINE_string("out", "neighbours.png", "The PNG.")
 
 
 def main(argv):
     quiet()
-    not_empty("query", "model", "feature")
+    not_empty("query", "model", "feature", "map", "colour")
     flags_alone(argv, "embeddings")
     from pcl_tf.data.sources import DataError
     from pcl_tf.embed import table
     from pcl_tf.files import check_not_among, check_output
     from pcl_tf.neighbours import report
 
-    with explained(_OUT.value, (DataError, PermissionError)):
-        check_output(_OUT.value, suffix=".png")
+    if _COLOUR.value and not _MAP.value:
+        refuse("--colour: has no meaning without --map.")
+    out, flag = (_MAP.value, "--map") if _MAP.value else (_OUT.value, "--out")
+    with explained(out, (DataError, PermissionError)):
+        check_output(out, flag, suffix=".png")
         found = table.read(_EMBEDDINGS.value)
-        alike = (n for n in map(str, found.names) if pathlib.Path(n).name == pathlib.Path(_OUT.value).name)
-        check_not_among(_OUT.value, [*alike, _QUERY.value])
+        alike = (n for n in map(str, found.names) if pathlib.Path(n).name == pathlib.Path(out).name)
+        check_not_among(out, [*alike, _QUERY.value], flag)
         features = report.chosen(found, _FEATURE.value)
+        if _MAP.value:
+            _draw_map(found, features)
+            return
         if _DUPLICATES.value:
             report.print_duplicates(found, features[0], _DUPLICATES.value)
             return
         query = report.query(found, _QUERY.value, _MODEL.value, features, _COUNT.value)
         report.write_sheet(found, query, features, _NEAREST.value, pathlib.Path(_OUT.value))
     print(_OUT.value)
+
+
+def _draw_map(found, features):
+    from pcl_tf.neighbours import colours, maps
+
+    maps.check_installed()
+    coloured = colours.read(_COLOUR.value, found.names) if _COLOUR.value else None
+    if coloured and coloured.unknown:
+        print(
+            f"note: {coloured.unknown} of {len(found.names)} images have no {coloured.column}: grey.", file=sys.stderr
+        )
+    if _METHOD.value == "tsne" and len(found.names) > maps.MOST:
+        print(f"note: t-SNE lays out {maps.MOST} of {len(found.names)} images, evenly chosen.", file=sys.stderr)
+    maps.draw({name: found.features[name] for name in features}, _MAP.value, _METHOD.value, coloured)
+    print(_MAP.value)
 
 
 if __name__ == "__main__":

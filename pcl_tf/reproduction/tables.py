@@ -1,5 +1,6 @@
-"""A table filled: our numbers by task, the paper's beside them, as JSON and as Markdown."""
+"""A table filled: our numbers by task, the paper's beside them, as JSON, Markdown and LaTeX."""
 
+from pcl_tf.evaluation import tables as texts
 from pcl_tf.evaluation.report import percent
 from pcl_tf.evaluation.results import Results
 from pcl_tf.reproduction.runs import over_seeds, paired
@@ -51,19 +52,24 @@ def apart(tasks):
 
 def markdown(number, table, rows):
     """The table as Markdown: mean, spread over seeds, [95 % interval], difference to SimCLR; the paper's columns last."""
+    return f"**Table {number}.** {table.title}\n\n{texts.markdown(*_cells(rows))}\n"
+
+
+def latex(number, table, rows):
+    """The same for LaTeX, a tabular under a comment with its title."""
+    return f"% Table {number}. {table.title}\n{texts.latex(*_cells(rows))}\n"
+
+
+def _cells(rows):
+    """(header, rows of texts)."""
     names = list(dict.fromkeys(name for row in rows for name in row["ours"]))
     columns = list(dict.fromkeys(c for row in rows for c in row["paper"]))
-    head = ["", *names, *(f"paper: {c}" for c in columns)]
-    lines = [f"**Table {number}.** {table.title}", "", _line(head), _line(["---"] * len(head))]
+    lines = []
     for row in rows:
         quoted = " (quoted)" if row["model"] is None else ""
         ours = [_cell(row["ours"][n]) if n in row["ours"] else "" for n in names]
-        lines.append(_line([row["label"] + quoted, *ours, *(str(row["paper"].get(c, "")) for c in columns)]))
-    return "\n".join(lines) + "\n"
-
-
-def _line(cells):
-    return f"| {' | '.join(cells)} |"
+        lines.append([row["label"] + quoted, *ours, *(str(row["paper"].get(c, "")) for c in columns)])
+    return ["", *names, *(f"paper: {c}" for c in columns)], lines
 
 
 def _cell(found):

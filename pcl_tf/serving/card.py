@@ -4,6 +4,8 @@ import json
 import pathlib
 import re
 
+from pcl_tf.evaluation.tables import HEADER, result_cells
+from pcl_tf.evaluation.tables import markdown as table
 from pcl_tf.files import write_atomically
 from pcl_tf.recipe import flatten
 
@@ -37,7 +39,8 @@ LIMITS = """- It was trained without labels: its features are no identities, exp
   people, cameras or countries.
 - Errors by age, gender, skin tone or other groups {groups}."""
 RESPONSIBLE = """A face representation can identify people and guess at their state. Use it only on faces you have the right to process,
-tell the people concerned, measure error rates per group before any decision depends on it, and do not use it for covert
+tell the people concerned, measure error rates per group before any decision depends on it (`python -m pcl_tf.probe
+--model=WORKDIR --task=classification:faces.csv --groups=age,gender` tells them), and do not use it for covert
 identification."""
 LOADING = """In this folder:
 
@@ -177,12 +180,6 @@ def facts(values):
     return table(["", ""], [[f"`{key}`", value] for key, value in values.items()])
 
 
-def table(header, rows):
-    """Markdown table; cells are any values."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(str(x).replace("|", "\\|") for x in line) + " |" for line in lines)
-
-
 def results(rows):
     """Rows of a probe's ``result.json`` as a Markdown table, or that there are none."""
     if not rows:
@@ -190,16 +187,7 @@ def results(rows):
             "None was found in the workdir. `python -m pcl_tf.probe` measures the encoder, and `python -m pcl_tf.export`"
             " writes what it found here."
         )
-    cells = []
-    for row in rows:
-        scale, unit = (1, "") if row["metric"] == "MAE" else (100, " %")
-        low, high = (f"{scale * v:.2f}" for v in row.get("interval", (float("nan"),) * 2))
-        judged = row.get("counts", {}).get("test", row.get("counts", {}).get("pairs", UNKNOWN))
-        cells.append(
-            [row["task"], row["feature"], row.get("solver", "lbfgs"), row["metric"]]
-            + [f"{scale * row['value']:.2f}{unit}", f"{low} .. {high}", judged]
-        )
-    return table(["task", "feature", "solver", "metric", "value", "95 % interval", "judged on"], cells)
+    return table(HEADER[2:], [cells[2:] for cells in result_cells(rows)])  # the card is of one model at one step
 
 
 def _generated(run):

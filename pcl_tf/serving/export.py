@@ -34,6 +34,26 @@ def constant_weights():
         yield
 
 
+def decoded(image_bytes, image_size):
+    """Image files of a request, decoded and resized as for training.
+
+    Args:
+      image_bytes: string [N].
+      image_size: S, side in pixels.
+
+    Returns:
+      float32 [N, S, S, 3] in [0, 1]; in a graph, the request fails with INVALID_ARGUMENT if it has no image or a bad one.
+    """
+    with tf.control_dependencies([tf.debugging.assert_positive(tf.size(image_bytes), "the request has no image")]):
+        faces = tf.map_fn(
+            lambda data: decode_image(data, image_size),
+            image_bytes,
+            fn_output_signature=tf.TensorSpec([image_size, image_size, 3], tf.uint8),
+            parallel_iterations=DECODED_AT_ONCE,
+        )
+    return tf.cast(faces, tf.float32) / 255.0
+
+
 def save_export(encoder, folder, step, image_size, recipe_json, version=None, keep=3):
     """Exports an encoder as ``folder/<version>``, as tensorflow_model_server expects it.
 
@@ -62,28 +82,22 @@ def save_export(encoder, folder, step, image_size, recipe_json, version=None, ke
     folder.mkdir(parents=True, exist_ok=True)
     version = step if version is None else version
     target = folder / str(version)
-    _check_version(target)
+    check_version(target)
 
     def embed(images):
         out = encoder(images, training=False)
         return {k: tf.cast(out[k], tf.float32, name=k) for k in KEYS}
 
-    def serve(image_bytes):
-        with tf.control_dependencies([tf.debugging.assert_positive(tf.size(image_bytes), "the request has no image")]):
-            faces = tf.map_fn(
-                lambda data: decode_image(data, image_size),
-                image_bytes,
-                fn_output_signature=tf.TensorSpec([image_size, image_size, 3], tf.uint8),
-                parallel_iterations=DECODED_AT_ONCE,
-            )
-        return embed(tf.cast(faces, tf.float32) / 255.0)
-
     archive = keras.export.ExportArchive()
     archive.track(encoder)
-    archive.add_endpoint("serving_default", serve, [tf.TensorSpec([None], tf.string, "image_bytes")])
+    archive.add_endpoint(
+        "serving_default",
+        lambda image_bytes: embed(decoded(image_bytes, image_size)),
+        [tf.TensorSpec([None], tf.string, "image_bytes")],
+    )
     archive.add_endpoint("embed", embed, [tf.TensorSpec(encoder.input_shape, tf.float32, "images")])
 
-    with whole_or_not(target, replaces=_may_go) as aside:
+    with whole_or_not(target, replaces=replaceable) as aside:
         archive.write_out(str(aside), verbose=False)
         assets = aside / "assets"
         assets.mkdir(exist_ok=True)
@@ -93,7 +107,7 @@ def save_export(encoder, folder, step, image_size, recipe_json, version=None, ke
         write_warmup(aside, image_size)
         write_card(aside, folder.parent)
     if keep:
-        made_here = [v for v in versions(folder) if _may_go(folder / str(v))]
+        made_here = [v for v in versions(folder) if replaceable(folder / str(v))]
         for old in set(made_here[:-keep]) - {version}:
             shutil.rmtree(folder / str(old))
     return folder / str(version)
@@ -104,13 +118,14 @@ def is_export(folder):
     return all((pathlib.Path(folder) / name).is_file() for name in ("saved_model.pb", "assets/recipe.json"))
 
 
-def _may_go(folder):
+def replaceable(folder):
     """Whether nothing is lost with a folder that is replaced by an export: it is one itself, or empty."""
     return is_export(folder) or (folder.is_dir() and not any(folder.iterdir()))
 
 
-def _check_version(target):
-    if target.exists() and not _may_go(target):
+def check_version(target):
+    """Refuses a folder that would be replaced and is no export. Raises OutputError."""
+    if target.exists() and not replaceable(target):
         raise OutputError(f"{target}: is no export; it is left as it is. Move it, or give another --version.")
 
 
@@ -125,7 +140,7 @@ def check_places(workdir, version):
       OutputError: names what is there.
     """
     workdir = pathlib.Path(workdir)
-    _check_version(workdir / "export" / str(version))
+    check_version(workdir / "export" / str(version))
     files = [workdir / name for name in ("backbone.keras", "encoder.onnx", *TFLITE.values())]
     folders = [workdir / name for name in ("serving", "export")]
     if in_the_way := [p for p in files if p.is_dir()] + [p for p in folders if p.exists() and not p.is_dir()]:

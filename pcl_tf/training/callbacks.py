@@ -7,6 +7,8 @@ import time
 import keras
 import tensorflow as tf
 
+from pcl_tf.training.board import description
+
 
 class NotFinite(RuntimeError):
     """A loss became NaN or infinite."""
@@ -65,7 +67,7 @@ class Scalars(keras.callbacks.Callback):
             self.last["images_per_second"] = rate
             with self.writer.as_default(step):
                 for k, v in self.last.items():
-                    tf.summary.scalar(_group(k), v)
+                    tf.summary.scalar(_group(k), v, description=description(_group(k)))
             self.writer.flush()
             self.sums, self.count, self.start = {}, 0, None
         for k in list(logs):

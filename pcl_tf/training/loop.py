@@ -19,6 +19,7 @@ from pcl_tf.seeds import seed_everything
 from pcl_tf.serving.card import write_card
 from pcl_tf.serving.export import check_places
 from pcl_tf.strategy import together
+from pcl_tf.training import board
 from pcl_tf.training import callbacks as cb
 from pcl_tf.training.checkpoints import Checkpoints
 from pcl_tf.training.eta import Eta
@@ -80,10 +81,14 @@ def run(recipe, workdir, strategy, precision, deterministic=False, cluster=ALONE
     if cluster.writer:
         purge_from(workdir / "logs", step)
         writer = tf.summary.create_file_writer(str(workdir / "logs"))
+        board.introduce(writer, recipe, step)
         watcher = Watcher(model, writer, faces, workdir.path, labelled_set)
         scalars = cb.Scalars(writer, recipe.watch.log_every, images_per_step(recipe))
         save = cb.Save(checkpoints, recipe.checkpoint.every)
         callbacks += [scalars, save, cb.Every(recipe.watch.images_every, watcher)]
+        if recipe.watch.histograms_every:
+            drawn = board.histograms(model, writer, watcher.embed, watcher.faces)
+            callbacks.append(cb.Every(recipe.watch.histograms_every, drawn))
         callbacks.append(Eta(recipe.total_steps))
     began, first = time.perf_counter(), step
     _fit(model, strategy, recipe, faces, step, callbacks, cluster)
@@ -115,7 +120,9 @@ def run(recipe, workdir, strategy, precision, deterministic=False, cluster=ALONE
     if untrained:
         rows = {"untrained": untrained, "trained": _probe(recipe, model)}
         result["generated_faces"] = rows
-        print(generated.table(rows, recipe.watch.generated), flush=True)
+        told = generated.table(rows, recipe.watch.generated)
+        board.conclude(writer, told, step)
+        print(told, flush=True)
     write_atomically(workdir / "result.json", json.dumps(result, indent=1, sort_keys=True) + "\n")
     write_card(export, workdir.path)  # once more, with the result
     together(strategy, 0)

@@ -6,6 +6,7 @@ import tensorflow as tf
 from pcl_tf.evaluation.online import OnlineProbe
 from pcl_tf.files import write_atomically
 from pcl_tf.training import sheet
+from pcl_tf.training.board import description
 
 
 def embedder(model, batch=200):
@@ -54,7 +55,7 @@ class Watcher:
         path = self.folder / "reconstructions.png"
         write_atomically(path, sheet.png(picture))
         with self.writer.as_default(step):
-            tf.summary.image("reconstructions", np.asarray(picture)[None])
+            tf.summary.image("reconstructions", np.asarray(picture)[None], description=description("reconstructions"))
         self.writer.flush()
         return path
 
@@ -62,5 +63,5 @@ class Watcher:
         """k-NN and ridge scores of each feature on the labelled set."""
         with self.writer.as_default(step):
             for name, value in self.online(self.embed).items():
-                tf.summary.scalar(name, value)
+                tf.summary.scalar(name, value, description=description(name))
         self.writer.flush()

@@ -1,8 +1,6 @@
 """pcl_tf.embed: names stay with features, what cannot be read is left out, every format reads back."""
 
 import csv
-import subprocess
-import sys
 
 import numpy as np
 import pyarrow.parquet
@@ -14,6 +12,7 @@ from pcl_tf.embed import table
 from pcl_tf.embed.images import embed
 from pcl_tf.embed.projector import sprite, write_projector
 from pcl_tf.evaluation.models import Encoder
+from tests.helpers.commands import done
 
 
 @pytest.fixture
@@ -125,16 +124,11 @@ def test_the_projector_gets_as_many_names_as_vectors(faces, tmp_path):
 
 
 def test_the_command_embeds_a_folder_and_finds_neighbours(faces, tmp_path):
-    def run(*arguments):
-        return subprocess.run([sys.executable, "-m", *arguments], capture_output=True, text=True, timeout=300)
-
-    done = run(
-        "pcl_tf.embed", "--model=pixels", f"--data={faces}", f"--out={tmp_path / 'e.npz'}", f"--cache={tmp_path}"
-    )
-    assert done.returncode == 0, done.stderr
-    assert "3 images (face_aware 1024)" in done.stdout and "1 of 4 images cannot be read" in done.stdout
+    said = done(
+        "embed.__main__", "--model=pixels", f"--data={faces}", f"--out={tmp_path / 'e.npz'}", f"--cache={tmp_path}"
+    ).stdout
+    assert "3 images (face_aware 1024)" in said and "1 of 4 images cannot be read" in said
     assert "b.png\t" in (tmp_path / "e.npz.bad.txt").read_text()
     sheet = tmp_path / "n.png"
-    done = run("pcl_tf.neighbours", f"--embeddings={tmp_path / 'e.npz'}", "--query=c.png", f"--out={sheet}")
-    assert done.returncode == 0, done.stderr
+    done("neighbours.__main__", f"--embeddings={tmp_path / 'e.npz'}", "--query=c.png", f"--out={sheet}")
     assert np.asarray(Image.open(sheet))[60, 60].tolist() == [200, 200, 200]  # the face that was asked for

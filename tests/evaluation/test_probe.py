@@ -1,5 +1,6 @@
 """The probe command on a real export, and its saved probes in a process that cannot import pcl_tf."""
 
+import csv
 import json
 import os
 import shutil
@@ -16,7 +17,7 @@ from pcl_tf import recipe as recipes
 from pcl_tf.methods.build import build_encoder
 from pcl_tf.serving.export import save_export
 from recipes import quickstart
-from tests.training.test_run import call
+from tests.helpers.commands import done, refused
 
 
 @pytest.fixture(scope="module")
@@ -32,12 +33,14 @@ def workdir(tmp_path_factory):
 def faces(tmp_path_factory):
     """Two kinds of image that anything can tell apart, as a manifest; the label is in no file name."""
     root, r = tmp_path_factory.mktemp("faces"), np.random.RandomState(0)
-    rows = ["path,label,split"]
+    rows = ["path,label,split,age"]
     for i in range(60):
         image = r.randint(90, 110, size=(32, 32, 3), dtype=np.uint8)
         image[:16] += np.uint8(100 * (i % 2))
         Image.fromarray(image).save(root / f"{i}.png")
-        rows.append(f"{i}.png,{'dark' if i % 2 == 0 else 'light'},{'train' if i < 40 else 'test'}")
+        rows.append(
+            f"{i}.png,{'dark' if i % 2 == 0 else 'light'},{'train' if i < 40 else 'test'},{'old' if i < 50 else ''}"
+        )
     (root / "m.csv").write_text("\n".join(rows))
     return root
 
@@ -45,18 +48,19 @@ def faces(tmp_path_factory):
 @pytest.fixture(scope="module")
 def probed(workdir, faces):
     """One run of the command and its result."""
-    done = call(
+    ended = done(
         "probe",
         f"--model={workdir},hog",
         f"--task=classification:{faces / 'm.csv'}",
         "--feature=face_aware,face+pose",
         "--image_size=32",
+        "--groups=age",
     )
-    return done, json.loads((workdir / "probe" / "result.json").read_text())["results"]
+    return ended, json.loads((workdir / "probe" / "result.json").read_text())["results"]
 
 
 def test_the_result_says_everything(probed):
-    done, rows = probed
+    ended, rows = probed
     assert [(r["model_step"], r["feature"]) for r in rows] == [(7, "face_aware"), (7, "face+pose"), (0, "face_aware")]
     first = rows[0]
     assert first["metric"] == "accuracy" and first["value"] == 1.0 and first["interval"] == [1.0, 1.0]
@@ -64,12 +68,23 @@ def test_the_result_says_everything(probed):
     assert first["detail"] == {"dark": 1.0, "light": 1.0} and first["protocol"]["solver"] == "lbfgs"
     assert first["images_encoded"] == 60 and rows[1]["images_encoded"] == 0
     assert len(first["recipe_hash"]) == 16 and rows[2]["recipe_hash"] is None
-    assert "100.00" in done.stdout
+    assert "100.00" in ended.stdout
+
+
+def test_groups_reach_the_screen_the_result_and_the_predictions(probed):
+    ended, rows = probed
+    told = rows[0]["groups"]["age"]
+    assert told["groups"]["old"]["count"] == told["without"] == 10 and told["gap"] is None
+    assert ended.stdout.count("age: old") == ended.stdout.count("age: of no group: 10") == 3
+    with open(rows[0]["predictions"], newline="") as f:
+        kept = list(csv.DictReader(f))
+    assert [(r["image"], r["age"]) for r in kept] == [(f"{i}.png", "old" if i < 50 else "") for i in range(40, 60)]
+    assert all(r["label"] == r["predicted"] and float(r[f"score_{r['label']}"]) > 0.5 for r in kept)
 
 
 def test_a_second_call_encodes_nothing_and_repeats_exactly(probed, workdir, faces):
     args = [f"--model={workdir}", f"--task=classification:{faces / 'm.csv'}", "--image_size=32", "--feature=face+pose"]
-    call("probe", *args)
+    done("probe", *args, "--groups=age")
     rows = json.loads((workdir / "probe" / "result.json").read_text())["results"]
     assert [(r["model"], r["feature"]) for r in rows] == [(r["model"], r["feature"]) for r in probed[1]]
     row, before = rows[1], dict(probed[1][1])
@@ -103,8 +118,8 @@ def test_the_saved_probe_runs_from_image_to_label_without_pcl_tf(probed, faces, 
             assert list(out.argmax(1)) == [0, 1] * 10
         """
         args = [sys.executable, "-c", textwrap.dedent(code), str(tmp_path / "probe.keras"), str(faces)]
-        done = subprocess.run(args, capture_output=True, text=True, cwd=tmp_path, env={**os.environ, "PYTHONPATH": ""})
-        assert done.returncode == 0, done.stderr[-2000:]
+        ran = subprocess.run(args, capture_output=True, text=True, cwd=tmp_path, env={**os.environ, "PYTHONPATH": ""})
+        assert ran.returncode == 0, ran.stderr[-2000:]
 
 
 def test_the_export_and_its_keras_form_agree(workdir):
@@ -129,5 +144,10 @@ def test_the_export_and_its_keras_form_agree(workdir):
     ],
 )
 def test_errors_are_said_in_a_line(args, match, tmp_path):
-    done = call("probe", *args, f"--out={tmp_path}", code=2)
-    assert match in done.stderr and "Traceback" not in done.stderr
+    said = done("probe", *args, f"--out={tmp_path}", code=2).stderr
+    assert match in said and "Traceback" not in said
+
+
+def test_neighbours_judge_no_pairs():
+    said = refused("probe", "--model=hog", "--task=generated_pose,generated_verification", "--solver=knn")
+    assert "--solver=knn: generated_verification compares pairs" in said

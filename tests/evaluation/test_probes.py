@@ -4,11 +4,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pcl_tf.data.listed import arrays
 from pcl_tf.data.sources import DataError
-from pcl_tf.evaluation import generated, ridge
+from pcl_tf.evaluation import generated, knn, linear, ridge
 from pcl_tf.evaluation.corpora import generated as faces_of
-from pcl_tf.evaluation.knn import knn_accuracy
+from pcl_tf.evaluation.judge import judge
+from pcl_tf.evaluation.knn import Nearest, knn_accuracy
 from pcl_tf.evaluation.online import OnlineProbe, labelled
+from pcl_tf.evaluation.task import Task
 
 R = np.random.RandomState
 
@@ -117,3 +120,36 @@ def test_generated_faces_judge_features_between_chance_and_truth():
 def test_a_labelled_set_that_is_none_is_said_by_its_flag(text, said):
     with pytest.raises(DataError, match=said):
         labelled(text, 16)
+
+
+def test_neighbours_that_are_equally_near_are_those_that_come_first():
+    x = np.array([[1.0, 0], [1, 0], [0, 1], [1, 0], [1, 0.1]])
+    y = np.array([[1.0], [2], [40], [8], [16]])
+    assert Nearest(x, y, 3)(np.array([[1.0, 0]])).tolist() == [[(1 + 2 + 8) / 3]]
+    assert Nearest(x, y, 9)(np.array([[1.0, 0]])).tolist() == [[67 / 5]]  # no more than there are
+
+
+def test_neighbours_judge_every_kind(monkeypatch):
+    monkeypatch.setattr(knn, "_BATCH", 7)
+    x, r = np.repeat(np.eye(3), 30, axis=0), R(0)
+    x = x + 0.01 * r.randn(*x.shape)
+    layer, protocol = linear.fit("classification", x, np.repeat([2, 0, 1], 30), "knn", classes=4)
+    assert protocol["k"] == 20 and layer(np.eye(3)).tolist() == [[0, 0, 1, 0], [1, 0, 0, 0], [0, 1, 0, 0]]
+    targets = np.repeat([[1.0, 5], [2, 6], [3, 7]], 30, axis=0)
+    np.testing.assert_allclose(linear.fit("regression", x, targets, "knn")[0](np.eye(3)), [[1, 5], [2, 6], [3, 7]])
+    labels = np.repeat([[1.0, 0], [0, 1], [1, 1]], 30, axis=0)
+    labels[:30, 1] = np.arange(30) % 2  # as many neighbours have it as not: it is not there
+    scores = linear.fit("multilabel", x[:, :2], labels, "knn")[0](np.eye(3)[:2, :2])
+    assert (scores[:, 0] > 0).tolist() == [True, False] and scores[1, 1] == 0.5
+
+
+@pytest.mark.parametrize("kind", ["classification", "multilabel"])
+def test_what_neighbours_say_is_told_in_shares(kind):
+    classes = np.arange(50) % 2
+    labels = classes if kind == "classification" else np.eye(2)[classes]
+    source = arrays("faces", np.zeros((50, 8, 8, 3), np.uint8))
+    task = Task("t", kind, source, 8, ("a", "b"), labels, ((np.arange(30), np.arange(30, 50)),))
+    found = judge(task, np.eye(2)[classes] + 0.1, solver="knn")
+    # of 30 images 15 are of one's own class, the other 5 neighbours are not
+    assert found.value == 1 and found.layer is None and found.protocol["k"] == 20
+    np.testing.assert_allclose(found.judged.scores, np.where(np.eye(2)[classes[30:]], 0.75, 0.25))

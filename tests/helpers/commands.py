@@ -4,7 +4,10 @@ import contextlib
 import importlib
 import io
 import pathlib
+import signal
 import sys
+import types
+from unittest import mock
 
 from absl import flags
 from absl.testing import flagsaver
@@ -51,6 +54,17 @@ def _define(module, found):
         FLAGS.register_flag_by_module(module, flag)
 
 
+@contextlib.contextmanager
+def signals_kept():
+    """What a command does with Ctrl-C and SIGTERM ends with it."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def ended(name, *arguments):
     """Runs a command to its end.
 
@@ -61,17 +75,26 @@ def ended(name, *arguments):
     Returns:
       (exit code, stdout, stderr).
     """
+    argv = [name, *map(str, arguments)]
     with (
         command(name) as module,
+        signals_kept(),
+        mock.patch.object(sys, "argv", argv),  # where ml_collections looks for keys of a recipe
         contextlib.redirect_stdout(io.StringIO()) as out,
         contextlib.redirect_stderr(io.StringIO()) as error,
     ):
-        code = 0
         try:
-            module.main(parse_flags([name, *map(str, arguments)]))
+            code = module.main(parse_flags(argv)) or 0
         except SystemExit as exit_:
             code = exit_.code
     return code, out.getvalue(), error.getvalue()
+
+
+def done(name, *arguments, code=0):
+    """``stdout`` and ``stderr`` of a command that ends with this exit code."""
+    found, out, error = ended(name, *arguments)
+    assert found == code, f"{found} {out[-3000:]} {error[-3000:]}"
+    return types.SimpleNamespace(stdout=out, stderr=error)
 
 
 def refused(name, *arguments):

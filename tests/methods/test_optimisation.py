@@ -32,6 +32,18 @@ def test_decoupled_decay_shrinks_weights_beside_adams_step():
     np.testing.assert_allclose(w, [1.9, -2.85], rtol=1e-5)
 
 
+def test_adam_by_hand():
+    w, gradients = tf.Variable([1.0, 2.0, 3.0]), np.array([[1.0, -0.5, 3e-8], [0.2, 2.0, -1e-8]])
+    adam = optimizer(0.1, 10**9)
+    first, second, expected = np.zeros(3), np.zeros(3), np.array([1.0, 2.0, 3.0])
+    for t, g in enumerate(gradients, start=1):
+        adam.apply([tf.constant(g, tf.float32)], [w])
+        first, second = 0.9 * first + 0.1 * g, 0.999 * second + 0.001 * g * g
+        # Keras adds epsilon to the root before its bias is corrected.
+        expected -= 0.1 * np.sqrt(1 - 0.999**t) / (1 - 0.9**t) * first / (np.sqrt(second) + 1e-8)
+        np.testing.assert_allclose(w, expected, atol=1e-3)
+
+
 def test_the_recipes_decoupled_decay_reaches_the_weights():
     after = []
     for decay in (0.0, 0.5):

@@ -1,8 +1,6 @@
 """The corpora that judge, as TFDS datasets: the probes are asked the same as by the corpora as handed out."""
 
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -15,6 +13,7 @@ from pcl_tf.evaluation.tasks import open_task
 from pcl_tf.preparation import BENCHMARKS
 from pcl_tf.preparation.benchmarks import BUILDERS, prepare_benchmark
 from tests.evaluation import layouts
+from tests.helpers.commands import done
 from tests.preparation.videos import ramp, write_video
 
 
@@ -153,19 +152,10 @@ def test_another_corpus_is_refused(tmp_path):
 def test_the_commands(tmp_path):
     layouts.bu3dfe(tmp_path / "raw" / "bu3dfe")
 
-    def command(*arguments):
-        return subprocess.run([sys.executable, "-m", *arguments], capture_output=True, text=True, timeout=300)
-
-    prepare = ("pcl_tf.prepare", "bu3dfe", f"--manual_dir={tmp_path}/raw", f"--data_dir={tmp_path}/data")
-    wrong = command(*prepare, "--fps=3")
-    assert wrong.returncode == 2 and "--fps has no meaning for bu3dfe" in wrong.stderr
-    refused = command(*prepare)
-    assert refused.returncode == 2 and "6,264" in refused.stderr
-    done = command(*prepare, "--any_count", "--size=32")
-    assert done.returncode == 0 and "3 in train" in done.stdout, done.stderr
-    probed = command(
-        "pcl_tf.probe", "--model=pixels", "--task=bu3dfe", f"--data_dir={tmp_path}/data", f"--out={tmp_path}/probe"
-    )
-    assert probed.returncode == 0, probed.stderr
+    prepare = ("prepare", "bu3dfe", f"--manual_dir={tmp_path}/raw", f"--data_dir={tmp_path}/data")
+    assert "--fps has no meaning for bu3dfe" in done(*prepare, "--fps=3", code=2).stderr
+    assert "6,264" in done(*prepare, code=2).stderr
+    assert "3 in train" in done(*prepare, "--any_count", "--size=32").stdout
+    done("probe", "--model=pixels", "--task=bu3dfe", f"--data_dir={tmp_path}/data", f"--out={tmp_path}/probe")
     (result,) = json.loads((tmp_path / "probe" / "result.json").read_text())["results"]
     assert result["value"] == 1.0 and result["image_size"] == 32

@@ -19,6 +19,8 @@ from pcl_tf.data.sources import Broken, DataError
 from pcl_tf.data.videos import video_frames
 from pcl_tf.preparation import crop, units, work
 from pcl_tf.preparation.run import prepare_clips
+from tests.helpers.commands import done
+from tests.helpers.processes import command
 from tests.preparation.videos import ramp, write_video
 
 SETTINGS = work.Settings(size=32)
@@ -277,18 +279,14 @@ def test_errors_say_what_is_wrong(kind, make, message, tmp_path):
         prepare_clips(kind, root, tmp_path / "out", SETTINGS, max_broken_share=1.0)
 
 
-def command(*args):
-    return [sys.executable, "-m", "pcl_tf.prepare", *map(str, args)]
-
-
 def test_the_command_is_stopped_and_goes_on(tmp_path):
     """SIGTERM in the middle: exit code 143, and the same command ends with everything there."""
     write_video(tmp_path / "in/v0.mp4", np.tile(ramp(60, 256), (4, 1, 1, 1)))  # a tenth of a second of work, 40 times
     for i in range(1, 40):
         shutil.copy(tmp_path / "in/v0.mp4", tmp_path / f"in/v{i}.mp4")
     folders = [f"--manual_dir={tmp_path / 'in'}", f"--data_dir={tmp_path / 'out'}"]
-    args = command("videos", *folders, "--size=16", "--workers=1")
-    running = subprocess.Popen(args, stderr=subprocess.PIPE, text=True)
+    args = ["videos", *folders, "--size=16", "--workers=1"]
+    running = subprocess.Popen(command("prepare", *args), stderr=subprocess.PIPE, text=True)
     while not list((tmp_path / "out").rglob("*.zip")) and running.poll() is None:
         time.sleep(0.01)
     running.send_signal(signal.SIGTERM)
@@ -298,10 +296,7 @@ def test_the_command_is_stopped_and_goes_on(tmp_path):
     assert 0 < len(early) < 40
     for path in early:
         assert zipfile.ZipFile(path).testzip() is None
-    ended = subprocess.run(args, capture_output=True, text=True, timeout=120)
-    assert ended.returncode == 0, ended.stderr
+    ended = done("prepare", *args)
     assert "40 clips, 2320 frames" in ended.stdout and "--data=" in ended.stdout
-    again = subprocess.run(args, capture_output=True, text=True, timeout=120)
-    assert again.returncode == 0 and "prepared already" in again.stdout
-    wrong = subprocess.run(command("voxceleb", *args[4:]), capture_output=True, text=True, timeout=120)
-    assert wrong.returncode == 2 and wrong.stderr.splitlines()[-1].startswith("error: ")
+    assert "prepared already" in done("prepare", *args).stdout
+    assert done("prepare", "voxceleb", *args[1:], code=2).stderr.splitlines()[-1].startswith("error: ")

@@ -11,7 +11,8 @@ from pcl_tf.methods.build import encoder_passes
 from pcl_tf.reproduction import paper, tables
 from pcl_tf.reproduction.runs import over_seeds, paired
 from recipes import common
-from tests.training.test_run import call
+from tests.helpers.commands import done
+from tests.helpers.processes import call
 
 
 class Fake:
@@ -154,8 +155,8 @@ def test_table_7_and_figure_4_on_generated_faces(folder):
 @pytest.mark.slow
 def test_what_is_done_is_not_done_again(folder):
     before = {p: p.stat().st_mtime_ns for p in folder.rglob("*") if p.is_file() and p.parent.name != "tables"}
-    done = call("reproduce", "--table=7", f"--workdir={folder}", *TINY)
-    assert {p: p.stat().st_mtime_ns for p in before} == before and "pre-training" not in done.stdout
+    ended = call("reproduce", "--table=7", f"--workdir={folder}", *TINY)
+    assert {p: p.stat().st_mtime_ns for p in before} == before and "pre-training" not in ended.stdout
 
 
 @pytest.mark.slow
@@ -191,14 +192,13 @@ def test_tables_1_to_6_on_generated_faces(folder):
     ],
 )
 def test_errors(args, code, match, tmp_path):
-    done = call("reproduce", *(a.format(tmp_path) for a in args), code=code)
-    assert match in done.stderr and "Traceback" not in done.stderr
+    said = done("reproduce", *(a.format(tmp_path) for a in args), code=code).stderr
+    assert match in said and "Traceback" not in said
 
 
 @pytest.mark.slow
 def test_reconstruct_says_what_is_wrong(folder, tmp_path):
-    done = call("reconstruct", f"--workdir={tmp_path}", code=2)
-    assert "no recipe.json" in done.stderr
+    assert "no recipe.json" in done("reconstruct", f"--workdir={tmp_path}", code=2).stderr
     (tmp_path / "a.png").write_bytes(b"no image")
-    done = call("reconstruct", f"--workdir={folder / 'runs' / 'pcl-0'}", f"--images={tmp_path}", code=2)
-    assert "fewer than two faces" in done.stderr
+    ended = done("reconstruct", f"--workdir={folder / 'runs' / 'pcl-0'}", f"--images={tmp_path}", code=2)
+    assert "fewer than two faces" in ended.stderr

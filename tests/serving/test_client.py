@@ -18,7 +18,8 @@ from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 from pcl_tf.serving.requests import embed
 from pcl_tf.serving.transport import Refused, ServerError, Unavailable, connect
-from tests.training.test_run import ROOT, call, command
+from tests.helpers.commands import done
+from tests.helpers.processes import ROOT, command
 
 BAD = b"\xff\xd8\xff no face"
 
@@ -142,10 +143,10 @@ def test_the_server_of_the_tests_answers_as_the_real_one(server, signature, key,
 
 
 def test_command_writes_json_lines(server, faces, direct):
-    done = call("client", f"--server={server.grpc_address}", str(faces), "--feature=pose", code=1)
-    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    ended = done("client", f"--server={server.grpc_address}", str(faces), "--feature=pose", code=1)
+    rows = [json.loads(line) for line in ended.stdout.splitlines()]
     assert [r["image"] for r in rows] == [str(faces / f"{i}.png") for i in range(5)]
-    assert "INVALID_ARGUMENT" in rows[3]["error"] and "4 of 5 images embedded" in done.stderr
+    assert "INVALID_ARGUMENT" in rows[3]["error"] and "4 of 5 images embedded" in ended.stderr
     for i in (0, 1, 2, 4):
         np.testing.assert_allclose(rows[i]["embedding"], direct([png(i)])["pose"][0], atol=1e-5)
 
@@ -155,7 +156,7 @@ def test_command_writes_a_matrix_from_files_and_zips(server, faces, direct, tmp_
         z.writestr("a/face.png", png(9))
     out = tmp_path / "e.npy"
     paths = [str(faces / "0.png"), str(tmp_path / "more.zip")]
-    call("client", f"--server={server.rest_address}", *paths, f"--out={out}")
+    done("client", f"--server={server.rest_address}", *paths, f"--out={out}")
     np.testing.assert_allclose(np.load(out), direct([png(0), png(9)])["face_aware"], atol=1e-5)
     assert out.with_suffix(".txt").read_text().splitlines() == [paths[0], f"{paths[1]}:a/face.png"]
 
@@ -174,8 +175,8 @@ def test_command_writes_a_matrix_from_files_and_zips(server, faces, direct, tmp_
 )
 def test_command_refuses_with_a_line(args, code, said, server, faces):
     args = [a.replace("FACES", str(faces)).replace("SERVER", server.rest_address) for a in args]
-    done = call("client", *args, code=code)
-    assert said in done.stderr and "Traceback" not in done.stderr
+    ended = done("client", *args, code=code)
+    assert said in ended.stderr and "Traceback" not in ended.stderr
 
 
 def test_what_was_embedded_survives_sigterm(server, faces, tmp_path):

@@ -2,7 +2,6 @@
 
 import json
 import os
-import pathlib
 import re
 import signal
 import subprocess
@@ -13,8 +12,11 @@ import time
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorboard.plugins.hparams import metadata
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+from tests.helpers.commands import done
+from tests.helpers.processes import ROOT, call, command
+
 SMALL = [
     "--recipe=vox64:smoke",
     "--recipe.batch_size=8",
@@ -32,16 +34,6 @@ SMALL = [
 QUICK = ["--recipe=vox64:smoke,simclr", *SMALL[1:], "--recipe.watch.generated=0"]
 
 
-def command(module, *args):
-    return [sys.executable, "-m", f"pcl_tf.{module}", *args]
-
-
-def call(module, *args, code=0, cwd=ROOT, timeout=400):
-    done = subprocess.run(command(module, *args), capture_output=True, text=True, cwd=cwd, timeout=timeout)
-    assert done.returncode == code, done.stdout[-3000:] + done.stderr[-3000:]
-    return done
-
-
 def weights(workdir):
     """Every saved tensor of the newest checkpoint."""
     reader = tf.train.load_checkpoint(str(workdir / "checkpoints"))
@@ -57,11 +49,11 @@ def finished(tmp_path_factory):
 
 
 def test_a_run_leaves_what_was_promised(finished):
-    workdir, done = finished
+    workdir, ended = finished
     result = json.loads((workdir / "result.json").read_text())
     assert result["step"] == 12 and result["export"] == "export/12"
     assert set(result["generated_faces"]["trained"]) == {"face_aware", "face", "pose"}
-    assert "trained face_aware" in done.stdout and "pcl_tf.export" in done.stdout
+    assert "trained face_aware" in ended.stdout and "pcl_tf.export" in ended.stdout
     assert (workdir / "reconstructions.png").read_bytes().startswith(b"\x89PNG")
     assert not list(workdir.rglob("*.part"))
 
@@ -93,6 +85,29 @@ def test_tensorboard_holds_every_promised_curve(finished):
     assert promised | {f"train/{t}" for t in (*train, "images_per_second")} <= tags
 
 
+def test_tensorboard_says_what_each_curve_means_and_by_which_recipe(finished):
+    said, hyper, texts = {}, {}, {}
+    for path in (finished[0] / "logs").glob("events*"):
+        for event in tf.compat.v1.train.summary_iterator(str(path)):
+            for v in event.summary.value:
+                plugin = v.metadata.plugin_data
+                if plugin.plugin_name in ("scalars", "images"):
+                    said[v.tag] = said.get(v.tag) or v.metadata.summary_description  # of its first point
+                elif plugin.plugin_name == "hparams":
+                    hyper[v.tag] = metadata.parse_session_start_info_plugin_data(plugin.content).hparams
+                elif plugin.plugin_name == "text":
+                    texts[v.tag] = tf.make_ndarray(v.tensor).item().decode()
+    assert len(said) > 14 and not [tag for tag, text in said.items() if not text]
+    assert "collapsed" in said["train/face_spread"]
+    (values,) = hyper.values()
+    assert values["batch_size"].number_value == 8 and values["method.crop"].string_value == "random_resized"
+    assert values["method.reconstruct"].bool_value and "watch.log_every" not in values
+    assert (
+        "| `batch_size` | 8 | 256 |" in texts["recipe"] and "| `method.crop` | random_resized |  |" in texts["recipe"]
+    )
+    assert "    trained face_aware" in texts["generated_faces"]
+
+
 def test_the_export_loads_where_pcl_tf_cannot_be_imported(finished, tmp_path):
     script = textwrap.dedent(
         f"""
@@ -120,13 +135,13 @@ def test_the_export_loads_where_pcl_tf_cannot_be_imported(finished, tmp_path):
         """
     )
     env = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
-    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=env, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-2000:]
+    ran = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr[-2000:]
 
 
 def test_export_again_at_another_size(finished):
     workdir = finished[0]
-    call("export", f"--workdir={workdir}", "--image_size=48")
+    done("export", f"--workdir={workdir}", "--image_size=48")
     model = tf.saved_model.load(str(workdir / "export" / "12"))
     png = tf.io.encode_png(np.random.RandomState(0).randint(0, 256, (64, 64, 3), np.uint8))
     assert model.signatures["serving_default"](image_bytes=png[None])["face_aware"].shape == (1, 16 * 3 * 3)
@@ -136,14 +151,14 @@ def test_export_again_at_another_size(finished):
 def test_the_same_command_again_trains_no_further(finished):
     workdir = finished[0]
     before = weights(workdir)
-    assert "resuming at step 12" in call("train", *SMALL, f"--workdir={workdir}").stdout
+    assert "resuming at step 12" in done("train", *SMALL, f"--workdir={workdir}").stdout
     after = weights(workdir)
     assert all(np.array_equal(before[k], after[k]) for k in before)
 
 
 def test_another_recipe_is_refused_with_the_differences(finished):
-    done = call("train", *SMALL, f"--workdir={finished[0]}", "--recipe.method.temperature=0.2", code=2)
-    assert "method.temperature: 0.07 -> 0.2" in done.stderr
+    ended = done("train", *SMALL, f"--workdir={finished[0]}", "--recipe.method.temperature=0.2", code=2)
+    assert "method.temperature: 0.07 -> 0.2" in ended.stderr
 
 
 @pytest.mark.parametrize(
@@ -167,9 +182,9 @@ def test_another_recipe_is_refused_with_the_differences(finished):
     ],
 )
 def test_mistakes_are_answered_in_words(args, words, tmp_path):
-    done = call("train", *args, f"--workdir={tmp_path / 'w'}", code=2)
-    assert all(w in done.stderr for w in words), done.stderr
-    assert "Traceback" not in done.stderr
+    ended = done("train", *args, f"--workdir={tmp_path / 'w'}", code=2)
+    assert all(w in ended.stderr for w in words), ended.stderr
+    assert "Traceback" not in ended.stderr
 
 
 def start(workdir, *args):
@@ -194,8 +209,7 @@ def test_sigterm_saves_and_a_second_process_is_refused(tmp_path):
     args = [*QUICK, "--recipe.total_steps=100000"]
     process = start(workdir, *args)
     wait_for(workdir, r"loss: ", process)
-    done = call("train", *args, f"--workdir={workdir}", code=2)
-    assert str(process.pid) in done.stderr
+    assert str(process.pid) in done("train", *args, f"--workdir={workdir}", code=2).stderr
     process.send_signal(signal.SIGTERM)
     assert process.wait(120) == 143
     step = int(re.search(r"Saved at step (\d+)", (tmp_path / "log").read_text()).group(1))
@@ -203,8 +217,8 @@ def test_sigterm_saves_and_a_second_process_is_refused(tmp_path):
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(tmp_path):
-    done = call("train", *QUICK, f"--workdir={tmp_path / 'w'}", "--recipe.optimizer.learning_rate=100", code=3)
-    assert re.search(r"step \d+: .*loss\w* = (nan|inf)", done.stderr)
+    ended = done("train", *QUICK, f"--workdir={tmp_path / 'w'}", "--recipe.optimizer.learning_rate=100", code=3)
+    assert re.search(r"step \d+: .*loss\w* = (nan|inf)", ended.stderr)
 
 
 @pytest.mark.slow

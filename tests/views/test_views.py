@@ -216,3 +216,28 @@ def test_random_resized_crop_falls_back_to_the_centre():
 def test_no_rotation_and_no_shift_is_the_image():
     images = faces()
     np.testing.assert_allclose(geometry.RotateTranslate(0.0, 0.0)(images), images, atol=1e-4)
+
+
+def test_strengths_are_those_of_the_released_code():
+    jitter, gray, blur = colour.ColorJitter(), colour.RandomGrayscale(), filters.GaussianBlur()
+    assert (jitter.strength, jitter.hue, jitter.p, gray.p) == ((0.8, 0.8, 0.8), 0.2, 0.8, 0.2)
+    assert (blur.kernel, blur.sigma, blur.p, filters.Sobel().p) == (7, (0.1, 2.0), 0.8, 0.6)
+    assert geometry.HorizontalFlip().p == 0.5 and geometry.QuadrantCrop(8).share == 0.4
+    factors, hue, _ = (np.asarray(x) for x in jitter.parameters(20000, draws()))
+    for values, low, high in ((factors, 0.2, 1.8), (hue, -0.2, 0.2), (blur.parameters(20000, draws()), 0.1, 2.0)):
+        np.testing.assert_allclose([np.min(values), np.max(values)], [low, high], atol=1e-3)
+
+
+def test_rotation_and_translation():
+    images, view = faces(2, 8), geometry.RotateTranslate()
+    still, quarter = tf.zeros([2, 2]), tf.constant([np.pi / 2, np.pi], tf.float32)
+    turned = view.transform(tf.constant(images), (quarter, still))
+    np.testing.assert_allclose(turned[0], np.rot90(images[0], 1), atol=1e-4)
+    np.testing.assert_allclose(turned[1], np.rot90(images[1], 2), atol=1e-4)
+    moved = view.transform(tf.constant(images), (tf.zeros([2]), tf.constant([[0.25, 0.0], [0.0, -0.125]])))
+    np.testing.assert_allclose(moved[0, :, :6], images[0, :, 2:], atol=1e-4)  # the nearest column comes in at the edge
+    np.testing.assert_allclose(moved[0, :, 6:], np.repeat(images[0, :, 7:], 2, axis=1), atol=1e-4)
+    np.testing.assert_allclose(moved[1, 1:], images[1, :7], atol=1e-4)
+    angle, shift = (np.asarray(x) for x in view.parameters(20000, draws()))
+    np.testing.assert_allclose([angle.min(), angle.max()], np.deg2rad([-30, 30]), atol=1e-3)
+    np.testing.assert_allclose([shift.min(), shift.max()], [-0.1, 0.1], atol=1e-3)

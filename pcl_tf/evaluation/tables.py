@@ -1,0 +1,68 @@
+"""Tables of texts as Markdown and as LaTeX, and the results of a folder as such a table."""
+
+import re
+
+_ESCAPED = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "±": r"$\pm$",
+    **{sign: f"\\{sign}" for sign in "&%$#_{}"},
+}
+HEADER = ("model", "step", "task", "feature", "solver", "metric", "value", "95 % interval", "judged on")
+
+
+def markdown(header, rows) -> str:
+    """A Markdown table, no line end after it.
+
+    Args:
+      header: texts [K].
+      rows: list of [K] cells of any type.
+    """
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(_one_line(x).replace("|", "\\|") for x in line) + " |" for line in lines)
+
+
+def latex(header, rows) -> str:
+    """The same for LaTeX, a tabular with the rules of booktabs, everything in it as it stands: no formulas, no commands."""
+    lines = [" & ".join(_escaped(x) for x in line) + r" \\" for line in (header, *rows)]
+    head = [
+        r"% \usepackage{booktabs}",
+        rf"\begin{{tabular}}{{{'l' * len(header)}}}",
+        r"\toprule",
+        lines[0],
+        r"\midrule",
+    ]
+    return "\n".join([*head, *lines[1:], r"\bottomrule", r"\end{tabular}"])
+
+
+def _one_line(cell):
+    return " ".join(str(cell).splitlines())
+
+
+def _escaped(cell):
+    text = re.sub(r"[\\~^±&%$#_{}]", lambda found: _ESCAPED[found[0]], _one_line(cell))
+    return f"{{{text}}}" if text.startswith(("[", "*")) else text  # after \\ it would be taken for an argument
+
+
+def result_cells(rows) -> list:
+    """Rows of ``result.json`` as cells under ``HEADER``; those of groups, and of a layer learnt on pairs, beneath each."""
+    cells = []
+    for row in rows:
+        scale, unit = (1, "") if row["metric"] == "MAE" else (100, " %")
+        counts = row.get("counts") or {}
+        judged = counts.get("test", counts.get("pairs", ""))
+        told = [("", row["metric"], row, judged)]
+        if row.get("learnt"):
+            told.append(("", f"{row['metric']}, layer learnt on pairs", row["learnt"], judged))
+        for column, of in (row.get("groups") or {}).items():
+            told += [(f", {column}: {name}", row["metric"], g, g["count"]) for name, g in of["groups"].items()]
+            if of["gap"]:
+                low, high = of["gap"]["between"]
+                told.append((f", {column}: {low} to {high}", f"largest gap of {row['metric']}", of["gap"], ""))
+        for part, metric, found, count in told:
+            interval = " .. ".join(f"{scale * v:.2f}" for v in found["interval"]) if found.get("interval") else ""
+            named = [row.get("model", ""), row.get("model_step", ""), f"{row['task']}{part}", row["feature"]]
+            value = f"{scale * found['value']:.2f}{unit}"
+            cells.append([*named, row.get("solver", ""), metric, value, interval, count])
+    return cells

@@ -1,0 +1,1 @@
+"""Fine-tuning: the encoder and a last layer, taught by labels."""

@@ -1,0 +1,112 @@
+"""Fine-tunes an encoder on labelled faces and exports it, from image files to labels.
+
+  python -m pcl_tf.finetune --model=runs/vox64 --task=classification:faces.csv
+  python -m pcl_tf.finetune --model=runs/vox64 --task=classification:faces.csv --labels=0.1 --from_scratch
+  python -m pcl_tf.finetune --model=runs/vox64 --task=generated_expression --compare
+
+First the last layer on frozen features, solved as the probe's is, then all layers at a lower rate, until a fifth of the
+training images that is held out gets no better. Judged as the probe judges, into result.json in --out. --compare judges
+probe, fine-tuning and the same network from scratch with 1, 10 and 100 % of the labels and draws the figure.
+Exit codes: 0 done; 2 a flag, a model or the data is wrong; 4 the disk is full; 130 and 143 stopped by Ctrl-C and
+SIGTERM: the best weights are kept, and the same command goes on after the last whole epoch.
+"""
+
+import pathlib
+import sys
+
+from absl import flags
+
+from pcl_tf.console import explained, flags_alone, not_empty, quiet, refuse, side_in_pixels, start
+
+_MODEL = flags.DEFINE_string("model", None, "Workdir of pcl_tf.train, an export, or a .keras file.")
+_TASK = flags.DEFINE_string("task", None, "NAME or KIND:MANIFEST.csv, as of pcl_tf.probe; KIND is not verification.")
+_DATA = flags.DEFINE_string("data", "", "Folder of the corpus, or of several in folders named as the tasks.")
+_FEATURE = flags.DEFINE_string(
+    "feature", "face_aware", "face_aware, face, pose or face+pose: what the last layer sees."
+)
+_LABELS = flags.DEFINE_float("labels", 1.0, "Share of the training labels that is used, for instance 0.01.")
+_SCRATCH = flags.DEFINE_bool(
+    "from_scratch", False, "Draws the encoder's weights anew: the same network, never trained."
+)
+_COMPARE = flags.DEFINE_bool(
+    "compare", False, "Probe, fine-tuning and from scratch, with 1, 10 and 100 % of the labels."
+)
+_SIZE = flags.DEFINE_integer("image_size", 0, "Side in pixels; 0 is the probe's.", lower_bound=0)
+side_in_pixels("image_size")
+_TARGETS = flags.DEFINE_list("targets", [], "Columns of a manifest to predict, as of pcl_tf.probe.")
+_EPOCHS = flags.DEFINE_integer("epochs", 50, "Most epochs of all layers; 0 trains the last layer alone.", lower_bound=0)
+_PATIENCE = flags.DEFINE_integer("patience", 5, "Epochs without a better held-out loss that end it.", lower_bound=1)
+_BATCH = flags.DEFINE_integer("batch_size", 64, "Images a step.", 1, 4096)
+_RATE = flags.DEFINE_float("rate", None, "Learning rate of all layers; by default 1e-4, from scratch 1e-3.")
+_FLIP = flags.DEFINE_bool("flip", False, "Mirrors training images at random: where left and right mean nothing.")
+_FOLDS = flags.DEFINE_integer("folds", 0, "How many of a task's folds are trained and judged; 0 is all.", lower_bound=0)
+_SEED = flags.DEFINE_integer("seed", 0, "Of the labels that are chosen, the order and the drawn weights.", 0, 10**6)
+_OUT = flags.DEFINE_string("out", "", "Folder of results and exports; by default finetune/ in the model's workdir.")
+for name in ("labels", "rate"):
+    flags.register_validator(name, lambda v: v is None or 0 < v <= 1, "above 0 and at most 1 is needed")
+
+
+def main(argv):
+    quiet()
+    not_empty("data", "out", "targets")
+    flags_alone(argv, "model", "task")
+    from pcl_tf.data.sources import DataError
+    from pcl_tf.evaluation import report
+    from pcl_tf.evaluation.models import FEATURES, open_encoder, probe_folder
+    from pcl_tf.evaluation.tasks import open_task
+    from pcl_tf.extras import missing
+    from pcl_tf.files import check_folder
+    from pcl_tf.finetune import compare, network, work
+    from pcl_tf.finetune.fit import Stopped
+    from pcl_tf.finetune.run import Options, teaching
+
+    if _FEATURE.value not in FEATURES:
+        refuse(f"--feature={_FEATURE.value}: not one of {', '.join(FEATURES)}.")
+    for flag in ("labels", "from_scratch"):
+        if _COMPARE.value and flags.FLAGS[flag].present:
+            refuse(f"--{flag}: has no meaning with --compare, which tries them all.")
+    if _COMPARE.value:
+        try:
+            import matplotlib  # noqa: F401
+        except ImportError as error:
+            refuse(missing("plots", error, "draws the figure"))
+    options = Options(
+        feature=_FEATURE.value,
+        labels=_LABELS.value,
+        from_scratch=_SCRATCH.value,
+        epochs=_EPOCHS.value,
+        patience=_PATIENCE.value,
+        batch_size=_BATCH.value,
+        rate=_RATE.value or (compare.SCRATCH_RATE if _SCRATCH.value else 1e-4),
+        flip=_FLIP.value,
+        folds=_FOLDS.value,
+        seed=_SEED.value,
+    )
+    with explained(_OUT.value or _MODEL.value, (DataError, PermissionError)):
+        encoder = open_encoder(_MODEL.value)
+        probed = probe_folder(_MODEL.value)
+        out = pathlib.Path(_OUT.value or probed.parent / "finetune")
+        check_folder(out, "--out")
+        check_folder(probed / "features", "--model")
+        task = open_task(_TASK.value, _DATA.value, _SIZE.value, targets=_TARGETS.value)
+        network.check(network.load(encoder), encoder, task, options.feature)
+        for note in task.notes:
+            print(f"note: {note}", file=sys.stderr)
+        if not _COMPARE.value:
+            for train, _ in task.splits[: options.folds or None]:
+                teaching(task, train, options)  # refuses too few labels before anything is decoded
+        job = work.Job(encoder, task, out, probed / "features")
+        try:
+            if _COMPARE.value:
+                path = job.compare(options, _RATE.value)
+            else:
+                path = job.finetune(options)
+        except Stopped as stopped:
+            print(f"The best weights so far are in {job.folder}; the same command goes on.", flush=True)
+            return 128 + stopped.args[0]
+        print(f"\n{report.table(job.rows)}\n\n{path}")
+    return 0
+
+
+if __name__ == "__main__":
+    start(main)

@@ -1,0 +1,93 @@
+"""Probe, fine-tuning and the same network from scratch on shares of the labels: what pre-training is worth."""
+
+import dataclasses
+
+import numpy as np
+
+from pcl_tf.data.sources import DataError
+from pcl_tf.evaluation.judge import judge
+from pcl_tf.finetune import run
+from pcl_tf.finetune.rows import FEWEST, share
+
+SHARES = (0.01, 0.1, 1.0)
+WAYS = {"probe": "linear probe", "finetune": "fine-tuned", "scratch": "from scratch"}
+SCRATCH_RATE = 1e-3  # as the paper trains the layers that it draws; those that are pre-trained move slower
+
+
+def shares(task, options):
+    """The shares of the labels that leave enough images in every fold that is used.
+
+    Raises:
+      DataError: not even all of them do.
+    """
+    folds = task.splits[: options.folds or None]
+
+    def enough(part):
+        return all(len(share(task.kind, task.labels, train, part, options.seed)) >= FEWEST for train, _ in folds)
+
+    if not (found := [part for part in SHARES if enough(part)]):
+        raise DataError(f"{task.name}: fewer than {FEWEST} training images.")
+    return found
+
+
+def probe(task, faces, options):
+    """The linear probe on a share of the labels: Verdict."""
+    folds = task.splits[: options.folds or None]
+    splits = [
+        (share(task.kind, task.labels, faces.good(train), options.labels, options.seed), test) for train, test in folds
+    ]
+    few = dataclasses.replace(task, splits=tuple(splits))
+    return judge(few, np.asarray(faces.values[options.feature]), faces.values.bad, "lbfgs", options.seed)
+
+
+def every(options, parts, rate=None):
+    """(way, ``Options``) of each point of the figure.
+
+    Args:
+      options: of the fine-tuning.
+      parts: shares of the labels.
+      rate: of both trainings, where one is asked for.
+    """
+    for part in parts:
+        for name in WAYS:
+            scratch = name == "scratch"
+            rates = {"rate": rate or (SCRATCH_RATE if scratch else options.rate)}
+            yield name, dataclasses.replace(options, labels=part, from_scratch=scratch, **rates)
+
+
+def solver(name, options):
+    """What ``result.json`` calls a point."""
+    return run.way(name, options.labels)
+
+
+def figure(rows, path):
+    """Draws the metric over the number of labelled images, a line a way, with 95 % intervals.
+
+    Args:
+      rows: of ``result.json``, of one task and feature; their solvers are those of ``solver``.
+      path: of the PNG.
+    """
+    from matplotlib.figure import Figure
+
+    from pcl_tf.evaluation.report import percent
+    from pcl_tf.files import whole_or_not
+
+    drawn = Figure(figsize=(6, 4), layout="constrained")
+    axes = drawn.add_subplot(xscale="log")
+    scale = 100 if percent(rows[0]["metric"]) else 1
+    for (name, said), marker in zip(WAYS.items(), "osD", strict=True):
+        mine = sorted((r for r in rows if r["solver"].split("-")[0] == name), key=lambda r: r["counts"]["train"])
+        x = np.array([r["counts"]["train"] / r["counts"]["folds"] for r in mine])
+        y = scale * np.array([r["value"] for r in mine])
+        low, high = scale * np.array([r["interval"] for r in mine]).T
+        axes.errorbar(x, y, [np.maximum(y - low, 0), np.maximum(high - y, 0)], marker=marker, capsize=3, label=said)
+    numbers = sorted({round(r["counts"]["train"] / r["counts"]["folds"]) for r in rows})
+    axes.set_xticks(numbers, [f"{n:,}" for n in numbers])
+    axes.minorticks_off()
+    axes.set(
+        xlabel="labelled images", ylabel=rows[0]["metric"] + (" in %" if scale == 100 else ""), title=rows[0]["task"]
+    )
+    axes.grid(alpha=0.3)
+    axes.legend()
+    with whole_or_not(path) as aside:
+        drawn.savefig(aside, dpi=150, format="png")

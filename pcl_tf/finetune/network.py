@@ -1,0 +1,101 @@
+"""The network that is fine-tuned: an encoder from its .keras file and one layer on a feature of it."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from pcl_tf.data.sources import DataError
+
+LOSSES = {
+    "classification": lambda: keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    "multilabel": lambda: keras.losses.BinaryCrossentropy(from_logits=True),
+    "regression": lambda: keras.losses.MeanAbsoluteError(),
+}
+HEAD = "head"
+
+
+def load(encoder):
+    """The encoder as a Keras model that can be trained.
+
+    Args:
+      encoder: ``pcl_tf.evaluation.models.Encoder``.
+
+    Returns:
+      keras.Model: float32 [N, S, S, 3] in [0, 1] -> dict of features, or one feature map.
+
+    Raises:
+      DataError: this model has no Keras form.
+    """
+    if encoder.keras_file is None:
+        raise DataError(
+            f"--model={encoder.name}: cannot be fine-tuned; a workdir or export of pcl_tf, or a .keras file, can."
+        )
+    return keras.models.load_model(encoder.keras_file, compile=False)
+
+
+def check(trunk, encoder, task, feature):
+    """Refuses what cannot be fine-tuned before anything is decoded.
+
+    Raises:
+      DataError: a task of pairs, images of a size that the encoder does not take, or a feature that it does not have.
+    """
+    if task.kind == "verification":
+        raise DataError(
+            "--task=verification: pairs have no labels to fine-tune by; a classification of who is on each image does."
+        )
+    side = trunk.input_shape[1]
+    if side not in (None, task.image_size):
+        raise DataError(f"--model={encoder.name} takes no images of {task.image_size} pixels; set --image_size={side}.")
+    keys = _outputs(trunk.output)
+    if missing := [part for part in feature.split("+") if part not in keys]:
+        raise DataError(f"--feature={missing[0]}: this model has {', '.join(keys)}.")
+
+
+def build(trunk, task, feature, head=None, seed=None):
+    """Puts a last layer on an encoder.
+
+    Args:
+      trunk: of ``load``; its weights are those that are trained afterwards.
+      task: ``Task``; its names are what the layer tells apart.
+      feature: 'face_aware', 'face', 'pose' or 'face+pose'.
+      head: (weights [D, K], bias [K]) that the layer starts from; None draws them.
+      seed: where given, the trunk's weights are drawn anew, as of a network that was never trained.
+
+    Returns:
+      keras.Model: float32 [N, S, S, 3] in [0, 1] -> float32 [N, K], logits or targets.
+    """
+    if seed is not None:
+        keras.utils.set_random_seed(seed)
+        trunk = keras.models.clone_model(trunk)
+    image = keras.Input((task.image_size, task.image_size, 3), name="image")
+    features = _outputs(trunk(image))
+    parts = [_vector(features[part]) for part in feature.split("+")]
+    vector = parts[0] if len(parts) == 1 else keras.layers.Add(name="sum")(parts)
+    last = keras.layers.Dense(len(task.names), name=HEAD, dtype="float32")
+    model = keras.Model(image, last(vector), name="finetuned")
+    if head is not None:
+        last.set_weights([np.asarray(w, np.float32) for w in head])
+    return model
+
+
+def rescale(model, low, span):
+    """Makes a model of standardised targets one of the targets themselves: ``low + span * model``, in place."""
+    weights, bias = model.get_layer(HEAD).get_weights()
+    model.get_layer(HEAD).set_weights([weights * span, bias * span + low])
+
+
+def scores(model, faces, rows, batch=64):
+    """What a model makes of some of the faces: uint8 [N, S, S, 3], int [n] -> float32 [n, K]."""
+    run = tf.function(lambda x: model(x, training=False), reduce_retracing=True)
+    parts = [run(tf.cast(faces[rows[i : i + batch]], tf.float32) / 255.0).numpy() for i in range(0, len(rows), batch)]
+    return np.concatenate(parts)
+
+
+def _outputs(out):
+    return out if isinstance(out, dict) else {"face_aware": out}
+
+
+def _vector(x):
+    if len(x.shape) == 2:
+        return x
+    return keras.layers.Flatten(name="vector")(keras.layers.Permute((3, 1, 2), name="channels_first")(x))

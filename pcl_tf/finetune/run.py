@@ -1,0 +1,204 @@
+"""A fine-tuning from faces to a verdict, fold by fold."""
+
+import dataclasses
+import hashlib
+import json
+import pathlib
+import shutil
+
+import numpy as np
+
+from pcl_tf.data.cache import decoded_faces
+from pcl_tf.evaluation import linear, metrics
+from pcl_tf.evaluation.judge import Verdict
+from pcl_tf.finetune import fit, network, rows
+from pcl_tf.finetune.kept import Kept
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """How a network is fine-tuned.
+
+    Attributes:
+      feature: of the encoder, on which the last layer stands.
+      labels: share of the training labels that is used, above 0 and at most 1.
+      from_scratch: whether the encoder's weights are drawn anew.
+      epochs: at most.
+      patience: epochs without a better held-out loss after which training stops.
+      batch_size: images.
+      rate: of Adam, for all layers.
+      flip: whether training images are mirrored at random.
+      folds: how many of the task's folds are judged; 0 is all.
+      seed: of the labels that are chosen, the order, and weights that are drawn.
+    """
+
+    feature: str = "face_aware"
+    labels: float = 1.0
+    from_scratch: bool = False
+    epochs: int = 50
+    patience: int = 5
+    batch_size: int = 64
+    rate: float = 1e-4
+    flip: bool = False
+    folds: int = 0
+    seed: int = 0
+
+    @property
+    def way(self):
+        """What ``result.json`` calls it: 'finetune', 'scratch-0.1' .."""
+        return way("scratch" if self.from_scratch else "finetune", self.labels)
+
+
+def way(name, labels):
+    """A way to teach and its share of the labels as one word."""
+    return name if labels == 1 else f"{name}-{labels:g}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Faces:
+    """The images of a task, decoded and encoded.
+
+    Attributes:
+      images: uint8 [M, S, S, 3] of those that can be read.
+      place: int [N], where in images a row of the task stands; -1 where it cannot be read.
+      values: ``Features`` of all rows.
+    """
+
+    images: np.ndarray
+    place: np.ndarray
+    values: object
+
+    def good(self, of):
+        """Those of some rows that can be read."""
+        return of[self.place[of] >= 0]
+
+
+def read(task, values, cache):
+    """``Faces`` of a task whose features were extracted, decoded once in the life of the cache."""
+    images = decoded_faces(task.source, task.image_size, cache, max_bad_share=1.0)
+    place = np.full(task.source.count, -1)
+    readable = np.setdiff1d(np.arange(task.source.count), list(values.bad))
+    place[readable] = np.arange(len(images))  # the rows that could not be encoded are those that could not be decoded
+    return Faces(images, place, values)
+
+
+def teaching(task, train, options):
+    """Rows of a fold -> (rows that teach, rows held out) under its share of the labels."""
+    return rows.split(task, rows.share(task.kind, task.labels, train, options.labels, options.seed), options.seed)
+
+
+def finetune(encoder, task, faces, options, folder, say=print):
+    """Fine-tunes on each fold and judges.
+
+    Args:
+      encoder: ``Encoder`` with a Keras form.
+      task: ``Task`` with labels.
+      faces: ``Faces`` of it.
+      options: ``Options``.
+      folder: keeps a state for each fold; a call that was stopped goes on from it.
+      say: prints a line.
+
+    Returns:
+      (Verdict, keras.Model of the first fold: images to logits or targets).
+
+    Raises:
+      Stopped: by a signal; the same call goes on.
+    """
+    folds = task.splits[: options.folds or None]
+    parts, protocols, first = [], [], None
+    for number, (train, test) in enumerate(folds):
+        if len(folds) > 1:
+            say(f"fold {number + 1} of {len(folds)}")
+        teach, held = teaching(task, faces.good(train), options)
+        kept = Kept(pathlib.Path(folder) / f"fold{number}")
+        model = _fold(encoder, task, faces, options, teach, held, kept, say)
+        test = faces.good(test)
+        parts.append((test, network.scores(model, faces.images, faces.place[test])))
+        protocols.append(
+            {
+                "taught": len(teach),
+                "held_out": len(held),
+                "epochs": kept.epoch,
+                "best_epoch": kept.best_epoch,
+                "held_out_loss": kept.best,
+            }
+        )
+        first = first or model
+    protocol = {**dataclasses.asdict(options), **protocols[0]}
+    if len(protocols) > 1:
+        protocol["each_fold"] = protocols
+    return verdict(task, parts, protocol, int((faces.place < 0).sum()), options.seed), first
+
+
+def _fold(encoder, task, faces, options, teach, held, kept, say):
+    labels, low, span = task.labels, 0.0, 1.0
+    if task.kind == "regression":
+        low, span = labels[teach].mean(0), np.maximum(labels[teach].std(0), 1e-6)
+        labels = ((labels - low) / span).astype(np.float32)
+    by_image = labels[faces.place >= 0]  # in the order of the images
+    head = None
+    if not options.from_scratch and not kept.began:
+        say(f"the last layer on frozen features of {len(teach)} images")
+        head = _head(task, faces.values[options.feature], labels, teach, options.seed)
+    seed = options.seed if options.from_scratch else None
+    model = network.build(network.load(encoder), task, options.feature, head, seed)
+    say(f"all layers on {len(teach)} images, {len(held)} held out")
+    loss = network.LOSSES[task.kind]()
+    fit.train(model, kept, loss, faces.images, by_image, faces.place[teach], faces.place[held], options, say)
+    network.rescale(model, low, span)
+    return model
+
+
+def _head(task, x, labels, teach, seed):
+    """The last layer before the others move: the probe's, solved on features of the encoder as it was, so that it starts
+    where linear evaluation ends and no statistic of a BatchNorm changes meanwhile."""
+    subjects = None if task.subjects is None else task.subjects[teach]
+    layer, _ = linear.fit(task.kind, x[teach], labels[teach], "lbfgs", seed, subjects, len(task.names))
+    return layer.weights, layer.bias
+
+
+def verdict(task, parts, protocol, unreadable, seed=0):
+    """Judges scores as ``pcl_tf.evaluation.judge`` judges those of a probe.
+
+    Args:
+      task: ``Task`` with labels.
+      parts: for each fold (rows that judge, float [n, K] scores).
+      protocol: how the scores came about.
+      unreadable: images that could not be read.
+      seed: of the bootstrap.
+    """
+    judged = np.concatenate([test for test, _ in parts])
+    scores, labels = np.concatenate([s for _, s in parts]), task.labels[judged]
+    folds = np.repeat(np.arange(len(parts)), [len(test) for test, _ in parts])
+    if task.kind == "multilabel":
+        contributions, statistic, detail = metrics.multilabel(scores, labels, task.names, folds)
+    else:
+        contributions, statistic, detail = getattr(metrics, task.kind)(scores, labels, task.names)
+        folds = None
+    people = None if task.subjects is None else task.subjects[judged]
+    resampled = metrics.resampled(people, folds)
+    taught = sum(p["taught"] + p["held_out"] for p in protocol.get("each_fold", [protocol]))
+    return Verdict(
+        metric=metrics.METRICS[task.kind],
+        value=metrics.over_folds(contributions, statistic, folds),
+        interval=metrics.bootstrap(
+            contributions, statistic, folds, seed, clusters=people if resampled == "subjects" else None
+        ),
+        resampled=resampled,
+        detail=detail,
+        counts={"train": taught, "test": len(judged), "folds": len(parts), "unreadable": unreadable},
+        protocol=protocol,
+    )
+
+
+def place(out, encoder, task, name, options):
+    """Folder of a fine-tuning in out: another one for everything that changes its numbers."""
+    said = json.dumps([encoder.digest, task.digest, dataclasses.asdict(options)])
+    digest = hashlib.sha256(said.encode()).hexdigest()[:8]
+    return pathlib.Path(out) / f"{name.replace('/', '-')}-{options.feature}-{options.way}-{digest}"
+
+
+def forget(folder):
+    """Takes away the states of a fine-tuning that is judged and exported."""
+    for path in pathlib.Path(folder).glob("fold*"):
+        shutil.rmtree(path)

@@ -1,0 +1,114 @@
+"""One task, one encoder: what is fine-tuned, what is done already, what is written."""
+
+import dataclasses
+import json
+import sys
+
+from pcl_tf.data.decoding import left_out
+from pcl_tf.evaluation import report
+from pcl_tf.evaluation.features import extract
+from pcl_tf.evaluation.results import Results
+from pcl_tf.files import check_output
+from pcl_tf.finetune import compare, run
+from pcl_tf.serving.classifier import save_classifier
+from pcl_tf.serving.export import check_version
+from pcl_tf.serving.server_files import write_server_files
+
+
+class Job:
+    """Fine-tunings of one encoder on one task.
+
+    Args:
+      encoder: ``Encoder`` with a Keras form.
+      task: ``Task`` with labels.
+      out: folder of ``result.json``, logs/ and a folder for each fine-tuning.
+      cache: folder of features, the probe's.
+
+    Attributes:
+      rows: of ``result.json``, those of this call.
+      folder: of the fine-tuning at hand.
+    """
+
+    def __init__(self, encoder, task, out, cache):
+        self.encoder, self.task, self.out, self.cache = encoder, task, out, cache
+        self.results = Results(out)
+        (self.name,) = self.results.name([task])
+        self.rows, self.folder, self._faces = [], out, None
+
+    def finetune(self, options):
+        """Fine-tunes, judges and exports; returns the path of the export."""
+        self.folder = run.place(self.out, self.encoder, self.task, self.name, options)
+        check_version(self.folder / "export/1")
+        row = self._done(self.folder.name)
+        if row and (self.folder / "export/1/saved_model.pb").is_file():
+            print("done already: another --seed, or without this folder, does it again.", flush=True)
+            self.rows.append(row)
+            return self.folder / "export/1"
+        verdict, model = run.finetune(self.encoder, self.task, self.faces, options, self.folder, _say)
+        row = self._row(verdict, options.feature, options.way, options.seed, self.folder.name)
+        recipe = json.dumps(self.encoder.recipe or {})
+        path = save_classifier(
+            model,
+            self.folder / "export",
+            self.task.kind,
+            self.task.names,
+            recipe_json=recipe,
+            step=self.encoder.step,
+            row=row,
+        )
+        write_server_files(self.folder / "serving")
+        self._add(row)
+        run.forget(self.folder)
+        return path
+
+    def compare(self, options, rate=None):
+        """Judges every way with every share of the labels; returns the path of the figure."""
+        path = self.out / f"{self.name.replace('/', '-')}-{options.feature}-compared.png"
+        check_output(path)
+        parts = compare.shares(self.task, options)
+        for name, mine in compare.every(options, parts, rate):
+            self.folder = run.place(self.out, self.encoder, self.task, self.name, mine)
+            solver = compare.solver(name, mine)
+            key = f"{self.folder.name}-{name}"
+            row = self._done(key)
+            _say(f"{compare.WAYS[name]}, {mine.labels:.0%} of the labels{', done already' if row else ''}")
+            if row is None:
+                if name == "probe":
+                    verdict = compare.probe(self.task, self.faces, mine)
+                else:
+                    verdict, _ = run.finetune(self.encoder, self.task, self.faces, mine, self.folder, _say)
+                row = self._row(verdict, mine.feature, solver, mine.seed, key)
+                self._add(row)
+                run.forget(self.folder)
+            else:
+                self.rows.append(row)
+            print(*report.table([row]).splitlines()[1:], sep="\n", flush=True)
+        compare.figure(self.rows, path)
+        return path
+
+    @property
+    def faces(self):
+        """Features and images of the task, made when they are asked for first."""
+        if self._faces is None:
+            values = extract(self.encoder, self.task.source, self.task.image_size, self.cache)
+            self._faces = run.read(self.task, values, self.cache)
+            if note := left_out([*values.bad.values()], self.task.source.count):
+                self.task = dataclasses.replace(self.task, notes=(*self.task.notes, f"{self.name}: {note}"))
+        return self._faces
+
+    def _done(self, key):
+        return next((row for row in self.results.rows if row.get("run") == key), None)
+
+    def _row(self, verdict, feature, solver, seed, key):
+        encoded = self.faces.values.encoded
+        row = report.result_row(self.encoder, self.task, self.name, feature, verdict, encoded, solver, seed)
+        return {**row, "run": key}
+
+    def _add(self, row):
+        self.rows.append(row)
+        self.results.add(row)
+        report.write_scalars(self.out / "logs", row, self.results.rows)
+
+
+def _say(line):
+    print(line, file=sys.stdout, flush=True)

@@ -1,0 +1,112 @@
+"""A map of embeddings: every image a point, those that are alike close together, by scikit-learn and matplotlib."""
+
+import io
+import pathlib
+import warnings
+
+import numpy as np
+
+from pcl_tf.data.sources import DataError
+from pcl_tf.extras import missing
+from pcl_tf.files import write_atomically
+from pcl_tf.neighbours.colours import OTHERS, Colours
+from pcl_tf.neighbours.search import unit
+
+METHODS = ("pca", "tsne")
+MOST = 3000  # images that t-SNE lays out, an even choice: it takes a minute for these on two cores
+_UNKNOWN = "0.8"  # grey
+
+
+def check_installed() -> None:
+    """Raises DataError, which says what to install, where a map cannot be drawn."""
+    try:
+        import matplotlib.figure  # noqa: F401
+        import sklearn.manifold  # noqa: F401
+    except ImportError as error:
+        raise DataError(f"--map: {missing('plots', error, 'draws it')}.") from error
+
+
+def places(x: np.ndarray, method: str) -> tuple[np.ndarray, str]:
+    """Two coordinates of each image, by directions alone as all comparisons here, and what the axes show.
+
+    Args:
+      x: float [N, D], N at least 3.
+      method: of METHODS.
+
+    Returns:
+      (float [N, 2], words).
+    """
+    from sklearn.decomposition import PCA
+    from sklearn.manifold import TSNE
+
+    z = unit(x)
+    if method == "tsne":
+        perplexity = min(30.0, (len(z) - 1) / 3)
+        return TSNE(init="pca", perplexity=perplexity, random_state=0).fit_transform(z), "t-SNE"
+    width = min(2, z.shape[1])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # where all are alike there is no variance to divide
+        pca = PCA(width, random_state=0).fit(z)
+    share = float(np.nan_to_num(pca.explained_variance_ratio_).sum())
+    found = pca.transform(z)
+    return np.pad(found, ((0, 0), (0, 2 - width))), f"PCA, {100 * share:.0f} % of the variance"
+
+
+def draw(features: dict, out: str | pathlib.Path, method: str = "pca", colours: Colours | None = None) -> None:
+    """Draws a map of each feature into one PNG.
+
+    Args:
+      features: {name: float [N, D]}.
+      out: path of the PNG.
+      method: of METHODS.
+      colours: of the N images, or None.
+
+    Raises:
+      DataError: fewer than three images.
+    """
+    from matplotlib.figure import Figure
+
+    count = len(next(iter(features.values())))
+    if count < 3:
+        raise DataError(f"--map: {count} embedded images make no map; at least three are needed.")
+    rows = np.arange(count)
+    if method == "tsne" and count > MOST:
+        rows = np.unique(np.linspace(0, count - 1, MOST).astype(int))
+    figure = Figure(figsize=(4.5 * len(features) + 1.2, 4.6), layout="constrained")
+    panels = figure.subplots(1, len(features), squeeze=False)[0]
+    for axes, (name, x) in zip(panels, features.items(), strict=True):
+        at, said = places(np.asarray(x)[rows], method)
+        shown = _scatter(axes, at, None if colours is None else colours.values[rows])
+        axes.set(title=f"{name}: {said}", xticks=[], yticks=[])
+    if colours is not None:
+        title = colours.column.replace("$", r"\$")
+        if shown is not None:
+            figure.colorbar(shown, ax=list(panels), label=title)
+        else:
+            handles, labels = panels[-1].get_legend_handles_labels()
+            figure.legend(handles, labels, title=title, loc="outside right upper", markerscale=2)
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():  # of letters that its font does not have
+        warnings.simplefilter("ignore")
+        figure.savefig(buffer, dpi=120, format="png", metadata={"Software": None})
+    write_atomically(out, buffer.getvalue())
+
+
+def _scatter(axes, at, values):
+    """Draws points; returns what a bar of colours is drawn for, None of values by name."""
+    size = 6 if len(at) > 500 else 16
+    if values is None:
+        axes.scatter(*at.T, s=size, alpha=0.6)
+        return None
+    if values.dtype.kind == "f":
+        known = np.isfinite(values)
+        axes.scatter(*at[~known].T, s=size, color=_UNKNOWN)
+        return axes.scatter(*at[known].T, s=size, c=values[known], cmap="viridis")
+    names = sorted({*values.tolist()} - {"", OTHERS})
+    colour = {name: f"C{i}" for i, name in enumerate(names)} | {OTHERS: "0.5", "": _UNKNOWN}
+    for name in ["", OTHERS, *names]:
+        of = values == name
+        if of.any():
+            label = (name or "not known").replace("$", r"\$")
+            axes.scatter(*at[of].T, s=size, color=colour[name], label=label, alpha=0.7)
+    return None

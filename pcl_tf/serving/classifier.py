@@ -1,0 +1,131 @@
+"""A fine-tuned network as others load it: image files in, labels and scores out."""
+
+import json
+import pathlib
+
+import keras
+import tensorflow as tf
+
+from pcl_tf.files import whole_or_not, write_atomically
+from pcl_tf.provenance import provenance
+from pcl_tf.serving import card
+from pcl_tf.serving.export import check_version, decoded, replaceable
+from pcl_tf.serving.warmup import write_warmup
+
+SCORES = {"classification": tf.nn.softmax, "multilabel": tf.nn.sigmoid, "regression": tf.identity}
+# What TF Serving's clients read of each kind: names in the order of the values.
+OUTPUTS = {k: ("classes", "scores") for k in ("classification", "multilabel")} | {"regression": ("targets", "values")}
+
+
+def save_classifier(model, folder, kind, names, *, recipe_json="{}", step=0, row=None, version=1):
+    """Exports a network as ``folder/<version>``, as tensorflow_model_server expects it.
+
+    Signatures, both returning 'classes' string [N, K] and 'scores' float32 [N, K] (probabilities of the classes, or of
+    each label), of a regression 'targets' and 'values'; K in the order of ``assets/labels.txt``, not sorted by score:
+      serving_default(image_bytes: string [N]), image files, decoded and resized as for training;
+      predict(images: float32 [N, S, S, 3] in [0, 1]).
+
+    Args:
+      model: keras.Model, float32 [N, S, S, 3] -> logits or targets [N, K].
+      folder: parent of the numbered folders.
+      kind: 'classification', 'multilabel' or 'regression'.
+      names: K texts.
+      recipe_json: what the encoder was pre-trained by.
+      step: of pre-training.
+      row: of ``result.json``, for the model card, or None.
+      version: number of the folder; an export of this number is replaced.
+
+    Returns:
+      pathlib.Path of the export.
+
+    Raises:
+      OutputError: what is there under this number is no export.
+    """
+    target = pathlib.Path(folder) / str(version)
+    check_version(target)
+    size, labels = model.input_shape[1], tf.constant([str(n) for n in names])
+    said, values = OUTPUTS[kind]
+
+    def predict(images):
+        found = SCORES[kind](tf.cast(model(images, training=False), tf.float32))
+        return {said: tf.repeat(labels[None], tf.shape(found)[0], axis=0), values: found}
+
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+    archive.add_endpoint(
+        "serving_default",
+        lambda image_bytes: predict(decoded(image_bytes, size)),
+        [tf.TensorSpec([None], tf.string, "image_bytes")],
+    )
+    archive.add_endpoint("predict", predict, [tf.TensorSpec([None, size, size, 3], tf.float32, "images")])
+    with whole_or_not(target, replaces=replaceable) as aside:
+        archive.write_out(str(aside), verbose=False)
+        assets = aside / "assets"
+        assets.mkdir(exist_ok=True)
+        (assets / "labels.txt").write_text("".join(f"{' '.join(str(n).split())}\n" for n in names), encoding="utf-8")
+        (assets / "recipe.json").write_text(recipe_json)
+        (assets / "provenance.json").write_text(provenance(recipe_json, step))
+        model.save(assets / "finetuned.keras")
+        write_warmup(aside, size)
+        write_atomically(aside / card.NAME, _card(kind, names, size, row, json.loads(recipe_json), step))
+    return target
+
+
+def _card(kind, names, size, row, recipe, step):
+    """The model card: README.md of the export."""
+    from pcl_tf.recipe import flatten
+
+    rows = [row] if row else []
+    task = "image-classification" if kind in card.TASKS else "image-feature-extraction"
+    said, values = OUTPUTS[kind]
+    protocol = (row or {}).get("protocol", {})
+    scratch = protocol.get("from_scratch")
+    began = "random weights" if scratch else f"an encoder of {card.method(flatten(recipe))}, step {step}"
+    facts = {key: value for key, value in protocol.items() if not isinstance(value, (list, dict))}
+    return f"""{card.front_matter({}, rows, f"pcl-{'scratch' if scratch else 'finetuned'}", task)}
+# Face images to {kind}: {", ".join(map(str, names[:12]))}{" .." if len(names) > 12 else ""}
+
+A network of face images, begun from {began}, and fine-tuned by labels. pcl_tf wrote this card; what it does not know it says.
+
+## Data
+
+- Labelled images that taught, those held out among them: {(row or {}).get("counts", {}).get("train", card.UNKNOWN)}
+- Terms of the data, the people shown and their make-up by group: {card.UNKNOWN}
+
+## Recipe
+
+{card.facts(facts) if facts else card.UNKNOWN}
+
+## Results
+
+{card.results(rows)}
+
+The result is the mean over folds where there are several; this network is that of the first.
+
+## Limits
+
+- It answers for every image, faces or not, and knows {len(names)} {said} alone.
+- Scores are not calibrated: 0.9 need not be right nine times of ten.
+- Errors by age, gender, skin tone or other groups are {card.UNKNOWN} unless a result above names them.
+
+## Responsible use
+
+{card.RESPONSIBLE}
+
+## How to load it
+
+In this folder:
+
+```python
+import tensorflow as tf
+
+model = tf.saved_model.load(".")
+found = model.signatures["serving_default"](image_bytes=tf.constant([open("face.jpg", "rb").read()]))
+found["{said}"], found["{values}"]
+```
+
+Images are resized to {size} pixels. `model.predict(images)` takes float32 images [N, {size}, {size}, 3] in [0, 1];
+`assets/labels.txt` names the columns, and `assets/finetuned.keras` is the network, up to the last layer's
+{"targets" if kind == "regression" else "logits"}, for `keras.models.load_model`.
+TensorFlow Serving takes the folder as a version of a model.
+"""

@@ -1,0 +1,217 @@
+"""The command: from a manifest to an export that answers with labels, stopped and gone on with, compared."""
+
+import json
+import os
+import re
+import shutil
+import signal
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import yaml
+from PIL import Image
+
+from pcl_tf.evaluation.models import open_encoder
+from pcl_tf.finetune import fit
+from pcl_tf.serving.classifier import save_classifier
+from tests.helpers import labelled
+from tests.helpers.commands import ended, refused
+
+COMMAND = "finetune.__main__"
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with encoder.keras and faces.csv."""
+    folder = tmp_path_factory.mktemp("place")
+    labelled.encoder().save(folder / "encoder.keras")
+    labelled.write_manifest(folder)
+    return folder
+
+
+def arguments(place, *more, out):
+    task = f"--task=classification:{place / 'faces.csv'}"
+    fast = ["--epochs=3", "--batch_size=16", "--rate=0.003", "--image_size=32"]
+    return [COMMAND, f"--model={place / 'encoder.keras'}", task, *fast, f"--out={out}", *more]
+
+
+@pytest.fixture(scope="module")
+def done(place, tmp_path_factory):
+    """(what the command printed, its only row, the export)."""
+    out = tmp_path_factory.mktemp("out")
+    code, said, error = ended(*arguments(place, out=out))
+    assert code in (0, None), error
+    (row,) = json.loads((out / "result.json").read_text())["results"]
+    return said, row, out / row["run"] / "export/1"
+
+
+def answers(export, *images):
+    found = tf.saved_model.load(str(export)).signatures["serving_default"](image_bytes=tf.constant(images))
+    return {key: value.numpy() for key, value in found.items()}
+
+
+def test_the_result_is_one_of_probes(done):
+    said, row, export = done
+    assert row["solver"] == "finetune" and row["metric"] == "accuracy" and row["value"] > 0.55
+    assert row["counts"] == {"train": 59, "test": 20, "folds": 1, "unreadable": 1}
+    assert "1 of 80 images cannot be read" in row["notes"][0] and set(row["detail"]) == {"left", "right"}
+    assert re.search(r"epoch 1 of 3: loss .* ends by \d\d:\d\d at the latest", said) and str(export) in said
+    assert f"{100 * row['value']:.2f}" in said
+    assert not list(export.parents[1].glob("fold*"))  # nothing of the training is left
+    assert (export.parents[1] / "serving/models.config").is_file()
+
+
+def test_the_export_answers_with_labels_from_image_files(done, place):
+    _, row, export = done
+    rows = [i for i in range(labelled.COUNT) if i % 4 == 3]
+    found = answers(export, *((place / f"{i}.png").read_bytes() for i in rows))
+    assert found["classes"].shape == found["scores"].shape == (20, 2)
+    assert found["classes"].tolist() == [[b"left", b"right"]] * 20
+    np.testing.assert_allclose(found["scores"].sum(1), 1.0, atol=1e-5)
+    turned = (labelled.faces()[0]["angles"][rows, 0] > 0).astype(int)
+    assert (found["scores"].argmax(1) == turned).mean() == pytest.approx(row["value"])
+    assert (export / "assets/labels.txt").read_text() == "left\nright\n"
+    signature = tf.saved_model.load(str(export)).signatures["predict"]
+    faces = np.stack([np.asarray(Image.open(place / f"{i}.png")) for i in rows]).astype(np.float32) / 255
+    np.testing.assert_allclose(signature(images=faces)["scores"], found["scores"], atol=1e-5)
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        answers(export, b"no image")
+    assert (export / "assets.extra/tf_serving_warmup_requests").is_file()
+
+
+def test_its_card_loads_it(done, place, tmp_path, monkeypatch):
+    text = (done[2] / "README.md").read_text()
+    front = yaml.safe_load(text.split("---\n")[1])
+    assert front["pipeline_tag"] == "image-classification" and front["metrics"] == ["accuracy"]
+    assert front["model-index"][0]["results"][0]["metrics"][0]["value"] == done[1]["value"]
+    assert "those held out among them: 59" in text and "| `rate` | 0.003 |" in text
+    shutil.copytree(done[2], tmp_path / "copy")
+    monkeypatch.chdir(tmp_path / "copy")
+    shutil.copy(place / "0.png", "face.jpg")
+    names = {}
+    exec(compile(re.search(r"```python\n(.*?)```", text, re.S)[1], "README.md", "exec"), names)
+    assert names["found"]["classes"].shape == (1, 2)
+
+
+def test_what_is_done_is_not_done_again(done, place):
+    code, said, _ = ended(*arguments(place, out=done[2].parents[2]))
+    assert code in (0, None) and "done already" in said and "epoch" not in said
+
+
+def test_a_signal_keeps_the_best_and_the_same_command_ends_as_if_there_was_none(done, place, tmp_path, monkeypatch):
+    batches, epochs = fit.epoch_of, []
+
+    def interrupted(*args, **options):
+        if len(args) > 4:  # an epoch of training
+            epochs.append(args[4])
+            if len(epochs) == 2:
+                os.kill(os.getpid(), signal.SIGINT)
+        return batches(*args, **options)
+
+    monkeypatch.setattr(fit, "epoch_of", interrupted)
+    before = signal.getsignal(signal.SIGINT)
+    _, said, _ = ended(*arguments(place, out=tmp_path))
+    assert signal.getsignal(signal.SIGINT) == before
+    assert "The best weights so far are in" in said and not (tmp_path / "result.json").exists()
+    (state,) = tmp_path.glob("*/fold0/state.json")
+    losses = json.loads(state.read_text())["losses"]
+    assert len(losses) == 2 and (state.parent / f"best-{int(np.argmin(losses))}.keras").is_file()
+    code, said, _ = ended(*arguments(place, out=tmp_path))
+    assert "going on after epoch 1" in said
+    (row,) = json.loads((tmp_path / "result.json").read_text())["results"]
+    assert row["protocol"]["held_out_loss"] == pytest.approx(done[1]["protocol"]["held_out_loss"], rel=1e-5)
+    assert row["value"] == done[1]["value"] and row["run"] == done[1]["run"]
+
+
+def test_a_share_from_scratch_in_folds(place, tmp_path):
+    more = ["--labels=0.3", "--from_scratch", "--epochs=1", "--targets=expression", "--folds=1", "--feature=face+pose"]
+    code, _, error = ended(*arguments(place, *more, out=tmp_path))
+    assert code in (0, None), error
+    (row,) = json.loads((tmp_path / "result.json").read_text())["results"]
+    assert row["solver"] == "scratch-0.3" and row["protocol"]["from_scratch"] and row["feature"] == "face+pose"
+    assert 17 <= row["counts"]["train"] <= 24 and row["task"] == "faces[expression]"
+
+
+def test_probe_fine_tuning_and_scratch_are_compared(place, tmp_path):
+    code, said, error = ended(*arguments(place, "--compare", "--epochs=0", out=tmp_path))
+    assert code in (0, None), error
+    rows = json.loads((tmp_path / "result.json").read_text())["results"]
+    ways = ("probe", "finetune", "scratch")
+    # One hundredth of 60 images is too few to hold any out.
+    assert [r["solver"] for r in rows] == [f"{w}-0.1" for w in ways] + list(ways)
+    assert [r["counts"]["train"] for r in rows] == [6] * 3 + [59] * 3
+    picture = np.asarray(Image.open(tmp_path / "faces-face_aware-compared.png").convert("L"))
+    assert picture.shape == (600, 900) and 0.005 < (picture < 200).mean() < 0.5
+    code, said, _ = ended(*arguments(place, "--compare", "--epochs=0", out=tmp_path))
+    assert said.count("done already") == 6
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--labels=0"], "--labels"),
+        (["--labels=nan"], "--labels"),
+        (["--labels=1.5"], "--labels"),
+        (["--rate=0"], "--rate"),
+        (["--epochs=-1"], "--epochs"),
+        (["--feature=hair"], "--feature=hair: not one of"),
+        (["--labels=0.01"], "labelled images are left to teach; at least 5 are needed"),
+        (["--compare", "--labels=0.5"], "--labels: has no meaning with --compare"),
+        (["--compare", "--from_scratch"], "--from_scratch: has no meaning with --compare"),
+        (["--targets=hair"], "--targets=hair: no such target"),
+        (["--model=hog"], "--model=hog: cannot be fine-tuned"),
+        (["--task=verification:PLACE/pairs.csv"], "--task=verification: pairs have no labels"),
+        (["--out=PLACE/faces.csv"], "is a file, no folder"),
+    ],
+)
+def test_it_is_refused_before_anything_is_decoded(more, said, place, tmp_path, monkeypatch):
+    (place / "pairs.csv").write_text("fold,path1,path2,same\n0,0.png,2.png,1\n1,3.png,4.png,0\n")
+
+    def never(*_, **__):
+        raise AssertionError("decoded")
+
+    monkeypatch.setattr("pcl_tf.finetune.work.extract", never)
+    more = [m.replace("PLACE", str(place)) for m in more]
+    assert said in refused(*arguments(place, *more, out=tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_regression_answers_with_its_targets(tmp_path):
+    import keras
+
+    model = keras.Sequential([keras.Input((16, 16, 3)), keras.layers.Flatten(), keras.layers.Dense(2)])
+    path = save_classifier(model, tmp_path, "regression", ("yaw", "pitch"))
+    face = np.random.RandomState(0).randint(0, 256, (16, 16, 3), np.uint8)
+    found = answers(path, tf.io.encode_png(face).numpy())
+    assert found["targets"].tolist() == [[b"yaw", b"pitch"]]
+    np.testing.assert_allclose(found["values"], model(face[None] / np.float32(255)), atol=1e-5)
+
+
+@pytest.mark.slow
+def test_from_pre_training_to_a_figure(tmp_path):
+    """A run of minutes, its encoder compared on generated faces, fine-tuned, and asked for labels."""
+    code, _, error = ended("train", "--recipe=vox64:smoke", f"--workdir={tmp_path}")
+    assert not code, error
+    task = ["--task=generated_expression", "--image_size=32", "--epochs=3", "--patience=3"]
+    code, _, error = ended(COMMAND, f"--model={tmp_path}", *task, "--compare")
+    assert not code, error
+    rows = json.loads((tmp_path / "finetune/result.json").read_text())["results"]
+    assert len(rows) == 9 and [r["counts"]["train"] for r in rows[::3]] == [24, 240, 2400]
+    best = {r["solver"]: r["value"] for r in rows}
+    assert best["finetune"] > best["finetune-0.01"]
+    assert len(list((tmp_path / "finetune").glob("*-compared.png"))) == 1
+    code, _, error = ended(COMMAND, f"--model={tmp_path}", *task)
+    assert not code, error
+    (export,) = (tmp_path / "finetune").glob("*/export/1")
+    face = tf.io.encode_png(open_face()).numpy()
+    assert answers(export, face)["classes"].shape == (1, 7)
+    card = (export / "README.md").read_text()
+    assert "an encoder of PCL" in card and "step 30" in card
+    assert open_encoder(str(tmp_path)).step == 30
+
+
+def open_face():
+    from pcl_tf.evaluation.corpora.generated import faces
+
+    return faces(3000, 32)[1][0]

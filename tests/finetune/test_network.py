@@ -1,0 +1,108 @@
+"""The fine-tuned network: what it begins from, what moves when, what it refuses."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from pcl_tf.data.sources import DataError
+from pcl_tf.evaluation.features import extract
+from pcl_tf.evaluation.judge import judge
+from pcl_tf.evaluation.models import open_encoder
+from pcl_tf.finetune import network, run
+from tests.helpers import labelled
+
+
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory):
+    """``Encoder`` of a .keras file."""
+    path = tmp_path_factory.mktemp("model") / "encoder.keras"
+    labelled.encoder().save(path)
+    return open_encoder(str(path))
+
+
+@pytest.fixture(scope="module")
+def prepared(opened, tmp_path_factory):
+    """{kind: (task, ``Faces``)}."""
+    cache = tmp_path_factory.mktemp("cache")
+
+    def one(task):
+        return task, run.read(task, extract(opened, task.source, task.image_size, cache), cache)
+
+    return {kind: one(labelled.task(kind)) for kind in labelled.KINDS}
+
+
+def tuned(opened, prepared, kind, folder, **options):
+    task, faces = prepared[kind]
+    options = run.Options(**{"epochs": 2, "batch_size": 16, "rate": 1e-2, **options})
+    return run.finetune(opened, task, faces, options, folder, say=lambda line: None)
+
+
+def trunk_of(model, opened):
+    """{name of a weight: (before, after)} of the encoder in a model."""
+    before = network.load(opened)
+    (after,) = [layer for layer in model.layers if layer.name == before.name]
+    return {w.path: (a, w.numpy()) for a, w in zip(before.get_weights(), after.weights, strict=True)}
+
+
+@pytest.mark.parametrize("kind", labelled.KINDS)
+def test_the_last_layer_alone_is_the_probe_of_the_rows_that_teach(opened, prepared, kind, tmp_path):
+    verdict, model = tuned(opened, prepared, kind, tmp_path, epochs=0)
+    task, faces = prepared[kind]
+    teach, held = run.teaching(task, task.splits[0][0], run.Options())
+    few = dataclasses.replace(task, splits=((teach, task.splits[0][1]),))
+    probe = judge(few, np.asarray(faces.values["face_aware"]))
+    assert (verdict.value, *verdict.interval) == pytest.approx((probe.value, *probe.interval), abs=0.01)
+    assert verdict.counts == {"train": len(teach) + len(held), "test": 20, "folds": 1, "unreadable": 0}
+    for name, (before, after) in trunk_of(model, opened).items():
+        np.testing.assert_array_equal(before, after, err_msg=name)  # statistics of BatchNorm among them
+
+
+@pytest.mark.parametrize("kind", labelled.KINDS)
+def test_then_all_layers_move_and_what_is_kept_is_no_worse_on_what_was_held_out(opened, prepared, kind, tmp_path):
+    verdict, model = tuned(opened, prepared, kind, tmp_path, epochs=4)
+    losses = run.Kept(tmp_path / "fold0").losses
+    assert len(losses) == 5 and verdict.protocol["best_epoch"] == int(np.argmin(losses))
+    assert verdict.protocol["held_out_loss"] == min(losses)
+    if verdict.protocol["best_epoch"]:
+        assert all(not np.array_equal(a, b) for a, b in trunk_of(model, opened).values())
+    assert sum(p.suffix == ".keras" for p in (tmp_path / "fold0").iterdir()) == 2
+
+
+def test_it_learns_what_the_probe_cannot(opened, prepared, tmp_path):
+    verdict, _ = tuned(opened, prepared, "regression", tmp_path, epochs=12, patience=12)
+    losses = run.Kept(tmp_path / "fold0").losses
+    assert min(losses) < 0.9 * losses[0] and verdict.metric == "MAE" and verdict.value < 30
+
+
+def test_from_scratch_is_the_same_network_with_other_weights(opened, prepared, tmp_path):
+    models = [
+        tuned(opened, prepared, "classification", tmp_path / str(i), from_scratch=True, epochs=0, seed=seed)[1]
+        for i, seed in enumerate((3, 3, 1))
+    ]
+    pairs = trunk_of_scratch(models[0], opened)
+    assert all(a.shape == b.shape for a, b in pairs)
+    kernels = [(a, b) for a, b in pairs if a.ndim == 4]
+    assert kernels and all(not np.array_equal(a, b) and 0.5 < a.std() / b.std() < 2 for a, b in kernels)
+    for a, b, c in zip(*(m.get_weights() for m in models), strict=True):
+        np.testing.assert_array_equal(a, b)
+        assert a.ndim < 2 or not np.array_equal(a, c)
+
+
+def trunk_of_scratch(model, opened):
+    before = network.load(opened).get_weights()
+    return list(zip(before, model.get_weights()[: len(before)], strict=True))
+
+
+def test_what_cannot_be_fine_tuned_is_refused(opened, prepared):
+    task, _ = prepared["classification"]
+    trunk = network.load(opened)
+    network.check(trunk, opened, task, "face+pose")
+    for other, feature, said in (
+        (dataclasses.replace(task, kind="verification"), "face_aware", "--task=verification: pairs have no labels"),
+        (task, "hair", "--feature=hair: this model has face_aware"),
+    ):
+        with pytest.raises(DataError, match=said):
+            network.check(trunk, opened, other, feature)
+    with pytest.raises(DataError, match="--model=hog: cannot be fine-tuned"):
+        network.load(open_encoder("hog"))

@@ -1,0 +1,116 @@
+"""Maps of embeddings: coordinates in closed form, colours found by names, a picture at the end."""
+
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pcl_tf.data.sources import DataError
+from pcl_tf.embed import table
+from pcl_tf.neighbours import colours, maps
+from tests.helpers.commands import ended, refused
+
+R = np.random.RandomState
+NAMES = np.array(["/d/a/1.png", "/d/a/2.png", "/d/b/1.png", "/d/faces.zip:c/4.png"])
+
+
+def listed(folder, *lines):
+    (folder / "l.csv").write_text("\n".join(lines))
+    return f"{folder / 'l.csv'}:label"
+
+
+def test_images_are_found_by_the_ends_of_their_names(tmp_path):
+    found = colours.read(listed(tmp_path, "Path,label", "./a/1.png,x", "b\\1.png,y", "4.png,x", "z.png,y"), NAMES)
+    assert found.values.tolist() == ["x", "", "y", "x"] and (found.unknown, found.column) == (1, "label")
+    whole = colours.read(listed(tmp_path, "image,label", "1.png,x", "d/1.png,y"), np.array(["1.png", "d/1.png"]))
+    assert whole.values.tolist() == ["x", "y"]  # a whole name goes before the end of another
+
+
+def test_numbers_of_which_there_are_many_are_a_scale_and_rare_texts_are_one(tmp_path):
+    names = np.array([f"{i}.png" for i in range(24)])
+    found = colours.read(listed(tmp_path, "name,label", *(f"{i}.png,{i / 2}" for i in range(20))), names).values
+    assert found[:20].tolist() == [i / 2 for i in range(20)] and np.isnan(found[20:]).all()
+    rows = [f"{i}.png,{min(i, 3) % 3}" for i in range(24)]
+    assert set(colours.read(listed(tmp_path, "name,label", *rows), names).values) == {"0", "1", "2"}
+    rows = [f"{i}.png,{'abcdefghijkl'[i // 2]}{'x' * (i > 21)}" for i in range(23)]
+    found = colours.read(listed(tmp_path, "name,label", *rows), names).values.tolist()
+    assert len(set(found)) == 11 and found[22] == "others" and found[:2] == ["a", "a"] and found[23] == ""
+
+
+@pytest.mark.parametrize(
+    ("lines", "match"),
+    [
+        (["path,age", "1.png,x"], "no column label in .*; its columns are path, age"),
+        (["file,label", "1.png,x"], "none of the columns path, image, name"),
+        (["path,label", "1.png,x"], "line 2: 2 embedded images are called so, /d/a/1.png and /d/b/1.png first"),
+        (["path,label", "a/1.png,x", "d/a/1.png,y"], "line 3: 'd/a/1.png' stands in line 2 already"),
+        (["path,label", "a/9.png,x"], "none of its images is among the 4"),
+        (["path,label", "a/2.png,x,y"], "line 2: has not as many fields"),
+    ],
+)
+def test_what_is_wrong_with_a_list_is_said(lines, match, tmp_path):
+    with pytest.raises(DataError, match=match):
+        colours.read(listed(tmp_path, *lines), NAMES)
+
+
+@pytest.mark.parametrize("text", ["l.csv", ":label", "l.csv:"])
+def test_a_file_and_a_column_are_needed(text):
+    with pytest.raises(DataError, match="FILE.csv:COLUMN"):
+        colours.read(text, NAMES)
+
+
+def test_pca_is_that_of_directions():
+    pytest.importorskip("sklearn", reason="needs the extra plots")
+    x = R(0).normal(size=(40, 6))
+    z = x / np.linalg.norm(x, axis=1, keepdims=True)
+    left, values, _ = np.linalg.svd(z - z.mean(0), full_matrices=False)
+    found, said = maps.places(x * R(1).uniform(1, 9, size=(40, 1)), "pca")
+    np.testing.assert_allclose(np.abs(found), np.abs(left[:, :2] * values[:2]), atol=1e-5)
+    assert said == f"PCA, {100 * (values[:2] ** 2).sum() / (values**2).sum():.0f} % of the variance"
+    same, said = maps.places(np.ones((5, 1)), "pca")
+    assert same.shape == (5, 2) and not same.any() and said.startswith("PCA, 0 %")
+
+
+def test_tsne_keeps_two_heaps_apart(monkeypatch):
+    pytest.importorskip("sklearn", reason="needs the extra plots")
+    x = np.repeat([[1.0, 0, 0], [0, 1, 0]], 12, axis=0) + 0.05 * R(0).normal(size=(24, 3))
+    found, _ = maps.places(x, "tsne")
+    a, b = found[:12], found[12:]
+    within = max(np.linalg.norm(h - h.mean(0), axis=1).max() for h in (a, b))
+    assert np.linalg.norm(a.mean(0) - b.mean(0)) > 2 * within
+
+
+@pytest.mark.parametrize("values", [None, [1.5, np.nan] * 6, ["$x$", "", "others"] * 4])
+def test_a_map_is_a_picture(values, tmp_path):
+    pytest.importorskip("matplotlib", reason="needs the extra plots")
+    pytest.importorskip("sklearn", reason="needs the extra plots")
+    of = None if values is None else colours.Colours("$c", np.array(values), 1)
+    maps.draw({"face": R(0).normal(size=(12, 4)), "pose": R(1).normal(size=(12, 2))}, tmp_path / "m.png", "pca", of)
+    image = Image.open(tmp_path / "m.png")
+    assert image.size[0] > 1.5 * image.size[1] and np.asarray(image.convert("L")).std() > 5
+
+
+def test_what_cannot_be_drawn_is_said(tmp_path, monkeypatch):
+    with pytest.raises(DataError, match="2 embedded images make no map"):
+        pytest.importorskip("matplotlib", reason="needs the extra plots")
+        maps.draw({"face": np.ones((2, 2))}, tmp_path / "m.png")
+    monkeypatch.setitem(sys.modules, "sklearn.manifold", None)
+    with pytest.raises(
+        DataError, match=r'--map: .*sklearn.* is not installed, which draws it: pip install "pcl_tf\[plots\]"'
+    ):
+        maps.check_installed()
+
+
+def test_the_command_draws_a_map_and_says_what_is_grey(tmp_path):
+    pytest.importorskip("matplotlib", reason="needs the extra plots")
+    pytest.importorskip("sklearn", reason="needs the extra plots")
+    found = table.Embeddings(NAMES, np.arange(4), {"face": R(0).normal(size=(4, 3))}, "nowhere", "pixels")
+    table.write(found, tmp_path / "e.npz")
+    colour = listed(tmp_path, "path,label", "a/1.png,x", "a/2.png,y")
+    asked = ["neighbours.__main__", f"--embeddings={tmp_path / 'e.npz'}", f"--colour={colour}"]
+    assert "--colour: has no meaning without --map" in refused(*asked)
+    code, said, noted = ended(*asked, f"--map={tmp_path / 'm.png'}")
+    assert (code, said.strip()) == (0, str(tmp_path / "m.png")) and (tmp_path / "m.png").stat().st_size > 1000
+    assert noted.strip() == "note: 2 of 4 images have no label: grey."
+    assert "--map=m.jpg: the name must end in .png" in refused(*asked, "--map=m.jpg")

@@ -1,0 +1,172 @@
+"""Every key of a recipe does what it says: another value changes what it should, and nothing else.
+
+Where a key is read: the objective of a step, the networks, the optimiser, the batches, a whole run. Each has a table in tests/helpers/keys.py.
+"""
+
+import functools
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from pcl_tf import recipe as recipes
+from pcl_tf.data import faces as data
+from pcl_tf.methods.build import method_of
+from pcl_tf.methods.registry import METHODS
+from pcl_tf.seeds import replica_draws
+from pcl_tf.training import loop
+from recipes import common
+from tests.helpers.keys import BASE, BESIDE, ELSEWHERE, EPOCH, OBJECTIVE, OPTIMISER, RUN, SIZES
+from tests.helpers.methods import SIDE, built, gradient, noise_faces, set_dynamic_weights, step, tiny
+
+ARGUMENTS = {name: "vox64:smoke" + ("" if name == "pcl" else f",{name}") for name in METHODS}
+
+
+def test_the_tables_have_every_key():
+    keys = {key for key in recipes.flatten(common.base()) if not key.startswith("method.")} | {"method.name"}
+    assert keys == {*EPOCH, *SIZES, *OPTIMISER, *RUN, *ELSEWHERE}
+    for name in OBJECTIVE:
+        assert set(METHODS[name].keys) - {"momentum"} == set(OBJECTIVE[name]), name
+    simclr, flips = METHODS["simclr"], METHODS["simclr_pose"]  # the same method with another default
+    assert METHODS.keys() - OBJECTIVE.keys() == {"simclr_pose"} and flips.load is simclr.load
+    assert flips.keys.keys() == simclr.keys.keys()
+
+
+def base_of(method):
+    """Overrides of a method's smallest recipe, all its keys known to it."""
+    return BASE | ({"method.pose_views": "resized_crop"} if method == "pcl" else {})
+
+
+@pytest.fixture(scope="module")
+def objective():
+    """Function (name of a method, overrides) -> {loss or alpha: value} of one step, on networks shared by a method."""
+    networks = {}
+
+    def losses(name, overrides):
+        c = tiny(ARGUMENTS[name], overrides)
+        if name not in networks:
+            networks[name] = built(tiny(ARGUMENTS[name], base_of(name)))
+        shared = networks[name]
+        tf.random.set_seed(0)  # of MoCo's queue
+        model = method_of(c)(c, shared)
+        if model.balance is not None:
+            set_dynamic_weights(model, 0.3, 1.7)
+        images = tf.constant(noise_faces(c) / 255.0, tf.float32)
+        found, total = model._alphas(), 0.0
+        for _, part in model.parts(images, replica_draws(c.seed, 0)):
+            weighted, logs = part()
+            total += weighted
+            found |= {key.removeprefix("loss_"): value for key, value in logs.items() if key.startswith("loss_")}
+        return {key: float(value) for key, value in {**found, "sum": total}.items()}
+
+    cache = {}
+
+    def cached(name, overrides):
+        key = name, json.dumps(overrides, sort_keys=True)
+        if key not in cache:
+            cache[key] = losses(name, overrides)
+        return cache[key]
+
+    return cached
+
+
+def changed(before, after):
+    """Names of values that differ, those that one has alone too."""
+    return {
+        key
+        for key in before.keys() | after.keys()
+        if not np.isclose(before.get(key, np.nan), after.get(key, np.nan), rtol=1e-5, atol=0)
+    }
+
+
+CASES = [(name, f"method.{key}", *case) for name, keys in OBJECTIVE.items() for key, case in keys.items()]
+CASES += [("pcl", key, *case) for key, case in EPOCH.items()]
+
+
+@pytest.mark.parametrize("name, key, value, differs", CASES, ids=[f"{name}-{key}" for name, key, *_ in CASES])
+def test_a_key_changes_its_terms_of_the_objective(objective, name, key, value, differs):
+    beside = {f"method.{k}": v for k, v in BESIDE.get(key.removeprefix("method."), {}).items()}
+    given = base_of(name) | {k: v for k, v in beside.items() if k.removeprefix("method.") in METHODS[name].keys}
+    assert changed(objective(name, given), objective(name, {**given, key: value})) == {*differs.split(), "sum"}
+
+
+@functools.cache
+def shapes(key=None):
+    model = built(tiny(overrides={"network.backbone": "cnn16", **({key: SIZES[key][0]} if key else {})}))
+    outputs = {name: getattr(model, name).output for name in ("encoder", "face_head", "pose_head", "decoder")}
+    return {name: [tuple(x.shape) for x in tf.nest.flatten(output)] for name, output in outputs.items()}
+
+
+@pytest.mark.parametrize("key", SIZES)
+def test_a_key_changes_the_networks(key):
+    before, after = shapes(), shapes(key)
+    assert {name for name in before if before[name] != after[name]} == set(SIZES[key][1].split())
+
+
+@functools.cache
+def optimised(what, decay=0.0, key=None):
+    """The 'gradient' that reaches Adam, or the learning 'rate' five updates on."""
+    changes = {"optimizer.decay": decay, **({key: OPTIMISER[key][1]} if key else {})}
+    c = tiny(ARGUMENTS["simclr"], {"method.face_views": "flip", **changes})
+    model = built(c)
+    if what == "gradient":
+        step(model, noise_faces(c))
+        return gradient(model)
+    model.optimizer.iterations.assign(5)
+    return np.float32(model.optimizer.learning_rate)
+
+
+@pytest.mark.parametrize("key", OPTIMISER)
+def test_a_key_changes_the_optimiser(key):
+    decay, _, what = OPTIMISER[key]
+    assert not np.allclose(optimised(what, decay), optimised(what, decay, key), rtol=1e-3, atol=0)
+
+
+def test_the_batch_has_its_size_and_the_seed_its_order():
+    faces = data.ArrayFaces(np.repeat(np.arange(50, dtype=np.uint8), SIDE * SIDE * 3).reshape(50, SIDE, SIDE, 3))
+
+    def drawn(**overrides):
+        c = tiny(overrides=overrides)
+        (batch,) = loop.distributed(tf.distribute.get_strategy(), c, faces, 0, 1)
+        return batch.numpy()[:, 0, 0, 0].tolist()
+
+    assert len(drawn()) == 6 and drawn(batch_size=12)[:6] == drawn()
+    assert sorted(drawn(seed=1)) != sorted(drawn())
+
+
+def test_where_faces_come_from(tmp_path, monkeypatch):
+    Image.new("RGB", (20, 20)).save(tmp_path / "a.png")
+    asked = []
+
+    def decoded(source, size, cache, max_bad_share):
+        asked.append((source.count, size, cache, max_bad_share))
+        return np.zeros([source.count, size, size, 3], np.uint8)
+
+    monkeypatch.setattr(data, "decoded_faces", decoded)
+    monkeypatch.setattr(data, "find_clips", lambda source: source if source == "clips" else None)
+    monkeypatch.setattr(data, "ClipFaces", lambda *prepared: prepared)
+
+    def opened(**keys):
+        c = tiny(overrides={f"data.{key}": value for key, value in keys.items()})
+        return data.open_faces(c.data, c.image_size, "cache")
+
+    assert len(opened(source=str(tmp_path), max_bad_share=0.5)) == 1
+    assert asked == [(1, SIDE, "cache", 0.5)]
+    assert opened(source="clips", sampling="identity") == ("clips", SIDE, "identity")
+
+
+def test_the_name_is_the_method():
+    found = {name: method_of(tiny(argument)).__name__ for name, argument in ARGUMENTS.items()}
+    assert found == {"pcl": "PCL", "simclr": "SimCLR", "simclr_pose": "SimCLR", "moco": "MoCo"}
+
+
+def test_momentum_is_how_much_of_the_keys_stays():
+    c = tiny(ARGUMENTS["moco"], {"method.face_views": "flip", "method.momentum": 0.25})
+    model = built(c)
+    before = model.key_encoder.get_weights()[0]
+    step(model, noise_faces(c))
+    query = model.encoder.get_weights()[0]
+    np.testing.assert_allclose(model.key_encoder.get_weights()[0], 0.25 * before + 0.75 * query, atol=1e-6)
+    assert np.abs(query - before).max() > 1e-4
