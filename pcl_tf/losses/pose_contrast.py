@@ -65,13 +65,14 @@ def pose_info_nce_and_accuracy(
     denominator: str = "with_positive",
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """``pose_info_nce`` and the share of views whose positive is the most similar, for logs; float32 scalars."""
-    images, count, dim = negatives.shape
+    images, count = negatives.shape[:2]
     mix = permutation = None
     if mixing_seed is not None:
         mix, permutation = mixing_draw(images * replicas(), count, mixing_seed)
         mix = own_rows(mix, images)
     z = tf.concat([z1, z2], axis=0)
-    logits = pose_logits(z, tf.reshape(negatives, [-1, dim]), temperature, mix, permutation)
+    # The length is z's: rows gathered across replicas have lost theirs.
+    logits = pose_logits(z, tf.reshape(negatives, [-1, z.shape[-1]]), temperature, mix, permutation)
     return POSE_DENOMINATORS[denominator](logits), accuracy(logits)
 
 
