@@ -1,5 +1,6 @@
 """PCL, pose-disentangled contrastive learning (section 3): its objective, Eq. 7, and the parts of it."""
 
+import keras
 import tensorflow as tf
 from ml_collections import ConfigDict
 
@@ -76,13 +77,28 @@ class PCL(SimCLR):
         self.pose_view = chains.pose_view(self.recipe.image_size, m.pose_views, strength=m.photometric)
         self.augment = chains.pose_augmentation(m.pose_augmentation)
 
+    def encoded_apart(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Features of images that are not the face contrast's, which leave the encoder's moving statistics as they are.
+
+        A backbone with BatchNorm is served with statistics of one kind of images. Those of noisy, clean and
+        pose-augmented ones in turn fit none of them, and cost what the features are worth (BUILD_NOTES.md).
+
+        Args:
+          images: float32 [N, S, S, 3].
+
+        Returns:
+          dict of [N, D] as the encoder's; batch statistics normalise, as in any training.
+        """
+        with keras.StatelessScope():  # forgets what is assigned in it
+            return self.encoder(images, training=True)
+
     def pdd(self, images: tf.Tensor, draws: Draws) -> tuple[Scalars, Scalars]:
         """L_dis (Eq. 2) and L_orth (Eq. 3) of s, the images, and s-hat, their pose-augmented copies."""
         m, draws, n = self.method, draws.named("pdd"), images.shape[0]
         mirror = self.augment(images, draws=draws.named("mirror"))
         clean = tf.concat([images, mirror], axis=0)
         noise = [draws.named(f"noise{i}").normal(n, m.recon_noise_std, images.shape[1:]) for i in range(2)]
-        out = self.encoder(clean + tf.concat(noise, axis=0), training=True)  # noise on inputs alone: targets are clean
+        out = self.encoded_apart(clean + tf.concat(noise, axis=0))  # noise on inputs alone: targets are clean
         (face, mirror_face), (pose, mirror_pose) = tf.split(out["face"], 2), tf.split(out["pose"], 2)
 
         codes = tf.split(combine(face, pose, mirror_face, mirror_pose), DECODER_BATCHES[m.decoder_batches])
@@ -112,7 +128,7 @@ class PCL(SimCLR):
         positives = tf.concat([self.pose_view(images, draws=draws.named(f"positive{i}")) for i in range(2)], axis=0)
         copies = self.augment(tf.repeat(images, count, axis=0), draws=draws.named("augment"))  # image-major
         copies = self.pose_view(copies, draws=draws.named("negatives"))
-        feature = self.encoder(tf.concat([positives, copies], axis=0), training=True)["pose"]
+        feature = self.encoded_apart(tf.concat([positives, copies], axis=0))["pose"]
         if m.pose_one_norm:
             z, negatives = tf.split(self.pose_head(feature, training=True), [2 * p, p * count])
         else:  # positives and negatives pass the head's BatchNorm in calls of their own (released code)

@@ -180,3 +180,20 @@ def test_combinations_decoded_apart_are_normalised_apart():
     ratio = np.sum(four * once) / np.sum(once * once)
     assert 2.5 < ratio < 4 and loss != apart
     assert vox64_official.get_config().method.decoder_batches == "apart"
+
+
+def test_the_encoder_keeps_moving_statistics_of_face_views_alone():
+    """What serves is normalised as one kind of images is: those that the face contrast saw, not copies and noise."""
+
+    def statistics(part_on):
+        keras.utils.set_random_seed(0)
+        c = small(part_on, **{"network.backbone": "patch_cnn", "network.width": 0.0625, "image_size": 32})
+        model = build_method(c)
+        model.train_step(faces(c))
+        norms = [layer for layer in model.encoder.get_layer("backbone").layers if "norm" in layer.name]
+        return [np.array(v) for layer in norms for v in (layer.moving_mean, layer.moving_variance)]
+
+    alone, all_parts = statistics("smoke,simclr"), statistics("smoke")
+    assert alone and any(np.ptp(v) > 0 for v in alone)
+    for a, b in zip(alone, all_parts, strict=True):
+        np.testing.assert_allclose(b, a, rtol=1e-5, atol=1e-6)
