@@ -9,7 +9,7 @@ import pytest
 from pcl_tf import recipe as recipes
 from pcl_tf.methods.registry import knowing, known_keys
 from pcl_tf.recipe_checks import CHECKS
-from recipes import common, quickstart, small64, vox64, vox64_official
+from recipes import common, patch64, quickstart, small64, vox64, vox64_official
 
 KEYS = recipes.flatten(common.base()) | {f"method.{key}": said.value for key, said in known_keys().items()}
 BAD = {
@@ -60,7 +60,7 @@ def test_checks_and_keys_are_the_same():
     assert CHECKS.keys() == KEYS.keys()
 
 
-@pytest.mark.parametrize("module", [quickstart, small64, vox64, vox64_official])
+@pytest.mark.parametrize("module", [patch64, quickstart, small64, vox64, vox64_official])
 @pytest.mark.parametrize("argument", ["", "smoke", *common.ABLATIONS])
 def test_every_recipe_of_the_project_passes(module, argument):
     recipes.resolve(module.get_config(argument))
