@@ -6,7 +6,7 @@ import runpy
 import sys
 
 from pcl_tf import __version__
-from pcl_tf.console import EXIT_CODES
+from pcl_tf.console import EXIT_CODES, readers_left
 
 
 def source(name):
@@ -53,7 +53,11 @@ They exit with
 
 
 if __name__ == "__main__":
-    print(listed())
+    try:
+        print(listed(), flush=True)
+    except BrokenPipeError:  # | head
+        readers_left()
+        sys.exit(141)
     if sys.argv[1:]:
         print(f"error: {sys.argv[1]}: python -m pcl_tf takes no argument, see above.", file=sys.stderr)
         sys.exit(2)

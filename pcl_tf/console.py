@@ -42,16 +42,16 @@ def run(main):
     try:
         app.run(main, flags_parser=parse_flags)
     except BrokenPipeError:
-        if not _readers_left():
+        if not readers_left():
             raise
         sys.exit(141)
     except SystemExit as ended:
-        if _readers_left() and not ended.code:
+        if readers_left() and not ended.code:
             sys.exit(141)
         raise
 
 
-def _readers_left():
+def readers_left():
     """Whether nobody reads stdout or stderr any more; what is left to be printed then goes nowhere."""
     left = False
     for stream in (sys.stdout, sys.stderr):

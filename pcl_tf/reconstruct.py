@@ -25,7 +25,7 @@ def main(argv):
     from pcl_tf.data.sources import DataError
     from pcl_tf.files import check_output
     from pcl_tf.recipe import RecipeError
-    from pcl_tf.reproduction.figure import figure
+    from pcl_tf.reproduce.figure import figure
 
     with explained(_OUT.value, (DataError, RecipeError, PermissionError, FileNotFoundError)):
         check_output(_OUT.value, suffix=".png")

@@ -72,7 +72,8 @@ def test_asking_for_help_is_no_error():
         assert ended.returncode == 0 and b"--workdir" in ended.stdout
 
 
-def test_the_help_may_be_cut_short():
-    command = f"{sys.executable} -m pcl_tf.export --helpfull | head -1; exit ${{PIPESTATUS[0]}}"
+@pytest.mark.parametrize("asked", ["pcl_tf.export --helpfull", "pcl_tf"])
+def test_the_help_may_be_cut_short(asked):
+    command = f"{sys.executable} -m {asked} | head -1; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True)
     assert "Traceback" not in done.stderr and "BrokenPipe" not in done.stderr and done.returncode in (0, 141)

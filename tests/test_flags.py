@@ -11,8 +11,8 @@ SIZED = {
     "probe": ["--model=pixels", "--task=generated_pose"],
     "export": ["--workdir=nowhere"],
     "reproduce": ["--table=1", "--workdir=nowhere"],
-    "embed.__main__": ["--model=pixels", "--data=synthetic", "--out=x.npz"],
-    "finetune.__main__": ["--model=nowhere", "--task=generated_pose"],
+    "embed": ["--model=pixels", "--data=synthetic", "--out=x.npz"],
+    "finetune": ["--model=nowhere", "--task=generated_pose"],
 }
 
 
@@ -101,9 +101,9 @@ def test_the_clients_list_of_names_writes_over_nobodys_file(tmp_path):
         ("probe", ["--model=pixels", "--task=generated_pose", "--targets="]),
         ("probe", ["--model=pixels", "--task=generated_pose", "--groups="]),
         ("probe", ["--model=pixels", "--task=generated_pose", "--out="]),
-        ("finetune.__main__", ["--model=x", "--task=generated_pose", "--out="]),
+        ("finetune", ["--model=x", "--task=generated_pose", "--out="]),
         ("client", ["--server=localhost:1", "face.jpg", "--out="]),
-        ("embed.__main__", ["--model=pixels", "--data=x", "--out=x.npz", "--cache="]),
+        ("embed", ["--model=pixels", "--data=x", "--out=x.npz", "--cache="]),
     ],
 )
 def test_a_flag_of_an_unset_variable_is_not_left_out(name, arguments):
@@ -155,9 +155,9 @@ def test_what_is_set_is_a_key_and_a_value(wrong, monkeypatch):
 
 NEEDS = {
     "convert": "--torch and --workdir are",
-    "embed.__main__": "--model, --data and --out are",
-    "finetune.__main__": "--model and --task are",
-    "neighbours.__main__": "--embeddings is",
+    "embed": "--model, --data and --out are",
+    "finetune": "--model and --task are",
+    "neighbours": "--embeddings is",
     "probe": "--model and --task are",
     "reconstruct": "--workdir is",
     "reproduce": "--workdir and --table or --figure are",

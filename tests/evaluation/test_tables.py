@@ -1,8 +1,8 @@
 """Results as Markdown and LaTeX: everything in the cells stands as it is."""
 
 from pcl_tf.evaluation import tables
-from pcl_tf.reproduction import paper
-from pcl_tf.reproduction import tables as reproduced
+from pcl_tf.reproduce import paper
+from pcl_tf.reproduce import tables as reproduced
 
 HOSTILE = "a|b & 5 % _x_ {$y^2}~ \\n ± #\nnext"
 

@@ -18,7 +18,7 @@ from pcl_tf.serving.classifier import save_classifier
 from tests.helpers import labelled
 from tests.helpers.commands import ended, refused
 
-COMMAND = "finetune.__main__"
+COMMAND = "finetune"
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,10 @@ import pcl_tf
 from pcl_tf.recipe import parse_flags
 
 FLAGS = flags.FLAGS
-COMMANDS = {f"pcl_tf.{path.stem}" for path in pathlib.Path(pcl_tf.__file__).parent.glob("*.py")}
+HERE = pathlib.Path(pcl_tf.__file__).parent
+# A command is a module, or the __main__.py of a folder.
+COMMANDS = {f"pcl_tf.{path.stem}" for path in HERE.glob("*.py")}
+COMMANDS |= {f"pcl_tf.{path.parent.name}.__main__" for path in HERE.glob("*/__main__.py")}
 
 
 @contextlib.contextmanager
@@ -29,7 +32,7 @@ def command(name):
     Yields:
       the module.
     """
-    name = f"pcl_tf.{name}"
+    name = next(module for module in (f"pcl_tf.{name}.__main__", f"pcl_tf.{name}") if module in COMMANDS)
     known = {m: list(found) for m, found in FLAGS.flags_by_module_dict().items() if m in COMMANDS and found}
     for found in known.values():
         for flag in found:

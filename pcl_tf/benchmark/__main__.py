@@ -1,0 +1,169 @@
+"""Measures a recipe on this machine.
+
+  python -m pcl_tf.benchmark train --recipe=vox64 --precision=mixed_bfloat16 --steps=3
+  python -m pcl_tf.benchmark train --recipe=quickstart --against=precision=mixed_bfloat16
+  python -m pcl_tf.benchmark data probe contrast serving scaling --recipe=quickstart
+
+train: a step by phases, and its share of what this machine can do at most; --profile=DIR keeps the profile the phases
+are read from, for TensorBoard with its profile plugin (pcl_tf[profile]);
+--against: two steps in turns; its memory is that of the process, so ask for it first.
+data: the input pipeline. probe: encoding and the solvers. contrast: Eq. 6 against materialised negatives. serving: the
+signatures of the export. scaling: one process against two, a core each. released: a step beside the released code's
+iteration, in turns (needs torch). gradients: signal, noise and cosines of the parts of Eq. 7 on the backbone, over
+--steps batches, at the start or at the newest checkpoint of --workdir. Without
+the name of a part it measures train and data. Prints a table; --out=FILE also writes the numbers. Run it on an otherwise idle machine.
+Exit codes: 0 done; 2 a flag, or what it names, is wrong.
+"""
+
+import json
+import os
+import pathlib
+import shlex
+
+from absl import flags
+from ml_collections import config_flags
+
+from pcl_tf.console import explained, not_empty, quiet, refuse, start
+
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+
+_RECIPE = config_flags.DEFINE_config_file("recipe", None, "Recipe NAME[:ARG], as for pcl_tf.train.", lock_config=True)
+_PRECISION = flags.DEFINE_enum("precision", "float32", PRECISIONS, "Arithmetic of the networks.")
+_STEPS = flags.DEFINE_integer("steps", 10, "Steps to time.", lower_bound=1)
+_AGAINST = flags.DEFINE_list(
+    "against", [], "Of train: KEY=VALUE of the recipe, or precision=VALUE, joined by commas: what differs in the other."
+)
+_PROFILE = flags.DEFINE_string("profile", None, "Of train: folder for TensorBoard's profile of a step.")
+_WORKDIR = flags.DEFINE_string("workdir", None, "Of gradients: a run of the recipe, measured at its newest checkpoint.")
+_JSON = flags.DEFINE_string("out", None, "File for the numbers, written after each part.")
+flags.DEFINE_alias("json", "out")
+
+
+def _rows(name, value):
+    if name.endswith("phases"):
+        return [f"{name} {k:<{47 - len(name)}}{v:>14.1%}  {'█' * round(50 * v)}" for k, v in value.items()]
+    if isinstance(value, dict):
+        return [row for k, v in value.items() for row in _rows(f"{name} {k}", v)]
+    if isinstance(value, list):
+        return [f"{name.strip().replace('_', ' '):<48}{' '.join(f'{v:.4g}' for v in value):>14}"]
+    return [f"{name.strip().replace('_', ' '):<48}{value:>14.4g}"]
+
+
+def _in_turns(recipe):
+    from pcl_tf import recipe as recipes
+    from pcl_tf.benchmark.train import against
+
+    changes = [c for c in _AGAINST.value if not c.startswith("precision=")]
+    precision = next((c[10:] for c in _AGAINST.value if c.startswith("precision=")), _PRECISION.value)
+    if precision not in PRECISIONS:
+        refuse(f"--against=precision={precision}: not one of {', '.join(PRECISIONS)}.")
+    other = recipes.resolve(recipes.override(_RECIPE.value.copy_and_resolve_references(), changes, "--against="))
+    return against((recipe, other), (_PRECISION.value, precision), _STEPS.value)
+
+
+def _train(recipe):
+    from pcl_tf.benchmark.train import train
+    from pcl_tf.extras import install
+
+    if _AGAINST.value:
+        return _in_turns(recipe)
+    found = train(recipe, _PRECISION.value, _STEPS.value, _PROFILE.value)
+    if _PROFILE.value:
+        print(
+            f"{_PROFILE.value} holds the profile:\n  {install('profile')}\n"
+            f"  tensorboard --logdir={shlex.quote(_PROFILE.value)}"
+        )
+    return found
+
+
+def _data(recipe):
+    from pcl_tf.benchmark.data import data
+
+    return data(recipe)
+
+
+def _probe(recipe):
+    from pcl_tf.benchmark.probe import probe
+
+    return probe(recipe)
+
+
+def _contrast(recipe):
+    from pcl_tf.benchmark.contrast import contrast
+
+    return contrast(recipe.batch_size, recipe.network.head_dim)
+
+
+def _serving(recipe):
+    from pcl_tf.benchmark.serving import serving
+
+    return serving(recipe, _STEPS.value)
+
+
+def _scaling(recipe):
+    from pcl_tf.benchmark.scaling import scaling
+
+    return scaling(recipe, _PRECISION.value, _STEPS.value)
+
+
+def _released(recipe):
+    from pcl_tf.benchmark.released import released
+
+    return released(recipe, _PRECISION.value, _STEPS.value)
+
+
+def _gradients(recipe):
+    from pcl_tf.benchmark.gradients import gradients
+
+    return gradients(recipe, _STEPS.value, _WORKDIR.value)
+
+
+PARTS = {
+    "train": _train,
+    "data": _data,
+    "probe": _probe,
+    "contrast": _contrast,
+    "serving": _serving,
+    "scaling": _scaling,
+    "released": _released,
+    "gradients": _gradients,
+}
+
+
+def main(argv):
+    quiet()
+    not_empty("out", "profile", "against")
+    parts = argv[1:] or ["train", "data"]
+    wrong = [p for p in parts if p not in PARTS]
+    if wrong or not _RECIPE.value:
+        refuse(
+            f"{wrong[0]}: parts are {', '.join(PARTS)}." if wrong else "--recipe is needed, for instance quickstart."
+        )
+    if _JSON.value and not pathlib.Path(_JSON.value).parent.is_dir():
+        refuse(f"--out={_JSON.value}: no such folder.")
+    for flag in ("against", "profile"):
+        if flags.FLAGS[flag].present and "train" not in parts:
+            refuse(f"--{flag} has no meaning without the part train.")
+    if _PROFILE.value and _AGAINST.value:
+        refuse("--profile has no meaning with --against, which times steps and profiles none.")
+    from pcl_tf import recipe as recipes
+    from pcl_tf.files import check_folder, check_output, write_atomically
+
+    result = {}
+    with explained(_JSON.value or ".", (ValueError,)):  # RecipeError and DataError among them
+        if _JSON.value:
+            check_output(_JSON.value, "--out")
+        if _PROFILE.value:
+            check_folder(_PROFILE.value, "--profile")
+        recipe = recipes.resolve(_RECIPE.value)
+        print(f"{_PRECISION.value}, {os.cpu_count()} cores, batch {recipe.batch_size}, {recipe.image_size} pixels")
+        for part in parts:
+            name = "against" if part == "train" and _AGAINST.value else part
+            result[name] = PARTS[part](recipe)
+            print("\n".join(_rows(name, result[name])), flush=True)
+            if _JSON.value:
+                write_atomically(pathlib.Path(_JSON.value), json.dumps(result, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    start(main)

@@ -1,0 +1,151 @@
+"""Weak scaling: one process against two that share a step twice as large, a core each, and what they send each other."""
+
+import json
+import os
+import pathlib
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+ROUNDS = 2
+DEADLINE = 900.0  # seconds a run may take; a process whose peer died would wait for ever
+
+
+def traffic(parameters, batch, dim, processes):
+    """Bytes that each of n processes sends in a step, by formula.
+
+    Args:
+      parameters: trainable float32 weights.
+      batch: images of the global batch.
+      dim: length of the projections.
+      processes: n, in a ring.
+
+    Returns:
+      {'gradients', 'embeddings'}: 2 (n-1)/n of all gradients; of the 2 x batch projections (n-1)/n forth and, as a sum
+      over processes, 2 (n-1)/n back.
+    """
+    share = (processes - 1) / processes
+    return {"gradients": 2 * share * 4 * parameters, "embeddings": 3 * share * 4 * 2 * batch * dim}
+
+
+def scaling(recipe, precision, steps):
+    """Measures one process on one core and two on two, in turns.
+
+    Args:
+      recipe: resolved recipe; two processes take twice its batch_size, pdd_batch and pose_batch.
+      precision: dtype policy.
+      steps: steps that are timed in each run, after two that are not.
+
+    Returns:
+      dict: 'seconds_per_step' (medians of one and of two processes), 'efficiencies' (pair by pair) and 'efficiency'
+      (median), 'bytes_sent' by each of two processes a step, 'bytes_by_formula' (``traffic``).
+    """
+    both = recipe.copy_and_resolve_references()
+    with both.unlocked():
+        both.batch_size *= 2
+        both.method.pdd_batch *= 2
+        both.method.pose_batch *= 2
+    pairs = [(_run(recipe, precision, steps, 1), _run(both, precision, steps, 2)) for _ in range(ROUNDS)]
+    efficiencies = [one["seconds"] / two["seconds"] for one, two in pairs]
+    found = pairs[0][1]
+    return {
+        "seconds_per_step": [statistics.median(p[i]["seconds"] for p in pairs) for i in (0, 1)],
+        "efficiencies": efficiencies,
+        "efficiency": statistics.median(efficiencies),
+        "bytes_sent": statistics.median(two["bytes"] for _, two in pairs) / 2,
+        "bytes_by_formula": traffic(found["parameters"], both.batch_size, both.network.head_dim, 2),
+    }
+
+
+def _run(recipe, precision, steps, processes):
+    """{'seconds', 'bytes' on loopback, medians of a step; 'parameters'} of a run in processes of a core each."""
+    with tempfile.TemporaryDirectory() as folder:
+        task = {"recipe": recipe.to_json_best_effort(), "precision": precision, "steps": steps}
+        sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(processes)]
+        workers = [f"127.0.0.1:{s.getsockname()[1]}" for s in sockets]
+        for s in sockets:
+            s.close()
+        cores, running = sorted(os.sched_getaffinity(0)), []
+        for i in range(processes):
+            place = pathlib.Path(folder) / str(i)
+            place.with_suffix(".task").write_text(json.dumps({**task, "core": cores[i % len(cores)]}))
+            environment = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
+            environment.pop("TF_CONFIG", None)
+            if processes > 1:
+                cluster = {"cluster": {"worker": workers}, "task": {"type": "worker", "index": i}}
+                environment["TF_CONFIG"] = json.dumps(cluster)
+            command = [sys.executable, "-m", "pcl_tf.benchmark.scaling", str(place)]
+            with place.with_suffix(".log").open("w") as said:
+                running.append(subprocess.Popen(command, env=environment, stdout=said, stderr=said))
+        if code := _end_of(running):
+            said = "\n".join(p.read_text()[-2000:] for p in pathlib.Path(folder).glob("*.log"))
+            raise ValueError(f"a process of {processes} ended with exit code {code}:\n{said}")
+        return json.loads((pathlib.Path(folder) / "0.json").read_text())
+
+
+def _end_of(running):
+    """Waits for processes; 0, or the first other exit code, or 'none in time'. None of them is left."""
+    until = time.monotonic() + DEADLINE
+    try:
+        while time.monotonic() < until:
+            codes = [process.poll() for process in running]
+            if wrong := [c for c in codes if c]:
+                return wrong[0]
+            if None not in codes:
+                return 0
+            time.sleep(0.1)
+        return f"none in {DEADLINE:.0f} s"
+    finally:
+        for process in running:
+            process.kill()
+            process.wait()
+
+
+def _received():
+    """Bytes that came over loopback so far: what the processes sent each other."""
+    for line in pathlib.Path("/proc/net/dev").read_text().splitlines():
+        name, _, numbers = line.partition(":")
+        if name.strip() == "lo":
+            return int(numbers.split()[0])
+    return 0
+
+
+def _work(place):
+    """A process of ``_run``."""
+    task = json.loads(pathlib.Path(f"{place}.task").read_text())
+    os.sched_setaffinity(0, {task["core"]})  # before TensorFlow counts the cores
+
+    import keras
+    import numpy as np
+    from ml_collections import ConfigDict
+
+    from pcl_tf.data.faces import ArrayFaces
+    from pcl_tf.methods.build import build_method
+    from pcl_tf.strategy import make_strategy
+    from pcl_tf.training.loop import distributed
+
+    recipe = ConfigDict(json.loads(task["recipe"]))
+    strategy = make_strategy("multiworker" if "TF_CONFIG" in os.environ else "one")
+    with strategy.scope():
+        model = build_method(recipe, task["precision"], strategy.num_replicas_in_sync)
+    shape = (recipe.batch_size * 4, recipe.image_size, recipe.image_size, 3)
+    faces = ArrayFaces(np.random.RandomState(0).randint(0, 256, shape, np.uint8))
+    marks = []
+
+    class Marks(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            marks.append((time.perf_counter(), _received()))
+
+    steps = task["steps"] + 2
+    model.fit(distributed(strategy, recipe, faces, 0, steps), steps_per_epoch=steps, callbacks=[Marks()], verbose=0)
+    seconds, sent = np.median(np.diff(np.array(marks), axis=0)[1:], axis=0)
+    parameters = sum(int(np.prod(v.shape)) for v in model.trainable_variables)
+    result = {"seconds": float(seconds), "bytes": float(sent), "parameters": parameters}
+    pathlib.Path(f"{place}.json").write_text(json.dumps(result))
+
+
+if __name__ == "__main__":
+    _work(sys.argv[1])

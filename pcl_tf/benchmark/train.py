@@ -1,0 +1,123 @@
+"""A training step: seconds, share of the machine's peak, phases, memory; and two recipes in turns."""
+
+import gc
+import statistics
+import sys
+import time
+
+import numpy as np
+import tensorflow as tf
+
+from pcl_tf.benchmark.flops import flops
+from pcl_tf.benchmark.memory import peak_memory
+from pcl_tf.benchmark.peaks import peaks
+from pcl_tf.benchmark.phases import phase, profile, shares
+from pcl_tf.benchmark.spread import spread
+from pcl_tf.data.pipeline import batches
+from pcl_tf.methods.build import build_method, images_per_step
+
+_FACES = 1024  # random ones: what is on them costs nothing
+
+
+class Step:
+    """A recipe's training step, traced and fed by the real pipeline.
+
+    Args:
+      recipe: resolved recipe.
+      precision: dtype policy.
+    """
+
+    def __init__(self, recipe, precision):
+        from pcl_tf.data.faces import ArrayFaces
+
+        size, self.images = recipe.image_size, images_per_step(recipe)
+        faces = np.random.RandomState(0).randint(0, 256, (max(_FACES, self.images), size, size, 3), np.uint8)
+        self.read = iter(batches(ArrayFaces(faces), [self.images], recipe.seed, 0, 10**9))
+        self.model = build_method(recipe, precision)
+        self.run = tf.function(self.model.train_step, autograph=False)
+        self.seconds, self.waited = [], []
+        began = time.perf_counter()
+        self.concrete = self.run.get_concrete_function(next(self.read))
+        self.tracing = time.perf_counter() - began
+        self.once()
+        self.seconds, self.waited = [], []
+
+    def once(self):
+        """One step: batch and update."""
+        began = time.perf_counter()
+        images = next(self.read)
+        got = time.perf_counter()
+        float(self.run(images)["loss"])
+        self.waited.append(got - began)
+        self.seconds.append(time.perf_counter() - began)
+
+
+def train(recipe, precision, steps, folder=None):
+    """Measures a step.
+
+    Args:
+      recipe: resolved recipe.
+      precision: dtype policy.
+      steps: how many are timed; one before and one with the profiler are not.
+      folder: where the profile stays for TensorBoard; None keeps none.
+
+    Returns:
+      dict: 'peak_gflops' (``peaks``); 'seconds_per_step' (median), 'spread' (slowest minus fastest over the median),
+      'images_per_second'; 'tflop' of a step and 'mfu', the share of the peak of convolutions in this precision;
+      'phases' (data: share of the step that is waiting for a batch; the rest as its operations share their time, so that
+      one on one core counts half of what two cores could have done) and 'tflop_of'; 'tracing_seconds', 'peak_memory_mb'
+      of the process. Without 'phases' where this TensorFlow hides its profile.
+    """
+    compute = tf.as_dtype(precision.removeprefix("mixed_"))
+    best = peaks(dtypes=dict.fromkeys((tf.float32, tf.bfloat16, compute)))
+    step = Step(recipe, precision)
+    counted = flops(step.concrete)
+    for _ in range(steps):
+        step.once()
+    seconds = statistics.median(step.seconds)
+    waited = statistics.median(step.waited) / seconds
+    memory = peak_memory()
+    try:
+        found = shares(profile(step.once, folder))
+        phases = {"phases": {"data": waited, **{name: (1 - waited) * share for name, share in found.items()}}}
+    except ImportError as error:
+        print(f"no phases: {error}", file=sys.stderr)
+        phases = {}
+    work = {}
+    for name, count in counted.items():
+        work[phase(name)] = work.get(phase(name), 0) + count / 1e12
+    tflop = sum(work.values())
+    peak = best["convolution"][compute.name]
+    return {
+        "peak_gflops": best,
+        "seconds_per_step": seconds,
+        "spread": spread(step.seconds),
+        "images_per_second": step.images / seconds,
+        "tflop": tflop,
+        "mfu": 1000 * tflop / seconds / peak,
+        **phases,
+        "tflop_of": work,
+        "tracing_seconds": step.tracing,
+        "peak_memory_mb": memory,
+    }
+
+
+def against(recipes, precisions, steps):
+    """Two steps in turns, A B A B: what the machine does meanwhile meets both.
+
+    Args:
+      recipes: two resolved recipes.
+      precisions: of each.
+      steps: pairs that are timed.
+
+    Returns:
+      dict: 'images_per_second' of both (medians), 'ratios' of the first's to the second's, pair by pair, 'ratio' (median).
+    """
+    a, b = (Step(r, p) for r, p in zip(recipes, precisions, strict=True))
+    gc.collect()
+    for _ in range(steps):
+        a.once()
+        b.once()
+    ratios = [(a.images * y) / (b.images * x) for x, y in zip(a.seconds, b.seconds, strict=True)]
+    rates = [s.images / statistics.median(s.seconds) for s in (a, b)]
+    return {"images_per_second": rates, "ratios": ratios, "ratio": statistics.median(ratios)}

@@ -1,0 +1,186 @@
+"""Turns a corpus as it is handed out into a dataset that training or probes read.
+
+  python -m pcl_tf.prepare voxceleb --data=VOXCELEB --out=DATA
+  python -m pcl_tf.prepare videos --data=DIR --out=DATA --fps=2 --detect
+  python -m pcl_tf.prepare images --data=DIR --out=DATA --detect
+  python -m pcl_tf.prepare fer2013 --data=DIR --out=DATA
+  python -m pcl_tf.prepare voxceleb --data=gs://.. --out=gs://.. --beam_pipeline_options=runner=DataflowRunner,project=..
+
+What is done of videos and images is kept: the same command goes on where one was stopped. Broken files, and with
+--detect files in which no face is found, are left out, counted, and named in broken.txt and no_face.txt beside the
+records; sheet.png there shows what was cut out and what was not. The corpora that judge (without a name the command
+lists them) are taken whole, as many records as published, or not at all; of disfa --detect cuts out the faces. Needs pcl_tf[prepare], and pcl_tf[beam] for --beam_pipeline_options.
+Exit codes: 0 done; 2 a flag, or what it names, is wrong; 4 the disk is full; 130 and 143 stopped by Ctrl-C and SIGTERM.
+"""
+
+import math
+import os
+import shlex
+import signal
+import sys
+import threading
+
+from absl import flags, logging
+
+from pcl_tf.console import explained, quiet, refuse, run
+from pcl_tf.extras import missing
+from pcl_tf.files import check_folder
+from pcl_tf.prepare import BENCHMARKS, CLIPS
+
+OF_CLIPS = ("fps", "centre", "align", "workers", "beam_pipeline_options", "max_bad_share", "max_no_face_share")
+OF_DETECTION = ("margin", "align", "max_no_face_share")
+DETECTING = (*CLIPS, "disfa")
+
+_DATA = flags.DEFINE_string("data", None, "Folder of the corpus as it was handed out.", required=True)
+_OUT = flags.DEFINE_string("out", None, "Folder the dataset is written below.", required=True)
+_SIZE = flags.DEFINE_integer(
+    "image_size",
+    64,
+    "Side of the faces in pixels; of corpora that judge, the paper's if not given.",
+    lower_bound=16,
+    upper_bound=2048,
+)
+_FPS = flags.DEFINE_float(
+    "fps", 6.0, "Frames a second taken from videos (section 4.1: 6).", lower_bound=0.01, upper_bound=1000
+)
+_SHARE = flags.DEFINE_float(
+    "centre", 1.0, "Side of the central square, of the frame's shorter side.", lower_bound=0.05, upper_bound=1.0
+)
+_DETECT = flags.DEFINE_bool("detect", False, "Cut out the largest face found (by MTCNN) instead of the centre.")
+_MARGIN = flags.DEFINE_float(
+    "margin", 1.5, "With --detect: side of the cut, in longer sides of the found box.", lower_bound=1, upper_bound=10
+)
+_ALIGN = flags.DEFINE_bool(
+    "align", False, "With --detect: turn faces until the eyes are level, and give them one size, by their landmarks."
+)
+_WORKERS = flags.DEFINE_integer(
+    "workers", 0, "Threads on this machine; 0 is one a core.", lower_bound=0, upper_bound=1024
+)
+_BEAM = flags.DEFINE_list(
+    "beam_pipeline_options", [], "Beam's options as key=value, for a cluster: runner=FlinkRunner,flink_master=.."
+)
+_BROKEN = flags.DEFINE_float(
+    "max_bad_share", 0.05, "Share of broken files above which nothing is written.", lower_bound=0, upper_bound=1
+)
+_NO_FACE = flags.DEFINE_float(
+    "max_no_face_share",
+    0.2,
+    "With --detect: share of files without a face above which nothing is written.",
+    lower_bound=0,
+    upper_bound=1,
+)
+_ANY_COUNT = flags.DEFINE_bool("any_count", False, "Of corpora that judge: take what is there, be it less or more.")
+
+for _old, _name in (
+    ("manual_dir", "data"),
+    ("data_dir", "out"),
+    ("size", "image_size"),
+    ("max_broken_share", "max_bad_share"),
+):
+    flags.DEFINE_alias(_old, _name)
+for _name in ("fps", "centre", "margin", "max_bad_share", "max_no_face_share"):
+    flags.register_validator(_name, math.isfinite, "a number is needed")  # NaN is neither too small nor too large
+
+
+def main(argv):
+    quiet(logging.ERROR)  # TFDS warns of every dataset that is not among its own
+    if len(argv) != 2 or argv[1] not in (*CLIPS, *BENCHMARKS):
+        refuse(f"give one of {', '.join((*CLIPS, *BENCHMARKS))} as the first argument; see --help.")
+    _refuse_meaningless(argv[1])
+    _refuse_unwritable(_OUT.value)
+    (_clips if argv[1] in CLIPS else _benchmark)(argv[1])
+
+
+def _refuse_meaningless(kind):
+    """Ends the command where a flag is given that would do nothing."""
+    for names, means in (
+        (OF_CLIPS, kind in CLIPS),
+        (("fps",), kind != "images"),
+        (("detect", "margin"), kind in DETECTING),
+        (("any_count",), kind in BENCHMARKS),
+    ):
+        for flag in names:
+            if flags.FLAGS[flag].present and not means:
+                refuse(f"--{flag} has no meaning for {kind}.")
+    for flag in OF_DETECTION:
+        if flags.FLAGS[flag].present and not _DETECT.value:
+            refuse(f"--{flag} has no meaning without --detect.")
+    if _SHARE.present and _DETECT.value:
+        refuse("--centre has no meaning with --detect.")
+
+
+def _refuse_unwritable(folder):
+    """Ends the command where --out cannot become a folder or be written to, before hours of work."""
+    if "://" in folder:
+        return
+    if not folder or not folder.isprintable():
+        refuse(f"--out={ascii(folder)}: TFDS needs a name of printable characters; give another.")
+    with explained(folder, ()):
+        check_folder(folder, "--out")
+
+
+def _benchmark(name):
+    from pcl_tf.data.sources import DataError
+    from pcl_tf.prepare.benchmarks import prepare_benchmark
+
+    size = _SIZE.value if _SIZE.present else 0
+    margin = _MARGIN.value if _DETECT.value else 0.0
+    with explained(_OUT.value, (DataError, PermissionError)):
+        path, counts = prepare_benchmark(name, _DATA.value, _OUT.value, size, _ANY_COUNT.value, margin)
+    print(", ".join(f"{value} in {split}" for split, value in counts.items()))
+    print(
+        f"\n{path} holds them. Next:\n  python -m pcl_tf.probe --model=WORKDIR --task={shlex.quote(f'{name}:{path}')}"
+    )
+
+
+def _clips(kind):
+    try:
+        import av  # noqa: F401
+    except ImportError as error:
+        refuse(missing("prepare", error))
+    try:
+        if _BEAM.value:
+            import apache_beam  # noqa: F401
+    except ImportError as error:
+        refuse(missing("beam", error, "runs on clusters"))
+    from pcl_tf.data.sources import DataError
+    from pcl_tf.prepare.run import prepare_clips
+    from pcl_tf.prepare.work import Settings
+
+    margin = _MARGIN.value if _DETECT.value else 0.0
+    settings = Settings(_SIZE.value, _FPS.value, _SHARE.value, margin, _ALIGN.value)
+    options = [f"--{option}" for option in _BEAM.value]
+    with explained(_OUT.value, (DataError, PermissionError)):
+        path, counts = prepare_clips(
+            kind, _DATA.value, _OUT.value, settings, _WORKERS.value, options, _BROKEN.value, _NO_FACE.value
+        )
+    print(", ".join(f"{value} {key}" for key, value in counts.items()))
+    print(f"{path}/sheet.png shows some of them.\n")
+    print(
+        f"{path} holds them. Next:\n  python -m pcl_tf.train --recipe=vox64 --data={shlex.quote(path)} --workdir=runs/vox64"
+    )
+
+
+def _stop_on_signals():
+    """Ctrl-C and SIGTERM end the process at once: whatever is written appears whole or not at all.
+
+    A thread waits for them, because the main one may sit in Beam or wait for threads until everything is done. To be
+    called before other threads begin, which would be given the signals otherwise.
+    """
+    signals = {signal.SIGINT, signal.SIGTERM}
+    signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+
+    def wait():
+        number = signal.sigwait(signals)
+        kept = "What is done is kept; the same command goes on."
+        if any(name in sys.argv for name in BENCHMARKS):
+            kept = "Nothing of it is kept; the same command begins again."
+        print(f"\nStopped. {kept}", file=sys.stderr, flush=True)
+        os._exit(128 + number)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+if __name__ == "__main__":
+    _stop_on_signals()
+    run(main)

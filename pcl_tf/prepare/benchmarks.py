@@ -1,0 +1,227 @@
+"""The corpora that judge, as TFDS datasets: licences want them fetched by hand, so every one says how."""
+
+import dataclasses
+import pathlib
+import shutil
+import tempfile
+import zlib
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_datasets as tfds
+
+from pcl_tf.data.decoding import decoder
+from pcl_tf.data.sources import DataError, fingerprint
+from pcl_tf.evaluation.corpora import CORPORA, prepared
+from pcl_tf.evaluation.corpora.actions import disfa
+from pcl_tf.evaluation.tasks import folder_of, read_corpus
+from pcl_tf.files import write_atomically
+from pcl_tf.prepare import detector, sheet, steady, work
+
+
+class _Benchmark(tfds.core.GeneratorBasedBuilder, skip_registration=True):
+    """A corpus with labels. Records stand in the corpus' own order.
+
+    Args:
+      size: side in pixels at which it is judged; 0 for the paper's. Pictures that are files are kept as they are;
+        those that are cut out of others, or of videos, are kept at this side, without loss.
+      any_count: take what is there, though the corpus as handed out has more.
+      margin: cut faces out of the pictures, steadily from one to the next, with this margin; 0 leaves them as they are.
+      **kwargs: data_dir.
+    """
+
+    VERSION = tfds.core.Version("1.0.0")
+    MANUAL_DOWNLOAD_INSTRUCTIONS = property(lambda self: self.corpus.instructions)  # TFDS gives manual_dir for it alone
+
+    def __init__(self, size=0, any_count=False, margin=0.0, **kwargs):
+        self.corpus = CORPORA[self.name]
+        self.size, self.any_count, self.margin = size or self.corpus.size, any_count, margin
+        self.task = self.faces = None
+        name = f"{self.size}px{work.cut_name(margin=margin)}"
+        config = tfds.core.BuilderConfig(name=name, description=self.corpus.protocol)
+        super().__init__(config=config, file_format="array_record", **kwargs)
+
+    def _info(self):
+        picture = tfds.features.Image(shape=(None, None, 3))
+        return tfds.core.DatasetInfo(
+            builder=self,
+            description=self.corpus.protocol,
+            features=tfds.features.FeaturesDict(self._features(picture)),
+            disable_shuffling=True,  # the probes find a picture by its place
+        )
+
+    def _features(self, picture):
+        raise NotImplementedError
+
+    def _example(self, row):
+        raise NotImplementedError
+
+    def _read(self, root):
+        return read_corpus(self.name, root, self.size)
+
+    def _split_generators(self, dl_manager):
+        self.task, self.stamps = self._read(pathlib.Path(dl_manager.manual_dir)), {}
+        places = prepared.places(prepared.judged_in(self.task))
+        rows = {split: [i for i, p in enumerate(places) if p[0] == split] for split in sorted({p[0] for p in places})}
+        self.count({split: len(r) for split, r in rows.items()})
+        return {split: self._generate_examples(r) for split, r in rows.items()}
+
+    def count(self, found):
+        """Checks {split: records}. Raises DataError: not as many as the corpus as handed out has."""
+        for split, count in found.items():
+            if not self.any_count and not any(low <= count <= high for low, high in self.corpus.counts[split]):
+                wanted = " or ".join(f"{a:,}" if a == b else f"{a:,} to {b:,}" for a, b in self.corpus.counts[split])
+                raise DataError(
+                    f"{self.name}: '{split}' has {count:,} records, the corpus as handed out {wanted}. Is it unpacked"
+                    " whole? --any_count takes what is there."
+                )
+
+    def _pictures(self, wanted):
+        """(row, encoded picture) of these rows, in order."""
+        decode, wanted = decoder(self.size), set(wanted)
+        for row, (name, data) in enumerate(self.task.source.items()):
+            if row not in wanted:
+                continue
+            _, face, why = decode((name, data))
+            if face is None:
+                raise DataError(f"{name}: {why}. A benchmark without it would be another; mend the file.")
+            if isinstance(data, np.ndarray):
+                data = tf.io.encode_png(face if min(data.shape[:2]) > self.size else data).numpy()
+            self.stamps[row] = (row, len(data), zlib.crc32(data))
+            yield row, data
+
+    def _generate_examples(self, rows):
+        for row, data in self._pictures(rows):
+            yield row, {"image": data, **self._example(row)}
+
+    @property
+    def stamp(self):
+        """Fingerprint of the pictures that were written."""
+        return fingerprint(self.stamps[row] for row in sorted(self.stamps))
+
+
+class _Classes(_Benchmark, skip_registration=True):
+    def _features(self, picture):
+        return {"image": picture, "label": tfds.features.Text()}
+
+    def _example(self, row):
+        return {"label": self.task.names[self.task.labels[row]]}
+
+
+class _Pairs(_Benchmark, skip_registration=True):
+    def _features(self, picture):
+        return {"first": picture, "second": picture, "same": tfds.features.Scalar(np.int64), "fold": np.int64}
+
+    def _split_generators(self, dl_manager):
+        self.task, self.stamps = self._read(pathlib.Path(dl_manager.manual_dir)), {}
+        self.count({"test": len(self.task.pairs)})
+        return {"test": self._generate_examples()}
+
+    def _generate_examples(self):
+        pictures = dict(self._pictures(range(self.task.source.count)))
+        for i, ((a, b), same, fold) in enumerate(zip(self.task.pairs, self.task.same, self.task.folds, strict=True)):
+            yield i, {"first": pictures[a], "second": pictures[b], "same": int(same), "fold": int(fold)}
+
+
+class Fer2013(_Classes, skip_registration=True):
+    """Faces and their expressions."""
+
+
+class Rafdb(_Classes, skip_registration=True):
+    """Faces and their expressions."""
+
+
+class Bu3dfe(_Classes, skip_registration=True):
+    """Renderings and the class of their pose."""
+
+
+class Lfw(_Pairs, skip_registration=True):
+    """Pairs, whether they are of one person, and their folds."""
+
+
+class Cplfw(_Pairs, skip_registration=True):
+    """Pairs, whether they are of one person, and their folds."""
+
+
+class Disfa(_Benchmark, skip_registration=True):
+    """Frames, their action units and persons."""
+
+    def _features(self, picture):
+        return {
+            "image": picture,
+            "labels": tfds.features.Tensor(shape=(8,), dtype=np.float32),
+            "subject": tfds.features.Text(),
+        }
+
+    def _read(self, root):
+        return disfa(root, self.size, whole=bool(self.margin))
+
+    def _split_generators(self, dl_manager):
+        splits = super()._split_generators(dl_manager)  # the counts are checked before any picture is looked at
+        if self.margin:
+            self.faces = steady.Faces(self.task.source, self.task.subjects, self.margin)
+            self.task = dataclasses.replace(self.task, source=self.faces.source)
+        return splits
+
+    def _example(self, row):
+        return {"labels": self.task.labels[row], "subject": str(self.task.subjects[row])}
+
+
+class Aflw2000(_Benchmark, skip_registration=True):
+    """Faces, their yaw, pitch and roll."""
+
+    def _features(self, picture):
+        return {"image": picture, "angles": tfds.features.Tensor(shape=(3,), dtype=np.float32)}
+
+    def _example(self, row):
+        return {"angles": self.task.labels[row]}
+
+
+BUILDERS = {b.name: b for b in (Fer2013, Rafdb, Lfw, Cplfw, Disfa, Aflw2000, Bu3dfe)}
+
+
+def prepare_benchmark(name, manual_dir, data_dir, size=0, any_count=False, margin=0.0):
+    """Turns a corpus as it was handed out into a TFDS dataset that ``pcl_tf.probe --task=NAME`` reads.
+
+    Args:
+      name: of ``BUILDERS``.
+      manual_dir: the corpus, or a folder in which it has its name.
+      data_dir: TFDS's folder.
+      size: side in pixels at which it is to be judged; 0 for the paper's.
+      any_count: take what is there, though the corpus as handed out has more.
+      margin: of disfa: cut faces out of the frames, with this margin; sheet.png beside the records shows some.
+
+    Returns:
+      (path of the dataset, {split: records}).
+
+    Raises:
+      DataError: a file is missing or broken, a split has not the size of the corpus as handed out, or the dataset would
+        lie among the corpus' own files.
+    """
+    builder = BUILDERS[name](size, any_count, margin, data_dir=str(data_dir))
+    path = pathlib.Path(builder.data_path)
+    if (path / prepared.INDEX).exists():
+        builder.count({split: info.num_examples for split, info in builder.info.splits.items()})
+        print(f"{path} is prepared already; remove it to prepare it again.", flush=True)
+    else:
+        if not pathlib.Path(manual_dir).is_dir():
+            raise DataError(f"--data={manual_dir}: no such folder. Needed: {CORPORA[name].instructions}")
+        if pathlib.Path(data_dir).resolve() == pathlib.Path(manual_dir).resolve():
+            raise DataError(f"--out={data_dir} is the corpus' own folder; give another.")
+        work.check_place(str(path))
+        for stopped in (
+            *path.parent.glob(f"incomplete.*_{path.name}"),
+            path,
+        ):  # what was written until then, whole or not
+            if stopped.exists():
+                shutil.rmtree(stopped)
+        if margin:
+            detector.check_installed()
+        builder = BUILDERS[name](size, any_count, margin, data_dir=str(data_dir))
+        config = tfds.download.DownloadConfig(manual_dir=str(folder_of(name, pathlib.Path(manual_dir))))
+        with tempfile.TemporaryDirectory() as nothing_is_downloaded:
+            builder.download_and_prepare(download_dir=nothing_is_downloaded, download_config=config)
+        if builder.faces is not None:
+            write_atomically(path / sheet.NAME, builder.faces.sheet())
+        prepared.write(path, builder.task, builder.stamp)
+    return path, {split: info.num_examples for split, info in builder.info.splits.items()}

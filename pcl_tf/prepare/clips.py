@@ -1,0 +1,135 @@
+"""TFDS datasets of clips: a record is a clip, so that a training step decodes one frame of each it draws."""
+
+import io
+import json
+import os
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_datasets as tfds
+
+from pcl_tf.data.clips import INDEX, SPEC
+from pcl_tf.prepare import work
+from pcl_tf.prepare.sheet import NAME as SHEET
+
+
+class _Clips(tfds.core.GeneratorBasedBuilder, skip_registration=True):
+    """Clips of faces: 'frames' JPEG [T], 'identity', 'clip'.
+
+    Args:
+      units: list of ``Unit``.
+      settings: ``Settings``.
+      folder: where ``work.prepare`` keeps what is done.
+      on_beam: whether Beam does the rest too; otherwise the units are done and this process writes the records.
+      **kwargs: data_dir.
+    """
+
+    VERSION = tfds.core.Version("1.0.0")
+
+    def __init__(self, units, settings, folder, on_beam=False, **kwargs):
+        self.units, self.settings, self.folder, self.on_beam = units, settings, str(folder), on_beam
+        config = tfds.core.BuilderConfig(name=settings.name, description=self.__doc__)
+        # Only this format is read at random places, which the order of training asks for.
+        super().__init__(config=config, file_format="array_record", **kwargs)
+
+    def _info(self):
+        side = self.settings.size
+        frame = tfds.features.Image(shape=(side, side, 3), encoding_format="jpeg")
+        return tfds.core.DatasetInfo(
+            builder=self,
+            description=self.__doc__,
+            features=tfds.features.FeaturesDict(
+                {
+                    "frames": tfds.features.Sequence(frame),
+                    "identity": tfds.features.Text(),
+                    "clip": tfds.features.Text(),
+                }
+            ),
+        )
+
+    def _split_generators(self, dl_manager):
+        return {"train": self._generate_examples()}
+
+    def _generate_examples(self):
+        if not self.on_beam:
+            return (e for unit in self.units for e in _examples(unit, self.settings, self.folder))
+        import apache_beam as beam
+
+        settings, folder = self.settings, self.folder
+        return (
+            beam.Create(self.units)
+            | "spread" >> beam.Reshuffle()
+            | "prepare" >> beam.FlatMap(lambda unit: _examples(unit, settings, folder))
+        )
+
+
+class Voxceleb(_Clips, skip_registration=True):
+    """VoxCeleb1 and 2 (Nagrani et al., 2017; Chung et al., 2018), a record a clip, for self-supervised training."""
+
+
+class Videos(_Clips, skip_registration=True):
+    """Faces of videos, a record a video or 512 frames of it."""
+
+
+class Images(_Clips, skip_registration=True):
+    """Photographs of faces, a record a photograph."""
+
+
+def _examples(unit, settings, folder):
+    for clip, frames in work.clips(work.prepare(unit, settings, folder)):
+        yield clip, {"frames": [io.BytesIO(f) for f in frames], "identity": unit.identity, "clip": clip}
+
+
+def finish(builder, files, notes, sheet):
+    """Writes broken.txt, no_face.txt, the contact sheet, prepared.json and, last, the index beside the records.
+
+    Args:
+      builder: prepared dataset.
+      files: how many there were.
+      notes: ``work.Notes`` of all of them.
+      sheet: PNG bytes.
+
+    Returns:
+      dict of counts, which is prepared.json.
+    """
+    source = builder.as_data_source(split="train", deserialize_method=tfds.decode.DeserializeMethod.RAW_BYTES)
+    frames, people = [], []
+    for start in range(0, len(source), 256):
+        records = source.__getitems__(range(start, min(start + 256, len(source))))
+        parsed = tf.io.parse_example(tf.constant(records), SPEC)
+        frames.append(parsed["frames"].row_lengths().numpy())
+        people += [name.decode() for name in parsed["identity"].numpy()]
+    frames = np.concatenate(frames).astype(np.int32)
+    names, identity = np.unique(people, return_inverse=True)
+    counts = {
+        "clips": len(frames),
+        "frames": int(frames.sum()),
+        "identities": len(names),
+        "bytes": int(builder.info.dataset_size),
+        "files": files,
+        "broken": len(notes.broken),
+        "without a face": len(notes.faceless),
+        "frames without a face": sum(missed for _, missed, _ in notes.no_face),
+    }
+    held = io.BytesIO()
+    np.savez(held, frames=frames, identity=identity.astype(np.int32), names=names)
+    _write(builder, "broken.txt", "".join(f"{name}\t{why}\n" for name, why in notes.broken).encode())
+    said = (f"{name}\t{missed} of {frames} frames\n" for name, missed, frames in notes.no_face)
+    _write(builder, "no_face.txt", "".join(said).encode())
+    _write(builder, SHEET, sheet)
+    _write(builder, "prepared.json", (json.dumps(counts, indent=1) + "\n").encode())
+    _write(builder, INDEX, held.getvalue())
+    return counts
+
+
+def finished(builder):
+    """The counts of a dataset that is whole, else None."""
+    folder = str(builder.data_path)
+    if not builder.is_prepared() or not tf.io.gfile.exists(os.path.join(folder, INDEX)):
+        return None
+    with tf.io.gfile.GFile(os.path.join(folder, "prepared.json")) as f:
+        return json.load(f)
+
+
+def _write(builder, name, data):
+    work.write_whole(os.path.join(str(builder.data_path), name), data)

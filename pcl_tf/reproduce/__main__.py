@@ -1,0 +1,178 @@
+"""Fills the paper's tables: pre-trains what they compare, probes it, prints ours beside theirs.
+
+  python -m pcl_tf.reproduce --table=1,2,3,4,5,6,7 --figure=4 --workdir=runs/tables
+  python -m pcl_tf.reproduce --table=5 --workdir=W --data=FACES.zip --expression=classification:fer.csv --seeds=0,1,2
+  python -m pcl_tf.reproduce --scale=full --table=1 --workdir=W --data=VOXCELEB --data_dir=CORPORA
+
+small is two cores and an evening: recipe small64, generated faces unless --data and tasks say otherwise. full is the
+paper: recipe vox64, the corpora below --data_dir. All variants get the same number of encoder passes. What is done is
+kept; the same command goes on. Exit codes: 0 done; 2 a flag or the data is wrong; 1 a pre-training run failed;
+4 the disk is full; 130 and 143 stopped by Ctrl-C and SIGTERM.
+"""
+
+import json
+import pathlib
+import sys
+
+from absl import flags
+
+from pcl_tf.console import explained, flags_alone, not_empty, quiet, refuse, side_in_pixels, start
+
+_TABLE = flags.DEFINE_list("table", [], "Tables of the paper, 1 to 7; commas join several.")
+_FIGURE = flags.DEFINE_list("figure", [], "Figures of the paper: 4.")
+_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of runs, features, probes and tables. Continued if it exists.")
+_SCALE = flags.DEFINE_enum("scale", "small", ("small", "full"), "small: recipe small64. full: vox64 and the corpora.")
+_DATA = flags.DEFINE_string("data", "", "Faces to pre-train on, as for pcl_tf.train; small: generated faces.")
+_DATA_DIR = flags.DEFINE_string("data_dir", "", "Folder with the corpora in folders of their names.")
+_SEEDS = flags.DEFINE_list("seeds", ["0"], "Seeds of pre-training; differences are paired by seed.")
+_BASE = flags.DEFINE_string("base", "", "Recipe instead of small64 or vox64.")
+_STEPS = flags.DEFINE_integer("steps", 0, "Steps of full PCL; the others get as many encoder passes. 0: the recipe's.")
+_PRECISION = flags.DEFINE_enum(
+    "precision", "float32", ("float32", "mixed_bfloat16", "mixed_float16"), "Arithmetic of pre-training."
+)
+_SOLVER = flags.DEFINE_enum(
+    "solver", "", ("", "lbfgs", "adam"), "Of the probes; small: lbfgs, full: adam, the paper's."
+)
+_SIZE = flags.DEFINE_integer(
+    "image_size", 0, "Side of the probes' images; 0 is the paper's, or 64 for own data.", lower_bound=0
+)
+side_in_pixels("image_size")
+_CENTRE = flags.DEFINE_float(
+    "centre", 1.0, "As for pcl_tf.probe: side of the central square.", lower_bound=0.05, upper_bound=1.0
+)
+_ANY_COUNT = flags.DEFINE_bool("any_count", False, "Takes the images that are there, though a corpus has others.")
+_OVERRIDE = flags.DEFINE_multi_string("set", [], "KEY=VALUE of the recipe, for every run; repeat for several.")
+_TARGETS = flags.DEFINE_multi_string(
+    "targets", [], "ROLE:COLUMN,.. to predict of the manifests of --expression, --actions or --pose; repeatable."
+)
+_TASKS = {
+    role: flags.DEFINE_list(role, [], f"Tasks of {role}, as for --task of pcl_tf.probe; small: generated_{role}.")
+    for role in ("expression", "verification", "actions", "pose")
+}
+
+
+def _budgets(base):
+    """{variant: steps}: full PCL's steps and, of every other, as many as give the same encoder passes."""
+    from pcl_tf import recipe as recipes
+    from pcl_tf.methods.build import encoder_passes
+    from pcl_tf.recipe_method import applying
+    from recipes.common import ABLATIONS
+
+    def passes(argument):
+        own = applying(_OVERRIDE.value, recipes.flatten(recipes.named(base, argument)))
+        c = recipes.resolve(recipes.named(base, argument, own))
+        return encoder_passes(c), c.total_steps
+
+    each, steps = passes("")
+    steps = _STEPS.value or steps
+    return {"": steps, "untrained": 0} | {a: steps * each // passes(a)[0] for a in ABLATIONS}
+
+
+def _targets():
+    """{role: columns of its manifests to predict}. Raises DataError: another role, no column, a role that stands twice."""
+    from pcl_tf.data.sources import DataError
+
+    found = {}
+    for text in _TARGETS.value:
+        role, _, columns = text.partition(":")
+        if role not in _TASKS or role in found or not columns or not _TASKS[role].value:
+            raise DataError(
+                f"--targets={text}: what is needed is ROLE:COLUMN,.., once a role, of {', '.join(_TASKS)}, beside the flag"
+                " --ROLE with a manifest."
+            )
+        found[role] = [column.strip() for column in columns.split(",")]
+    return found
+
+
+def _tasks(roles):
+    from pcl_tf.evaluation.tasks import open_task
+    from pcl_tf.reproduce.paper import CORPORA
+
+    def default(role):
+        return CORPORA[role] if _SCALE.value == "full" else (f"generated_{role}",)
+
+    named = {role: _TASKS[role].value or default(role) for role in roles}
+    options = {"centre": _CENTRE.value, "any_count": _ANY_COUNT.value}
+    targets = _targets()
+    opened = {
+        r: [
+            open_task(t, _DATA_DIR.value, _SIZE.value, **options, targets=targets.get(r, ()), flag=f"--{r}") for t in ts
+        ]
+        for r, ts in named.items()
+    }
+    for note in dict.fromkeys(note for tasks in opened.values() for task in tasks for note in task.notes):
+        print(f"note: {note}", file=sys.stderr)
+    return opened
+
+
+def _run(tables, workdir):
+    from pcl_tf.files import write_atomically
+    from pcl_tf.reproduce import paper
+    from pcl_tf.reproduce.runs import Runs
+    from pcl_tf.reproduce.tables import fill, latex, markdown
+
+    small = _SCALE.value == "small"
+    base = _BASE.value or ("small64" if small else "vox64")
+    budgets = _budgets(base)
+    tasks = _tasks(sorted({role for n in tables for role in paper.TABLES[n].roles}))
+    source = _DATA.value or ("synthetic" if small else "")
+    solver = _SOLVER.value or ("lbfgs" if small else "adam")
+    runs = Runs(
+        workdir,
+        base,
+        source,
+        budgets,
+        overrides=_OVERRIDE.value,
+        flags=[f"--precision={_PRECISION.value}"],
+        solver=solver,
+    )
+    seeds = [int(s) for s in _SEEDS.value]
+    for number in tables:
+        rows = fill(paper.TABLES[number], tasks, runs, seeds)
+        text = markdown(number, paper.TABLES[number], rows)
+        write_atomically(workdir / "tables" / f"table{number}.md", text)
+        write_atomically(workdir / "tables" / f"table{number}.tex", latex(number, paper.TABLES[number], rows))
+        write_atomically(workdir / "tables" / f"table{number}.json", json.dumps(rows, indent=1) + "\n")
+        print(f"\n{text}", flush=True)
+    if _FIGURE.value:
+        from pcl_tf.reproduce.figure import figure
+
+        print(*figure(runs.pretrained("", seeds[0]), "", workdir / "tables" / "figure4.png", 8), sep="\n")
+
+
+def main(argv):
+    quiet()
+    not_empty("data", "data_dir", "base", *_TASKS)
+    from pcl_tf.reproduce.paper import TABLES
+
+    known = [str(number) for number in TABLES]
+    for table in _TABLE.value:
+        if table not in known:
+            refuse(f"--table={table}: the paper's tables that are filled are {', '.join(known)}.")
+    for number in _FIGURE.value:
+        if number != "4":
+            refuse(f"--figure={number}: the figure that is drawn is 4.")
+    for seed in _SEEDS.value:
+        if not (seed.isascii() and seed.isdigit()) or _SEEDS.value.count(seed) > 1:
+            refuse(f"--seeds={','.join(_SEEDS.value)}: different whole numbers from 0.")
+    if not _SEEDS.value:
+        refuse("--seeds=: at least one is needed.")
+    flags_alone(argv)
+    if not _WORKDIR.value or not (_TABLE.value or _FIGURE.value):
+        refuse("--workdir and --table or --figure are needed; see --help.")
+    from pcl_tf.data.sources import DataError
+    from pcl_tf.files import check_folder
+    from pcl_tf.recipe import RecipeError
+    from pcl_tf.reproduce.runs import RunFailed
+
+    try:
+        with explained(_WORKDIR.value, (DataError, RecipeError)):
+            check_folder(_WORKDIR.value, "--workdir")
+            _run([int(t) for t in _TABLE.value], pathlib.Path(_WORKDIR.value))
+    except RunFailed as failed:
+        name, code = failed.args
+        refuse(f"pre-training {name} ended with exit code {code}; what it printed says why.", 1)
+
+
+if __name__ == "__main__":
+    start(main)

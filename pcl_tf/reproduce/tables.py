@@ -1,0 +1,83 @@
+"""A table filled: our numbers by task, the paper's beside them, as JSON, Markdown and LaTeX."""
+
+from pcl_tf.evaluation import tables as texts
+from pcl_tf.evaluation.report import percent
+from pcl_tf.evaluation.results import Results
+from pcl_tf.reproduce.runs import over_seeds, paired
+
+REFERENCE = "simclr"  # differences are taken to this row, seed by seed
+
+
+def fill(table, tasks, runs, seeds):
+    """Runs what a table needs.
+
+    Args:
+      table: ``pcl_tf.reproduce.paper.Table``.
+      tasks: {role: list of Task}.
+      runs: ``Runs``.
+      seeds: list of int.
+
+    Returns:
+      list of {'label', 'paper', 'ours': {task name: over_seeds + 'difference'}}; of verification also what a layer learnt on
+      pairs makes.
+    """
+    wanted = [task for role in table.roles for task in tasks[role]]
+    names = dict(zip(map(id, wanted), apart(wanted), strict=True))
+    rows = []
+    for row in table.rows:
+        ours = {}
+        if row.model is not None:
+            pretrained = row.model in runs.steps and row.model != "untrained"
+            for task in wanted:
+                each = [runs.verdict(row.model, s, task, row.feature) for s in (seeds if pretrained else seeds[:1])]
+                ours[names[id(task)]] = over_seeds(each)
+                if all(v.get("learnt") for v in each):
+                    learnt = [{**v["learnt"], "metric": v["metric"]} for v in each]
+                    ours[f"{names[id(task)]}, layer learnt on pairs"] = over_seeds(learnt)
+        rows.append({"label": row.label, "model": row.model, "paper": row.paper, "ours": ours})
+    reference = next((r["ours"] for r in rows if r["model"] == REFERENCE), {})
+    for row in rows:
+        for name, found in row["ours"].items():
+            other = reference.get(name)
+            same = other is None or row["model"] == REFERENCE or row["model"] not in runs.steps
+            found["difference"] = None if same else paired(found["values"], other["values"])
+    return rows
+
+
+def apart(tasks):
+    """Names of tasks, a list of str: manifests of one file name are called by their folders too."""
+    names = [task.name for task in tasks]
+    return names if len(set(names)) == len(names) else Results(None).name(tasks)
+
+
+def markdown(number, table, rows):
+    """The table as Markdown: mean, spread over seeds, [95 % interval], difference to SimCLR; the paper's columns last."""
+    return f"**Table {number}.** {table.title}\n\n{texts.markdown(*_cells(rows))}\n"
+
+
+def latex(number, table, rows):
+    """The same for LaTeX, a tabular under a comment with its title."""
+    return f"% Table {number}. {table.title}\n{texts.latex(*_cells(rows))}\n"
+
+
+def _cells(rows):
+    """(header, rows of texts)."""
+    names = list(dict.fromkeys(name for row in rows for name in row["ours"]))
+    columns = list(dict.fromkeys(c for row in rows for c in row["paper"]))
+    lines = []
+    for row in rows:
+        quoted = " (quoted)" if row["model"] is None else ""
+        ours = [_cell(row["ours"][n]) if n in row["ours"] else "" for n in names]
+        lines.append([row["label"] + quoted, *ours, *(str(row["paper"].get(c, "")) for c in columns)])
+    return ["", *names, *(f"paper: {c}" for c in columns)], lines
+
+
+def _cell(found):
+    scale = 100 if percent(found["metric"]) else 1
+    low, high = (scale * v for v in found["interval"])
+    spread = "" if found["std"] is None else f" ± {scale * found['std']:.2f}"
+    text = f"{scale * found['mean']:.2f}{spread} [{low:.1f}, {high:.1f}]"
+    if found["difference"]:
+        mean, std = found["difference"]
+        text += f" ({scale * mean:+.2f}" + ("" if std is None else f" ± {scale * std:.2f}") + ")"
+    return text

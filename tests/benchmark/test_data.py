@@ -1,0 +1,18 @@
+"""The benchmark of the input pipeline measures what it names."""
+
+from pcl_tf import recipe as recipes
+from pcl_tf.benchmark.data import data
+from recipes import vox64
+
+
+def test_pipeline_rates_are_measured():
+    recipe = recipes.resolve(vox64.get_config("smoke"))
+    rates = data(recipe, seconds=0.2)
+    assert set(rates) == {
+        "first_epoch_images_per_second",
+        "pipeline_images_per_second",
+        "spread",
+        "memory_growth_mb",
+    }
+    assert rates["first_epoch_images_per_second"] > 0 and rates["pipeline_images_per_second"] > 0
+    assert rates["spread"] >= 0 and abs(rates["memory_growth_mb"]) < 100

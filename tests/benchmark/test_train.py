@@ -1,0 +1,122 @@
+"""The benchmark of a step counts and times what it names."""
+
+import keras
+import pytest
+import tensorflow as tf
+
+from pcl_tf import recipe as recipes
+from pcl_tf.benchmark import train as timed
+from pcl_tf.benchmark.flops import flops
+from pcl_tf.benchmark.phases import phase, profile
+from pcl_tf.networks.upsampled_conv import UpsampledConv
+from recipes import vox64
+
+
+def counted(function, *shapes):
+    return flops(tf.function(function).get_concrete_function(*(tf.TensorSpec(s) for s in shapes)))
+
+
+def test_a_convolution_and_its_gradients():
+    layer = keras.layers.Conv2D(8, 3, 2, "same")
+    layer.build((None, 10, 6, 5))
+
+    def step(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = layer(x)
+        return tape.gradient(y, [x, layer.kernel.value])
+
+    once = 2 * (4 * 5 * 3 * 8) * (3 * 3 * 5)  # outputs times window
+    found = counted(step, (4, 10, 6, 5))
+    # Nothing asks for the output itself, so TensorFlow prunes the forward convolution.
+    assert sorted(found.values()) == [once, once]
+    assert list(counted(layer, (4, 10, 6, 5)).values()) == [once]
+
+
+@pytest.mark.parametrize(
+    "function, shapes, expected",
+    [
+        (tf.matmul, [(3, 4), (4, 5)], 2 * 3 * 4 * 5),
+        (lambda a, b: tf.matmul(a, b, transpose_a=True), [(4, 3), (4, 5)], 2 * 3 * 4 * 5),
+        (tf.matmul, [(7, 3, 4), (7, 4, 5)], 7 * 2 * 3 * 4 * 5),
+        (lambda a, b: tf.matmul(a, b, transpose_a=True), [(7, 4, 3), (7, 4, 5)], 7 * 2 * 3 * 4 * 5),
+        (lambda a, b: tf.einsum("nhwc,nhwd->ncd", a, b), [(2, 3, 4, 5), (2, 3, 4, 6)], 2 * 2 * 12 * 5 * 6),
+    ],
+)
+def test_products(function, shapes, expected):
+    assert sum(counted(function, *shapes).values()) == expected
+
+
+def test_the_fused_layer_multiplies_a_quarter():
+    fused = UpsampledConv(8)
+    fused.build((None, 16, 16, 64))
+    plain = 2 * 32 * 32 * 8 * 9 * 64
+    mixing = plain / 4
+    along = 2 * (32 * 48) * (16 * 3 * 8) + 2 * 32 * (32 * 48) * 8
+    assert sum(counted(fused, (1, 16, 16, 64)).values()) == mixing + along
+
+
+def test_an_unknown_shape_is_an_error():
+    with pytest.raises(ValueError, match="is not known"):
+        counted(tf.matmul, (None, 4), (4, 5))
+
+
+@pytest.mark.parametrize(
+    "name, expected",
+    [
+        ("gradient_tape/encoder_3/backbone_1/stem_conv1_1/Conv2DBackpropFilter", "encode"),
+        ("decoder_1/conv5_1/MatMul", "decode"),
+        ("pose_view/jitter/mul", "views"),
+        ("pose_augmentation/mirror/strided_slice", "views"),
+        ("gradient_tape/pose_head_1/hidden/MatMul", "heads"),
+        ("adam/mul_3", "optimiser"),
+        ("AddN_12", "optimiser"),
+        ("logistics/Max", "losses"),
+    ],
+)
+def test_phases(name, expected):
+    assert phase(name) == expected
+
+
+def test_a_step_is_measured():
+    recipe = recipes.resolve(vox64.get_config("smoke"))
+    found = timed.train(recipe, "float32", 2)
+    assert sum(found["phases"].values()) == pytest.approx(1.0)
+    assert found["phases"]["encode"] > 0.2 and found["phases"]["decode"] > 0.02 and found["phases"]["views"] > 0.02
+    assert sum(found["tflop_of"].values()) == pytest.approx(found["tflop"])
+    work = found["tflop"] * 1e3 / found["seconds_per_step"]
+    assert found["mfu"] == pytest.approx(work / found["peak_gflops"]["convolution"]["float32"])
+    assert 0 < found["mfu"] < 1 and found["images_per_second"] == pytest.approx(32 / found["seconds_per_step"])
+    assert all(value > 1 for kind in found["peak_gflops"].values() for value in kind.values())
+
+
+class Timed:
+    """A step that takes as long as its recipe says and tells when it was its turn."""
+
+    turns = []
+
+    def __init__(self, recipe, precision):
+        self.name, self.images, self.durations = recipe["name"], recipe["images"], iter(recipe["seconds"])
+        self.seconds = []
+
+    def once(self):
+        Timed.turns.append(self.name)
+        self.seconds.append(next(self.durations))
+
+
+def test_two_sides_in_turns(monkeypatch):
+    monkeypatch.setattr(timed, "Step", Timed)
+    a = {"name": "a", "images": 10, "seconds": [1.0, 2.0, 1.0]}
+    b = {"name": "b", "images": 20, "seconds": [4.0, 4.0, 3.0]}
+    found = timed.against((a, b), ("float32", "float32"), 3)
+    assert "".join(Timed.turns) == "ababab"
+    # images a second: a has 10, 5, 10 and b 5, 5, 6.67
+    assert found["ratios"] == pytest.approx([2.0, 1.0, 1.5]) and found["ratio"] == pytest.approx(1.5)
+    assert found["images_per_second"] == pytest.approx([10.0, 5.0])
+
+
+def test_the_profile_stays_where_it_is_asked_for(tmp_path):
+    square = tf.function(lambda x: tf.matmul(x, x, name="square"))
+    found = profile(lambda: square(tf.random.stateless_normal([64, 64], [1, 2])).numpy(), tmp_path)
+    assert any(name == "square" and seconds > 0 for (name, _), seconds in found.items())
+    assert list(tmp_path.rglob("plugins/profile/*/*.xplane.pb"))  # what TensorBoard opens

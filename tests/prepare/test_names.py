@@ -1,0 +1,185 @@
+"""Files as telephones, archives and other systems leave them: no two clips of one name, nothing lost, nothing raised."""
+
+import io
+import os
+
+import av
+import numpy as np
+import pytest
+import tensorflow_datasets as tfds
+from PIL import Image
+
+from pcl_tf.data.sources import DataError
+from pcl_tf.prepare import units, work
+from pcl_tf.prepare.run import prepare_clips
+from tests.evaluation import layouts
+from tests.helpers.commands import refused
+from tests.prepare.videos import ramp, write_video
+
+SETTINGS = work.Settings(size=32)
+
+
+def put(root, name, data):
+    """Writes a file whose name may be bytes."""
+    path = os.path.join(os.fsencode(root), os.fsencode(name))
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "wb") as f:
+        f.write(data)
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory):
+    path = tmp_path_factory.mktemp("video") / "v.mp4"
+    write_video(path, ramp(5))
+    return path.read_bytes()
+
+
+def png():
+    held = io.BytesIO()
+    Image.new("RGB", (40, 40), "red").save(held, "PNG")
+    return held.getvalue()
+
+
+@pytest.mark.parametrize(
+    "names, clips",
+    [
+        (["a/IMG_1.mp4", "a/IMG_1.mov"], {"a/IMG_1.mp4", "a/IMG_1.mov"}),
+        (["a/IMG_1.mp4", "a/IMG_1.MP4"], {"a/IMG_1.mp4", "a/IMG_1.MP4"}),
+        (["a/IMG_1.mp4", "a/img_1.mp4", "b/IMG_1.mp4"], {"a/IMG_1", "a/img_1", "b/IMG_1"}),
+        (["a.mp4/b.mp4", "a.mp4.mp4", "a.mov"], {"a.mp4/b", "a.mp4.mp4", "a"}),
+        (["long.mp4", "long+1.mp4"], {"long", "long+1.mp4"}),  # long+1 is the second part of a long video
+        (["._a.mp4", "__MACOSX/a/b.mp4", ".hidden/c.mp4", "a.mp4"], {"a"}),
+        ([b"z\xe9ro.mp4", b"z\\xe9ro.mp4"], {"z\\xe9ro.mp4", "z\\xe9ro.mp4'"}),
+        (["tab\there.mp4", "line\nend.mp4"], {"tab\\there", "line\\nend"}),
+        (["[2026]/*?.mp4"], {"[2026]/*?"}),
+    ],
+)
+def test_no_two_videos_become_one_clip(names, clips, tmp_path):
+    for name in names:
+        put(tmp_path, name, b"x")
+    found = units.video_units(tmp_path)
+    assert {c for u in found for c in u.clips} == clips
+    assert sum(len(u.clips) for u in found) == len(clips) == len({u.stamp for u in found})
+
+
+def test_files_that_are_not_looked_at_are_counted(tmp_path, capsys):
+    for name in ("a/1.HEIC", "a/2.heic", "b/list.txt", "b/._3.heic", "b/README", "b/4.png"):
+        put(tmp_path, name, b"x")
+    assert len(units.image_units(tmp_path)) == 1
+    assert capsys.readouterr().err == "Files of other endings are not looked at: 2 .heic, 1 without, 1 .txt.\n"
+
+
+def test_a_clip_that_is_named_otherwise_is_done_again(tmp_path):
+    put(tmp_path, "a/IMG_1.mp4", b"x")
+    (before,) = units.video_units(tmp_path)
+    put(tmp_path, "a/IMG_1.mov", b"x")
+    assert before.stamp not in {u.stamp for u in units.video_units(tmp_path)}
+
+
+def test_linked_folders_are_entered_and_loops_are_left(tmp_path):
+    put(tmp_path, "elsewhere/one.mp4", b"x")
+    put(tmp_path, "in/a/two.mp4", b"x")
+    (tmp_path / "in/linked").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "in/a/loop").symlink_to("..")
+    os.mkfifo(tmp_path / "in/a/pipe.mp4")  # reading it would wait for ever
+    assert {c for u in units.video_units(tmp_path / "in") for c in u.clips} == {"linked/one", "a/two"}
+
+
+def test_a_dataset_below_the_corpus_is_not_part_of_it(tmp_path):
+    put(tmp_path, "photo.png", png())
+    path, _ = prepare_clips("images", tmp_path, tmp_path / "data", SETTINGS)  # its contact sheet is an image
+    assert os.path.exists(f"{path}/sheet.png")
+    assert [c for u in units.image_units(tmp_path) for c in u.clips] == ["photo.png"]
+
+
+def test_everything_at_once(video, tmp_path):
+    """A folder that has been through a telephone, a Mac and an old Windows, into a folder with a glob's characters."""
+    root = tmp_path / "in [2026]"
+    for name in ("a/IMG_1.mp4", "a/IMG_1.MOV", "a/._IMG_1.mp4", b"b\xf6se/z\xe9ro.mp4", "tab\there\nend.mp4"):
+        put(root, name, video)
+    put(root, "empty\tone.mp4", b"")
+    (root / "gone.mp4").symlink_to("nowhere")
+    with av.open(str(root / "sound.mp4"), "w") as out:
+        stream = out.add_stream("aac", rate=16000)
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+        frame.sample_rate = 16000
+        out.mux([*stream.encode(frame), *stream.encode()])
+    path, counts = prepare_clips("videos", root, tmp_path / "data [1]", SETTINGS, max_broken_share=0.5)
+    assert counts["clips"] == 4 and counts["broken"] == 3
+    rows = list(tfds.builder_from_directory(path).as_data_source(split="train"))
+    assert {(r["clip"].decode(), r["identity"].decode()) for r in rows} == {
+        ("a/IMG_1.mp4", "a"), ("a/IMG_1.MOV", "a"), ("b\\xf6se/z\\xe9ro", "b\\xf6se"), ("tab\\there\\nend", ""),
+    }  # fmt: skip
+    broken = dict(line.split("\t") for line in open(f"{path}/broken.txt").read().splitlines())
+    assert broken == {
+        "empty\\tone.mp4": "the file is empty",
+        "gone.mp4": "No such file or directory",
+        "sound.mp4": "no video stream in it",
+    }
+
+
+def test_a_corpus_whose_own_name_is_no_utf8(tmp_path):
+    root = os.fsdecode(os.fsencode(tmp_path) + b"/b\xf6se")
+    with pytest.raises(DataError, match=r"b\\xf6se: no such folder"):
+        units.image_units(root)
+    os.mkdir(root)
+    with pytest.raises(DataError, match=r"b\\xf6se: holds no image"):
+        units.image_units(root)
+    put(root, "a.png", png())
+    assert len(units.image_units(root)) == 1
+
+
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        (["videos", "--margin=2"], "--margin has no meaning without --detect"),
+        (["videos", "--align"], "--align has no meaning without --detect"),
+        (["videos", "--max_no_face_share=.5"], "--max_no_face_share has no meaning without"),
+        (["videos", "--detect", "--centre=0.5"], "--centre has no meaning with --detect"),
+        (["images", "--fps=2"], "--fps has no meaning for images"),
+        (["images", "--any_count"], "--any_count has no meaning for images"),
+        (["disfa", "--detect", "--align"], "--align has no meaning for disfa"),
+        (["fer2013", "--detect"], "--detect has no meaning for fer2013"),
+        *((["videos", f"--{flag}={value}"], f"--{flag}") for flag, values in {
+            "image_size": ["-1", "0", "15", "100000", "64.5", "nan"],
+            "fps": ["-1", "0", "nan", "inf", "1e9", "six"],
+            "centre": ["-1", "0", "1.1", "nan", "inf"],
+            "workers": ["-1", "1000000", "nan"],
+            "max_bad_share": ["-0.1", "1.1", "nan", "5%"],
+        }.items() for value in values),
+        *((["videos", "--detect", f"--{flag}={value}"], f"--{flag}") for flag, values in {
+            "margin": ["0", "0.9", "11", "nan", "inf"],
+            "max_no_face_share": ["-0.1", "1.1", "nan"],
+        }.items() for value in values),
+    ],
+)  # fmt: skip
+def test_flags_out_of_range_or_without_meaning_are_refused_in_a_line(arguments, said, tmp_path):
+    folders = [f"--manual_dir={tmp_path}", f"--data_dir={tmp_path}/data"]
+    assert said in refused("prepare", *arguments, *folders)
+
+
+@pytest.mark.parametrize(
+    "place, said", [("file", "is a file, no folder"), ("file/data", "is a file, no folder"), (b"\xe9", "printable")]
+)
+def test_where_nothing_can_be_written(place, said, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    data = os.fsdecode(os.fsencode(tmp_path) + b"/" + os.fsencode(place))
+    assert said in refused("prepare", "videos", f"--manual_dir={tmp_path}", f"--data_dir={data}")
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+@pytest.mark.parametrize("kind", ["images", "bu3dfe"])
+@pytest.mark.parametrize("stands", ["file", "folder"])
+def test_what_stands_where_a_dataset_would_be_is_kept(kind, stands, tmp_path):
+    layouts.bu3dfe(tmp_path / "corpus")
+    place = tmp_path / "data" / kind / {"images": "32px_6fps", "bu3dfe": "32px"}[kind] / "1.0.0"
+    mine = place if stands == "file" else place / "notes.txt"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    other = place.parent / "incomplete.of_mine"
+    other.mkdir()
+    said = refused(
+        "prepare", kind, f"--manual_dir={tmp_path / 'corpus'}", f"--data_dir={tmp_path / 'data'}", "--size=32"
+    )
+    assert f"{place}: is no dataset and stands where one would be written" in said
+    assert mine.read_text() == "mine" and other.is_dir()

@@ -1,0 +1,302 @@
+"""From trees of real videos and images to the batches of training."""
+
+import os
+import pathlib
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import time
+import zipfile
+
+import numpy as np
+import pytest
+
+from pcl_tf.data.clips import ClipFaces, find_clips
+from pcl_tf.data.pipeline import batches
+from pcl_tf.data.sources import Broken, DataError
+from pcl_tf.data.videos import video_frames
+from pcl_tf.prepare import crop, units, work
+from pcl_tf.prepare.run import prepare_clips
+from tests.helpers.commands import done
+from tests.helpers.processes import command
+from tests.prepare.videos import ramp, write_video
+
+SETTINGS = work.Settings(size=32)
+CLIPS = {  # frames at 25 a second; one of six identities has half of the clips
+    "vox1/id1/a/00001.mp4": 25,
+    "vox1/id1/a/00002.mp4": 50,
+    "vox1/id1/b/00001.mp4": 13,
+    "vox2/dev/id2/c/00001.mp4": 5,
+    "vox2/dev/id3/d/00009.mp4": 38,
+}
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory):
+    root = tmp_path_factory.mktemp("voxceleb")
+    for name, count in CLIPS.items():
+        write_video(root / name, ramp(count))
+    (root / "vox1/id1/a/00003.mp4").write_bytes((root / "vox1/id1/a/00001.mp4").read_bytes()[:700])
+    (root / "vox1/list.txt").write_text("no video")
+    return root
+
+
+@pytest.fixture(scope="module")
+def prepared(tree, tmp_path_factory):
+    path, counts = prepare_clips("voxceleb", tree, tmp_path_factory.mktemp("data"), SETTINGS, max_broken_share=0.5)
+    return path, counts
+
+
+def expected(count):
+    """Numbers of the frames at or after every sixth of a second: rational arithmetic, no video."""
+    return [n for n in (-(-25 * k // 6) for k in range(count)) if n < count]
+
+
+def numbers(images):
+    return np.round(images.reshape(len(images), -1).mean(axis=1) / 4).astype(int).tolist()
+
+
+@pytest.mark.parametrize("rate, fps, numbers_", [(25, 6, None), (25, 25, range(20)), (10, 25, range(20)), (30, 1, [0])])
+def test_frames_a_second(rate, fps, numbers_, tmp_path):
+    write_video(tmp_path / "a.mp4", ramp(20), rate)
+    found = numbers(np.stack(list(video_frames(str(tmp_path / "a.mp4"), fps))))
+    assert found == (expected(20) if numbers_ is None else list(numbers_))
+
+
+@pytest.mark.parametrize("turn, bright", [("right", np.s_[:, 16:]), ("left", np.s_[:, :16]), ("over", np.s_[16:])])
+def test_a_video_filmed_on_its_side_stands_upright(turn, bright, tmp_path):
+    """The track's matrix (ISO 14496-12, 8.3.2) is written by hand, as telephones do."""
+    frames = np.zeros((3, 32, 32, 3), np.uint8)
+    frames[:, :16] = 200
+    write_video(tmp_path / "a.mp4", frames)
+    matrices = {"none": (1, 0, 0, 1), "right": (0, 1, -1, 0), "left": (0, -1, 1, 0), "over": (-1, 0, 0, -1)}
+
+    def matrix(name):
+        a, b, c, d = (65536 * x for x in matrices[name])
+        return struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 2**30)
+
+    head, movie, track = (tmp_path / "a.mp4").read_bytes().split(matrix("none"))
+    (tmp_path / "a.mp4").write_bytes(head + matrix("none") + movie + matrix(turn) + track)
+    for frame in video_frames(str(tmp_path / "a.mp4"), 25):
+        assert frame[bright].mean() > 180 and frame.mean() < 120
+
+
+@pytest.mark.parametrize("name, codec", [("a.avi", "mpeg4"), ("a.mkv", "libx264"), ("a.webm", "libvpx-vp9")])
+def test_other_videos(name, codec, tmp_path):
+    write_video(tmp_path / name, ramp(13), 25, codec)
+    assert numbers(np.stack(list(video_frames(str(tmp_path / name), 6)))) == expected(13)
+
+
+def test_what_is_no_video(tmp_path):
+    for name, data in {"empty.mp4": b"", "text.mp4": b"x" * 5000}.items():
+        (tmp_path / name).write_bytes(data)
+        with pytest.raises(Broken):
+            list(video_frames(str(tmp_path / name), 6))
+
+
+def test_counts_and_broken_files(prepared, tree, tmp_path):
+    path, counts = prepared
+    frames = sum(len(expected(n)) for n in CLIPS.values())
+    assert {k: counts[k] for k in ("clips", "frames", "identities", "files", "broken")} == {
+        "clips": 5,
+        "frames": frames,
+        "identities": 3,
+        "files": 6,
+        "broken": 1,
+    }
+    assert open(f"{path}/broken.txt").read().startswith("vox1/id1/a/00003.mp4\t")
+    assert find_clips(os.path.dirname(os.path.dirname(path))) == path
+    assert os.listdir(os.path.dirname(os.path.dirname(os.path.dirname(path)))) == ["voxceleb"]  # nothing left over
+    with pytest.raises(DataError, match=r"1 of 6 files .16.7%(?s:.*)00003.mp4(?s:.*)--max_bad_share"):
+        prepare_clips("voxceleb", tree, tmp_path, SETTINGS)
+
+
+def test_tfds_reads_it_too(prepared):
+    import tensorflow_datasets as tfds
+
+    rows = list(tfds.builder_from_directory(prepared[0]).as_data_source(split="train"))
+    found = {r["clip"].decode(): numbers(np.stack(r["frames"])) for r in rows}
+    assert found == {name.removesuffix(".mp4"): expected(count) for name, count in CLIPS.items()}
+    assert {r["identity"] for r in rows} == {b"id1", b"id2", b"id3"}
+
+
+def files_of(path):
+    """{name: bytes} of a dataset."""
+    return {p.name: p.read_bytes() for p in sorted(pathlib.Path(path).iterdir())}
+
+
+def test_one_machine_needs_no_beam(prepared, tree, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "apache_beam", None)  # as where it is not installed
+    path, counts = prepare_clips("voxceleb", tree, tmp_path, SETTINGS, workers=3, max_broken_share=0.5)
+    assert counts == prepared[1]
+    assert files_of(path) == files_of(prepared[0])
+
+
+def test_beam_writes_the_same_files(prepared, tree, tmp_path):
+    pytest.importorskip("apache_beam", reason="needs requirements-beam.txt")
+    path, counts = prepare_clips(
+        "voxceleb", tree, tmp_path, SETTINGS, beam_options=["--runner=DirectRunner"], max_broken_share=0.5
+    )
+    assert counts == prepared[1]
+    assert files_of(path) == files_of(prepared[0])
+
+
+def test_an_error_of_one_unit_stops_the_others(tree, tmp_path, monkeypatch):
+    begun = []
+
+    def broken(unit, settings, folder):
+        begun.append(unit)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(work, "prepare", broken)
+    with pytest.raises(OSError, match="No space left"):
+        prepare_clips("voxceleb", tree, tmp_path, SETTINGS, workers=1)
+    assert len(begun) == 1
+
+
+def test_an_interrupted_preparation_goes_on(tree, tmp_path, monkeypatch):
+    done, once = [], work._faces
+
+    def faces_of(file, name, settings):
+        if len(done) == 3:
+            raise OSError(28, "No space left on device")
+        done.append(name)
+        yield from once(file, name, settings)
+
+    monkeypatch.setattr(work, "_faces", faces_of)
+    with pytest.raises(Exception, match="No space left"):
+        prepare_clips("voxceleb", tree, tmp_path, SETTINGS, workers=1, max_broken_share=0.5)
+    whole = {p.name for p in tmp_path.rglob("*.zip")}
+    assert whole and not list(tmp_path.rglob("*.part"))
+    kept = [u for u in units.voxceleb_units(tree) if f"{u.stamp}.zip" in whole]
+    done.append("room is made")
+    prepare_clips("voxceleb", tree, tmp_path, SETTINGS, workers=1, max_broken_share=0.5)
+    again = done[done.index("room is made") + 1 :]
+    assert not {name for u in kept for _, name in u.files} & set(again)
+    assert set(again) | set(done) >= {name.replace("00003", "00001") for name in CLIPS}
+
+
+def test_a_changed_video_is_done_again(tree):
+    before = {u.name: u.stamp for u in units.voxceleb_units(tree)}
+    path = tree / "vox2/dev/id2/c/00001.mp4"
+    times = path.stat()
+    try:
+        os.utime(path, (1, 1))
+        after = {u.name: u.stamp for u in units.voxceleb_units(tree)}
+    finally:
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert [name for name in before if before[name] != after[name]] == ["vox2/dev/id2/c"]
+
+
+def test_batches_hold_a_frame_of_every_clip_once_an_epoch(prepared):
+    clips = ClipFaces(prepared[0], 32)
+    assert len(clips) == 5
+    rows = clips.rows(5, seed=3)
+    seen = [rows(step) for step in range(40)]
+    assert all(sorted(r[:, 0]) == list(range(5)) for r in seen)
+    for clip in range(5):  # every frame of it turns up; 40 draws of at most 12
+        drawn = {int(f) for r in seen for c, f in r if c == clip}
+        assert drawn <= set(range(clips.frames[clip])) and len(drawn) > 0.8 * clips.frames[clip]
+    np.testing.assert_array_equal(rows(7), clips.rows(5, seed=3)(7))
+    assert not np.array_equal(rows(7), clips.rows(5, seed=4)(7))
+
+
+def test_the_pixels_are_those_of_the_draw(prepared):
+    import tensorflow_datasets as tfds
+
+    clips = ClipFaces(prepared[0], 32)
+    records = list(tfds.builder_from_directory(prepared[0]).as_data_source(split="train"))
+    whole = [b.numpy() for b in batches(clips, [4], 1, 0, 6)]
+    for step, batch in enumerate(whole):
+        wanted = [records[c]["frames"][f] for c, f in clips.rows(4, 1)(step)]
+        np.testing.assert_array_equal(batch, wanted)
+    np.testing.assert_array_equal(whole[3:], [b.numpy() for b in batches(clips, [4], 1, 3, 6)])  # resumed
+    halves = [[b.numpy() for b in batches(clips, [4], 1, 0, 6, 2, [i])] for i in range(2)]  # two machines
+    np.testing.assert_array_equal(whole, np.concatenate(halves, axis=1))
+    assert ClipFaces(prepared[0], 16).head(3).shape == (3, 16, 16, 3)
+
+
+@pytest.mark.parametrize("sampling", ["identity", "frame"])
+def test_what_is_drawn_evenly(sampling, prepared):
+    clips = ClipFaces(prepared[0], 32, sampling)
+    rows = np.concatenate([clips.rows(1000, seed=0)(step) for step in range(20)])
+    assert (rows[:, 1] < clips.frames[rows[:, 0]]).all() and (rows[:, 1] >= 0).all()
+    person = np.load(f"{prepared[0]}/clips.npz")["identity"]
+    if sampling == "identity":
+        shares = np.bincount(person[rows[:, 0]]) / len(rows)
+        wanted = np.full(3, 1 / 3)
+    else:
+        at = (np.cumsum(clips.frames) - clips.frames)[rows[:, 0]] + rows[:, 1]
+        shares = np.bincount(at, minlength=clips.frames.sum()) / len(rows)
+        wanted = np.full(len(shares), 1 / len(shares))
+    np.testing.assert_allclose(shares, wanted, atol=5 * np.sqrt(wanted.max() / len(rows)))
+
+
+def test_long_videos_become_several_clips(tmp_path, monkeypatch):
+    monkeypatch.setattr(work, "FRAMES_IN_CLIP", 5)
+    write_video(tmp_path / "in/talk/long.mp4", ramp(50))
+    (unit,) = units.video_units(tmp_path / "in")
+    path = work.prepare(unit, SETTINGS, tmp_path / "out")
+    found, broken = work.clips(path), work.notes_of(path).broken
+    assert [(name, len(frames)) for name, frames in found] == [
+        ("talk/long", 5),
+        ("talk/long+1", 5),
+        ("talk/long+2", 2),
+    ]
+    assert unit.identity == "talk" and not broken
+
+
+def test_the_central_square():
+    image = np.arange(6 * 10).reshape(6, 10, 1).repeat(3, 2).astype(np.uint8)
+    np.testing.assert_array_equal(crop.centre(image), image[:, 2:8])
+    np.testing.assert_array_equal(crop.centre(image, 0.5), image[1:4, 3:6])
+
+
+@pytest.mark.parametrize(
+    "kind, make, message",
+    [
+        ("voxceleb", "none", "no such folder"),
+        ("voxceleb", "shallow", r"clip.mp4: VoxCeleb's videos lie in identity/video/clip.mp4"),
+        ("voxceleb", "empty", "holds no mp4"),
+        ("videos", "empty", "holds no video"),
+        ("images", "empty", "holds no image"),
+        ("images", "bad", "2 of 2 files"),
+    ],
+)
+def test_errors_say_what_is_wrong(kind, make, message, tmp_path):
+    root = tmp_path / "in"
+    if make != "none":
+        root.mkdir()
+    if make == "shallow":
+        (root / "id1").mkdir()
+        (root / "id1/clip.mp4").write_bytes(b"")
+    if make == "bad":
+        for name in "ab":
+            (root / f"{name}.jpg").write_bytes(b"no image")
+    with pytest.raises(DataError, match=message):
+        prepare_clips(kind, root, tmp_path / "out", SETTINGS, max_broken_share=1.0)
+
+
+def test_the_command_is_stopped_and_goes_on(tmp_path):
+    """SIGTERM in the middle: exit code 143, and the same command ends with everything there."""
+    write_video(tmp_path / "in/v0.mp4", np.tile(ramp(60, 256), (4, 1, 1, 1)))  # a tenth of a second of work, 40 times
+    for i in range(1, 40):
+        shutil.copy(tmp_path / "in/v0.mp4", tmp_path / f"in/v{i}.mp4")
+    folders = [f"--manual_dir={tmp_path / 'in'}", f"--data_dir={tmp_path / 'out'}"]
+    args = ["videos", *folders, "--size=16", "--workers=1"]
+    running = subprocess.Popen(command("prepare", *args), stderr=subprocess.PIPE, text=True)
+    while not list((tmp_path / "out").rglob("*.zip")) and running.poll() is None:
+        time.sleep(0.01)
+    running.send_signal(signal.SIGTERM)
+    _, said = running.communicate(timeout=60)
+    assert running.returncode == 143 and "goes on" in said, said
+    early = {p: p.stat().st_mtime_ns for p in (tmp_path / "out").rglob("*.zip")}
+    assert 0 < len(early) < 40
+    for path in early:
+        assert zipfile.ZipFile(path).testzip() is None
+    ended = done("prepare", *args)
+    assert "40 clips, 2320 frames" in ended.stdout and "--data=" in ended.stdout
+    assert "prepared already" in done("prepare", *args).stdout
+    assert done("prepare", "voxceleb", *args[1:], code=2).stderr.splitlines()[-1].startswith("error: ")

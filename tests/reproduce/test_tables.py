@@ -1,0 +1,204 @@
+"""Tables: rows, arithmetic over seeds, equal budgets; and the commands on generated faces."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pcl_tf import recipe as recipes
+from pcl_tf.methods.build import encoder_passes
+from pcl_tf.reproduce import paper, tables
+from pcl_tf.reproduce.runs import over_seeds, paired
+from recipes import common
+from tests.helpers.commands import done
+from tests.helpers.processes import call
+
+
+class Fake:
+    """Runs whose verdicts are a function of row, seed and task."""
+
+    steps = {"": 10, "untrained": 0} | dict.fromkeys(common.ABLATIONS, 10)
+
+    def __init__(self):
+        self.asked = []
+
+    def verdict(self, model, seed, task, feature):
+        self.asked.append((model, seed, task.name, feature))
+        value = {"simclr": 0.5, "": 0.6}.get(model, 0.4) + 0.01 * seed
+        return {"metric": "accuracy", "value": value, "interval": [value - 0.1, value + 0.1], "detail": {"a": value}}
+
+
+class Named:
+    """A task that is only a name."""
+
+    def __init__(self, name):
+        self.name = name
+
+
+TASKS = {role: [Named(f"{role}_task")] for role in paper.ROLES}
+
+
+@pytest.mark.parametrize("number", paper.TABLES)
+def test_every_table_can_be_filled(number):
+    table = paper.TABLES[number]
+    rows = tables.fill(table, TASKS, Fake(), [0, 1, 2])
+    text = tables.markdown(number, table, rows)
+    assert text.count("\n| ") == len(table.rows) + 2
+    for row in table.rows:
+        assert row.model is None or row.model in ("lbp", "hog", "pixels", *Fake.steps)
+        for value in row.paper.values():
+            assert str(value) in text
+    assert "quoted" in text or number > 4
+
+
+def test_means_spreads_and_differences_by_seed():
+    rows = {r["label"]: r["ours"] for r in tables.fill(paper.TABLES[1], TASKS, Fake(), [0, 1, 2])}
+    found = rows["PCL"]["expression_task"]
+    assert found["mean"] == pytest.approx(0.61) and found["std"] == pytest.approx(0.01)
+    assert found["interval"] == pytest.approx([0.51, 0.71]) and found["difference"] == pytest.approx((0.1, 0))
+    assert rows["SimCLR"]["expression_task"]["difference"] is None and not rows["TCAE"]
+    assert tables._cell(found) == "61.00 ± 1.00 [51.0, 71.0] (+10.00 ± 0.00)"
+
+
+def test_baselines_are_probed_once_and_features_of_table_7_are_asked_for():
+    fake = Fake()
+    tables.fill(paper.TABLES[1], TASKS, fake, [3, 4])
+    assert [s for m, s, _, _ in fake.asked if m == "lbp"] == [3] and [s for m, s, _, _ in fake.asked if m == ""] == [
+        3,
+        4,
+    ]
+    fake = Fake()
+    tables.fill(paper.TABLES[7], TASKS, fake, [0])
+    assert {f for _, _, _, f in fake.asked} == {"face", "pose", "face_aware", "face+pose"}
+
+
+def test_baselines_are_reported_at_both_features_and_the_learnt_layer_beside_the_cosine():
+    class Learnt(Fake):
+        def verdict(self, *args):
+            found = super().verdict(*args)
+            return found | {"learnt": {**found, "value": found["value"] + 0.2}}
+
+    fake = Learnt()
+    rows = {r["label"]: r for r in tables.fill(paper.TABLES[2], TASKS, fake, [0])}
+    assert {f for m, _, _, f in fake.asked if m == "simclr"} == {"face_aware", "face"}
+    assert {f for m, _, _, f in fake.asked if m == "moco"} == {"face_aware", "face"}
+    for row in ("HoG", "SimCLR at F_f", "PCL"):
+        ours = rows[row]["ours"]
+        learnt = ours["verification_task, layer learnt on pairs"]["mean"]
+        assert learnt == pytest.approx(ours["verification_task"]["mean"] + 0.2)
+
+
+def test_what_table_4_prints_as_simclr_is_with_flips_where_table_6_says_so():
+    rows = {r.label: r for r in paper.TABLES[4].rows}
+    assert "BU-3DFE" not in rows["SimCLR"].paper and rows["SimCLR with flips"].model == "simclr_pose"
+    flips = {r.label: r for r in paper.TABLES[6].rows}["SimCLR with pose"]
+    assert rows["SimCLR with flips"].paper["BU-3DFE"] == flips.paper["BU-3DFE"] == 98.85
+
+
+def test_statistics_by_hand():
+    verdict = {"metric": "MAE", "interval": [1, 3], "detail": {}}
+    found = over_seeds([{**verdict, "value": v} for v in (1.0, 2.0, 6.0)])
+    assert found["mean"] == 3 and found["std"] == pytest.approx(np.sqrt(7))
+    assert paired([1, 2, 6], [0, 2, 1]) == (2.0, pytest.approx(np.std([1, 0, 5], ddof=1)))
+    assert paired([1], [2]) == (-1.0, None) and paired([1, 2], [1]) is None
+
+
+def test_budgets_are_equal_in_encoder_passes():
+    def passes(arg, *overrides):
+        return encoder_passes(recipes.resolve(recipes.named("small64", arg, overrides)))
+
+    assert passes("") == passes("pose") == 2 * 128 + 2 * 32 + 4 * 26
+    assert passes("dis") == passes("orth") == passes("no_pose") == 2 * 128 + 2 * 32
+    assert passes("simclr") == passes("simclr_pose") == 2 * 128
+    assert passes("moco", "method.both_directions=False") == 2 * 128  # a query and a key
+    assert passes("moco") == 4 * 128  # each view is a query once and a key once
+
+
+def test_variants_are_the_rows_they_stand_for():
+    m = recipes.named("vox64", "no_pose").method
+    assert (m.reconstruct, m.orthogonality, m.pose_contrast, m.dynamic_weights) == (True, "per_sample", "none", False)
+    assert recipes.named("vox64:smoke", "simclr_pose", ["network.width=0.5", "seed=3"]).network.width == 0.5
+    with pytest.raises(recipes.RecipeError, match="--set netork.width=1"):
+        recipes.named("vox64", "", ["netork.width=1"])
+    with pytest.raises(recipes.RecipeError, match="--set seed=x"):
+        recipes.named("vox64", "", ["seed=x"])
+
+
+TINY = ["--base=vox64:smoke", "--steps=3", "--image_size=32", "--set=data.synthetic_images=64"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Table 7 and Fig. 4 of a tiny run."""
+    path = tmp_path_factory.mktemp("tables")
+    call("reproduce", "--table=7", "--figure=4", f"--workdir={path}", *TINY, "--expression=generated_expression")
+    return path
+
+
+@pytest.mark.slow
+def test_table_7_and_figure_4_on_generated_faces(folder):
+    rows = json.loads((folder / "tables" / "table7.json").read_text())
+    assert [r["label"] for r in rows] == ["F_f", "F_p", "F_s", "F_f + F_p"]
+    for row in rows:
+        learnt = "generated_verification, layer learnt on pairs"
+        assert set(row["ours"]) == {*(f"generated_{r}" for r in paper.ROLES), learnt}
+        for found in row["ours"].values():
+            low, high = found["interval"]
+            assert low <= found["mean"] <= high
+    probes = [json.loads(p.read_text()) for p in (folder / "probes").glob("*.json")]
+    assert len(probes) == 16 and sum(p["images_encoded"] for p in probes) == 3000  # all tasks share the faces
+    for name in ("figure4.png", "figure4_swap.png"):
+        assert np.asarray(Image.open(folder / "tables" / name)).std() > 10
+
+
+@pytest.mark.slow
+def test_what_is_done_is_not_done_again(folder):
+    before = {p: p.stat().st_mtime_ns for p in folder.rglob("*") if p.is_file() and p.parent.name != "tables"}
+    ended = call("reproduce", "--table=7", f"--workdir={folder}", *TINY)
+    assert {p: p.stat().st_mtime_ns for p in before} == before and "pre-training" not in ended.stdout
+
+
+@pytest.mark.slow
+def test_tables_1_to_6_on_generated_faces(folder):
+    call("reproduce", "--table=1,2,3,4,5,6", f"--workdir={folder}", *TINY, timeout=1500)
+    for number in range(1, 7):
+        assert (folder / "tables" / f"table{number}.md").read_text().startswith(f"**Table {number}.**")
+    steps = {p.name: json.loads((p / "result.json").read_text())["step"] for p in (folder / "runs").iterdir()}
+    # 3 steps of 2 * 32 + 2 * 16 + 2 * 10 images
+    assert steps == {
+        "pcl-0": 3,
+        "pose-0": 3,
+        "dis-0": 3,
+        "orth-0": 3,
+        "no_pose-0": 3,
+        "simclr-0": 5,
+        "simclr_pose-0": 5,
+        "moco-0": 2,  # each view is a query and a key: 4 * 32 images a step
+        "untrained-0": 0,
+    }
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "match"),
+    [
+        (["--table=9", "--workdir=w"], 2, "--table=9: the paper's tables that are filled are 1, 2, 3, 4, 5, 6, 7"),
+        (["--table=1,12", "--workdir=w"], 2, "--table=12"),
+        (["--table=1"], 2, "--workdir and --table"),
+        (["--table=1", "--workdir={}", "--expression=fer2013", "--data_dir=/nowhere"], 2, "/nowhere is no folder"),
+        (["--table=7", "--workdir={}", "--scale=full"], 2, "needs --data_dir"),
+        (["--table=7", "--workdir={}", "--set=seeed=1"], 2, "--set seeed=1"),
+        (["--figure=4", "--workdir={}", "--data=/nowhere"], 1, "pre-training pcl-0 ended with exit code 2"),
+    ],
+)
+def test_errors(args, code, match, tmp_path):
+    said = done("reproduce", *(a.format(tmp_path) for a in args), code=code).stderr
+    assert match in said and "Traceback" not in said
+
+
+@pytest.mark.slow
+def test_reconstruct_says_what_is_wrong(folder, tmp_path):
+    assert "no recipe.json" in done("reconstruct", f"--workdir={tmp_path}", code=2).stderr
+    (tmp_path / "a.png").write_bytes(b"no image")
+    ended = done("reconstruct", f"--workdir={folder / 'runs' / 'pcl-0'}", f"--images={tmp_path}", code=2)
+    assert "fewer than two faces" in ended.stderr
