@@ -113,7 +113,7 @@ def _never(folder):
 
 
 @contextlib.contextmanager
-def whole_or_not(path, *, replaces=_never):
+def atomic_path(path, *, replaces=_never):
     """Yields where to write a file or a folder instead; it takes its name when all went well.
 
     What had the name is replaced, and is back when the replacement fails; what was written aside then goes. Where it is
@@ -155,7 +155,7 @@ def whole_or_not(path, *, replaces=_never):
 
 def write_atomically(path, data):
     """Writes text or bytes aside, syncs, and renames into place."""
-    with whole_or_not(path) as aside, open(aside, "wb") as f:
+    with atomic_path(path) as aside, open(aside, "wb") as f:
         f.write(data.encode() if isinstance(data, str) else data)
         f.flush()
         os.fsync(f.fileno())

@@ -21,7 +21,7 @@ def seed_everything(seed, deterministic=False):
         tf.random.set_global_generator(tf.random.Generator.from_seed(seed))
 
 
-class Draws:
+class Rng:
     """A stream of per-image random numbers for one replica's part of a batch.
 
     Args:
@@ -46,11 +46,11 @@ class Draws:
     def named(self, name):
         """An independent stream for one purpose."""
         seed = tf.random.experimental.stateless_fold_in(self.seed, zlib.crc32(name.encode()) & 0x7FFFFFFF)
-        return Draws(seed, self.replica, self.replicas, self.pair)
+        return Rng(seed, self.replica, self.replicas, self.pair)
 
     def paired(self, pair):
         """This stream, with ``pair`` as what it has in common with another."""
-        return Draws(self.seed, self.replica, self.replicas, pair)
+        return Rng(self.seed, self.replica, self.replicas, pair)
 
     def next_seed(self):
         """int32 [2], another one at every call, the same on every replica."""
@@ -72,7 +72,7 @@ class Draws:
         return x if self.replicas == 1 else x[self.replica * rows : (self.replica + 1) * rows]
 
 
-def replica_draws(seed, step):
+def replica_rng(seed, step):
     """The stream of this step on this replica.
 
     Args:
@@ -81,4 +81,4 @@ def replica_draws(seed, step):
     """
     context = tf.distribute.get_replica_context()
     stream = tf.random.experimental.stateless_fold_in(tf.constant([seed, 7919], tf.int32), tf.cast(step, tf.int32))
-    return Draws(stream, context.replica_id_in_sync_group, context.num_replicas_in_sync)
+    return Rng(stream, context.replica_id_in_sync_group, context.num_replicas_in_sync)

@@ -49,7 +49,7 @@ def spans_machines(strategy=None):
     return isinstance(strategy or tf.distribute.get_strategy(), tf.distribute.MultiWorkerMirroredStrategy)
 
 
-def together(strategy, value):
+def all_reduce_max(strategy, value):
     """The largest of a number over all machines; each waits until all have called it.
 
     Args:
@@ -71,6 +71,11 @@ def together(strategy, value):
         return strategy.experimental_local_results(strategy.run(one))[0]
 
     return float(largest(tf.constant(float(value), tf.float32)))
+
+
+def barrier(strategy):
+    """Waits until all machines have called it."""
+    all_reduce_max(strategy, 0)
 
 
 def _split_cpu():

@@ -15,7 +15,7 @@ from pcl_tf import recipe as recipes
 from pcl_tf.data import faces as data
 from pcl_tf.methods.build import method_of
 from pcl_tf.methods.registry import METHODS
-from pcl_tf.seeds import replica_draws
+from pcl_tf.seeds import replica_rng
 from pcl_tf.training import loop
 from recipes import common
 from tests.helpers.keys import BASE, BESIDE, ELSEWHERE, EPOCH, OBJECTIVE, OPTIMISER, RUN, SIZES
@@ -55,7 +55,7 @@ def objective():
             set_dynamic_weights(model, 0.3, 1.7)
         images = tf.constant(noise_faces(c) / 255.0, tf.float32)
         found, total = model._alphas(), 0.0
-        for _, part in model.parts(images, replica_draws(c.seed, 0)):
+        for _, part in model.parts(images, replica_rng(c.seed, 0)):
             weighted, logs = part()
             total += weighted
             found |= {key.removeprefix("loss_"): value for key, value in logs.items() if key.startswith("loss_")}

@@ -9,11 +9,11 @@ import tensorflow as tf
 from pcl_tf.files import (
     OutputError,
     at_home,
+    atomic_path,
     check_folder,
     check_not_among,
     check_output,
     disk_is_full,
-    whole_or_not,
     write_atomically,
 )
 
@@ -45,7 +45,7 @@ def _version(path, text):
 
 def test_a_folder_is_replaced_whole(tmp_path):
     _version(tmp_path / "7", "old")
-    with whole_or_not(tmp_path / "7", replaces=lambda folder: folder.name == "7") as aside:
+    with atomic_path(tmp_path / "7", replaces=lambda folder: folder.name == "7") as aside:
         _version(aside, "new")
         assert (tmp_path / "7/weights").read_text() == "old"
         assert not any(p.name.isdigit() for p in tmp_path.iterdir() if p.name != "7")  # nothing a server would take up
@@ -64,7 +64,7 @@ def test_a_folder_that_cannot_be_replaced_is_back(tmp_path, monkeypatch, fails_a
 
     if fails_at == "renaming":
         monkeypatch.setattr("os.replace", refuse)
-    with pytest.raises(OSError), whole_or_not(tmp_path / "7", replaces=lambda folder: True) as aside:
+    with pytest.raises(OSError), atomic_path(tmp_path / "7", replaces=lambda folder: True) as aside:
         _version(aside, "new")
         if fails_at == "filling":
             raise OSError(errno.ENOSPC, "No space left on device")
@@ -98,7 +98,7 @@ def test_new_and_old_files_are_fine(tmp_path, monkeypatch):
 
 def test_a_folder_replaces_no_other_unless_it_may(tmp_path):
     _version(tmp_path / "7", "somebody's")
-    with pytest.raises(OutputError, match="7: is a folder"), whole_or_not(tmp_path / "7") as aside:
+    with pytest.raises(OutputError, match="7: is a folder"), atomic_path(tmp_path / "7") as aside:
         _version(aside, "new")
     assert (tmp_path / "7/weights").read_text() == "somebody's" and len(list(tmp_path.iterdir())) == 1
 

@@ -15,7 +15,7 @@ from tqdm import tqdm
 from pcl_tf.data.faces import open_faces
 from pcl_tf.data.pipeline import batches
 from pcl_tf.methods.build import build_method, images_per_step, parts_per_step
-from pcl_tf.seeds import replica_draws, seed_everything
+from pcl_tf.seeds import replica_rng, seed_everything
 from pcl_tf.training.checkpoints import Checkpoints
 
 
@@ -114,7 +114,7 @@ def _measurer(model, backbone, recipe):
     def measure(images, step):
         images = tf.ensure_shape(tf.cast(images, tf.float32) / 255.0, [images_per_step(recipe), *images.shape[1:]])
         found = {}
-        for name, part in model.parts(images, replica_draws(recipe.seed, step)):
+        for name, part in model.parts(images, replica_rng(recipe.seed, step)):
             with tf.GradientTape() as tape:
                 loss, _ = part()
             parts = tape.gradient(loss, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)

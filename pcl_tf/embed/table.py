@@ -8,7 +8,7 @@ import pathlib
 import numpy as np
 
 from pcl_tf.data.sources import DataError
-from pcl_tf.files import whole_or_not, write_atomically
+from pcl_tf.files import atomic_path, write_atomically
 
 SUFFIXES = (".npz", ".csv", ".parquet")
 
@@ -59,7 +59,7 @@ def write(embeddings, path):
         np.savez(buffer, **about, **embeddings.features)
         write_atomically(path, buffer.getvalue())
     elif path.suffix == ".csv":
-        with whole_or_not(path) as aside, open(aside, "w", newline="", encoding="utf-8") as f:
+        with atomic_path(path) as aside, open(aside, "w", newline="", encoding="utf-8") as f:
             out = csv.writer(f)
             out.writerow(["name", *(f"{k}_{i}" for k, x in embeddings.features.items() for i in range(x.shape[1]))])
             for i, name in enumerate(embeddings.names):
@@ -72,7 +72,7 @@ def write(embeddings, path):
         for key, x in embeddings.features.items():
             columns[key] = pyarrow.FixedSizeListArray.from_arrays(pyarrow.array(x.ravel()), x.shape[1])
         about = {"data": embeddings.data, "model": embeddings.model}
-        with whole_or_not(path) as aside:
+        with atomic_path(path) as aside:
             pyarrow.parquet.write_table(pyarrow.table(columns, metadata=about), aside)
 
 

@@ -4,7 +4,7 @@ import csv
 import pathlib
 
 from pcl_tf.data.tree import printable
-from pcl_tf.files import whole_or_not
+from pcl_tf.files import atomic_path
 
 
 def write(path, task, judged, names):
@@ -29,7 +29,7 @@ def write(path, task, judged, names):
     """
     header, lines = _TABLES[task.kind](task, judged, [printable(name) for name in names])
     header, lines = _with_groups(header, lines, task, judged.rows)
-    with whole_or_not(path) as aside, open(aside, "w", newline="", encoding="utf-8") as f:
+    with atomic_path(path) as aside, open(aside, "w", newline="", encoding="utf-8") as f:
         out = csv.writer(f, lineterminator="\n")
         out.writerow(header)
         out.writerows(lines)

@@ -6,7 +6,7 @@ import keras
 
 from pcl_tf.data.sources import DataError
 from pcl_tf.evaluation.linear import LABELS
-from pcl_tf.files import whole_or_not
+from pcl_tf.files import atomic_path
 
 
 def build(encoder, task, feature, layer):
@@ -51,6 +51,6 @@ def _vector(x):
 
 def save(model, path):
     """Writes a .keras file, whole or not at all."""
-    with whole_or_not(path) as aside:
+    with atomic_path(path) as aside:
         model.save(aside)
     return pathlib.Path(path)

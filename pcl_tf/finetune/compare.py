@@ -70,7 +70,7 @@ def figure(rows, path):
     from matplotlib.figure import Figure
 
     from pcl_tf.evaluation.report import percent
-    from pcl_tf.files import whole_or_not
+    from pcl_tf.files import atomic_path
 
     drawn = Figure(figsize=(6, 4), layout="constrained")
     axes = drawn.add_subplot(xscale="log")
@@ -89,5 +89,5 @@ def figure(rows, path):
     )
     axes.grid(alpha=0.3)
     axes.legend()
-    with whole_or_not(path) as aside:
+    with atomic_path(path) as aside:
         drawn.savefig(aside, dpi=150, format="png")

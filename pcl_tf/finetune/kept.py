@@ -5,7 +5,7 @@ import pathlib
 
 import keras
 
-from pcl_tf.files import whole_or_not, write_atomically
+from pcl_tf.files import atomic_path, write_atomically
 
 
 class Kept:
@@ -65,7 +65,7 @@ class Kept:
                 path.unlink(missing_ok=True)
 
     def _save(self, model, what, epoch):
-        with whole_or_not(self._path(what, epoch)) as aside:
+        with atomic_path(self._path(what, epoch)) as aside:
             model.save(aside)
 
     def last(self):

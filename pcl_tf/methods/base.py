@@ -13,7 +13,7 @@ from ml_collections import ConfigDict
 from pcl_tf.losses.gather import mean_over_replicas
 from pcl_tf.methods.dynamic_weights import DynamicWeights
 from pcl_tf.methods.part import Balanced, Part, Scalars, balanced
-from pcl_tf.seeds import Draws, replica_draws
+from pcl_tf.seeds import Rng, replica_rng
 from pcl_tf.strategy import spans_machines
 
 
@@ -127,7 +127,7 @@ class Method(keras.Model):
         mine = sum(self.images_together(self.recipe)) // self.replicas  # a data set spread over machines forgets it
         images = tf.ensure_shape(images, [mine, *images.shape[1:]])
         images = tf.cast(images, tf.float32) / 255.0
-        logs = self.update(images, replica_draws(self.recipe.seed, self.step.value))
+        logs = self.update(images, replica_rng(self.recipe.seed, self.step.value))
         logs = {k: mean_over_replicas(tf.cast(v, tf.float32)) for k, v in logs.items()}
         self.after(logs)
         self.step.assign(self.step.value + 1)
@@ -139,17 +139,17 @@ class Method(keras.Model):
             logs = {k: v[None] for k, v in logs.items()}  # Keras averages over machines along an axis
         return logs
 
-    def update(self, images: tf.Tensor, draws: Draws) -> Scalars:
+    def update(self, images: tf.Tensor, rng: Rng) -> Scalars:
         """Updates the weights: joint, once on the sum of the parts, or alternating, once on each (released code).
 
         Args:
           images: float32 [n, S, S, 3] in [0, 1], this replica's.
-          draws: ``Draws`` of the step.
+          rng: ``Rng`` of the step.
 
         Returns:
           logs, 'loss' and 'gradient_norm' among them.
         """
-        parts = [part for _, part in self.parts(images, draws)]
+        parts = [part for _, part in self.parts(images, rng)]
         if self.joint:
             return {**self._alphas(), **self.apply_parts(*parts)}
         logs, total, norm = self._alphas(), 0.0, 0.0
@@ -159,13 +159,13 @@ class Method(keras.Model):
             logs.update(out)
         return {**logs, "loss": total, "gradient_norm": norm}
 
-    def parts(self, images: tf.Tensor, draws: Draws) -> list[tuple[str, Callable[[], tuple[tf.Tensor, Scalars]]]]:
+    def parts(self, images: tf.Tensor, rng: Rng) -> list[tuple[str, Callable[[], tuple[tf.Tensor, Scalars]]]]:
         """The parts that are on, each with its images: [(name, () -> (weighted loss, logs))].
 
         Args:
           images: float32 [n, S, S, 3] in [0, 1], this replica's. Joint: parts that work on fewer images than the batch
             take some of it, evenly spaced. Alternating: those of one part after those of another.
-          draws: ``Draws`` of the step.
+          rng: ``Rng`` of the step.
         """
         start = 0
         bound: list[tuple[str, Callable[[], tuple[tf.Tensor, Scalars]]]] = []
@@ -173,12 +173,12 @@ class Method(keras.Model):
             n = part.count(self.recipe) // self.replicas
             mine = self._some(images, n) if self.joint else images[start : start + n]
             start += n
-            bound.append((part.name, partial(self._weighted, part, mine, draws)))
+            bound.append((part.name, partial(self._weighted, part, mine, rng)))
         return bound
 
-    def _weighted(self, part: Part, images: tf.Tensor, draws: Draws) -> tuple[tf.Tensor, Scalars]:
+    def _weighted(self, part: Part, images: tf.Tensor, rng: Rng) -> tuple[tf.Tensor, Scalars]:
         """(sum of a part's losses times their weights, its logs)."""
-        losses, logs = part.losses(self, images, draws)
+        losses, logs = part.losses(self, images, rng)
         alphas = self._alphas()
         terms = []
         for name, loss in losses.items():

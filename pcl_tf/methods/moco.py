@@ -11,7 +11,7 @@ from pcl_tf.losses.cosine import unit
 from pcl_tf.losses.gather import gather_rows
 from pcl_tf.methods.base import Method
 from pcl_tf.methods.part import Part, Scalars
-from pcl_tf.seeds import Draws
+from pcl_tf.seeds import Rng
 from pcl_tf.views import chains
 
 
@@ -55,9 +55,9 @@ class MoCo(Method):
         """The query's. The key's follow them, but must count as trainable: BatchNorm else ignores the batch."""
         return [*self.encoder.trainable_variables, *self.face_head.trainable_variables]
 
-    def face(self, images: tf.Tensor, draws: Draws) -> tuple[Scalars, Scalars]:
+    def face(self, images: tf.Tensor, rng: Rng) -> tuple[Scalars, Scalars]:
         """InfoNCE of queries against the queue, with the keys of the same images; 'keys' among the logs, [n, D]."""
-        views = chains.paired(self.views, images, draws)
+        views = chains.paired(self.views, images, rng)
         # (view of the query, view of its key); images stand in the queue once, by the key of their second view.
         directions = ((0, 1), (1, 0)) if self.method.both_directions else ((0, 1),)
         keys = {k: self._key(views[k]) for _, k in directions}
@@ -69,9 +69,9 @@ class MoCo(Method):
         loss, accuracy, evenness = (tf.add_n(column) / len(rows) for column in zip(*rows, strict=True))
         return {"face": loss}, {"face_accuracy": accuracy, "face_spread": evenness, "keys": keys[1]}
 
-    def update(self, images: tf.Tensor, draws: Draws) -> Scalars:
+    def update(self, images: tf.Tensor, rng: Rng) -> Scalars:
         """One update of the query, then of the key encoder and the queue."""
-        logs = super().update(images, draws)
+        logs = super().update(images, rng)
         newest = gather_rows(logs.pop("keys"))  # every replica's
         kept = tf.convert_to_tensor(self.queue)[: self.method.queue - self.recipe.batch_size]
         self.queue.assign(tf.concat([newest, kept], axis=0))

@@ -20,7 +20,7 @@ class Part:
 
     Attributes:
       name: of the part.
-      losses: function (method, images of this replica [n, S, S, 3], ``Draws`` of the step) -> ({loss: scalar},
+      losses: function (method, images of this replica [n, S, S, 3], ``Rng`` of the step) -> ({loss: scalar},
         {log: scalar}), a method of the class whose ``objective`` declares the part. Losses are logged as loss_NAME.
       weights: {loss: its weight in the objective}, ``Balanced`` where Dynamic Weight Average takes part in it.
       images: key of the recipe that says how many images of the global batch the part takes.

@@ -11,7 +11,7 @@ from pcl_tf.losses.pose_contrast import official_layout
 from pcl_tf.losses.reconstruction import COMBINATIONS
 from pcl_tf.methods.part import Balanced, Part, Scalars
 from pcl_tf.methods.simclr import SimCLR
-from pcl_tf.seeds import Draws
+from pcl_tf.seeds import Rng
 from pcl_tf.views import chains
 
 POSE_CONTRASTS = ("pose", "face_style", "none")
@@ -92,56 +92,56 @@ class PCL(SimCLR):
         with keras.StatelessScope():  # forgets what is assigned in it
             return self.encoder(images, training=True)
 
-    def pdd(self, images: tf.Tensor, draws: Draws) -> tuple[Scalars, Scalars]:
+    def pdd(self, images: tf.Tensor, rng: Rng) -> tuple[Scalars, Scalars]:
         """L_dis (Eq. 2) and L_orth (Eq. 3) of s, the images, and s-hat, their pose-augmented copies."""
-        m, draws, n = self.method, draws.named("pdd"), images.shape[0]
-        mirror = self.augment(images, draws=draws.named("mirror"))
-        clean = tf.concat([images, mirror], axis=0)
-        noise = [draws.named(f"noise{i}").normal(n, m.recon_noise_std, images.shape[1:]) for i in range(2)]
+        m, rng, n = self.method, rng.named("pdd"), images.shape[0]
+        augmented = self.augment(images, rng=rng.named("mirror"))
+        clean = tf.concat([images, augmented], axis=0)
+        noise = [rng.named(f"noise{i}").normal(n, m.recon_noise_std, images.shape[1:]) for i in range(2)]
         out = self.encoded_apart(clean + tf.concat(noise, axis=0))  # noise on inputs alone: targets are clean
-        (face, mirror_face), (pose, mirror_pose) = tf.split(out["face"], 2), tf.split(out["pose"], 2)
+        (face, augmented_face), (pose, augmented_pose) = tf.split(out["face"], 2), tf.split(out["pose"], 2)
 
-        codes = tf.split(combine(face, pose, mirror_face, mirror_pose), DECODER_BATCHES[m.decoder_batches])
+        codes = tf.split(combine(face, pose, augmented_face, augmented_pose), DECODER_BATCHES[m.decoder_batches])
         decoded = tf.concat([self.decoder(code, training=True) for code in codes], axis=0)
-        losses = {"dis": reconstruction(decoded, images, mirror)}
+        losses = {"dis": reconstruction(decoded, images, augmented)}
         if m.orthogonality != "none":
             orthogonality = ORTHOGONALITY[m.orthogonality]
-            losses["orth"] = orthogonality(face, pose) + orthogonality(mirror_face, mirror_pose)
+            losses["orth"] = orthogonality(face, pose) + orthogonality(augmented_face, augmented_pose)
         return losses, {"abs_cosine": mean_abs_cosine(out["face"], out["pose"])}
 
-    def face_and_pose(self, images: tf.Tensor, draws: Draws) -> tuple[Scalars, Scalars]:
+    def face_and_pose(self, images: tf.Tensor, rng: Rng) -> tuple[Scalars, Scalars]:
         """L_face (Eq. 6), and the same contrast on F_p of the same views."""
-        draws = draws.named("face")
-        features = self.encoded_views(images, draws)
+        rng = rng.named("face")
+        features = self.encoded_views(images, rng)
         losses: Scalars = {}
         logs: Scalars = {}
         for name, head in (("face", self.face_head), ("pose", self.pose_head)):
             z = head(features[name], training=True)
-            losses[name], accuracy = self.contrast(z, draws.named(name))
+            losses[name], accuracy = self.contrast(z, rng.named(name))
             logs |= {f"{name}_accuracy": accuracy, f"{name}_spread": spread(z)}
         return losses, logs
 
-    def pose(self, images: tf.Tensor, draws: Draws) -> tuple[Scalars, Scalars]:
+    def pose(self, images: tf.Tensor, rng: Rng) -> tuple[Scalars, Scalars]:
         """L_pose (Eq. 5): two views of an image against pose-augmented copies of it."""
-        m, draws = self.method, draws.named("pose")
+        m, rng = self.method, rng.named("pose")
         p, count = images.shape[0], m.negatives_per_image
-        positives = tf.concat([self.pose_view(images, draws=draws.named(f"positive{i}")) for i in range(2)], axis=0)
-        copies = self.augment(tf.repeat(images, count, axis=0), draws=draws.named("augment"))  # image-major
-        copies = self.pose_view(copies, draws=draws.named("negatives"))
+        positives = tf.concat([self.pose_view(images, rng=rng.named(f"positive{i}")) for i in range(2)], axis=0)
+        copies = self.augment(tf.repeat(images, count, axis=0), rng=rng.named("augment"))  # image-major
+        copies = self.pose_view(copies, rng=rng.named("negatives"))
         feature = self.encoded_apart(tf.concat([positives, copies], axis=0))["pose"]
         if m.pose_one_norm:
             z, negatives = tf.split(self.pose_head(feature, training=True), [2 * p, p * count])
         else:  # positives and negatives pass the head's BatchNorm in calls of their own (released code)
             z, negatives = (self.pose_head(x, training=True) for x in tf.split(feature, [2 * p, p * count]))
         if m.pose_negatives == "official_layout":
-            negatives = draws.mine(official_layout(gather_rows(negatives), p * draws.replicas), p * count)
+            negatives = rng.mine(official_layout(gather_rows(negatives), p * rng.replicas), p * count)
         z1, z2 = tf.split(z, 2)
         loss, accuracy = pose_info_nce_and_accuracy(
             z1,
             z2,
             tf.reshape(negatives, [p, count, -1]),
             temperature=m.pose_temperature or m.temperature,
-            mixing_seed=draws.named("mixing").next_seed() if m.interpolate_negatives else None,
+            mixing_seed=rng.named("mixing").next_seed() if m.interpolate_negatives else None,
             denominator=m.pose_denominator,
         )
         return {"pose": loss}, {"pose_accuracy": accuracy, "pose_spread": spread(z)}

@@ -9,7 +9,7 @@ from pcl_tf.losses import nt_xent_and_accuracy, spread
 from pcl_tf.methods.base import Method
 from pcl_tf.methods.dynamic_weights import DynamicWeights
 from pcl_tf.methods.part import Part, Scalars
-from pcl_tf.seeds import Draws
+from pcl_tf.seeds import Rng
 from pcl_tf.views import chains
 
 
@@ -32,20 +32,20 @@ class SimCLR(Method):
         m = self.method
         self.face_views = chains.face_views(self.recipe.image_size, m.face_views, strength=m.photometric)
 
-    def encoded_views(self, images: tf.Tensor, draws: Draws) -> dict[str, tf.Tensor]:
+    def encoded_views(self, images: tf.Tensor, rng: Rng) -> dict[str, tf.Tensor]:
         """Features of two views of each image: [n, S, S, 3] -> dict of [2n, D], all of view 1 first."""
-        return self.encoder(tf.concat(chains.paired(self.face_views, images, draws), axis=0), training=True)
+        return self.encoder(tf.concat(chains.paired(self.face_views, images, rng), axis=0), training=True)
 
-    def contrast(self, z: tf.Tensor, draws: Draws) -> tuple[tf.Tensor, tf.Tensor]:
+    def contrast(self, z: tf.Tensor, rng: Rng) -> tuple[tf.Tensor, tf.Tensor]:
         """NT-Xent and accuracy of projections of both views, [2n, D], with the recipe's temperature and mixing."""
         m = self.method
-        seed = draws.named("mixing").next_seed() if m.interpolate_negatives else None
+        seed = rng.named("mixing").next_seed() if m.interpolate_negatives else None
         z1, z2 = tf.split(z, 2)
         return nt_xent_and_accuracy(z1, z2, temperature=m.temperature, mixing_seed=seed)
 
-    def face(self, images: tf.Tensor, draws: Draws) -> tuple[Scalars, Scalars]:
+    def face(self, images: tf.Tensor, rng: Rng) -> tuple[Scalars, Scalars]:
         """L_face (Eq. 6) of two views of each image."""
-        draws = draws.named("face")
-        z = self.face_head(self.encoded_views(images, draws)["face"], training=True)
-        loss, accuracy = self.contrast(z, draws.named("face"))
+        rng = rng.named("face")
+        z = self.face_head(self.encoded_views(images, rng)["face"], training=True)
+        loss, accuracy = self.contrast(z, rng.named("face"))
         return {"face": loss}, {"face_accuracy": accuracy, "face_spread": spread(z)}

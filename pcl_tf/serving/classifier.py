@@ -6,7 +6,7 @@ import pathlib
 import keras
 import tensorflow as tf
 
-from pcl_tf.files import whole_or_not, write_atomically
+from pcl_tf.files import atomic_path, write_atomically
 from pcl_tf.provenance import provenance
 from pcl_tf.serving import card
 from pcl_tf.serving.export import check_version, decoded, replaceable
@@ -58,7 +58,7 @@ def save_classifier(model, folder, kind, names, *, recipe_json="{}", step=0, row
         [tf.TensorSpec([None], tf.string, "image_bytes")],
     )
     archive.add_endpoint("predict", predict, [tf.TensorSpec([None, size, size, 3], tf.float32, "images")])
-    with whole_or_not(target, replaces=replaceable) as aside:
+    with atomic_path(target, replaces=replaceable) as aside:
         archive.write_out(str(aside), verbose=False)
         assets = aside / "assets"
         assets.mkdir(exist_ok=True)

@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from pcl_tf.data.images import decode_image
-from pcl_tf.files import OutputError, whole_or_not
+from pcl_tf.files import OutputError, atomic_path
 from pcl_tf.provenance import provenance
 from pcl_tf.serving.card import write_card
 from pcl_tf.serving.tflite import FILES as TFLITE
@@ -97,7 +97,7 @@ def save_export(encoder, folder, step, image_size, recipe_json, version=None, ke
     )
     archive.add_endpoint("embed", embed, [tf.TensorSpec(encoder.input_shape, tf.float32, "images")])
 
-    with whole_or_not(target, replaces=replaceable) as aside:
+    with atomic_path(target, replaces=replaceable) as aside:
         archive.write_out(str(aside), verbose=False)
         assets = aside / "assets"
         assets.mkdir(exist_ok=True)
@@ -154,7 +154,7 @@ def versions(folder):
 
 def save_backbone(encoder, path):
     """Writes the backbone alone as a .keras file that can be fine-tuned, whole or not at all."""
-    with whole_or_not(path) as aside:
+    with atomic_path(path) as aside:
         encoder.get_layer("backbone").save(aside)
     return pathlib.Path(path)
 
@@ -177,6 +177,6 @@ def save_onnx(encoder, path, image_size):
     import tf2onnx  # noqa: F401
 
     encoder(tf.zeros([1, image_size, image_size, 3]))  # Keras exports only what was called once
-    with whole_or_not(path) as aside:
+    with atomic_path(path) as aside:
         encoder.export(aside, format="onnx", verbose=False)
     return pathlib.Path(path)

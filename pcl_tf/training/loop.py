@@ -18,7 +18,7 @@ from pcl_tf.methods.build import build_method, images_per_step, parts_per_step
 from pcl_tf.seeds import seed_everything
 from pcl_tf.serving.card import write_card
 from pcl_tf.serving.export import check_places
-from pcl_tf.strategy import together
+from pcl_tf.strategy import all_reduce_max, barrier
 from pcl_tf.training import board
 from pcl_tf.training import callbacks as cb
 from pcl_tf.training.checkpoints import Checkpoints
@@ -67,7 +67,7 @@ def run(recipe, workdir, strategy, precision, deterministic=False, cluster=ALONE
     checkpoints = Checkpoints(model, workdir / "checkpoints", recipe.checkpoint.keep)
     step = checkpoints.restore()
     seen = -1 if step is None else step
-    if together(strategy, seen) != seen:
+    if all_reduce_max(strategy, seen) != seen:
         raise DataError(
             f"--workdir={workdir.path}: the machines do not see the same checkpoints; it must be on a file system all share."
         )
@@ -96,10 +96,10 @@ def run(recipe, workdir, strategy, precision, deterministic=False, cluster=ALONE
     if cluster.writer:
         save.save()
     if stop.received:
-        together(strategy, 0)  # saved: now all may go
+        barrier(strategy)  # saved: now all may go
         raise Interrupted(stop.received, step)
     if not cluster.writer:
-        together(strategy, 0)
+        barrier(strategy)
         return None
     seconds = time.perf_counter() - began
 
@@ -125,7 +125,7 @@ def run(recipe, workdir, strategy, precision, deterministic=False, cluster=ALONE
         print(told, flush=True)
     write_atomically(workdir / "result.json", json.dumps(result, indent=1, sort_keys=True) + "\n")
     write_card(export, workdir.path)  # once more, with the result
-    together(strategy, 0)
+    barrier(strategy)
     return result
 
 
@@ -153,11 +153,11 @@ def _shared_faces(recipe, workdir, strategy, cluster):
     """The faces; over several machines the writer decodes them and the others wait for what it made."""
     cache = recipe.data.cache or workdir / "cache"
     if not cluster.writer:
-        together(strategy, 0)
+        barrier(strategy)
     faces = open_faces(recipe.data, recipe.image_size, cache)
     if cluster.writer:
-        together(strategy, 0)
-    if together(strategy, len(faces)) != len(faces):
+        barrier(strategy)
+    if all_reduce_max(strategy, len(faces)) != len(faces):
         raise DataError(f"--data={recipe.data.source}: the machines do not see the same number of faces.")
     return faces
 

@@ -71,7 +71,7 @@ def draw(columns, scale=1):
     sheet = _labelled(columns, scale)
     pen = ImageDraw.Draw(sheet)
     for i, title in enumerate(COLUMNS):
-        text = title.replace("mirror_", "m.").replace("+", "\n+")
+        text = title.replace("+", "\n+")
         pen.multiline_text((i * side * scale + 3, 1), text, fill="black", font_size=10, spacing=1)
     return sheet
 

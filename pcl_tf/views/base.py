@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 from keras_cv.layers import BaseImageAugmentationLayer, VectorizedBaseImageAugmentationLayer
 
-from pcl_tf.seeds import Draws
+from pcl_tf.seeds import Rng
 
 KERAS_CV_BASES = (BaseImageAugmentationLayer, VectorizedBaseImageAugmentationLayer)
 GRAY = (0.2989, 0.587, 0.114)  # torchvision's luma
@@ -22,7 +22,7 @@ class View(VectorizedBaseImageAugmentationLayer):
     """Base of all views: float32 images [N, H, W, 3] in [0, 1] in and out.
 
     Call it as ``view(images)`` anywhere (each call draws afresh), or as
-    ``view(images, draws)`` with a ``pcl_tf.seeds.Draws`` for a reproducible
+    ``view(images, rng)`` with a ``pcl_tf.seeds.Rng`` for a reproducible
     stream. With ``training=False`` images pass unchanged.
 
     Args:
@@ -35,23 +35,23 @@ class View(VectorizedBaseImageAugmentationLayer):
         if not 0.0 <= p <= 1.0:
             raise ValueError(f"{type(self).__name__}: p must lie in [0, 1], not {p}.")
         self.p = p
-        self._draws: Draws | None = None
+        self._rng: Rng | None = None
 
-    def call(self, inputs: tf.Tensor, draws: Draws | None = None, training: bool = True) -> tf.Tensor:
+    def call(self, inputs: tf.Tensor, rng: Rng | None = None, training: bool = True) -> tf.Tensor:
         if not training:
             return inputs
         # The stream is known while this call is traced; the base class calls back for parameters.
-        self._draws = (draws or Draws.fresh()).named(self.name)
+        self._rng = (rng or Rng.fresh()).named(self.name)
         try:
             return super().call(inputs)
         finally:
-            self._draws = None
+            self._rng = None
 
     def get_random_transformation_batch(self, batch_size: int, **kwargs: Any) -> tuple[tf.Tensor, Any]:
         """(apply: bool [N], parameters: whatever ``transform`` takes)."""
-        draws = self._draws or Draws.fresh()
-        apply = draws.uniform(batch_size) < self.p
-        return apply, self.parameters(batch_size, draws)
+        rng = self._rng or Rng.fresh()
+        apply = rng.uniform(batch_size) < self.p
+        return apply, self.parameters(batch_size, rng)
 
     def augment_images(self, images: tf.Tensor, transformations: tuple[tf.Tensor, Any], **kwargs: Any) -> tf.Tensor:
         apply, parameters = transformations
@@ -61,7 +61,7 @@ class View(VectorizedBaseImageAugmentationLayer):
             return changed
         return tf.where(apply[:, None, None, None], changed, images)
 
-    def parameters(self, batch: int, draws: Draws) -> Any:
+    def parameters(self, batch: int, rng: Rng) -> Any:
         """Draws per-image parameters for ``batch`` images."""
         return ()
 
@@ -80,10 +80,10 @@ class Chain(View):
         super().__init__(**kwargs)
         self.views = list(views)
 
-    def call(self, inputs: tf.Tensor, draws: Draws | None = None, training: bool = True) -> tf.Tensor:
-        draws = (draws or Draws.fresh()).named(self.name)
+    def call(self, inputs: tf.Tensor, rng: Rng | None = None, training: bool = True) -> tf.Tensor:
+        rng = (rng or Rng.fresh()).named(self.name)
         for i, view in enumerate(self.views):
-            inputs = view(inputs, draws=draws.named(str(i)), training=training)
+            inputs = view(inputs, rng=rng.named(str(i)), training=training)
         return inputs
 
     def get_config(self) -> dict[str, Any]:

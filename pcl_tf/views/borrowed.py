@@ -10,7 +10,7 @@ import keras
 import keras_cv
 import tensorflow as tf
 
-from pcl_tf.seeds import Draws
+from pcl_tf.seeds import Rng
 from pcl_tf.views.base import KERAS_CV_BASES, View
 from pcl_tf.views.errors import ViewError
 
@@ -45,40 +45,40 @@ LIBRARIES: dict[str, Callable[[], dict[str, type]]] = {"keras": _keras, "keras_c
 class _Generator:
     """What layers use of tf.random.Generator, from a stream."""
 
-    def __init__(self, draws: Draws) -> None:
-        self._draws = draws
+    def __init__(self, rng: Rng) -> None:
+        self._rng = rng
 
     def uniform(
         self, shape: Any, minval: Any = 0, maxval: Any = None, dtype: Any = tf.float32, **ignored: Any
     ) -> tf.Tensor:
         """See tf.random.uniform."""
         maxval = 1 if maxval is None and tf.as_dtype(dtype).is_floating else maxval
-        return tf.random.stateless_uniform(shape, self._draws.next_seed(), minval, maxval, dtype)
+        return tf.random.stateless_uniform(shape, self._rng.next_seed(), minval, maxval, dtype)
 
     def normal(
         self, shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = tf.float32, **ignored: Any
     ) -> tf.Tensor:
         """See tf.random.normal."""
-        return tf.random.stateless_normal(shape, self._draws.next_seed(), mean, stddev, dtype)
+        return tf.random.stateless_normal(shape, self._rng.next_seed(), mean, stddev, dtype)
 
     def gamma(self, shape: Any, alpha: Any, beta: Any = None, dtype: Any = tf.float32, **ignored: Any) -> tf.Tensor:
         """See tf.random.gamma."""
         shape = tf.concat([shape, tf.shape(alpha)], axis=0)
-        return tf.random.stateless_gamma(shape, self._draws.next_seed(), alpha, beta, dtype)
+        return tf.random.stateless_gamma(shape, self._rng.next_seed(), alpha, beta, dtype)
 
     def shuffle(self, value: Any, **ignored: Any) -> tf.Tensor:
         """See tf.random.shuffle."""
-        return tf.random.experimental.stateless_shuffle(value, self._draws.next_seed())
+        return tf.random.experimental.stateless_shuffle(value, self._rng.next_seed())
 
 
 @contextlib.contextmanager
-def _drawing_from(layer: keras.layers.Layer, draws: Draws) -> Iterator[None]:
+def _drawing_from(layer: keras.layers.Layer, rng: Rng) -> Iterator[None]:
     """While a layer is called, what it draws comes from a stream.
 
     Layers draw in three ways: from a generator of their own, by keras.random with a SeedGenerator, and by tf.random's
     functions, which keep no state that a checkpoint could hold. All three are replaced for the length of a call.
     """
-    stream = _Generator(draws)
+    stream = _Generator(rng)
     own = [x for x in layer._flatten_layers() if hasattr(x, "_random_generator")]
     functions = {
         "uniform": stream.uniform,
@@ -95,7 +95,7 @@ def _drawing_from(layer: keras.layers.Layer, draws: Draws) -> Iterator[None]:
             x._random_generator = stream
         for name, function in functions.items():
             setattr(tf.random, name, function)
-        seeds.next = lambda self, ordered=True: tf.bitcast(draws.next_seed(), tf.uint32)
+        seeds.next = lambda self, ordered=True: tf.bitcast(rng.next_seed(), tf.uint32)
         yield
     finally:
         for holder, name, value in before:
@@ -134,18 +134,18 @@ class Borrowed(View):
         self.what = name, tuple(args), given
         self.layer = made(*args, dtype="float32", **given)
 
-    def parameters(self, batch: int, draws: Draws) -> tf.Tensor:
+    def parameters(self, batch: int, rng: Rng) -> tf.Tensor:
         """int32 [N, 2], a seed for each image."""
         high = tf.int32.max
-        seeds = tf.random.stateless_uniform([batch * draws.replicas, 2], draws.next_seed(), 0, high, tf.int32)
-        return draws.mine(seeds, batch)
+        seeds = tf.random.stateless_uniform([batch * rng.replicas, 2], rng.next_seed(), 0, high, tf.int32)
+        return rng.mine(seeds, batch)
 
     def transform(self, images: tf.Tensor, parameters: tf.Tensor) -> tf.Tensor:
         """[N, S, S, 3], seeds [N, 2] -> [N, S, S, 3] in [0, 1]."""
 
         def one(both: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
             image, seed = both
-            with _drawing_from(self.layer, Draws(seed)):
+            with _drawing_from(self.layer, Rng(seed)):
                 out = self.layer(image[None], training=True)
             return tf.clip_by_value(tf.cast(out[0], tf.float32), 0.0, 1.0)
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from pcl_tf.seeds import Draws
+from pcl_tf.seeds import Rng
 from pcl_tf.views.base import Chain, View
 from pcl_tf.views.geometry import HorizontalFlip, RotateTranslate
 from pcl_tf.views.named import named_views
@@ -53,13 +53,13 @@ def pose_augmentation(kind: str = "flip") -> Chain:
     return Chain(views[kind], name="pose_augmentation")
 
 
-def paired(views: Sequence[View], images: tf.Tensor, draws: Draws) -> list[tf.Tensor]:
+def paired(views: Sequence[View], images: tf.Tensor, rng: Rng) -> list[tf.Tensor]:
     """Each chain's view of the same images, float32 [n, S, S, 3]: a positive pair.
 
     Args:
       views: of ``face_views``.
       images: float32 [n, S, S, 3] in [0, 1], this replica's.
-      draws: ``Draws`` of the part.
+      rng: ``Rng`` of the part.
     """
-    pair = draws.named("pair")  # what both views must agree on: see QuadrantCrop
-    return [view(images, draws=draws.named(f"view{i}").paired(pair)) for i, view in enumerate(views)]
+    pair = rng.named("pair")  # what both views must agree on: see QuadrantCrop
+    return [view(images, rng=rng.named(f"view{i}").paired(pair)) for i, view in enumerate(views)]

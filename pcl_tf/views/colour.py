@@ -4,7 +4,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from pcl_tf.seeds import Draws
+from pcl_tf.seeds import Rng
 from pcl_tf.views.base import GRAY, View, grayscale
 
 
@@ -69,10 +69,10 @@ class ColorJitter(View):
         self.strength = (brightness, contrast, saturation)
         self.hue = hue
 
-    def parameters(self, batch: int, draws: Draws) -> Any:
-        factors = [draws.uniform(batch, max(0.0, 1.0 - s), 1.0 + s) for s in self.strength]
-        hue = draws.uniform(batch, -self.hue, self.hue)
-        order = tf.argsort(draws.uniform(batch, shape=(4,)), axis=1)  # [N, 4], a permutation per image
+    def parameters(self, batch: int, rng: Rng) -> Any:
+        factors = [rng.uniform(batch, max(0.0, 1.0 - s), 1.0 + s) for s in self.strength]
+        hue = rng.uniform(batch, -self.hue, self.hue)
+        order = tf.argsort(rng.uniform(batch, shape=(4,)), axis=1)  # [N, 4], a permutation per image
         return tf.stack(factors, axis=1), hue, order
 
     def transform(self, images: tf.Tensor, parameters: Any) -> tf.Tensor:

@@ -4,7 +4,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from pcl_tf.seeds import Draws
+from pcl_tf.seeds import Rng
 from pcl_tf.views.base import View
 
 
@@ -23,8 +23,8 @@ class GaussianBlur(View):
             raise ValueError(f"GaussianBlur: kernel must be odd and positive, not {kernel}.")
         self.kernel, self.sigma = kernel, tuple(sigma)
 
-    def parameters(self, batch: int, draws: Draws) -> Any:
-        return draws.uniform(batch, *self.sigma)
+    def parameters(self, batch: int, rng: Rng) -> Any:
+        return rng.uniform(batch, *self.sigma)
 
     def transform(self, images: tf.Tensor, parameters: Any) -> tf.Tensor:
         half = self.kernel // 2

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from pcl_tf.seeds import Draws
+from pcl_tf.seeds import Rng
 from pcl_tf.views.base import View
 
 
@@ -62,12 +62,12 @@ class RandomResizedCrop(View):
         super().__init__(**kwargs)
         self.size, self.area, self.ratio = size, tuple(area), tuple(ratio)
 
-    def parameters(self, batch: int, draws: Draws) -> Any:
+    def parameters(self, batch: int, rng: Rng) -> Any:
         pixels = float(self.size)
         low, high = self.area
-        area = draws.uniform(batch, low, high, shape=(self.tries,))
+        area = rng.uniform(batch, low, high, shape=(self.tries,))
         low, high = map(math.log, self.ratio)
-        ratio = tf.exp(draws.uniform(batch, low, high, shape=(self.tries,)))
+        ratio = tf.exp(rng.uniform(batch, low, high, shape=(self.tries,)))
         sides = tf.round(pixels * tf.stack([tf.sqrt(area / ratio), tf.sqrt(area * ratio)]))  # [2, N, tries]
         fits = tf.reduce_all(sides <= pixels, axis=0)
         any_fits, first = tf.reduce_any(fits, axis=1), tf.argmax(fits, axis=1)
@@ -76,7 +76,7 @@ class RandomResizedCrop(View):
         ends = []
         for drawn, largest in zip(tf.unstack(sides), whole, strict=True):  # height, then width
             side = tf.where(any_fits, tf.gather(drawn, first, batch_dims=1), largest)
-            place = tf.floor(draws.uniform(batch) * (pixels - side + 1.0))
+            place = tf.floor(rng.uniform(batch) * (pixels - side + 1.0))
             low = tf.where(any_fits, tf.minimum(place, pixels - side), tf.floor((pixels - side) / 2.0))
             ends.append((low / pixels, (low + side) / pixels))
         (top, bottom), (left, right) = ends
@@ -110,10 +110,10 @@ class QuadrantCrop(View):
             raise ValueError(f"QuadrantCrop: share must lie in (0, 0.5] to fit into a quadrant, not {share}.")
         self.size, self.share, self.which = size, share, which
 
-    def parameters(self, batch: int, draws: Draws) -> Any:
-        shared = (draws.pair or draws).named("quadrants")
+    def parameters(self, batch: int, rng: Rng) -> Any:
+        shared = (rng.pair or rng).named("quadrants")
         quadrant = tf.argsort(shared.uniform(batch, shape=(4,)), axis=1)[:, self.which]
-        own = draws.named(f"centre{self.which}")
+        own = rng.named(f"centre{self.which}")
         half = self.share / 2.0
         centre = []
         for side in (quadrant // 2, quadrant % 2):
@@ -151,9 +151,9 @@ class RotateTranslate(View):
         super().__init__(**kwargs)
         self.degrees, self.shift = degrees, shift
 
-    def parameters(self, batch: int, draws: Draws) -> Any:
-        angle = draws.uniform(batch, -self.degrees, self.degrees) * (math.pi / 180.0)
-        return angle, draws.uniform(batch, -self.shift, self.shift, shape=(2,))
+    def parameters(self, batch: int, rng: Rng) -> Any:
+        angle = rng.uniform(batch, -self.degrees, self.degrees) * (math.pi / 180.0)
+        return angle, rng.uniform(batch, -self.shift, self.shift, shape=(2,))
 
     def transform(self, images: tf.Tensor, parameters: Any) -> tf.Tensor:
         angle, shift = parameters

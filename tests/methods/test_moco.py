@@ -8,7 +8,7 @@ import tensorflow as tf
 from pcl_tf import recipe as recipes
 from pcl_tf.losses import info_nce_and_accuracy
 from pcl_tf.methods.build import build_method, encoder_passes
-from pcl_tf.seeds import Draws
+from pcl_tf.seeds import Rng
 from pcl_tf.training.checkpoints import Checkpoints
 from recipes import small64, vox64
 
@@ -46,7 +46,7 @@ def test_the_loss_equals_a_slow_one():
 def test_no_gradient_reaches_the_keys():
     model = built(small())
     with tf.GradientTape(persistent=True) as tape:
-        ((_, part),) = model.parts(tf.constant(faces(model.recipe) / 255.0, tf.float32), Draws(tf.constant([1, 2])))
+        ((_, part),) = model.parts(tf.constant(faces(model.recipe) / 255.0, tf.float32), Rng(tf.constant([1, 2])))
         loss, _ = part()
     keys = [v.value for v in model.key_encoder.trainable_variables + model.key_head.trainable_variables]
     queries = [v.value for v in model.face_head.trainable_variables]

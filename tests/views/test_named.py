@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from pcl_tf import recipe as recipes
-from pcl_tf.seeds import Draws
+from pcl_tf.seeds import Rng
 from pcl_tf.views import chains
 from pcl_tf.views.base import Chain
 from pcl_tf.views.colour import ColorJitter, RandomGrayscale
@@ -26,8 +26,8 @@ def faces(n=6, side=32):
     return np.random.RandomState(0).rand(n, side, side, 3).astype("float32")
 
 
-def draws(replica=0, replicas=1, seed=3):
-    return Draws(tf.constant([seed, 5], tf.int32), replica, replicas)
+def rng(replica=0, replicas=1, seed=3):
+    return Rng(tf.constant([seed, 5], tf.int32), replica, replicas)
 
 
 @pytest.mark.parametrize("strength", [1.0, 0.25])
@@ -50,7 +50,7 @@ def test_the_usual_chains_draw_what_they_always_drew(crop, strength):
             ],
             name="face_view",
         )
-        np.testing.assert_array_equal(named(faces(), draws=draws()), written(faces(), draws=draws()))
+        np.testing.assert_array_equal(named(faces(), rng=rng()), written(faces(), rng=rng()))
 
 
 def test_arguments_are_those_of_the_class_and_stand_above_the_strength():
@@ -71,14 +71,14 @@ def foreign(request):
 
 def test_a_layer_of_another_package_is_a_view(foreign):
     images = faces()
-    out = foreign(images, draws=draws()).numpy()
+    out = foreign(images, rng=rng()).numpy()
     assert out.shape == images.shape and out.dtype == np.float32 and out.min() >= 0 and out.max() <= 1
     assert np.abs(out - images).max() > 0.1
-    np.testing.assert_array_equal(out, foreign(images, draws=draws()))  # the stream alone decides
-    assert not np.array_equal(out, foreign(images, draws=draws(seed=4)))
-    halves = [foreign(images[3 * r : 3 * r + 3], draws=draws(r, 2)).numpy() for r in range(2)]
+    np.testing.assert_array_equal(out, foreign(images, rng=rng()))  # the stream alone decides
+    assert not np.array_equal(out, foreign(images, rng=rng(seed=4)))
+    halves = [foreign(images[3 * r : 3 * r + 3], rng=rng(r, 2)).numpy() for r in range(2)]
     np.testing.assert_allclose(np.concatenate(halves), out, atol=1e-6)
-    same = foreign(np.repeat(images[:1], 6, axis=0), draws=draws()).numpy().reshape(6, -1)
+    same = foreign(np.repeat(images[:1], 6, axis=0), rng=rng()).numpy().reshape(6, -1)
     assert len(np.unique(same.round(4), axis=0)) > 3  # each image by itself
     np.testing.assert_array_equal(foreign(images, training=False), images)
 
@@ -92,7 +92,7 @@ def test_randomness_of_tensorflow_is_as_it_was_after_a_borrowed_layer():
 
 def test_a_share_of_the_images_is_changed():
     (view,) = named_views("keras_cv.RandomCutout((.5,.5),(.5,.5),p=.5)", size=32)
-    changed = np.abs(view(faces(32), draws=draws()) - faces(32)).reshape(32, -1).max(axis=1) > 0
+    changed = np.abs(view(faces(32), rng=rng()) - faces(32)).reshape(32, -1).max(axis=1) > 0
     assert 6 < changed.sum() < 26
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pcl_tf.seeds import Draws
+from pcl_tf.seeds import Rng
 from pcl_tf.views import chains, colour, filters, geometry
 
 VIEWS = {
@@ -27,8 +27,8 @@ def faces(n=8, side=32, seed=0):
     return np.random.RandomState(seed).rand(n, side, side, 3).astype("float32")
 
 
-def draws(seed=3):
-    return Draws(tf.constant([seed, 5], tf.int32))
+def rng(seed=3):
+    return Rng(tf.constant([seed, 5], tf.int32))
 
 
 def eager(view, images):
@@ -60,8 +60,8 @@ def test_randomness_differs_from_call_to_call_and_repeats_for_a_stream(name):
     view, images = VIEWS[name](), faces(16)
     graph = tf.function(lambda x: view(x))
     assert not np.allclose(graph(images), graph(images))
-    np.testing.assert_array_equal(view(images, draws=draws()), view(images, draws=draws()))
-    assert not np.allclose(view(images, draws=draws(3)), view(images, draws=draws(4)))
+    np.testing.assert_array_equal(view(images, rng=rng()), view(images, rng=rng()))
+    assert not np.allclose(view(images, rng=rng(3)), view(images, rng=rng(4)))
 
 
 @pytest.mark.parametrize("name", VIEWS)
@@ -75,9 +75,9 @@ def test_dataset_elements_differ(name):
 @pytest.mark.parametrize("name", VIEWS)
 def test_two_replicas_see_the_rows_of_one(name):
     view, images = VIEWS[name](), faces(8)
-    whole = view(images, draws=draws()).numpy()
+    whole = view(images, rng=rng()).numpy()
     seed = tf.constant([3, 5], tf.int32)
-    halves = [view(images[4 * r : 4 * r + 4], draws=Draws(seed, r, 2)).numpy() for r in range(2)]
+    halves = [view(images[4 * r : 4 * r + 4], rng=Rng(seed, r, 2)).numpy() for r in range(2)]
     np.testing.assert_allclose(np.concatenate(halves), whole, atol=1e-3)  # Sobel steepens rounding
 
 
@@ -99,7 +99,7 @@ def test_hue_against_colorsys():
 
 def test_jitter_against_a_slow_torchvision_style_loop():
     view, images = colour.ColorJitter(p=1.0), faces(6, 8)
-    factors, h, order = (np.asarray(x) for x in view.parameters(6, draws()))
+    factors, h, order = (np.asarray(x) for x in view.parameters(6, rng()))
     assert len({tuple(o) for o in order}) > 1
     b, c, s = factors.T
     out = view.transform(tf.constant(images), (factors, h, order)).numpy()
@@ -151,9 +151,9 @@ def test_a_crop_of_everything_is_the_image():
 
 
 def test_quadrants_of_the_two_views_differ_and_lie_inside():
-    pair = draws(9)
+    pair = rng(9)
     one, two = (
-        geometry.QuadrantCrop(32, which=w).parameters(64, draws(w).paired(pair).named("crop")).numpy() for w in (0, 1)
+        geometry.QuadrantCrop(32, which=w).parameters(64, rng(w).paired(pair).named("crop")).numpy() for w in (0, 1)
     )
     for box in (one, two):
         assert box.min() >= -1e-6 and box.max() <= 1 + 1e-6
@@ -167,7 +167,7 @@ def test_quadrants_of_the_two_views_differ_and_lie_inside():
 
 @pytest.mark.parametrize("share", [0.4, 0.25, 0.5])
 def test_no_quadrant_crop_crosses_a_midline(share):
-    boxes = geometry.QuadrantCrop(8, share).parameters(4096, draws()).numpy()
+    boxes = geometry.QuadrantCrop(8, share).parameters(4096, rng()).numpy()
     for low, high in ((0, 2), (1, 3)):
         before, after = boxes[:, high] <= 0.5 + 1e-6, boxes[:, low] >= 0.5 - 1e-6
         assert (before | after).all() and 0.4 < after.mean() < 0.6
@@ -180,11 +180,11 @@ def test_a_quadrant_crop_larger_than_a_quadrant_is_refused():
         geometry.QuadrantCrop(8, 0.6)
 
 
-def torchvision_sides(rng, low, high, ratio):
+def torchvision_sides(r, low, high, ratio):
     """RandomResizedCrop.get_params of torchvision for one image of 64 pixels, in shares of them."""
     for _ in range(10):
-        area = rng.uniform(low, high)
-        shape = np.exp(rng.uniform(*np.log(ratio)))
+        area = r.uniform(low, high)
+        shape = np.exp(r.uniform(*np.log(ratio)))
         width, height = round(64 * np.sqrt(area * shape)) / 64, round(64 * np.sqrt(area / shape)) / 64
         if width <= 1 and height <= 1:
             return height, width
@@ -192,11 +192,11 @@ def torchvision_sides(rng, low, high, ratio):
 
 
 def test_random_resized_crop_draws_again_what_does_not_fit():
-    boxes = geometry.RandomResizedCrop(64).parameters(20000, draws()).numpy()
+    boxes = geometry.RandomResizedCrop(64).parameters(20000, rng()).numpy()
     assert boxes.min() == 0 and boxes.max() == 1 and (boxes * 64 == np.round(boxes * 64)).all()
     height, width = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
-    rng = np.random.RandomState(0)
-    slow = np.array([torchvision_sides(rng, 0.3, 1.0, (3 / 4, 4 / 3)) for _ in range(20000)])
+    r = np.random.RandomState(0)
+    slow = np.array([torchvision_sides(r, 0.3, 1.0, (3 / 4, 4 / 3)) for _ in range(20000)])
     assert abs((height * width).mean() - 0.596) < 0.005  # sides cut to the image: .642
     for ours, theirs in ((height, slow[:, 0]), (width, slow[:, 1])):
         for share in (10, 50, 90):
@@ -209,7 +209,7 @@ def test_random_resized_crop_falls_back_to_the_centre():
         (2.0, 4.0): (0.25, 0, 0.75, 1),
         (0.9, 1.1): (0, 0, 1, 1),
     }.items():
-        boxes = geometry.RandomResizedCrop(20, (1.5, 1.6), ratio).parameters(16, draws()).numpy()
+        boxes = geometry.RandomResizedCrop(20, (1.5, 1.6), ratio).parameters(16, rng()).numpy()
         np.testing.assert_allclose(boxes, np.tile(box, (16, 1)), atol=1e-6)
 
 
@@ -223,8 +223,8 @@ def test_strengths_are_those_of_the_released_code():
     assert (jitter.strength, jitter.hue, jitter.p, gray.p) == ((0.8, 0.8, 0.8), 0.2, 0.8, 0.2)
     assert (blur.kernel, blur.sigma, blur.p, filters.Sobel().p) == (7, (0.1, 2.0), 0.8, 0.6)
     assert geometry.HorizontalFlip().p == 0.5 and geometry.QuadrantCrop(8).share == 0.4
-    factors, hue, _ = (np.asarray(x) for x in jitter.parameters(20000, draws()))
-    for values, low, high in ((factors, 0.2, 1.8), (hue, -0.2, 0.2), (blur.parameters(20000, draws()), 0.1, 2.0)):
+    factors, hue, _ = (np.asarray(x) for x in jitter.parameters(20000, rng()))
+    for values, low, high in ((factors, 0.2, 1.8), (hue, -0.2, 0.2), (blur.parameters(20000, rng()), 0.1, 2.0)):
         np.testing.assert_allclose([np.min(values), np.max(values)], [low, high], atol=1e-3)
 
 
@@ -238,6 +238,6 @@ def test_rotation_and_translation():
     np.testing.assert_allclose(moved[0, :, :6], images[0, :, 2:], atol=1e-4)  # the nearest column comes in at the edge
     np.testing.assert_allclose(moved[0, :, 6:], np.repeat(images[0, :, 7:], 2, axis=1), atol=1e-4)
     np.testing.assert_allclose(moved[1, 1:], images[1, :7], atol=1e-4)
-    angle, shift = (np.asarray(x) for x in view.parameters(20000, draws()))
+    angle, shift = (np.asarray(x) for x in view.parameters(20000, rng()))
     np.testing.assert_allclose([angle.min(), angle.max()], np.deg2rad([-30, 30]), atol=1e-3)
     np.testing.assert_allclose([shift.min(), shift.max()], [-0.1, 0.1], atol=1e-3)
