@@ -7,14 +7,18 @@ from pcl_tf.data.gif import decode_gif
 from pcl_tf.data.headers import known_and_not_large
 from pcl_tf.data.orientation import orientation, upright
 
+# Traced once in a process, whoever calls it: its graph takes seconds to write. Autograph, which would take more, has
+# nothing to convert.
+_traced_once = tf.function(input_signature=[tf.TensorSpec([], tf.string)], autograph=False)
 
-@tf.autograph.experimental.do_not_convert  # the graph is written as one; converting it takes seconds
+
+@_traced_once
 def decode_as_stored(data):
     """``decode_upright`` without turning: the pixels as they lie in the file, which landmarks beside it may count in."""
     return _decoded(known_and_not_large(data), lambda image: image)
 
 
-@tf.autograph.experimental.do_not_convert
+@_traced_once
 def decode_upright(data):
     """Decodes any JPEG, PNG, BMP, GIF (first frame) or still WebP.
 

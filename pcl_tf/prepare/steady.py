@@ -8,7 +8,7 @@ from PIL import Image
 from scipy import ndimage
 from tqdm import tqdm
 
-from pcl_tf.data.images import centre
+from pcl_tf.data.images import centre, decode_upright
 from pcl_tf.data.sources import DataError, Source, fingerprint
 from pcl_tf.prepare import crop, detector, sheet, work
 
@@ -105,6 +105,6 @@ def picture(data):
     if not isinstance(data, bytes):
         return data if isinstance(data, np.ndarray) else None
     try:
-        return work.upright(data).numpy()
+        return decode_upright(data).numpy()
     except tf.errors.OpError:
         return None

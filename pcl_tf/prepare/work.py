@@ -165,13 +165,10 @@ def _jpeg(image):
     return tf.io.encode_jpeg(image, quality=_JPEG_QUALITY, chroma_downsampling=False).numpy()
 
 
-upright = tf.function(decode_upright, input_signature=[tf.TensorSpec([], tf.string)])
-
-
 def _decoded(file):
     try:
         with tf.io.gfile.GFile(file, "rb") if "://" in file else open(file, "rb") as f:
-            return upright(f.read()).numpy()
+            return decode_upright(f.read()).numpy()
     except tf.errors.OpError as error:
         raise Broken(reason(error)) from error
     except OSError as error:  # it may not be read, or has gone

@@ -4,12 +4,11 @@ import keras
 import pytest
 import tensorflow as tf
 
-from pcl_tf import recipe as recipes
 from pcl_tf.benchmark import train as timed
 from pcl_tf.benchmark.flops import flops
 from pcl_tf.benchmark.phases import phase, profile
 from pcl_tf.networks.upsampled_conv import UpsampledConv
-from recipes import vox64
+from tests.helpers.methods import tiny
 
 
 def counted(function, *shapes):
@@ -79,14 +78,13 @@ def test_phases(name, expected):
 
 
 def test_a_step_is_measured():
-    recipe = recipes.resolve(vox64.get_config("smoke"))
-    found = timed.train(recipe, "float32", 2)
+    found = timed.train(tiny(), "float32", 2)
     assert sum(found["phases"].values()) == pytest.approx(1.0)
-    assert found["phases"]["encode"] > 0.2 and found["phases"]["decode"] > 0.02 and found["phases"]["views"] > 0.02
+    assert all(found["phases"][name] > 0.005 for name in ("encode", "decode", "views"))
     assert sum(found["tflop_of"].values()) == pytest.approx(found["tflop"])
     work = found["tflop"] * 1e3 / found["seconds_per_step"]
     assert found["mfu"] == pytest.approx(work / found["peak_gflops"]["convolution"]["float32"])
-    assert 0 < found["mfu"] < 1 and found["images_per_second"] == pytest.approx(32 / found["seconds_per_step"])
+    assert 0 < found["mfu"] < 1 and found["images_per_second"] == pytest.approx(6 / found["seconds_per_step"])
     assert all(value > 1 for kind in found["peak_gflops"].values() for value in kind.values())
 
 

@@ -6,7 +6,7 @@ from PIL import Image
 
 from pcl_tf.data.listed import arrays
 from pcl_tf.data.sources import DataError
-from pcl_tf.evaluation import corpora, groups, metrics
+from pcl_tf.evaluation import groups, metrics, tasks
 from pcl_tf.evaluation.judged import of_pairs, of_scores
 from pcl_tf.evaluation.manifest import read_manifest
 from pcl_tf.evaluation.report import table
@@ -111,7 +111,7 @@ def test_a_column_that_is_not_there_is_named(folder, name):
 
 def test_groups_of_what_is_no_manifest():
     with pytest.raises(DataError, match="--groups=age: --task=generated_pose is no manifest"):
-        corpora.open_task("generated_pose", groups=["age"])
+        tasks.open_task("generated_pose", groups=["age"])
 
 
 def test_the_table_tells_groups_and_those_it_cannot():

@@ -23,13 +23,18 @@ def expected(export):
     return {key: value.numpy() for key, value in found.items()}
 
 
+@pytest.fixture(scope="module")
+def tflite(export, tmp_path_factory):
+    """The export as a TFLite file, alone in its folder."""
+    return save_tflite(export, tmp_path_factory.mktemp("tflite") / "encoder.tflite", SIZE)
+
+
 def cosines(a, b):
     return (a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
 
 
-def test_tflite_has_the_numbers_of_the_saved_model(export, expected, tmp_path):
-    path = save_tflite(export, tmp_path / "encoder.tflite", SIZE)
-    encoder = open_encoder(str(path))
+def test_tflite_has_the_numbers_of_the_saved_model(tflite, expected):
+    encoder = open_encoder(str(tflite))
     for count in (20, 3):
         found = encoder.embed(IMAGES[:count])
         assert set(found) == set(expected)
@@ -37,12 +42,12 @@ def test_tflite_has_the_numbers_of_the_saved_model(export, expected, tmp_path):
             np.testing.assert_allclose(found[key], value[:count], atol=1e-5, err_msg=key)
     with pytest.raises(DataError, match=f"pixels alone; set --image_size={SIZE}"):
         encoder.embed(np.zeros((1, 48, 48, 3), np.uint8))
-    assert [p.name for p in tmp_path.iterdir()] == ["encoder.tflite"]
+    assert [p.name for p in tflite.parent.iterdir()] == ["encoder.tflite"]
 
 
-def test_quantised_tflite_is_near_and_small(export, expected, tmp_path):
+def test_quantised_tflite_is_near_and_small(export, tflite, expected, tmp_path):
     path = save_tflite(export, tmp_path / "q.tflite", SIZE, quantize=True)
-    assert path.stat().st_size < 0.5 * save_tflite(export, tmp_path / "f.tflite", SIZE).stat().st_size
+    assert path.stat().st_size < 0.5 * tflite.stat().st_size
     for key, found in open_encoder(str(path)).embed(IMAGES).items():
         assert 0.99 < cosines(found, expected[key]).min()
         assert np.abs(found - expected[key]).max() > 1e-4  # else nothing was quantised
@@ -57,9 +62,8 @@ def test_onnx_has_the_numbers_of_the_saved_model(small_encoder, expected, tmp_pa
 
 
 @pytest.mark.parametrize("kind", ["text", "half", "empty"])
-def test_a_tflite_file_that_is_none_is_named(export, tmp_path, kind):
-    path = tmp_path / "x.tflite"
-    whole = save_tflite(export, tmp_path / "whole.tflite", SIZE).read_bytes() if kind == "half" else b""
+def test_a_tflite_file_that_is_none_is_named(tflite, tmp_path, kind):
+    path, whole = tmp_path / "x.tflite", tflite.read_bytes()
     path.write_bytes(
         {"text": b"no model at all, but long enough", "half": whole[: len(whole) // 2], "empty": b""}[kind]
     )

@@ -29,4 +29,4 @@ def test_histograms_are_of_every_trained_weight_and_feature(tmp_path):
     assert set(found) == {f"weights/{v.path}" for v in model.trainable_variables} | {"features/face"}
     step, bins = found["features/face"]
     assert step == 7 and bins[:, 2].sum() == 96 and bins[-1, 1] <= 95 / 255 + 1e-6
-    assert found["weights/sequential/dense/kernel"][1][:, 2].sum() == 12
+    assert found[f"weights/{model.layers[0].kernel.path}"][1][:, 2].sum() == 12
