@@ -86,7 +86,7 @@ def figure(rows, path):
     axes.set_xticks(numbers, [f"{n:,}" for n in numbers])
     axes.minorticks_off()
     axes.set(
-        xlabel="labelled images: all teach the probe, of the others a fifth is held out\n"
+        xlabel="labelled images: all teach the probe, the others hold a fifth out\n"
         f"bars: 95 %, {rows[0]['resampled']} that judged resampled, labels drawn once",
         ylabel=rows[0]["metric"] + (" in %" if scale == 100 else ""),
         title=plain(rows[0]["task"]),
