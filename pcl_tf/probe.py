@@ -55,7 +55,7 @@ _CENTRE = flags.DEFINE_float(
     "centre", 1.0, "Side of the central square, of the photograph's shorter side.", lower_bound=0.05, upper_bound=1.0
 )
 _ANY_COUNT = flags.DEFINE_bool("any_count", False, "Takes the images that are there, though the corpus has others.")
-_SEED = flags.DEFINE_integer("seed", 0, "Of the probe and of the bootstrap.", lower_bound=0)
+_SEED = flags.DEFINE_integer("seed", 0, "Of the probe and of the bootstrap.", 0, 10**6)
 _OUT = flags.DEFINE_string(
     "out",
     "",
@@ -110,6 +110,7 @@ def run(encoders, tasks, features, solver, seed, out, cache, save):
                 row = report.result_row(encoder, task, name, feature, verdict, encoded, solver, seed)
                 rows.append(row)
                 print(*report.table([row]).splitlines()[1:], sep="\n", flush=True)
+                results.add(row)  # whatever becomes of the files beside it
                 stem = out / file_stem(row)
                 if save and verdict.layer and encoder.keras_file:
                     model = probe_model.build(encoder, task, feature, verdict.layer)

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 
 import pytest
 
@@ -28,6 +29,7 @@ def test_a_notebook_runs(path, tmp_path, monkeypatch):
     nbclient.NotebookClient(notebook, timeout=1200, resources={"metadata": {"path": str(tmp_path)}}).execute()
     outputs = [out for cell in notebook.cells if cell.cell_type == "code" for out in cell.outputs]
     said = "".join(out.get("text", "") for out in outputs)
-    assert "error: " not in said and "Traceback" not in said  # a command that fails stops no notebook
+    # A command that fails stops no notebook. TensorFlow says "CUDA error" where there is no GPU, within a line.
+    assert not re.search(r"^(error: |Traceback)", said, re.M)
     assert "400 images" in said and said.count("MAE") >= 2
     assert sum("image/png" in out.get("data", {}) for out in outputs) == 3  # faces, neighbours, figure

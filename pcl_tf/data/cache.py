@@ -22,7 +22,12 @@ from pcl_tf.files import check_folder, write_atomically
 _CHUNK = 256
 
 
-def decoded_faces(source, size, cache_dir, max_bad_share=0.05):
+def faces_file(source, size):
+    """Name of the array of a source's faces in a folder of caches."""
+    return f"faces-{source.fingerprint}-{size}.npy"
+
+
+def decoded_faces(source, size, cache_dir, max_bad_share=0.05, flag="--recipe.data.cache"):
     """Decodes a source, or opens what an earlier run decoded.
 
     Unreadable images are left out, counted, and named in ``bad_images.txt`` in
@@ -33,6 +38,7 @@ def decoded_faces(source, size, cache_dir, max_bad_share=0.05):
       size: side of the faces in pixels.
       cache_dir: folder for the arrays.
       max_bad_share: share of unreadable images above which the run stops.
+      flag: of the command, that says where cache_dir is, for errors.
 
     Returns:
       read-only uint8 memmap [N, size, size, 3].
@@ -42,11 +48,11 @@ def decoded_faces(source, size, cache_dir, max_bad_share=0.05):
       OutputError: nothing can be written in cache_dir, where it does not hold them already.
     """
     cache = pathlib.Path(cache_dir)
-    path = cache / f"faces-{source.fingerprint}-{size}.npy"
+    path = cache / faces_file(source, size)
     if not _is_whole(path):
-        check_folder(cache, "--recipe.data.cache")
+        check_folder(cache, flag)
         cache.mkdir(parents=True, exist_ok=True)
-        _check_space(cache, source.count * size * size * 3)
+        _check_space(cache, source.count * size * size * 3, flag)
         _decode(source, size, path, cache / "bad_images.txt", max_bad_share)
     return np.load(path, mmap_mode="r")
 
@@ -63,12 +69,12 @@ def _is_whole(path):
     return True
 
 
-def _check_space(folder, needed):
+def _check_space(folder, needed, flag):
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise DataError(
             f"{folder}: the decoded faces need {needed / 1e9:.2f} GB and {free / 1e9:.2f} GB are free."
-            " Give a --workdir on a larger disk or fewer images."
+            f" Give a {flag} on a larger disk or fewer images."
         )
 
 
@@ -108,7 +114,8 @@ def _report(bad, source, bad_path, max_bad_share):
     first = "\n".join(f"  {name}: {error}" for name, error in bad[:5])
     message = f"{len(bad)} of {source.count} images ({share:.1%}) of {source.name} cannot be read; all are named in {bad_path}. The first:\n{first}"
     if share > max_bad_share or len(bad) == source.count:
-        raise DataError(f"{message}\nMend or remove them, or allow more with --recipe.data.max_bad_share.")
+        more = ", or allow more with --recipe.data.max_bad_share" if share < 1 else ""  # no share allows none at all
+        raise DataError(f"{message}\nMend or remove them{more}.")
     tqdm.write(f"Left out: {message}", file=sys.stderr)
 
 

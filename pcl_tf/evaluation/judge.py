@@ -70,8 +70,7 @@ def judge(task, x, bad=(), solver="lbfgs", seed=0):
     if task.kind == "verification":
         return _verification(task, x, good, seed)
     parts, protocols, layers, trained = [], [], [], 0
-    for train, test in task.splits:
-        train, test = train[good[train]], test[good[test]]
+    for train, test in readable(task, good):
         subjects = None if task.subjects is None else task.subjects[train]
         layer, protocol = linear.fit(task.kind, x[train], task.labels[train], solver, seed, subjects, len(task.names))
         layers.append(layer)
@@ -89,6 +88,30 @@ def judge(task, x, bad=(), solver="lbfgs", seed=0):
         logits=linear_,
         layer=layers[0] if linear_ else None,
     )
+
+
+def readable(task, good, count=None):
+    """The folds of a task without the images that cannot be read.
+
+    Args:
+      task: ``Task`` with labels.
+      good: bool [N], of which images can be read.
+      count: of the first folds; None is all.
+
+    Returns:
+      list of (train rows, test rows).
+
+    Raises:
+      DataError: a fold has no image to judge by, or fewer than two to teach, of which a solver holds one out.
+    """
+    folds = [(train[good[train]], test[good[test]]) for train, test in task.splits[:count]]
+    for number, (train, test) in enumerate(folds):
+        if len(train) < 2 or not len(test):
+            raise DataError(
+                f"{task.name}, fold {number + 1} of {len(task.splits)}: {len(train)} training and {len(test)} test images"
+                " can be read; at least 2 and 1 are needed."
+            )
+    return folds
 
 
 def of_folds(task, parts, protocol, *, trained, unreadable=0, seed=0, logits=True, layer=None):

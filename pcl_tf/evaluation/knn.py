@@ -2,8 +2,10 @@
 
 import numpy as np
 
+from pcl_tf.neighbours.search import unit
+
 K = 20  # of --solver=knn
-_BATCH = 512  # rows compared at once
+_BATCH = 64  # rows compared at once: a table of so many rows and all training images is held in several forms
 
 
 class Nearest:
@@ -16,7 +18,7 @@ class Nearest:
     """
 
     def __init__(self, x, y, k=K):
-        self.x, self.y = _unit(x), np.asarray(y, np.float64)
+        self.x, self.y = unit(x), np.asarray(y, np.float64)
         self.k = min(k, len(self.x))
 
     def __call__(self, x):
@@ -26,10 +28,10 @@ class Nearest:
 
     def _nearest(self, x):
         """Which rows are near: bool [M, N], k of each row."""
-        similar = _unit(x) @ self.x.T
+        similar = unit(x) @ self.x.T
         last = np.partition(similar, -self.k, axis=1)[:, -self.k, None]
         nearer, equal = similar > last, similar == last
-        return nearer | (equal & (equal.cumsum(1) <= self.k - nearer.sum(1, keepdims=True)))
+        return nearer | (equal & (equal.cumsum(1, dtype=np.int32) <= self.k - nearer.sum(1, keepdims=True)))
 
 
 class NearestLabels(Nearest):
@@ -38,11 +40,6 @@ class NearestLabels(Nearest):
     def __call__(self, x):
         """Shares of neighbours less a half: float [M, D] -> float64 [M, K] in [-0.5, 0.5]."""
         return super().__call__(x) - 0.5
-
-
-def _unit(x):
-    x = np.asarray(x, np.float32)
-    return x / (np.linalg.norm(x, axis=1, keepdims=True) + 1e-12)
 
 
 def solve(kind, x, y, seed=0, subjects=None):

@@ -98,13 +98,29 @@ def _missed(flat, z, y):
     return 1.0 - f1(contributions.mean(0))
 
 
-def held_out(count, subjects, seed):
-    """bool [N]: the fifth of the training rows on which the penalty is chosen; whole subjects where known."""
-    r = np.random.RandomState(seed)
-    if subjects is None or len(np.unique(subjects)) < 5:
-        return np.isin(np.arange(count), r.permutation(count)[: max(1, count // 5)])
-    people = r.permutation(np.unique(subjects))
-    return np.isin(subjects, people[: len(people) // 5])
+def held_out(count, subjects, seed, classes=None):
+    """The fifth of the training rows on which the penalty is chosen.
+
+    Args:
+      count: N.
+      subjects: [N] or None; of five and more, whole subjects are held out.
+      seed: of the choice.
+      classes: int [N] of a classification: each keeps a row that teaches, with all of its subject, as long as anything
+        is held out then; else subjects are not asked, and where there is one row of each class, classes neither.
+
+    Returns:
+      bool [N].
+    """
+    known = subjects is not None and len(np.unique(subjects)) >= 5
+    for units in ([subjects] if known else []) + [np.arange(count)]:
+        each = np.random.RandomState(seed).permutation(np.unique(units))
+        drawn = out = np.isin(units, each[: max(1, len(each) // 5)])
+        for k in () if classes is None else np.unique(classes):
+            if out[classes == k].all():
+                out = out & (units != units[classes == k][0])
+        if out.any():
+            return out
+    return drawn
 
 
 def solve(kind, x, y, seed=0, subjects=None):
@@ -117,7 +133,7 @@ def solve(kind, x, y, seed=0, subjects=None):
     z = (x - mean) / std
     low, span = (y.mean(0), np.maximum(y.std(0), 1e-6)) if kind == "regression" else (0.0, 1.0)
     target = ((y - low) / span).astype(np.float32)
-    out = held_out(len(x), subjects, seed)
+    out = held_out(len(x), subjects, seed, y.argmax(1) if kind == "classification" else None)
     best, start = _swept(kind, (z[~out], target[~out]), (z[out], target[out]))
     minimise, _ = _compiled(kind)
     flat, converged = minimise(start, z, target, tf.constant(best, tf.float32))

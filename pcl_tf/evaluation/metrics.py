@@ -119,3 +119,8 @@ CONTRIBUTIONS = {"classification": classification, "regression": regression}
 # The metric of each label or target, from the means that give the metric of them all.
 BY_PART = {"multilabel": f1, "regression": np.asarray}
 METRICS = {"classification": "accuracy", "multilabel": "F1", "regression": "MAE", "verification": "accuracy"}
+
+
+def percent(metric):
+    """Whether a metric is a share that people read in percent."""
+    return metric != "MAE"

@@ -8,6 +8,7 @@ import numpy as np
 
 from pcl_tf.evaluation import curves
 from pcl_tf.evaluation.judged import Judged
+from pcl_tf.evaluation.metrics import percent
 from pcl_tf.evaluation.task import Task
 from pcl_tf.extras import missing
 from pcl_tf.files import write_atomically
@@ -47,7 +48,7 @@ def draw(task: Task, judged: Judged, row: dict) -> dict:
     if figure is None:
         return {}
     model = pathlib.PurePath(row["model"]).name or row["model"]
-    figure.suptitle(f"{_plain(row['task'])}, {row['feature']} of {_plain(model)}", size=10)
+    figure.suptitle(f"{plain(row['task'])}, {row['feature']} of {plain(model)}", size=10)
     buffer = io.BytesIO()
     with warnings.catch_warnings():  # of letters that its font does not have
         warnings.simplefilter("ignore")
@@ -87,8 +88,8 @@ def _confusion(task, judged, row):
         for i, j in np.ndindex(counts.shape):
             axes.text(j, i, counts[i, j], ha="center", va="center", color="w" if shares[i, j] > 0.5 else "k", size=8)
     ticks = range(len(names)) if len(names) <= _LABELLED else []
-    axes.set_xticks(ticks, [_plain(names[i]) for i in ticks], rotation=45, ha="right")
-    axes.set_yticks(ticks, [_plain(names[i]) for i in ticks])
+    axes.set_xticks(ticks, [plain(names[i]) for i in ticks], rotation=45, ha="right")
+    axes.set_yticks(ticks, [plain(names[i]) for i in ticks])
     axes.set(xlabel="predicted", ylabel="true", title=_said(row))
     figure.colorbar(shown, label="share of the true class")
     return figure
@@ -124,7 +125,7 @@ def _f1(task, judged, row):
     reach = [np.maximum(values - low, 0), np.maximum(high - values, 0)]
     axes.bar(range(len(names)), values, yerr=reach, capsize=3, color="tab:blue", alpha=0.8)
     axes.axhline(100 * row["value"], color="k", ls="--", lw=1, label="mean")
-    axes.set_xticks(range(len(names)), [_plain(n) for n in names], rotation=45 if len(names) > 8 else 0)
+    axes.set_xticks(range(len(names)), [plain(n) for n in names], rotation=45 if len(names) > 8 else 0)
     axes.set(ylabel="F1 in %, 95 % intervals", ylim=(0, 100), title=_said(row))
     axes.legend()
     return figure
@@ -143,17 +144,17 @@ def _against(task, judged, row):
         ends = min(true.min(), said.min()), max(true.max(), said.max())
         axes.plot(ends, ends, "k--", lw=1)
         axes.scatter(true, said, s=6, alpha=0.4, rasterized=True)
-        axes.set(xlabel="true", ylabel="predicted", title=f"{_plain(name)}: MAE {row['detail'][name]:.2f}")
+        axes.set(xlabel="true", ylabel="predicted", title=f"{plain(name)}: MAE {row['detail'][name]:.2f}")
     return figure
 
 
 def _said(row):
-    scale = 1 if row["metric"] == "MAE" else 100
+    scale = 100 if percent(row["metric"]) else 1
     low, high = (scale * v for v in row["interval"])
     return f"{row['metric']} {scale * row['value']:.1f} ({low:.1f} to {high:.1f})"
 
 
-def _plain(text):
+def plain(text):
     """A name as it stands, cut where it is long: matplotlib takes what is between two dollars for a formula."""
     text = str(text)
     return (text if len(text) <= _LONGEST else f"{text[: _LONGEST - 2]}..").replace("$", r"\$")

@@ -32,21 +32,38 @@ def build(encoder, task, feature, layer):
     net = keras.models.load_model(encoder.keras_file, compile=False)
     net.trainable = False
     image = keras.Input((task.image_size, task.image_size, 3), name="image")
-    out = net(image)
-    out = out if isinstance(out, dict) else {"face_aware": out}
-    parts = [_vector(out[p]) for p in feature.split("+")]
-    vector = parts[0] if len(parts) == 1 else keras.layers.Add(name="sum")(parts)
+    vector = vector_of(net(image), feature)
     dense = keras.layers.Dense(len(task.names), LABELS[task.kind], name="probe", dtype="float32")
     model = keras.Model(image, dense(vector), name=f"{task.kind}_probe")
     dense.set_weights([layer.weights, layer.bias])
     return model
 
 
-def _vector(x):
+def outputs(out):
+    """What an encoder gives, by name; the one output of others counts as face_aware."""
+    return out if isinstance(out, dict) else {"face_aware": out}
+
+
+def vector_of(out, feature):
+    """A feature of a Keras encoder's outputs as a vector, in the order of the cached features.
+
+    Args:
+      out: of the encoder: a dict of them, or one; [N, D] or feature maps [N, H, W, C].
+      feature: 'face_aware', 'face', 'pose' or 'face+pose', the sum.
+
+    Returns:
+      Keras tensor [N, D].
+    """
+    found = outputs(out)
+    parts = [_flat(found[part], part) for part in feature.split("+")]
+    return parts[0] if len(parts) == 1 else keras.layers.Add(name="sum")(parts)
+
+
+def _flat(x, part):
     if len(x.shape) == 2:
         return x
-    x = keras.layers.Permute((3, 1, 2), name="channels_first")(x)
-    return keras.layers.Flatten(name="flatten", data_format="channels_last")(x)
+    x = keras.layers.Permute((3, 1, 2), name=f"{part}_channels_first")(x)
+    return keras.layers.Flatten(name=f"{part}_flat", data_format="channels_last")(x)
 
 
 def save(model, path):

@@ -3,13 +3,9 @@
 import pathlib
 
 from pcl_tf.evaluation.groups import LEAST
+from pcl_tf.evaluation.metrics import percent
 
 _FEW = 10  # groups named on the screen; result.json names all
-
-
-def percent(metric):
-    """Whether a metric is a share that people read in percent."""
-    return metric != "MAE"
 
 
 def table(rows):

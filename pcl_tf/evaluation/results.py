@@ -12,12 +12,14 @@ from pcl_tf.data.sources import DataError
 from pcl_tf.evaluation import tables
 from pcl_tf.files import write_atomically
 
+_LONGEST = 40  # letters of a task's name in names of files: with targets by name it may be longer than a file's can be
+
 
 class Results:
     """``result.json`` of a folder.
 
-    A row is known by its model's digest, its task (kind, name and where it was read), feature, solver, image size and
-    seed. Rows of before, which lack some of these, stay as they are.
+    A row is known by its model's digest, its task (kind, name and where it was read), feature, solver, image size, seed,
+    and of a fine-tuning its run, which all its options change. Rows of before, which lack some of these, stay as they are.
 
     Args:
       folder: holds or will hold ``result.json``; None keeps nothing and only tells tasks apart.
@@ -111,6 +113,7 @@ def key(row):
             row.get("solver", protocol.get("solver", "lbfgs")),
             row.get("image_size"),
             row.get("seed", protocol.get("seed", 0)),
+            *([row["run"]] if row.get("run") else []),
         )
     )
 
@@ -120,9 +123,15 @@ def key_digest(row):
     return hashlib.sha256(repr(key(row)).encode()).hexdigest()[:8]
 
 
+def short(name):
+    """A task's name as a part of names of files: without slashes, and where it is long cut, with a digest of it all."""
+    whole = name.replace("/", "-")
+    return whole if len(whole) <= _LONGEST else f"{whole[:_LONGEST]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
 def file_stem(row):
     """How names of files of a row begin: task, feature, ``key_digest``. Its task is called as the folder calls it."""
-    return f"{row['task'].replace('/', '-')}-{row['feature']}-{key_digest(row)}"
+    return f"{short(row['task'])}-{row['feature']}-{key_digest(row)}"
 
 
 def _identity(task):

@@ -2,6 +2,8 @@
 
 import re
 
+from pcl_tf.evaluation.metrics import percent
+
 _ESCAPED = {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
@@ -49,7 +51,7 @@ def result_cells(rows) -> list:
     """Rows of ``result.json`` as cells under ``HEADER``; those of groups, and of a layer learnt on pairs, beneath each."""
     cells = []
     for row in rows:
-        scale, unit = (1, "") if row["metric"] == "MAE" else (100, " %")
+        scale, unit = (100, " %") if percent(row["metric"]) else (1, "")
         counts = row.get("counts") or {}
         judged = counts.get("test", counts.get("pairs", ""))
         told = [("", row["metric"], row, judged)]

@@ -21,6 +21,7 @@ from pcl_tf.console import explained, flags_alone, not_empty, quiet, refuse, sid
 _MODEL = flags.DEFINE_string("model", None, "Workdir of pcl_tf.train, an export, or a .keras file.")
 _TASK = flags.DEFINE_string("task", None, "NAME or KIND:MANIFEST.csv, as of pcl_tf.probe; KIND is not verification.")
 _DATA = flags.DEFINE_string("data", "", "Folder of the corpus, or of several in folders named as the tasks.")
+flags.DEFINE_alias("data_dir", "data")
 _FEATURE = flags.DEFINE_string(
     "feature", "face_aware", "face_aware, face, pose or face+pose: what the last layer sees."
 )
@@ -34,6 +35,8 @@ _COMPARE = flags.DEFINE_bool(
 _SIZE = flags.DEFINE_integer("image_size", 0, "Side in pixels; 0 is the probe's.", lower_bound=0)
 side_in_pixels("image_size")
 _TARGETS = flags.DEFINE_list("targets", [], "Columns of a manifest to predict, as of pcl_tf.probe.")
+_GROUPS = flags.DEFINE_list("groups", [], "Columns of a manifest by which errors are told too, as of pcl_tf.probe.")
+_ANY_COUNT = flags.DEFINE_bool("any_count", False, "Takes the images that are there, though the corpus has others.")
 _EPOCHS = flags.DEFINE_integer("epochs", 50, "Most epochs of all layers; 0 trains the last layer alone.", lower_bound=0)
 _PATIENCE = flags.DEFINE_integer("patience", 5, "Epochs without a better held-out loss that end it.", lower_bound=1)
 _BATCH = flags.DEFINE_integer("batch_size", 64, "Images a step.", 1, 4096)
@@ -42,13 +45,16 @@ _FLIP = flags.DEFINE_bool("flip", False, "Mirrors training images at random: whe
 _FOLDS = flags.DEFINE_integer("folds", 0, "How many of a task's folds are trained and judged; 0 is all.", lower_bound=0)
 _SEED = flags.DEFINE_integer("seed", 0, "Of the labels that are chosen, the order and the drawn weights.", 0, 10**6)
 _OUT = flags.DEFINE_string("out", "", "Folder of results and exports; by default finetune/ in the model's workdir.")
+_CACHE = flags.DEFINE_string(
+    "cache", "", "Folder of features and decoded faces; by default the probe's in the model's workdir, or below --out."
+)
 for name in ("labels", "rate"):
     flags.register_validator(name, lambda v: v is None or 0 < v <= 1, "above 0 and at most 1 is needed")
 
 
 def main(argv):
     quiet()
-    not_empty("data", "out", "targets")
+    not_empty("data", "out", "cache", "targets", "groups")
     flags_alone(argv, "model", "task")
     from pcl_tf.data.sources import DataError
     from pcl_tf.evaluation import report
@@ -65,6 +71,9 @@ def main(argv):
     for flag in ("labels", "from_scratch"):
         if _COMPARE.value and flags.FLAGS[flag].present:
             refuse(f"--{flag}: has no meaning with --compare, which tries them all.")
+    if _EPOCHS.value == 0 and (_SCRATCH.value or _COMPARE.value):
+        flag = "--compare, which trains from scratch too" if _COMPARE.value else "--from_scratch"
+        refuse(f"--epochs=0: has no meaning with {flag}: nothing of that network would be trained.")
     if _COMPARE.value:
         try:
             import matplotlib  # noqa: F401
@@ -87,15 +96,17 @@ def main(argv):
         probed = probe_folder(_MODEL.value)
         out = pathlib.Path(_OUT.value or probed.parent / "finetune")
         check_folder(out, "--out")
-        check_folder(probed / "features", "--model")
-        task = open_task(_TASK.value, _DATA.value, _SIZE.value, targets=_TARGETS.value)
+        cache = pathlib.Path(_CACHE.value or (out if _OUT.value else probed) / "features")
+        check_folder(cache, "--cache" if _CACHE.value else "--out" if _OUT.value else "--model")
+        asked = {"targets": _TARGETS.value, "groups": _GROUPS.value, "any_count": _ANY_COUNT.value}
+        task = open_task(_TASK.value, _DATA.value, _SIZE.value, **asked)
         network.check(network.load(encoder), encoder, task, options.feature)
         for note in task.notes:
             print(f"note: {note}", file=sys.stderr)
         if not _COMPARE.value:
             for train, _ in task.splits[: options.folds or None]:
                 teaching(task, train, options)  # refuses too few labels before anything is decoded
-        job = work.Job(encoder, task, out, probed / "features")
+        job = work.Job(encoder, task, out, cache)
         try:
             if _COMPARE.value:
                 path = job.compare(options, _RATE.value)

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from pcl_tf.data.sources import DataError
-from pcl_tf.evaluation.judge import judge
+from pcl_tf.evaluation.judge import judge, readable
 from pcl_tf.finetune import run
 from pcl_tf.finetune.rows import FEWEST, share
 
@@ -32,10 +32,8 @@ def shares(task, options):
 
 def probe(task, faces, options):
     """The linear probe on a share of the labels: Verdict."""
-    folds = task.splits[: options.folds or None]
-    splits = [
-        (share(task.kind, task.labels, faces.good(train), options.labels, options.seed), test) for train, test in folds
-    ]
+    folds = readable(task, faces.good, options.folds or None)
+    splits = [(share(task.kind, task.labels, train, options.labels, options.seed), test) for train, test in folds]
     few = dataclasses.replace(task, splits=tuple(splits))
     return judge(few, np.asarray(faces.values[options.feature]), faces.values.bad, "lbfgs", options.seed)
 
@@ -63,13 +61,16 @@ def solver(name, options):
 def figure(rows, path):
     """Draws the metric over the number of labelled images, a line a way, with 95 % intervals.
 
+    The intervals resample what judged; the labels that taught were drawn once.
+
     Args:
       rows: of ``result.json``, of one task and feature; their solvers are those of ``solver``.
       path: of the PNG.
     """
     from matplotlib.figure import Figure
 
-    from pcl_tf.evaluation.report import percent
+    from pcl_tf.evaluation.metrics import percent
+    from pcl_tf.evaluation.pictures import plain
     from pcl_tf.files import atomic_path
 
     drawn = Figure(figsize=(6, 4), layout="constrained")
@@ -85,7 +86,10 @@ def figure(rows, path):
     axes.set_xticks(numbers, [f"{n:,}" for n in numbers])
     axes.minorticks_off()
     axes.set(
-        xlabel="labelled images", ylabel=rows[0]["metric"] + (" in %" if scale == 100 else ""), title=rows[0]["task"]
+        xlabel="labelled images: all teach the probe, the others hold a fifth out\n"
+        f"bars: 95 %, {rows[0]['resampled']} that judged resampled, labels drawn once",
+        ylabel=rows[0]["metric"] + (" in %" if scale == 100 else ""),
+        title=plain(rows[0]["task"]),
     )
     axes.grid(alpha=0.3)
     axes.legend()

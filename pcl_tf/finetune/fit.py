@@ -64,7 +64,9 @@ def train(model, kept, loss, faces, labels, teach, held, options, say=print):
     """
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        _train(model, kept, loss, faces, labels, teach, held, options, say, StopOnSignal())
+        _train(
+            model, kept, loss, faces, labels, teach, held, options, say, StopOnSignal("stopping; what is kept is whole")
+        )
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -96,12 +98,14 @@ def _train(model, kept, loss, faces, labels, teach, held, options, say, stop):
         kept.add(trained, held_out_loss(trained))
         taught = done.history["loss"][0]
         say(_progress(kept, taught, options.epochs, (time.monotonic() - began) / (kept.epoch - first)))
+    if stop.received:  # while the last epoch was judged
+        raise Stopped(stop.received)
 
 
 def _progress(kept, taught, epochs, each):
     end = datetime.datetime.now() + datetime.timedelta(seconds=each * (epochs - kept.epoch))
     left = duration(each * (epochs - kept.epoch))
-    when = f"ends by {end:%H:%M} at the latest, in {left}" if epochs > kept.epoch else "done"
+    when = f"this training ends by {end:%H:%M} at the latest, in {left}" if epochs > kept.epoch else "done"
     return (
         f"epoch {kept.epoch} of {epochs}: loss {taught:.4f}, held-out {kept.losses[-1]:.4f}"
         f" (least {kept.best:.4f} after {kept.best_epoch}); {when}"

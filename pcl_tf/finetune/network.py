@@ -5,6 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from pcl_tf.data.sources import DataError
+from pcl_tf.evaluation.probe_model import outputs, vector_of
 
 LOSSES = {
     "classification": lambda: keras.losses.SparseCategoricalCrossentropy(from_logits=True),
@@ -46,7 +47,7 @@ def check(trunk, encoder, task, feature):
     side = trunk.input_shape[1]
     if side not in (None, task.image_size):
         raise DataError(f"--model={encoder.name} takes no images of {task.image_size} pixels; set --image_size={side}.")
-    keys = _outputs(trunk.output)
+    keys = outputs(trunk.output)
     if missing := [part for part in feature.split("+") if part not in keys]:
         raise DataError(f"--feature={missing[0]}: this model has {', '.join(keys)}.")
 
@@ -68,11 +69,8 @@ def build(trunk, task, feature, head=None, seed=None):
         keras.utils.set_random_seed(seed)
         trunk = keras.models.clone_model(trunk)
     image = keras.Input((task.image_size, task.image_size, 3), name="image")
-    features = _outputs(trunk(image))
-    parts = [_vector(features[part]) for part in feature.split("+")]
-    vector = parts[0] if len(parts) == 1 else keras.layers.Add(name="sum")(parts)
     last = keras.layers.Dense(len(task.names), name=HEAD, dtype="float32")
-    model = keras.Model(image, last(vector), name="finetuned")
+    model = keras.Model(image, last(vector_of(trunk(image), feature)), name="finetuned")
     if head is not None:
         last.set_weights([np.asarray(w, np.float32) for w in head])
     return model
@@ -89,13 +87,3 @@ def scores(model, faces, rows, batch=64):
     run = tf.function(lambda x: model(x, training=False), reduce_retracing=True)
     parts = [run(tf.cast(faces[rows[i : i + batch]], tf.float32) / 255.0).numpy() for i in range(0, len(rows), batch)]
     return np.concatenate(parts)
-
-
-def _outputs(out):
-    return out if isinstance(out, dict) else {"face_aware": out}
-
-
-def _vector(x):
-    if len(x.shape) == 2:
-        return x
-    return keras.layers.Flatten(name="vector")(keras.layers.Permute((3, 1, 2), name="channels_first")(x))

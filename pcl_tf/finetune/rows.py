@@ -41,12 +41,15 @@ def share(kind, labels, rows, part, seed=0):
 
 
 def split(task, rows, seed=0):
-    """Training rows -> (rows that teach, rows on which training is stopped), a fifth; whole subjects where known.
+    """Training rows -> (rows that teach, rows on which training is stopped), a fifth as the probe holds it out.
+
+    That is whole subjects from five known subjects on, and of no class all rows.
 
     Raises:
       DataError: too few.
     """
     if len(rows) < FEWEST:
         raise DataError(f"{task.name}: {len(rows)} labelled images are left to teach; at least {FEWEST} are needed.")
-    out = held_out(len(rows), None if task.subjects is None else task.subjects[rows], seed)
+    classes = task.labels[rows] if task.kind == "classification" else None
+    out = held_out(len(rows), None if task.subjects is None else task.subjects[rows], seed, classes)
     return rows[~out], rows[out]

@@ -8,9 +8,11 @@ import shutil
 
 import numpy as np
 
-from pcl_tf.data.cache import decoded_faces
-from pcl_tf.evaluation import linear, metrics
-from pcl_tf.evaluation.judge import Verdict
+from pcl_tf.data.cache import decoded_faces, faces_file
+from pcl_tf.data.sources import DataError
+from pcl_tf.evaluation import linear
+from pcl_tf.evaluation.judge import of_folds, readable
+from pcl_tf.evaluation.results import short
 from pcl_tf.finetune import fit, network, rows
 from pcl_tf.finetune.kept import Kept
 
@@ -68,17 +70,27 @@ class Faces:
     place: np.ndarray
     values: object
 
-    def good(self, of):
-        """Those of some rows that can be read."""
-        return of[self.place[of] >= 0]
+    @property
+    def good(self):
+        """bool [N], of which rows the image can be read."""
+        return self.place >= 0
 
 
 def read(task, values, cache):
-    """``Faces`` of a task whose features were extracted, decoded once in the life of the cache."""
-    images = decoded_faces(task.source, task.image_size, cache, max_bad_share=1.0)
+    """``Faces`` of a task whose features were extracted, decoded once in the life of the cache.
+
+    Raises:
+      DataError: the features are of other images than those that are decoded: one of the two caches is of before.
+    """
+    images = decoded_faces(task.source, task.image_size, cache, max_bad_share=1.0, flag="--cache")
     place = np.full(task.source.count, -1)
-    readable = np.setdiff1d(np.arange(task.source.count), list(values.bad))
-    place[readable] = np.arange(len(images))  # the rows that could not be encoded are those that could not be decoded
+    encoded = np.setdiff1d(np.arange(task.source.count), list(values.bad))
+    if len(encoded) != len(images):
+        raise DataError(
+            f"{cache}: holds {len(images)} decoded faces and features of {len(encoded)}, which should be the same images;"
+            f" delete {faces_file(task.source, task.image_size)} and {values.folder.name} there, both are made again."
+        )
+    place[encoded] = np.arange(len(images))  # the rows that could not be encoded are those that could not be decoded
     return Faces(images, place, values)
 
 
@@ -103,17 +115,18 @@ def finetune(encoder, task, faces, options, folder, say=print):
 
     Raises:
       Stopped: by a signal; the same call goes on.
+      DataError: too few images of a fold can be read.
     """
-    folds = task.splits[: options.folds or None]
-    parts, protocols, first = [], [], None
+    folds = readable(task, faces.good, options.folds or None)
+    parts, protocols, taught, first = [], [], 0, None
     for number, (train, test) in enumerate(folds):
         if len(folds) > 1:
             say(f"fold {number + 1} of {len(folds)}")
-        teach, held = teaching(task, faces.good(train), options)
+        teach, held = teaching(task, train, options)
         kept = Kept(pathlib.Path(folder) / f"fold{number}")
         model = _fold(encoder, task, faces, options, teach, held, kept, say)
-        test = faces.good(test)
         parts.append((test, network.scores(model, faces.images, faces.place[test])))
+        taught += len(teach) + len(held)
         protocols.append(
             {
                 "taught": len(teach),
@@ -127,7 +140,8 @@ def finetune(encoder, task, faces, options, folder, say=print):
     protocol = {**dataclasses.asdict(options), **protocols[0]}
     if len(protocols) > 1:
         protocol["each_fold"] = protocols
-    return verdict(task, parts, protocol, int((faces.place < 0).sum()), options.seed), first
+    bad = int((~faces.good).sum())
+    return of_folds(task, parts, protocol, trained=taught, unreadable=bad, seed=options.seed), first
 
 
 def _fold(encoder, task, faces, options, teach, held, kept, say):
@@ -135,7 +149,7 @@ def _fold(encoder, task, faces, options, teach, held, kept, say):
     if task.kind == "regression":
         low, span = labels[teach].mean(0), np.maximum(labels[teach].std(0), 1e-6)
         labels = ((labels - low) / span).astype(np.float32)
-    by_image = labels[faces.place >= 0]  # in the order of the images
+    by_image = labels[faces.good]  # in the order of the images
     head = None
     if not options.from_scratch and not kept.began:
         say(f"the last layer on frozen features of {len(teach)} images")
@@ -157,45 +171,11 @@ def _head(task, x, labels, teach, seed):
     return layer.weights, layer.bias
 
 
-def verdict(task, parts, protocol, unreadable, seed=0):
-    """Judges scores as ``pcl_tf.evaluation.judge`` judges those of a probe.
-
-    Args:
-      task: ``Task`` with labels.
-      parts: for each fold (rows that judge, float [n, K] scores).
-      protocol: how the scores came about.
-      unreadable: images that could not be read.
-      seed: of the bootstrap.
-    """
-    judged = np.concatenate([test for test, _ in parts])
-    scores, labels = np.concatenate([s for _, s in parts]), task.labels[judged]
-    folds = np.repeat(np.arange(len(parts)), [len(test) for test, _ in parts])
-    if task.kind == "multilabel":
-        contributions, statistic, detail = metrics.multilabel(scores, labels, task.names, folds)
-    else:
-        contributions, statistic, detail = getattr(metrics, task.kind)(scores, labels, task.names)
-        folds = None
-    people = None if task.subjects is None else task.subjects[judged]
-    resampled = metrics.resampled(people, folds)
-    taught = sum(p["taught"] + p["held_out"] for p in protocol.get("each_fold", [protocol]))
-    return Verdict(
-        metric=metrics.METRICS[task.kind],
-        value=metrics.over_folds(contributions, statistic, folds),
-        interval=metrics.bootstrap(
-            contributions, statistic, folds, seed, clusters=people if resampled == "subjects" else None
-        ),
-        resampled=resampled,
-        detail=detail,
-        counts={"train": taught, "test": len(judged), "folds": len(parts), "unreadable": unreadable},
-        protocol=protocol,
-    )
-
-
 def place(out, encoder, task, name, options):
     """Folder of a fine-tuning in out: another one for everything that changes its numbers."""
     said = json.dumps([encoder.digest, task.digest, dataclasses.asdict(options)])
     digest = hashlib.sha256(said.encode()).hexdigest()[:8]
-    return pathlib.Path(out) / f"{name.replace('/', '-')}-{options.feature}-{options.way}-{digest}"
+    return pathlib.Path(out) / f"{short(name)}-{options.feature}-{options.way}-{digest}"
 
 
 def forget(folder):

@@ -7,7 +7,7 @@ import sys
 from pcl_tf.data.decoding import left_out
 from pcl_tf.evaluation import report
 from pcl_tf.evaluation.features import extract
-from pcl_tf.evaluation.results import Results
+from pcl_tf.evaluation.results import Results, short
 from pcl_tf.files import check_output
 from pcl_tf.finetune import compare, run
 from pcl_tf.serving.classifier import save_classifier
@@ -63,13 +63,13 @@ class Job:
 
     def compare(self, options, rate=None):
         """Judges every way with every share of the labels; returns the path of the figure."""
-        path = self.out / f"{self.name.replace('/', '-')}-{options.feature}-compared.png"
+        path = self.out / f"{short(self.name)}-{options.feature}-compared.png"
         check_output(path)
         parts = compare.shares(self.task, options)
         for name, mine in compare.every(options, parts, rate):
             self.folder = run.place(self.out, self.encoder, self.task, self.name, mine)
             solver = compare.solver(name, mine)
-            key = f"{self.folder.name}-{name}"
+            key = f"{self.folder.name}-probe" if name == "probe" else self.folder.name  # a fine-tuning counts for both
             row = self._done(key)
             _say(f"{compare.WAYS[name]}, {mine.labels:.0%} of the labels{', done already' if row else ''}")
             if row is None:
@@ -79,7 +79,8 @@ class Job:
                     verdict, _ = run.finetune(self.encoder, self.task, self.faces, mine, self.folder, _say)
                 row = self._row(verdict, mine.feature, solver, mine.seed, key)
                 self._add(row)
-                run.forget(self.folder)
+                if name != "probe":  # its folder is that of the fine-tuning, which may have been stopped
+                    run.forget(self.folder)
             else:
                 self.rows.append(row)
             print(*report.table([row]).splitlines()[1:], sep="\n", flush=True)
@@ -97,7 +98,11 @@ class Job:
         return self._faces
 
     def _done(self, key):
-        return next((row for row in self.results.rows if row.get("run") == key), None)
+        """The row of a run, None where there is none or where groups are asked for that it does not tell."""
+        return next(
+            (r for r in self.results.rows if r.get("run") == key and {*self.task.groups} <= {*r.get("groups", ())}),
+            None,
+        )
 
     def _row(self, verdict, feature, solver, seed, key):
         encoded = self.faces.values.encoded

@@ -46,12 +46,20 @@ def main(argv):
 
     if _COLOUR.value and not _MAP.value:
         refuse("--colour: has no meaning without --map.")
+    asked = [f"--{name}" for name in ("map", "duplicates", "query") if flags.FLAGS[name].value]
+    if len(asked) > 1:
+        refuse(f"{' and '.join(asked)}: are different questions; ask one of them.")
+    if flags.FLAGS["out"].present and asked and asked[0] != "--query":
+        where = ", which names its PNG itself" if _MAP.value else ", which prints a list"
+        refuse(f"--out: has no meaning with {asked[0]}{where}.")
     out, flag = (_MAP.value, "--map") if _MAP.value else (_OUT.value, "--out")
     with explained(out, (DataError, PermissionError)):
-        check_output(out, flag, suffix=".png")
+        if not _DUPLICATES.value:
+            check_output(out, flag, suffix=".png")
         found = table.read(_EMBEDDINGS.value)
-        alike = (n for n in map(str, found.names) if pathlib.Path(n).name == pathlib.Path(out).name)
-        check_not_among(out, [*alike, _QUERY.value], flag)
+        if not _DUPLICATES.value:
+            alike = (n for n in map(str, found.names) if pathlib.Path(n).name == pathlib.Path(out).name)
+            check_not_among(out, [*alike, _QUERY.value], flag)
         features = report.chosen(found, _FEATURE.value)
         if _MAP.value:
             _draw_map(found, features)

@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import re
 
 import numpy as np
 
@@ -77,11 +78,12 @@ def _values(path, rows, names):
         by_last[_last(name)].append(place)
     values, lines = [""] * len(names), {}
     for line, listed, value in rows:
-        listed = _one(listed).removeprefix("./")
+        stands = _one(listed)
+        listed = re.sub(r"^(\.{1,2}/)+", "", stands)  # from where the CSV lies, which the embeddings do not know
         ends = [
             p for p in by_last[_last(listed)] if whole[p] == listed or whole[p].endswith((f"/{listed}", f":{listed}"))
         ]
-        places = [p for p in ends if whole[p] == listed] or ends
+        places = next((same for n in (stands, listed) if (same := [p for p in ends if whole[p] == n])), ends)
         if len(places) > 1:
             raise DataError(
                 f"{path}, line {line}: {len(places)} embedded images are called so, {names[places[0]]} and"

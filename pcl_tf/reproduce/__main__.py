@@ -153,8 +153,8 @@ def main(argv):
         if number != "4":
             refuse(f"--figure={number}: the figure that is drawn is 4.")
     for seed in _SEEDS.value:
-        if not (seed.isascii() and seed.isdigit()) or _SEEDS.value.count(seed) > 1:
-            refuse(f"--seeds={','.join(_SEEDS.value)}: different whole numbers from 0.")
+        if not (seed.isascii() and seed.isdigit() and int(seed) <= 10**6) or _SEEDS.value.count(seed) > 1:
+            refuse(f"--seeds={','.join(_SEEDS.value)}: different whole numbers from 0 to 1000000.")
     if not _SEEDS.value:
         refuse("--seeds=: at least one is needed.")
     flags_alone(argv)

@@ -13,6 +13,7 @@ from pcl_tf.data.sources import DataError
 from pcl_tf.evaluation.features import extract
 from pcl_tf.evaluation.judge import judge
 from pcl_tf.evaluation.models import open_encoder
+from pcl_tf.evaluation.results import short
 from pcl_tf.files import write_atomically
 from pcl_tf.recipe_method import applying
 
@@ -78,7 +79,7 @@ class Runs:
         trained = model in self.steps
         encoder = open_encoder(str(self.pretrained(model, seed)) if trained else model)
         # The task by all it asks: labels that were mended are another question. v2: what a verdict holds.
-        key = f"{encoder.digest}-{task.name}-{task.digest}-{feature}-{self.solver}-{seed}-v2"
+        key = f"{encoder.digest}-{short(task.name)}-{task.digest}-{feature}-{self.solver}-{seed}-v2"
         path = self.folder / "probes" / f"{key}.json"
         if path.exists():
             return json.loads(path.read_text())

@@ -1,7 +1,7 @@
 """A table filled: our numbers by task, the paper's beside them, as JSON, Markdown and LaTeX."""
 
 from pcl_tf.evaluation import tables as texts
-from pcl_tf.evaluation.report import percent
+from pcl_tf.evaluation.metrics import percent
 from pcl_tf.evaluation.results import Results
 from pcl_tf.reproduce.runs import over_seeds, paired
 

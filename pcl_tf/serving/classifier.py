@@ -80,7 +80,8 @@ def _card(kind, names, size, row, recipe, step):
     said, values = OUTPUTS[kind]
     protocol = (row or {}).get("protocol", {})
     scratch = protocol.get("from_scratch")
-    began = "random weights" if scratch else f"an encoder of {card.method(flatten(recipe))}, step {step}"
+    at = f", step {step}" if recipe else ""
+    began = "random weights" if scratch else f"an encoder of {card.method(flatten(recipe))}{at}"
     facts = {key: value for key, value in protocol.items() if not isinstance(value, (list, dict))}
     return f"""{card.front_matter({}, rows, f"pcl-{'scratch' if scratch else 'finetuned'}", task)}
 # Face images to {kind}: {", ".join(map(str, names[:12]))}{" .." if len(names) > 12 else ""}

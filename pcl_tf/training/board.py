@@ -50,7 +50,8 @@ def introduce(writer, recipe, step=0):
     ours, paper = recipes.flatten(recipe), recipes.flatten(common.base())
     free = tuple(key for key in recipes.FREE_KEYS if key != "data.source")
     counted = {key: value for key, value in ours.items() if not key.startswith(free)}
-    rows = [[f"`{key}`", value, "" if paper.get(key) == value else paper.get(key)] for key, value in ours.items()]
+    # A key that PCL lacks has no value of the paper's.
+    rows = [[f"`{key}`", value, "" if paper.get(key, value) == value else paper[key]] for key, value in ours.items()]
     with writer.as_default(step):
         api.hparams({key: v if isinstance(v, (bool, int, float)) else str(v) for key, v in counted.items()})
         tf.summary.text("recipe", table(["key", "value", "the paper's, where it is another"], rows))

@@ -119,13 +119,16 @@ class StopOnSignal(keras.callbacks.Callback):
     Over several machines all stop after the same step, whichever was asked. First in the list: takes 'stop' out of the
     logs.
 
+    Args:
+      said: what is printed when a signal comes.
+
     Attributes:
       received: the signal's number, or None.
     """
 
-    def __init__(self):
+    def __init__(self, said="saving after this step"):
         super().__init__()
-        self.received = None
+        self.said, self.received = said, None
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._handle)
 
@@ -133,7 +136,7 @@ class StopOnSignal(keras.callbacks.Callback):
         if self.received == signal.SIGINT == number:
             raise KeyboardInterrupt
         self.received = number
-        print(f"\n{signal.Signals(number).name}: saving after this step ...", flush=True)
+        print(f"\n{signal.Signals(number).name}: {self.said} ...", flush=True)
 
     def on_train_batch_end(self, batch, logs=None):
         if "stop" in logs:

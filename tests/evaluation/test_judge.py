@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from pcl_tf.data.listed import arrays
+from pcl_tf.data.sources import DataError
 from pcl_tf.evaluation import linear, metrics
 from pcl_tf.evaluation.judge import judge
 from pcl_tf.evaluation.task import Task, exclusive_folds, folds_from
@@ -49,3 +50,11 @@ def test_a_fold_of_one_person_resamples_images():
     splits = folds_from([min(int(s[1:]), 1) for s in PEOPLE])
     assert judge(task("multilabel", PEOPLE, splits), ERRORS[:, None] - 0.5).resampled == "images"
     assert judge(task("multilabel", PEOPLE, exclusive_folds(PEOPLE, 3)), ERRORS[:, None]).resampled == "subjects"
+
+
+def test_a_fold_of_which_nothing_can_be_read_is_named():
+    splits = folds_from([int(s[1:]) % 3 for s in PEOPLE])
+    with pytest.raises(DataError, match="t, fold 2 of 3: 400 training and 0 test images can be read"):
+        judge(task("regression", PEOPLE, splits), ERRORS[:, None], bad=splits[1][1])
+    with pytest.raises(DataError, match="t, fold 1 of 1: 1 training and 200 test images can be read; at least 2 and 1"):
+        judge(task("regression", PEOPLE, splits[:1]), ERRORS[:, None], bad=splits[0][0][1:])

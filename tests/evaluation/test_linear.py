@@ -91,6 +91,19 @@ def test_held_out_subjects_are_held_out_whole():
     assert out.any() and not set(subjects[out]) & set(subjects[~out])
 
 
+def test_of_no_class_all_rows_are_held_out():
+    classes = np.r_[np.zeros(40, int), np.arange(1, 21)]  # twenty with one row each
+    before = lbfgs.held_out(60, None, seed=0)
+    out = lbfgs.held_out(60, None, seed=0, classes=classes)
+    assert before[40:].any() and out.any() and not out[40:].any() and not (out & ~before).any()
+    people = np.r_[np.arange(40) % 8, 1, 2, np.arange(18) % 8]  # those of a class alone lie with other rows
+    before, out = (lbfgs.held_out(60, people, seed=0, classes=c) for c in (None, np.minimum(classes, 3)))
+    assert not set(people[out]) & set(people[~out]) and set(np.minimum(classes, 3)[~out]) == {0, 1, 2, 3} and out.any()
+    own = lbfgs.held_out(50, np.arange(50) // 5, seed=0, classes=np.arange(50) // 5)  # who it is, by who it is
+    assert own.sum() == 10 and len(set((np.arange(50) // 5)[~own])) == 10
+    assert lbfgs.held_out(5, None, seed=0, classes=np.arange(5)).sum() == 1  # nothing else is left
+
+
 def test_unknown_kind_or_solver():
     with pytest.raises(ValueError, match="solver sgd"):
         linear.fit("classification", np.zeros((4, 2)), np.zeros(4, int), "sgd")

@@ -1,5 +1,7 @@
 """Ridge and k-NN against slow or closed-form references, and the labelled folder they run on."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -127,6 +129,17 @@ def test_neighbours_that_are_equally_near_are_those_that_come_first():
     y = np.array([[1.0], [2], [40], [8], [16]])
     assert Nearest(x, y, 3)(np.array([[1.0, 0]])).tolist() == [[(1 + 2 + 8) / 3]]
     assert Nearest(x, y, 9)(np.array([[1.0, 0]])).tolist() == [[67 / 5]]  # no more than there are
+
+
+def test_neighbours_of_many_fit_in_memory():
+    x = R(0).randn(20_000, 2).astype(np.float32)
+    near = Nearest(x, np.ones((len(x), 1)))
+    tracemalloc.start()
+    try:
+        assert (near(x[:600]) == 1).all()
+        assert tracemalloc.get_traced_memory()[1] < 40e6  # where all 600 at once took 300 MB
+    finally:
+        tracemalloc.stop()
 
 
 def test_neighbours_judge_every_kind(monkeypatch):

@@ -12,7 +12,7 @@ from pcl_tf.data.sources import Broken, DataError
 from pcl_tf.evaluation.models import Encoder
 from pcl_tf.evaluation.pictures import absent
 from pcl_tf.evaluation.report import run_name, tag
-from pcl_tf.evaluation.results import Results, key_digest
+from pcl_tf.evaluation.results import Results, key_digest, short
 from pcl_tf.evaluation.task import Task
 from tests.helpers.commands import command
 
@@ -39,11 +39,11 @@ def row(value, model="m", name="labels", path="", **more):
 
 def test_another_key_adds_and_an_equal_one_replaces(tmp_path):
     others = [{"model": "n"}, {"name": "x"}, {"path": "/b.csv"}, {"feature": "pose"}, {"solver": "adam"}]
-    others += [{"image_size": 9}, {"seed": 1}]
+    others += [{"image_size": 9}, {"seed": 1}, {"run": "labels-finetune-1"}, {"run": "labels-finetune-2"}]
     rows = [row(0), *(row(i + 1, **more) for i, more in enumerate(others))]
     for one in [*rows, row(9)]:
         Results(tmp_path).add(one)  # each as another call
-    assert [r["value"] for r in Results(tmp_path).rows] == [9, 1, 2, 3, 4, 5, 6, 7]
+    assert [r["value"] for r in Results(tmp_path).rows] == [9, 1, 2, 3, 4, 5, 6, 7, 8, 9]
     assert len({key_digest(r) for r in rows}) == len(rows)
     assert sorted(p.name for p in tmp_path.iterdir()) == [".result.lock", "result.json"]
 
@@ -134,3 +134,23 @@ def test_images_that_cannot_be_read_are_named_on_the_screen_and_in_the_result(tm
     said = "labels: 1 of 20 images cannot be read and are left out: faces#12 (no such face)."
     assert f"note: {said}\n" in capsys.readouterr().err
     assert found["notes"] == [said] and found["counts"]["test"] == 9 and found["counts"]["unreadable"] == 1
+
+
+def test_a_long_name_is_cut_and_no_number_is_lost_to_a_file_beside_it(tmp_path, monkeypatch, run_probe):
+    assert short("a/labels") == "a-labels" and short("x" * 40) == "x" * 40
+    long = [f"labels[{','.join(f'column{i}' for i in range(60))},{end}]" for end in "ab"]
+    assert len({short(name) for name in long}) == 2 and max(map(len, map(short, long))) < 50
+    model = Encoder("one", "1111111111", lambda faces: {"face_aware": faces.reshape(len(faces), -1).astype(np.float32)})
+    asked = [model], [task("/data/labels.csv", name=long[0])], ["face_aware"], "knn", 0, tmp_path, tmp_path / "f", False
+    (found,) = run_probe(*asked)
+    assert len(list(tmp_path.glob("labels*-predictions.csv"))) == 1
+
+    def full(*_):
+        raise OSError("no space")
+
+    monkeypatch.setattr("pcl_tf.evaluation.predictions.write", full)
+    (tmp_path / "result.json").unlink()
+    with pytest.raises(OSError, match="no space"):
+        run_probe(*asked)
+    (kept,) = json.loads((tmp_path / "result.json").read_text())["results"]
+    assert kept["value"] == found["value"]

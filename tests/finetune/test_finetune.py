@@ -1,10 +1,12 @@
 """The command: from a manifest to an export that answers with labels, stopped and gone on with, compared."""
 
+import dataclasses
 import json
 import os
 import re
 import shutil
 import signal
+import types
 
 import numpy as np
 import pytest
@@ -12,8 +14,9 @@ import tensorflow as tf
 import yaml
 from PIL import Image
 
+from pcl_tf.data.sources import DataError
 from pcl_tf.evaluation.models import open_encoder
-from pcl_tf.finetune import fit
+from pcl_tf.finetune import fit, run, work
 from pcl_tf.serving.classifier import save_classifier
 from tests.helpers import labelled
 from tests.helpers.commands import ended, refused
@@ -40,7 +43,7 @@ def arguments(place, *more, out):
 def done(place, tmp_path_factory):
     """(what the command printed, its only row, the export)."""
     out = tmp_path_factory.mktemp("out")
-    code, said, error = ended(*arguments(place, out=out))
+    code, said, error = ended(*arguments(place, "--groups=expression", out=out))
     assert code in (0, None), error
     (row,) = json.loads((out / "result.json").read_text())["results"]
     return said, row, out / row["run"] / "export/1"
@@ -56,10 +59,17 @@ def test_the_result_is_one_of_probes(done):
     assert row["solver"] == "finetune" and row["metric"] == "accuracy" and row["value"] > 0.55
     assert row["counts"] == {"train": 59, "test": 20, "folds": 1, "unreadable": 1}
     assert "1 of 80 images cannot be read" in row["notes"][0] and set(row["detail"]) == {"left", "right"}
-    assert re.search(r"epoch 1 of 3: loss .* ends by \d\d:\d\d at the latest", said) and str(export) in said
+    assert (
+        re.search(r"epoch 1 of 3: loss .* this training ends by \d\d:\d\d at the latest", said) and str(export) in said
+    )
     assert f"{100 * row['value']:.2f}" in said
     assert not list(export.parents[1].glob("fold*"))  # nothing of the training is left
     assert (export.parents[1] / "serving/models.config").is_file()
+    assert sum({**row["groups"]["expression"]["too_few"]}.values()) == 20  # told, though too few to be scored
+
+
+def test_with_out_nothing_is_written_beside_the_model(done, place):
+    assert list(done[2].parents[2].glob("features/faces-*.npy")) and not (place / "probe").exists()
 
 
 def test_the_export_answers_with_labels_from_image_files(done, place):
@@ -86,6 +96,7 @@ def test_its_card_loads_it(done, place, tmp_path, monkeypatch):
     assert front["pipeline_tag"] == "image-classification" and front["metrics"] == ["accuracy"]
     assert front["model-index"][0]["results"][0]["metrics"][0]["value"] == done[1]["value"]
     assert "those held out among them: 59" in text and "| `rate` | 0.003 |" in text
+    assert "step 0" not in text  # of this encoder no step is known
     shutil.copytree(done[2], tmp_path / "copy")
     monkeypatch.chdir(tmp_path / "copy")
     shutil.copy(place / "0.png", "face.jpg")
@@ -97,6 +108,26 @@ def test_its_card_loads_it(done, place, tmp_path, monkeypatch):
 def test_what_is_done_is_not_done_again(done, place):
     code, said, _ = ended(*arguments(place, out=done[2].parents[2]))
     assert code in (0, None) and "done already" in said and "epoch" not in said
+
+
+def test_groups_that_a_result_does_not_tell_are_not_done(done):
+    task = dataclasses.replace(labelled.task("classification"), groups={"age": np.array(["old"] * labelled.COUNT)})
+    job = work.Job(None, task, done[2].parents[2], None)
+    assert job._done(done[1]["run"]) is None
+    job.task = dataclasses.replace(task, groups={})
+    assert job._done(done[1]["run"]) == done[1]
+
+
+def test_a_signal_while_the_last_epoch_is_judged_is_heard(capsys):
+    model = types.SimpleNamespace(
+        compile=lambda *_: None, evaluate=lambda *_, **__: os.kill(os.getpid(), signal.SIGTERM) or 1.0
+    )
+    kept = types.SimpleNamespace(began=False, epoch=0, best_epoch=0, add=lambda *_: None)
+    options = types.SimpleNamespace(rate=0.1, epochs=0, patience=1, batch_size=2)
+    faces, labels, rows = np.zeros((2, 4, 4, 3), np.uint8), np.zeros(2, int), np.arange(2)
+    with pytest.raises(fit.Stopped) as stopped:
+        fit.train(model, kept, None, faces, labels, rows, rows, options)
+    assert stopped.value.args == (signal.SIGTERM,) and "SIGTERM: stopping; what is kept" in capsys.readouterr().out
 
 
 def test_a_signal_keeps_the_best_and_the_same_command_ends_as_if_there_was_none(done, place, tmp_path, monkeypatch):
@@ -133,18 +164,25 @@ def test_a_share_from_scratch_in_folds(place, tmp_path):
     assert 17 <= row["counts"]["train"] <= 24 and row["task"] == "faces[expression]"
 
 
-def test_probe_fine_tuning_and_scratch_are_compared(place, tmp_path):
-    code, said, error = ended(*arguments(place, "--compare", "--epochs=0", out=tmp_path))
+def test_probe_fine_tuning_and_scratch_are_compared(done, place, tmp_path, monkeypatch):
+    shutil.copytree(done[2].parents[2], out := tmp_path / "out")
+    forgotten, forget = [], run.forget
+    monkeypatch.setattr(run, "forget", lambda folder: forgotten.append(folder) or forget(folder))
+    code, said, error = ended(*arguments(place, "--compare", out=out))
     assert code in (0, None), error
-    rows = json.loads((tmp_path / "result.json").read_text())["results"]
+    rows = json.loads((out / "result.json").read_text())["results"]
     ways = ("probe", "finetune", "scratch")
-    # One hundredth of 60 images is too few to hold any out.
-    assert [r["solver"] for r in rows] == [f"{w}-0.1" for w in ways] + list(ways)
-    assert [r["counts"]["train"] for r in rows] == [6] * 3 + [59] * 3
-    picture = np.asarray(Image.open(tmp_path / "faces-face_aware-compared.png").convert("L"))
+    # One hundredth of 60 images is too few to hold any out. What was fine-tuned by itself is in its place.
+    assert [r["solver"] for r in rows] == ["finetune", *(f"{w}-0.1" for w in ways), "probe", "scratch"]
+    assert [r["counts"]["train"] for r in rows] == [59] + [6] * 3 + [59] * 2
+    assert rows[0] == done[1] and said.count("done already") == 1
+    assert len(forgotten) == 3  # a probe leaves the state of a fine-tuning that was stopped
+    picture = np.asarray(Image.open(out / "faces-face_aware-compared.png").convert("L"))
     assert picture.shape == (600, 900) and 0.005 < (picture < 200).mean() < 0.5
-    code, said, _ = ended(*arguments(place, "--compare", "--epochs=0", out=tmp_path))
+    code, said, _ = ended(*arguments(place, "--compare", out=out))
     assert said.count("done already") == 6
+    code, said, _ = ended(*arguments(place, out=out))
+    assert "done already" in said and "epoch" not in said
 
 
 @pytest.mark.parametrize(
@@ -157,6 +195,10 @@ def test_probe_fine_tuning_and_scratch_are_compared(place, tmp_path):
         (["--epochs=-1"], "--epochs"),
         (["--feature=hair"], "--feature=hair: not one of"),
         (["--labels=0.01"], "labelled images are left to teach; at least 5 are needed"),
+        (["--epochs=0", "--from_scratch"], "--epochs=0: has no meaning with --from_scratch"),
+        (["--epochs=0", "--compare"], "--epochs=0: has no meaning with --compare"),
+        (["--data_dir="], "--data=: is empty"),
+        (["--groups=hair"], "--groups=hair: no such column"),
         (["--compare", "--labels=0.5"], "--labels: has no meaning with --compare"),
         (["--compare", "--from_scratch"], "--from_scratch: has no meaning with --compare"),
         (["--targets=hair"], "--targets=hair: no such target"),
@@ -175,6 +217,16 @@ def test_it_is_refused_before_anything_is_decoded(more, said, place, tmp_path, m
     more = [m.replace("PLACE", str(place)) for m in more]
     assert said in refused(*arguments(place, *more, out=tmp_path / "out"))
     assert not (tmp_path / "out").exists()
+
+
+def test_a_corpus_is_asked_for_as_by_the_probe(place, tmp_path, monkeypatch):
+    def asked(*_, **options):
+        raise DataError(str(options))
+
+    monkeypatch.setattr("pcl_tf.evaluation.tasks.open_task", asked)
+    said = refused(*arguments(place, "--any_count", "--groups=a,b", out=tmp_path))
+    assert "'any_count': True" in said and "'groups': ['a', 'b']" in said
+    assert "'any_count': False" in refused(*arguments(place, out=tmp_path))
 
 
 def test_a_regression_answers_with_its_targets(tmp_path):

@@ -2,13 +2,16 @@
 
 import dataclasses
 
+import keras
 import numpy as np
 import pytest
 
+from pcl_tf.data.cache import faces_file
 from pcl_tf.data.sources import DataError
 from pcl_tf.evaluation.features import extract
 from pcl_tf.evaluation.judge import judge
 from pcl_tf.evaluation.models import open_encoder
+from pcl_tf.evaluation.probe_model import vector_of
 from pcl_tf.finetune import network, run
 from tests.helpers import labelled
 
@@ -53,6 +56,7 @@ def test_the_last_layer_alone_is_the_probe_of_the_rows_that_teach(opened, prepar
     few = dataclasses.replace(task, splits=((teach, task.splits[0][1]),))
     probe = judge(few, np.asarray(faces.values["face_aware"]))
     assert (verdict.value, *verdict.interval) == pytest.approx((probe.value, *probe.interval), abs=0.01)
+    assert verdict.detail_intervals.keys() == probe.detail_intervals.keys() and len(verdict.judged.rows) == 20
     assert verdict.counts == {"train": len(teach) + len(held), "test": 20, "folds": 1, "unreadable": 0}
     for name, (before, after) in trunk_of(model, opened).items():
         np.testing.assert_array_equal(before, after, err_msg=name)  # statistics of BatchNorm among them
@@ -106,3 +110,35 @@ def test_what_cannot_be_fine_tuned_is_refused(opened, prepared):
             network.check(trunk, opened, other, feature)
     with pytest.raises(DataError, match="--model=hog: cannot be fine-tuned"):
         network.load(open_encoder("hog"))
+
+
+def test_a_fold_that_cannot_be_read_is_said_before_anything_is_trained(opened, prepared, tmp_path):
+    task, faces = prepared["classification"]
+    place = np.where(np.isin(np.arange(labelled.COUNT), task.splits[0][1]), -1, faces.place)
+    with pytest.raises(DataError, match="generated_classification, fold 1 of 1: 60 training and 0 test images"):
+        run.finetune(opened, task, dataclasses.replace(faces, place=place), run.Options(), tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_caches_that_hold_other_images_than_each_other_are_named(prepared, tmp_path):
+    task, faces = prepared["classification"]
+    name = faces_file(task.source, task.image_size)
+    np.save(tmp_path / name, faces.images[1:])
+    with pytest.raises(
+        DataError, match=f"{tmp_path}: holds 79 .* features of 80, .*; delete {name} and {faces.values.folder.name}"
+    ):
+        run.read(task, faces.values, tmp_path)
+
+
+def test_folders_of_long_tasks_have_names_that_disks_take(opened, prepared, tmp_path):
+    task, _ = prepared["classification"]
+    name = run.place(tmp_path, opened, task, "x/" * 200, run.Options()).name
+    assert name.startswith("x-x-") and len(name) < 100
+
+
+def test_maps_of_features_become_vectors_channel_by_channel():
+    a, b = keras.Input((2, 3, 4)), keras.Input((2, 3, 4))
+    model = keras.Model([a, b], vector_of({"face": a, "pose": b}, "face+pose"))
+    x = np.random.RandomState(0).normal(size=(2, 5, 2, 3, 4)).astype(np.float32)
+    expected = x.sum(0).transpose(0, 3, 1, 2).reshape(5, -1)
+    np.testing.assert_allclose(model.predict(list(x), verbose=0), expected, atol=1e-6)

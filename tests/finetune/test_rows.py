@@ -44,11 +44,13 @@ def test_combinations_of_labels_and_ranges_of_targets_give_their_part():
 
 
 def test_a_fifth_is_held_out_and_no_subject_is_on_both_sides():
-    task = types.SimpleNamespace(name="faces", subjects=None)
+    task = types.SimpleNamespace(name="faces", kind="classification", labels=np.zeros(50, int), subjects=None)
     teach, held = split(task, np.arange(50))
     assert len(held) == 10 and not set(teach) & set(held) and len(teach) == 40
     task.subjects = np.arange(50) // 5
     teach, held = split(task, np.arange(50))
     assert len(held) == 10 and not set(task.subjects[teach]) & set(task.subjects[held])
+    task.labels, task.subjects = np.r_[np.zeros(40, int), np.arange(1, 11)], None
+    assert set(task.labels[split(task, np.arange(50))[0]]) == set(range(11))  # the only image of a class teaches
     with pytest.raises(DataError, match="faces: 4 labelled images are left to teach; at least 5"):
         split(task, np.arange(4))

@@ -22,6 +22,8 @@ def listed(folder, *lines):
 
 def test_images_are_found_by_the_ends_of_their_names(tmp_path):
     found = colours.read(listed(tmp_path, "Path,label", "./a/1.png,x", "b\\1.png,y", "4.png,x", "z.png,y"), NAMES)
+    led = colours.read(listed(tmp_path, "Path,label", "../a/1.png,x", "./../b/1.png,y", "../../c/4.png,x"), NAMES)
+    assert led.values.tolist() == ["x", "", "y", "x"]  # from where a manifest lies
     assert found.values.tolist() == ["x", "", "y", "x"] and (found.unknown, found.column) == (1, "label")
     whole = colours.read(listed(tmp_path, "image,label", "1.png,x", "d/1.png,y"), np.array(["1.png", "d/1.png"]))
     assert whole.values.tolist() == ["x", "y"]  # a whole name goes before the end of another
@@ -114,3 +116,11 @@ def test_the_command_draws_a_map_and_says_what_is_grey(tmp_path):
     assert (code, said.strip()) == (0, str(tmp_path / "m.png")) and (tmp_path / "m.png").stat().st_size > 1000
     assert noted.strip() == "note: 2 of 4 images have no label: grey."
     assert "--map=m.jpg: the name must end in .png" in refused(*asked, "--map=m.jpg")
+    for more, what in (
+        (["--map=m.png", "--query=1.png"], "--map and --query: are different questions"),
+        (["--map=m.png", "--out=n.png"], "--out: has no meaning with --map, which names its PNG itself"),
+    ):
+        assert what in refused(*asked, *more)
+    del asked[-1]
+    assert "--out: has no meaning with --duplicates" in refused(*asked, "--duplicates=0.9", "--out=twice.txt")
+    assert "--duplicates and --query: are different" in refused(*asked, "--duplicates=0.9", "--query=1.png")

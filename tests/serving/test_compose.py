@@ -3,8 +3,11 @@
 import pathlib
 import re
 
+import pytest
 import yaml
 
+from pcl_tf.serving.answers import Unavailable
+from pcl_tf.serving.requests import embed
 from pcl_tf.serving.server_files import write_server_files
 from tests.helpers.commands import FLAGS, command
 
@@ -32,4 +35,14 @@ def test_the_client_has_such_flags_and_the_servers_name():
         left = FLAGS([*client["entrypoint"], *client["command"]])
         assert left[1:] == [client["volumes"][0]["target"]] and FLAGS.out.startswith(client["volumes"][1]["target"])
         host, port = FLAGS.server.split(":")
+        waits = []
+
+        class Away:
+            def predict(self, images):
+                raise Unavailable("not yet")
+
+        with pytest.raises(Unavailable):
+            list(embed(Away(), [("face", b"")], retries=FLAGS.retries, wait=FLAGS.wait, sleep=waits.append))
+    said = (ROOT / "compose.yaml").read_text()
+    assert 110 < sum(waits) < 130 and "asks again for two minutes" in said
     assert host in SERVICES and f"{port}:{port}" in SERVICES[host]["ports"]

@@ -1,4 +1,4 @@
-"""Histograms on request."""
+"""The recipe as a table, and histograms on request."""
 
 import types
 
@@ -6,12 +6,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from pcl_tf.training.board import histograms
+from pcl_tf.training.board import histograms, introduce
+from recipes import vox64
 
 
 def test_histograms_are_of_every_trained_weight_and_feature(tmp_path):
     model = keras.Sequential(
-        [keras.Input((4,)), keras.layers.Dense(3, name="dense"), keras.layers.BatchNormalization()]
+        [keras.Input((4,)), keras.layers.Dense(3, name="dense"), keras.layers.BatchNormalization()], name="small"
     )
     writer = tf.summary.create_file_writer(str(tmp_path))
     draw = histograms(
@@ -29,4 +30,15 @@ def test_histograms_are_of_every_trained_weight_and_feature(tmp_path):
     assert set(found) == {f"weights/{v.path}" for v in model.trainable_variables} | {"features/face"}
     step, bins = found["features/face"]
     assert step == 7 and bins[:, 2].sum() == 96 and bins[-1, 1] <= 95 / 255 + 1e-6
-    assert found[f"weights/{model.layers[0].kernel.path}"][1][:, 2].sum() == 12
+    assert found["weights/small/dense/kernel"][1][:, 2].sum() == 12
+
+
+def test_a_recipe_is_shown_beside_what_is_the_papers_alone(tmp_path):
+    writer = tf.summary.create_file_writer(str(tmp_path))
+    introduce(writer, vox64.get_config("smoke,moco"))
+    writer.close()
+    (path,) = tmp_path.iterdir()
+    values = [v for e in tf.compat.v1.train.summary_iterator(str(path)) for v in e.summary.value if v.tag == "recipe"]
+    lines = tf.make_ndarray(values[0].tensor).item().decode().splitlines()
+    assert any(line.startswith("| `total_steps` | 30 | 1000000 |") for line in lines)
+    assert not [line for line in lines if line.endswith("| None |")]
