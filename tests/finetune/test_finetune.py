@@ -250,8 +250,9 @@ def test_from_pre_training_to_a_figure(tmp_path):
     assert not code, error
     rows = json.loads((tmp_path / "finetune/result.json").read_text())["results"]
     assert len(rows) == 9 and [r["counts"]["train"] for r in rows[::3]] == [24, 240, 2400]
-    best = {r["solver"]: r["value"] for r in rows}
-    assert best["finetune"] > best["finetune-0.01"]
+    # By loss: after thirty steps and three epochs accuracies are those of chance, 12 to 16 % of 600 images.
+    loss = {r["solver"]: r["protocol"].get("held_out_loss") for r in rows}
+    assert loss["finetune"] < loss["finetune-0.1"] < loss["finetune-0.01"]
     assert len(list((tmp_path / "finetune").glob("*-compared.png"))) == 1
     code, _, error = ended(COMMAND, f"--model={tmp_path}", *task)
     assert not code, error
