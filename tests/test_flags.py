@@ -22,9 +22,7 @@ def test_no_picture_has_such_a_side(name, value):
     assert "image_size" in refused(name, *SIZED[name], f"--image_size={value}")
 
 
-@pytest.mark.parametrize(
-    ("name", "flag"), [("probe", "--seed"), ("finetune.__main__", "--seed"), ("reproduce", "--seeds")]
-)
+@pytest.mark.parametrize(("name", "flag"), [("probe", "--seed"), ("finetune", "--seed"), ("reproduce", "--seeds")])
 def test_numpy_takes_no_such_seed(name, flag):
     assert "1000000" in refused(name, *SIZED[name], f"{flag}=4294967296")
 

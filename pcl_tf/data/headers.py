@@ -13,7 +13,7 @@ def _jpeg(data):
     shape = tf.image.extract_jpeg_shape(data)
     # Of four colours without Adobe's mark the file does not say whether 0 is white or full; Pillow and libjpeg differ.
     told = tf.cond(shape[2] == 4, lambda: tf.strings.regex_full_match(data, r"\C*Adobe\x00\C*"), lambda: True)
-    with provided((told, "a CMYK JPEG without Adobe's mark: save it as RGB")):
+    with provided((told, "a CMYK JPEG without the mark of Adobe: save it as RGB")):
         return tf.reduce_prod(tf.cast(shape[:2], tf.int64))
 
 

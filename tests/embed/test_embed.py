@@ -125,10 +125,10 @@ def test_the_projector_gets_as_many_names_as_vectors(faces, tmp_path):
 
 def test_the_command_embeds_a_folder_and_finds_neighbours(faces, tmp_path):
     said = done(
-        "embed.__main__", "--model=pixels", f"--data={faces}", f"--out={tmp_path / 'e.npz'}", f"--cache={tmp_path}"
+        "embed", "--model=pixels", f"--data={faces}", f"--out={tmp_path / 'e.npz'}", f"--cache={tmp_path}"
     ).stdout
     assert "3 images (face_aware 1024)" in said and "1 of 4 images cannot be read" in said
     assert "b.png\t" in (tmp_path / "e.npz.bad.txt").read_text()
     sheet = tmp_path / "n.png"
-    done("neighbours.__main__", f"--embeddings={tmp_path / 'e.npz'}", "--query=c.png", f"--out={sheet}")
+    done("neighbours", f"--embeddings={tmp_path / 'e.npz'}", "--query=c.png", f"--out={sheet}")
     assert np.asarray(Image.open(sheet))[60, 60].tolist() == [200, 200, 200]  # the face that was asked for

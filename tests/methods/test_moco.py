@@ -11,12 +11,11 @@ from pcl_tf.methods.build import build_method, encoder_passes
 from pcl_tf.seeds import Rng
 from pcl_tf.training.checkpoints import Checkpoints
 from recipes import small64, vox64
-from tests.helpers.methods import SIDE
 
 
 def small(**overrides):
     c = vox64.get_config("smoke,moco")
-    c.batch_size, c.method.queue, c.image_size, c.network.backbone = 8, 24, SIDE, "one_conv"
+    c.batch_size, c.method.queue = 8, 24
     c.update_from_flattened_dict(overrides)
     return recipes.resolve(c)
 

@@ -110,7 +110,7 @@ def test_the_command_draws_a_map_and_says_what_is_grey(tmp_path):
     found = table.Embeddings(NAMES, np.arange(4), {"face": R(0).normal(size=(4, 3))}, "nowhere", "pixels")
     table.write(found, tmp_path / "e.npz")
     colour = listed(tmp_path, "path,label", "a/1.png,x", "a/2.png,y")
-    asked = ["neighbours.__main__", f"--embeddings={tmp_path / 'e.npz'}", f"--colour={colour}"]
+    asked = ["neighbours", f"--embeddings={tmp_path / 'e.npz'}", f"--colour={colour}"]
     assert "--colour: has no meaning without --map" in refused(*asked)
     code, said, noted = ended(*asked, f"--map={tmp_path / 'm.png'}")
     assert (code, said.strip()) == (0, str(tmp_path / "m.png")) and (tmp_path / "m.png").stat().st_size > 1000
