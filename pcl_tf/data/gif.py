@@ -55,14 +55,14 @@ def layout(raw):
         behind = at + tf.where(frame, _DESCRIPTOR + 1 + _palette(flags), 2)
         after = tf.where(inside, at + 1 + kind, tf.where(block, behind, size))
         unseen = first == _NONE
-        rng = ~inside & frame
+        draws = ~inside & frame
         ends = inside & (kind == 0) & ~unseen & (end == _NONE)
         control = ~inside & (begins == 0x04F921) & (drawn % 2 == 1)
         return (
             after,
             tf.where(inside, kind > 0, block),
-            frames + tf.where(rng, width * height, 0),
-            tf.where(rng & unseen, at, first),
+            frames + tf.where(draws, width * height, 0),
+            tf.where(draws & unseen, at, first),
             tf.where(ends, after, end),
             tf.where(control & unseen, colour, clear),
         )

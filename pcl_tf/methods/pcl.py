@@ -81,7 +81,7 @@ class PCL(SimCLR):
         """Features of images that are not the face contrast's, which leave the encoder's moving statistics as they are.
 
         A backbone with BatchNorm is served with statistics of one kind of images. Those of noisy, clean and
-        pose-augmented ones in turn fit none of them, and cost what the features are worth (BUILD_NOTES.md).
+        pose-augmented ones in turn fit none of them (measured in BUILD_NOTES.md).
 
         Args:
           images: float32 [N, S, S, 3].
