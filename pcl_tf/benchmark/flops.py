@@ -67,4 +67,13 @@ def flops(function):
     Raises:
       ValueError: a shape is not known.
     """
-    return {op.name: _FORMULAS[op.type](op) for op in needed(function.graph) if op.type in _FORMULAS}
+    return dict(_counted(function.graph))
+
+
+def _counted(graph, inside=""):
+    for op in needed(graph):
+        name = f"{inside}{op.name}"
+        if op.type in _FORMULAS:
+            yield name, _FORMULAS[op.type](op)
+        elif op.type in ("PartitionedCall", "StatefulPartitionedCall"):
+            yield from _counted(graph._get_function(op.get_attr("f").name).graph, f"{name}/")

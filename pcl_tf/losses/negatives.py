@@ -5,6 +5,9 @@ anchor. Its cosine with the anchor needs three dot products only, so nothing
 of shape [anchors, negatives, D] is ever made.
 """
 
+import math
+from collections.abc import Sequence
+
 import tensorflow as tf
 
 BETA = 1.6  # both parameters of the Beta distribution in the released code
@@ -21,12 +24,19 @@ def mixing_draw(anchors: int | tf.Tensor, negatives: int | tf.Tensor, seed: tf.T
       (mix: float32 [anchors, negatives] ~ Beta(1.6, 1.6);
        permutation: int32 [negatives], shared by all anchors).
     """
-    import tensorflow_probability as tfp  # here: its import takes seconds, and only interpolation needs it
-
     seeds = tf.random.split(seed, 2)
-    mix = tfp.distributions.Beta(BETA, BETA).sample([anchors, negatives], seed=seeds[0])
     order = tf.random.stateless_uniform([negatives], seed=seeds[1])
-    return mix, tf.argsort(order, stable=True)
+    return symmetric_beta(BETA, [anchors, negatives], seeds[0]), tf.argsort(order, stable=True)
+
+
+def symmetric_beta(a: float, shape: Sequence[int | tf.Tensor], seed: tf.Tensor) -> tf.Tensor:
+    """Draws from Beta(a, a) for a > 1/2, float32 of this shape in [0, 1].
+
+    Two uniform numbers make one, exactly: Ulrich, "Computer generation of distributions on the m-sphere", Applied
+    Statistics 33 (1984). Gamma variates are drawn by rejection, in a loop that a GPU runs only with its host's help.
+    """
+    u, v = tf.unstack(tf.random.stateless_uniform([2, *shape], seed=seed))
+    return 0.5 + 0.5 * tf.sqrt(1.0 - u ** (2.0 / (2.0 * a - 1.0))) * tf.cos(2.0 * math.pi * v)
 
 
 def mixed_cosine(

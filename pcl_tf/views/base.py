@@ -82,9 +82,21 @@ class Chain(View):
 
     def call(self, inputs: tf.Tensor, rng: Rng | None = None, training: bool = True) -> tf.Tensor:
         rng = (rng or Rng.fresh()).named(self.name)
+        if tf.executing_eagerly() or not training:
+            return self._run(inputs, rng, training)
+        return self._traced(inputs, rng.seed, rng.replica, rng.replicas, rng.pair.seed if rng.pair else None)
+
+    @tf.function(autograph=False)  # a step calls a chain up to four times: it is traced once for each shape
+    def _traced(
+        self, images: tf.Tensor, seed: tf.Tensor, replica: tf.Tensor, replicas: int, pair: tf.Tensor | None
+    ) -> tf.Tensor:
+        paired = None if pair is None else Rng(pair, replica, replicas)
+        return self._run(images, Rng(seed, replica, replicas, paired))
+
+    def _run(self, images: tf.Tensor, rng: Rng, training: bool = True) -> tf.Tensor:
         for i, view in enumerate(self.views):
-            inputs = view(inputs, rng=rng.named(str(i)), training=training)
-        return inputs
+            images = view(images, rng=rng.named(str(i)), training=training)
+        return images
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "views": [keras.saving.serialize_keras_object(v) for v in self.views]}

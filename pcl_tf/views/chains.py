@@ -23,7 +23,7 @@ def face_views(size: int, names: str = FACE_VIEWS, *, strength: float = 1.0) -> 
       strength: of photometric views, 0 to 1.
 
     Returns:
-      (chain of view 1, chain of view 2).
+      (chain of view 1, chain of view 2), one object where no view knows which of the two it is in.
 
     Raises:
       ViewError: see ``named_views``.
@@ -32,7 +32,8 @@ def face_views(size: int, names: str = FACE_VIEWS, *, strength: float = 1.0) -> 
     def chain(which: int) -> Chain:
         return Chain(named_views(names, size=size, strength=strength, which=which), name="face_view")
 
-    return chain(0), chain(1)
+    first, second = chain(0), chain(1)
+    return first, first if second.get_config() == first.get_config() else second
 
 
 def pose_view(size: int, names: str = POSE_VIEWS, *, strength: float = 1.0) -> Chain:

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from scipy import stats
 
 from pcl_tf.losses.face_contrast import face_logits, negative_indices
 from pcl_tf.losses.info_nce import cross_entropy
-from pcl_tf.losses.negatives import mixing_draw
+from pcl_tf.losses.negatives import mixing_draw, symmetric_beta
 
 
 def slow(z, tau, mix=None, permutation=None):
@@ -100,10 +101,15 @@ def test_negatives_are_all_but_the_pair():
 
 def test_mixing_draw_is_beta_and_a_permutation():
     mix, permutation = mixing_draw(200, 200, tf.constant([1, 2]))
-    # Beta(a, a): mean 1/2, variance 1 / (4 (2a + 1)).
-    np.testing.assert_allclose(np.mean(mix), 0.5, atol=0.01)
-    np.testing.assert_allclose(np.var(mix), 1 / (4 * 4.2), rtol=0.03)
+    assert stats.kstest(mix.numpy().ravel(), stats.beta(1.6, 1.6).cdf).pvalue > 0.01
     assert sorted(permutation.numpy()) == list(range(200))
+
+
+@pytest.mark.parametrize("a", [0.6, 1.0, 5.0])
+def test_symmetric_beta_is_scipys(a):
+    draws = symmetric_beta(a, [100, 1000], tf.constant([3, 4])).numpy()
+    assert stats.kstest(draws.ravel(), stats.beta(a, a).cdf).pvalue > 0.01
+    assert abs(np.corrcoef(draws[:, :-1].ravel(), draws[:, 1:].ravel())[0, 1]) < 0.02  # neighbours tell nothing
 
 
 def test_memory_is_quadratic_not_cubic():

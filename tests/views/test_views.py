@@ -48,6 +48,17 @@ def test_range_dtype_shape(name, run):
     assert out.min() >= -1e-6 and out.max() <= 1 + 1e-6 and np.isfinite(out).all()
 
 
+@pytest.mark.parametrize("crop, chains_made", [("resized_crop", 1), ("quadrant_crop", 2)])
+def test_a_chain_in_a_graph_draws_what_it_draws_eagerly_and_is_traced_once(crop, chains_made, monkeypatch):
+    views, traced = chains.face_views(32, f"{crop}|jitter|blur"), []
+    run = chains.Chain._run
+    monkeypatch.setattr(chains.Chain, "_run", lambda self, *args: traced.append(self) or run(self, *args))
+    found = tf.function(lambda x: chains.paired(views, x, rng()), autograph=False)(faces())
+    assert len(traced) == chains_made
+    for graph, plain in zip(found, chains.paired(views, faces(), rng()), strict=True):
+        np.testing.assert_allclose(graph, plain, atol=2e-6)
+
+
 @pytest.mark.parametrize("name", VIEWS)
 def test_images_of_a_batch_are_drawn_independently(name):
     same = np.repeat(faces(1), 16, axis=0)
