@@ -41,6 +41,9 @@ _STRATEGY = flags.DEFINE_enum(
 _JOIN_TIMEOUT = flags.DEFINE_float(
     "join_timeout", 600.0, "With multiworker: seconds to wait for the other machines.", lower_bound=1.0
 )
+_XLA = flags.DEFINE_bool(
+    "xla", False, "Compile the step with XLA: minutes at the start, less time a step. It draws other numbers."
+)
 _DETERMINISTIC = flags.DEFINE_bool("deterministic", False, "Bit-for-bit repeatable operations, somewhat slower.")
 
 
@@ -104,7 +107,7 @@ def _train(cluster=None):
             workdir = Workdir(_WORKDIR.value, recipe, cluster.writer)
             _warn_of_precision()
             try:
-                run(recipe, workdir, strategy, _PRECISION.value, _DETERMINISTIC.value, cluster)
+                run(recipe, workdir, strategy, _PRECISION.value, _DETERMINISTIC.value, cluster, _XLA.value)
             except ValueError:
                 workdir.abandon()  # nothing, where the run had begun
                 raise

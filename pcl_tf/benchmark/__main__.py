@@ -29,9 +29,12 @@ PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 
 _RECIPE = config_flags.DEFINE_config_file("recipe", None, "Recipe NAME[:ARG], as for pcl_tf.train.", lock_config=True)
 _PRECISION = flags.DEFINE_enum("precision", "float32", PRECISIONS, "Arithmetic of the networks.")
+_XLA = flags.DEFINE_bool("xla", False, "Of train: compile the step with XLA, as --xla of pcl_tf.train does.")
 _STEPS = flags.DEFINE_integer("steps", 10, "Steps to time.", lower_bound=1)
 _AGAINST = flags.DEFINE_list(
-    "against", [], "Of train: KEY=VALUE of the recipe, or precision=VALUE, joined by commas: what differs in the other."
+    "against",
+    [],
+    "Of train: KEY=VALUE of the recipe, precision=VALUE or xla=true, joined by commas: what differs in the other.",
 )
 _PROFILE = flags.DEFINE_string("profile", None, "Of train: folder for TensorBoard's profile of a step.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Of gradients: a run of the recipe, measured at its newest checkpoint.")
@@ -53,12 +56,15 @@ def _in_turns(recipe):
     from pcl_tf import recipe as recipes
     from pcl_tf.benchmark.train import against
 
-    changes = [c for c in _AGAINST.value if not c.startswith("precision=")]
-    precision = next((c[10:] for c in _AGAINST.value if c.startswith("precision=")), _PRECISION.value)
-    if precision not in PRECISIONS:
-        refuse(f"--against=precision={precision}: not one of {', '.join(PRECISIONS)}.")
+    ours = {"precision": _PRECISION.value, "xla": str(_XLA.value).lower()}  # flags of this command, no keys of a recipe
+    theirs = ours | dict(c.split("=", 1) for c in _AGAINST.value if c.partition("=")[0] in ours)
+    changes = [c for c in _AGAINST.value if c.partition("=")[0] not in ours]
+    for key, known in (("precision", PRECISIONS), ("xla", ("true", "false"))):
+        if theirs[key] not in known:
+            refuse(f"--against={key}={theirs[key]}: not one of {', '.join(known)}.")
     other = recipes.resolve(recipes.override(_RECIPE.value.copy_and_resolve_references(), changes, "--against="))
-    return against((recipe, other), (_PRECISION.value, precision), _STEPS.value)
+    both = [(how["precision"], how["xla"] == "true") for how in (ours, theirs)]
+    return against((recipe, other), *zip(*both, strict=True), steps=_STEPS.value)
 
 
 def _train(recipe):
@@ -67,7 +73,7 @@ def _train(recipe):
 
     if _AGAINST.value:
         return _in_turns(recipe)
-    found = train(recipe, _PRECISION.value, _STEPS.value, _PROFILE.value)
+    found = train(recipe, _PRECISION.value, _STEPS.value, _PROFILE.value, _XLA.value)
     if _PROFILE.value:
         print(
             f"{_PROFILE.value} holds the profile:\n  {install('profile')}\n"

@@ -25,16 +25,17 @@ class Step:
     Args:
       recipe: resolved recipe.
       precision: dtype policy.
+      xla: whether the step is compiled by XLA.
     """
 
-    def __init__(self, recipe, precision):
+    def __init__(self, recipe, precision, xla=False):
         from pcl_tf.data.faces import ArrayFaces
 
         size, self.images = recipe.image_size, images_per_step(recipe)
         faces = np.random.RandomState(0).randint(0, 256, (max(_FACES, self.images), size, size, 3), np.uint8)
         self.read = iter(batches(ArrayFaces(faces), [self.images], recipe.seed, 0, 10**9))
-        self.model = build_method(recipe, precision)
-        self.run = tf.function(self.model.train_step, autograph=False)
+        self.model = build_method(recipe, precision, xla=xla)
+        self.run = tf.function(self.model.train_step, autograph=False, jit_compile=xla)
         self.seconds, self.waited = [], []
         began = time.perf_counter()
         self.concrete = self.run.get_concrete_function(next(self.read))
@@ -52,7 +53,7 @@ class Step:
         self.seconds.append(time.perf_counter() - began)
 
 
-def train(recipe, precision, steps, folder=None):
+def train(recipe, precision, steps, folder=None, xla=False):
     """Measures a step.
 
     Args:
@@ -60,6 +61,7 @@ def train(recipe, precision, steps, folder=None):
       precision: dtype policy.
       steps: how many are timed; one before and one with the profiler are not.
       folder: where the profile stays for TensorBoard; None keeps none.
+      xla: whether the step is compiled by XLA; 'tracing_seconds' then lacks the compiling.
 
     Returns:
       dict: 'peak_gflops' (``peaks``); 'seconds_per_step' (median), 'spread' (slowest minus fastest over the median),
@@ -70,7 +72,7 @@ def train(recipe, precision, steps, folder=None):
     """
     compute = tf.as_dtype(precision.removeprefix("mixed_"))
     best = peaks(dtypes=dict.fromkeys((tf.float32, tf.bfloat16, compute)))
-    step = Step(recipe, precision)
+    step = Step(recipe, precision, xla)
     counted = flops(step.concrete)
     for _ in range(steps):
         step.once()
@@ -102,18 +104,19 @@ def train(recipe, precision, steps, folder=None):
     }
 
 
-def against(recipes, precisions, steps):
+def against(recipes, precisions, xla, steps):
     """Two steps in turns, A B A B: what the machine does meanwhile meets both.
 
     Args:
       recipes: two resolved recipes.
       precisions: of each.
+      xla: of each, whether its step is compiled by XLA.
       steps: pairs that are timed.
 
     Returns:
       dict: 'images_per_second' of both (medians), 'ratios' of the first's to the second's, pair by pair, 'ratio' (median).
     """
-    a, b = (Step(r, p) for r, p in zip(recipes, precisions, strict=True))
+    a, b = (Step(*each) for each in zip(recipes, precisions, xla, strict=True))
     gc.collect()
     for _ in range(steps):
         a.once()

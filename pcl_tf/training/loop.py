@@ -34,7 +34,7 @@ class Interrupted(Exception):
     """A signal ended the run after its state was saved. Args: number of the signal, step."""
 
 
-def run(recipe, workdir, strategy, precision, deterministic=False, cluster=ALONE):
+def run(recipe, workdir, strategy, precision, deterministic=False, cluster=ALONE, xla=False):
     """Trains from where the workdir stands to the recipe's last step, then exports.
 
     Args:
@@ -44,6 +44,7 @@ def run(recipe, workdir, strategy, precision, deterministic=False, cluster=ALONE
       precision: dtype policy name.
       deterministic: whether operations repeat bit for bit, at some cost in speed.
       cluster: ``Cluster`` of the strategy; one of its machines writes, all read the same workdir.
+      xla: whether the step is compiled by XLA.
 
     Returns:
       dict, what ``result.json`` says; None on a machine that does not write.
@@ -60,7 +61,7 @@ def run(recipe, workdir, strategy, precision, deterministic=False, cluster=ALONE
     faces = _shared_faces(recipe, workdir, strategy, cluster)
     replicas = strategy.num_replicas_in_sync
     with strategy.scope():
-        model = build_method(recipe, precision, replicas)
+        model = build_method(recipe, precision, replicas, xla)
     # Before anything is restored: the same network on every resume.
     untrained = _probe(recipe, model) if cluster.writer else None
 
@@ -111,6 +112,7 @@ def run(recipe, workdir, strategy, precision, deterministic=False, cluster=ALONE
         "step": step,
         "faces": int(len(faces)),
         "precision": precision,
+        "xla": xla,
         "replicas": replicas,
         "tensorflow": tf.__version__,
         "python": platform.python_version(),

@@ -93,7 +93,7 @@ class Timed:
 
     turns = []
 
-    def __init__(self, recipe, precision):
+    def __init__(self, recipe, precision, xla):
         self.name, self.images, self.durations = recipe["name"], recipe["images"], iter(recipe["seconds"])
         self.seconds = []
 
@@ -106,7 +106,7 @@ def test_two_sides_in_turns(monkeypatch):
     monkeypatch.setattr(timed, "Step", Timed)
     a = {"name": "a", "images": 10, "seconds": [1.0, 2.0, 1.0]}
     b = {"name": "b", "images": 20, "seconds": [4.0, 4.0, 3.0]}
-    found = timed.against((a, b), ("float32", "float32"), 3)
+    found = timed.against((a, b), ("float32", "float32"), (False, False), 3)
     assert "".join(Timed.turns) == "ababab"
     # images a second: a has 10, 5, 10 and b 5, 5, 6.67
     assert found["ratios"] == pytest.approx([2.0, 1.0, 1.5]) and found["ratio"] == pytest.approx(1.5)
