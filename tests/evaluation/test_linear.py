@@ -38,8 +38,9 @@ def test_the_penalty_is_chosen_where_it_generalises_best():
 
 
 @pytest.mark.parametrize("solver", ["lbfgs", "adam"])
-def test_regression_finds_the_line(solver):
-    x = R(0).normal(size=(600, 4)).astype(np.float32) * [1, 5, 0.2, 1] + [0, 3, 0, -2]
+def test_regression_finds_the_line(solver, monkeypatch):
+    monkeypatch.setattr(adam, "EPOCHS", 60)
+    x = R(0).normal(size=(3000, 4)).astype(np.float32) * [1, 5, 0.2, 1] + [0, 3, 0, -2]
     y = x @ R(1).normal(size=(4, 2)) + [10, -5]
     layer, _ = linear.fit("regression", x, y, solver)
     tolerance = {"lbfgs": 0.05, "adam": 0.6}[solver] * y.std()
@@ -47,8 +48,9 @@ def test_regression_finds_the_line(solver):
 
 
 @pytest.mark.parametrize("solver", ["lbfgs", "adam"])
-def test_multilabel_learns_each_label(solver):
-    x = R(0).normal(size=(500, 5)).astype(np.float32)
+def test_multilabel_learns_each_label(solver, monkeypatch):
+    monkeypatch.setattr(adam, "EPOCHS", 60)
+    x = R(0).normal(size=(2500, 5)).astype(np.float32)
     y = (x[:, :3] > [0, 0.5, -0.5]).astype(np.float32)
     layer, _ = linear.fit("multilabel", x, y, solver)
     assert ((layer(x) > 0) == (y > 0)).mean() > 0.95
@@ -63,7 +65,7 @@ def test_the_same_seed_gives_the_same_probe(solver, monkeypatch):
 
 
 def test_adam_and_lbfgs_agree_on_an_easy_problem(monkeypatch):
-    monkeypatch.setattr(adam, "EPOCHS", 100)
+    monkeypatch.setattr(adam, "EPOCHS", 40)
     x, y = blobs(600)
     accuracy = {s: (linear.fit("classification", x, y, s)[0](x).argmax(1) == y).mean() for s in ("adam", "lbfgs")}
     assert accuracy["adam"] == pytest.approx(accuracy["lbfgs"], abs=0.02)

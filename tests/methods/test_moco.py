@@ -74,6 +74,7 @@ def test_a_step_moves_the_query_then_the_key_and_fills_the_queue():
     np.testing.assert_array_equal(model.queue.numpy()[8:16], queue[:8])
 
 
+@pytest.mark.slow
 def test_two_replicas_are_one(two_replicas):
     c = small(**{"optimizer.learning_rate": 0.0})
     images = faces(c)
