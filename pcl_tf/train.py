@@ -67,6 +67,8 @@ def main(argv):
     ):
         if value is None or value == "":
             refuse(f"--{flag} is needed, for instance --{flag}={example}")
+    if _XLA.value and _DETERMINISTIC.value:
+        refuse("--xla: not together with --deterministic, for which some operations of the step have no compiled form.")
     if _STRATEGY.value != "multiworker":
         return _train()
     from pcl_tf import cluster as clusters
@@ -100,6 +102,8 @@ def _train(cluster=None):
     with explained(_WORKDIR.value, (ValueError,)):  # RecipeError among them
         strategy = make_strategy(_STRATEGY.value)
         recipe = _recipe(strategy.num_replicas_in_sync)
+        if _XLA.value and strategy.num_replicas_in_sync > 1:
+            raise ValueError("--xla: only on one device so far; --strategy=one chooses one.")
     try:
         with explained(_WORKDIR.value, (DataError, WorkdirError, RecipeError)):
             if not recipe.data.source:

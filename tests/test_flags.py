@@ -53,6 +53,9 @@ def test_an_export_to_onnx_without_its_packages(tmp_path, monkeypatch):
         (["data", "--profile=x"], "--profile has no meaning without the part train"),
         (["data", "--against=precision=float32"], "--against has no meaning without the part train"),
         (["train", "--profile=x", "--against=precision=float32"], "--profile has no meaning with --against"),
+        (["train", "--against=precision"], "--against=precision=: not one of float32"),
+        (["train", "--against=xla=maybe"], "--against=xla=maybe: not one of true, false"),
+        (["data", "--xla"], "--xla has no meaning without the part train"),
         (["train", "--recipe.image_size=-1"], "--recipe.image_size"),
     ],
 )
@@ -61,6 +64,13 @@ def test_the_benchmark_refuses_before_it_measures(arguments, said, tmp_path):
     arguments = [a.replace("FOLDER", str(tmp_path)).replace("FILE", str(tmp_path / "file")) for a in arguments]
     assert said in refused("benchmark", *arguments, "--recipe=quickstart")
     assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_what_xla_does_not_go_with(tmp_path, monkeypatch):
+    run = ("train", "--recipe=vox64:smoke", f"--workdir={tmp_path / 'w'}", "--xla")
+    assert "--xla: not together with --deterministic" in refused(*run, "--deterministic")
+    assert "--xla: only on one device" in refused(*run, "--strategy=mirrored")  # two logical processors in tests
+    assert not (tmp_path / "w").exists()
 
 
 def test_a_command_beside_another_has_flags_of_its_own():

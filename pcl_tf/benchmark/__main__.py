@@ -57,8 +57,9 @@ def _in_turns(recipe):
     from pcl_tf.benchmark.train import against
 
     ours = {"precision": _PRECISION.value, "xla": str(_XLA.value).lower()}  # flags of this command, no keys of a recipe
-    theirs = ours | dict(c.split("=", 1) for c in _AGAINST.value if c.partition("=")[0] in ours)
-    changes = [c for c in _AGAINST.value if c.partition("=")[0] not in ours]
+    told = [c.partition("=")[::2] for c in _AGAINST.value]
+    theirs = ours | {key: value for key, value in told if key in ours}
+    changes = [c for c, (key, _) in zip(_AGAINST.value, told, strict=True) if key not in ours]
     for key, known in (("precision", PRECISIONS), ("xla", ("true", "false"))):
         if theirs[key] not in known:
             refuse(f"--against={key}={theirs[key]}: not one of {', '.join(known)}.")
@@ -147,7 +148,7 @@ def main(argv):
         )
     if _JSON.value and not pathlib.Path(_JSON.value).parent.is_dir():
         refuse(f"--out={_JSON.value}: no such folder.")
-    for flag in ("against", "profile"):
+    for flag in ("against", "profile", "xla"):
         if flags.FLAGS[flag].present and "train" not in parts:
             refuse(f"--{flag} has no meaning without the part train.")
     if _PROFILE.value and _AGAINST.value:

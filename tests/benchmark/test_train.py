@@ -55,6 +55,11 @@ def test_the_fused_layer_multiplies_a_quarter():
     assert sum(counted(fused, (1, 16, 16, 64)).values()) == mixing + along
 
 
+def test_what_a_function_calls_is_counted_at_every_call():
+    square = tf.function(lambda x: tf.matmul(x, x))
+    assert list(counted(lambda x: square(x) + square(2 * x), (3, 3)).values()) == [54, 54]
+
+
 def test_an_unknown_shape_is_an_error():
     with pytest.raises(ValueError, match="is not known"):
         counted(tf.matmul, (None, 4), (4, 5))
