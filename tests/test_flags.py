@@ -66,7 +66,7 @@ def test_the_benchmark_refuses_before_it_measures(arguments, said, tmp_path):
     assert (tmp_path / "file").read_text() == "mine"
 
 
-def test_what_xla_does_not_go_with(tmp_path, monkeypatch):
+def test_what_xla_does_not_go_with(tmp_path):
     run = ("train", "--recipe=vox64:smoke", f"--workdir={tmp_path / 'w'}", "--xla")
     assert "--xla: not together with --deterministic" in refused(*run, "--deterministic")
     assert "--xla: only on one device" in refused(*run, "--strategy=mirrored")  # two logical processors in tests

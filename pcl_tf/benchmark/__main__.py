@@ -74,7 +74,7 @@ def _train(recipe):
 
     if _AGAINST.value:
         return _in_turns(recipe)
-    found = train(recipe, _PRECISION.value, _STEPS.value, _PROFILE.value, _XLA.value)
+    found = train(recipe, _PRECISION.value, _STEPS.value, _PROFILE.value, xla=_XLA.value)
     if _PROFILE.value:
         print(
             f"{_PROFILE.value} holds the profile:\n  {install('profile')}\n"

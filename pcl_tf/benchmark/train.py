@@ -53,7 +53,7 @@ class Step:
         self.seconds.append(time.perf_counter() - began)
 
 
-def train(recipe, precision, steps, folder=None, xla=False):
+def train(recipe, precision, steps, folder=None, *, xla=False):
     """Measures a step.
 
     Args:

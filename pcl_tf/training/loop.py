@@ -34,7 +34,7 @@ class Interrupted(Exception):
     """A signal ended the run after its state was saved. Args: number of the signal, step."""
 
 
-def run(recipe, workdir, strategy, precision, deterministic=False, cluster=ALONE, xla=False):
+def run(recipe, workdir, strategy, precision, deterministic=False, cluster=ALONE, *, xla=False):
     """Trains from where the workdir stands to the recipe's last step, then exports.
 
     Args:

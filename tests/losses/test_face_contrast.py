@@ -101,6 +101,9 @@ def test_negatives_are_all_but_the_pair():
 
 def test_mixing_draw_is_beta_and_a_permutation():
     mix, permutation = mixing_draw(200, 200, tf.constant([1, 2]))
+    # Beta(a, a): mean 1/2, variance 1 / (4 (2a + 1)).
+    np.testing.assert_allclose(np.mean(mix), 0.5, atol=0.01)
+    np.testing.assert_allclose(np.var(mix), 1 / (4 * 4.2), rtol=0.03)
     assert stats.kstest(mix.numpy().ravel(), stats.beta(1.6, 1.6).cdf).pvalue > 0.01
     assert sorted(permutation.numpy()) == list(range(200))
 

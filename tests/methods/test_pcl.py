@@ -107,6 +107,7 @@ def test_two_replicas_are_one(module, two_replicas):
     for k in ("loss_dis", "loss_orth", "loss_face", "loss_pose", "abs_cosine", "gradient_norm"):
         np.testing.assert_allclose(got[k], expected[k], rtol=2e-3, err_msg=k)
     # Adam's first moments hold a tenth of the gradients it was given: summed, and clipped together.
+    assert expected["gradient_norm"] > 0.1
     moments = [[v.numpy() for v in m.optimizer.variables if v.path.endswith("momentum")] for m in (one, two)]
     assert len(moments[0]) == len(one.trainable_variables)
     for a, b in zip(*moments, strict=True):
