@@ -3,11 +3,13 @@
   python -m pcl_tf.reproduce --table=1,2,3,4,5,6,7 --figure=4 --workdir=runs/tables
   python -m pcl_tf.reproduce --table=5 --workdir=W --data=FACES.zip --expression=classification:fer.csv --seeds=0,1,2
   python -m pcl_tf.reproduce --scale=full --table=1 --workdir=W --data=VOXCELEB --data_dir=CORPORA
+  python -m pcl_tf.reproduce --budgets=250,500,1000,2000 --workdir=W --base=patch64 --data=FACES.zip
 
 small is two cores and an evening: recipe small64, generated faces unless --data and tasks say otherwise. full is the
-paper: recipe vox64, the corpora below --data_dir. All variants get the same number of encoder passes. What is done is
-kept; the same command goes on. Exit codes: 0 done; 2 a flag or the data is wrong; 1 a pre-training run failed;
-4 the disk is full; 130 and 143 stopped by Ctrl-C and SIGTERM.
+paper: recipe vox64, the corpora below --data_dir. All variants get the same number of encoder passes. --budgets draws
+the scores of PCL and SimCLR over encoder passes, and a power law through them. What is done is kept; the same command
+goes on. Exit codes: 0 done; 2 a flag or the data is wrong; 1 a pre-training run failed; 4 the disk is full; 130 and 143
+stopped by Ctrl-C and SIGTERM.
 """
 
 import json
@@ -20,6 +22,11 @@ from pcl_tf.console import explained, flags_alone, not_empty, quiet, refuse, sid
 
 _TABLE = flags.DEFINE_list("table", [], "Tables of the paper, 1 to 7; commas join several.")
 _FIGURE = flags.DEFINE_list("figure", [], "Figures of the paper: 4.")
+_BUDGETS = flags.DEFINE_list(
+    "budgets",
+    [],
+    "Budgets, two or more, in steps of full PCL: each is trained from the start, and scores are drawn over them.",
+)
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of runs, features, probes and tables. Continued if it exists.")
 _SCALE = flags.DEFINE_enum("scale", "small", ("small", "full"), "small: recipe small64. full: vox64 and the corpora.")
 _DATA = flags.DEFINE_string("data", "", "Faces to pre-train on, as for pcl_tf.train; small: generated faces.")
@@ -51,8 +58,8 @@ _TASKS = {
 }
 
 
-def _budgets(base):
-    """{variant: steps}: full PCL's steps and, of every other, as many as give the same encoder passes."""
+def _passes(base):
+    """{variant: (encoder passes of a step, steps)}, by the recipe."""
     from pcl_tf import recipe as recipes
     from pcl_tf.methods.build import encoder_passes
     from pcl_tf.recipe_method import applying
@@ -63,9 +70,12 @@ def _budgets(base):
         c = recipes.resolve(recipes.named(base, argument, own))
         return encoder_passes(c), c.total_steps
 
-    each, steps = passes("")
-    steps = _STEPS.value or steps
-    return {"": steps, "untrained": 0} | {a: steps * each // passes(a)[0] for a in ABLATIONS}
+    return {argument: passes(argument) for argument in ("", *ABLATIONS)}
+
+
+def _equal(passes, steps):
+    """{variant: steps}: full PCL's and, of every other, as many as give the same encoder passes."""
+    return {v: steps * passes[""][0] // each for v, (each, _) in passes.items()} | {"untrained": 0}
 
 
 def _targets():
@@ -106,6 +116,7 @@ def _tasks(roles):
 
 
 def _run(tables, workdir):
+    from pcl_tf.evaluation.corpora import ROLES
     from pcl_tf.files import write_atomically
     from pcl_tf.reproduce import paper
     from pcl_tf.reproduce.runs import Runs
@@ -113,22 +124,21 @@ def _run(tables, workdir):
 
     small = _SCALE.value == "small"
     base = _BASE.value or ("small64" if small else "vox64")
-    budgets = _budgets(base)
-    tasks = _tasks(sorted({role for n in tables for role in paper.TABLES[n].roles}))
+    passes = _passes(base)
+    asked = {role for n in tables for role in paper.TABLES[n].roles}
+    tasks = _tasks(sorted(asked.union(ROLES if _BUDGETS.value else ())))
     source = _DATA.value or ("synthetic" if small else "")
     solver = _SOLVER.value or ("lbfgs" if small else "adam")
-    runs = Runs(
-        workdir,
-        base,
-        source,
-        budgets,
-        overrides=_OVERRIDE.value,
-        flags=[f"--precision={_PRECISION.value}"],
-        solver=solver,
-    )
+
+    def runs(steps, place="runs"):
+        flags_ = [f"--precision={_PRECISION.value}"]
+        overrides = _OVERRIDE.value
+        return Runs(workdir, base, source, _equal(passes, steps), overrides, flags_, solver, place)
+
+    usual = runs(_STEPS.value or passes[""][1])
     seeds = [int(s) for s in _SEEDS.value]
     for number in tables:
-        rows = fill(paper.TABLES[number], tasks, runs, seeds)
+        rows = fill(paper.TABLES[number], tasks, usual, seeds)
         text = markdown(number, paper.TABLES[number], rows)
         write_atomically(workdir / "tables" / f"table{number}.md", text)
         write_atomically(workdir / "tables" / f"table{number}.tex", latex(number, paper.TABLES[number], rows))
@@ -137,7 +147,40 @@ def _run(tables, workdir):
     if _FIGURE.value:
         from pcl_tf.reproduce.figure import figure
 
-        print(*figure(runs.pretrained("", seeds[0]), "", workdir / "tables" / "figure4.png", 8), sep="\n")
+        print(*figure(usual.pretrained("", seeds[0]), "", workdir / "tables" / "figure4.png", 8), sep="\n")
+    if _BUDGETS.value:
+        _draw_budgets(
+            {steps * passes[""][0]: runs(steps, f"runs-{steps}") for steps in sorted(map(int, _BUDGETS.value))},
+            tasks,
+            seeds,
+            workdir / "tables",
+        )
+
+
+def _draw_budgets(runs, tasks, seeds, folder):
+    """Curves over {encoder passes: ``Runs``}, as tables and as a picture."""
+    from pcl_tf.files import write_atomically
+    from pcl_tf.reproduce import budgets
+    from pcl_tf.reproduce.tables import fill
+
+    found = budgets.curves({n: fill(budgets.table(tasks), tasks, each, seeds) for n, each in runs.items()})
+    text = budgets.markdown(found)
+    write_atomically(folder / "budgets.md", text)
+    write_atomically(folder / "budgets.json", json.dumps(found, indent=1) + "\n")
+    budgets.picture(found, folder / "budgets.png")
+    print(f"\n{text}\n{folder / 'budgets.png'}", flush=True)
+
+
+def _check_budgets():
+    from pcl_tf.extras import missing
+
+    given = _BUDGETS.value
+    if not all(b.isascii() and b.isdigit() and 0 < int(b) <= 10**9 for b in given) or len(set(map(int, given))) < 2:
+        refuse(f"--budgets={','.join(given)}: two different numbers of steps or more, each above 0.")
+    try:
+        import matplotlib.figure  # noqa: F401
+    except ImportError as error:
+        refuse(missing("plots", error, "draws the curves of --budgets"))
 
 
 def main(argv):
@@ -152,14 +195,16 @@ def main(argv):
     for number in _FIGURE.value:
         if number != "4":
             refuse(f"--figure={number}: the figure that is drawn is 4.")
+    if _BUDGETS.value:
+        _check_budgets()
     for seed in _SEEDS.value:
         if not (seed.isascii() and seed.isdigit() and int(seed) <= 10**6) or _SEEDS.value.count(seed) > 1:
             refuse(f"--seeds={','.join(_SEEDS.value)}: different whole numbers from 0 to 1000000.")
     if not _SEEDS.value:
         refuse("--seeds=: at least one is needed.")
     flags_alone(argv)
-    if not _WORKDIR.value or not (_TABLE.value or _FIGURE.value):
-        refuse("--workdir and --table or --figure are needed; see --help.")
+    if not _WORKDIR.value or not (_TABLE.value or _FIGURE.value or _BUDGETS.value):
+        refuse("--workdir and --table, --figure or --budgets are needed; see --help.")
     from pcl_tf.data.sources import DataError
     from pcl_tf.files import check_folder
     from pcl_tf.recipe import RecipeError

@@ -33,15 +33,17 @@ class Runs:
       overrides: 'KEY=VALUE' of the recipe, for the variants whose method knows the key.
       flags: further flags of pcl_tf.train.
       solver: of the probes.
+      place: folder below it where the pre-training runs are.
     """
 
-    def __init__(self, folder, recipe, source, steps, overrides=(), flags=(), solver="lbfgs"):
+    def __init__(self, folder, recipe, source, steps, overrides=(), flags=(), solver="lbfgs", place="runs"):
         self.folder, self.recipe, self.source = pathlib.Path(folder), recipe, source
         self.steps, self.overrides, self.flags, self.solver = steps, list(overrides), list(flags), solver
+        self.place = place
 
     def workdir(self, variant, seed):
         """Folder of a pre-training run."""
-        return self.folder / "runs" / f"{variant or 'pcl'}-{seed}"
+        return self.folder / self.place / f"{variant or 'pcl'}-{seed}"
 
     def pretrained(self, variant, seed):
         """Workdir of a finished run; trained first, or further, where it is not finished.
