@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch", reason="needs requirements-torch.txt")
 from pcl_tf.networks.official import WeightsError
 from pcl_tf.networks.torch_file import read_arrays
 from tests import golden
-from tests.helpers.processes import call
+from tests.helpers.commands import done
 
 G = golden.NUMBERS
 CLOSE = dict(rtol=1e-4, atol=1e-4)
@@ -70,7 +70,7 @@ def test_files_that_are_none(tmp_path, content):
 def converted(tmp_path_factory):
     folder = tmp_path_factory.mktemp("convert")
     torch.save({"state_dict": state("module.")}, folder / "best.pth")
-    call("convert", f"--torch={folder / 'best.pth'}", f"--workdir={folder / 'w'}", "--recipe=vox64_official:smoke",
+    done("convert", f"--torch={folder / 'best.pth'}", f"--workdir={folder / 'w'}", "--recipe=vox64_official:smoke",
          *SMALL)  # fmt: skip
     return folder / "w"
 
@@ -102,11 +102,11 @@ def test_the_export_gives_the_released_codes_numbers(converted):
 
 @pytest.mark.slow
 def test_every_command_goes_on_from_it(converted, tmp_path):
-    call("export", f"--workdir={converted}", "--image_size=100", "--version=1")
-    call("reconstruct", f"--workdir={converted}", f"--out={tmp_path / 'fig4.png'}", "--count=2")
+    done("export", f"--workdir={converted}", "--image_size=100", "--version=1")
+    done("reconstruct", f"--workdir={converted}", f"--out={tmp_path / 'fig4.png'}", "--count=2")
     assert (tmp_path / "fig4.png").read_bytes().startswith(b"\x89PNG")
-    done = call("train", "--recipe=vox64_official:smoke", *SMALL, f"--workdir={converted}")
-    assert "resuming at step 0" in done.stdout
+    ended = done("train", "--recipe=vox64_official:smoke", *SMALL, f"--workdir={converted}")
+    assert "resuming at step 0" in ended.stdout
     assert json.loads((converted / "result.json").read_text())["step"] == 2
 
 
@@ -117,10 +117,10 @@ def test_what_does_not_fit_is_named_all_at_once(tmp_path):
     weights["encoder.conv1.2.weight"] = weights["encoder.conv1.2.weight"][:5]
     weights["encoder.more"] = torch.zeros(3)
     torch.save(weights, tmp_path / "best.pth")
-    done = call("convert", f"--torch={tmp_path / 'best.pth'}", f"--workdir={tmp_path / 'w'}", code=2)
-    assert "missing: encoder.conv1.0.bias (64,)" in done.stderr
-    assert "unexpected: encoder.more (3,)" in done.stderr
-    assert "shape: encoder.conv1.2.weight is (5, 64, 3, 3), needed is (64, 64, 3, 3)" in done.stderr
+    ended = done("convert", f"--torch={tmp_path / 'best.pth'}", f"--workdir={tmp_path / 'w'}", code=2)
+    assert "missing: encoder.conv1.0.bias (64,)" in ended.stderr
+    assert "unexpected: encoder.more (3,)" in ended.stderr
+    assert "shape: encoder.conv1.2.weight is (5, 64, 3, 3), needed is (64, 64, 3, 3)" in ended.stderr
     assert not (tmp_path / "w" / "checkpoints").exists()
-    done = call("convert", f"--torch={tmp_path / 'nothing.pth'}", f"--workdir={tmp_path / 'w'}", code=2)
-    assert "nothing.pth: no such file" in done.stderr
+    ended = done("convert", f"--torch={tmp_path / 'nothing.pth'}", f"--workdir={tmp_path / 'w'}", code=2)
+    assert "nothing.pth: no such file" in ended.stderr

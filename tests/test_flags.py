@@ -175,7 +175,7 @@ NEEDS = {
     "neighbours": "--embeddings is",
     "probe": "--model and --task are",
     "reconstruct": "--workdir is",
-    "reproduce": "--workdir and --table or --figure are",
+    "reproduce": "--workdir and --table, --figure or --budgets are",
 }
 
 

@@ -39,7 +39,7 @@ def test_the_penalty_is_chosen_where_it_generalises_best():
 
 @pytest.mark.parametrize("solver", ["lbfgs", "adam"])
 def test_regression_finds_the_line(solver, monkeypatch):
-    monkeypatch.setattr(adam, "EPOCHS", 60)
+    monkeypatch.setattr(adam, "EPOCHS", 30)
     x = R(0).normal(size=(3000, 4)).astype(np.float32) * [1, 5, 0.2, 1] + [0, 3, 0, -2]
     y = x @ R(1).normal(size=(4, 2)) + [10, -5]
     layer, _ = linear.fit("regression", x, y, solver)

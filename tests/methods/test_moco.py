@@ -16,6 +16,7 @@ from recipes import small64, vox64
 def small(**overrides):
     c = vox64.get_config("smoke,moco")
     c.batch_size, c.method.queue = 8, 24
+    c.method.face_views = "resized_crop|jitter"  # all views are in tests/views
     c.update_from_flattened_dict(overrides)
     return recipes.resolve(c)
 

@@ -12,7 +12,6 @@ from pcl_tf.reproduce import paper, tables
 from pcl_tf.reproduce.runs import over_seeds, paired
 from recipes import common
 from tests.helpers.commands import done
-from tests.helpers.processes import call
 
 
 class Fake:
@@ -126,14 +125,14 @@ def test_variants_are_the_rows_they_stand_for():
 
 
 TINY = ["--base=vox64:smoke", "--steps=3", "--image_size=32"]
-TINY += ["--set=data.synthetic_images=64", "--set=watch.generated=0"]  # the tables judge, not the runs themselves
+TINY += ["--set=data.synthetic_images=64", "--set=watch.generated=0", "--set=watch.images_every=0"]  # the tables judge
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """Table 7 and Fig. 4 of a tiny run."""
     path = tmp_path_factory.mktemp("tables")
-    call("reproduce", "--table=7", "--figure=4", f"--workdir={path}", *TINY, "--expression=generated_expression")
+    done("reproduce", "--table=7", "--figure=4", f"--workdir={path}", *TINY, "--expression=generated_expression")
     return path
 
 
@@ -156,13 +155,13 @@ def test_table_7_and_figure_4_on_generated_faces(folder):
 @pytest.mark.slow
 def test_what_is_done_is_not_done_again(folder):
     before = {p: p.stat().st_mtime_ns for p in folder.rglob("*") if p.is_file() and p.parent.name != "tables"}
-    ended = call("reproduce", "--table=7", f"--workdir={folder}", *TINY)
+    ended = done("reproduce", "--table=7", f"--workdir={folder}", *TINY)
     assert {p: p.stat().st_mtime_ns for p in before} == before and "pre-training" not in ended.stdout
 
 
 @pytest.mark.slow
 def test_tables_1_to_6_on_generated_faces(folder):
-    call("reproduce", "--table=1,2,3,4,5,6", f"--workdir={folder}", *TINY, timeout=1500)
+    done("reproduce", "--table=1,2,3,4,5,6", f"--workdir={folder}", *TINY)
     for number in range(1, 7):
         assert (folder / "tables" / f"table{number}.md").read_text().startswith(f"**Table {number}.**")
     steps = {p.name: json.loads((p / "result.json").read_text())["step"] for p in (folder / "runs").iterdir()}

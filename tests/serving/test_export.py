@@ -27,9 +27,16 @@ from pcl_tf.serving.export import (
 )
 from pcl_tf.serving.server_files import write_server_files
 from tests.data.test_images import KINDS
+from tests.helpers import labelled
 from tests.serving.conftest import SIZE
 
 FACES = np.random.default_rng(0).random((3, SIZE, SIZE, 3), np.float32)
+
+
+@pytest.fixture(scope="module")
+def smallest_encoder():
+    """For what the weights and their number do not decide."""
+    return labelled.encoder()
 
 
 def metagraph(export):
@@ -80,9 +87,9 @@ def test_assets_say_where_it_comes_from(export):
     assert json.loads((export / "assets" / "recipe.json").read_text()) == {}
 
 
-def test_only_the_newest_versions_stay(small_encoder, tmp_path):
+def test_only_the_newest_versions_stay(smallest_encoder, tmp_path):
     def save(version, keep):
-        return save_export(small_encoder, tmp_path, 0, SIZE, "{}", version, keep)
+        return save_export(smallest_encoder, tmp_path, 0, SIZE, "{}", version, keep)
 
     (tmp_path / "9").mkdir()
     (tmp_path / "10").mkdir()
@@ -95,8 +102,8 @@ def test_only_the_newest_versions_stay(small_encoder, tmp_path):
     assert not [p.name for p in tmp_path.iterdir() if not p.name.isdigit()]
 
 
-def test_an_export_that_fails_leaves_the_old_one(small_encoder, tmp_path, monkeypatch):
-    save_export(small_encoder, tmp_path, 1, SIZE, "{}")
+def test_an_export_that_fails_leaves_the_old_one(smallest_encoder, tmp_path, monkeypatch):
+    save_export(smallest_encoder, tmp_path, 1, SIZE, "{}")
     inode = (tmp_path / "1").stat().st_ino
 
     def full(*_):
@@ -104,7 +111,7 @@ def test_an_export_that_fails_leaves_the_old_one(small_encoder, tmp_path, monkey
 
     monkeypatch.setattr("pcl_tf.serving.export.write_warmup", full)
     with pytest.raises(OSError):
-        save_export(small_encoder, tmp_path, 1, SIZE, "{}")
+        save_export(smallest_encoder, tmp_path, 1, SIZE, "{}")
     assert [p.name for p in tmp_path.iterdir()] == ["1"] and (tmp_path / "1").stat().st_ino == inode
 
 

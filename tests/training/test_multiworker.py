@@ -19,6 +19,7 @@ SMALL_STEPS = (  # so that rounding does not grow from step to step
     "--recipe.optimizer.learning_rate=1e-5",
     "--recipe.watch.log_every=1",
     "--recipe.watch.images_every=0",
+    "--recipe.watch.generated=0",
 )
 
 
