@@ -85,8 +85,8 @@ def run(encoders, tasks, features, solver, seed, out, cache, save):
     """
     from pcl_tf.data.decoding import left_out
     from pcl_tf.evaluation import pictures, predictions, probe_model, report
+    from pcl_tf.evaluation.evaluate import evaluate
     from pcl_tf.evaluation.features import extract
-    from pcl_tf.evaluation.judge import judge
     from pcl_tf.evaluation.names import all_names, naming
     from pcl_tf.evaluation.results import Results, file_stem
 
@@ -105,18 +105,18 @@ def run(encoders, tasks, features, solver, seed, out, cache, save):
                 print(f"note: {task.notes[-1]}", file=sys.stderr, flush=True)
             for i, feature in enumerate(features if len(values.keys) > 1 else ["face_aware"]):
                 x = values[feature]
-                verdict = judge(task, x, values.bad, solver, seed)
+                result = evaluate(task, x, values.bad, solver, seed)
                 encoded = 0 if i else values.encoded
-                row = report.result_row(encoder, task, name, feature, verdict, encoded, solver, seed)
+                row = report.result_row(encoder, task, name, feature, result, encoded, solver, seed)
                 rows.append(row)
                 print(*report.table([row]).splitlines()[1:], sep="\n", flush=True)
                 results.add(row)  # whatever becomes of the files beside it
                 stem = out / file_stem(row)
-                if save and verdict.layer and encoder.keras_file:
-                    model = probe_model.build(encoder, task, feature, verdict.layer)
+                if save and result.layer and encoder.keras_file:
+                    model = probe_model.build(encoder, task, feature, result.layer)
                     row["probe"] = str(probe_model.save(model, f"{stem}.keras"))
-                row["predictions"] = str(predictions.write(f"{stem}-predictions.csv", task, verdict.judged, images))
-                drawn = {} if no_pictures else pictures.draw(task, verdict.judged, row)
+                row["predictions"] = str(predictions.write(f"{stem}-predictions.csv", task, result.scored, images))
+                drawn = {} if no_pictures else pictures.draw(task, result.scored, row)
                 row["pictures"] = pictures.save(stem, drawn)
                 results.add(row)
                 results.tabulate()

@@ -35,7 +35,7 @@ CHECKS = {
     "watch.images_every": whole(0, STEPS),
     "watch.histograms_every": whole(0, STEPS),
     "watch.generated": Check(
-        "0 for none, or a whole number from 100 to 1000000, since fewer faces judge nothing",
+        "0 for none, or a whole number from 100 to 1000000, since fewer faces tell nothing",
         lambda v: whole(0, 10**6)(v) and (v == 0 or v >= 100),
     ),
     "watch.labelled": text,

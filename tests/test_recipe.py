@@ -20,7 +20,7 @@ def test_a_recipe_written_before_a_key_was_there_gets_its_default(tmp_path):
 
 
 @pytest.mark.parametrize("count", [-1, 5, 99])
-def test_too_few_generated_faces_judge_nothing(count):
+def test_too_few_generated_faces_tell_nothing(count):
     c = vox64.get_config("smoke")
     c.watch.generated = count
     with pytest.raises(recipes.RecipeError, match="watch.generated"):

@@ -6,8 +6,8 @@ import time
 
 from pcl_tf.benchmark.spread import spread
 from pcl_tf.evaluation.corpora.generated import expression
+from pcl_tf.evaluation.evaluate import evaluate
 from pcl_tf.evaluation.features import extract
-from pcl_tf.evaluation.judge import judge
 from pcl_tf.evaluation.models import open_encoder
 from pcl_tf.methods.build import build_encoder
 from pcl_tf.serving.export import save_export
@@ -35,7 +35,7 @@ def probe(recipe, rounds=3):
             times["encode"].append(time.perf_counter() - began)
             for solver in ("lbfgs", "adam"):
                 began = time.perf_counter()
-                judge(task, features["face_aware"], features.bad, solver, 0)
+                evaluate(task, features["face_aware"], features.bad, solver, 0)
                 times[solver].append(time.perf_counter() - began)
     middle = {name: statistics.median(found) for name, found in times.items()}
     return {

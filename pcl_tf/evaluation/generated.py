@@ -24,7 +24,7 @@ def measure(embed, size, train=TRAIN, test=TEST, batch=200):
     Args:
       embed: uint8 [N, S, S, 3] -> dict of float [N, D].
       size: side of the faces in pixels.
-      train, test: faces to fit and to judge on.
+      train, test: faces to fit and to test on.
       batch: faces embedded at once.
 
     Returns:
@@ -35,14 +35,14 @@ def measure(embed, size, train=TRAIN, test=TEST, batch=200):
     result = {}
     for key in parts[0]:
         x = np.concatenate([np.asarray(p[key], np.float32) for p in parts])
-        fit, judge = x[:train], x[train:]
+        fit, test = x[:train], x[train:]
         row = {
-            name: ridge.accuracy(fit, labels[name][:train], judge, labels[name][train:])
+            name: ridge.accuracy(fit, labels[name][:train], test, labels[name][train:])
             for name in ("identity", "expression")
         }
         for i, name in enumerate(ANGLES):
             y = labels["angles"][:, i : i + 1]
-            row[name] = ridge.mean_absolute_error(fit, y[:train], judge, y[train:])
+            row[name] = ridge.mean_absolute_error(fit, y[:train], test, y[train:])
         result[key] = row
     return result
 

@@ -7,15 +7,15 @@ from pcl_tf.evaluation import metrics
 LEAST = 10  # images or pairs; an interval of fewer says more than they can hold
 
 
-def by_group(task, judged, seed=0):
+def by_group(task, scored, seed=0):
     """The metric of a task for each of its groups.
 
-    All rows of a group are taken together, whichever fold judged them: a fold may have few of a small group. F1 is the
-    mean over those labels alone that every scored group shows, since without a single positive it has no value.
+    All rows of a group are taken together, whichever fold tested them: a fold may have few of a small group. F1 is the
+    mean over those labels alone that every told group shows, since without a single positive it has no value.
 
     Args:
       task: ``Task``; its ``groups`` say which row is of which group, '' of none.
-      judged: ``Judged``.
+      scored: ``Scored``.
       seed: of the bootstrap.
 
     Returns:
@@ -24,26 +24,26 @@ def by_group(task, judged, seed=0):
           where people are known;
         'gap': {'value', 'interval', 'between': (least, most)} of the two that lie farthest apart, None of fewer than two;
           its interval resamples the two apart, and knows nothing of their having been chosen among others;
-        'too_few': {name: rows} of groups that are not scored;
+        'too_few': {name: rows} of groups that are not told;
         'without': rows of no group;
-        'labels_left_out': of F1, labels that some scored group does not show}}.
+        'labels_left_out': of F1, labels that some told group does not show}}.
     """
-    people = None if task.subjects is None else task.subjects[judged.rows]
-    return {column: _column(task, judged, of_row[judged.rows], people, seed) for column, of_row in task.groups.items()}
+    people = None if task.subjects is None else task.subjects[scored.rows]
+    return {column: _column(task, scored, of_row[scored.rows], people, seed) for column, of_row in task.groups.items()}
 
 
-def _column(task, judged, group, people, seed):
+def _column(task, scored, group, people, seed):
     members = {str(name): np.flatnonzero(group == name) for name in np.unique(group) if name}
     few = {name: len(rows) for name, rows in members.items() if not _enough(rows, people)}
     members = {name: rows for name, rows in members.items() if name not in few}
-    shown, left_out = _shown(task, judged, members)
-    scored, values = {}, {}
+    shown, left_out = _shown(task, scored, members)
+    told, values = {}, {}
     if len(shown) or task.kind != "multilabel":
         for number, (name, rows) in enumerate(members.items()):
-            scored[name], values[name] = _score(task, judged, rows, people, shown, seed + number)
+            told[name], values[name] = _score(task, scored, rows, people, shown, seed + number)
     return {
-        "groups": scored,
-        "gap": _gap(scored, values),
+        "groups": told,
+        "gap": _gap(told, values),
         "too_few": few,
         "without": int((group == "").sum()),
         "labels_left_out": left_out,
@@ -54,18 +54,18 @@ def _enough(rows, people):
     return len(rows) >= LEAST and (people is None or len(np.unique(people[rows])) > 1)
 
 
-def _shown(task, judged, members):
+def _shown(task, scored, members):
     """(places of the labels that all groups show, names of the others); of other kinds nothing is left out."""
     if task.kind != "multilabel":
         return (), []
-    there = np.array([(judged.labels[rows] > 0.5).any(0) for rows in members.values()]).reshape(-1, len(task.names))
+    there = np.array([(scored.labels[rows] > 0.5).any(0) for rows in members.values()]).reshape(-1, len(task.names))
     everywhere = there.all(0)
     return np.flatnonzero(everywhere), [str(n) for n, yes in zip(task.names, everywhere, strict=True) if not yes]
 
 
-def _score(task, judged, rows, people, shown, seed):
+def _score(task, scored, rows, people, shown, seed):
     """(what the result says of a group, the resamples of its value)."""
-    contributions, statistic, detail = _contributions(task, judged, rows, shown)
+    contributions, statistic, detail = _contributions(task, scored, rows, shown)
     who = None if people is None else people[rows]
     resampled = "pairs" if task.kind == "verification" else metrics.resampled(who)
     values = metrics.resamples(contributions, statistic, None, seed, clusters=who)
@@ -79,9 +79,9 @@ def _score(task, judged, rows, people, shown, seed):
     return found, values
 
 
-def _contributions(task, judged, rows, shown):
+def _contributions(task, scored, rows, shown):
     """As the metrics of a kind give: (contributions [n, ..], statistic, detail)."""
-    labels, predicted = judged.labels[rows], judged.predicted[rows]
+    labels, predicted = scored.labels[rows], scored.predicted[rows]
     if task.kind == "verification":
         same, said = labels == 1, predicted[:, 0] == 1
         rates = {"false match rate": (said, ~same), "false non-match rate": (~said, same)}
@@ -94,14 +94,14 @@ def _contributions(task, judged, rows, shown):
     return metrics.regression(predicted, labels, task.names)
 
 
-def _gap(scored, values):
-    if len(scored) < 2:
+def _gap(told, values):
+    if len(told) < 2:
         return None
-    low, high = (pick(scored, key=lambda name: scored[name]["value"]) for pick in (min, max))
+    low, high = (pick(told, key=lambda name: told[name]["value"]) for pick in (min, max))
     if low == high:  # all alike
-        low, high = list(scored)[:2]
+        low, high = list(told)[:2]
     return {
-        "value": scored[high]["value"] - scored[low]["value"],
+        "value": told[high]["value"] - told[low]["value"],
         "interval": metrics.central(values[high] - values[low]),
         "between": (low, high),
     }

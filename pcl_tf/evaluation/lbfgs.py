@@ -68,7 +68,7 @@ def _swept(kind, train, held):
     """The penalty that does best on held-out rows, and the solution for it.
 
     From strong to weak, each solution started from the one before. The loss falls and then rises, so the first penalty
-    that does worse ends the sweep. Action units are chosen by the F1 they are judged by: with rare labels the loss is
+    that does worse ends the sweep. Action units are chosen by the F1 they are scored by: with rare labels the loss is
     often least where nothing is found at all, and F1 does not rise and fall once.
 
     Args:

@@ -27,7 +27,7 @@ _SHOWN = 200
 def read_manifest(path, kind, image_size, targets=(), groups=()):
     """Reads ``path,label`` | ``path,yaw,pitch,..`` | ``path,AU1,AU2,..`` | ``fold,path1,path2,same``.
 
-    Optional columns: ``split`` (train or test), ``subject`` and ``group``. Without a split the images are judged in five folds,
+    Optional columns: ``split`` (train or test), ``subject`` and ``group``. Without a split the images are evaluated in five folds,
     which share no subject where subjects are named. Paths are relative to the manifest and may lead out of its folder, or
     are inside a zip beside it.
     Blanks at the ends of fields mean nothing. Columns without a name, as pandas writes its index, are left out.
@@ -35,7 +35,7 @@ def read_manifest(path, kind, image_size, targets=(), groups=()):
     Args:
       path: the CSV, with a header.
       kind: of ``pcl_tf.evaluation.task.KINDS``.
-      image_size: side in pixels at which the images are judged.
+      image_size: side in pixels at which the images are evaluated.
       targets: columns to predict: one of a classification, by default ``label``; of regression and multilabel by
         default all but those of ``RESERVED`` and the groups. Further columns may stand in the file.
       groups: columns by which errors are told, beside ``group``; a row that has nothing there is of no group.

@@ -71,7 +71,7 @@ def resampled(subjects, groups=None):
     """What the bootstrap can resample: 'subjects', or 'images' where they are not known or a fold has only one.
 
     Args:
-      subjects: [N] of the images that judge, or None.
+      subjects: [N] of the test images, or None.
       groups: int [N], folds that are resampled apart; None is one group.
     """
     if subjects is None:
@@ -114,7 +114,7 @@ def regression(scores, labels, names):
     return errors, lambda means: float(means.mean()), dict(zip(names, map(float, errors.mean(0)), strict=True))
 
 
-# What each image adds to the metric of a kind, for kinds whose images are judged once each; F1 is a mean over folds.
+# What each image adds to the metric of a kind, for kinds whose images are tested once each; F1 is a mean over folds.
 CONTRIBUTIONS = {"classification": classification, "regression": regression}
 # The metric of each label or target, from the means that give the metric of them all.
 BY_PART = {"multilabel": f1, "regression": np.asarray}

@@ -53,7 +53,7 @@ def labelled(text, size):
         image_size=size,
         names=tuple(classes),
         labels=np.array([classes.index(name) for _, name in files]),
-        splits=folds_from(np.arange(len(files)) % 2)[1:],  # even rows teach, odd ones judge
+        splits=folds_from(np.arange(len(files)) % 2)[1:],  # even rows train, odd ones test
     )
 
 
@@ -63,7 +63,7 @@ def _say(notes):
 
 
 class OnlineProbe:
-    """Decodes a labelled set once and judges features on it as often as asked.
+    """Decodes a labelled set once and evaluates features on it as often as asked.
 
     Args:
       task: ``Task``; of its folds the first is used, of its images an even choice of LIMIT.

@@ -3,7 +3,7 @@
 The layer is PCA followed by within-class whitening (Hatch et al., 2006): what differs between pictures of one person is
 scaled down. It is learnt on the pairs of the other folds alone, in closed form: the same numbers on every machine, in
 seconds where 30 epochs of a cosine loss for each of ten folds take minutes. Its strength and its threshold are chosen
-on those pairs too, each judged by a layer that has not seen it.
+on those pairs too, each scored by a layer that has not seen it.
 """
 
 import dataclasses
@@ -13,7 +13,7 @@ import numpy as np
 from pcl_tf.evaluation.verification import best_threshold, similarities
 
 LEAST = 20  # pairs of one person among the training pairs
-_PARTS = 4  # of the training pairs, each judged by a layer of the others
+_PARTS = 4  # of the training pairs, each scored by a layer of the others
 # (directions kept, share of all images' covariance in that of one person's): the less is known, the more is mixed in.
 _CHOICES = ((32, 0.5), (64, 0.1), (128, 0.1))
 _PASSES = 3  # of the subspace iteration; more change no digit that is printed
@@ -24,7 +24,7 @@ class Learnt:
     """What a layer learnt on pairs makes of them.
 
     Attributes:
-      right: float [P], whether each pair is judged rightly.
+      right: float [P], whether each pair is classified rightly.
       values: float [P], similarity of each pair by the layer of the other folds.
       protocol: dict, how.
     """
@@ -35,7 +35,7 @@ class Learnt:
 
 
 def verify(x, pairs, same, folds):
-    """Judges every pair by a layer and a threshold of the other folds.
+    """Scores every pair by a layer and a threshold of the other folds.
 
     Args:
       x: float [N, D] features.
@@ -70,7 +70,7 @@ def verify(x, pairs, same, folds):
         values,
         {
             "similarity": "cosine after PCA and within-class whitening, learnt on the pairs of the other folds",
-            "threshold": "best on the pairs of the other folds, each judged by a layer that has not seen it",
+            "threshold": "best on the pairs of the other folds, each scored by a layer that has not seen it",
             "thresholds": thresholds,
             "width_and_share": chosen,
         },

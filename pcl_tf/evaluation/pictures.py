@@ -7,8 +7,8 @@ import warnings
 import numpy as np
 
 from pcl_tf.evaluation import curves
-from pcl_tf.evaluation.judged import Judged
 from pcl_tf.evaluation.metrics import percent
+from pcl_tf.evaluation.scored import Scored
 from pcl_tf.evaluation.task import Task
 from pcl_tf.extras import missing
 from pcl_tf.files import write_atomically
@@ -29,12 +29,12 @@ def absent() -> str:
     return ""
 
 
-def draw(task: Task, judged: Judged, row: dict) -> dict:
+def draw(task: Task, scored: Scored, row: dict) -> dict:
     """The pictures of a result.
 
     Args:
-      task: what was judged.
-      judged: of its verdict.
+      task: what was tested.
+      scored: of its result.
       row: of ``result.json``: names, values and intervals.
 
     Returns:
@@ -44,7 +44,7 @@ def draw(task: Task, judged: Judged, row: dict) -> dict:
       ImportError: matplotlib is not installed.
     """
     name, painter = _PICTURES[task.kind]
-    figure = painter(task, judged, row)
+    figure = painter(task, scored, row)
     if figure is None:
         return {}
     model = pathlib.PurePath(row["model"]).name or row["model"]
@@ -77,9 +77,9 @@ def confusion_matrix(labels: np.ndarray, predicted: np.ndarray, classes: int) ->
     return np.bincount(labels * classes + predicted, minlength=classes**2).reshape(classes, classes)
 
 
-def _confusion(task, judged, row):
+def _confusion(task, scored, row):
     names = [str(name) for name in task.names]
-    counts = confusion_matrix(judged.labels, judged.predicted, len(names))
+    counts = confusion_matrix(scored.labels, scored.predicted, len(names))
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     side = min(12, 2.5 + 0.5 * len(names))
     figure, axes = _figure(side + 1, side)
@@ -95,12 +95,12 @@ def _confusion(task, judged, row):
     return figure
 
 
-def _roc(task, judged, row):
+def _roc(task, scored, row):
     if row["roc"] is None:
         return None
     figure, axes = _figure(5.5, 4.5)
-    for column, called in enumerate(("cosine", "layer learnt on pairs")[: judged.scores.shape[1]]):
-        far, tar = curves.roc(judged.scores[:, column], judged.labels)
+    for column, called in enumerate(("cosine", "layer learnt on pairs")[: scored.scores.shape[1]]):
+        far, tar = curves.roc(scored.scores[:, column], scored.labels)
         rate = curves.equal_error_rate(far, tar)
         axes.plot(far, tar, label=f"{called}, EER {100 * rate:.1f} %")
         axes.plot(rate, 1 - rate, "ko", ms=3)
@@ -117,7 +117,7 @@ def _roc(task, judged, row):
     return figure
 
 
-def _f1(task, judged, row):
+def _f1(task, scored, row):
     names = list(row["detail"])
     values = 100 * np.array([row["detail"][n] for n in names])
     low, high = 100 * np.array([row["detail_intervals"][n] for n in names]).T
@@ -131,7 +131,7 @@ def _f1(task, judged, row):
     return figure
 
 
-def _against(task, judged, row):
+def _against(task, scored, row):
     from matplotlib.figure import Figure
 
     names = [str(name) for name in task.names[:_PANELS]]
@@ -140,7 +140,7 @@ def _against(task, judged, row):
     figure = Figure(figsize=(1 + 3.2 * across, 1 + 3.2 * down), layout="constrained")
     for k, name in enumerate(names):
         axes = figure.add_subplot(down, across, k + 1)
-        true, said = judged.labels[:, k], judged.predicted[:, k]
+        true, said = scored.labels[:, k], scored.predicted[:, k]
         ends = min(true.min(), said.min()), max(true.max(), said.max())
         axes.plot(ends, ends, "k--", lw=1)
         axes.scatter(true, said, s=6, alpha=0.4, rasterized=True)

@@ -1,4 +1,4 @@
-"""What a probe said of every image that judged it: a CSV beside the result."""
+"""What a probe said of every image of the test: a CSV beside the result."""
 
 import csv
 import pathlib
@@ -7,8 +7,8 @@ from pcl_tf.data.tree import printable
 from pcl_tf.files import atomic_path
 
 
-def write(path, task, judged, names):
-    """Writes one line an image that judged, or a pair; whole, or not at all.
+def write(path, task, scored, names):
+    """Writes a line for each test image or pair; whole, or not at all.
 
     Columns, by the kind of task, and after them the task's groups:
       classification: image, fold, label, predicted, score_CLASS .. (probabilities);
@@ -21,14 +21,14 @@ def write(path, task, judged, names):
     Args:
       path: of the CSV.
       task: ``Task``.
-      judged: ``Judged``.
+      scored: ``Scored``.
       names: of the task's images, list of str.
 
     Returns:
       pathlib.Path of it.
     """
-    header, lines = _TABLES[task.kind](task, judged, [printable(name) for name in names])
-    header, lines = _with_groups(header, lines, task, judged.rows)
+    header, lines = _TABLES[task.kind](task, scored, [printable(name) for name in names])
+    header, lines = _with_groups(header, lines, task, scored.rows)
     with atomic_path(path) as aside, open(aside, "w", newline="", encoding="utf-8") as f:
         out = csv.writer(f, lineterminator="\n")
         out.writerow(header)
@@ -40,45 +40,45 @@ def _number(value):
     return f"{value:.7g}"
 
 
-def _classification(task, judged, names):
+def _classification(task, scored, names):
     classes = [str(name) for name in task.names]
     lines = [
         [names[row], fold, classes[label], classes[guess], *map(_number, scores)]
-        for row, fold, label, guess, scores in _rows(judged)
+        for row, fold, label, guess, scores in _rows(scored)
     ]
     return ["image", "fold", "label", "predicted", *(f"score_{c}" for c in classes)], lines
 
 
-def _multilabel(task, judged, names):
+def _multilabel(task, scored, names):
     header = [f"{what}_{name}" for name in task.names for what in ("label", "predicted", "score")]
     lines = []
-    for row, fold, labels, guesses, scores in _rows(judged):
+    for row, fold, labels, guesses, scores in _rows(scored):
         cells = ((int(a), int(b), _number(s)) for a, b, s in zip(labels, guesses, scores, strict=True))
         lines.append([names[row], fold, *(c for three in cells for c in three)])
     return ["image", "fold", *header], lines
 
 
-def _regression(task, judged, names):
+def _regression(task, scored, names):
     header = [f"{what}_{name}" for name in task.names for what in ("label", "predicted")]
     lines = []
-    for row, fold, labels, guesses, _ in _rows(judged):
+    for row, fold, labels, guesses, _ in _rows(scored):
         cells = (_number(v) for two in zip(labels, guesses, strict=True) for v in two)
         lines.append([names[row], fold, *cells])
     return ["image", "fold", *header], lines
 
 
-def _verification(task, judged, names):
+def _verification(task, scored, names):
     header = ["image1", "image2", "fold", "same", "similarity", "predicted", "learnt_similarity", "learnt_predicted"]
     lines = []
-    for row, fold, same, guesses, scores in _rows(judged):
+    for row, fold, same, guesses, scores in _rows(scored):
         a, b = task.pairs[row]
         cells = (c for score, guess in zip(scores, guesses, strict=True) for c in (_number(score), guess))
         lines.append([names[a], names[b], fold, same, *cells])
-    return header[: 4 + 2 * judged.scores.shape[1]], lines
+    return header[: 4 + 2 * scored.scores.shape[1]], lines
 
 
-def _rows(judged):
-    return zip(judged.rows, judged.folds, judged.labels, judged.predicted, judged.scores, strict=True)
+def _rows(scored):
+    return zip(scored.rows, scored.folds, scored.labels, scored.predicted, scored.scores, strict=True)
 
 
 def _with_groups(header, lines, task, rows):

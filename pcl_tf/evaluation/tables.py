@@ -11,7 +11,7 @@ _ESCAPED = {
     "±": r"$\pm$",
     **{sign: f"\\{sign}" for sign in "&%$#_{}"},
 }
-HEADER = ("model", "step", "task", "feature", "solver", "metric", "value", "95 % interval", "judged on")
+HEADER = ("model", "step", "task", "feature", "solver", "metric", "value", "95 % interval", "tested on")
 
 
 def markdown(header, rows) -> str:
@@ -53,10 +53,10 @@ def result_cells(rows) -> list:
     for row in rows:
         scale, unit = (100, " %") if percent(row["metric"]) else (1, "")
         counts = row.get("counts") or {}
-        judged = counts.get("test", counts.get("pairs", ""))
-        told = [("", row["metric"], row, judged)]
+        scored = counts.get("test", counts.get("pairs", ""))
+        told = [("", row["metric"], row, scored)]
         if row.get("learnt"):
-            told.append(("", f"{row['metric']}, layer learnt on pairs", row["learnt"], judged))
+            told.append(("", f"{row['metric']}, layer learnt on pairs", row["learnt"], scored))
         for column, of in (row.get("groups") or {}).items():
             told += [(f", {column}: {name}", row["metric"], g, g["count"]) for name, g in of["groups"].items()]
             if of["gap"]:

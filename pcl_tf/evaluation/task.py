@@ -1,4 +1,4 @@
-"""What a probe is asked: images, their labels, and which of them teach and which judge."""
+"""What a probe is asked: images, their labels, and which of them are for training and which for testing."""
 
 import dataclasses
 import hashlib
@@ -18,7 +18,7 @@ class Task:
       name: as reported.
       kind: one of KINDS.
       source: the images, in the order of the labels.
-      image_size: side in pixels at which they are judged.
+      image_size: side in pixels at which they are evaluated.
       names: classes, labels (multilabel) or targets (regression).
       labels: classification int [N]; regression float [N, K]; multilabel 0/1 [N, K]; verification None.
       splits: (train rows, test rows) for each fold, int arrays.
@@ -29,7 +29,7 @@ class Task:
       groups: {column: str [N], of verification [P]}: of which group a row is, '' of none; errors are told by them.
 
     Raises:
-      DataError: a row or a subject both teaches and judges, or a class is judged that nothing teaches.
+      DataError: a row or a subject is in both the training and the test split, or a class is tested that no training image has.
     """
 
     name: str
@@ -57,17 +57,19 @@ class Task:
                 shared = np.intersect1d(self.subjects[train], self.subjects[test])
                 if shared.size:
                     some = ", ".join(map(str, shared[:5]))
-                    raise DataError(f"{self.name}: {shared.size} subjects both teach and judge: {some}.")
+                    raise DataError(
+                        f"{self.name}: {shared.size} subjects are in both the training and the test split: {some}."
+                    )
             # With folds drawn by chance a rare class may lie in one of them; a stated split is meant as it stands.
             if self.kind == "classification" and len(self.splits) == 1:
                 untaught = np.setdiff1d(self.labels[test], self.labels[train])
                 if untaught.size:
                     some = ", ".join(str(self.names[k]) for k in untaught[:5])
-                    raise DataError(f"{self.name}: classes are judged that no training image has: {some}.")
+                    raise DataError(f"{self.name}: classes are tested that no training image has: {some}.")
 
     @property
     def digest(self):
-        """Sixteen hex digits that change with the images, what they are labelled, and which of them judge."""
+        """Sixteen hex digits that change with the images, what they are labelled, and which of them are tested."""
         digest = hashlib.sha256(repr((self.kind, self.names, self.source.fingerprint, self.image_size)).encode())
         for array in (self.labels, self.subjects, self.pairs, self.same, self.folds, *sum(self.splits, ())):
             digest.update(b"-" if array is None else repr(np.asarray(array).tolist()).encode())

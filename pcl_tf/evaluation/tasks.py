@@ -28,7 +28,7 @@ def open_task(text, data_dir="", image_size=0, *, targets=(), groups=(), centre=
       image_size: side in pixels, 0 for the paper's.
       targets: columns of a manifest to predict; () for those that its kind has by default.
       groups: columns of a manifest by which errors are told, beside its ``group``.
-      centre: side of the central square that is judged, as a share of the photograph's shorter side.
+      centre: side of the central square that is evaluated, as a share of the photograph's shorter side.
       any_count: whether a corpus may have other images than the published ones, where only their count tells.
       flag: that gave the text, for errors.
 

@@ -25,7 +25,7 @@ def best_threshold(values, same):
 
 
 def verify(values, same, folds):
-    """Whether each pair is judged rightly, by the threshold of the other folds.
+    """Whether each pair is classified rightly, by the threshold of the other folds.
 
     Args:
       values: float [P], higher is more alike.

@@ -5,7 +5,7 @@
   python -m pcl_tf.finetune --model=runs/vox64 --task=generated_expression --compare
 
 First the last layer on frozen features, solved as the probe's is, then all layers at a lower rate, until a fifth of the
-training images that is held out gets no better. Judged as the probe judges, into result.json in --out. --compare judges
+training images that is held out gets no better. Evaluated as the probe does, into result.json in --out. --compare evaluates
 probe, fine-tuning and the same network from scratch with 1, 10 and 100 % of the labels and draws the figure.
 Exit codes: 0 done; 2 a flag, a model or the data is wrong; 4 the disk is full; 130 and 143 stopped by Ctrl-C and
 SIGTERM: the best weights are kept, and the same command goes on after the last whole epoch.
@@ -42,7 +42,9 @@ _PATIENCE = flags.DEFINE_integer("patience", 5, "Epochs without a better held-ou
 _BATCH = flags.DEFINE_integer("batch_size", 64, "Images a step.", 1, 4096)
 _RATE = flags.DEFINE_float("rate", None, "Learning rate of all layers; by default 1e-4, from scratch 1e-3.")
 _FLIP = flags.DEFINE_bool("flip", False, "Mirrors training images at random: where left and right mean nothing.")
-_FOLDS = flags.DEFINE_integer("folds", 0, "How many of a task's folds are trained and judged; 0 is all.", lower_bound=0)
+_FOLDS = flags.DEFINE_integer(
+    "folds", 0, "How many of a task's folds are trained and evaluated; 0 is all.", lower_bound=0
+)
 _SEED = flags.DEFINE_integer("seed", 0, "Of the labels that are chosen, the order and the drawn weights.", 0, 10**6)
 _OUT = flags.DEFINE_string("out", "", "Folder of results and exports; by default finetune/ in the model's workdir.")
 _CACHE = flags.DEFINE_string(

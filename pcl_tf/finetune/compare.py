@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from pcl_tf.data.sources import DataError
-from pcl_tf.evaluation.judge import judge, readable
+from pcl_tf.evaluation.evaluate import evaluate, readable
 from pcl_tf.finetune import run
 from pcl_tf.finetune.rows import FEWEST, share
 
@@ -31,11 +31,11 @@ def shares(task, options):
 
 
 def probe(task, faces, options):
-    """The linear probe on a share of the labels: Verdict."""
+    """The linear probe on a share of the labels: Result."""
     folds = readable(task, faces.good, options.folds or None)
     splits = [(share(task.kind, task.labels, train, options.labels, options.seed), test) for train, test in folds]
     few = dataclasses.replace(task, splits=tuple(splits))
-    return judge(few, np.asarray(faces.values[options.feature]), faces.values.bad, "lbfgs", options.seed)
+    return evaluate(few, np.asarray(faces.values[options.feature]), faces.values.bad, "lbfgs", options.seed)
 
 
 def every(options, parts, rate=None):
@@ -61,7 +61,7 @@ def solver(name, options):
 def figure(rows, path):
     """Draws the metric over the number of labelled images, a line a way, with 95 % intervals.
 
-    The intervals resample what judged; the labels that taught were drawn once.
+    The intervals resample the test; the training labels were drawn once.
 
     Args:
       rows: of ``result.json``, of one task and feature; their solvers are those of ``solver``.
@@ -87,7 +87,7 @@ def figure(rows, path):
     axes.minorticks_off()
     axes.set(
         xlabel="labelled images: all teach the probe, the others hold a fifth out\n"
-        f"bars: 95 %, {rows[0]['resampled']} that judged resampled, labels drawn once",
+        f"bars: 95 %, {rows[0]['resampled']} of the test resampled, labels drawn once",
         ylabel=rows[0]["metric"] + (" in %" if scale == 100 else ""),
         title=plain(rows[0]["task"]),
     )

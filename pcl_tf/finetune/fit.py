@@ -98,7 +98,7 @@ def _train(model, kept, loss, faces, labels, teach, held, options, say, stop):
         kept.add(trained, held_out_loss(trained))
         taught = done.history["loss"][0]
         say(_progress(kept, taught, options.epochs, (time.monotonic() - began) / (kept.epoch - first)))
-    if stop.received:  # while the last epoch was judged
+    if stop.received:  # while the last epoch was evaluated
         raise Stopped(stop.received)
 
 

@@ -1,4 +1,4 @@
-"""A fine-tuning from faces to a verdict, fold by fold."""
+"""A fine-tuning from faces to a result, fold by fold."""
 
 import dataclasses
 import hashlib
@@ -11,7 +11,7 @@ import numpy as np
 from pcl_tf.data.cache import decoded_faces, faces_file
 from pcl_tf.data.sources import DataError
 from pcl_tf.evaluation import linear
-from pcl_tf.evaluation.judge import of_folds, readable
+from pcl_tf.evaluation.evaluate import of_folds, readable
 from pcl_tf.evaluation.results import short
 from pcl_tf.finetune import fit, network, rows
 from pcl_tf.finetune.kept import Kept
@@ -30,7 +30,7 @@ class Options:
       batch_size: images.
       rate: of Adam, for all layers.
       flip: whether training images are mirrored at random.
-      folds: how many of the task's folds are judged; 0 is all.
+      folds: how many of the task's folds are evaluated; 0 is all.
       seed: of the labels that are chosen, the order, and weights that are drawn.
     """
 
@@ -100,7 +100,7 @@ def teaching(task, train, options):
 
 
 def finetune(encoder, task, faces, options, folder, say=print):
-    """Fine-tunes on each fold and judges.
+    """Fine-tunes on each fold and evaluates.
 
     Args:
       encoder: ``Encoder`` with a Keras form.
@@ -111,7 +111,7 @@ def finetune(encoder, task, faces, options, folder, say=print):
       say: prints a line.
 
     Returns:
-      (Verdict, keras.Model of the first fold: images to logits or targets).
+      (Result, keras.Model of the first fold: images to logits or targets).
 
     Raises:
       Stopped: by a signal; the same call goes on.
@@ -179,6 +179,6 @@ def place(out, encoder, task, name, options):
 
 
 def forget(folder):
-    """Takes away the states of a fine-tuning that is judged and exported."""
+    """Takes away the states of a fine-tuning that is evaluated and exported."""
     for path in pathlib.Path(folder).glob("fold*"):
         shutil.rmtree(path)

@@ -36,7 +36,7 @@ class Job:
         self.rows, self.folder, self._faces = [], out, None
 
     def finetune(self, options):
-        """Fine-tunes, judges and exports; returns the path of the export."""
+        """Fine-tunes, evaluates and exports; returns the path of the export."""
         self.folder = run.place(self.out, self.encoder, self.task, self.name, options)
         check_version(self.folder / "export/1")
         row = self._done(self.folder.name)
@@ -44,8 +44,8 @@ class Job:
             print("done already: another --seed, or without this folder, does it again.", flush=True)
             self.rows.append(row)
             return self.folder / "export/1"
-        verdict, model = run.finetune(self.encoder, self.task, self.faces, options, self.folder, _say)
-        row = self._row(verdict, options.feature, options.way, options.seed, self.folder.name)
+        result, model = run.finetune(self.encoder, self.task, self.faces, options, self.folder, _say)
+        row = self._row(result, options.feature, options.way, options.seed, self.folder.name)
         recipe = json.dumps(self.encoder.recipe or {})
         path = save_classifier(
             model,
@@ -62,7 +62,7 @@ class Job:
         return path
 
     def compare(self, options, rate=None):
-        """Judges every way with every share of the labels; returns the path of the figure."""
+        """Evaluates every way with every share of the labels; returns the path of the figure."""
         path = self.out / f"{short(self.name)}-{options.feature}-compared.png"
         check_output(path)
         parts = compare.shares(self.task, options)
@@ -74,10 +74,10 @@ class Job:
             _say(f"{compare.WAYS[name]}, {mine.labels:.0%} of the labels{', done already' if row else ''}")
             if row is None:
                 if name == "probe":
-                    verdict = compare.probe(self.task, self.faces, mine)
+                    result = compare.probe(self.task, self.faces, mine)
                 else:
-                    verdict, _ = run.finetune(self.encoder, self.task, self.faces, mine, self.folder, _say)
-                row = self._row(verdict, mine.feature, solver, mine.seed, key)
+                    result, _ = run.finetune(self.encoder, self.task, self.faces, mine, self.folder, _say)
+                row = self._row(result, mine.feature, solver, mine.seed, key)
                 self._add(row)
                 if name != "probe":  # its folder is that of the fine-tuning, which may have been stopped
                     run.forget(self.folder)
@@ -104,9 +104,9 @@ class Job:
             None,
         )
 
-    def _row(self, verdict, feature, solver, seed, key):
+    def _row(self, result, feature, solver, seed, key):
         encoded = self.faces.values.encoded
-        row = report.result_row(self.encoder, self.task, self.name, feature, verdict, encoded, solver, seed)
+        row = report.result_row(self.encoder, self.task, self.name, feature, result, encoded, solver, seed)
         return {**row, "run": key}
 
     def _add(self, row):

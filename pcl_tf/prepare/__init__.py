@@ -2,6 +2,6 @@
 
 from pcl_tf.evaluation.corpora import CORPORA
 
-# What pcl_tf.prepare takes, by name: to train on, and to be judged on.
+# What pcl_tf.prepare takes, by name: to train on, and to be evaluated on.
 CLIPS = ("voxceleb", "videos", "images")
 BENCHMARKS = tuple(CORPORA)

@@ -8,7 +8,7 @@
 
 What is done of videos and images is kept: the same command goes on where one was stopped. Broken files, and with
 --detect files in which no face is found, are left out, counted, and named in broken.txt and no_face.txt beside the
-records; sheet.png there shows what was cut out and what was not. The corpora that judge (without a name the command
+records; sheet.png there shows what was cut out and what was not. The evaluation corpora (without a name the command
 lists them) are taken whole, as many records as published, or not at all; of disfa --detect cuts out the faces. Needs pcl_tf[prepare], and pcl_tf[beam] for --beam_pipeline_options.
 Exit codes: 0 done; 2 a flag, or what it names, is wrong; 4 the disk is full; 130 and 143 stopped by Ctrl-C and SIGTERM.
 """
@@ -36,7 +36,7 @@ _OUT = flags.DEFINE_string("out", None, "Folder the dataset is written below.", 
 _SIZE = flags.DEFINE_integer(
     "image_size",
     64,
-    "Side of the faces in pixels; of corpora that judge, the paper's if not given.",
+    "Side of the faces in pixels; of evaluation corpora, the paper's if not given.",
     lower_bound=16,
     upper_bound=2048,
 )
@@ -69,7 +69,7 @@ _NO_FACE = flags.DEFINE_float(
     lower_bound=0,
     upper_bound=1,
 )
-_ANY_COUNT = flags.DEFINE_bool("any_count", False, "Of corpora that judge: take what is there, be it less or more.")
+_ANY_COUNT = flags.DEFINE_bool("any_count", False, "Of evaluation corpora: take what is there, be it less or more.")
 
 for _old, _name in (
     ("manual_dir", "data"),

@@ -1,4 +1,4 @@
-"""The corpora that judge, as TFDS datasets: licences want them fetched by hand, so every one says how."""
+"""The evaluation corpora, as TFDS datasets: licences want them fetched by hand, so every one says how."""
 
 import dataclasses
 import pathlib
@@ -23,7 +23,7 @@ class _Benchmark(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     """A corpus with labels. Records stand in the corpus' own order.
 
     Args:
-      size: side in pixels at which it is judged; 0 for the paper's. Pictures that are files are kept as they are;
+      size: side in pixels at which it is evaluated; 0 for the paper's. Pictures that are files are kept as they are;
         those that are cut out of others, or of videos, are kept at this side, without loss.
       any_count: take what is there, though the corpus as handed out has more.
       margin: cut faces out of the pictures, steadily from one to the next, with this margin; 0 leaves them as they are.
@@ -61,7 +61,7 @@ class _Benchmark(tfds.core.GeneratorBasedBuilder, skip_registration=True):
 
     def _split_generators(self, dl_manager):
         self.task, self.stamps = self._read(pathlib.Path(dl_manager.manual_dir)), {}
-        places = prepared.places(prepared.judged_in(self.task))
+        places = prepared.places(prepared.testing_fold(self.task))
         rows = {split: [i for i, p in enumerate(places) if p[0] == split] for split in sorted({p[0] for p in places})}
         self.count({split: len(r) for split, r in rows.items()})
         return {split: self._generate_examples(r) for split, r in rows.items()}
@@ -187,7 +187,7 @@ def prepare_benchmark(name, manual_dir, data_dir, size=0, any_count=False, margi
       name: of ``BUILDERS``.
       manual_dir: the corpus, or a folder in which it has its name.
       data_dir: TFDS's folder.
-      size: side in pixels at which it is to be judged; 0 for the paper's.
+      size: side in pixels at which it is to be evaluated; 0 for the paper's.
       any_count: take what is there, though the corpus as handed out has more.
       margin: of disfa: cut faces out of the frames, with this margin; sheet.png beside the records shows some.
 

@@ -71,7 +71,7 @@ def prepare_clips(
     notes = work.Notes([row for n in every for row in n.broken], [row for n in every for row in n.no_face])
     seen = sheet.of_units(paths)
     work.write_whole(os.path.join(folder, sheet.NAME), seen)  # to be looked at where the rest is refused
-    _judge(notes, sum(len(u.files) for u in todo), max_broken_share, max_no_face_share, folder)
+    _check_shares(notes, sum(len(u.files) for u in todo), max_broken_share, max_no_face_share, folder)
     if not beam_options:
         _build(builder, folder)
     counts = clips.finish(builder, sum(len(u.files) for u in todo), notes, seen)
@@ -114,7 +114,7 @@ def _build(builder, folder, beam_options=None):
     builder.download_and_prepare(download_dir=os.path.join(folder, "downloads"), download_config=config)
 
 
-def _judge(notes, files, max_broken, max_no_face, folder):
+def _check_shares(notes, files, max_broken, max_no_face, folder):
     """Says what is left out. Raises DataError: it is too much, or everything."""
     faceless = [(name, "no face found") for name in notes.faceless]
     kinds = (

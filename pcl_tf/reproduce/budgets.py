@@ -12,7 +12,7 @@ _DRAWS = 4000
 
 
 def table(roles):
-    """The rows that are judged at every budget: PCL, SimCLR, and what no budget changes."""
+    """The rows that are evaluated at every budget: PCL, SimCLR, and what no budget changes."""
     rows = tuple(Row(label, {}, model) for model, label in (FIXED | TRAINED).items())
     return Table("Score against encoder passes", tuple(roles), rows)
 
@@ -21,7 +21,7 @@ def power_law(passes, values, intervals, at, seed=0):
     """Fits ``y = a * passes ** -b`` to what is wrong: least squares on logarithms.
 
     Every draw of the interval moves each value by a normal error as wide as its own interval, and fits again. All values
-    are judged on the same images, so the draws, which are independent, say too much of the slope and too little of the level.
+    are evaluated on the same images, so the draws, which are independent, say too much of the slope and too little of the level.
     A level that no budget passes is not part of the law: a few points cannot tell it from a smaller exponent, so what is said
     far beyond them is the better end.
 
@@ -138,7 +138,7 @@ def picture(found, path):
             axes.axhline(scale * lines[label]["mean"][0], color="grey", linestyle=style, label=label)
         metric = lines[TRAINED[""]]["metric"]
         axes.set(xscale="log", title=plain(task), ylabel=metric + (" in %" if scale == 100 else ""))
-        axes.set_xlabel("encoder passes\nbars and bands: 95 %, what judged resampled")
+        axes.set_xlabel("encoder passes\nbars and bands: 95 %, test images resampled")
         axes.grid(alpha=0.3)
         axes.legend(fontsize=8)
     with atomic_path(path) as aside:

@@ -54,7 +54,7 @@ def _floor(columns):
 
 
 def _after_the_subnet(columns):
-    """The released code judges SimCLR after two more convolutions, at our F_f: baselines are reported at both."""
+    """The released code evaluates SimCLR after two more convolutions, at our F_f: baselines are reported at both."""
     nothing = (None,) * len(columns)
     return (("MoCo at F_f", "moco", nothing, "face"), ("SimCLR at F_f", "simclr", nothing, "face"))
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from pcl_tf import recipe as recipes
 from pcl_tf.data.sources import DataError
+from pcl_tf.evaluation.evaluate import evaluate
 from pcl_tf.evaluation.features import extract
-from pcl_tf.evaluation.judge import judge
 from pcl_tf.evaluation.models import open_encoder
 from pcl_tf.evaluation.results import short
 from pcl_tf.files import write_atomically
@@ -69,7 +69,7 @@ class Runs:
             raise RunFailed(workdir.name, code)
         return workdir
 
-    def verdict(self, model, seed, task, feature):
+    def result(self, model, seed, task, feature):
         """What a probe of a row's model finds: {'value', 'interval', 'detail', 'metric', 'counts'}, cached.
 
         Args:
@@ -80,14 +80,14 @@ class Runs:
         """
         trained = model in self.steps
         encoder = open_encoder(str(self.pretrained(model, seed)) if trained else model)
-        # The task by all it asks: labels that were mended are another question. v2: what a verdict holds.
+        # The task by all it asks: labels that were mended are another question. v2: what a result holds.
         key = f"{encoder.digest}-{short(task.name)}-{task.digest}-{feature}-{self.solver}-{seed}-v2"
         path = self.folder / "probes" / f"{key}.json"
         if path.exists():
             return json.loads(path.read_text())
         values = extract(encoder, task.source, task.image_size, self.folder / "features")
-        verdict = judge(task, values[feature if trained else "face_aware"], values.bad, self.solver, seed)
-        row = {"model": str(encoder.name), "images_encoded": values.encoded, **verdict.as_json()}
+        result = evaluate(task, values[feature if trained else "face_aware"], values.bad, self.solver, seed)
+        row = {"model": str(encoder.name), "images_encoded": values.encoded, **result.as_json()}
         write_atomically(path, json.dumps(row, indent=1))
         return row
 
@@ -103,11 +103,11 @@ def _call(command):
         raise
 
 
-def over_seeds(verdicts):
+def over_seeds(results):
     """Mean, spread and mean interval of one probe over seeds.
 
     Args:
-      verdicts: list of what ``Runs.verdict`` returns.
+      results: list of what ``Runs.result`` returns.
 
     Returns:
       {'values', 'mean', 'std' (of the seeds, None for one), 'interval', 'detail'}.
@@ -115,16 +115,16 @@ def over_seeds(verdicts):
     Raises:
       DataError: there is none.
     """
-    if not verdicts:
+    if not results:
         raise DataError("no seeds were given.")
-    values = np.array([v["value"] for v in verdicts])
+    values = np.array([v["value"] for v in results])
     return {
-        "metric": verdicts[0]["metric"],
+        "metric": results[0]["metric"],
         "values": values.tolist(),
         "mean": float(values.mean()),
         "std": float(values.std(ddof=1)) if len(values) > 1 else None,
-        "interval": np.mean([v["interval"] for v in verdicts], axis=0).tolist(),
-        "detail": {k: float(np.mean([v["detail"][k] for v in verdicts])) for k in verdicts[0]["detail"]},
+        "interval": np.mean([v["interval"] for v in results], axis=0).tolist(),
+        "detail": {k: float(np.mean([v["detail"][k] for v in results])) for k in results[0]["detail"]},
     }
 
 

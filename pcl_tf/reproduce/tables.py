@@ -29,7 +29,7 @@ def fill(table, tasks, runs, seeds):
         if row.model is not None:
             pretrained = row.model in runs.steps and row.model != "untrained"
             for task in wanted:
-                each = [runs.verdict(row.model, s, task, row.feature) for s in (seeds if pretrained else seeds[:1])]
+                each = [runs.result(row.model, s, task, row.feature) for s in (seeds if pretrained else seeds[:1])]
                 ours[names[id(task)]] = over_seeds(each)
                 if all(v.get("learnt") for v in each):
                     learnt = [{**v["learnt"], "metric": v["metric"]} for v in each]

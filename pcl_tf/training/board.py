@@ -25,7 +25,7 @@ DESCRIPTIONS = {
     "train/images_per_second": "Images of the global batch a second, over the steps since the last point. High is good.",
     "knn": "Share of labelled faces that their ten nearest neighbours name rightly, by a feature. High is good.",
     "ridge": "A linear probe in closed form on the labelled set: accuracy or F1, high is good; of angles their error, low is.",
-    "verification": "Share of labelled pairs judged rightly, the threshold from other folds. Above 0.5, high is good.",
+    "verification": "Share of labelled pairs classified rightly, the threshold from other folds. Above 0.5, high is good.",
     "reconstructions": "What the decoder makes of faces: the image, its reconstructions, and those with the mirror's pose.",
 }
 

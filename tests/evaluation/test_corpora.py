@@ -274,7 +274,7 @@ def test_lists_of_pairs_name_the_line(tmp_path, name, file, text, match):
         open_task(name, tmp_path)
 
 
-def test_disfa_is_judged_in_the_folds_of_the_literature(tmp_path):
+def test_disfa_is_evaluated_in_the_folds_of_the_literature(tmp_path):
     assert sorted(p for fold in actions.FOLDS for p in fold) == [*range(1, 14), 16, 17, 18, 21, *range(23, 33)]
     layouts.disfa(tmp_path)
     tests = [set(open_task("disfa", tmp_path).subjects[test]) for _, test in open_task("disfa", tmp_path).splits]

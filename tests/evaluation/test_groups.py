@@ -7,9 +7,9 @@ from PIL import Image
 from pcl_tf.data.listed import arrays
 from pcl_tf.data.sources import DataError
 from pcl_tf.evaluation import groups, metrics, tasks
-from pcl_tf.evaluation.judged import of_pairs, of_scores
 from pcl_tf.evaluation.manifest import read_manifest
 from pcl_tf.evaluation.report import table
+from pcl_tf.evaluation.scored import of_pairs, of_scores
 from pcl_tf.evaluation.task import Task
 
 
@@ -18,8 +18,8 @@ def scored(kind, labels, scores, group, names=("a", "b"), subjects=None, folds=N
     source = arrays("faces", np.zeros((count, 8, 8, 3), np.uint8))
     task = Task("t", kind, source, 8, names, labels, subjects=subjects, groups={"g": np.asarray(group)})
     folds = np.zeros(count, int) if folds is None else folds
-    judged = of_scores(kind, np.arange(count), folds, labels, scores)
-    return groups.by_group(task, judged)["g"]
+    scored = of_scores(kind, np.arange(count), folds, labels, scores)
+    return groups.by_group(task, scored)["g"]
 
 
 def test_accuracy_of_each_group_and_the_gap():
@@ -71,8 +71,8 @@ def test_pairs_have_rates_of_both_errors():
     source = arrays("faces", np.zeros((2, 8, 8, 3), np.uint8))
     pairs, group = np.tile([0, 1], (40, 1)), np.repeat(["x", "y"], 20)
     task = Task("t", "verification", source, 8, pairs=pairs, same=same, folds=same, groups={"g": group})
-    judged = of_pairs(np.arange(40), np.zeros(40, int), same, [(np.zeros(40), right)])
-    found = groups.by_group(task, judged)["g"]
+    scored = of_pairs(np.arange(40), np.zeros(40, int), same, [(np.zeros(40), right)])
+    found = groups.by_group(task, scored)["g"]
     assert found["groups"]["x"]["detail"] == {"false match rate": 0.5, "false non-match rate": 0.5}
     assert found["groups"]["y"]["value"] == 1 and found["gap"]["value"] == 0.5
     assert found["groups"]["x"]["resampled"] == "pairs"

@@ -51,11 +51,11 @@ def test_subjects_make_exclusive_folds(folder):
 
 def test_a_subject_on_both_sides_of_the_split_is_refused(folder):
     path = write(folder, "path,label,split,subject", "0.png,a,train,x", "1.png,b,train,y", "2.png,a,test,x")
-    with pytest.raises(DataError, match="1 subjects both teach and judge: x"):
+    with pytest.raises(DataError, match="1 subjects are in both the training and the test split: x"):
         read_manifest(path, "classification", 16)
 
 
-def test_an_image_that_teaches_and_judges_is_refused(folder):
+def test_an_image_that_is_for_training_and_testing_is_refused(folder):
     path = write(folder, "path,label,split", "0.png,a,train", "1.png,b,train", "0.png,a,test")
     with pytest.raises(DataError, match="line 4: '0.png' stands in line 2 already"):
         read_manifest(path, "classification", 16)

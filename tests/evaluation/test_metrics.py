@@ -113,7 +113,7 @@ def test_similarities_are_cosines():
     np.testing.assert_allclose(verification.similarities(x, pairs, batch=7), expected, atol=1e-6)
 
 
-def test_exclusive_folds_share_no_subject_and_judge_every_image_once():
+def test_exclusive_folds_share_no_subject_and_test_every_image_once():
     subjects = R(0).choice([f"s{i}" for i in range(27)], size=500)
     folds = exclusive_folds(subjects, 3)
     assert sorted(np.concatenate([test for _, test in folds])) == list(range(500))

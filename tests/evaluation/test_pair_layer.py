@@ -1,9 +1,9 @@
-"""The layer learnt on pairs finds who it is behind what changes, and never sees the fold it judges."""
+"""The layer learnt on pairs finds who it is behind what changes, and never sees the fold it scores."""
 
 import numpy as np
 
 from pcl_tf.evaluation import pair_layer, verification
-from pcl_tf.evaluation.judge import judge
+from pcl_tf.evaluation.evaluate import evaluate
 from pcl_tf.evaluation.task import Task
 
 
@@ -54,12 +54,12 @@ def test_it_says_nothing_where_there_is_too_little_to_learn_from():
     assert pair_layer.verify(x, pairs, same.astype(int), folds) is None
 
 
-def test_verdicts_hold_it_beside_the_raw_cosine():
+def test_results_hold_it_beside_the_raw_cosine():
     x, pairs, same, folds = people()
     source = type("Faces", (), {"count": len(x), "fingerprint": "f"})()
     task = Task("t", "verification", source, 8, pairs=pairs, same=same.astype(int), folds=folds)
-    verdict = judge(task, x)
+    result = evaluate(task, x)
     raw, _ = verification.verify(verification.similarities(x, pairs), same.astype(int), folds)
-    assert verdict.value == np.mean([raw[folds == f].mean() for f in range(5)]) and verdict.resampled == "pairs"
-    low, high = verdict.learnt["interval"]
-    assert verdict.value < low <= verdict.learnt["value"] <= high and len(verdict.learnt["detail"]) == 5
+    assert result.value == np.mean([raw[folds == f].mean() for f in range(5)]) and result.resampled == "pairs"
+    low, high = result.learnt["interval"]
+    assert result.value < low <= result.learnt["value"] <= high and len(result.learnt["detail"]) == 5

@@ -11,7 +11,7 @@ from PIL import Image
 
 from pcl_tf.data.listed import arrays
 from pcl_tf.evaluation import pictures, report
-from pcl_tf.evaluation.judge import judge
+from pcl_tf.evaluation.evaluate import evaluate
 from pcl_tf.evaluation.models import Encoder
 from pcl_tf.evaluation.task import Task
 from tests.helpers.commands import command
@@ -43,9 +43,9 @@ TASKS = {
 
 def drawn(task):
     pytest.importorskip("matplotlib", reason="needs the extra plots")
-    verdict = judge(task, R(3).normal(size=(80, 6)), solver="knn")
-    row = report.result_row(Encoder("runs/m$_$", "m", None), task, "t", "face", verdict, 0, "knn", 0)
-    return pictures.draw(task, verdict.judged, json.loads(json.dumps(row)))  # as it is read again
+    result = evaluate(task, R(3).normal(size=(80, 6)), solver="knn")
+    row = report.result_row(Encoder("runs/m$_$", "m", None), task, "t", "face", result, 0, "knn", 0)
+    return pictures.draw(task, result.scored, json.loads(json.dumps(row)))  # as it is read again
 
 
 @pytest.mark.parametrize("name", TASKS)

@@ -8,7 +8,7 @@ import pytest
 
 from pcl_tf.data.listed import arrays
 from pcl_tf.evaluation import curves, linear, predictions
-from pcl_tf.evaluation.judge import judge
+from pcl_tf.evaluation.evaluate import evaluate
 from pcl_tf.evaluation.names import all_names, naming
 from pcl_tf.evaluation.task import Task, folds_from
 
@@ -32,8 +32,8 @@ def task(kind, labels, names, **more):
     return Task("t", kind, arrays("faces", FACES), 8, names, labels, folds_from(np.arange(12) % 3), **more)
 
 
-def written(path, task, verdict):
-    predictions.write(path, task, verdict.judged, NAMES)
+def written(path, task, result):
+    predictions.write(path, task, result.scored, NAMES)
     with open(path, newline="", encoding="utf-8") as f:
         return list(csv.DictReader(f))
 
@@ -41,24 +41,24 @@ def written(path, task, verdict):
 def test_classes(answers, tmp_path):
     groups = {"age": np.array(["old", ""] * 6), "label": np.array(list("abcdefghijkl"))}
     asked = task("classification", (X[:, 0] > 1).astype(int), ("no", "yes"), groups=groups)
-    verdict = judge(asked, X, bad=[4])
-    rows = written(tmp_path / "p.csv", asked, verdict)
+    result = evaluate(asked, X, bad=[4])
+    rows = written(tmp_path / "p.csv", asked, result)
     assert [r["image"] for r in rows] == [NAMES[i] for i in (0, 3, 6, 9, 1, 7, 10, 2, 5, 8, 11)]
     assert [int(r["fold"]) for r in rows] == [0] * 4 + [1] * 3 + [2] * 4
-    assert np.mean([r["label"] == r["predicted"] for r in rows]) == pytest.approx(verdict.value) == 10 / 11
+    assert np.mean([r["label"] == r["predicted"] for r in rows]) == pytest.approx(result.value) == 10 / 11
     assert float(rows[0]["score_yes"]) == pytest.approx(1 / (1 + np.exp(-6)), rel=1e-6)
     assert [rows[0]["age"], rows[1]["age"], rows[0]["group_label"]] == ["old", "", "a"]
 
 
 def test_labels_and_targets(answers, tmp_path):
     asked = task("multilabel", (X > 1).astype(np.float32), ("AU1",))
-    rows = written(tmp_path / "p.csv", asked, judge(asked, X))
+    rows = written(tmp_path / "p.csv", asked, evaluate(asked, X))
     assert rows[2] == {"image": "6.png", "fold": "0", "label_AU1": "0", "predicted_AU1": "1", "score_AU1": "0.6224593"}
     asked = task("regression", X + 0.25, ("yaw",))
-    verdict = judge(asked, X)
-    rows = written(tmp_path / "p.csv", asked, verdict)
+    result = evaluate(asked, X)
+    rows = written(tmp_path / "p.csv", asked, result)
     assert rows[1] == {"image": "3.png", "fold": "0", "label_yaw": "-1.75", "predicted_yaw": "-2"}
-    assert verdict.value == verdict.detail_intervals["yaw"][0] == 0.25
+    assert result.value == result.detail_intervals["yaw"][0] == 0.25
 
 
 def test_pairs(tmp_path):
@@ -69,15 +69,15 @@ def test_pairs(tmp_path):
         "t", "verification", arrays("faces", FACES), 8, pairs=pairs, same=same, folds=np.repeat(np.arange(3), 40)
     )
     x = r.normal(size=(12, 4))
-    verdict = judge(asked, x, bad=[5])
-    rows = written(tmp_path / "p.csv", asked, verdict)
+    result = evaluate(asked, x, bad=[5])
+    rows = written(tmp_path / "p.csv", asked, result)
     left = pairs[(pairs != 5).all(1)]
     assert [(r["image1"], r["image2"]) for r in rows] == [(NAMES[a], NAMES[b]) for a, b in left]
-    for key, value in (("predicted", verdict.value), ("learnt_predicted", verdict.learnt["value"])):
+    for key, value in (("predicted", result.value), ("learnt_predicted", result.learnt["value"])):
         right = np.array([r["same"] == r[key] for r in rows])
         folds = np.array([int(r["fold"]) for r in rows])
         assert np.mean([right[folds == f].mean() for f in range(3)]) == pytest.approx(value)
-    for key, roc in (("similarity", verdict.roc), ("learnt_similarity", verdict.learnt["roc"])):
+    for key, roc in (("similarity", result.roc), ("learnt_similarity", result.learnt["roc"])):
         far, tar = curves.roc([float(r[key]) for r in rows], np.array([int(r["same"]) for r in rows]))
         assert roc["EER"] == pytest.approx(curves.equal_error_rate(far, tar), abs=1e-5)
     a, b = x[left[0]]

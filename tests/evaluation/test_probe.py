@@ -149,6 +149,6 @@ def test_errors_are_said_in_a_line(args, match, tmp_path):
     assert match in said and "Traceback" not in said
 
 
-def test_neighbours_judge_no_pairs():
+def test_neighbours_score_no_pairs():
     said = refused("probe", "--model=hog", "--task=generated_pose,generated_verification", "--solver=knn")
     assert "--solver=knn: generated_verification compares pairs" in said

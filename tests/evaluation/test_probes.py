@@ -10,7 +10,7 @@ from pcl_tf.data.listed import arrays
 from pcl_tf.data.sources import DataError
 from pcl_tf.evaluation import generated, knn, linear, ridge
 from pcl_tf.evaluation.corpora import generated as faces_of
-from pcl_tf.evaluation.judge import judge
+from pcl_tf.evaluation.evaluate import evaluate
 from pcl_tf.evaluation.knn import Nearest, knn_accuracy
 from pcl_tf.evaluation.online import OnlineProbe, labelled
 from pcl_tf.evaluation.task import Task
@@ -91,7 +91,7 @@ def test_online_probes_of_every_kind(kind, monkeypatch):
     assert abs(scores[f"{name}/truth"] - best) < 0.5 * abs(scores[f"{name}/noise"] - best)
 
 
-def test_generated_faces_judge_features_between_chance_and_truth():
+def test_generated_faces_rank_features_between_chance_and_truth():
     labels, faces = generated.faces(160, 16)
     known = {bytes(face): i for i, face in enumerate(faces)}
 
@@ -142,7 +142,7 @@ def test_neighbours_of_many_fit_in_memory():
         tracemalloc.stop()
 
 
-def test_neighbours_judge_every_kind(monkeypatch):
+def test_neighbours_score_every_kind(monkeypatch):
     monkeypatch.setattr(knn, "_BATCH", 7)
     x, r = np.repeat(np.eye(3), 30, axis=0), R(0)
     x = x + 0.01 * r.randn(*x.shape)
@@ -162,7 +162,7 @@ def test_what_neighbours_say_is_told_in_shares(kind):
     labels = classes if kind == "classification" else np.eye(2)[classes]
     source = arrays("faces", np.zeros((50, 8, 8, 3), np.uint8))
     task = Task("t", kind, source, 8, ("a", "b"), labels, ((np.arange(30), np.arange(30, 50)),))
-    found = judge(task, np.eye(2)[classes] + 0.1, solver="knn")
+    found = evaluate(task, np.eye(2)[classes] + 0.1, solver="knn")
     # of 30 images 15 are of one's own class, the other 5 neighbours are not
     assert found.value == 1 and found.layer is None and found.protocol["k"] == 20
-    np.testing.assert_allclose(found.judged.scores, np.where(np.eye(2)[classes[30:]], 0.75, 0.25))
+    np.testing.assert_allclose(found.scored.scores, np.where(np.eye(2)[classes[30:]], 0.75, 0.25))

@@ -118,7 +118,7 @@ def test_groups_that_a_result_does_not_tell_are_not_done(done):
     assert job._done(done[1]["run"]) == done[1]
 
 
-def test_a_signal_while_the_last_epoch_is_judged_is_heard(capsys):
+def test_a_signal_while_the_last_epoch_is_evaluated_is_heard(capsys):
     model = types.SimpleNamespace(
         compile=lambda *_: None, evaluate=lambda *_, **__: os.kill(os.getpid(), signal.SIGTERM) or 1.0
     )

@@ -8,8 +8,8 @@ import pytest
 
 from pcl_tf.data.cache import faces_file
 from pcl_tf.data.sources import DataError
+from pcl_tf.evaluation.evaluate import evaluate
 from pcl_tf.evaluation.features import extract
-from pcl_tf.evaluation.judge import judge
 from pcl_tf.evaluation.models import open_encoder
 from pcl_tf.evaluation.probe_model import vector_of
 from pcl_tf.finetune import network, run
@@ -50,33 +50,33 @@ def trunk_of(model, opened):
 
 @pytest.mark.parametrize("kind", labelled.KINDS)
 def test_the_last_layer_alone_is_the_probe_of_the_rows_that_teach(opened, prepared, kind, tmp_path):
-    verdict, model = tuned(opened, prepared, kind, tmp_path, epochs=0)
+    result, model = tuned(opened, prepared, kind, tmp_path, epochs=0)
     task, faces = prepared[kind]
     teach, held = run.teaching(task, task.splits[0][0], run.Options())
     few = dataclasses.replace(task, splits=((teach, task.splits[0][1]),))
-    probe = judge(few, np.asarray(faces.values["face_aware"]))
-    assert (verdict.value, *verdict.interval) == pytest.approx((probe.value, *probe.interval), abs=0.01)
-    assert verdict.detail_intervals.keys() == probe.detail_intervals.keys() and len(verdict.judged.rows) == 20
-    assert verdict.counts == {"train": len(teach) + len(held), "test": 20, "folds": 1, "unreadable": 0}
+    probe = evaluate(few, np.asarray(faces.values["face_aware"]))
+    assert (result.value, *result.interval) == pytest.approx((probe.value, *probe.interval), abs=0.01)
+    assert result.detail_intervals.keys() == probe.detail_intervals.keys() and len(result.scored.rows) == 20
+    assert result.counts == {"train": len(teach) + len(held), "test": 20, "folds": 1, "unreadable": 0}
     for name, (before, after) in trunk_of(model, opened).items():
         np.testing.assert_array_equal(before, after, err_msg=name)  # statistics of BatchNorm among them
 
 
 @pytest.mark.parametrize("kind", labelled.KINDS)
 def test_then_all_layers_move_and_what_is_kept_is_no_worse_on_what_was_held_out(opened, prepared, kind, tmp_path):
-    verdict, model = tuned(opened, prepared, kind, tmp_path, epochs=4)
+    result, model = tuned(opened, prepared, kind, tmp_path, epochs=4)
     losses = run.Kept(tmp_path / "fold0").losses
-    assert len(losses) == 5 and verdict.protocol["best_epoch"] == int(np.argmin(losses))
-    assert verdict.protocol["held_out_loss"] == min(losses)
-    if verdict.protocol["best_epoch"]:
+    assert len(losses) == 5 and result.protocol["best_epoch"] == int(np.argmin(losses))
+    assert result.protocol["held_out_loss"] == min(losses)
+    if result.protocol["best_epoch"]:
         assert all(not np.array_equal(a, b) for a, b in trunk_of(model, opened).values())
     assert sum(p.suffix == ".keras" for p in (tmp_path / "fold0").iterdir()) == 2
 
 
 def test_it_learns_what_the_probe_cannot(opened, prepared, tmp_path):
-    verdict, _ = tuned(opened, prepared, "regression", tmp_path, epochs=12, patience=12)
+    result, _ = tuned(opened, prepared, "regression", tmp_path, epochs=12, patience=12)
     losses = run.Kept(tmp_path / "fold0").losses
-    assert min(losses) < 0.9 * losses[0] and verdict.metric == "MAE" and verdict.value < 30
+    assert min(losses) < 0.9 * losses[0] and result.metric == "MAE" and result.value < 30
 
 
 def test_from_scratch_is_the_same_network_with_other_weights(opened, prepared, tmp_path):

@@ -48,7 +48,7 @@ def test_signatures_answer(encoder):
 
 
 def test_a_keras_2_probe_learns_with_addons(data):
-    """Action units the way tfa's users judge them: F1 per label, focal loss, AdamW."""
+    """Action units the way tfa's users score them: F1 per label, focal loss, AdamW."""
     features, labels, _ = data
     features = (features - features.mean(0)) / features.std(0)
     tf.keras.utils.set_random_seed(0)

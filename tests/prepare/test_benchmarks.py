@@ -1,4 +1,4 @@
-"""The corpora that judge, as TFDS datasets: the probes are asked the same as by the corpora as handed out."""
+"""The evaluation corpora, as TFDS datasets: the probes are asked the same as by the corpora as handed out."""
 
 import json
 

@@ -19,14 +19,14 @@ class Task:
 
 
 class Runs:
-    """Verdicts that follow a power law of the budget: what is wrong is ``factor * passes ** -0.2``."""
+    """Results that follow a power law of the budget: what is wrong is ``factor * passes ** -0.2``."""
 
     FACTOR = {"": 1.5, "simclr": 1.2}
 
     def __init__(self, passes):
         self.passes, self.steps = passes, {"": passes, "simclr": passes, "untrained": 0}
 
-    def verdict(self, model, seed, task, feature):
+    def result(self, model, seed, task, feature):
         wrong = self.FACTOR[model] * self.passes**-0.2 if model in self.FACTOR else 0.5
         metric, value = ("MAE", 10 * wrong) if "pose" in task.name else ("accuracy", 1 - wrong)
         return {"metric": metric, "value": value, "interval": [value - 0.01, value + 0.01], "detail": {}}

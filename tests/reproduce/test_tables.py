@@ -15,14 +15,14 @@ from tests.helpers.commands import done
 
 
 class Fake:
-    """Runs whose verdicts are a function of row, seed and task."""
+    """Runs whose results are a function of row, seed and task."""
 
     steps = {"": 10, "untrained": 0} | dict.fromkeys(common.ABLATIONS, 10)
 
     def __init__(self):
         self.asked = []
 
-    def verdict(self, model, seed, task, feature):
+    def result(self, model, seed, task, feature):
         self.asked.append((model, seed, task.name, feature))
         value = {"simclr": 0.5, "": 0.6}.get(model, 0.4) + 0.01 * seed
         return {"metric": "accuracy", "value": value, "interval": [value - 0.1, value + 0.1], "detail": {"a": value}}
@@ -74,8 +74,8 @@ def test_baselines_are_probed_once_and_features_of_table_7_are_asked_for():
 
 def test_baselines_are_reported_at_both_features_and_the_learnt_layer_beside_the_cosine():
     class Learnt(Fake):
-        def verdict(self, *args):
-            found = super().verdict(*args)
+        def result(self, *args):
+            found = super().result(*args)
             return found | {"learnt": {**found, "value": found["value"] + 0.2}}
 
     fake = Learnt()
@@ -96,8 +96,8 @@ def test_what_table_4_prints_as_simclr_is_with_flips_where_table_6_says_so():
 
 
 def test_statistics_by_hand():
-    verdict = {"metric": "MAE", "interval": [1, 3], "detail": {}}
-    found = over_seeds([{**verdict, "value": v} for v in (1.0, 2.0, 6.0)])
+    result = {"metric": "MAE", "interval": [1, 3], "detail": {}}
+    found = over_seeds([{**result, "value": v} for v in (1.0, 2.0, 6.0)])
     assert found["mean"] == 3 and found["std"] == pytest.approx(np.sqrt(7))
     assert paired([1, 2, 6], [0, 2, 1]) == (2.0, pytest.approx(np.std([1, 0, 5], ddof=1)))
     assert paired([1], [2]) == (-1.0, None) and paired([1, 2], [1]) is None
@@ -125,7 +125,11 @@ def test_variants_are_the_rows_they_stand_for():
 
 
 TINY = ["--base=vox64:smoke", "--steps=3", "--image_size=32"]
-TINY += ["--set=data.synthetic_images=64", "--set=watch.generated=0", "--set=watch.images_every=0"]  # the tables judge
+TINY += [
+    "--set=data.synthetic_images=64",
+    "--set=watch.generated=0",
+    "--set=watch.images_every=0",
+]  # the tables evaluate
 
 
 @pytest.fixture(scope="module")

@@ -30,7 +30,7 @@ SMALL = [
 ]
 
 
-# For what no part of the loss decides: a fourth of the time to trace, and no faces that judge.
+# For what no part of the loss decides: a fourth of the time to trace, and no faces to evaluate on.
 QUICK = ["--recipe=vox64:smoke,simclr", *SMALL[1:], "--recipe.watch.generated=0"]
 
 

@@ -1,4 +1,4 @@
-"""The corpora that judge, each declared once: readers, sizes, counts, help texts and tables follow from here.
+"""The evaluation corpora, each declared once: readers, sizes, counts, help texts and tables follow from here.
 
 Needs no TensorFlow, so that commands can name the corpora before anything is loaded.
 """
@@ -20,8 +20,8 @@ class Corpus:
 
     Attributes:
       role: of ``ROLES``.
-      size: side in pixels at which the paper judges.
-      protocol: what it is and how it judges, a sentence.
+      size: side in pixels of the paper's test.
+      protocol: what it is and how it is scored, a sentence.
       layout: its files below the folder, in Markdown.
       instructions: what to fetch, and where from; licences want that done by hand.
       marks: names in the corpus' own folder, of which one is there.
@@ -85,8 +85,8 @@ CORPORA = {
     "fer2013": Corpus(
         role="expression",
         size=100,
-        protocol="FER-2013 (Goodfellow et al., 2013): seven expressions, judged on PrivateTest.",
-        layout="`fer2013.csv` (judged on PrivateTest), or `train/CLASS/*`, `test/CLASS/*`",
+        protocol="FER-2013 (Goodfellow et al., 2013): seven expressions, tested on PrivateTest.",
+        layout="`fer2013.csv` (tested on PrivateTest), or `train/CLASS/*`, `test/CLASS/*`",
         instructions="fer2013.csv of Kaggle's 'Challenges in Representation Learning'.",
         marks=("fer2013.csv", "train"),
         counts={"train": ((28_709, 28_709),), "test": ((3_589, 3_589),)},

@@ -13,7 +13,7 @@ from pcl_tf.evaluation.lists import read_lines
 from pcl_tf.evaluation.task import Task, folds_from
 from pcl_tf.extras import missing
 
-# The people of the three folds on which the literature judges.
+# The people of the three folds of the literature.
 FOLDS = (
     (2, 10, 1, 26, 27, 32, 30, 9, 16),
     (13, 18, 11, 28, 12, 6, 31, 21, 24),
@@ -41,7 +41,7 @@ def _intensities(path):
 
 
 def _fold(person):
-    """Number of the literature's fold in which a person is judged."""
+    """Number of the literature's fold in which a person is evaluated."""
     number = re.search(r"(\d+)$", person)
     for fold, people in enumerate(FOLDS):
         if number and int(number.group(1)) in people:

@@ -40,7 +40,7 @@ def tree_task(name, root, image_size):
 
 
 def fer2013(root, image_size):
-    """``fer2013.csv`` (emotion,pixels,Usage; judged on PrivateTest), or folders ``train/CLASS`` and ``test/CLASS``."""
+    """``fer2013.csv`` (emotion,pixels,Usage; tested on PrivateTest), or folders ``train/CLASS`` and ``test/CLASS``."""
     path = need(root, "fer2013.csv", "train")
     if path.is_dir():
         return tree_task("fer2013", root, image_size)

@@ -130,7 +130,7 @@ def _tfds(folder):
 
 
 def aflw2000(root, image_size):
-    """Taught on ``300W_LP/*/*.jpg`` (or TFDS's ``the300w_lp``), judged on ``AFLW2000/*.jpg``, a .mat beside each image.
+    """Trained on ``300W_LP/*/*.jpg`` (or TFDS's ``the300w_lp``), tested on ``AFLW2000/*.jpg``, a .mat beside each image.
 
     TFDS's aflw2k3d does not serve: it carries no angles.
     """

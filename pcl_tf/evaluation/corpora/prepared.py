@@ -13,11 +13,11 @@ from pcl_tf.evaluation.task import Task, folds_from
 
 INDEX = "task.npz"  # written last: where it stands, the dataset is whole
 _FACTS = "task.json"
-_TRAIN = -1  # rows that never judge
+_TRAIN = -1  # rows that are never tested
 
 
-def judged_in(task):
-    """The fold in which each picture judges: int [N], -1 where it never does (one split into training and test)."""
+def testing_fold(task):
+    """The fold in which each picture is tested: int [N], -1 where it never is (one split into training and test)."""
     fold = np.full(task.source.count, _TRAIN)
     for number, (_, test) in enumerate(task.splits):
         fold[test] = number
@@ -42,7 +42,7 @@ def write(folder, task, fingerprint):
         "fingerprint": fingerprint,
         "pictures": task.source.count,
     }
-    table = {"fold": task.folds if task.pairs is not None else judged_in(task)}
+    table = {"fold": task.folds if task.pairs is not None else testing_fold(task)}
     for key in ("labels", "subjects", "pairs", "same"):
         if getattr(task, key) is not None:
             table[key] = getattr(task, key)
@@ -87,7 +87,7 @@ def read(folder, image_size=0):
 
     Args:
       folder: of ``find``.
-      image_size: side in pixels at which it is judged; 0 for the side it was prepared for.
+      image_size: side in pixels at which it is evaluated; 0 for the side it was prepared for.
 
     Returns:
       Task.
@@ -123,7 +123,7 @@ def places(fold, pairs=None):
     """Where the records hold each picture.
 
     Args:
-      fold: of ``judged_in``, or of pairs.
+      fold: of ``testing_fold``, or of pairs.
       pairs: int [P, 2] of a task of pairs.
 
     Returns:

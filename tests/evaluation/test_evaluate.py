@@ -1,4 +1,4 @@
-"""What a verdict says of its interval: people are resampled where they are known."""
+"""What a result says of its interval: people are resampled where they are known."""
 
 import dataclasses
 
@@ -8,7 +8,7 @@ import pytest
 from pcl_tf.data.listed import arrays
 from pcl_tf.data.sources import DataError
 from pcl_tf.evaluation import linear, metrics
-from pcl_tf.evaluation.judge import judge
+from pcl_tf.evaluation.evaluate import evaluate
 from pcl_tf.evaluation.task import Task, exclusive_folds, folds_from
 
 PEOPLE = np.repeat([f"s{i}" for i in range(30)], 20)
@@ -30,8 +30,8 @@ def task(kind, subjects, splits):
 
 def test_people_are_resampled_and_said_to_be():
     known = task("regression", PEOPLE, exclusive_folds(PEOPLE, 5))
-    found = judge(known, ERRORS[:, None])
-    unknown = judge(dataclasses.replace(known, subjects=None), ERRORS[:, None])
+    found = evaluate(known, ERRORS[:, None])
+    unknown = evaluate(dataclasses.replace(known, subjects=None), ERRORS[:, None])
     assert (found.resampled, unknown.resampled) == ("subjects", "images") and found.value == unknown.value
     width, alone = (v.interval[1] - v.interval[0] for v in (found, unknown))
     assert 3 < width / alone < 6  # the square root of 20 images a person
@@ -40,7 +40,7 @@ def test_people_are_resampled_and_said_to_be():
 
 def test_people_stay_beside_their_errors_in_the_order_of_the_folds():
     splits = folds_from([int(s[1:]) % 4 for s in PEOPLE])
-    found = judge(task("regression", PEOPLE, splits), ERRORS[:, None])
+    found = evaluate(task("regression", PEOPLE, splits), ERRORS[:, None])
     order = np.concatenate([test for _, test in splits])
     expected = metrics.bootstrap(ERRORS[order][:, None], lambda m: float(m.mean()), None, 0, clusters=PEOPLE[order])
     assert found.interval == pytest.approx(expected, rel=1e-6)
@@ -48,13 +48,13 @@ def test_people_stay_beside_their_errors_in_the_order_of_the_folds():
 
 def test_a_fold_of_one_person_resamples_images():
     splits = folds_from([min(int(s[1:]), 1) for s in PEOPLE])
-    assert judge(task("multilabel", PEOPLE, splits), ERRORS[:, None] - 0.5).resampled == "images"
-    assert judge(task("multilabel", PEOPLE, exclusive_folds(PEOPLE, 3)), ERRORS[:, None]).resampled == "subjects"
+    assert evaluate(task("multilabel", PEOPLE, splits), ERRORS[:, None] - 0.5).resampled == "images"
+    assert evaluate(task("multilabel", PEOPLE, exclusive_folds(PEOPLE, 3)), ERRORS[:, None]).resampled == "subjects"
 
 
 def test_a_fold_of_which_nothing_can_be_read_is_named():
     splits = folds_from([int(s[1:]) % 3 for s in PEOPLE])
     with pytest.raises(DataError, match="t, fold 2 of 3: 400 training and 0 test images can be read"):
-        judge(task("regression", PEOPLE, splits), ERRORS[:, None], bad=splits[1][1])
+        evaluate(task("regression", PEOPLE, splits), ERRORS[:, None], bad=splits[1][1])
     with pytest.raises(DataError, match="t, fold 1 of 1: 1 training and 200 test images can be read; at least 2 and 1"):
-        judge(task("regression", PEOPLE, splits[:1]), ERRORS[:, None], bad=splits[0][0][1:])
+        evaluate(task("regression", PEOPLE, splits[:1]), ERRORS[:, None], bad=splits[0][0][1:])

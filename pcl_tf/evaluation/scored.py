@@ -1,4 +1,4 @@
-"""What was judged, row by row, of every kind of task in one form."""
+"""What was scored, row by row, of every kind of task in one form."""
 
 import dataclasses
 
@@ -6,12 +6,12 @@ import numpy as np
 
 
 @dataclasses.dataclass(frozen=True)
-class Judged:
-    """The images or pairs that judge, in the order of the folds, and what was said of each.
+class Scored:
+    """The images or pairs of the test, in the order of the folds, and what was said of each.
 
     Attributes:
       rows: int [N], of the task's images; of verification, of its pairs.
-      folds: int [N], in which fold each judged.
+      folds: int [N], in which fold each was tested.
       labels: what is true: int [N] classes, 0/1 [N, K] labels, float [N, K] targets, 0/1 [N] same.
       scores: float [N, K]: probabilities of classes or labels, predicted targets; of verification [N, 1] similarities, and
         [N, 2] where a layer was learnt on pairs: the second is its.
@@ -26,34 +26,34 @@ class Judged:
 
 
 def of_scores(kind, rows, folds, labels, scores, logits=True):
-    """``Judged`` of a task with labels.
+    """``Scored`` of a task with labels.
 
     Args:
       kind: 'classification', 'multilabel' or 'regression'.
-      rows, folds, labels: as in ``Judged``.
+      rows, folds, labels: as in ``Scored``.
       scores: float [N, K]: what metrics are taken of: the highest is the class, above 0 the label is there.
       logits: whether they are log-odds, as a layer gives; else shares of neighbours, of labels less a half.
     """
     scores = np.asarray(scores, np.float64)
     if kind == "regression":
-        return Judged(rows, folds, labels, scores, scores)
+        return Scored(rows, folds, labels, scores, scores)
     if kind == "multilabel":
         shares = _sigmoid(scores) if logits else scores + 0.5
-        return Judged(rows, folds, labels, shares, (scores > 0).astype(np.int64))
-    return Judged(rows, folds, labels, _softmax(scores) if logits else scores, scores.argmax(1))
+        return Scored(rows, folds, labels, shares, (scores > 0).astype(np.int64))
+    return Scored(rows, folds, labels, _softmax(scores) if logits else scores, scores.argmax(1))
 
 
 def of_pairs(rows, folds, same, found):
-    """``Judged`` of a verification.
+    """``Scored`` of a verification.
 
     Args:
-      rows, folds: as in ``Judged``.
+      rows, folds: as in ``Scored``.
       same: 0/1 [N].
       found: list of (similarities [N], right [N]): of the features, then of what a layer learnt makes of them.
     """
     scores = np.stack([values for values, _ in found], axis=1)
     predicted = np.stack([np.where(right == 1, same, 1 - same) for _, right in found], axis=1)
-    return Judged(rows, folds, same, scores, predicted)
+    return Scored(rows, folds, same, scores, predicted)
 
 
 def _softmax(x):

@@ -1,4 +1,4 @@
-"""One task, one feature: fit where it may, judge where it must."""
+"""One task, one feature: fit on training rows, scored on test rows."""
 
 import dataclasses
 
@@ -7,11 +7,11 @@ import numpy as np
 from pcl_tf.data.sources import DataError
 from pcl_tf.evaluation import curves, linear, metrics, pair_layer, verification
 from pcl_tf.evaluation.groups import by_group
-from pcl_tf.evaluation.judged import Judged, of_pairs, of_scores
+from pcl_tf.evaluation.scored import Scored, of_pairs, of_scores
 
 
 @dataclasses.dataclass(frozen=True)
-class Verdict:
+class Result:
     """What a probe found.
 
     Attributes:
@@ -19,7 +19,7 @@ class Verdict:
       value: its value; accuracies and F1 in [0, 1].
       interval: 95 % bootstrap interval over what ``resampled`` names.
       detail: by class, label, target or fold.
-      counts: how many images or pairs taught and judged.
+      counts: how many images or pairs were trained and tested on.
       protocol: how.
       resampled: 'subjects', 'images' or 'pairs'.
       learnt: of verification, what a layer learnt on the pairs of the other folds makes of it: a dict with value,
@@ -29,7 +29,7 @@ class Verdict:
       roc: of verification, ``pcl_tf.evaluation.curves.summary`` of the similarities of all pairs together; of ``learnt``
         each is by the layer of the other folds.
       groups: {column: as ``pcl_tf.evaluation.groups.by_group``} where the task has groups.
-      judged: what was said of each image or pair.
+      scored: what was said of each image or pair.
     """
 
     metric: str
@@ -44,26 +44,26 @@ class Verdict:
     detail_intervals: dict = dataclasses.field(default_factory=dict)
     roc: dict | None = None
     groups: dict = dataclasses.field(default_factory=dict)
-    judged: Judged | None = dataclasses.field(default=None, compare=False, repr=False)
+    scored: Scored | None = dataclasses.field(default=None, compare=False, repr=False)
 
     def as_json(self):
         """Everything but the layer and what was said of each image."""
-        left_out = ("layer", "judged")
+        left_out = ("layer", "scored")
         return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in left_out}
 
 
-def judge(task, x, bad=(), solver="lbfgs", seed=0):
-    """Judges a feature on a task.
+def evaluate(task, x, bad=(), solver="lbfgs", seed=0):
+    """Fits and scores a feature on a task.
 
     Args:
       task: ``pcl_tf.evaluation.task.Task``.
       x: float [N, D], rows as in the task.
-      bad: rows whose image could not be read; they neither teach nor judge.
+      bad: rows whose image could not be read; they are neither trained nor tested on.
       solver: 'lbfgs', 'adam' or 'knn'; verification, which fits no probe, does not ask it.
       seed: of the probe and of the bootstrap.
 
     Returns:
-      Verdict.
+      Result.
     """
     good = np.ones(task.source.count, bool)
     good[list(bad)] = False
@@ -102,7 +102,7 @@ def readable(task, good, count=None):
       list of (train rows, test rows).
 
     Raises:
-      DataError: a fold has no image to judge by, or fewer than two to teach, of which a solver holds one out.
+      DataError: a fold has no test image, or fewer than two training images, of which a solver holds one out.
     """
     folds = [(train[good[train]], test[good[test]]) for train, test in task.splits[:count]]
     for number, (train, test) in enumerate(folds):
@@ -115,30 +115,30 @@ def readable(task, good, count=None):
 
 
 def of_folds(task, parts, protocol, *, trained, unreadable=0, seed=0, logits=True, layer=None):
-    """Judges scores, whatever they come from.
+    """Metrics of scores, whatever they come from.
 
     Args:
       task: ``Task`` with labels.
-      parts: for each fold (rows that judge int [n], scores float [n, K]).
+      parts: for each fold (rows of the test int [n], scores float [n, K]).
       protocol: how the scores came about.
       trained: how many images taught, of all folds together.
       unreadable: how many images could not be read.
       seed: of the bootstrap.
-      logits: whether scores are log-odds, as ``pcl_tf.evaluation.judged.of_scores`` takes it.
+      logits: whether scores are log-odds, as ``pcl_tf.evaluation.scored.of_scores`` takes it.
       layer: of the first fold.
 
     Returns:
-      Verdict.
+      Result.
     """
     rows, scores = (np.concatenate(p) for p in zip(*parts, strict=True))
     labels, fold = task.labels[rows], np.repeat(np.arange(len(parts)), [len(test) for test, _ in parts])
-    judged = of_scores(task.kind, rows, fold, labels, scores, logits)
+    scored = of_scores(task.kind, rows, fold, labels, scores, logits)
     if task.kind == "multilabel":  # mean of the folds' F1
         folds = fold
         contributions, statistic, detail = metrics.multilabel(scores, labels, task.names, folds)
     else:
         contributions, statistic, detail = metrics.CONTRIBUTIONS[task.kind](scores, labels, task.names)
-        folds = None  # every image judged once: one mean over all
+        folds = None  # every image tested once: one mean over all
     people = None if task.subjects is None else task.subjects[rows]
     resampled = metrics.resampled(people, folds)
     clusters = people if resampled == "subjects" else None
@@ -147,7 +147,7 @@ def of_folds(task, parts, protocol, *, trained, unreadable=0, seed=0, logits=Tru
         contributions, lambda m: np.array([statistic(m), *each(m)]), folds, seed, clusters=clusters
     )
     intervals = list(zip(low.tolist(), high.tolist(), strict=True))
-    return Verdict(
+    return Result(
         metric=metrics.METRICS[task.kind],
         value=metrics.over_folds(contributions, statistic, folds),
         interval=intervals[0],
@@ -157,8 +157,8 @@ def of_folds(task, parts, protocol, *, trained, unreadable=0, seed=0, logits=Tru
         counts={"train": trained, "test": len(scores), "folds": len(parts), "unreadable": unreadable},
         protocol=protocol,
         layer=layer,
-        groups=by_group(task, judged, seed),
-        judged=judged,
+        groups=by_group(task, scored, seed),
+        scored=scored,
     )
 
 
@@ -171,8 +171,8 @@ def _verification(task, x, good, seed):
     right, thresholds = verification.verify(values, same, folds)
     learnt = pair_layer.verify(x, pairs, same, folds)
     every = [(values, right), *([(learnt.values, learnt.right)] if learnt else [])]
-    judged = of_pairs(np.flatnonzero(use), folds, same, every)
-    return Verdict(
+    scored = of_pairs(np.flatnonzero(use), folds, same, every)
+    return Result(
         metric="accuracy",
         counts={
             "pairs": int(use.sum()),
@@ -189,8 +189,8 @@ def _verification(task, x, good, seed):
             "roc": curves.summary(learnt.values, same),
         },
         roc=curves.summary(values, same),
-        groups=by_group(task, judged, seed),
-        judged=judged,
+        groups=by_group(task, scored, seed),
+        scored=scored,
         **_by_fold(right, folds, seed),
     )
 
