@@ -47,6 +47,25 @@ def test_zero_is_a_value_of_some_keys_alone(key):
         recipes.resolve(with_value(key, 0))
 
 
+# The values next to which a run would end in a traceback or draw other numbers than it says.
+EDGES = {
+    "checkpoint.every": (1, 0),
+    "checkpoint.keep": (1, 0),
+    "seed": (2**31 - 1, 2**31),
+    "epoch_steps": (1, 0),
+    "method.photometric": (1.0, 1.01),
+    "watch.log_every": (1, 0),
+}
+
+
+@pytest.mark.parametrize("key", EDGES)
+def test_the_last_value_that_is_taken_and_the_first_that_is_not(key):
+    fine, wrong = EDGES[key]
+    assert recipes.flatten(recipes.resolve(with_value(key, fine)))[key] == fine
+    with pytest.raises(recipes.RecipeError, match=key):
+        recipes.resolve(with_value(key, wrong))
+
+
 def test_all_wrong_values_are_named_at_once():
     c = with_value("method.crop", "center")
     c.optimizer.decay_kind = "adamw"

@@ -108,6 +108,21 @@ def test_mixing_draw_is_beta_and_a_permutation():
     assert sorted(permutation.numpy()) == list(range(200))
 
 
+def test_the_permutation_tells_nothing_of_the_mixing():
+    mix, permutation = mixing_draw(1, 3000, tf.constant([1, 2]))
+    rank = np.argsort(permutation.numpy())
+    assert abs(stats.spearmanr(rank, np.abs(mix.numpy()[0] - 0.5)).statistic) < 0.06
+    assert abs(stats.spearmanr(rank, mix.numpy()[0]).statistic) < 0.06
+
+
+@pytest.mark.parametrize("scale", [1e-5, 1e25])
+def test_embeddings_of_any_length_give_the_same_logits(scale):
+    z = tf.random.stateless_normal([8, 4], (0, 0))
+    mix, permutation = mixing_draw(8, 6, tf.constant([1, 2]))
+    for mixed in ({}, {"mix": mix, "permutation": permutation}):
+        np.testing.assert_allclose(face_logits(scale * z, **mixed), face_logits(z, **mixed), rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize("a", [0.6, 1.0, 5.0])
 def test_symmetric_beta_is_scipys(a):
     draws = symmetric_beta(a, [100, 1000], tf.constant([3, 4])).numpy()

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from pcl_tf import recipe as recipes
 from pcl_tf.losses import info_nce_and_accuracy
+from pcl_tf.losses.cosine import unit
 from pcl_tf.methods.build import build_method, encoder_passes
 from pcl_tf.seeds import Rng
 from pcl_tf.training.checkpoints import Checkpoints
@@ -137,6 +138,19 @@ def test_each_view_is_query_and_key():
     np.testing.assert_array_equal(seen[True][0], seen[False][0])
     assert np.abs(seen[True][1] - seen[True][0]).max() > 0.1
     assert logs[True]["loss"] != logs[False]["loss"] and 0.2 < logs[True]["loss"] / logs[False]["loss"] < 5
+
+
+def test_no_query_meets_the_key_of_its_own_view(monkeypatch):
+    met = []
+
+    def spy(query, key, queue, **kwargs):
+        met.append(np.sum(unit(query) * unit(key), axis=1))
+        return info_nce_and_accuracy(query, key, queue, **kwargs)
+
+    monkeypatch.setattr("pcl_tf.methods.moco.info_nce_and_accuracy", spy)
+    c = small(**{"method.both_directions": True})
+    built(c).train_step(faces(c))  # in the first step both networks are the same: one view would have cosine 1
+    assert len(met) == 2 and np.max(met) < 0.999
 
 
 def test_small_runs_follow_their_query():

@@ -23,6 +23,32 @@ def test_any_side_is_cut_at_stride_16(side, cells):
     assert backbone("patch_cnn", width=WIDTH)(images(1, side)).shape == (1, cells, cells, 16)
 
 
+@pytest.mark.parametrize("kind", ["cnn16", "resnet18", "vgg16", "vit_tiny"])
+def test_every_backbone_is_cut_at_stride_16(kind):
+    assert backbone(kind, width=WIDTH, image_size=64).output_shape[1:3] in ((4, 4), (None, None))
+    assert backbone(kind, width=WIDTH, image_size=64)(images(1)).shape[1:3] == (4, 4)
+
+
+def test_the_sizes_of_the_networks():
+    """Parameters at width 1, from the channels of the papers."""
+
+    def convs(*layers, bias=False):
+        return sum(side**2 * i * o + bias * o for side, i, o in layers)
+
+    body = ((6, 3, 192), (3, 192, 256), (3, 256, 256), (3, 256, 512), (3, 512, 512))
+    norms = 4 * sum(o for _, _, o in body)  # scale, offset and the moving statistics
+    assert backbone("patch_cnn").count_params() == convs(*body) + norms + convs((1, 512, 256), bias=True)
+    d, depth, cells = 192, 6, 16
+    block = 4 * (d * d + d) + (d * 4 * d + 4 * d) + (4 * d * d + d) + 2 * 2 * d
+    patches, neck = convs((16, 3, d), bias=True) + cells * d, convs((1, d, 128), bias=True)
+    assert backbone("vit_tiny", image_size=64).count_params() == patches + depth * block + 2 * d + neck
+    # He et al. (2016): stages of 64, 128 and 256 channels, two blocks of two convolutions each.
+    stages = [(3, 64, 64)] * 4 + [(3, 64, 128)] + [(3, 128, 128)] * 3 + [(3, 128, 256)] + [(3, 256, 256)] * 3
+    kernels = [v for v in backbone("resnet18").trainable_variables if len(v.shape) == 4]
+    shortcuts = convs((1, 64, 128), (1, 128, 256))
+    assert sum(np.prod(v.shape) for v in kernels) == convs((7, 3, 64), *stages) + shortcuts + convs((1, 256, 128))
+
+
 def test_patch_cnn_is_its_layers_written_plainly():
     model = backbone("patch_cnn", width=WIDTH)
     r = np.random.RandomState(1)

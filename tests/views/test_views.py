@@ -214,6 +214,12 @@ def test_random_resized_crop_draws_again_what_does_not_fit():
             assert abs(np.percentile(ours, share) - np.percentile(theirs, share)) < 1.5 / 64
 
 
+def test_random_resized_crop_takes_every_place_alike():
+    boxes = geometry.RandomResizedCrop(8, (0.25, 0.25), (1.0, 1.0)).parameters(5000, rng()).numpy()
+    for low in (boxes[:, 0], boxes[:, 1]):  # sides of 4 pixels begin at pixel 0 to 4
+        assert np.bincount(np.round(low * 8).astype(int), minlength=5) == pytest.approx([1000] * 5, abs=120)
+
+
 def test_random_resized_crop_falls_back_to_the_centre():
     for ratio, box in {
         (0.75, 0.9): (0, 0.05, 1, 0.95),
