@@ -121,7 +121,7 @@ def _run(sources, transport, out):
     """Embeds everything; returns (how many, how many of them were refused)."""
     total, refused = sum(count for count, _ in sources), 0
     items = itertools.chain.from_iterable(source() for _, source in sources)
-    answers = embed(transport, items, _BATCH.value, _RETRIES.value, _WAIT.value)
+    answers = embed(transport, items, batch=_BATCH.value, retries=_RETRIES.value, wait=_WAIT.value)
     try:
         for name, answer in tqdm.tqdm(answers, "embedding", total, unit="img", disable=None):
             out.write(name, answer)

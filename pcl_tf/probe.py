@@ -65,7 +65,7 @@ _CACHE = flags.DEFINE_string("cache", "", "Folder of the features; by default fe
 _SAVE = flags.DEFINE_bool("save_probes", True, "Writes each trained probe as a .keras model from image to label.")
 
 
-def run(encoders, tasks, features, solver, seed, out, cache, save):
+def run(encoders, tasks, features, *, solver, seed, out, cache, save):
     """Probes every model on every task with every feature.
 
     Args:
@@ -98,16 +98,18 @@ def run(encoders, tasks, features, solver, seed, out, cache, save):
     for encoder in encoders:
         for task, name in zip(tasks, names, strict=True):
             source, images = naming(task.source)
-            values = extract(encoder, source, task.image_size, cache)
+            values = extract(encoder, source, task.image_size, cache=cache)
             images = all_names(source, images, values.folder)
             if note := left_out([*values.bad.values()], task.source.count):
                 task = dataclasses.replace(task, notes=(*task.notes, f"{name}: {note}"))
                 print(f"note: {task.notes[-1]}", file=sys.stderr, flush=True)
             for i, feature in enumerate(features if len(values.keys) > 1 else ["face_aware"]):
                 x = values[feature]
-                result = evaluate(task, x, values.bad, solver, seed)
+                result = evaluate(task, x, bad=values.bad, solver=solver, seed=seed)
                 encoded = 0 if i else values.encoded
-                row = report.result_row(encoder, task, name, feature, result, encoded, solver, seed)
+                row = report.result_row(
+                    encoder, task, name=name, feature=feature, result=result, encoded=encoded, solver=solver, seed=seed
+                )
                 rows.append(row)
                 print(*report.table([row]).splitlines()[1:], sep="\n", flush=True)
                 results.add(row)  # whatever becomes of the files beside it
@@ -151,7 +153,16 @@ def main(argv):
             )
         for note in dict.fromkeys(note for task in tasks for note in task.notes):
             print(f"note: {note}", file=sys.stderr)
-        run(encoders, tasks, _FEATURE.value, _SOLVER.value, _SEED.value, out, cache, _SAVE.value)
+        run(
+            encoders,
+            tasks,
+            _FEATURE.value,
+            solver=_SOLVER.value,
+            seed=_SEED.value,
+            out=out,
+            cache=cache,
+            save=_SAVE.value,
+        )
     print(
         f"\n{out / 'result.json'} holds everything, tables.md shows it; tensorboard --logdir={shlex.quote(str(out / 'logs'))} shows it."
     )

@@ -111,7 +111,15 @@ def _train(cluster=None):
             workdir = Workdir(_WORKDIR.value, recipe, cluster.writer)
             _warn_of_precision()
             try:
-                run(recipe, workdir, strategy, _PRECISION.value, _DETERMINISTIC.value, cluster, xla=_XLA.value)
+                run(
+                    recipe,
+                    workdir,
+                    strategy=strategy,
+                    precision=_PRECISION.value,
+                    deterministic=_DETERMINISTIC.value,
+                    cluster=cluster,
+                    xla=_XLA.value,
+                )
             except ValueError:
                 workdir.abandon()  # nothing, where the run had begun
                 raise

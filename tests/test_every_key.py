@@ -129,7 +129,7 @@ def test_the_batch_has_its_size_and_the_seed_its_order():
 
     def drawn(**overrides):
         c = tiny(overrides=overrides)
-        (batch,) = loop.distributed(tf.distribute.get_strategy(), c, faces, 0, 1)
+        (batch,) = loop.distributed(tf.distribute.get_strategy(), c, faces, first=0, last=1)
         return batch.numpy()[:, 0, 0, 0].tolist()
 
     assert len(drawn()) == 6 and drawn(batch_size=12)[:6] == drawn()
@@ -140,8 +140,8 @@ def test_where_faces_come_from(tmp_path, monkeypatch):
     Image.new("RGB", (20, 20)).save(tmp_path / "a.png")
     asked = []
 
-    def decoded(source, size, cache, max_bad_share):
-        asked.append((source.count, size, cache, max_bad_share))
+    def decoded(source, size, *, cache_dir, max_bad_share):
+        asked.append((source.count, size, cache_dir, max_bad_share))
         return np.zeros([source.count, size, size, 3], np.uint8)
 
     monkeypatch.setattr(data, "decoded_faces", decoded)

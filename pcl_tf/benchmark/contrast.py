@@ -29,7 +29,7 @@ def _materialised(z, mix, permutation):
 def _contrast(kind, images, dim, answer):
     def logits(z, mix, permutation):
         if kind == "gram":
-            return face_logits(z, 0.07, mix, permutation)
+            return face_logits(z, temperature=0.07, mix=mix, permutation=permutation)
         return _materialised(z, mix, permutation)
 
     @tf.function(autograph=False)

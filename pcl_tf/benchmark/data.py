@@ -35,7 +35,7 @@ def data(recipe, seconds=5.0):
         if isinstance(faces, ArrayFaces):
             result["first_epoch_images_per_second"] = len(faces) / (time.perf_counter() - began)
         batch = images_per_step(recipe)
-        read = iter(batches(faces, [batch], recipe.seed, 0, 10**9))
+        read = iter(batches(faces, [batch], seed=recipe.seed, first_step=0, total_steps=10**9))
         next(read)
         for _ in range(_ROUNDS):
             count, began = 0, time.perf_counter()

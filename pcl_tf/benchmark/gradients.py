@@ -95,7 +95,7 @@ def gradients(recipe, draws=16, workdir=None):
     moments, losses = {}, {}
     with tempfile.TemporaryDirectory() as cache:
         faces = open_faces(source, recipe.image_size, source.cache or cache)
-        read = batches(faces, parts_per_step(recipe), recipe.seed, 0, draws)
+        read = batches(faces, parts_per_step(recipe), seed=recipe.seed, first_step=0, total_steps=draws)
         measure = _measurer(model, backbone, recipe)
         for step, images in enumerate(tqdm(read, total=draws, desc="gradients", unit="batch", file=sys.stderr)):
             for name, (loss, vector) in measure(images, tf.constant(step, tf.int64)).items():

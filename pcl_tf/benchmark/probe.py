@@ -28,14 +28,16 @@ def probe(recipe, rounds=3):
     task = expression(size)
     times = {"encode": [], "lbfgs": [], "adam": []}
     with tempfile.TemporaryDirectory() as folder:
-        encoder = open_encoder(str(save_export(build_encoder(recipe, size), folder, 0, size, "{}")))
+        encoder = open_encoder(
+            str(save_export(build_encoder(recipe, size), folder, step=0, image_size=size, recipe_json="{}"))
+        )
         for turn in range(rounds):
             began = time.perf_counter()
-            features = extract(encoder, task.source, size, f"{folder}/features{turn}")
+            features = extract(encoder, task.source, size, cache=f"{folder}/features{turn}")
             times["encode"].append(time.perf_counter() - began)
             for solver in ("lbfgs", "adam"):
                 began = time.perf_counter()
-                evaluate(task, features["face_aware"], features.bad, solver, 0)
+                evaluate(task, features["face_aware"], bad=features.bad, solver=solver, seed=0)
                 times[solver].append(time.perf_counter() - began)
     middle = {name: statistics.median(found) for name, found in times.items()}
     return {

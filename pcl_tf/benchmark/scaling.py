@@ -140,7 +140,9 @@ def _work(place):
             marks.append((time.perf_counter(), _received()))
 
     steps = task["steps"] + 2
-    model.fit(distributed(strategy, recipe, faces, 0, steps), steps_per_epoch=steps, callbacks=[Marks()], verbose=0)
+    model.fit(
+        distributed(strategy, recipe, faces, first=0, last=steps), steps_per_epoch=steps, callbacks=[Marks()], verbose=0
+    )
     seconds, sent = np.median(np.diff(np.array(marks), axis=0)[1:], axis=0)
     parameters = sum(int(np.prod(v.shape)) for v in model.trainable_variables)
     result = {"seconds": float(seconds), "bytes": float(sent), "parameters": parameters}

@@ -33,7 +33,7 @@ def serving(recipe, rounds=10):
     files = tf.stack([tf.io.encode_jpeg(face) for face in faces])
     images = tf.image.resize(tf.cast(faces, tf.float32) / 255.0, [size, size])
     with tempfile.TemporaryDirectory() as folder:
-        loaded = tf.saved_model.load(str(save_export(encoder, folder, 0, size, "{}")))
+        loaded = tf.saved_model.load(str(save_export(encoder, folder, step=0, image_size=size, recipe_json="{}")))
     backbone = tf.function(encoder.get_layer("backbone"))
     parts = {
         "backbone": lambda n: backbone(images[:n], training=False),

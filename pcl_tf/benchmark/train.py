@@ -33,7 +33,7 @@ class Step:
 
         size, self.images = recipe.image_size, images_per_step(recipe)
         faces = np.random.RandomState(0).randint(0, 256, (max(_FACES, self.images), size, size, 3), np.uint8)
-        self.read = iter(batches(ArrayFaces(faces), [self.images], recipe.seed, 0, 10**9))
+        self.read = iter(batches(ArrayFaces(faces), [self.images], seed=recipe.seed, first_step=0, total_steps=10**9))
         self.model = build_method(recipe, precision, xla=xla)
         self.run = tf.function(self.model.train_step, autograph=False, jit_compile=xla)
         self.seconds, self.waited = [], []

@@ -27,7 +27,7 @@ def faces_file(source, size):
     return f"faces-{source.fingerprint}-{size}.npy"
 
 
-def decoded_faces(source, size, cache_dir, max_bad_share=0.05, flag="--recipe.data.cache"):
+def decoded_faces(source, size, *, cache_dir, max_bad_share=0.05, flag="--recipe.data.cache"):
     """Decodes a source, or opens what an earlier run decoded.
 
     Unreadable images are left out, counted, and named in ``bad_images.txt`` in

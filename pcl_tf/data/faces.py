@@ -60,4 +60,4 @@ def open_faces(data, size, cache):
     if prepared:
         return ClipFaces(prepared, size, data.sampling)
     source = open_source(data.source, data.synthetic_images, size)
-    return ArrayFaces(decoded_faces(source, size, cache, data.max_bad_share))
+    return ArrayFaces(decoded_faces(source, size, cache_dir=cache, max_bad_share=data.max_bad_share))

@@ -16,7 +16,7 @@ def share(rows, parts, replica, replicas):
     return np.concatenate(list(pieces))
 
 
-def batches(faces, parts, seed, first_step, total_steps, replicas=1, mine=(0,)):
+def batches(faces, parts, *, seed, first_step, total_steps, replicas=1, mine=(0,)):
     """Batches of steps first_step .. total_steps - 1.
 
     Args:

@@ -61,7 +61,7 @@ def main(argv):
         size = _SIZE.value or (encoder.recipe or {}).get("image_size", 64)
         source = open_source(_DATA.value, _IMAGES.value, size)
         cache = pathlib.Path(_CACHE.value or probe_folder(_MODEL.value) / "features")
-        found, bad = embed(encoder, source, size, cache, _FEATURE.value)
+        found, bad = embed(encoder, source, size, cache=cache, features=_FEATURE.value)
         table.write(found, out)
         widths = ", ".join(f"{k} {x.shape[1]}" for k, x in found.features.items())
         print(f"{out}: {len(found.names)} images ({widths})")

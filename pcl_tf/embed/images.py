@@ -8,7 +8,7 @@ from pcl_tf.evaluation.features import extract
 from pcl_tf.evaluation.names import naming
 
 
-def embed(encoder, source, size, cache, features=None, batch=64):
+def embed(encoder, source, size, *, cache, features=None, batch=64):
     """Features of the images of a source; those that cannot be read are left out.
 
     Args:
@@ -26,7 +26,7 @@ def embed(encoder, source, size, cache, features=None, batch=64):
       DataError: no image that can be read, or a feature that the model does not have.
     """
     source, names = naming(source)
-    found = extract(encoder, source, size, cache, batch, max_bad_share=1.0)
+    found = extract(encoder, source, size, cache=cache, batch=batch, max_bad_share=1.0)
     if len(names) < source.count:  # all was in the cache, which knows no names
         for _ in source.items():
             pass

@@ -61,7 +61,7 @@ class _Bar(keras.callbacks.Callback):
         self.bar.close()
 
 
-def solve(kind, x, y, seed=0, subjects=None):
+def solve(kind, x, y, *, seed=0, subjects=None):
     """Trains the layer; see ``pcl_tf.evaluation.linear.fit``. y: float32 [N, K], one-hot for classification."""
     del subjects  # nothing is chosen, so nothing is held out
     keras.utils.set_random_seed(seed)

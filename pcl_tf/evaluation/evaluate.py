@@ -52,7 +52,7 @@ class Result:
         return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in left_out}
 
 
-def evaluate(task, x, bad=(), solver="lbfgs", seed=0):
+def evaluate(task, x, *, bad=(), solver="lbfgs", seed=0):
     """Fits and scores a feature on a task.
 
     Args:
@@ -72,7 +72,9 @@ def evaluate(task, x, bad=(), solver="lbfgs", seed=0):
     parts, protocols, layers, trained = [], [], [], 0
     for train, test in readable(task, good):
         subjects = None if task.subjects is None else task.subjects[train]
-        layer, protocol = linear.fit(task.kind, x[train], task.labels[train], solver, seed, subjects, len(task.names))
+        layer, protocol = linear.fit(
+            task.kind, x[train], task.labels[train], solver, seed=seed, subjects=subjects, classes=len(task.names)
+        )
         layers.append(layer)
         parts.append((test, layer(x[test])))
         protocols.append(protocol)
@@ -132,7 +134,7 @@ def of_folds(task, parts, protocol, *, trained, unreadable=0, seed=0, logits=Tru
     """
     rows, scores = (np.concatenate(p) for p in zip(*parts, strict=True))
     labels, fold = task.labels[rows], np.repeat(np.arange(len(parts)), [len(test) for test, _ in parts])
-    scored = of_scores(task.kind, rows, fold, labels, scores, logits)
+    scored = of_scores(task.kind, rows=rows, folds=fold, labels=labels, scores=scores, logits=logits)
     if task.kind == "multilabel":  # mean of the folds' F1
         folds = fold
         contributions, statistic, detail = metrics.multilabel(scores, labels, task.names, folds)
@@ -144,7 +146,7 @@ def of_folds(task, parts, protocol, *, trained, unreadable=0, seed=0, logits=Tru
     clusters = people if resampled == "subjects" else None
     each = metrics.BY_PART.get(task.kind, lambda means: ())
     low, high = metrics.bootstrap(
-        contributions, lambda m: np.array([statistic(m), *each(m)]), folds, seed, clusters=clusters
+        contributions, lambda m: np.array([statistic(m), *each(m)]), groups=folds, seed=seed, clusters=clusters
     )
     intervals = list(zip(low.tolist(), high.tolist(), strict=True))
     return Result(
@@ -198,6 +200,6 @@ def _verification(task, x, good, seed):
 def _by_fold(right, folds, seed):
     return {
         "value": metrics.over_folds(right, float, folds),
-        "interval": metrics.bootstrap(right, float, folds, seed),
+        "interval": metrics.bootstrap(right, float, groups=folds, seed=seed),
         "detail": {f"fold {f}": float(right[folds == f].mean()) for f in np.unique(folds)},
     }

@@ -51,7 +51,7 @@ class Features:
         return all(part in self.keys for part in name.split("+"))
 
 
-def extract(encoder, source, size, cache, batch=64, max_bad_share=MAX_BAD_SHARE):
+def extract(encoder, source, size, *, cache, batch=64, max_bad_share=MAX_BAD_SHARE):
     """Features of every image of a source, each image encoded once in the life of the cache.
 
     Args:

@@ -18,7 +18,7 @@ def chance(train=TRAIN, test=TEST):
     return row | {name: float(e) for name, e in zip(ANGLES, errors, strict=True)}
 
 
-def measure(embed, size, train=TRAIN, test=TEST, batch=200):
+def measure(embed, size, *, train=TRAIN, test=TEST, batch=200):
     """Ridge probes of identity, expression and angles on faces no training run generates.
 
     Args:

@@ -68,7 +68,7 @@ def _score(task, scored, rows, people, shown, seed):
     contributions, statistic, detail = _contributions(task, scored, rows, shown)
     who = None if people is None else people[rows]
     resampled = "pairs" if task.kind == "verification" else metrics.resampled(who)
-    values = metrics.resamples(contributions, statistic, None, seed, clusters=who)
+    values = metrics.resamples(contributions, statistic, groups=None, seed=seed, clusters=who)
     found = {
         "value": metrics.over_folds(contributions, statistic, None),
         "interval": metrics.central(values),

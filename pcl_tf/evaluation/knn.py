@@ -42,7 +42,7 @@ class NearestLabels(Nearest):
         return super().__call__(x) - 0.5
 
 
-def solve(kind, x, y, seed=0, subjects=None):
+def solve(kind, x, y, *, seed=0, subjects=None):
     """Takes the training rows as they are; see ``pcl_tf.evaluation.linear.fit``. Nothing in it is random."""
     del seed, subjects
     layer = (NearestLabels if kind == "multilabel" else Nearest)(x, y)

@@ -123,7 +123,7 @@ def held_out(count, subjects, seed, classes=None):
     return drawn
 
 
-def solve(kind, x, y, seed=0, subjects=None):
+def solve(kind, x, y, *, seed=0, subjects=None):
     """Solves; see ``pcl_tf.evaluation.linear.fit``. y: float32 [N, K], one-hot for classification.
 
     Features, and targets of a regression, are standardised on the training rows; the layer returned takes raw ones.

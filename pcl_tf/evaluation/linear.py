@@ -9,7 +9,7 @@ __all__ = ["LABELS", "Linear", "fit", "unscaled"]
 LABELS = {"classification": "softmax", "multilabel": "sigmoid", "regression": "linear"}
 
 
-def fit(kind, x, y, solver="lbfgs", seed=0, subjects=None, classes=None):
+def fit(kind, x, y, solver="lbfgs", *, seed=0, subjects=None, classes=None):
     """Fits the probe on training rows alone.
 
     Args:
@@ -35,4 +35,4 @@ def fit(kind, x, y, solver="lbfgs", seed=0, subjects=None, classes=None):
         raise ValueError(f"kind {kind} of {', '.join(LABELS)}; solver {solver} of {', '.join(solvers)}.")
     if kind == "classification":
         y = np.eye(classes or int(np.max(y)) + 1, dtype=np.float32)[y]
-    return solvers[solver](kind, np.asarray(x, np.float32), np.asarray(y, np.float32), seed, subjects)
+    return solvers[solver](kind, np.asarray(x, np.float32), np.asarray(y, np.float32), seed=seed, subjects=subjects)

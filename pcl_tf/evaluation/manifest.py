@@ -24,7 +24,7 @@ _FOLDS = 5  # where the manifest names no split
 _SHOWN = 200
 
 
-def read_manifest(path, kind, image_size, targets=(), groups=()):
+def read_manifest(path, kind, image_size, *, targets=(), groups=()):
     """Reads ``path,label`` | ``path,yaw,pitch,..`` | ``path,AU1,AU2,..`` | ``fold,path1,path2,same``.
 
     Optional columns: ``split`` (train or test), ``subject`` and ``group``. Without a split the images are evaluated in five folds,

@@ -9,7 +9,7 @@ import numpy as np
 REPEATS = 1000
 
 
-def bootstrap(contributions, statistic, groups=None, seed=0, repeats=REPEATS, clusters=None):
+def bootstrap(contributions, statistic, *, groups=None, seed=0, repeats=REPEATS, clusters=None):
     """Percentile interval of a statistic of means.
 
     Args:
@@ -18,7 +18,7 @@ def bootstrap(contributions, statistic, groups=None, seed=0, repeats=REPEATS, cl
     Returns:
       (low, high) of the central 95 %: floats, or arrays where the statistic is one.
     """
-    return central(resamples(contributions, statistic, groups, seed, repeats, clusters))
+    return central(resamples(contributions, statistic, groups=groups, seed=seed, repeats=repeats, clusters=clusters))
 
 
 def central(values):
@@ -27,7 +27,7 @@ def central(values):
     return (low, high) if np.ndim(low) else (float(low), float(high))
 
 
-def resamples(contributions, statistic, groups=None, seed=0, repeats=REPEATS, clusters=None):
+def resamples(contributions, statistic, *, groups=None, seed=0, repeats=REPEATS, clusters=None):
     """A statistic of means, of as many resamples as asked for.
 
     Args:

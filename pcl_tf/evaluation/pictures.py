@@ -113,7 +113,7 @@ def _roc(task, scored, row):
     axes.set(xscale="log", xlim=(least / 2, 1), ylim=(0, 1.02), title=_said(row))
     axes.set(xlabel="false accept rate", ylabel="true accept rate")
     axes.grid(alpha=0.3)
-    axes.legend(loc="lower right")
+    axes.legend(loc="upper left")
     return figure
 
 

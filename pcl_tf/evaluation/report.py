@@ -69,7 +69,7 @@ def _short(text, width):
     return text if len(text) <= width else ".." + text[2 - width :]
 
 
-def result_row(encoder, task, name, feature, result, encoded, solver, seed):
+def result_row(encoder, task, *, name, feature, result, encoded, solver, seed):
     """What ``result.json`` holds for one model, task and feature; name is what the task is called there."""
     return {
         "model": encoder.name,

@@ -25,7 +25,7 @@ class Scored:
     predicted: np.ndarray
 
 
-def of_scores(kind, rows, folds, labels, scores, logits=True):
+def of_scores(kind, *, rows, folds, labels, scores, logits=True):
     """``Scored`` of a task with labels.
 
     Args:

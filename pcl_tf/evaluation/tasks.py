@@ -63,7 +63,7 @@ def _open(name, path, data_dir, image_size, targets, groups, any_count, flag):
         raise DataError(f"{flag}={name} needs {'--data_dir, or ' if data_dir is not None else ''}{flag}={name}:PATH.")
     origin = str(pathlib.Path(place).resolve())
     if name in KINDS:
-        task = read_manifest(place, name, image_size or MANIFEST_SIZE, targets, groups)
+        task = read_manifest(place, name, image_size or MANIFEST_SIZE, targets=targets, groups=groups)
         return dataclasses.replace(task, origin=origin)
     root = pathlib.Path(place)
     if not root.is_dir():

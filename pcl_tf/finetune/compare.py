@@ -23,7 +23,9 @@ def shares(task, options):
     folds = task.splits[: options.folds or None]
 
     def enough(part):
-        return all(len(share(task.kind, task.labels, train, part, options.seed)) >= FEWEST for train, _ in folds)
+        return all(
+            len(share(task.kind, task.labels, train, part=part, seed=options.seed)) >= FEWEST for train, _ in folds
+        )
 
     if not (found := [part for part in SHARES if enough(part)]):
         raise DataError(f"{task.name}: fewer than {FEWEST} training images.")
@@ -33,9 +35,13 @@ def shares(task, options):
 def probe(task, faces, options):
     """The linear probe on a share of the labels: Result."""
     folds = readable(task, faces.good, options.folds or None)
-    splits = [(share(task.kind, task.labels, train, options.labels, options.seed), test) for train, test in folds]
+    splits = [
+        (share(task.kind, task.labels, train, part=options.labels, seed=options.seed), test) for train, test in folds
+    ]
     few = dataclasses.replace(task, splits=tuple(splits))
-    return evaluate(few, np.asarray(faces.values[options.feature]), faces.values.bad, "lbfgs", options.seed)
+    return evaluate(
+        few, np.asarray(faces.values[options.feature]), bad=faces.values.bad, solver="lbfgs", seed=options.seed
+    )
 
 
 def every(options, parts, rate=None):

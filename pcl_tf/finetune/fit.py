@@ -17,7 +17,7 @@ class Stopped(Exception):
     """A signal stopped training; what is kept is whole. Args: number of the signal."""
 
 
-def epoch_of(faces, rows, labels, batch, seed=None, flip=False):
+def epoch_of(faces, rows, labels, *, batch, seed=None, flip=False):
     """Batches of an epoch.
 
     Args:
@@ -47,7 +47,7 @@ def epoch_of(faces, rows, labels, batch, seed=None, flip=False):
     return made.apply(tf.data.experimental.assert_cardinality(-(-len(order) // batch))).prefetch(2)
 
 
-def train(model, kept, loss, faces, labels, teach, held, options, say=print):
+def train(model, kept, loss, *, faces, labels, teach, held, options, say=print):
     """Trains all layers; early stopping on held-out rows; goes on where a stopped call was.
 
     Args:
@@ -75,7 +75,7 @@ def train(model, kept, loss, faces, labels, teach, held, options, say=print):
 
 def _train(model, kept, loss, faces, labels, teach, held, options, say, stop):
     def held_out_loss(trained):
-        return float(trained.evaluate(epoch_of(faces, held, labels, options.batch_size), verbose=0))
+        return float(trained.evaluate(epoch_of(faces, held, labels, batch=options.batch_size), verbose=0))
 
     if kept.began:
         trained = kept.last()
@@ -90,7 +90,9 @@ def _train(model, kept, loss, faces, labels, teach, held, options, say, stop):
         if stop.received:
             raise Stopped(stop.received)
         epoch = kept.epoch
-        data = epoch_of(faces, teach, labels, options.batch_size, options.seed + 1 + 1000 * epoch, options.flip)
+        data = epoch_of(
+            faces, teach, labels, batch=options.batch_size, seed=options.seed + 1 + 1000 * epoch, flip=options.flip
+        )
         bar = int(sys.stdout.isatty())  # for people
         done = trained.fit(data, epochs=epoch + 1, initial_epoch=epoch, callbacks=[stop], verbose=bar, shuffle=False)
         if stop.received:

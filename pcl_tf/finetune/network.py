@@ -52,7 +52,7 @@ def check(trunk, encoder, task, feature):
         raise DataError(f"--feature={missing[0]}: this model has {', '.join(keys)}.")
 
 
-def build(trunk, task, feature, head=None, seed=None):
+def build(trunk, task, feature, *, head=None, seed=None):
     """Puts a last layer on an encoder.
 
     Args:

@@ -8,7 +8,7 @@ from pcl_tf.evaluation.lbfgs import held_out
 FEWEST = 5  # labelled images, of which one is held out
 
 
-def share(kind, labels, rows, part, seed=0):
+def share(kind, labels, rows, *, part, seed=0):
     """A share of labelled rows in which labels are as frequent as in all.
 
     Rows are sorted by their labels (in no order among equals) and taken at even steps, so that each class, each

@@ -82,7 +82,7 @@ def read(task, values, cache):
     Raises:
       DataError: the features are of other images than those that are decoded: one of the two caches is of before.
     """
-    images = decoded_faces(task.source, task.image_size, cache, max_bad_share=1.0, flag="--cache")
+    images = decoded_faces(task.source, task.image_size, cache_dir=cache, max_bad_share=1.0, flag="--cache")
     place = np.full(task.source.count, -1)
     encoded = np.setdiff1d(np.arange(task.source.count), list(values.bad))
     if len(encoded) != len(images):
@@ -96,10 +96,12 @@ def read(task, values, cache):
 
 def teaching(task, train, options):
     """Rows of a fold -> (rows that teach, rows held out) under its share of the labels."""
-    return rows.split(task, rows.share(task.kind, task.labels, train, options.labels, options.seed), options.seed)
+    return rows.split(
+        task, rows.share(task.kind, task.labels, train, part=options.labels, seed=options.seed), options.seed
+    )
 
 
-def finetune(encoder, task, faces, options, folder, say=print):
+def finetune(encoder, task, faces, options, *, folder, say=print):
     """Fine-tunes on each fold and evaluates.
 
     Args:
@@ -155,10 +157,20 @@ def _fold(encoder, task, faces, options, teach, held, kept, say):
         say(f"the last layer on frozen features of {len(teach)} images")
         head = _head(task, faces.values[options.feature], labels, teach, options.seed)
     seed = options.seed if options.from_scratch else None
-    model = network.build(network.load(encoder), task, options.feature, head, seed)
+    model = network.build(network.load(encoder), task, options.feature, head=head, seed=seed)
     say(f"all layers on {len(teach)} images, {len(held)} held out")
     loss = network.LOSSES[task.kind]()
-    fit.train(model, kept, loss, faces.images, by_image, faces.place[teach], faces.place[held], options, say)
+    fit.train(
+        model,
+        kept,
+        loss,
+        faces=faces.images,
+        labels=by_image,
+        teach=faces.place[teach],
+        held=faces.place[held],
+        options=options,
+        say=say,
+    )
     network.rescale(model, low, span)
     return model
 
@@ -167,11 +179,13 @@ def _head(task, x, labels, teach, seed):
     """The last layer before the others move: the probe's, solved on features of the encoder as it was, so that it starts
     where linear evaluation ends and no statistic of a BatchNorm changes meanwhile."""
     subjects = None if task.subjects is None else task.subjects[teach]
-    layer, _ = linear.fit(task.kind, x[teach], labels[teach], "lbfgs", seed, subjects, len(task.names))
+    layer, _ = linear.fit(
+        task.kind, x[teach], labels[teach], "lbfgs", seed=seed, subjects=subjects, classes=len(task.names)
+    )
     return layer.weights, layer.bias
 
 
-def place(out, encoder, task, name, options):
+def place(out, encoder, task, *, name, options):
     """Folder of a fine-tuning in out: another one for everything that changes its numbers."""
     said = json.dumps([encoder.digest, task.digest, dataclasses.asdict(options)])
     digest = hashlib.sha256(said.encode()).hexdigest()[:8]

@@ -37,14 +37,14 @@ class Job:
 
     def finetune(self, options):
         """Fine-tunes, evaluates and exports; returns the path of the export."""
-        self.folder = run.place(self.out, self.encoder, self.task, self.name, options)
+        self.folder = run.place(self.out, self.encoder, self.task, name=self.name, options=options)
         check_version(self.folder / "export/1")
         row = self._done(self.folder.name)
         if row and (self.folder / "export/1/saved_model.pb").is_file():
             print("done already: another --seed, or without this folder, does it again.", flush=True)
             self.rows.append(row)
             return self.folder / "export/1"
-        result, model = run.finetune(self.encoder, self.task, self.faces, options, self.folder, _say)
+        result, model = run.finetune(self.encoder, self.task, self.faces, options, folder=self.folder, say=_say)
         row = self._row(result, options.feature, options.way, options.seed, self.folder.name)
         recipe = json.dumps(self.encoder.recipe or {})
         path = save_classifier(
@@ -67,7 +67,7 @@ class Job:
         check_output(path)
         parts = compare.shares(self.task, options)
         for name, mine in compare.every(options, parts, rate):
-            self.folder = run.place(self.out, self.encoder, self.task, self.name, mine)
+            self.folder = run.place(self.out, self.encoder, self.task, name=self.name, options=mine)
             solver = compare.solver(name, mine)
             key = f"{self.folder.name}-probe" if name == "probe" else self.folder.name  # a fine-tuning counts for both
             row = self._done(key)
@@ -76,7 +76,7 @@ class Job:
                 if name == "probe":
                     result = compare.probe(self.task, self.faces, mine)
                 else:
-                    result, _ = run.finetune(self.encoder, self.task, self.faces, mine, self.folder, _say)
+                    result, _ = run.finetune(self.encoder, self.task, self.faces, mine, folder=self.folder, say=_say)
                 row = self._row(result, mine.feature, solver, mine.seed, key)
                 self._add(row)
                 if name != "probe":  # its folder is that of the fine-tuning, which may have been stopped
@@ -91,7 +91,7 @@ class Job:
     def faces(self):
         """Features and images of the task, made when they are asked for first."""
         if self._faces is None:
-            values = extract(self.encoder, self.task.source, self.task.image_size, self.cache)
+            values = extract(self.encoder, self.task.source, self.task.image_size, cache=self.cache)
             self._faces = run.read(self.task, values, self.cache)
             if note := left_out([*values.bad.values()], self.task.source.count):
                 self.task = dataclasses.replace(self.task, notes=(*self.task.notes, f"{self.name}: {note}"))
@@ -106,7 +106,16 @@ class Job:
 
     def _row(self, result, feature, solver, seed, key):
         encoded = self.faces.values.encoded
-        row = report.result_row(self.encoder, self.task, self.name, feature, result, encoded, solver, seed)
+        row = report.result_row(
+            self.encoder,
+            self.task,
+            name=self.name,
+            feature=feature,
+            result=result,
+            encoded=encoded,
+            solver=solver,
+            seed=seed,
+        )
         return {**row, "run": key}
 
     def _add(self, row):

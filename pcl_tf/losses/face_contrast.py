@@ -54,7 +54,7 @@ def nt_xent_and_accuracy(
     if mixing_seed is not None:
         mix, permutation = mixing_draw(rows, rows - 2, mixing_seed)
         mix = tf.gather(mix, anchors)
-    logits = face_logits(z, temperature, mix, permutation, anchors)
+    logits = face_logits(z, temperature=temperature, mix=mix, permutation=permutation, anchors=anchors)
     return cross_entropy(logits), accuracy(logits)
 
 
@@ -83,6 +83,7 @@ def negative_indices(rows: int | tf.Tensor, anchors: tf.Tensor) -> tf.Tensor:
 
 def face_logits(
     z: tf.Tensor,
+    *,
     temperature: float = 0.07,
     mix: tf.Tensor | None = None,
     permutation: tf.Tensor | None = None,
@@ -118,10 +119,10 @@ def face_logits(
         b = tf.gather(a, permutation, axis=1)
         negative = mixed_cosine(
             mix,
-            tf.gather(mine, a, batch_dims=1),
-            tf.gather(mine, b, batch_dims=1),
-            tf.gather(squares, a),
-            tf.gather(squares, b),
-            tf.gather_nd(gram, tf.stack([a, b], axis=-1)),
+            dot_a=tf.gather(mine, a, batch_dims=1),
+            dot_b=tf.gather(mine, b, batch_dims=1),
+            square_a=tf.gather(squares, a),
+            square_b=tf.gather(squares, b),
+            cross=tf.gather_nd(gram, tf.stack([a, b], axis=-1)),
         )
     return tf.concat([positive[:, None], negative], axis=1) / temperature

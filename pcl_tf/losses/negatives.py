@@ -41,6 +41,7 @@ def symmetric_beta(a: float, shape: Sequence[int | tf.Tensor], seed: tf.Tensor) 
 
 def mixed_cosine(
     mix: tf.Tensor,
+    *,
     dot_a: tf.Tensor,
     dot_b: tf.Tensor,
     square_a: tf.Tensor,

@@ -72,7 +72,9 @@ def pose_info_nce_and_accuracy(
         mix = own_rows(mix, images)
     z = tf.concat([z1, z2], axis=0)
     # The length is z's: rows gathered across replicas have lost theirs.
-    logits = pose_logits(z, tf.reshape(negatives, [-1, z.shape[-1]]), temperature, mix, permutation)
+    logits = pose_logits(
+        z, tf.reshape(negatives, [-1, z.shape[-1]]), temperature=temperature, mix=mix, permutation=permutation
+    )
     return POSE_DENOMINATORS[denominator](logits), accuracy(logits)
 
 
@@ -97,6 +99,7 @@ def official_layout(negatives: tf.Tensor, images: int) -> tf.Tensor:
 def pose_logits(
     z: tf.Tensor,
     negatives: tf.Tensor,
+    *,
     temperature: float = 0.07,
     mix: tf.Tensor | None = None,
     permutation: tf.Tensor | None = None,
@@ -128,11 +131,11 @@ def pose_logits(
     else:
         cosine = mixed_cosine(
             mix,
-            dots,
-            tf.gather(dots, permutation, axis=2),
-            squares,
-            tf.gather(squares, permutation, axis=1),
-            tf.reduce_sum(n * tf.gather(n, permutation, axis=1), axis=-1),
+            dot_a=dots,
+            dot_b=tf.gather(dots, permutation, axis=2),
+            square_a=squares,
+            square_b=tf.gather(squares, permutation, axis=1),
+            cross=tf.reduce_sum(n * tf.gather(n, permutation, axis=1), axis=-1),
         )
     positive = tf.reduce_sum(views[0] * views[1], axis=-1)  # [P]
     positive = tf.broadcast_to(positive[None, :, None], tf.stack([2, images, 1]))

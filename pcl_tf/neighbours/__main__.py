@@ -67,8 +67,8 @@ def main(argv):
         if _DUPLICATES.value:
             report.print_duplicates(found, features[0], _DUPLICATES.value)
             return
-        query = report.query(found, _QUERY.value, _MODEL.value, features, _COUNT.value)
-        report.write_sheet(found, query, features, _NEAREST.value, pathlib.Path(_OUT.value))
+        query = report.query(found, _QUERY.value, model=_MODEL.value, features=features, count=_COUNT.value)
+        report.write_sheet(found, query, features=features, count=_NEAREST.value, out=pathlib.Path(_OUT.value))
     print(_OUT.value)
 
 

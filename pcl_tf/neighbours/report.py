@@ -46,7 +46,7 @@ def chosen(embeddings, features):
     return list(features or embeddings.features)
 
 
-def query(embeddings, text, model, features, count):
+def query(embeddings, text, *, model, features, count):
     """Who is asked for.
 
     Args:
@@ -99,7 +99,7 @@ def _outside(embeddings, text, model, features):
     return Query([text], features_of_it, faces=face[None])
 
 
-def write_sheet(embeddings, asked, features, count, out):
+def write_sheet(embeddings, asked, *, features, count, out):
     """Draws a row for each face and feature: the face, then its neighbours with their cosines."""
     found = {}
     for key in features:

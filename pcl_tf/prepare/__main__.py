@@ -126,7 +126,9 @@ def _benchmark(name):
     size = _SIZE.value if _SIZE.present else 0
     margin = _MARGIN.value if _DETECT.value else 0.0
     with explained(_OUT.value, (DataError, PermissionError)):
-        path, counts = prepare_benchmark(name, _DATA.value, _OUT.value, size, _ANY_COUNT.value, margin)
+        path, counts = prepare_benchmark(
+            name, _DATA.value, _OUT.value, size=size, any_count=_ANY_COUNT.value, margin=margin
+        )
     print(", ".join(f"{value} in {split}" for split, value in counts.items()))
     print(
         f"\n{path} holds them. Next:\n  python -m pcl_tf.probe --model=WORKDIR --task={shlex.quote(f'{name}:{path}')}"
@@ -152,7 +154,14 @@ def _clips(kind):
     options = [f"--{option}" for option in _BEAM.value]
     with explained(_OUT.value, (DataError, PermissionError)):
         path, counts = prepare_clips(
-            kind, _DATA.value, _OUT.value, settings, _WORKERS.value, options, _BROKEN.value, _NO_FACE.value
+            kind,
+            _DATA.value,
+            _OUT.value,
+            settings=settings,
+            workers=_WORKERS.value,
+            beam_options=options,
+            max_broken_share=_BROKEN.value,
+            max_no_face_share=_NO_FACE.value,
         )
     print(", ".join(f"{value} {key}" for key, value in counts.items()))
     print(f"{path}/sheet.png shows some of them.\n")

@@ -180,7 +180,7 @@ class Aflw2000(_Benchmark, skip_registration=True):
 BUILDERS = {b.name: b for b in (Fer2013, Rafdb, Lfw, Cplfw, Disfa, Aflw2000, Bu3dfe)}
 
 
-def prepare_benchmark(name, manual_dir, data_dir, size=0, any_count=False, margin=0.0):
+def prepare_benchmark(name, manual_dir, data_dir, *, size=0, any_count=False, margin=0.0):
     """Turns a corpus as it was handed out into a TFDS dataset that ``pcl_tf.probe --task=NAME`` reads.
 
     Args:

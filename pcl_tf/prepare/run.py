@@ -23,6 +23,7 @@ def prepare_clips(
     kind,
     manual_dir,
     data_dir,
+    *,
     settings,
     workers=0,
     beam_options=None,

@@ -131,9 +131,16 @@ def _run(tables, workdir):
     solver = _SOLVER.value or ("lbfgs" if small else "adam")
 
     def runs(steps, place="runs"):
-        flags_ = [f"--precision={_PRECISION.value}"]
-        overrides = _OVERRIDE.value
-        return Runs(workdir, base, source, _equal(passes, steps), overrides, flags_, solver, place)
+        return Runs(
+            workdir,
+            base,
+            source=source,
+            steps=_equal(passes, steps),
+            overrides=_OVERRIDE.value,
+            flags=[f"--precision={_PRECISION.value}"],
+            solver=solver,
+            place=place,
+        )
 
     usual = runs(_STEPS.value or passes[""][1])
     seeds = [int(s) for s in _SEEDS.value]

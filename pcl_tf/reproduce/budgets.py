@@ -17,7 +17,7 @@ def table(roles):
     return Table("Score against encoder passes", tuple(roles), rows)
 
 
-def power_law(passes, values, intervals, at, seed=0):
+def power_law(passes, values, intervals, *, at, seed=0):
     """Fits ``y = a * passes ** -b`` to what is wrong: least squares on logarithms.
 
     Every draw of the interval moves each value by a normal error as wide as its own interval, and fits again. All values
@@ -70,7 +70,7 @@ def curves(filled):
     for lines in found.values():
         for label in TRAINED.values():
             line = lines[label]
-            law = power_law(line["passes"], *_wrong(line), [max(line["passes"]) * times for times in FURTHER])
+            law = power_law(line["passes"], *_wrong(line), at=[max(line["passes"]) * times for times in FURTHER])
             line["exponent"] = law["exponent"]
             line["predicted"] = {t: _right(line, v) for t, v in zip(FURTHER, law["at"], strict=True)}
     return found
@@ -150,7 +150,7 @@ def _draw(axes, line, label, colour, scale):
     low, high = scale * np.array(line["interval"]).T
     axes.errorbar(passes, mean, [mean - low, high - mean], fmt="o", capsize=3, color=colour, label=label)
     asked = np.geomspace(passes.min(), passes.max() * FURTHER[0], 40)
-    law = power_law(passes, *_wrong(line), asked)
+    law = power_law(passes, *_wrong(line), at=asked)
     middle, low, high = scale * np.array([_right(line, value) for value in law["at"]]).T
     axes.plot(asked, middle, color=colour, linewidth=1)
     axes.fill_between(asked, low, high, color=colour, alpha=0.12, linewidth=0)

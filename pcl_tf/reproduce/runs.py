@@ -36,7 +36,7 @@ class Runs:
       place: folder below it where the pre-training runs are.
     """
 
-    def __init__(self, folder, recipe, source, steps, overrides=(), flags=(), solver="lbfgs", place="runs"):
+    def __init__(self, folder, recipe, *, source, steps, overrides=(), flags=(), solver="lbfgs", place="runs"):
         self.folder, self.recipe, self.source = pathlib.Path(folder), recipe, source
         self.steps, self.overrides, self.flags, self.solver = steps, list(overrides), list(flags), solver
         self.place = place
@@ -85,8 +85,10 @@ class Runs:
         path = self.folder / "probes" / f"{key}.json"
         if path.exists():
             return json.loads(path.read_text())
-        values = extract(encoder, task.source, task.image_size, self.folder / "features")
-        result = evaluate(task, values[feature if trained else "face_aware"], values.bad, self.solver, seed)
+        values = extract(encoder, task.source, task.image_size, cache=self.folder / "features")
+        result = evaluate(
+            task, values[feature if trained else "face_aware"], bad=values.bad, solver=self.solver, seed=seed
+        )
         row = {"model": str(encoder.name), "images_encoded": values.encoded, **result.as_json()}
         write_atomically(path, json.dumps(row, indent=1))
         return row

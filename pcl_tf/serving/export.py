@@ -54,7 +54,7 @@ def decoded(image_bytes, image_size):
     return tf.cast(faces, tf.float32) / 255.0
 
 
-def save_export(encoder, folder, step, image_size, recipe_json, version=None, keep=3):
+def save_export(encoder, folder, *, step, image_size, recipe_json, version=None, keep=3):
     """Exports an encoder as ``folder/<version>``, as tensorflow_model_server expects it.
 
     Signatures, both returning float32 'face_aware', 'face', 'pose':

@@ -8,7 +8,7 @@ import numpy as np
 from pcl_tf.serving.answers import Failed, Refused, ServerError, Unavailable
 
 
-def embed(transport, items, batch=32, retries=5, wait=0.5, sleep=time.sleep):
+def embed(transport, items, *, batch=32, retries=5, wait=0.5, sleep=time.sleep):
     """Sends images in batches and yields what comes back, in order.
 
     A batch that the server refuses, or fails at, is sent again image by image, so that one bad image costs nobody

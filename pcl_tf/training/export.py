@@ -49,4 +49,12 @@ def export_run(
         save_onnx(frozen, workdir / "encoder.onnx", size)
     write_server_files(workdir / "serving")
     keep = recipe.checkpoint.keep if keep is None else keep
-    return save_export(frozen, workdir / "export", step, size, recipes.to_json(recipe), version, keep)
+    return save_export(
+        frozen,
+        workdir / "export",
+        step=step,
+        image_size=size,
+        recipe_json=recipes.to_json(recipe),
+        version=version,
+        keep=keep,
+    )

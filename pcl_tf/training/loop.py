@@ -1,5 +1,6 @@
 """A whole run: data, model, resume, fit, export, result."""
 
+import functools
 import json
 import platform
 import sys
@@ -34,7 +35,7 @@ class Interrupted(Exception):
     """A signal ended the run after its state was saved. Args: number of the signal, step."""
 
 
-def run(recipe, workdir, strategy, precision, deterministic=False, cluster=ALONE, *, xla=False):
+def run(recipe, workdir, *, strategy, precision, deterministic=False, cluster=ALONE, xla=False):
     """Trains from where the workdir stands to the recipe's last step, then exports.
 
     Args:
@@ -168,7 +169,7 @@ def _probe(recipe, model):
     if recipe.data.source != "synthetic" or not recipe.watch.generated:
         return None
     test = recipe.watch.generated // 5
-    return generated.measure(embedder(model), recipe.image_size, recipe.watch.generated - test, test)
+    return generated.measure(embedder(model), recipe.image_size, train=recipe.watch.generated - test, test=test)
 
 
 def _fit(model, strategy, recipe, faces, step, callbacks, cluster):
@@ -180,7 +181,7 @@ def _fit(model, strategy, recipe, faces, step, callbacks, cluster):
         # Whole epochs go to fit in one call; a partial one by itself.
         epochs = (recipe.total_steps - step) // length if steps == length else 1
         model.fit(
-            distributed(strategy, recipe, faces, step, step + steps * epochs),
+            distributed(strategy, recipe, faces, first=step, last=step + steps * epochs),
             initial_epoch=epoch,
             epochs=epoch + epochs,
             steps_per_epoch=steps,
@@ -192,17 +193,19 @@ def _fit(model, strategy, recipe, faces, step, callbacks, cluster):
         step = int(model.step.numpy())
 
 
-def distributed(strategy, recipe, faces, first, last):
+def distributed(strategy, recipe, faces, *, first, last):
     """Batches of steps first .. last - 1; every machine reads its part, every replica gets its own."""
-    what = faces, parts_per_step(recipe), recipe.seed, first, last
+    read = functools.partial(
+        batches, faces, parts_per_step(recipe), seed=recipe.seed, first_step=first, total_steps=last
+    )
     replicas = strategy.num_replicas_in_sync
     if replicas == 1:
-        return batches(*what)
+        return read()
 
     def of_machine(context):
         here = replicas // context.num_input_pipelines
         mine = range(context.input_pipeline_id * here, (context.input_pipeline_id + 1) * here)
-        data = batches(*what, replicas, mine)
+        data = read(replicas=replicas, mine=mine)
         return data.map(lambda x: tf.reshape(x, [here, -1, *x.shape[1:]])).unbatch() if here > 1 else data
 
     return strategy.distribute_datasets_from_function(of_machine)

@@ -39,7 +39,7 @@ def values(faces):
 
 
 def open_faces(path, tmp_path, bad=0.05):
-    return decoded_faces(open_source(str(path), 8, 16), 16, tmp_path / "cache", bad)
+    return decoded_faces(open_source(str(path), 8, 16), 16, cache_dir=tmp_path / "cache", max_bad_share=bad)
 
 
 def test_tree_and_zip_hold_the_same_faces(tree, tmp_path):
@@ -126,8 +126,8 @@ def test_batches_run_across_epoch_ends_and_small_sets_repeat():
 
 def test_a_resumed_run_sees_the_batches_of_one_that_never_stopped():
     faces = ArrayFaces(np.arange(20, dtype="uint8").repeat(12).reshape(20, 2, 2, 3))
-    whole = [b.numpy() for b in batches(faces, [6], 3, 0, 9)]
-    rest = [b.numpy() for b in batches(faces, [6], 3, 4, 9)]
+    whole = [b.numpy() for b in batches(faces, [6], seed=3, first_step=0, total_steps=9)]
+    rest = [b.numpy() for b in batches(faces, [6], seed=3, first_step=4, total_steps=9)]
     assert len(whole) == 9
     np.testing.assert_array_equal(whole[4:], rest)
 
@@ -135,10 +135,13 @@ def test_a_resumed_run_sees_the_batches_of_one_that_never_stopped():
 def test_replicas_and_machines_share_every_part_of_a_step():
     faces = ArrayFaces(np.arange(20, dtype="uint8").repeat(12).reshape(20, 2, 2, 3))
 
-    def read(*args):
-        return np.stack([b.numpy()[:, 0, 0, 0] for b in batches(faces, [4, 8], 3, 0, 5, *args)])
+    def read(**machines):
+        return np.stack(
+            [b.numpy()[:, 0, 0, 0] for b in batches(faces, [4, 8], seed=3, first_step=0, total_steps=5, **machines)]
+        )
 
-    whole, two, last = read(), read(2, [0, 1]), read(4, [2, 3])
+    whole = read()
+    two, last = read(replicas=2, mine=[0, 1]), read(replicas=4, mine=[2, 3])
     # 4 images of the first update and 8 of the second; replica 0 of two has 2 and 4 of them.
     np.testing.assert_array_equal(two, whole[:, [0, 1, 4, 5, 6, 7, 2, 3, 8, 9, 10, 11]])
     np.testing.assert_array_equal(last, whole[:, [2, 8, 9, 3, 10, 11]])
@@ -168,10 +171,10 @@ def test_a_cache_that_cannot_be_written_is_refused_and_a_full_one_is_only_read(t
     (tmp_path / "file").write_text("text")
     for place in (tmp_path / "file", tmp_path / "file/below"):
         with pytest.raises(OutputError, match="--recipe.data.cache=.*file is a file, no folder"):
-            decoded_faces(source, 16, place)
-    made = decoded_faces(source, 16, tmp_path / "cache")
+            decoded_faces(source, 16, cache_dir=place)
+    made = decoded_faces(source, 16, cache_dir=tmp_path / "cache")
     monkeypatch.setattr("pcl_tf.files.tempfile.TemporaryFile", lambda dir: open("/nowhere/at/all", "w"))
-    np.testing.assert_array_equal(decoded_faces(source, 16, tmp_path / "cache"), made)
+    np.testing.assert_array_equal(decoded_faces(source, 16, cache_dir=tmp_path / "cache"), made)
 
 
 def test_a_file_system_that_cannot_be_read_is_said_in_a_line():

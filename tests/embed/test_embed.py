@@ -41,7 +41,7 @@ class Means:
 
 def _embedded(faces, tmp_path, means=None, **more):
     source = open_source(str(faces), 0, 16)
-    return embed((means or Means()).encoder, source, 16, tmp_path / "cache", **more)
+    return embed((means or Means()).encoder, source, 16, cache=tmp_path / "cache", **more)
 
 
 def test_features_stand_beside_the_names_of_what_could_be_read(faces, tmp_path):

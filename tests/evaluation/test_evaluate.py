@@ -19,7 +19,7 @@ ERRORS = np.repeat(np.abs(np.random.RandomState(0).normal(size=30)), 20)  # one 
 def nothing_is_learnt(monkeypatch):
     """Every probe answers with its feature."""
     answer = linear.Linear(np.ones((1, 1), np.float32), np.zeros(1, np.float32))
-    monkeypatch.setattr(linear, "fit", lambda *args: (answer, {"solver": "none"}))
+    monkeypatch.setattr(linear, "fit", lambda *args, **kwargs: (answer, {"solver": "none"}))
 
 
 def task(kind, subjects, splits):
@@ -42,7 +42,9 @@ def test_people_stay_beside_their_errors_in_the_order_of_the_folds():
     splits = folds_from([int(s[1:]) % 4 for s in PEOPLE])
     found = evaluate(task("regression", PEOPLE, splits), ERRORS[:, None])
     order = np.concatenate([test for _, test in splits])
-    expected = metrics.bootstrap(ERRORS[order][:, None], lambda m: float(m.mean()), None, 0, clusters=PEOPLE[order])
+    expected = metrics.bootstrap(
+        ERRORS[order][:, None], lambda m: float(m.mean()), groups=None, seed=0, clusters=PEOPLE[order]
+    )
     assert found.interval == pytest.approx(expected, rel=1e-6)
 
 

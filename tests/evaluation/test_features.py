@@ -33,8 +33,8 @@ class Counting:
 
 def test_each_image_is_encoded_once(tmp_path):
     counting, source = Counting(), arrays("a", IMAGES)
-    first = features.extract(counting.encoder, source, 8, tmp_path)
-    again = features.extract(counting.encoder, source, 8, tmp_path)
+    first = features.extract(counting.encoder, source, 8, cache=tmp_path)
+    again = features.extract(counting.encoder, source, 8, cache=tmp_path)
     assert counting.seen == 30 and first.encoded == 30 and again.encoded == 0
     np.testing.assert_array_equal(again["face_aware"], IMAGES.reshape(30, -1))
     np.testing.assert_array_equal(again["face+pose"], again["face"] / 2)
@@ -43,10 +43,10 @@ def test_each_image_is_encoded_once(tmp_path):
 def test_another_model_image_or_size_is_another_cache(tmp_path):
     counting, changed = Counting(), IMAGES.copy()
     changed[7, 0, 0, 0] ^= 1
-    features.extract(counting.encoder, arrays("a", IMAGES), 8, tmp_path)
-    features.extract(counting.encoder, arrays("a", changed), 8, tmp_path)
-    features.extract(counting.encoder, arrays("a", IMAGES), 4, tmp_path)
-    features.extract(dataclasses.replace(counting.encoder, digest="other"), arrays("a", IMAGES), 8, tmp_path)
+    features.extract(counting.encoder, arrays("a", IMAGES), 8, cache=tmp_path)
+    features.extract(counting.encoder, arrays("a", changed), 8, cache=tmp_path)
+    features.extract(counting.encoder, arrays("a", IMAGES), 4, cache=tmp_path)
+    features.extract(dataclasses.replace(counting.encoder, digest="other"), arrays("a", IMAGES), 8, cache=tmp_path)
     assert counting.seen == 120
 
 
@@ -54,18 +54,18 @@ def test_an_interrupted_extraction_goes_on_where_it_stopped(tmp_path, monkeypatc
     monkeypatch.setattr(features, "_CHUNK", 8)
     stopped, source = Counting(stop_after=16), arrays("a", IMAGES)
     with pytest.raises(KeyboardInterrupt):
-        features.extract(stopped.encoder, source, 8, tmp_path, batch=4)
+        features.extract(stopped.encoder, source, 8, cache=tmp_path, batch=4)
     counting = Counting()
-    found = features.extract(counting.encoder, source, 8, tmp_path, batch=4)
+    found = features.extract(counting.encoder, source, 8, cache=tmp_path, batch=4)
     assert stopped.seen == 16 and counting.seen == found.encoded == 14
     np.testing.assert_array_equal(found["face_aware"], IMAGES.reshape(30, -1))
 
 
 def test_a_damaged_state_begins_anew(tmp_path):
     source, counting = arrays("a", IMAGES), Counting()
-    folder = features.extract(counting.encoder, source, 8, tmp_path).folder
+    folder = features.extract(counting.encoder, source, 8, cache=tmp_path).folder
     (folder / "state.json").write_text("{")
-    found = features.extract(counting.encoder, source, 8, tmp_path)
+    found = features.extract(counting.encoder, source, 8, cache=tmp_path)
     assert counting.seen == 60
     np.testing.assert_array_equal(found["face_aware"], IMAGES.reshape(30, -1))
 
@@ -79,21 +79,21 @@ def some_bad(count):
 
 
 def test_unreadable_images_are_named_and_left_out(tmp_path):
-    found = features.extract(Counting().encoder, some_bad(1), 8, tmp_path)
+    found = features.extract(Counting().encoder, some_bad(1), 8, cache=tmp_path)
     assert list(found.bad) == [0] and found.bad[0][0] == "image0" and not found["face_aware"][0].any()
     np.testing.assert_array_equal(found["face_aware"][1:], IMAGES.reshape(30, -1)[1:])
     with pytest.raises(DataError, match="4 of 30 images cannot be read"):
-        features.extract(Counting().encoder, some_bad(4), 8, tmp_path)
+        features.extract(Counting().encoder, some_bad(4), 8, cache=tmp_path)
 
 
 def test_features_that_are_not_finite_are_refused(tmp_path):
     encoder = Encoder("broken", "d", lambda faces: {"face_aware": np.full((len(faces), 2), np.nan, np.float32)})
     with pytest.raises(DataError, match="'face_aware' is not finite"):
-        features.extract(encoder, arrays("a", IMAGES), 8, tmp_path)
+        features.extract(encoder, arrays("a", IMAGES), 8, cache=tmp_path)
 
 
 def test_a_feature_the_model_lacks(tmp_path):
-    found = features.extract(open_encoder("pixels"), arrays("a", IMAGES), 8, tmp_path)
+    found = features.extract(open_encoder("pixels"), arrays("a", IMAGES), 8, cache=tmp_path)
     with pytest.raises(DataError, match="--feature=pose: this model has face_aware"):
         found["pose"]
 
@@ -140,7 +140,7 @@ def test_damaged_models_are_refused_in_words(tmp_path):
 
 
 def test_the_state_counts_what_is_on_disk(tmp_path):
-    found = features.extract(Counting().encoder, arrays("a", IMAGES), 8, tmp_path)
+    found = features.extract(Counting().encoder, arrays("a", IMAGES), 8, cache=tmp_path)
     state = json.loads((found.folder / "state.json").read_text())
     assert state["rows"] == 30 and state["keys"] == ["face", "face_aware", "pose"]
 
@@ -148,7 +148,7 @@ def test_the_state_counts_what_is_on_disk(tmp_path):
 @pytest.mark.parametrize("how", ["cut", "empty", "gone", "of other images", "no list", "another list"])
 def test_features_that_are_not_there_whole_are_extracted_again(tmp_path, how):
     counting, source = Counting(), arrays("a", IMAGES)
-    first = features.extract(counting.encoder, source, 8, tmp_path)
+    first = features.extract(counting.encoder, source, 8, cache=tmp_path)
     wanted, path, state = np.array(first["face"]), first.folder / "face.npy", first.folder / "state.json"
     {
         "cut": lambda: path.write_bytes(path.read_bytes()[:300]),
@@ -158,6 +158,6 @@ def test_features_that_are_not_there_whole_are_extracted_again(tmp_path, how):
         "no list": lambda: state.write_text("[]"),
         "another list": lambda: state.write_text('{"rows": 30}'),
     }[how]()
-    again = features.extract(counting.encoder, source, 8, tmp_path)
+    again = features.extract(counting.encoder, source, 8, cache=tmp_path)
     assert again.encoded == 30 and counting.seen == 60
     np.testing.assert_array_equal(again["face"], wanted)

@@ -18,7 +18,7 @@ def scored(kind, labels, scores, group, names=("a", "b"), subjects=None, folds=N
     source = arrays("faces", np.zeros((count, 8, 8, 3), np.uint8))
     task = Task("t", kind, source, 8, names, labels, subjects=subjects, groups={"g": np.asarray(group)})
     folds = np.zeros(count, int) if folds is None else folds
-    scored = of_scores(kind, np.arange(count), folds, labels, scores)
+    scored = of_scores(kind, rows=np.arange(count), folds=folds, labels=labels, scores=scores)
     return groups.by_group(task, scored)["g"]
 
 
@@ -39,7 +39,7 @@ def test_accuracy_of_each_group_and_the_gap():
 def test_errors_and_the_bootstrap_of_the_whole():
     errors = np.random.RandomState(0).normal(size=80)
     found = scored("regression", np.zeros((80, 1)), errors[:, None], ["all"] * 80, ("yaw",))
-    whole = metrics.bootstrap(np.abs(errors)[:, None], lambda m: float(m.mean()), None, 0)
+    whole = metrics.bootstrap(np.abs(errors)[:, None], lambda m: float(m.mean()), groups=None, seed=0)
     assert found["groups"]["all"]["interval"] == pytest.approx(whole) and found["gap"] is None
     assert found["groups"]["all"]["detail"]["yaw"] == found["groups"]["all"]["value"]
 
@@ -91,9 +91,9 @@ def test_columns_of_groups_are_no_targets(folder):
     task = read_manifest(folder / "m.csv", "regression", 8, groups=["gender", "age", "GROUP"])
     assert task.names == ("yaw",) and list(task.groups) == ["group", "gender", "age"]
     assert task.groups["gender"].tolist() == ["f", "m"] * 6 and task.groups["age"][3] == ""
-    assert list(read_manifest(folder / "m.csv", "regression", 8, ["yaw"]).groups) == ["group"]
-    other = read_manifest(folder / "m.csv", "regression", 8, ["yaw"], ["gender"])
-    assert other.digest == read_manifest(folder / "m.csv", "regression", 8, ["yaw"]).digest
+    assert list(read_manifest(folder / "m.csv", "regression", 8, targets=["yaw"]).groups) == ["group"]
+    other = read_manifest(folder / "m.csv", "regression", 8, targets=["yaw"], groups=["gender"])
+    assert other.digest == read_manifest(folder / "m.csv", "regression", 8, targets=["yaw"]).digest
 
 
 def test_pairs_have_groups_of_their_own(folder):
@@ -106,7 +106,7 @@ def test_pairs_have_groups_of_their_own(folder):
 @pytest.mark.parametrize("name", ["hair", "path", ""])
 def test_a_column_that_is_not_there_is_named(folder, name):
     with pytest.raises(DataError, match=f"--groups={name}: no such column of groups .* path, yaw, gender, age, group"):
-        read_manifest(folder / "m.csv", "regression", 8, ["yaw"], [name])
+        read_manifest(folder / "m.csv", "regression", 8, targets=["yaw"], groups=[name])
 
 
 def test_groups_of_what_is_no_manifest():

@@ -129,10 +129,10 @@ def test_further_columns_and_stated_targets(folder):
     path = write(folder, ",Path,yaw,pitch,group,ID", *(f"{i},{i}.png,{i},{-i},g,{9 * i}" for i in range(12)))
     task = read_manifest(path, "regression", 16)
     assert task.names == ("yaw", "pitch") and "1 columns without a name are left out" in task.notes[0]
-    assert read_manifest(path, "regression", 16, ("pitch",)).labels.tolist() == [[-i] for i in range(12)]
-    assert read_manifest(path, "regression", 16, ["id"]).labels[2] == 18
+    assert read_manifest(path, "regression", 16, targets=("pitch",)).labels.tolist() == [[-i] for i in range(12)]
+    assert read_manifest(path, "regression", 16, targets=["id"]).labels[2] == 18
     emotions = write(folder, "path,label,emotion", "0.png,1,a", "1.png,1,b", "2.png,1,a", "3.png,1,b", "4.png,1,a")
-    assert read_manifest(emotions, "classification", 16, ["emotion"]).names == ("a", "b")
+    assert read_manifest(emotions, "classification", 16, targets=["emotion"]).names == ("a", "b")
 
 
 def test_blanks_and_ways_of_writing_an_accent_make_no_class(folder):
@@ -151,7 +151,7 @@ def test_blanks_and_ways_of_writing_an_accent_make_no_class(folder):
 )
 def test_targets_that_cannot_be(folder, kind, targets, match):
     with pytest.raises(DataError, match=match):
-        read_manifest(write(folder, "path,yaw,pitch", "0.png,1,2"), kind, 16, targets)
+        read_manifest(write(folder, "path,yaw,pitch", "0.png,1,2"), kind, 16, targets=targets)
 
 
 def test_rows_of_another_width_are_named(folder):

@@ -52,7 +52,7 @@ def test_bootstrap_of_a_mean_is_its_standard_error():
 def test_bootstrap_within_folds_keeps_each_folds_share():
     folds = np.repeat([0, 1], [10, 1000])
     x = folds.astype(float)  # no spread inside a fold: the mean of the folds' means is always a half
-    assert metrics.bootstrap(x, float, folds) == (0.5, 0.5)
+    assert metrics.bootstrap(x, float, groups=folds) == (0.5, 0.5)
 
 
 def test_bootstrap_of_people_is_the_standard_error_of_people():

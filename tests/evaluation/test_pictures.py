@@ -44,7 +44,9 @@ TASKS = {
 def drawn(task):
     pytest.importorskip("matplotlib", reason="needs the extra plots")
     result = evaluate(task, R(3).normal(size=(80, 6)), solver="knn")
-    row = report.result_row(Encoder("runs/m$_$", "m", None), task, "t", "face", result, 0, "knn", 0)
+    row = report.result_row(
+        Encoder("runs/m$_$", "m", None), task, name="t", feature="face", result=result, encoded=0, solver="knn", seed=0
+    )
     return pictures.draw(task, result.scored, json.loads(json.dumps(row)))  # as it is read again
 
 
@@ -72,7 +74,9 @@ def test_a_confusion_matrix_by_hand():
 def probed(folder, task, solver="knn"):
     model = Encoder("one", "1111111111", lambda faces: {"face_aware": faces.reshape(len(faces), -1).astype(np.float32)})
     with command("probe") as probe:
-        return probe.run([model], [task], ["face_aware"], solver, 0, folder, folder / "features", True)[0]
+        return probe.run(
+            [model], [task], ["face_aware"], solver=solver, seed=0, out=folder, cache=folder / "features", save=True
+        )[0]
 
 
 def test_a_probe_leaves_pictures_predictions_and_tables(tmp_path):

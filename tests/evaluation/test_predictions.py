@@ -21,7 +21,7 @@ NAMES = [f"{i}.png" for i in range(12)]
 def answers(monkeypatch):
     """Every probe answers with its feature, or that and its negative."""
 
-    def fit(kind, x, y, *args):
+    def fit(kind, x, y, *args, **options):
         weights = np.array([[-1.0, 1.0]], np.float32) if kind == "classification" else np.ones((1, 1), np.float32)
         return linear.Linear(weights, np.zeros(weights.shape[1], np.float32)), {"solver": "none"}
 

@@ -23,6 +23,10 @@ def run_probe():
         yield probe.run
 
 
+def _kept(folder):
+    return {"out": folder, "cache": folder / "features"}
+
+
 FACES = np.random.RandomState(0).randint(256, size=(20, 8, 8, 3), dtype=np.uint8)
 
 
@@ -95,8 +99,8 @@ def test_a_probe_writes_a_run_for_each_model_and_keeps_what_was_there(tmp_path, 
 
     tasks = [task("/data/a/labels.csv"), task("/data/b/labels.csv")]
     models = [model("one", "1111111111"), dataclasses.replace(model("two", "2222222222"), step=5)]
-    run_probe(models, tasks, ["face_aware"], "lbfgs", 0, tmp_path, tmp_path / "features", True)
-    run_probe(models[:1], tasks[:1], ["face_aware"], "lbfgs", 1, tmp_path, tmp_path / "features", True)
+    run_probe(models, tasks, ["face_aware"], solver="lbfgs", seed=0, **_kept(tmp_path), save=True)
+    run_probe(models[:1], tasks[:1], ["face_aware"], solver="lbfgs", seed=1, **_kept(tmp_path), save=True)
     rows = json.loads((tmp_path / "result.json").read_text())["results"]
     assert [(r["model"], r["task"], r["seed"]) for r in rows] == [
         ("one", "a/labels", 0),
@@ -130,7 +134,7 @@ def test_images_that_cannot_be_read_are_named_on_the_screen_and_in_the_result(tm
 
     model = Encoder("one", "1111111111", lambda faces: {"face_aware": faces.reshape(len(faces), -1).astype(np.float32)})
     broken = dataclasses.replace(whole, source=dataclasses.replace(whole.source, items=items))
-    (found,) = run_probe([model], [broken], ["face_aware"], "lbfgs", 0, tmp_path, tmp_path / "features", False)
+    (found,) = run_probe([model], [broken], ["face_aware"], solver="lbfgs", seed=0, **_kept(tmp_path), save=False)
     said = "labels: 1 of 20 images cannot be read and are left out: faces#12 (no such face)."
     assert f"note: {said}\n" in capsys.readouterr().err
     assert found["notes"] == [said] and found["counts"]["test"] == 9 and found["counts"]["unreadable"] == 1
@@ -141,8 +145,9 @@ def test_a_long_name_is_cut_and_no_number_is_lost_to_a_file_beside_it(tmp_path, 
     long = [f"labels[{','.join(f'column{i}' for i in range(60))},{end}]" for end in "ab"]
     assert len({short(name) for name in long}) == 2 and max(map(len, map(short, long))) < 50
     model = Encoder("one", "1111111111", lambda faces: {"face_aware": faces.reshape(len(faces), -1).astype(np.float32)})
-    asked = [model], [task("/data/labels.csv", name=long[0])], ["face_aware"], "knn", 0, tmp_path, tmp_path / "f", False
-    (found,) = run_probe(*asked)
+    asked = [model], [task("/data/labels.csv", name=long[0])], ["face_aware"]
+    options = {"solver": "knn", "seed": 0, "save": False, **_kept(tmp_path)}
+    (found,) = run_probe(*asked, **options)
     assert len(list(tmp_path.glob("labels*-predictions.csv"))) == 1
 
     def full(*_):
@@ -151,6 +156,6 @@ def test_a_long_name_is_cut_and_no_number_is_lost_to_a_file_beside_it(tmp_path, 
     monkeypatch.setattr("pcl_tf.evaluation.predictions.write", full)
     (tmp_path / "result.json").unlink()
     with pytest.raises(OSError, match="no space"):
-        run_probe(*asked)
+        run_probe(*asked, **options)
     (kept,) = json.loads((tmp_path / "result.json").read_text())["results"]
     assert kept["value"] == found["value"]

@@ -126,7 +126,7 @@ def test_a_signal_while_the_last_epoch_is_evaluated_is_heard(capsys):
     options = types.SimpleNamespace(rate=0.1, epochs=0, patience=1, batch_size=2)
     faces, labels, rows = np.zeros((2, 4, 4, 3), np.uint8), np.zeros(2, int), np.arange(2)
     with pytest.raises(fit.Stopped) as stopped:
-        fit.train(model, kept, None, faces, labels, rows, rows, options)
+        fit.train(model, kept, None, faces=faces, labels=labels, teach=rows, held=rows, options=options)
     assert stopped.value.args == (signal.SIGTERM,) and "SIGTERM: stopping; what is kept" in capsys.readouterr().out
 
 
@@ -134,8 +134,8 @@ def test_a_signal_keeps_the_best_and_the_same_command_ends_as_if_there_was_none(
     batches, epochs = fit.epoch_of, []
 
     def interrupted(*args, **options):
-        if len(args) > 4:  # an epoch of training
-            epochs.append(args[4])
+        if "seed" in options:  # an epoch of training
+            epochs.append(options["seed"])
             if len(epochs) == 2:
                 os.kill(os.getpid(), signal.SIGINT)
         return batches(*args, **options)

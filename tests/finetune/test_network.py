@@ -31,7 +31,7 @@ def prepared(opened, tmp_path_factory):
     cache = tmp_path_factory.mktemp("cache")
 
     def one(task):
-        return task, run.read(task, extract(opened, task.source, task.image_size, cache), cache)
+        return task, run.read(task, extract(opened, task.source, task.image_size, cache=cache), cache)
 
     return {kind: one(labelled.task(kind)) for kind in labelled.KINDS}
 
@@ -39,7 +39,7 @@ def prepared(opened, tmp_path_factory):
 def tuned(opened, prepared, kind, folder, **options):
     task, faces = prepared[kind]
     options = run.Options(**{"epochs": 2, "batch_size": 16, "rate": 1e-2, **options})
-    return run.finetune(opened, task, faces, options, folder, say=lambda line: None)
+    return run.finetune(opened, task, faces, options, folder=folder, say=lambda line: None)
 
 
 def trunk_of(model, opened):
@@ -79,7 +79,7 @@ def test_what_it_trains_on_is_learnt(opened, prepared, tmp_path):
     task, faces = prepared["regression"]
     said = []
     options = run.Options(epochs=12, patience=12, batch_size=16, rate=1e-2)
-    result, _ = run.finetune(opened, task, faces, options, tmp_path, say=said.append)
+    result, _ = run.finetune(opened, task, faces, options, folder=tmp_path, say=said.append)
     losses = [float(found[1]) for found in (re.search(r"loss ([\d.]+), held-out", line) for line in said) if found]
     assert len(losses) == 12 and losses[-1] < 0.5 * losses[0], losses
     assert result.metric == "MAE"
@@ -122,7 +122,7 @@ def test_a_fold_that_cannot_be_read_is_said_before_anything_is_trained(opened, p
     task, faces = prepared["classification"]
     place = np.where(np.isin(np.arange(labelled.COUNT), task.splits[0][1]), -1, faces.place)
     with pytest.raises(DataError, match="generated_classification, fold 1 of 1: 60 training and 0 test images"):
-        run.finetune(opened, task, dataclasses.replace(faces, place=place), run.Options(), tmp_path)
+        run.finetune(opened, task, dataclasses.replace(faces, place=place), run.Options(), folder=tmp_path)
     assert not list(tmp_path.iterdir())
 
 
@@ -138,7 +138,7 @@ def test_caches_that_hold_other_images_than_each_other_are_named(prepared, tmp_p
 
 def test_folders_of_long_tasks_have_names_that_disks_take(opened, prepared, tmp_path):
     task, _ = prepared["classification"]
-    name = run.place(tmp_path, opened, task, "x/" * 200, run.Options()).name
+    name = run.place(tmp_path, opened, task, name="x/" * 200, options=run.Options()).name
     assert name.startswith("x-x-") and len(name) < 100
 
 

@@ -14,31 +14,31 @@ ROWS = np.random.RandomState(0).permutation(1000)
 
 @pytest.mark.parametrize("part", [0.01, 0.1, 0.5])
 def test_classes_are_as_frequent_as_in_all(part):
-    taken = share("classification", LABELS, ROWS, part)
+    taken = share("classification", LABELS, ROWS, part=part)
     counts = np.bincount(LABELS[taken])
     assert np.abs(counts - np.maximum(part * np.array([700, 290, 10]), 1)).max() <= 1 and counts.min() >= 1
     assert np.array_equal(taken, np.unique(taken))
 
 
 def test_all_labels_are_all_rows_and_others_are_drawn_by_the_seed():
-    assert np.array_equal(share("classification", LABELS, ROWS, 1.0), ROWS)
-    a, b, c = (share("classification", LABELS, ROWS, 0.1, seed) for seed in (1, 1, 2))
+    assert np.array_equal(share("classification", LABELS, ROWS, part=1.0), ROWS)
+    a, b, c = (share("classification", LABELS, ROWS, part=0.1, seed=seed) for seed in (1, 1, 2))
     assert np.array_equal(a, b) and not np.array_equal(a, c)
     assert not np.array_equal(a % 10, np.full(len(a), a[0] % 10))  # of a class, chance decides which
 
 
 def test_only_rows_that_were_given_are_taken():
     rows = np.flatnonzero(np.arange(1000) % 3 == 0)
-    assert set(share("classification", LABELS, rows, 0.2)) <= set(rows)
+    assert set(share("classification", LABELS, rows, part=0.2)) <= set(rows)
 
 
 def test_combinations_of_labels_and_ranges_of_targets_give_their_part():
     r = np.random.RandomState(1)
     units = (r.uniform(size=(1000, 3)) < [0.5, 0.2, 0.1]).astype(np.float32)
-    taken = share("multilabel", units, np.arange(1000), 0.1)
+    taken = share("multilabel", units, np.arange(1000), part=0.1)
     assert len(taken) == 100 and np.abs(units[taken].mean(0) - units.mean(0)).max() < 0.04
     yaw = r.uniform(-60, 60, size=(1000, 2)).astype(np.float32)
-    taken = share("regression", yaw, np.arange(1000), 0.01)
+    taken = share("regression", yaw, np.arange(1000), part=0.01)
     assert len(taken) == 10
     assert np.array_equal(np.sort(np.argsort(np.argsort(yaw[:, 0]))[taken] // 100), np.arange(10))
 

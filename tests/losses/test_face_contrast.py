@@ -26,8 +26,8 @@ def slow(z, tau, mix=None, permutation=None):
     return np.mean(losses)
 
 
-def loss(z, *args, **kwargs):
-    return cross_entropy(face_logits(z, *args, **kwargs))
+def loss(z, temperature=0.07, **kwargs):
+    return cross_entropy(face_logits(z, temperature=temperature, **kwargs))
 
 
 @pytest.mark.parametrize("n, dim", [(2, 3), (4, 8), (7, 5)])
@@ -38,7 +38,9 @@ def test_against_the_definition(n, dim, tau, mixed):
     mix = permutation = None
     if mixed:
         mix, permutation = (x.numpy() for x in mixing_draw(2 * n, 2 * n - 2, tf.constant([1, n])))
-    np.testing.assert_allclose(loss(z, tau, mix, permutation), slow(z, tau, mix, permutation), rtol=2e-5)
+    np.testing.assert_allclose(
+        loss(z, tau, mix=mix, permutation=permutation), slow(z, tau, mix, permutation), rtol=2e-5
+    )
 
 
 def test_identical_embeddings_are_at_chance():
@@ -61,7 +63,7 @@ def test_gradient_against_finite_differences():
     x = tf.constant(z)
     with tf.GradientTape() as tape:
         tape.watch(x)
-        value = loss(x, 0.5, mix, permutation)
+        value = loss(x, 0.5, mix=mix, permutation=permutation)
     grad, step = tape.gradient(value, x).numpy(), 1e-5
     for i in np.ndindex(z.shape):
         up, down = z.astype("float64"), z.astype("float64")

@@ -9,8 +9,8 @@ from pcl_tf.losses.negatives import mixing_draw
 from pcl_tf.losses.pose_contrast import POSE_DENOMINATORS, official_layout, pose_logits
 
 
-def loss(*args, **kwargs):
-    return cross_entropy(pose_logits(*args, **kwargs))
+def loss(z, negatives, temperature=0.07, mix=None, permutation=None):
+    return cross_entropy(pose_logits(z, negatives, temperature=temperature, mix=mix, permutation=permutation))
 
 
 def slow(z, negatives, tau, mix=None, permutation=None):

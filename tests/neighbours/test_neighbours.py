@@ -55,25 +55,27 @@ def embeddings(tmp_path):
 
 
 def test_a_query_is_a_name_or_its_end(embeddings):
-    assert report.query(embeddings, "p1/2.png", "", ["face"], 4).places.tolist() == [2]
-    assert report.query(embeddings, str(embeddings.names[1]), "", ["face"], 4).places.tolist() == [1]
-    assert report.query(embeddings, "", "", ["face"], 2).places.tolist() == [0, 3]
+    assert report.query(embeddings, "p1/2.png", model="", features=["face"], count=4).places.tolist() == [2]
+    assert report.query(embeddings, str(embeddings.names[1]), model="", features=["face"], count=4).places.tolist() == [
+        1
+    ]
+    assert report.query(embeddings, "", model="", features=["face"], count=2).places.tolist() == [0, 3]
     with pytest.raises(DataError, match="4 names end so"):
-        report.query(embeddings, ".png", "", ["face"], 4)
+        report.query(embeddings, ".png", model="", features=["face"], count=4)
     with pytest.raises(DataError, match="neither one of the 4"):
-        report.query(embeddings, "nobody.png", "", ["face"], 4)
+        report.query(embeddings, "nobody.png", model="", features=["face"], count=4)
 
 
 def test_another_model_than_the_embeddings_is_refused(embeddings, tmp_path):
     other = tmp_path / "query.png"
     Image.new("RGB", (8, 8)).save(other)
     with pytest.raises(DataError, match="'face' has 0 numbers at 64 pixels, that of the embeddings 2"):
-        report.query(embeddings, str(other), "", ["face"], 1)
+        report.query(embeddings, str(other), model="", features=["face"], count=1)
 
 
 def test_each_feature_has_its_row_and_no_face_is_its_own_neighbour(embeddings, tmp_path):
-    asked = report.query(embeddings, "0.png", "", ["face", "pose"], 1)
-    report.write_sheet(embeddings, asked, ["face", "pose"], 2, tmp_path / "out.png")
+    asked = report.query(embeddings, "0.png", model="", features=["face", "pose"], count=1)
+    report.write_sheet(embeddings, asked, features=["face", "pose"], count=2, out=tmp_path / "out.png")
     picture = np.asarray(Image.open(tmp_path / "out.png"))
     side, top, height = 96, 20, 20 + 96 + 12
     centres = [side // 2, side + 12 + side // 2, 2 * side + 12 + side // 2]
@@ -85,17 +87,19 @@ def test_each_feature_has_its_row_and_no_face_is_its_own_neighbour(embeddings, t
     "change", [lambda f: (f / "p0/0.png").rename(f / "p0/z.png"), lambda f: (f / "p1/3.png").unlink()]
 )
 def test_faces_of_a_folder_that_changed_are_not_shown_for_others(embeddings, tmp_path, change):
-    asked = report.query(embeddings, "", "", ["face"], 4)
+    asked = report.query(embeddings, "", model="", features=["face"], count=4)
     change(tmp_path)
     with pytest.raises(DataError, match="other images than were embedded, .* is not in its place; embed again"):
-        report.write_sheet(embeddings, asked, ["face"], 2, tmp_path / "out.png")
+        report.write_sheet(embeddings, asked, features=["face"], count=2, out=tmp_path / "out.png")
     assert not (tmp_path / "out.png").exists()
 
 
 def test_a_query_may_write_accents_as_one_sign_or_two(embeddings):
     names = np.array([unicodedata.normalize("NFD", f"faces/é{i}.png") for i in range(4)])
     named = dataclasses.replace(embeddings, names=names)
-    assert report.query(named, unicodedata.normalize("NFC", "é2.png"), "", ["face"], 1).places.tolist() == [2]
+    assert report.query(
+        named, unicodedata.normalize("NFC", "é2.png"), model="", features=["face"], count=1
+    ).places.tolist() == [2]
 
 
 def test_a_sheet_is_as_wide_as_its_longest_row():

@@ -152,7 +152,7 @@ def photographs(photograph, tmp_path_factory):
 
 def test_no_face_is_counted_apart_from_broken(photographs, tmp_path, capsys):
     settings = work.Settings(size=48, margin=1.5)
-    path, counts = prepare_clips("images", photographs, tmp_path, settings, max_broken_share=0.2)
+    path, counts = prepare_clips("images", photographs, tmp_path, settings=settings, max_broken_share=0.2)
     assert (counts["clips"], counts["broken"], counts["without a face"]) == (5, 1, 1)
     assert open(f"{path}/no_face.txt").read() == "wall.png\t1 of 1 frames\n"
     assert open(f"{path}/broken.txt").read().startswith("text.jpg\t")
@@ -167,9 +167,9 @@ def test_no_face_is_counted_apart_from_broken(photographs, tmp_path, capsys):
 def test_each_has_its_own_share(photographs, tmp_path):
     settings = work.Settings(size=48, margin=1.5)
     with pytest.raises(DataError, match=r"text.jpg.*(?s:.*)--max_bad_share"):
-        prepare_clips("images", photographs, tmp_path, settings, max_broken_share=0.1)
+        prepare_clips("images", photographs, tmp_path, settings=settings, max_broken_share=0.1)
     with pytest.raises(DataError, match=r"wall.png: no face(?s:.*)sheet.png(?s:.*)--max_no_face_share") as error:
-        prepare_clips("images", photographs, tmp_path, settings, max_broken_share=0.2, max_no_face_share=0.1)
+        prepare_clips("images", photographs, tmp_path, settings=settings, max_broken_share=0.2, max_no_face_share=0.1)
     kept = str(error.value).split("Look at ")[1].split(";")[0]
     assert pathlib.Path(kept).read_bytes().startswith(b"\x89PNG")  # what was refused can be looked at
 
@@ -177,7 +177,9 @@ def test_each_has_its_own_share(photographs, tmp_path):
 def test_frames_without_a_face_are_counted(photograph, tmp_path):
     small = np.array(Image.fromarray(photograph).resize((128, 128)))
     write_video(tmp_path / "in/her/v.mp4", np.stack([small] * 4 + [np.full_like(small, 90)] * 3), 6)
-    path, counts = prepare_clips("videos", tmp_path / "in", tmp_path / "out", work.Settings(size=32, margin=1.5))
+    path, counts = prepare_clips(
+        "videos", tmp_path / "in", tmp_path / "out", settings=work.Settings(size=32, margin=1.5)
+    )
     assert counts["frames"] == 4 and counts["frames without a face"] == 3 and counts["without a face"] == 0
     assert open(f"{path}/no_face.txt").read() == "her/v.mp4\t3 of 7 frames\n"
 

@@ -87,7 +87,7 @@ def test_linked_folders_are_entered_and_loops_are_left(tmp_path):
 
 def test_a_dataset_below_the_corpus_is_not_part_of_it(tmp_path):
     put(tmp_path, "photo.png", png())
-    path, _ = prepare_clips("images", tmp_path, tmp_path / "data", SETTINGS)  # its contact sheet is an image
+    path, _ = prepare_clips("images", tmp_path, tmp_path / "data", settings=SETTINGS)  # its contact sheet is an image
     assert os.path.exists(f"{path}/sheet.png")
     assert [c for u in units.image_units(tmp_path) for c in u.clips] == ["photo.png"]
 
@@ -104,7 +104,7 @@ def test_everything_at_once(video, tmp_path):
         frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
         frame.sample_rate = 16000
         out.mux([*stream.encode(frame), *stream.encode()])
-    path, counts = prepare_clips("videos", root, tmp_path / "data [1]", SETTINGS, max_broken_share=0.5)
+    path, counts = prepare_clips("videos", root, tmp_path / "data [1]", settings=SETTINGS, max_broken_share=0.5)
     assert counts["clips"] == 4 and counts["broken"] == 3
     rows = list(tfds.builder_from_directory(path).as_data_source(split="train"))
     assert {(r["clip"].decode(), r["identity"].decode()) for r in rows} == {

@@ -45,7 +45,9 @@ def tree(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def prepared(tree, tmp_path_factory):
-    path, counts = prepare_clips("voxceleb", tree, tmp_path_factory.mktemp("data"), SETTINGS, max_broken_share=0.5)
+    path, counts = prepare_clips(
+        "voxceleb", tree, tmp_path_factory.mktemp("data"), settings=SETTINGS, max_broken_share=0.5
+    )
     return path, counts
 
 
@@ -110,7 +112,7 @@ def test_counts_and_broken_files(prepared, tree, tmp_path):
     assert find_clips(os.path.dirname(os.path.dirname(path))) == path
     assert os.listdir(os.path.dirname(os.path.dirname(os.path.dirname(path)))) == ["voxceleb"]  # nothing left over
     with pytest.raises(DataError, match=r"1 of 6 files .16.7%(?s:.*)00003.mp4(?s:.*)--max_bad_share"):
-        prepare_clips("voxceleb", tree, tmp_path, SETTINGS)
+        prepare_clips("voxceleb", tree, tmp_path, settings=SETTINGS)
 
 
 def test_tfds_reads_it_too(prepared):
@@ -129,7 +131,7 @@ def files_of(path):
 
 def test_one_machine_needs_no_beam(prepared, tree, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "apache_beam", None)  # as where it is not installed
-    path, counts = prepare_clips("voxceleb", tree, tmp_path, SETTINGS, workers=3, max_broken_share=0.5)
+    path, counts = prepare_clips("voxceleb", tree, tmp_path, settings=SETTINGS, workers=3, max_broken_share=0.5)
     assert counts == prepared[1]
     assert files_of(path) == files_of(prepared[0])
 
@@ -137,7 +139,7 @@ def test_one_machine_needs_no_beam(prepared, tree, tmp_path, monkeypatch):
 def test_beam_writes_the_same_files(prepared, tree, tmp_path):
     pytest.importorskip("apache_beam", reason="needs requirements-beam.txt")
     path, counts = prepare_clips(
-        "voxceleb", tree, tmp_path, SETTINGS, beam_options=["--runner=DirectRunner"], max_broken_share=0.5
+        "voxceleb", tree, tmp_path, settings=SETTINGS, beam_options=["--runner=DirectRunner"], max_broken_share=0.5
     )
     assert counts == prepared[1]
     assert files_of(path) == files_of(prepared[0])
@@ -152,7 +154,7 @@ def test_an_error_of_one_unit_stops_the_others(tree, tmp_path, monkeypatch):
 
     monkeypatch.setattr(work, "prepare", broken)
     with pytest.raises(OSError, match="No space left"):
-        prepare_clips("voxceleb", tree, tmp_path, SETTINGS, workers=1)
+        prepare_clips("voxceleb", tree, tmp_path, settings=SETTINGS, workers=1)
     assert len(begun) == 1
 
 
@@ -167,12 +169,12 @@ def test_an_interrupted_preparation_goes_on(tree, tmp_path, monkeypatch):
 
     monkeypatch.setattr(work, "_faces", faces_of)
     with pytest.raises(Exception, match="No space left"):
-        prepare_clips("voxceleb", tree, tmp_path, SETTINGS, workers=1, max_broken_share=0.5)
+        prepare_clips("voxceleb", tree, tmp_path, settings=SETTINGS, workers=1, max_broken_share=0.5)
     whole = {p.name for p in tmp_path.rglob("*.zip")}
     assert whole and not list(tmp_path.rglob("*.part"))
     kept = [u for u in units.voxceleb_units(tree) if f"{u.stamp}.zip" in whole]
     done.append("room is made")
-    prepare_clips("voxceleb", tree, tmp_path, SETTINGS, workers=1, max_broken_share=0.5)
+    prepare_clips("voxceleb", tree, tmp_path, settings=SETTINGS, workers=1, max_broken_share=0.5)
     again = done[done.index("room is made") + 1 :]
     assert not {name for u in kept for _, name in u.files} & set(again)
     assert set(again) | set(done) >= {name.replace("00003", "00001") for name in CLIPS}
@@ -208,12 +210,17 @@ def test_the_pixels_are_those_of_the_draw(prepared):
 
     clips = ClipFaces(prepared[0], 32)
     records = list(tfds.builder_from_directory(prepared[0]).as_data_source(split="train"))
-    whole = [b.numpy() for b in batches(clips, [4], 1, 0, 6)]
+    whole = [b.numpy() for b in batches(clips, [4], seed=1, first_step=0, total_steps=6)]
     for step, batch in enumerate(whole):
         wanted = [records[c]["frames"][f] for c, f in clips.rows(4, 1)(step)]
         np.testing.assert_array_equal(batch, wanted)
-    np.testing.assert_array_equal(whole[3:], [b.numpy() for b in batches(clips, [4], 1, 3, 6)])  # resumed
-    halves = [[b.numpy() for b in batches(clips, [4], 1, 0, 6, 2, [i])] for i in range(2)]  # two machines
+    np.testing.assert_array_equal(
+        whole[3:], [b.numpy() for b in batches(clips, [4], seed=1, first_step=3, total_steps=6)]
+    )  # resumed
+    halves = [
+        [b.numpy() for b in batches(clips, [4], seed=1, first_step=0, total_steps=6, replicas=2, mine=[i])]
+        for i in range(2)
+    ]  # two machines
     np.testing.assert_array_equal(whole, np.concatenate(halves, axis=1))
     assert ClipFaces(prepared[0], 16).head(3).shape == (3, 16, 16, 3)
 
@@ -276,7 +283,7 @@ def test_errors_say_what_is_wrong(kind, make, message, tmp_path):
         for name in "ab":
             (root / f"{name}.jpg").write_bytes(b"no image")
     with pytest.raises(DataError, match=message):
-        prepare_clips(kind, root, tmp_path / "out", SETTINGS, max_broken_share=1.0)
+        prepare_clips(kind, root, tmp_path / "out", settings=SETTINGS, max_broken_share=1.0)
 
 
 def test_the_command_is_stopped_and_goes_on(tmp_path):

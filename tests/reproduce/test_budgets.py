@@ -40,13 +40,13 @@ def found():
 
 def test_a_power_law_is_found_and_goes_on():
     values = [3.0 * n**-0.25 for n in PASSES]
-    law = budgets.power_law(PASSES, values, [(v, v) for v in values], [80_000, 1])
+    law = budgets.power_law(PASSES, values, [(v, v) for v in values], at=[80_000, 1])
     assert law["exponent"] == pytest.approx((0.25, 0.25, 0.25))
     assert law["at"][0] == pytest.approx([3.0 * 80_000**-0.25] * 3) and law["at"][1] == pytest.approx([3.0] * 3)
 
 
 def test_two_points_by_hand():
-    law = budgets.power_law([10, 1000], [0.8, 0.2], [(0.8, 0.8), (0.2, 0.2)], [100_000])
+    law = budgets.power_law([10, 1000], [0.8, 0.2], [(0.8, 0.8), (0.2, 0.2)], at=[100_000])
     assert law["exponent"][0] == pytest.approx(np.log(4) / np.log(100))
     assert law["at"][0][0] == pytest.approx(0.05)
 
@@ -55,7 +55,7 @@ def test_the_interval_holds_the_truth_nineteen_times_in_twenty():
     rng, truth, std, held = np.random.default_rng(0), 0.2, 0.01, 0
     for trial in range(200):
         seen = 2.0 * np.array(PASSES) ** -truth + rng.normal(size=4) * std
-        law = budgets.power_law(PASSES, seen, [(v - 1.96 * std, v + 1.96 * std) for v in seen], [1], seed=trial)
+        law = budgets.power_law(PASSES, seen, [(v - 1.96 * std, v + 1.96 * std) for v in seen], at=[1], seed=trial)
         held += law["exponent"][1] <= truth <= law["exponent"][2]
     assert 180 <= held <= 199
 

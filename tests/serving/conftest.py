@@ -20,7 +20,9 @@ def small_encoder():
 @pytest.fixture(scope="session")
 def export(small_encoder, tmp_path_factory):
     """Folder of its export, version 3."""
-    return save_export(small_encoder, tmp_path_factory.mktemp("serving") / "export", 3, SIZE, "{}")
+    return save_export(
+        small_encoder, tmp_path_factory.mktemp("serving") / "export", step=3, image_size=SIZE, recipe_json="{}"
+    )
 
 
 @pytest.fixture(scope="session")

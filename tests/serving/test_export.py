@@ -89,7 +89,9 @@ def test_assets_say_where_it_comes_from(export):
 
 def test_only_the_newest_versions_stay(smallest_encoder, tmp_path):
     def save(version, keep):
-        return save_export(smallest_encoder, tmp_path, 0, SIZE, "{}", version, keep)
+        return save_export(
+            smallest_encoder, tmp_path, step=0, image_size=SIZE, recipe_json="{}", version=version, keep=keep
+        )
 
     (tmp_path / "9").mkdir()
     (tmp_path / "10").mkdir()
@@ -103,7 +105,7 @@ def test_only_the_newest_versions_stay(smallest_encoder, tmp_path):
 
 
 def test_an_export_that_fails_leaves_the_old_one(smallest_encoder, tmp_path, monkeypatch):
-    save_export(smallest_encoder, tmp_path, 1, SIZE, "{}")
+    save_export(smallest_encoder, tmp_path, step=1, image_size=SIZE, recipe_json="{}")
     inode = (tmp_path / "1").stat().st_ino
 
     def full(*_):
@@ -111,7 +113,7 @@ def test_an_export_that_fails_leaves_the_old_one(smallest_encoder, tmp_path, mon
 
     monkeypatch.setattr("pcl_tf.serving.export.write_warmup", full)
     with pytest.raises(OSError):
-        save_export(smallest_encoder, tmp_path, 1, SIZE, "{}")
+        save_export(smallest_encoder, tmp_path, step=1, image_size=SIZE, recipe_json="{}")
     assert [p.name for p in tmp_path.iterdir()] == ["1"] and (tmp_path / "1").stat().st_ino == inode
 
 
@@ -232,7 +234,7 @@ def test_a_layer_around_an_export_is_frozen_and_the_keras_file_is_not(tmp_path):
     with constant_weights():
         built = encoder(None, width=0.0625)
     width = built(np.zeros((1, 16, 16, 3), np.float32))["face"].shape[-1]
-    path = save_export(built, tmp_path, 0, 16, "{}")
+    path = save_export(built, tmp_path, step=0, image_size=16, recipe_json="{}")
     images = keras.Input((16, 16, 3))
     layer = keras.layers.TFSMLayer(str(path), call_endpoint="embed", dtype="float32")
     dense = keras.layers.Dense(2)

@@ -31,13 +31,13 @@ def run(tmp_path_factory):
     features = dict.fromkeys(("identity", "expression", *generated.ANGLES), 0.0)
     with pytest.MonkeyPatch.context() as patch, signals_kept():
         patch.setattr(
-            generated, "measure", lambda embed, size, *counts: asked.append(sum(counts)) or {"face": features}
+            generated, "measure", lambda embed, size, **counts: asked.append(sum(counts.values())) or {"face": features}
         )
         fit = keras.Model.fit
         patch.setattr(keras.Model, "fit", lambda *args, **given: seen.append(given) or fit(*args, **given))
         patch.setattr(loop, "export_run", lambda recipe, workdir, *trained: workdir / "export")
         patch.setattr(loop, "write_card", lambda *of: None)
-        result = loop.run(c, Workdir(folder / "w", c), tf.distribute.get_strategy(), "float32")
+        result = loop.run(c, Workdir(folder / "w", c), strategy=tf.distribute.get_strategy(), precision="float32")
     steps = {}
     for path in (folder / "w" / "logs").glob("events*"):
         for event in tf.compat.v1.train.summary_iterator(str(path)):

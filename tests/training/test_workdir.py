@@ -42,7 +42,7 @@ def test_a_refused_command_leaves_the_folder_to_the_corrected_one(tmp_path):
     c = recipe(**{"data.source": str(tmp_path / "nothing")})
     first = Workdir(tmp_path / "w", c)
     with pytest.raises(ValueError, match="nothing"):
-        run(c, first, tf.distribute.get_strategy(), "float32")
+        run(c, first, strategy=tf.distribute.get_strategy(), precision="float32")
     assert not (tmp_path / "w" / "recipe.json").exists()
     first.abandon()
     assert not (tmp_path / "w").exists()

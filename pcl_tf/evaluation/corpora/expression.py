@@ -13,7 +13,7 @@ FER = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")  # 0..
 RAF = ("surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral")  # 1..7 in its list
 
 
-def split_task(name, rows, image_size, source, notes=()):
+def split_task(name, rows, image_size, *, source, notes=()):
     """Task of (class, 'train' | 'test') rows in the order of the source."""
     labels, split = zip(*rows, strict=True)
     names = tuple(sorted(set(labels)))
@@ -36,7 +36,7 @@ def tree_task(name, root, image_size):
     rows = [(path, label, split) for split, (images, _) in found.items() for path, label in images]
     notes = tuple(note for _, notes in found.values() for note in notes)
     source = Files(root).source(path for path, _, _ in rows)
-    return split_task(name, [(label, split) for _, label, split in rows], image_size, source, notes)
+    return split_task(name, [(label, split) for _, label, split in rows], image_size, source=source, notes=notes)
 
 
 def fer2013(root, image_size):
@@ -62,7 +62,7 @@ def fer2013(root, image_size):
             rows.append((label, split))
     if not rows:
         raise DataError(f"{path} holds no Training or PrivateTest rows.")
-    return split_task("fer2013", rows, image_size, arrays("fer2013", np.stack(images)))
+    return split_task("fer2013", rows, image_size, source=arrays("fer2013", np.stack(images)))
 
 
 def check_counts(task):
@@ -103,4 +103,4 @@ def rafdb(root, image_size):
     if not rows:
         raise DataError(f"{listed}: no line names a train_ or test_ image, such as 'train_00001.jpg 5'.")
     left_out = f"{listed}: {len(neither)} entries are neither train_ nor test_ and are left out: {some(neither)}."
-    return split_task("rafdb", rows, image_size, files.source(paths), (left_out,) if neither else ())
+    return split_task("rafdb", rows, image_size, source=files.source(paths), notes=(left_out,) if neither else ())
