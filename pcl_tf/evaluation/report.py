@@ -11,13 +11,16 @@ _FEW = 10  # groups named on the screen; result.json names all
 def table(rows):
     """Text table of result rows (dicts of ``result_row``), those of their groups beneath each.
 
-    Of verification also what a layer learnt on pairs makes.
+    Of verification also what a layer learnt on pairs makes. Solvers are named where they are several.
     """
-    lines = [f"{'model':<28}{'task':<26}{'feature':<12}{'metric':<10}{'value':>8}   95 % interval    test"]
+    several = len({r["solver"] for r in rows}) > 1
+    named = f"{'model':<28}{'task':<26}{'feature':<12}" + several * f"{'solver':<16}"
+    lines = [f"{named}{'metric':<10}{'value':>8}   95 % interval    test"]
     for r in rows:
         scale = 100 if percent(r["metric"]) else 1
         count = r["counts"].get("test", r["counts"].get("pairs"))
         named = f"{_short(r['model'], 27):<28}{_short(r['task'], 25):<26}{r['feature']:<12}"
+        named += several * f"{r['solver']:<16}"
         lines.append(f"{named}{r['metric']:<10}{_numbers(r, scale)}{count:>7}")
         if r.get("learnt"):
             lines.append(f"{named}{'learnt':<10}{_numbers(r['learnt'], scale)}{count:>7}")

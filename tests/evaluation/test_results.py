@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from pcl_tf.data.listed import arrays
 from pcl_tf.data.sources import Broken, DataError
+from pcl_tf.evaluation import report
 from pcl_tf.evaluation.models import Encoder
 from pcl_tf.evaluation.pictures import absent
 from pcl_tf.evaluation.report import run_name, tag
@@ -159,3 +160,10 @@ def test_a_long_name_is_cut_and_no_number_is_lost_to_a_file_beside_it(tmp_path, 
         run_probe(*asked, **options)
     (kept,) = json.loads((tmp_path / "result.json").read_text())["results"]
     assert kept["value"] == found["value"]
+
+
+def test_solvers_stand_in_the_table_where_they_are_several():
+    rows = [{**row(0.5), "interval": (0.4, 0.6), "counts": {"test": 7}, "solver": s} for s in ("probe-0.01", "scratch")]
+    header, first, second = report.table(rows).splitlines()
+    assert header.index("solver") == first.index("probe-0.01") == second.index("scratch")
+    assert header.index("metric") == first.index("accuracy") and "solver" not in report.table(rows[:1])
