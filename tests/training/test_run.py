@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -139,8 +140,8 @@ def test_the_export_loads_where_pcl_tf_cannot_be_imported(finished, tmp_path):
     assert ran.returncode == 0, ran.stderr[-2000:]
 
 
-def test_export_again_at_another_size(finished):
-    workdir = finished[0]
+def test_export_again_at_another_size(finished, tmp_path):
+    workdir = shutil.copytree(finished[0], tmp_path / "w")  # others read the export that is there
     done("export", f"--workdir={workdir}", "--image_size=48")
     model = tf.saved_model.load(str(workdir / "export" / "12"))
     png = tf.io.encode_png(np.random.RandomState(0).randint(0, 256, (64, 64, 3), np.uint8))
