@@ -11,7 +11,7 @@ def by_group(task, scored, seed=0):
     """The metric of a task for each of its groups.
 
     All rows of a group are taken together, whichever fold tested them: a fold may have few of a small group. F1 is the
-    mean over those labels alone that every told group shows, since without a single positive it has no value.
+    mean over those labels alone that every scored group shows, since without a single positive it has no value.
 
     Args:
       task: ``Task``; its ``groups`` say which row is of which group, '' of none.
@@ -24,9 +24,9 @@ def by_group(task, scored, seed=0):
           where people are known;
         'gap': {'value', 'interval', 'between': (least, most)} of the two that lie farthest apart, None of fewer than two;
           its interval resamples the two apart, and knows nothing of their having been chosen among others;
-        'too_few': {name: rows} of groups that are not told;
+        'too_few': {name: rows} of groups that are not scored;
         'without': rows of no group;
-        'labels_left_out': of F1, labels that some told group does not show}}.
+        'labels_left_out': of F1, labels that some scored group does not show}}.
     """
     people = None if task.subjects is None else task.subjects[scored.rows]
     return {column: _column(task, scored, of_row[scored.rows], people, seed) for column, of_row in task.groups.items()}
