@@ -57,7 +57,7 @@ def base():
     c.watch.log_every = 50  # steps between scalars in TensorBoard
     c.watch.images_every = 5000  # steps between reconstruction sheets
     c.watch.histograms_every = 0  # steps between histograms of weights and features in TensorBoard; 0 is none
-    c.watch.generated = 3000  # faces to evaluate on a run on generated ones before and after; 0 is none
+    c.watch.generated = 3000  # faces that test a run on generated ones before and after; 0 is none
     c.watch.labelled = ""  # class folders, or a task of pcl_tf.probe: online k-NN and ridge probes
     return c
 

@@ -20,12 +20,12 @@ _PANELS = 12  # targets that are drawn, the first ones
 _LONGEST = 28  # letters of a name
 
 
-def absent() -> str:
-    """One line that says what would draw the pictures, '' where it is there."""
+def absent(purpose: str = "draws the pictures of a probe") -> str:
+    """One line that says what would do this, '' where it is there."""
     try:
         import matplotlib.figure  # noqa: F401
     except ImportError as error:
-        return missing("plots", error, "draws the pictures of a probe")
+        return missing("plots", error, purpose)
     return ""
 
 

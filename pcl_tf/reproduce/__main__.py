@@ -179,15 +179,13 @@ def _draw_budgets(runs, tasks, seeds, folder):
 
 
 def _check_budgets():
-    from pcl_tf.extras import missing
+    from pcl_tf.evaluation.pictures import absent
 
     given = _BUDGETS.value
     if not all(b.isascii() and b.isdigit() and 0 < int(b) <= 10**9 for b in given) or len(set(map(int, given))) < 2:
         refuse(f"--budgets={','.join(given)}: two different numbers of steps or more, each above 0.")
-    try:
-        import matplotlib.figure  # noqa: F401
-    except ImportError as error:
-        refuse(missing("plots", error, "draws the curves of --budgets"))
+    if lacking := absent("draws the curves of --budgets"):
+        refuse(lacking)
 
 
 def main(argv):

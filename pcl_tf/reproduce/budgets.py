@@ -76,20 +76,16 @@ def curves(filled):
     return found
 
 
-def _better_is_more(line):
-    return percent(line["metric"])
-
-
 def _wrong(line):
     """Values and intervals as something that falls to 0: of a share of right answers, the share of wrong ones."""
-    if _better_is_more(line):
+    if percent(line["metric"]):
         return [1 - v for v in line["mean"]], [(1 - high, 1 - low) for low, high in line["interval"]]
     return line["mean"], line["interval"]
 
 
 def _right(line, value):
     middle, low, high = value
-    return (1 - middle, 1 - high, 1 - low) if _better_is_more(line) else (middle, low, high)
+    return (1 - middle, 1 - high, 1 - low) if percent(line["metric"]) else (middle, low, high)
 
 
 def markdown(found):

@@ -130,7 +130,7 @@ TINY += [
     "--set=data.synthetic_images=64",
     "--set=watch.generated=0",
     "--set=watch.images_every=0",
-]  # the tables evaluate
+]  # the tables test, not the runs themselves
 
 
 @pytest.fixture(scope="module")
