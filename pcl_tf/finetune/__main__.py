@@ -61,8 +61,8 @@ def main(argv):
     from pcl_tf.data.sources import DataError
     from pcl_tf.evaluation import report
     from pcl_tf.evaluation.models import FEATURES, open_encoder, probe_folder
+    from pcl_tf.evaluation.pictures import absent
     from pcl_tf.evaluation.tasks import open_task
-    from pcl_tf.extras import missing
     from pcl_tf.files import check_folder
     from pcl_tf.finetune import compare, network, work
     from pcl_tf.finetune.fit import Stopped
@@ -76,11 +76,8 @@ def main(argv):
     if _EPOCHS.value == 0 and (_SCRATCH.value or _COMPARE.value):
         flag = "--compare, which trains from scratch too" if _COMPARE.value else "--from_scratch"
         refuse(f"--epochs=0: has no meaning with {flag}: nothing of that network would be trained.")
-    if _COMPARE.value:
-        try:
-            import matplotlib  # noqa: F401
-        except ImportError as error:
-            refuse(missing("plots", error, "draws the figure"))
+    if _COMPARE.value and (lacking := absent("draws the figure")):
+        refuse(lacking)
     options = Options(
         feature=_FEATURE.value,
         labels=_LABELS.value,
