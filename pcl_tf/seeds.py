@@ -6,9 +6,10 @@ Per-image draws are made for the GLOBAL batch and each replica takes its rows:
 two replicas see exactly the numbers one replica would.
 """
 
-import zlib
+import hashlib
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 
@@ -21,41 +22,59 @@ def seed_everything(seed, deterministic=False):
         tf.random.set_global_generator(tf.random.Generator.from_seed(seed))
 
 
+_HALF = 2**30  # seeds and offsets are below it, so that their sum is an int32
+
+
 class Rng:
     """A stream of per-image random numbers for one replica's part of a batch.
 
+    Names and counts are known while a step is traced: they become a constant that is added to the seed, and a draw costs
+    the step nothing but the draw.
+
     Args:
-      seed: int32 [2].
+      seed: int32 [2], each in [0, 2^30).
       replica: index of this replica (int or scalar tensor).
       replicas: how many share the batch.
       pair: a stream that two views of one image have in common, or None.
+      path: what names this stream among those of its seed.
     """
 
-    def __init__(self, seed, replica=0, replicas=1, pair=None):
+    def __init__(self, seed, replica=0, replicas=1, pair=None, path=""):
         self.seed = seed
         self.replica = replica
         self.replicas = replicas
         self.pair = pair
+        self.path = path
         self._count = 0
 
     @classmethod
     def fresh(cls):
         """A stream that differs at every call, eagerly and in every element of a tf.data map."""
-        return cls(tf.random.uniform([2], maxval=2**31 - 1, dtype=tf.int32))
+        return cls(tf.random.uniform([2], maxval=_HALF, dtype=tf.int32))
 
     def named(self, name):
         """An independent stream for one purpose."""
-        seed = tf.random.experimental.stateless_fold_in(self.seed, zlib.crc32(name.encode()) & 0x7FFFFFFF)
-        return Rng(seed, self.replica, self.replicas, self.pair)
+        return Rng(self.seed, self.replica, self.replicas, self.pair, f"{self.path}/{name}")
 
     def paired(self, pair):
         """This stream, with ``pair`` as what it has in common with another."""
-        return Rng(self.seed, self.replica, self.replicas, pair)
+        return Rng(self.seed, self.replica, self.replicas, pair, self.path)
 
     def next_seed(self):
         """int32 [2], another one at every call, the same on every replica."""
         self._count += 1
-        return tf.random.experimental.stateless_fold_in(self.seed, self._count)
+        offset = hashlib.blake2b(f"{self.path}#{self._count}".encode(), digest_size=8).digest()
+        return self.seed + tf.constant(np.frombuffer(offset, "<u4") % _HALF, tf.int32)
+
+    def drawn_seed(self):
+        """int32 [2], each in [0, 2^30): the seed of another ``Rng``, drawn from this one."""
+        return tf.random.stateless_uniform([2], self.next_seed(), 0, _HALF, tf.int32)
+
+    def seeds(self, rows):
+        """int32 [rows, 2], each in [0, 2^30): a seed for each image."""
+        return self.mine(
+            tf.random.stateless_uniform([rows * self.replicas, 2], self.next_seed(), 0, _HALF, tf.int32), rows
+        )
 
     def uniform(self, rows, low=0.0, high=1.0, shape=()):
         """float32 [rows, *shape] from U(low, high)."""
@@ -80,5 +99,6 @@ def replica_rng(seed, step):
       step: scalar int tensor.
     """
     context = tf.distribute.get_replica_context()
-    stream = tf.random.experimental.stateless_fold_in(tf.constant([seed, 7919], tf.int32), tf.cast(step, tf.int32))
-    return Rng(stream, context.replica_id_in_sync_group, context.num_replicas_in_sync)
+    of_step = tf.random.experimental.stateless_fold_in(tf.constant([seed, 7919], tf.int32), tf.cast(step, tf.int32))
+    drawn = tf.random.stateless_uniform([2], of_step, 0, _HALF, tf.int32)
+    return Rng(drawn, context.replica_id_in_sync_group, context.num_replicas_in_sync)

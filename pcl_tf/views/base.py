@@ -82,16 +82,21 @@ class Chain(View):
 
     def call(self, inputs: tf.Tensor, rng: Rng | None = None, training: bool = True) -> tf.Tensor:
         rng = (rng or Rng.fresh()).named(self.name)
-        if tf.executing_eagerly() or not training:
-            return self._run(inputs, rng, training)
-        return self._traced(inputs, rng.seed, rng.replica, rng.replicas, rng.pair.seed if rng.pair else None)
+        if not training:
+            return self._run(inputs, rng, training=False)
+        pair = rng.pair.named("chain").drawn_seed() if rng.pair else None  # named: the pair's other view gets the same
+        seeded = self._seeded if tf.executing_eagerly() else self._traced
+        return seeded(inputs, rng.drawn_seed(), rng.replica, rng.replicas, pair)
 
-    @tf.function(autograph=False)  # a step calls a chain up to four times: it is traced once for each shape
-    def _traced(
+    def _seeded(
         self, images: tf.Tensor, seed: tf.Tensor, replica: tf.Tensor, replicas: int, pair: tf.Tensor | None
     ) -> tf.Tensor:
         paired = None if pair is None else Rng(pair, replica, replicas)
         return self._run(images, Rng(seed, replica, replicas, paired))
+
+    @tf.function(autograph=False)  # a step calls a chain up to four times: it is traced once for each shape
+    def _traced(self, *args: Any) -> tf.Tensor:
+        return self._seeded(*args)
 
     def _run(self, images: tf.Tensor, rng: Rng, training: bool = True) -> tf.Tensor:
         for i, view in enumerate(self.views):

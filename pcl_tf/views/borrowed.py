@@ -136,9 +136,7 @@ class Borrowed(View):
 
     def parameters(self, batch: int, rng: Rng) -> tf.Tensor:
         """int32 [N, 2], a seed for each image."""
-        high = tf.int32.max
-        seeds = tf.random.stateless_uniform([batch * rng.replicas, 2], rng.next_seed(), 0, high, tf.int32)
-        return rng.mine(seeds, batch)
+        return rng.seeds(batch)
 
     def transform(self, images: tf.Tensor, parameters: tf.Tensor) -> tf.Tensor:
         """[N, S, S, 3], seeds [N, 2] -> [N, S, S, 3] in [0, 1]."""
