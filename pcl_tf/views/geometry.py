@@ -3,7 +3,6 @@
 import math
 from typing import Any
 
-import keras
 import tensorflow as tf
 
 from pcl_tf.seeds import Rng
@@ -35,6 +34,35 @@ def crop_and_resize(images: tf.Tensor, boxes: tf.Tensor, size: int) -> tf.Tensor
     columns = weights(boxes[:, 1], boxes[:, 3], width)
     x = tf.einsum("nsh,nhwc->nswc", rows, images)
     return tf.einsum("ntw,nswc->nstc", columns, x)
+
+
+def bilinear(images: tf.Tensor, y: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+    """Images read between their pixels, beyond their edges the edges.
+
+    keras.ops.image.affine_transform does the same with an operation that XLA does not know.
+
+    Args:
+      images: [N, H, W, C].
+      y, x: float32 [N, S, T], where each pixel of the result is read; pixels of the image are at whole numbers.
+
+    Returns:
+      [N, S, T, C].
+    """
+    height, width, channels = images.shape[1:]
+    y, x = tf.clip_by_value(y, 0.0, height - 1.0), tf.clip_by_value(x, 0.0, width - 1.0)
+    top, left = (tf.minimum(tf.cast(at, tf.int32), side - 2) for at, side in ((y, height), (x, width)))
+    down, right = y - tf.cast(top, tf.float32), x - tf.cast(left, tf.float32)
+    pixels = tf.reshape(images, [-1, height * width, channels])
+
+    def read(i: int, j: int, weight: tf.Tensor) -> tf.Tensor:
+        return weight[..., None] * tf.gather(pixels, (top + i) * width + left + j, batch_dims=1)
+
+    return (
+        read(0, 0, (1.0 - down) * (1.0 - right))
+        + read(0, 1, (1.0 - down) * right)
+        + read(1, 0, down * (1.0 - right))
+        + read(1, 1, down * right)
+    )
 
 
 class RandomResizedCrop(View):
@@ -158,14 +186,15 @@ class RotateTranslate(View):
     def transform(self, images: tf.Tensor, parameters: Any) -> tf.Tensor:
         angle, shift = parameters
         height, width = images.shape[1], images.shape[2]
-        cos, sin = tf.cos(angle), tf.sin(angle)
-        cy, cx = (height - 1) / 2.0, (width - 1) / 2.0
-        # Output pixel (x, y) is read at the inverse map, about the centre.
-        dx = cx - cos * cx + sin * cy + shift[:, 0] * width
-        dy = cy - sin * cx - cos * cy + shift[:, 1] * height
-        zero = tf.zeros_like(cos)
-        maps = tf.stack([cos, -sin, dx, sin, cos, dy, zero, zero], axis=1)
-        return keras.ops.image.affine_transform(images, maps, "bilinear", fill_mode="nearest")
+        cos, sin = tf.cos(angle)[:, None, None], tf.sin(angle)[:, None, None]
+        y = tf.range(height, dtype=tf.float32)[:, None] - (height - 1) / 2.0
+        x = tf.range(width, dtype=tf.float32) - (width - 1) / 2.0
+        # What comes to lie at (y, x), from the centre, is read at the inverse map.
+        return bilinear(
+            images,
+            sin * x + cos * y + (height - 1) / 2.0 + shift[:, 1, None, None] * height,
+            cos * x - sin * y + (width - 1) / 2.0 + shift[:, 0, None, None] * width,
+        )
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "degrees": self.degrees, "shift": self.shift}

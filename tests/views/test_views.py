@@ -2,6 +2,7 @@
 
 import colorsys
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -233,6 +234,26 @@ def test_random_resized_crop_falls_back_to_the_centre():
 def test_no_rotation_and_no_shift_is_the_image():
     images = faces()
     np.testing.assert_allclose(geometry.RotateTranslate(0.0, 0.0)(images), images, atol=1e-4)
+
+
+def test_rotated_and_shifted_as_keras_does_it():
+    images, view = tf.constant(faces(8, 24)), geometry.RotateTranslate(60.0, 0.3)
+    angle, shift = view.parameters(8, rng())
+    cos, sin, middle, zero = tf.cos(angle), tf.sin(angle), 11.5, tf.zeros_like(angle)
+    dx = middle - cos * middle + sin * middle + shift[:, 0] * 24
+    dy = middle - sin * middle - cos * middle + shift[:, 1] * 24
+    maps = tf.stack([cos, -sin, dx, sin, cos, dy, zero, zero], axis=1)
+    expected = keras.ops.image.affine_transform(images, maps, "bilinear", fill_mode="nearest")
+    np.testing.assert_allclose(view.transform(images, (angle, shift)), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", [name for name in VIEWS if name not in ("face", "pose")])
+def test_views_compile_with_xla(name):
+    images, view = tf.constant(faces(4)), VIEWS[name]()
+    parameters = view.parameters(4, rng())
+    compiled = tf.function(view.transform, jit_compile=True, autograph=False)
+    np.testing.assert_allclose(compiled(images, parameters), view.transform(images, parameters), atol=1e-4)
+    tf.function(lambda: view(images, rng=rng()), jit_compile=True, autograph=False)()  # its draws too
 
 
 def test_strengths_are_those_of_the_released_code():
