@@ -1,5 +1,7 @@
 """Decoding and resizing, shared by training, probing and the export: no train/serve skew."""
 
+import functools
+
 import tensorflow as tf
 
 from pcl_tf.data.bitmap import decode_bmp
@@ -12,12 +14,25 @@ from pcl_tf.data.orientation import orientation, upright
 _traced_once = tf.function(input_signature=[tf.TensorSpec([], tf.string)], autograph=False)
 
 
+def _on_the_processor(function):
+    """Small operations on one image after the other, which a GPU would do in turn with everything else (BUILD_NOTES)."""
+
+    @functools.wraps(function)
+    def placed(*args):
+        with tf.device("CPU:0"):
+            return function(*args)
+
+    return placed
+
+
+@_on_the_processor
 @_traced_once
 def decode_as_stored(data):
     """``decode_upright`` without turning: the pixels as they lie in the file, which landmarks beside it may count in."""
     return _decoded(known_and_not_large(data), lambda image: image)
 
 
+@_on_the_processor
 @_traced_once
 def decode_upright(data):
     """Decodes any JPEG, PNG, BMP, GIF (first frame) or still WebP.
@@ -56,6 +71,7 @@ def _decoded(data, turned):
 
 
 @tf.autograph.experimental.do_not_convert
+@_on_the_processor
 def decode_image(data, size):
     """``decode_upright``, then the central square (so that faces keep their proportions) antialiased to a size.
 
@@ -76,6 +92,7 @@ def decode_image(data, size):
     return resize(image[top : top + side, left : left + side], size)
 
 
+@_on_the_processor
 def resize(image, size):
     """Antialiased bilinear resize: uint8 [..., H, W, 3] -> uint8 [..., size, size, 3]."""
     resized = tf.image.resize(image, [size, size], antialias=True)

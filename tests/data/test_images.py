@@ -7,7 +7,8 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from pcl_tf.data.images import decode_image, decode_upright
+from pcl_tf.data.decoding import decoder
+from pcl_tf.data.images import decode_image, decode_upright, resize
 
 
 def picture(height=80, width=80):
@@ -112,3 +113,17 @@ def test_shrinking_is_antialiased():
     stripes[:, ::2] = 255
     out = decode(encoded(Image.fromarray(stripes), "PNG"), 16)
     assert np.abs(out[:, 2:-2].astype(int) - 127).max() < 12
+
+
+def test_decoding_and_resizing_stay_on_the_processor_whatever_the_device_of_the_caller():
+    """Of two logical processors the second stands for a GPU."""
+    data = KINDS["jpeg"][0]
+    with tf.device("CPU:1"):
+        assert tf.identity(tf.constant(1.0)).device.endswith("CPU:1")
+        faces = [decode_upright(tf.constant(data)), decode_image(tf.constant(data), 8), resize(picture()[None], 8)]
+        assert [face.device[-5:] for face in faces] == ["CPU:0"] * 3
+        traced = tf.function(lambda data: decode_image(data, 8)).get_concrete_function(tf.TensorSpec([], tf.string))
+        placed = {node.type: node.device for node in traced.graph.get_operations()}
+        assert placed["StatefulPartitionedCall"].endswith("CPU:0") and placed["ScaleAndTranslate"].endswith("CPU:0")
+        _, face, _ = decoder(8)(("face", data))
+    np.testing.assert_array_equal(face, decode(data, 8))
