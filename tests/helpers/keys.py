@@ -52,7 +52,7 @@ BESIDE = {
     "interpolate_negatives": {"negatives_per_image": 5},  # three are permuted into themselves with this seed
     "pose_one_norm": {"pose_views": "flip", "temperature": 0.07},  # negatives that stand apart from the positives
 }
-EPOCH = {"seed": (1, "dis orth face pose"), "epoch_steps": (2, "alpha_face alpha_pose")}  # keys of no method
+EPOCH = {"seed": (2, "dis orth face pose"), "epoch_steps": (2, "alpha_face alpha_pose")}  # keys of no method
 SIZES = {  # key -> (another value, the networks whose outputs have another shape)
     "image_size": (32, "encoder decoder"),
     "network.backbone": ("patch_cnn", "encoder"),
