@@ -8,6 +8,7 @@ from PIL import Image
 
 from pcl_tf.reproduce import budgets
 from pcl_tf.reproduce.tables import fill
+from tests.helpers import labelled
 from tests.helpers.commands import done, refused
 
 PASSES = [1000, 2000, 4000, 8000]
@@ -92,12 +93,13 @@ def test_curves_of_runs(tmp_path):
     done(
         *["reproduce", "--budgets=4,2", f"--workdir={tmp_path}", "--base=vox64:smoke", "--image_size=32"],
         *["--set=data.synthetic_images=64", "--set=watch.generated=0", "--set=watch.images_every=0"],
+        *labelled.roles(tmp_path),
     )
     found = json.loads((tmp_path / "tables" / "budgets.json").read_text())
-    few, more = found["generated_pose"]["PCL"]["passes"]
-    assert more == 2 * few and len(found) == 5
-    assert found["generated_pose"]["HoG"]["mean"][0] == found["generated_pose"]["HoG"]["mean"][1]
-    assert found["generated_pose"]["PCL"]["mean"][0] != found["generated_pose"]["PCL"]["mean"][1]
+    few, more = found["pose"]["PCL"]["passes"]
+    assert more == 2 * few and len(found) == 4
+    assert found["pose"]["HoG"]["mean"][0] == found["pose"]["HoG"]["mean"][1]
+    assert found["pose"]["PCL"]["mean"][0] != found["pose"]["PCL"]["mean"][1]
     ran = {p.parent.relative_to(tmp_path).as_posix() for p in tmp_path.glob("runs-*/*/result.json")}
     assert ran == {f"runs-{b}/{name}-0" for b in (2, 4) for name in ("pcl", "simclr", "untrained")}
     assert (tmp_path / "tables" / "budgets.png").stat().st_size > 10_000

@@ -12,6 +12,7 @@ from pcl_tf.methods.build import encoder_passes
 from pcl_tf.reproduce import paper, tables
 from pcl_tf.reproduce.runs import over_seeds, paired
 from recipes import common
+from tests.helpers import labelled
 from tests.helpers.commands import done
 
 
@@ -166,8 +167,8 @@ def test_what_is_done_is_not_done_again(folder):
 
 
 @pytest.mark.slow
-def test_tables_1_to_6_on_generated_faces(folder):
-    done("reproduce", "--table=1,2,3,4,5,6", f"--workdir={folder}", *TINY)
+def test_tables_1_to_6_on_generated_faces(folder, tmp_path):
+    done("reproduce", "--table=1,2,3,4,5,6", f"--workdir={folder}", *TINY, *labelled.roles(tmp_path))
     for number in range(1, 7):
         assert (folder / "tables" / f"table{number}.md").read_text().startswith(f"**Table {number}.**")
     steps = {p.name: json.loads((p / "result.json").read_text())["step"] for p in (folder / "runs").iterdir()}
