@@ -94,12 +94,16 @@ def result_row(encoder, task, *, name, feature, result, encoded, solver, seed):
 
 
 def run_name(row):
-    """The TensorBoard run of a row's model: 'vox64-1000-1a2b3c4d', 'hog-1'; other weights are another run."""
+    """The TensorBoard run of a row's model: 'vox64-1000-1a2b3c4d', 'hog-1'; other weights are another run.
+
+    So is each fine-tuning of a model, by the digest of its settings: 'vox64-1000-1a2b3c4d-5e6f7a8b'.
+    """
     if row["model_digest"].startswith(f"{row['model']}-"):
         return row["model_digest"]
     path = pathlib.PurePath(row["model"])
     parts = [path.parent.parent.name, path.name] if path.parent.name == "export" else [path.stem]
-    return "-".join([*(p for p in parts if p), row["model_digest"][:8]])
+    settings = [row["run"].removesuffix("-probe")[-8:]] if "run" in row else []
+    return "-".join([*(p for p in parts if p), row["model_digest"][:8], *settings])
 
 
 def tag(row, rows):

@@ -92,6 +92,9 @@ def test_runs_are_named_by_model_and_tags_by_what_differs():
     for model, name in named.items():
         assert run_name({"model": model, "model_digest": "0123456789"}) == name
     assert run_name({"model": "hog", "model_digest": "hog-1"}) == "hog-1"
+    tuned = {"model": "w/export/7", "model_digest": "0123456789"}
+    for run in ("faces-face_aware-finetune-5e6f7a8b", "faces-face_aware-finetune-5e6f7a8b-probe"):
+        assert run_name({**tuned, "run": run}) == "w-7-01234567-5e6f7a8b"  # two rates are two runs
 
 
 def test_a_probe_writes_a_run_for_each_model_and_keeps_what_was_there(tmp_path, capsys, run_probe):

@@ -58,6 +58,7 @@ def test_the_result_is_one_of_probes(done):
     said, row, export = done
     assert row["solver"] == "finetune" and row["metric"] == "accuracy" and row["value"] > 0.55
     assert row["counts"] == {"train": 59, "test": 20, "folds": 1, "unreadable": 1}
+    assert [run.name[-8:] for run in (export.parents[2] / "logs").iterdir()] == [row["run"][-8:]]
     assert "1 of 80 images cannot be read" in row["notes"][0] and set(row["detail"]) == {"left", "right"}
     assert (
         re.search(r"epoch 1 of 3: loss .* this training ends by \d\d:\d\d at the latest", said) and str(export) in said
