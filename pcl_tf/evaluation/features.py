@@ -101,8 +101,9 @@ def _extend(encoder, source, size, folder, state, batch):
     decode, first = decoder(size), state["rows"]
     items = islice(source.items(), first, None)
     out = {key: np.load(folder / f"{key}.npy", mmap_mode="r+") for key in state["keys"]}
+    called = source.name if pathlib.Path(source.name).name else pathlib.Path(source.name).resolve().name  # not '.'
     bar = tqdm(
-        total=source.count, initial=first, desc=f"encoding {source.name}", unit="img", file=sys.stderr, mininterval=1.0
+        total=source.count, initial=first, desc=f"encoding {called}", unit="img", file=sys.stderr, mininterval=1.0
     )
     with ThreadPoolExecutor(os.cpu_count()) as pool, bar:
         while chunk := list(islice(items, _CHUNK)):
