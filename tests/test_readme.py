@@ -110,7 +110,7 @@ def test_links_lead_somewhere():
 
 
 def test_exit_codes_are_those_of_the_console():
-    rows = re.findall(r"^\| (\d+) \| (.*) \|$", TEXTS["README.md"], re.M)
+    rows = re.findall(r"^\| (\d+) \| (.*) \|$", TEXTS["pcl_tf/README.md"], re.M)
     assert {int(code): text for code, text in rows} == EXIT_CODES
 
 
@@ -142,7 +142,7 @@ def test_a_photograph_reaches_the_server(place, tmp_path):
 
 def test_what_the_table_of_equations_names_is_there():
     table = TEXTS["README.md"].split("## Where is Eq. N")[1].split("\n## ")[0]
-    rows = re.findall(r"`([\w.]+)` in `(pcl_tf/[\w/]+\.py)`", table)
+    rows = re.findall(r"\[`([\w.]+)`\]\((pcl_tf/[\w/]+\.py)\)", table)
     assert len(rows) >= 9
     for name, path in rows:
         code = (ROOT / path).read_text()

@@ -4,7 +4,8 @@ Recipes read it before TensorFlow is imported, so classes and the names of other
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
+import importlib
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pcl_tf.recipe_values import Check, number, one_of, truth, whole
@@ -24,28 +25,15 @@ class Key:
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """A method: a function that imports its class, and the keys it knows beside ``name``."""
+    """A method: module of this folder and class in it, and the keys it knows beside ``name``."""
 
-    load: Callable[[], "type[Method]"]
+    code: str
     keys: Mapping[str, Key]
 
-
-def _pcl() -> "type[Method]":
-    from pcl_tf.methods.pcl import PCL
-
-    return PCL
-
-
-def _simclr() -> "type[Method]":
-    from pcl_tf.methods.simclr import SimCLR
-
-    return SimCLR
-
-
-def _moco() -> "type[Method]":
-    from pcl_tf.methods.moco import MoCo
-
-    return MoCo
+    def load(self) -> "type[Method]":
+        """The class; only now is its module loaded, and with it TensorFlow."""
+        module, _, name = self.code.partition(".")
+        return getattr(importlib.import_module(f"pcl_tf.methods.{module}"), name)
 
 
 def _orthogonality() -> tuple[str, ...]:
@@ -128,7 +116,7 @@ _SIMCLR = {**_TEMPERATURE, **_INTERPOLATE, **_VIEWS}
 
 METHODS = {
     "pcl": Entry(
-        _pcl,
+        "pcl.PCL",
         {
             "updates": Key("joint", one_of(UPDATES), "joint (Eq. 7) or alternating (released code)"),
             "reconstruct": Key(True, truth, "L_dis, Eq. 2"),
@@ -167,10 +155,12 @@ METHODS = {
             "pose_views": Key(_PHOTOMETRIC, _NAMED, "views of the pose contrast, of the whole image"),
         },
     ),
-    "simclr": Entry(_simclr, _SIMCLR),
-    "simclr_pose": Entry(_simclr, {**_SIMCLR, "flip_views": dataclasses.replace(_SIMCLR["flip_views"], value=True)}),
+    "simclr": Entry("simclr.SimCLR", _SIMCLR),
+    "simclr_pose": Entry(
+        "simclr.SimCLR", {**_SIMCLR, "flip_views": dataclasses.replace(_SIMCLR["flip_views"], value=True)}
+    ),
     "moco": Entry(
-        _moco,
+        "moco.MoCo",
         {
             **_TEMPERATURE,
             "queue": Key(16_384, whole(1, 10**8), "keys that serve as negatives; a multiple of the batch"),
