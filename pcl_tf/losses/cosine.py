@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from pcl_tf.losses.shapes import agree
+
 # Below this squared norm a vector counts as this short: the gradient of a zero vector is zero, not NaN.
 TINY = 1e-12
 
@@ -21,14 +23,41 @@ def unit(x: tf.Tensor) -> tf.Tensor:
 
 
 def mean_abs_cosine(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
-    """Mean over rows of |cos(a_i, b_i)|: [N, D], [N, D] -> float32 scalar in [0, 1]."""
+    """Mean over rows of |cos(a_i, b_i)|, for logs.
+
+    Args:
+      a, b: [N, D], any float dtype; computed in float32.
+
+    Returns:
+      float32 scalar in [0, 1].
+
+    Example:
+      >>> round(float(mean_abs_cosine(tf.constant([[2.0, 0.0]]), tf.constant([[1.0, 1.0]]))), 4)
+      0.7071
+
+    Raises:
+      ValueError: shapes that do not agree.
+    """
+    agree(a=(a, "ND"), b=(b, "ND"))
     return tf.reduce_mean(tf.abs(tf.reduce_sum(unit(a) * unit(b), axis=-1)))
 
 
 def spread(z: tf.Tensor) -> tf.Tensor:
-    """Mean standard deviation of the normalised embedding's entries times sqrt(D): [N, D] -> float32 scalar.
+    """How far embeddings are from having collapsed: mean standard deviation of their unit vectors' entries times sqrt(D).
 
-    1 for embeddings spread evenly over the sphere, 0 when they collapsed. No gradient.
+    Args:
+      z: [N, D], any float dtype; computed in float32. No gradient.
+
+    Returns:
+      float32 scalar: 1 for embeddings spread evenly over the sphere, 0 where all are one.
+
+    Example:
+      >>> round(float(spread(tf.constant([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]]))), 4)
+      1.0
+
+    Raises:
+      ValueError: z is no matrix.
     """
+    agree(z=(z, "ND"))
     z = unit(tf.stop_gradient(z))
     return tf.reduce_mean(tf.math.reduce_std(z, axis=0)) * tf.sqrt(tf.cast(tf.shape(z)[1], tf.float32))

@@ -6,6 +6,7 @@ from pcl_tf.losses.cosine import as_float32
 from pcl_tf.losses.gather import gather_rows, replica_id
 from pcl_tf.losses.info_nce import accuracy, cross_entropy
 from pcl_tf.losses.negatives import mixed_cosine, mixing_draw
+from pcl_tf.losses.shapes import agree
 
 
 def nt_xent(
@@ -37,6 +38,9 @@ def nt_xent(
 
     Differs from the paper in:
       nothing; interpolation is what the paper's text and its released code do, one permutation for all anchors.
+
+    Raises:
+      ValueError: shapes that do not agree.
     """
     return nt_xent_and_accuracy(z1, z2, temperature=temperature, mixing_seed=mixing_seed)[0]
 
@@ -44,7 +48,11 @@ def nt_xent(
 def nt_xent_and_accuracy(
     z1: tf.Tensor, z2: tf.Tensor, *, temperature: float = 0.07, mixing_seed: tf.Tensor | None = None
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """``nt_xent`` and the share of anchors whose positive is the most similar, for logs; float32 scalars."""
+    """``nt_xent`` and the share of anchors whose positive is the most similar, in [0, 1], for logs: float32 scalars.
+
+    Args, Raises: as ``nt_xent``.
+    """
+    agree(z1=(z1, "ND"), z2=(z2, "ND"))
     n = tf.shape(z1)[0]
     z = tf.concat([gather_rows(z1), gather_rows(z2)], axis=0)  # [2N, D]
     rows = tf.shape(z)[0]

@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from pcl_tf.losses.cosine import unit
+from pcl_tf.losses.shapes import agree
 
 
 def cross_entropy(logits: tf.Tensor) -> tf.Tensor:
@@ -41,6 +42,9 @@ def info_nce(query: tf.Tensor, positive: tf.Tensor, negatives: tf.Tensor, *, tem
 
     Differs from the paper in:
       nothing; van den Oord et al. score pairs by a bilinear form, MoCo and PCL by cosines, as here.
+
+    Raises:
+      ValueError: shapes that do not agree.
     """
     return info_nce_and_accuracy(query, positive, negatives, temperature=temperature)[0]
 
@@ -48,9 +52,14 @@ def info_nce(query: tf.Tensor, positive: tf.Tensor, negatives: tf.Tensor, *, tem
 def info_nce_and_accuracy(
     query: tf.Tensor, positive: tf.Tensor, negatives: tf.Tensor, *, temperature: float = 0.07
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """``info_nce`` and the share of queries whose positive is the most similar, for logs; float32 scalars."""
+    """``info_nce`` and the share of queries whose positive is the most similar, in [0, 1], for logs: float32 scalars.
+
+    Args, Raises: as ``info_nce``.
+    """
+    own = len(negatives.shape) == 3
+    agree(query=(query, "AD"), positive=(positive, "AD"), negatives=(negatives, "AKD" if own else "KD"))
     query, negatives = unit(query), unit(negatives)
-    own = tf.reduce_sum(query * unit(positive), axis=1, keepdims=True)
-    pairs = "ad,kd->ak" if len(negatives.shape) == 2 else "ad,akd->ak"
-    logits = tf.concat([own, tf.einsum(pairs, query, negatives)], axis=1) / temperature
+    positives = tf.reduce_sum(query * unit(positive), axis=1, keepdims=True)
+    pairs = tf.einsum("ad,akd->ak" if own else "ad,kd->ak", query, negatives)
+    logits = tf.concat([positives, pairs], axis=1) / temperature
     return cross_entropy(logits), accuracy(logits)

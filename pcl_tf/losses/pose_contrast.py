@@ -6,6 +6,7 @@ from pcl_tf.losses.cosine import unit
 from pcl_tf.losses.gather import own_rows, replicas
 from pcl_tf.losses.info_nce import accuracy, cross_entropy
 from pcl_tf.losses.negatives import mixed_cosine, mixing_draw
+from pcl_tf.losses.shapes import agree
 
 
 def pose_info_nce(
@@ -49,6 +50,7 @@ def pose_info_nce(
 
     Raises:
       KeyError: no such denominator.
+      ValueError: shapes that do not agree.
     """
     return pose_info_nce_and_accuracy(
         z1, z2, negatives, temperature=temperature, mixing_seed=mixing_seed, denominator=denominator
@@ -64,18 +66,25 @@ def pose_info_nce_and_accuracy(
     mixing_seed: tf.Tensor | None = None,
     denominator: str = "with_positive",
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """``pose_info_nce`` and the share of views whose positive is the most similar, for logs; float32 scalars."""
-    images, count = negatives.shape[:2]
+    """``pose_info_nce`` and the share of views whose positive is the most similar, in [0, 1], for logs: float32 scalars.
+
+    Args, Raises: as ``pose_info_nce``.
+    """
+    agree(z1=(z1, "PD"), z2=(z2, "PD"), negatives=(negatives, "PMD"))
+    images, count = (tf.shape(negatives)[i] if n is None else n for i, n in enumerate(negatives.shape[:2]))
     mix = permutation = None
     if mixing_seed is not None:
         mix, permutation = mixing_draw(images * replicas(), count, mixing_seed)
         mix = own_rows(mix, images)
     z = tf.concat([z1, z2], axis=0)
     # The length is z's: rows gathered across replicas have lost theirs.
-    logits = pose_logits(
-        z, tf.reshape(negatives, [-1, z.shape[-1]]), temperature=temperature, mix=mix, permutation=permutation
-    )
+    rows = tf.reshape(negatives, [-1, _length(z)])
+    logits = pose_logits(z, rows, temperature=temperature, mix=mix, permutation=permutation)
     return POSE_DENOMINATORS[denominator](logits), accuracy(logits)
+
+
+def _length(z: tf.Tensor) -> int | tf.Tensor:
+    return tf.shape(z)[-1] if z.shape[-1] is None else z.shape[-1]
 
 
 def official_layout(negatives: tf.Tensor, images: int) -> tf.Tensor:
@@ -91,7 +100,7 @@ def official_layout(negatives: tf.Tensor, images: int) -> tf.Tensor:
     Returns:
       [P * M, D] such that rows p*M .. p*M + M - 1 are those anchor p is held against.
     """
-    dim = negatives.shape[-1]
+    dim = _length(negatives)
     by_image = tf.reshape(negatives, [images, -1, dim])
     return tf.reshape(tf.transpose(by_image, [1, 0, 2]), [-1, dim])
 
@@ -117,11 +126,11 @@ def pose_logits(
     Returns:
       float32 [2P, M + 1], the positive first.
     """
-    views = tf.reshape(unit(z), [2, -1, z.shape[-1]])  # [2, P, D]
+    views = tf.reshape(unit(z), [2, -1, _length(z)])  # [2, P, D]
     images = tf.shape(views)[1]
     # Mixing happens before normalisation, so the negatives keep their lengths; one common factor
     # per image leaves every cosine unchanged and keeps squares finite.
-    n = tf.reshape(tf.cast(negatives, tf.float32), [images, -1, z.shape[-1]])  # [P, M, D]
+    n = tf.reshape(tf.cast(negatives, tf.float32), [images, -1, _length(z)])  # [P, M, D]
     n = tf.clip_by_value(n, -1e30, 1e30)
     n = n / tf.stop_gradient(tf.maximum(tf.reduce_max(tf.abs(n), axis=[1, 2], keepdims=True), 1e-6))
     squares = tf.reduce_sum(tf.square(n), axis=-1)  # [P, M]

@@ -15,6 +15,7 @@ import pcl_tf.losses as losses
 from tests.helpers import definitions
 
 PUBLIC = ("nt_xent", "pose_info_nce", "info_nce", "reconstruction", "orthogonality", "dwa_weights")
+PUBLIC += ("combine", "cross_correlation")
 MODULES = [module.name for module in pkgutil.iter_modules(losses.__path__)]
 
 
@@ -34,12 +35,58 @@ def test_every_loss_says_what_it_is(name):
         "Returns:",
         "Example:",
         "Reference:",
-        "Eq. ",
+        "PCL",
         "Differs from the paper in:",
         "[",
         " = ",
     ):
         assert part in said, part
+
+
+@pytest.mark.parametrize(
+    "call, said",
+    [
+        (lambda z: losses.nt_xent(z, z[:3]), "z2 has N = 3, and z1 has N = 4"),
+        (lambda z: losses.nt_xent(z, z[:, :2]), "z2 has D = 2, and z1 has D = 4"),
+        (lambda z: losses.nt_xent(z[0], z[0]), r"z1 has shape \[4\], not \[N, D\]"),
+        (lambda z: losses.info_nce(z, z[:3], z), "positive has A = 3"),
+        (lambda z: losses.info_nce(z, z, z[:, :2]), "negatives has D = 2"),
+        (lambda z: losses.info_nce(z, z, z[0]), "negatives has shape"),
+        (lambda z: losses.pose_info_nce(z, z, z), "negatives has shape"),
+        (lambda z: losses.pose_info_nce(z, z, z[:3, None]), "negatives has P = 3"),
+        (lambda z: losses.combine(z, z, z[:3], z), "augmented_face has N = 3"),
+        (
+            lambda z: losses.reconstruction(z[:3, :, None, None], z[:1, :, None, None], z[:2, :, None, None]),
+            "augmented has N",
+        ),
+        (
+            lambda z: losses.reconstruction(z[:, :, None, None], z[:2, :, None, None], z[:2, :, None, None]),
+            "decoded has N = 1",
+        ),
+        (lambda z: losses.orthogonality(z, z[:, :2]), "pose has D = 2"),
+        (lambda z: losses.cross_correlation(z, z[:1]), "pose has N = 1"),
+        (lambda z: losses.mean_abs_cosine(z, z[:1]), "b has N = 1"),
+        (lambda z: losses.spread(z[0]), "z has shape"),
+    ],
+)
+def test_shapes_that_do_not_agree_are_named(call, said):
+    with pytest.raises(ValueError, match=said):
+        call(tf.eye(4))
+
+
+@pytest.mark.parametrize("seed", [None, (1, 2)])
+def test_batches_of_unknown_size(seed):
+    """In a graph that knows no sizes the losses are what they are eagerly."""
+    z1, z2, negatives = vectors((3, 4), (3, 4), (3, 6, 4))
+    seed = None if seed is None else tf.constant(seed)
+    calls = {
+        "nt_xent": (lambda a, b: losses.nt_xent(a, b, mixing_seed=seed), (z1, z2)),
+        "pose_info_nce": (lambda a, b, n: losses.pose_info_nce(a, b, n, mixing_seed=seed), (z1, z2, negatives)),
+        "info_nce": (losses.info_nce, (z1, z2, negatives)),
+    }
+    for name, (call, given) in calls.items():
+        unknown = tf.function(call, input_signature=[tf.TensorSpec([None] * x.ndim) for x in given], autograph=False)
+        np.testing.assert_allclose(unknown(*given), call(*map(tf.constant, given)), rtol=1e-5, err_msg=name)
 
 
 def test_nothing_but_tensorflow_is_needed():
