@@ -6,7 +6,7 @@ import runpy
 import sys
 
 from pcl_tf import __version__
-from pcl_tf.console import EXIT_CODES, readers_left
+from pcl_tf.console import EXIT_CODES, nobody_reads
 
 
 def source(name):
@@ -56,7 +56,7 @@ if __name__ == "__main__":
     try:
         print(listed(), flush=True)
     except BrokenPipeError:  # | head
-        readers_left()
+        nobody_reads()
         sys.exit(141)
     if sys.argv[1:]:
         print(f"error: {sys.argv[1]}: python -m pcl_tf takes no argument, see above.", file=sys.stderr)

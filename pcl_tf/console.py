@@ -1,7 +1,9 @@
 """What all commands share: how they begin, what stops them, what they print, what they exit with."""
 
 import contextlib
+import math
 import os
+import re
 import select
 import signal
 import sys
@@ -40,18 +42,33 @@ def run(main):
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")  # names of files may be no text
     try:
-        app.run(main, flags_parser=parse_flags)
+        app.run(main, flags_parser=parsed)
     except BrokenPipeError:
-        if not readers_left():
+        if not nobody_reads():
             raise
         sys.exit(141)
     except SystemExit as ended:
-        if readers_left() and not ended.code:
+        if nobody_reads() and not ended.code:
             sys.exit(141)
         raise
 
 
-def readers_left():
+def parsed(argv):
+    """Flags of a command line, as ``pcl_tf.recipe.parse_flags`` reads them; what is no finite number ends the command."""
+    rest = parse_flags(argv)
+    for name in flags.FLAGS:  # nan is neither above nor below any bound
+        if isinstance(value := flags.FLAGS[name].value, float) and not math.isfinite(value):
+            refuse(f"--{name}={value}: is no number.")
+    return rest
+
+
+def typed(name, *aliases):
+    """A flag as it was given on the command line, '--NAME' or one of its aliases."""
+    found = (alias for alias in aliases if any(re.match(rf"--?{alias}(=|$)", word) for word in sys.argv[1:]))
+    return f"--{next(found, name)}"
+
+
+def nobody_reads():
     """Whether nobody reads stdout or stderr any more; what is left to be printed then goes nowhere."""
     left = False
     for stream in (sys.stdout, sys.stderr):

@@ -80,6 +80,22 @@ def check_not_among(path, inputs, flag="--out"):
             raise OutputError(f"{flag}={path}: is one of the images that are read; give another name.")
 
 
+def check_beside(path, others, flag):
+    """Refuses to write over files beside an output that were not made with it: they are there, and it is not.
+
+    Args:
+      path: of the output, which every earlier call left there too.
+      others: paths of what is written beside it.
+      flag: that gave the place, for the error.
+
+    Raises:
+      OutputError: one of the others is somebody's.
+    """
+    theirs = [other for other in map(pathlib.Path, others) if os.path.lexists(other)]
+    if theirs and not pathlib.Path(path).exists():
+        raise OutputError(f"{flag}: {theirs[0]} is there already and would be written over; move it, or give another.")
+
+
 def check_folder(path, flag):
     """Refuses a name of a folder in which no file can be written, before any work is done.
 

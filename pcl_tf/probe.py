@@ -84,9 +84,10 @@ def run(encoders, tasks, features, *, solver, seed, out, cache, save):
       DataError: an image, a model or a result of before cannot be used.
     """
     from pcl_tf.data.decoding import left_out
-    from pcl_tf.evaluation import pictures, predictions, probe_model, report
+    from pcl_tf.evaluation import pictures, probe_model, report
     from pcl_tf.evaluation.evaluate import evaluate
     from pcl_tf.evaluation.features import extract
+    from pcl_tf.evaluation.keeping import keep
     from pcl_tf.evaluation.names import all_names, naming
     from pcl_tf.evaluation.results import Results, file_stem
 
@@ -112,17 +113,11 @@ def run(encoders, tasks, features, *, solver, seed, out, cache, save):
                 )
                 rows.append(row)
                 print(*report.table([row]).splitlines()[1:], sep="\n", flush=True)
-                results.add(row)  # whatever becomes of the files beside it
-                stem = out / file_stem(row)
                 if save and result.layer and encoder.keras_file:
+                    results.add(row)  # whatever becomes of the files beside it
                     model = probe_model.build(encoder, task, feature, result.layer)
-                    row["probe"] = str(probe_model.save(model, f"{stem}.keras"))
-                row["predictions"] = str(predictions.write(f"{stem}-predictions.csv", task, result.scored, images))
-                drawn = {} if no_pictures else pictures.draw(task, result.scored, row)
-                row["pictures"] = pictures.save(stem, drawn)
-                results.add(row)
-                results.tabulate()
-                report.write_scalars(out / "logs", row, results.rows, drawn)
+                    row["probe"] = str(probe_model.save(model, f"{out / file_stem(row)}.keras"))
+                keep(results, row, task, result.scored, images)
     return rows
 
 

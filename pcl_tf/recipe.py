@@ -248,6 +248,8 @@ def resolve(recipe, replicas=1):
         c.method = m = ConfigDict(own_keys(m.to_dict()))
         if "pdd_batch" in m:
             m.pdd_batch = m.pdd_batch or c.batch_size
+        if "momentum" in m:  # .999 would leave a short run much of the key encoder's first weights
+            m.momentum = m.momentum or (0.99 if c.total_steps < 10_000 else 0.999)
     method = method_of(c)
     used = {"batch_size": c.batch_size, **{part.images: part.count(c) for part in method.parts_on(c)}}
     for key, value in used.items():

@@ -9,7 +9,7 @@ with every other's pose). Exit codes: 0 done; 2 a flag, the workdir or the image
 
 from absl import flags
 
-from pcl_tf.console import explained, flags_alone, not_empty, quiet, start
+from pcl_tf.console import explained, flags_alone, not_empty, quiet, start, typed
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of a run of pcl_tf.train whose recipe has a decoder.")
 _DATA = flags.DEFINE_string("data", "", "Folder or zip of faces; without it faces are generated.")
@@ -29,7 +29,8 @@ def main(argv):
 
     with explained(_OUT.value, (DataError, RecipeError, PermissionError, FileNotFoundError)):
         check_output(_OUT.value, suffix=".png")
-        print(*figure(_WORKDIR.value, _DATA.value, _OUT.value, _COUNT.value), sep="\n")
+        given = typed("data", "images")
+        print(*figure(_WORKDIR.value, _DATA.value, _OUT.value, _COUNT.value, given), sep="\n")
 
 
 if __name__ == "__main__":

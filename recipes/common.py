@@ -130,6 +130,4 @@ def finish(c, arg):
             ablate(c, word)
         else:
             raise ValueError(f"Unknown recipe argument '{word}'; known: smoke, {', '.join(ABLATIONS)}.")
-    if c.method.name == "moco" and c.total_steps < 10_000:
-        c.method.momentum = 0.99  # .999 would leave much of the key encoder's first weights
     return c.lock()

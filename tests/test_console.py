@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from pcl_tf import __main__ as console
+from tests.helpers.commands import refused
 
 ROOT = pathlib.Path(console.__file__).parents[1]
 WAITS = """
@@ -77,3 +78,16 @@ def test_the_help_may_be_cut_short(asked):
     command = f"{sys.executable} -m {asked} | head -1; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True)
     assert "Traceback" not in done.stderr and "BrokenPipe" not in done.stderr and done.returncode in (0, 141)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["probe", "--model=pixels", "--task=generated_pose", "--centre=nan"],
+        ["neighbours", "--embeddings=e.npz", "--duplicates=NaN"],
+        ["train", "--recipe=vox64:smoke", "--workdir=w", "--join_timeout=inf"],
+    ],
+)
+def test_flags_that_are_no_numbers_are_refused(command):
+    said = refused(*command)
+    assert command[-1].split("=")[0] in said and "no number" in said

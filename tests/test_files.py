@@ -10,12 +10,14 @@ from pcl_tf.files import (
     OutputError,
     at_home,
     atomic_path,
+    check_beside,
     check_folder,
     check_not_among,
     check_output,
     disk_is_full,
     write_atomically,
 )
+from tests.helpers.commands import refused
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
@@ -184,3 +186,28 @@ def test_names_that_cannot_be_a_folder(tmp_path, monkeypatch, name):
     check_folder("new/folder/", "--cache")
     check_folder(".", "--cache")
     assert [p.name for p in tmp_path.iterdir()] == ["file.txt"]
+
+
+def test_what_lies_beside_an_output_is_written_over_only_with_it(tmp_path):
+    check_beside(tmp_path / "out.png", [tmp_path / "out_swap.png"], "--out")
+    (tmp_path / "out_swap.png").write_text("mine")
+    with pytest.raises(OutputError, match="--out: .*out_swap.png is there already"):
+        check_beside(tmp_path / "out.png", [tmp_path / "out_swap.png"], "--out")
+    (tmp_path / "out.png").write_text("of an earlier call, as the other then is")
+    check_beside(tmp_path / "out.png", [tmp_path / "out_swap.png"], "--out")
+
+
+@pytest.mark.parametrize(
+    "command, theirs",
+    [
+        (["reconstruct", "--workdir={}", "--out={}/r.png"], "r_swap.png"),
+        (["probe", "--model=pixels", "--task=generated_pose", "--image_size=16", "--out={}"], "tables.tex"),
+        (["embed", "--model=pixels", "--data=synthetic", "--out={}/e.npz", "--projector={}"], "names.tsv"),
+        (["train", "--recipe=vox64:smoke", "--recipe.total_steps=0", "--workdir={}"], "result.json"),
+    ],
+)
+def test_no_command_writes_over_what_is_not_its_own(command, theirs, tmp_path):
+    (tmp_path / theirs).write_text("mine")
+    said = refused(*(word.format(tmp_path) for word in command))
+    assert theirs in said and "Traceback" not in said
+    assert (tmp_path / theirs).read_text() == "mine"

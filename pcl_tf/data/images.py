@@ -62,11 +62,16 @@ def _decoded(data, turned):
         image.set_shape([None, None, 3])
         return image
 
+    def jpeg():  # by the arithmetic of Pillow, not the coarser one that is usual here
+        return tf.io.decode_jpeg(data, channels=3, dct_method="INTEGER_ACCURATE")
+
     def others():
         # A WebP with alpha is not decoded into three channels, but into those it has.
-        return turned(tf.cond(begins == b"RIFF", lambda: read(0), lambda: read(3)))
+        stored = tf.cond(begins == b"RIFF", lambda: read(0), lambda: tf.cond(two == b"\xff\xd8", jpeg, lambda: read(3)))
+        return turned(stored)
 
-    is_bmp = tf.strings.substr(begins, 0, 2) == b"BM"
+    two = tf.strings.substr(begins, 0, 2)
+    is_bmp = two == b"BM"
     return tf.case([(is_bmp, lambda: decode_bmp(data)), (begins == b"GIF8", lambda: decode_gif(data))], others)
 
 

@@ -52,7 +52,7 @@ class Source:
             print(f"{self.name}: files of other endings are not looked at: {self.others}.", file=sys.stderr, flush=True)
 
 
-_DECODING = 2  # how images become pixels: faces and features that are kept of another are not taken up
+_DECODING = 3  # how images become pixels: faces and features that are kept of another are not taken up
 
 
 def fingerprint(rows):

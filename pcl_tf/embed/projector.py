@@ -7,7 +7,7 @@ from PIL import Image
 
 from pcl_tf.data.decoding import decoder
 from pcl_tf.data.sources import DataError
-from pcl_tf.files import write_atomically
+from pcl_tf.files import atomic_path, write_atomically
 
 LIMIT = 5000  # images that the Projector shows at once without becoming slow
 _SPRITE = 8192  # side in pixels that browsers draw at most
@@ -76,7 +76,8 @@ def write_projector(embeddings, source, folder, limit=LIMIT):
     across = int(np.ceil(np.sqrt(count)))
     side = max(8, min(64, _SPRITE // across))
     with_sprite = sprite(thumbnails(source, embeddings.rows[shown], side, embeddings.names[shown]))
-    with_sprite.save(folder / "sprite.png")
+    with atomic_path(folder / "sprite.png") as aside:
+        with_sprite.save(aside, format="png")
     # A tab or a line break in a name would shift every row that follows.
     names = [" ".join(str(n).split()) for n in embeddings.names[shown]]
     write_atomically(folder / "names.tsv", "\n".join(names) + "\n")

@@ -140,7 +140,7 @@ class _Bad:
 
 def _number(text, low=-math.inf, high=math.inf):
     try:
-        value = float(text)
+        value = math.nan if "_" in text else float(text)  # Python reads 1_5 as 15
     except (TypeError, ValueError):
         return None
     return value if math.isfinite(value) and low <= value <= high else None

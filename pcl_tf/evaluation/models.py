@@ -93,6 +93,17 @@ def _digest(files):
     return digest.hexdigest()[:16]
 
 
+def _digest_of_weights(folder, recipe):
+    """Of an export's weights and network: other bytes are written at each export of the same ones."""
+    reader = tf.train.load_checkpoint(str(folder / "variables"))
+    digest = hashlib.sha256(json.dumps((recipe or {}).get("network"), sort_keys=True).encode())
+    for name in sorted(reader.get_variable_to_shape_map()):
+        value = reader.get_tensor(name)
+        if isinstance(value, np.ndarray):  # not the list of objects
+            digest.update(name.encode() + str((value.dtype, value.shape)).encode() + value.tobytes())
+    return digest.hexdigest()[:16]
+
+
 def _json(path):
     try:
         return json.loads(path.read_text()) if path.is_file() else None
@@ -123,10 +134,9 @@ def _saved_model(text, path):
             raise DataError(f"--model={text} takes no images of {side} pixels; set --image_size.") from error
         return {k: v.numpy() for k, v in out.items()}
 
-    weights = sorted((path / "variables").iterdir())
     return Encoder(
         name=text,
-        digest=_digest([path / "saved_model.pb", *weights]),
+        digest=_digest_of_weights(path / "variables", recipe),
         embed=embed,
         step=made["step"] if made else 0,
         recipe=recipe,

@@ -107,12 +107,19 @@ def _roc(task, scored, row):
     for limit, share in row["roc"]["TAR@FAR"].items():
         axes.plot(float(limit), share, "k+")
         axes.annotate(
-            f"{100 * share:.1f} %", (float(limit), share), xytext=(4, -11), textcoords="offset points", size=8
+            f"{100 * share:.1f} %",
+            (float(limit), share),
+            xytext=(4, -11 if share > 0.1 else 5),
+            textcoords="offset points",
+            size=8,
         )
     least = min(map(float, row["roc"]["TAR@FAR"]), default=0.1)
     axes.set(xscale="log", xlim=(least / 2, 1), ylim=(0, 1.02), title=_said(row))
     axes.set(xlabel="false accept rate", ylabel="true accept rate")
     axes.grid(alpha=0.3)
+    axes.plot(chance := np.geomspace(least / 2, 1, 50), chance, "k:", lw=1, label="chance")
+    axes.plot([], [], "ko", ms=3, ls="", label="EER")
+    axes.plot([], [], "k+", ls="", label="TAR at FAR, cosine")
     axes.legend(loc="upper left")
     return figure
 
@@ -145,13 +152,16 @@ def _against(task, scored, row):
         axes.plot(ends, ends, "k--", lw=1)
         axes.scatter(true, said, s=6, alpha=0.4, rasterized=True)
         axes.set(xlabel="true", ylabel="predicted", title=f"{plain(name)}: MAE {row['detail'][name]:.2f}")
+        axes.set_aspect("equal", adjustable="datalim")
+    figure.suptitle(_said(row))
     return figure
 
 
 def _said(row):
     scale = 100 if percent(row["metric"]) else 1
     low, high = (scale * v for v in row["interval"])
-    return f"{row['metric']} {scale * row['value']:.1f} ({low:.1f} to {high:.1f})"
+    unit = " %" if scale == 100 else ""
+    return f"{row['metric']} {scale * row['value']:.1f}{unit} (95 %: {low:.1f} to {high:.1f})"
 
 
 def plain(text):

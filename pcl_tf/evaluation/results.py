@@ -10,8 +10,9 @@ from filelock import FileLock
 
 from pcl_tf.data.sources import DataError
 from pcl_tf.evaluation import tables
-from pcl_tf.files import write_atomically
+from pcl_tf.files import check_beside, write_atomically
 
+_TABLES = ("tables.md", "tables.tex")
 _LONGEST = 40  # letters of a task's name in names of files: with targets by name it may be longer than a file's can be
 
 
@@ -26,10 +27,13 @@ class Results:
 
     Raises:
       DataError: there is a ``result.json`` that is not of pcl_tf.probe.
+      OutputError: there are tables and no ``result.json`` that they could be of.
     """
 
     def __init__(self, folder):
         self.path = pathlib.Path(folder) / "result.json" if folder else None
+        if folder:
+            check_beside(self.path, [self.path.with_name(name) for name in _TABLES], f"--out={folder}")
         self.rows = self._read() if folder else []
         self._named = {}
 
@@ -92,7 +96,7 @@ class Results:
         with FileLock(self.path.with_name(".result.lock")):  # so that the tables are not older than the result
             self.rows = self._read()
             cells = tables.result_cells(self.rows)
-            paths = self.path.with_name("tables.md"), self.path.with_name("tables.tex")
+            paths = [self.path.with_name(name) for name in _TABLES]
             for path, form in zip(paths, (tables.markdown, tables.latex), strict=True):
                 write_atomically(path, form(tables.HEADER, cells) + "\n")
         return paths

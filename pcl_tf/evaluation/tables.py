@@ -61,10 +61,11 @@ def result_cells(rows) -> list:
             told += [(f", {column}: {name}", row["metric"], g, g["count"]) for name, g in of["groups"].items()]
             if of["gap"]:
                 low, high = of["gap"]["between"]
-                told.append((f", {column}: {low} to {high}", f"largest gap of {row['metric']}", of["gap"], ""))
+                gap = f"largest gap of {row['metric']}" + (" in points" if unit else "")  # of percentages, not percent
+                told.append((f", {column}: {low} to {high}", gap, of["gap"], ""))
         for part, metric, found, count in told:
             interval = " .. ".join(f"{scale * v:.2f}" for v in found["interval"]) if found.get("interval") else ""
             named = [row.get("model", ""), row.get("model_step", ""), f"{row['task']}{part}", row["feature"]]
-            value = f"{scale * found['value']:.2f}{unit}"
+            value = f"{scale * found['value']:.2f}{'' if metric.endswith('points') else unit}"
             cells.append([*named, row.get("solver", ""), metric, value, interval, count])
     return cells

@@ -1,6 +1,7 @@
 """Probe, fine-tuning and the same network from scratch on shares of the labels: what pre-training is worth."""
 
 import dataclasses
+import sys
 
 import numpy as np
 
@@ -29,6 +30,8 @@ def shares(task, options):
 
     if not (found := [part for part in SHARES if enough(part)]):
         raise DataError(f"{task.name}: fewer than {FEWEST} training images.")
+    if few := [f"{part:.0%}" for part in SHARES if part not in found]:
+        print(f"note: {' and '.join(few)} of the labels are fewer than {FEWEST} images: left out.", file=sys.stderr)
     return found
 
 
@@ -82,22 +85,25 @@ def figure(rows, path):
     drawn = Figure(figsize=(6, 4), layout="constrained")
     axes = drawn.add_subplot(xscale="log")
     scale = 100 if percent(rows[0]["metric"]) else 1
-    for (name, said), marker in zip(WAYS.items(), "osD", strict=True):
+    for (name, said), marker, aside in zip(WAYS.items(), "osD", (0.95, 1.0, 1.05), strict=True):
         mine = sorted((r for r in rows if r["solver"].split("-")[0] == name), key=lambda r: r["counts"]["train"])
         x = np.array([r["counts"]["train"] / r["counts"]["folds"] for r in mine])
         y = scale * np.array([r["value"] for r in mine])
         low, high = scale * np.array([r["interval"] for r in mine]).T
-        axes.errorbar(x, y, [np.maximum(y - low, 0), np.maximum(high - y, 0)], marker=marker, capsize=3, label=said)
+        axes.errorbar(
+            aside * x, y, [np.maximum(y - low, 0), np.maximum(high - y, 0)], marker=marker, capsize=3, label=said
+        )
     numbers = sorted({round(r["counts"]["train"] / r["counts"]["folds"]) for r in rows})
     axes.set_xticks(numbers, [f"{n:,}" for n in numbers])
+    axes.set_xlim(0.7 * numbers[0], 1.4 * numbers[-1])
     axes.minorticks_off()
     axes.set(
         xlabel="labelled images: all teach the probe, the others hold a fifth out\n"
         f"bars: 95 %, {rows[0]['resampled']} of the test resampled, labels drawn once",
         ylabel=rows[0]["metric"] + (" in %" if scale == 100 else ""),
-        title=plain(rows[0]["task"]),
+        title=plain(f"{rows[0]['task']}, {rows[0]['feature']}"),
     )
     axes.grid(alpha=0.3)
     axes.legend()
-    with atomic_path(path) as aside:
-        drawn.savefig(aside, dpi=150, format="png")
+    with atomic_path(path) as part:
+        drawn.savefig(part, dpi=150, format="png")

@@ -7,6 +7,8 @@ import sys
 from pcl_tf.data.decoding import left_out
 from pcl_tf.evaluation import report
 from pcl_tf.evaluation.features import extract
+from pcl_tf.evaluation.keeping import keep
+from pcl_tf.evaluation.names import all_names, naming
 from pcl_tf.evaluation.results import Results, short
 from pcl_tf.files import check_output
 from pcl_tf.finetune import compare, run
@@ -21,7 +23,7 @@ class Job:
     Args:
       encoder: ``Encoder`` with a Keras form.
       task: ``Task`` with labels.
-      out: folder of ``result.json``, logs/ and a folder for each fine-tuning.
+      out: folder of ``result.json``, tables, predictions, pictures, logs/, and a folder for each fine-tuning.
       cache: folder of features, the probe's.
 
     Attributes:
@@ -33,7 +35,7 @@ class Job:
         self.encoder, self.task, self.out, self.cache = encoder, task, out, cache
         self.results = Results(out)
         (self.name,) = self.results.name([task])
-        self.rows, self.folder, self._faces = [], out, None
+        self.rows, self.folder, self._faces, self._names = [], out, None, []
 
     def finetune(self, options):
         """Fine-tunes, evaluates and exports; returns the path of the export."""
@@ -57,7 +59,7 @@ class Job:
             row=row,
         )
         write_server_files(self.folder / "serving")
-        self._add(row)
+        self._add(row, result)
         run.forget(self.folder)
         return path
 
@@ -78,7 +80,7 @@ class Job:
                 else:
                     result, _ = run.finetune(self.encoder, self.task, self.faces, mine, folder=self.folder, say=_say)
                 row = self._row(result, mine.feature, solver, mine.seed, key)
-                self._add(row)
+                self._add(row, result)
                 if name != "probe":  # its folder is that of the fine-tuning, which may have been stopped
                     run.forget(self.folder)
             else:
@@ -91,7 +93,9 @@ class Job:
     def faces(self):
         """Features and images of the task, made when they are asked for first."""
         if self._faces is None:
-            values = extract(self.encoder, self.task.source, self.task.image_size, cache=self.cache)
+            source, names = naming(self.task.source)
+            values = extract(self.encoder, source, self.task.image_size, cache=self.cache)
+            self._names = all_names(source, names, values.folder)
             self._faces = run.read(self.task, values, self.cache)
             if note := left_out([*values.bad.values()], self.task.source.count):
                 self.task = dataclasses.replace(self.task, notes=(*self.task.notes, f"{self.name}: {note}"))
@@ -118,10 +122,9 @@ class Job:
         )
         return {**row, "run": key}
 
-    def _add(self, row):
+    def _add(self, row, result):
         self.rows.append(row)
-        self.results.add(row)
-        report.write_scalars(self.out / "logs", row, self.results.rows)
+        keep(self.results, row, self.task, result.scored, self._names)
 
 
 def _say(line):

@@ -164,7 +164,9 @@ METHODS = {
         {
             **_TEMPERATURE,
             "queue": Key(16_384, whole(1, 10**8), "keys that serve as negatives; a multiple of the batch"),
-            "momentum": Key(0.999, number(0, 1), "of the key encoder; .99 where a run takes hundreds of steps"),
+            "momentum": Key(
+                0.0, number(0, 1), "of the key encoder; 0 is .999, and .99 in runs of fewer than 10,000 steps"
+            ),
             "both_directions": Key(False, truth, "each view is query and key; :moco sets it"),
             **_VIEWS,
         },

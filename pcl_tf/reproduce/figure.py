@@ -9,13 +9,13 @@ import numpy as np
 from pcl_tf import recipe as recipes
 from pcl_tf.data.decoding import decoder, left_out
 from pcl_tf.data.sources import DataError, open_source
-from pcl_tf.files import check_not_among, check_output, write_atomically
+from pcl_tf.files import check_beside, check_not_among, check_output, write_atomically
 from pcl_tf.methods.build import build_method
 from pcl_tf.training import sheet
 from pcl_tf.training.checkpoints import Checkpoints
 
 
-def figure(workdir, images, out, count):
+def figure(workdir, images, out, count, flag="--data"):
     """Draws both pictures.
 
     Args:
@@ -23,6 +23,7 @@ def figure(workdir, images, out, count):
       images: folder or zip; '' generates faces.
       out: path of the PNG.
       count: how many faces, spread over the source.
+      flag: that gave the images, for errors.
 
     Returns:
       (path, path of the swapped poses).
@@ -36,12 +37,13 @@ def figure(workdir, images, out, count):
     for path in (out, swapped):
         check_output(path)
         check_not_among(path, [images, *images.split(",")])
+    check_beside(out, [swapped], f"--out={out}")
     if not (workdir / "recipe.json").is_file():
         raise DataError(f"--workdir={workdir}: no recipe.json there; it is no folder of pcl_tf.train.")
     recipe = recipes.resolve(recipes.load(workdir / "recipe.json"))
     if not recipe.method.reconstruct:
         raise DataError(f"--workdir={workdir}: this run trained no decoder.")
-    source = open_source(images or "synthetic", count, recipe.image_size, "--data")
+    source = open_source(images or "synthetic", count, recipe.image_size, flag)
     spread = islice(source.items(), 0, None, max(1, source.count // count))  # folders are sorted, often by person
     faces, bad = [], []
     for name, face, why in map(decoder(recipe.image_size), spread):
@@ -51,7 +53,7 @@ def figure(workdir, images, out, count):
             break
     if len(faces) < 2:
         said = left_out(bad, len(faces) + len(bad))
-        raise DataError(f"--data={images}: fewer than two faces that can be read. {said}".strip())
+        raise DataError(f"{flag}={images}: fewer than two faces that can be read. {said}".strip())
     if bad:
         print(f"note: {left_out(bad, len(faces) + len(bad))}", file=sys.stderr)
     model = build_method(recipe)

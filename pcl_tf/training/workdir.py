@@ -39,6 +39,10 @@ class Workdir:
         if writer:
             self._lock_it()
         written = self.path / "recipe.json"
+        if not written.exists() and (self.path / "result.json").exists():
+            raise WorkdirError(
+                f"--workdir={path}: {self.path / 'result.json'} is there and of no run; give another folder."
+            )
         if written.exists():
             changed = recipes.differences(recipe, recipes.load(written))
             if changed:

@@ -115,6 +115,14 @@ def test_shrinking_is_antialiased():
     assert np.abs(out[:, 2:-2].astype(int) - 127).max() < 12
 
 
+@pytest.mark.parametrize("quality", [60, 95])
+@pytest.mark.parametrize("subsampling", [0, 1, 2])
+def test_a_jpeg_has_the_pixels_that_pillow_gives_it(quality, subsampling):
+    noise = np.random.RandomState(0).randint(0, 60, (90, 110, 3)).astype("uint8")
+    data = encoded(Image.fromarray(picture(90, 110) // 2 + noise), "JPEG", quality=quality, subsampling=subsampling)
+    np.testing.assert_array_equal(decode_upright(tf.constant(data)), np.asarray(Image.open(io.BytesIO(data))))
+
+
 def test_decoding_and_resizing_stay_on_the_processor_whatever_the_device_of_the_caller():
     """Of two logical processors the second stands for a GPU."""
     data = KINDS["jpeg"][0]

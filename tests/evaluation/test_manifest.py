@@ -190,3 +190,9 @@ def test_one_image_is_one_however_its_path_is_written(folder, again):
         read_manifest(
             write(folder, "fold,path1,path2,same", f"a,0.png,{again},1", "b,1.png,2.png,0"), "verification", 16
         )
+
+
+def test_digits_joined_by_a_line_are_no_number(folder):
+    path = write(folder, "path,split,yaw", "0.png,train,1_5", "1.png,test,2")
+    with pytest.raises(DataError, match="line 2: .*1_5"):
+        read_manifest(path, "regression", 16)

@@ -58,6 +58,9 @@ def test_the_result_is_one_of_probes(done):
     said, row, export = done
     assert row["solver"] == "finetune" and row["metric"] == "accuracy" and row["value"] > 0.55
     assert row["counts"] == {"train": 59, "test": 20, "folds": 1, "unreadable": 1}
+    out = export.parents[2]
+    assert sum(1 for _ in open(row["predictions"])) == 1 + 20 and os.path.dirname(row["predictions"]) == str(out)
+    assert "confusion" in row["pictures"] and "finetune" in (out / "tables.md").read_text()
     assert [run.name[-8:] for run in (export.parents[2] / "logs").iterdir()] == [row["run"][-8:]]
     assert "1 of 80 images cannot be read" in row["notes"][0] and set(row["detail"]) == {"left", "right"}
     assert (

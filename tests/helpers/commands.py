@@ -13,7 +13,7 @@ from absl import flags
 from absl.testing import flagsaver
 
 import pcl_tf
-from pcl_tf.recipe import parse_flags
+from pcl_tf.console import parsed
 
 FLAGS = flags.FLAGS
 HERE = pathlib.Path(pcl_tf.__file__).parent
@@ -87,7 +87,7 @@ def ended(name, *arguments):
         contextlib.redirect_stderr(io.StringIO()) as error,
     ):
         try:
-            code = module.main(parse_flags(argv)) or 0
+            code = module.main(parsed(argv)) or 0
         except SystemExit as exit_:
             code = exit_.code
     return code, out.getvalue(), error.getvalue()

@@ -11,7 +11,7 @@ from pcl_tf.losses.cosine import unit
 from pcl_tf.methods.build import build_method, encoder_passes
 from pcl_tf.seeds import Rng
 from pcl_tf.training.checkpoints import Checkpoints
-from recipes import small64, vox64
+from recipes import vox64
 
 
 def small(**overrides):
@@ -154,6 +154,10 @@ def test_no_query_meets_the_key_of_its_own_view(monkeypatch):
 
 
 def test_small_runs_follow_their_query():
-    for c in (vox64.get_config("moco,smoke"), small64.get_config("moco")):
-        assert c.method.momentum == 0.99 and c.method.both_directions
-    assert vox64.get_config("moco").method.momentum == 0.999
+    short = ["total_steps=781"]
+    for name, argument, given in (("vox64", "moco,smoke", []), ("small64", "moco", []), ("vox64", "moco", short)):
+        m = recipes.resolve(recipes.named(name, argument, given)).method
+        assert m.momentum == 0.99 and m.both_directions
+    assert recipes.resolve(recipes.named("vox64", "moco")).method.momentum == 0.999
+    stated = recipes.named("vox64", "moco", [*short, "method.momentum=0.5"])
+    assert recipes.resolve(stated).method.momentum == 0.5

@@ -15,6 +15,7 @@ import pytest
 import tensorflow as tf
 from tensorboard.plugins.hparams import metadata
 
+from pcl_tf.evaluation.models import open_encoder
 from tests.helpers.commands import done
 from tests.helpers.processes import ROOT, call, command
 
@@ -142,7 +143,9 @@ def test_the_export_loads_where_pcl_tf_cannot_be_imported(finished, tmp_path):
 
 def test_export_again_at_another_size(finished, tmp_path):
     workdir = shutil.copytree(finished[0], tmp_path / "w")  # others read the export that is there
+    digest = open_encoder(str(workdir)).digest
     done("export", f"--workdir={workdir}", "--image_size=48")
+    assert open_encoder(str(workdir)).digest == digest  # the same weights: features and probes of them stay good
     model = tf.saved_model.load(str(workdir / "export" / "12"))
     png = tf.io.encode_png(np.random.RandomState(0).randint(0, 256, (64, 64, 3), np.uint8))
     assert model.signatures["serving_default"](image_bytes=png[None])["face_aware"].shape == (1, 16 * 3 * 3)

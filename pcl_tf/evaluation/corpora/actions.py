@@ -40,6 +40,9 @@ def _intensities(path):
     return found
 
 
+_UNCUT = "disfa: the central square of each frame is evaluated; pcl_tf.prepare disfa --detect cuts out the face first."
+
+
 def _fold(person):
     """Number of the literature's fold in which a person is evaluated."""
     number = re.search(r"(\d+)$", person)
@@ -79,7 +82,10 @@ def disfa(root, image_size, whole=False):
         labels=np.array([known[person][number] for person, number in rows], np.float32),
         subjects=np.array(subjects),
         splits=folds_from([_fold(person) for person in subjects]),
-        notes=tuple(f"disfa: {len(f)} frames {what} and are left out: {some(f)}." for what, f in left_out if f),
+        notes=(
+            *(f"disfa: {len(f)} frames {what} and are left out: {some(f)}." for what, f in left_out if f),
+            *(() if whole else (_UNCUT,)),
+        ),
     )
 
 

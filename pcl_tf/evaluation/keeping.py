@@ -1,0 +1,24 @@
+"""What a row of ``result.json`` leaves beside it, of probes and of fine-tunings alike."""
+
+from pcl_tf.evaluation import pictures, predictions, report
+from pcl_tf.evaluation.results import file_stem
+
+
+def keep(results, row, task, scored, images):
+    """Adds a row to the results and writes predictions, pictures, tables and TensorBoard's logs of it.
+
+    Args:
+      results: ``Results`` of the folder.
+      row: of ``report.result_row``; gets 'predictions', a path, and 'pictures', {name: path}.
+      task, scored: what was asked, and what was said of every image.
+      images: names of the task's images, list of str.
+    """
+    results.add(row)  # whatever becomes of the files beside it
+    out = results.path.parent
+    stem = out / file_stem(row)
+    row["predictions"] = str(predictions.write(f"{stem}-predictions.csv", task, scored, images))
+    drawn = {} if pictures.absent() else pictures.draw(task, scored, row)
+    row["pictures"] = pictures.save(stem, drawn)
+    results.add(row)
+    results.tabulate()
+    report.write_scalars(out / "logs", row, results.rows, drawn)
