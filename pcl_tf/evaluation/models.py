@@ -98,9 +98,9 @@ def _digest_of_weights(folder, recipe):
     reader = tf.train.load_checkpoint(str(folder / "variables"))
     digest = hashlib.sha256(json.dumps((recipe or {}).get("network"), sort_keys=True).encode())
     for name in sorted(reader.get_variable_to_shape_map()):
-        value = reader.get_tensor(name)
-        if isinstance(value, np.ndarray):  # not the list of objects
-            digest.update(name.encode() + str((value.dtype, value.shape)).encode() + value.tobytes())
+        if not name.startswith("_"):  # _all_variables has them again, in an order that is drawn
+            value = np.asarray(reader.get_tensor(name))
+            digest.update(f"{name} {value.dtype} {value.shape}".encode() + value.tobytes())
     return digest.hexdigest()[:16]
 
 

@@ -382,6 +382,7 @@ def test_disfas_frames_without_all_labels_or_a_picture_are_named(tmp_path):
     assert task.source.count == 24 - 3 and task.notes == (
         "disfa: 2 frames lack the label of an action unit and are left out: SN004 3, SN004 4.",
         "disfa: 1 frames are labelled and have no picture and are left out: SN002 3.",
+        "disfa: the central square of each frame is evaluated; pcl_tf.prepare disfa --detect cuts out the face first.",
     )
 
 

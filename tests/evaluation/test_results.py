@@ -158,7 +158,8 @@ def test_a_long_name_is_cut_and_no_number_is_lost_to_a_file_beside_it(tmp_path, 
         raise OSError("no space")
 
     monkeypatch.setattr("pcl_tf.evaluation.predictions.write", full)
-    (tmp_path / "result.json").unlink()
+    for name in ("result.json", "tables.md", "tables.tex"):
+        (tmp_path / name).unlink()
     with pytest.raises(OSError, match="no space"):
         run_probe(*asked, **options)
     (kept,) = json.loads((tmp_path / "result.json").read_text())["results"]

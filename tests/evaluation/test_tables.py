@@ -35,7 +35,7 @@ def test_rows_with_all_that_they_may_have_and_rows_of_before():
     assert [(c[2], c[5], c[6], c[8]) for c in cells[1:4]] == [
         ("t", "accuracy, layer learnt on pairs", "50.00 %", 9),
         ("t, sex: f", "accuracy", "50.00 %", 20),
-        ("t, sex: m to f", "largest gap of accuracy", "12.50 %", ""),
+        ("t, sex: m to f", "largest gap of accuracy in points", "12.50", ""),
     ]
     assert cells[4] == ["", "", "u", "pose", "", "MAE", "7.50", "", ""]
     assert all(len(c) == len(tables.HEADER) for c in cells)
