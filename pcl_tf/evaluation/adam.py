@@ -61,11 +61,11 @@ class _Bar(keras.callbacks.Callback):
         self.bar.close()
 
 
-def solve(kind, x, y, *, seed=0, subjects=None):
+def solve(kind, x, y, *, seed=0, subjects=None, epochs=EPOCHS):
     """Trains the layer; see ``pcl_tf.evaluation.linear.fit``. y: float32 [N, K], one-hot for classification."""
     del subjects  # nothing is chosen, so nothing is held out
     keras.utils.set_random_seed(seed)
-    epochs, how = EPOCHS, SETTINGS[kind]
+    how = SETTINGS[kind]
     batch, steps = how.batch, epochs * -(-len(x) // how.batch)
     decay = keras.regularizers.L2(how.coupled / 2) if how.coupled else None
     begin = TorchUniform(x.shape[1]) if how.normalised else keras.initializers.RandomNormal(0.0, 0.01)

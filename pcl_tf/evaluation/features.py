@@ -15,7 +15,6 @@ from pcl_tf.data.sources import DataError
 from pcl_tf.files import write_atomically
 
 MAX_BAD_SHARE = 0.05  # of unreadable images; above it there is an error
-_CHUNK = 512  # images between two states on disk
 
 
 class Features:
@@ -51,7 +50,7 @@ class Features:
         return all(part in self.keys for part in name.split("+"))
 
 
-def extract(encoder, source, size, *, cache, batch=64, max_bad_share=MAX_BAD_SHARE):
+def extract(encoder, source, size, *, cache, batch=64, chunk=512, max_bad_share=MAX_BAD_SHARE):
     """Features of every image of a source, each image encoded once in the life of the cache.
 
     Args:
@@ -60,6 +59,7 @@ def extract(encoder, source, size, *, cache, batch=64, max_bad_share=MAX_BAD_SHA
       size: side in pixels.
       cache: folder of caches.
       batch: images encoded at once.
+      chunk: images between two states on disk.
       max_bad_share: share of unreadable images above which there is an error.
 
     Returns:
@@ -73,7 +73,7 @@ def extract(encoder, source, size, *, cache, batch=64, max_bad_share=MAX_BAD_SHA
     state = _state(folder, source.count)
     first = state["rows"]
     if first < source.count:
-        _extend(encoder, source, size, folder, state, batch)
+        _extend(encoder, source, size, folder, state, batch, chunk)
     if len(state["bad"]) > max_bad_share * source.count:
         named = "\n".join(f"  {name}: {why}" for name, why in list(state["bad"].values())[:5])
         raise DataError(
@@ -97,7 +97,7 @@ def _state(folder, count):
     return {"rows": 0, "bad": {}, "keys": []}
 
 
-def _extend(encoder, source, size, folder, state, batch):
+def _extend(encoder, source, size, folder, state, batch, chunk):
     decode, first = decoder(size), state["rows"]
     items = islice(source.items(), first, None)
     out = {key: np.load(folder / f"{key}.npy", mmap_mode="r+") for key in state["keys"]}
@@ -106,9 +106,9 @@ def _extend(encoder, source, size, folder, state, batch):
         total=source.count, initial=first, desc=f"encoding {called}", unit="img", file=sys.stderr, mininterval=1.0
     )
     with ThreadPoolExecutor(os.cpu_count()) as pool, bar:
-        while chunk := list(islice(items, _CHUNK)):
+        while read := list(islice(items, chunk)):
             start = state["rows"]
-            decoded = list(pool.map(decode, chunk))
+            decoded = list(pool.map(decode, read))
             blank = np.zeros((size, size, 3), np.uint8)
             faces = np.stack([blank if face is None else face for _, face, _ in decoded])
             bad = {str(start + i): [name, why] for i, (name, face, why) in enumerate(decoded) if face is None}
@@ -124,9 +124,9 @@ def _extend(encoder, source, size, folder, state, batch):
                 out[key][start : start + len(x)] = x
                 out[key].flush()
             # The state is written last: what it counts is on disk.
-            state.update(rows=start + len(chunk), bad={**state["bad"], **bad}, keys=sorted(out))
+            state.update(rows=start + len(read), bad={**state["bad"], **bad}, keys=sorted(out))
             write_atomically(folder / "state.json", json.dumps(state))
-            bar.update(len(chunk))
+            bar.update(len(read))
 
 
 def _made(path, rows, width):

@@ -5,7 +5,6 @@ import numpy as np
 from pcl_tf.neighbours.search import unit
 
 K = 20  # of --solver=knn
-_BATCH = 64  # rows compared at once: a table of so many rows and all training images is held in several forms
 
 
 class Nearest:
@@ -15,15 +14,16 @@ class Nearest:
       x: float [N, D] of the training rows.
       y: float [N, K], one-hot, 0/1 or targets.
       k: neighbours, at most N; of equally near ones those that come first.
+      batch: rows compared at once: a table of so many rows and all training images is held in several forms.
     """
 
-    def __init__(self, x, y, k=K):
+    def __init__(self, x, y, k=K, batch=64):
         self.x, self.y = unit(x), np.asarray(y, np.float64)
-        self.k = min(k, len(self.x))
+        self.k, self.batch = min(k, len(self.x)), batch
 
     def __call__(self, x):
         """Mean of the neighbours' rows of y, shares of votes or targets: float [M, D] -> float64 [M, K]."""
-        parts = [self._nearest(x[i : i + _BATCH]) @ self.y for i in range(0, len(x), _BATCH)]
+        parts = [self._nearest(x[i : i + self.batch]) @ self.y for i in range(0, len(x), self.batch)]
         return np.concatenate(parts) / self.k
 
     def _nearest(self, x):

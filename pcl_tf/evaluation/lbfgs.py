@@ -64,7 +64,7 @@ def _compiled(kind):
     return minimise, error
 
 
-def _swept(kind, train, held):
+def _swept(kind, train, held, penalties):
     """The penalty that does best on held-out rows, and the solution for it.
 
     From strong to weak, each solution started from the one before. The loss falls and then rises, so the first penalty
@@ -73,6 +73,7 @@ def _swept(kind, train, held):
 
     Args:
       train, held: (features, targets).
+      penalties: to choose from.
 
     Returns:
       (penalty, W and bias in one vector).
@@ -81,7 +82,7 @@ def _swept(kind, train, held):
     z, y = (tf.constant(a) for a in train)
     flat = tf.zeros([z.shape[1] * y.shape[1] + y.shape[1]])
     best = (np.inf, None, flat)
-    for penalty in sorted(PENALTIES, reverse=True):
+    for penalty in sorted(penalties, reverse=True):
         flat, _ = minimise(flat, z, y, tf.constant(penalty, tf.float32))
         found = _missed(flat, *held) if kind == "multilabel" else float(error(flat, *held))
         if found < best[0]:
@@ -123,7 +124,7 @@ def held_out(count, subjects, seed, classes=None):
     return drawn
 
 
-def solve(kind, x, y, *, seed=0, subjects=None):
+def solve(kind, x, y, *, seed=0, subjects=None, penalties=PENALTIES):
     """Solves; see ``pcl_tf.evaluation.linear.fit``. y: float32 [N, K], one-hot for classification.
 
     Features, and targets of a regression, are standardised on the training rows; the layer returned takes raw ones.
@@ -134,7 +135,7 @@ def solve(kind, x, y, *, seed=0, subjects=None):
     low, span = (y.mean(0), np.maximum(y.std(0), 1e-6)) if kind == "regression" else (0.0, 1.0)
     target = ((y - low) / span).astype(np.float32)
     out = held_out(len(x), subjects, seed, y.argmax(1) if kind == "classification" else None)
-    best, start = _swept(kind, (z[~out], target[~out]), (z[out], target[out]))
+    best, start = _swept(kind, (z[~out], target[~out]), (z[out], target[out]), penalties)
     minimise, _ = _compiled(kind)
     flat, converged = minimise(start, z, target, tf.constant(best, tf.float32))
     weights, bias = (v.numpy() for v in _layer(flat, z, target))

@@ -9,7 +9,7 @@ __all__ = ["LABELS", "Linear", "fit", "unscaled"]
 LABELS = {"classification": "softmax", "multilabel": "sigmoid", "regression": "linear"}
 
 
-def fit(kind, x, y, solver="lbfgs", *, seed=0, subjects=None, classes=None):
+def fit(kind, x, y, solver="lbfgs", *, seed=0, subjects=None, classes=None, **options):
     """Fits the probe on training rows alone.
 
     Args:
@@ -21,6 +21,7 @@ def fit(kind, x, y, solver="lbfgs", *, seed=0, subjects=None, classes=None):
       seed: of initialisation and order (adam) and of the held-out rows (lbfgs).
       subjects: [N] who is on each image: the sweep holds out whole subjects.
       classes: number of classes, where y may lack some.
+      options: of the solver: 'epochs' of adam, 'penalties' of lbfgs.
 
     Returns:
       (Linear, or of 'knn' ``pcl_tf.evaluation.knn.Nearest``, dict that describes the protocol).
@@ -35,4 +36,5 @@ def fit(kind, x, y, solver="lbfgs", *, seed=0, subjects=None, classes=None):
         raise ValueError(f"kind {kind} of {', '.join(LABELS)}; solver {solver} of {', '.join(solvers)}.")
     if kind == "classification":
         y = np.eye(classes or int(np.max(y)) + 1, dtype=np.float32)[y]
-    return solvers[solver](kind, np.asarray(x, np.float32), np.asarray(y, np.float32), seed=seed, subjects=subjects)
+    x, y = np.asarray(x, np.float32), np.asarray(y, np.float32)
+    return solvers[solver](kind, x, y, seed=seed, subjects=subjects, **options)

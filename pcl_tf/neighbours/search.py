@@ -2,8 +2,6 @@
 
 import numpy as np
 
-_ROWS = 1024  # rows compared at once: memory is this many times N
-
 
 def unit(x):
     """Rows of length 1: float [N, D] -> float32 [N, D]; a zero row stays zero."""
@@ -27,12 +25,13 @@ def nearest(query, x, count):
     return order, np.take_along_axis(similarity, order, axis=1)
 
 
-def duplicates(x, threshold):
+def duplicates(x, threshold, *, block=1024):
     """Groups of rows that are linked by cosines of at least a threshold.
 
     Args:
       x: float [N, D].
       threshold: in (0, 1].
+      block: rows compared at once; memory is this many times N.
 
     Returns:
       list of ascending lists of rows, each of two or more, ordered by their first row.
@@ -46,8 +45,8 @@ def duplicates(x, threshold):
             i = leader[i]
         return i
 
-    for start in range(0, len(z), _ROWS):
-        close = z[start : start + _ROWS] @ z.T >= threshold
+    for start in range(0, len(z), block):
+        close = z[start : start + block] @ z.T >= threshold
         for i, j in zip(*np.nonzero(close), strict=True):
             if j > start + i:
                 a, b = sorted((find(start + i), find(j)))

@@ -33,6 +33,7 @@ class Settings:
       share: of the shorter side that the central square takes.
       margin: detect faces and cut them out with this margin; 0 takes the centre.
       align: turn detected faces upright by their landmarks.
+      longest: frames of a clip; a longer video becomes several.
     """
 
     size: int = 64
@@ -40,6 +41,7 @@ class Settings:
     share: float = 1.0
     margin: float = 0.0
     align: bool = False
+    longest: int = FRAMES_IN_CLIP
 
     @property
     def name(self):
@@ -154,7 +156,7 @@ def _faces(file, name, settings):
                 missed.append(None if missed else picture)
 
     for face in crop.resized(squares(), settings.size):
-        part = f"+{found // FRAMES_IN_CLIP}" if found >= FRAMES_IN_CLIP else ""
+        part = f"+{found // settings.longest}" if found >= settings.longest else ""
         yield f"{part}/{found:06}.jpg", _jpeg(face)
         found += 1
     if missed:

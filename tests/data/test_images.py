@@ -9,52 +9,11 @@ from PIL import Image
 
 from pcl_tf.data.decoding import decoder
 from pcl_tf.data.images import decode_image, decode_upright, resize
-
-
-def picture(height=80, width=80):
-    """Smooth, coloured, and different in every corner."""
-    y, x = np.mgrid[0:height, 0:width].astype("float32")
-    return np.stack([255 * y / height, 255 * x / width, 127 * (x / width) * (y / height)], -1).astype("uint8")
-
-
-def encoded(image, kind, **options):
-    buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()
+from tests.helpers.images import KINDS, RGB, encoded, expected, picture
 
 
 def decode(data, size=40):
     return decode_image(tf.constant(data), size).numpy()
-
-
-def expected(image, size=40):
-    return np.asarray(image.convert("RGB").resize((size, size), Image.Resampling.BILINEAR)).astype(int)
-
-
-RGB = Image.fromarray(picture())
-KINDS = {
-    "jpeg": (encoded(RGB, "JPEG", quality=95), RGB),
-    "progressive": (encoded(RGB, "JPEG", quality=95, progressive=True), RGB),
-    "png": (encoded(RGB, "PNG"), RGB),
-    "bmp": (encoded(RGB, "BMP"), RGB),
-    "gray jpeg": (encoded(RGB.convert("L"), "JPEG", quality=95), RGB.convert("L")),
-    "gray png": (encoded(RGB.convert("L"), "PNG"), RGB.convert("L")),
-    "palette": (encoded(RGB.quantize(64), "PNG"), RGB.quantize(64)),
-    "alpha": (encoded(RGB.convert("RGBA"), "PNG"), RGB),
-    "gray alpha": (encoded(RGB.convert("LA"), "PNG"), RGB.convert("L")),
-    "cmyk": (encoded(RGB.convert("CMYK"), "JPEG", quality=95), RGB),
-    "16 bit": (
-        encoded(Image.fromarray(picture()[..., 0].astype("uint16") * 257), "PNG"),
-        Image.fromarray(picture()[..., 0]),
-    ),
-    "gif": (
-        encoded(RGB.quantize(128), "GIF", save_all=True, append_images=[Image.new("P", (80, 80))], duration=50),
-        RGB.quantize(128),
-    ),
-    "webp": (encoded(RGB, "WEBP", quality=95), RGB),
-    "lossless webp": (encoded(RGB, "WEBP", lossless=True), RGB),
-    "webp with alpha": (encoded(RGB.convert("RGBA"), "WEBP", lossless=True, exif=Image.Exif()), RGB),
-}
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -196,11 +196,9 @@ def test_unknown_tasks_and_missing_folders():
     assert {"generated_pose", "classification"} <= set(names())
 
 
-def test_generated_tasks(monkeypatch):
-    monkeypatch.setattr(generated, "TRAIN", 300)
-    monkeypatch.setattr(generated, "TEST", 100)
-    monkeypatch.setattr(generated, "PAIRS", 40)
-    tasks = {k: open_task(f"generated_{k}", image_size=16) for k in generated.MAKERS}
+def test_generated_tasks():
+    count = {"verification": {"count": 40}}
+    tasks = {k: make(16, train=300, test=100, **count.get(k, {})) for k, make in generated.MAKERS.items()}
     assert len({t.source.fingerprint for t in tasks.values()}) == 1  # features are shared
     pairs = tasks["verification"]
     who = generated.sample_labels(400, generated.SEED)["identity"]

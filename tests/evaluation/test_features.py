@@ -50,13 +50,12 @@ def test_another_model_image_or_size_is_another_cache(tmp_path):
     assert counting.seen == 120
 
 
-def test_an_interrupted_extraction_goes_on_where_it_stopped(tmp_path, monkeypatch):
-    monkeypatch.setattr(features, "_CHUNK", 8)
+def test_an_interrupted_extraction_goes_on_where_it_stopped(tmp_path):
     stopped, source = Counting(stop_after=16), arrays("a", IMAGES)
     with pytest.raises(KeyboardInterrupt):
-        features.extract(stopped.encoder, source, 8, cache=tmp_path, batch=4)
+        features.extract(stopped.encoder, source, 8, cache=tmp_path, batch=4, chunk=8)
     counting = Counting()
-    found = features.extract(counting.encoder, source, 8, cache=tmp_path, batch=4)
+    found = features.extract(counting.encoder, source, 8, cache=tmp_path, batch=4, chunk=8)
     assert stopped.seen == 16 and counting.seen == found.encoded == 14
     np.testing.assert_array_equal(found["face_aware"], IMAGES.reshape(30, -1))
 

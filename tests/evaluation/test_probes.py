@@ -77,11 +77,8 @@ def test_class_folders(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("kind", ["pose", "actions", "verification"])
-def test_online_probes_of_every_kind(kind, monkeypatch):
-    monkeypatch.setattr(faces_of, "TRAIN", 300)
-    monkeypatch.setattr(faces_of, "TEST", 100)
-    monkeypatch.setattr(faces_of, "PAIRS", 400)
-    task = labelled(f"generated_{kind}", 16)
+def test_online_probes_of_every_kind(kind):
+    task = faces_of.MAKERS[kind](16, train=300, test=100, **({"count": 400} if kind == "verification" else {}))
     probe, faces = OnlineProbe(task), faces_of.sample_labels(400, faces_of.SEED)
     shown = np.flatnonzero(probe.place >= 0)
     truth = {"pose": faces["angles"], "actions": faces["aus"], "verification": np.eye(64)[faces["identity"]]}[kind]
@@ -142,8 +139,7 @@ def test_neighbours_of_many_fit_in_memory():
         tracemalloc.stop()
 
 
-def test_neighbours_score_every_kind(monkeypatch):
-    monkeypatch.setattr(knn, "_BATCH", 7)
+def test_neighbours_score_every_kind():
     x, r = np.repeat(np.eye(3), 30, axis=0), R(0)
     x = x + 0.01 * r.randn(*x.shape)
     layer, protocol = linear.fit("classification", x, np.repeat([2, 0, 1], 30), "knn", classes=4)
@@ -152,6 +148,8 @@ def test_neighbours_score_every_kind(monkeypatch):
     np.testing.assert_allclose(linear.fit("regression", x, targets, "knn")[0](np.eye(3)), [[1, 5], [2, 6], [3, 7]])
     labels = np.repeat([[1.0, 0], [0, 1], [1, 1]], 30, axis=0)
     labels[:30, 1] = np.arange(30) % 2  # as many neighbours have it as not: it is not there
+    few = knn.Nearest(x, targets, batch=2)(np.eye(3))
+    np.testing.assert_array_equal(few, knn.Nearest(x, targets)(np.eye(3)))
     scores = linear.fit("multilabel", x[:, :2], labels, "knn")[0](np.eye(3)[:2, :2])
     assert (scores[:, 0] > 0).tolist() == [True, False] and scores[1, 1] == 0.5
 

@@ -35,11 +35,10 @@ def test_duplicates_are_linked_in_chains():
     assert search.duplicates(x, np.cos(np.radians(1))) == []
 
 
-def test_a_long_list_is_searched_in_blocks(monkeypatch):
+def test_a_long_list_is_searched_in_blocks():
     x = np.random.RandomState(0).standard_normal((50, 8))
     x[40] = 3 * x[7]
-    monkeypatch.setattr(search, "_ROWS", 6)
-    assert search.duplicates(x, 0.9999) == [[7, 40]]
+    assert search.duplicates(x, 0.9999, block=6) == [[7, 40]]
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """From trees of real videos and images to the batches of training."""
 
+import dataclasses
 import os
 import pathlib
 import shutil
@@ -241,11 +242,10 @@ def test_what_is_drawn_evenly(sampling, prepared):
     np.testing.assert_allclose(shares, wanted, atol=5 * np.sqrt(wanted.max() / len(rows)))
 
 
-def test_long_videos_become_several_clips(tmp_path, monkeypatch):
-    monkeypatch.setattr(work, "FRAMES_IN_CLIP", 5)
+def test_long_videos_become_several_clips(tmp_path):
     write_video(tmp_path / "in/talk/long.mp4", ramp(50))
     (unit,) = units.video_units(tmp_path / "in")
-    path = work.prepare(unit, SETTINGS, tmp_path / "out")
+    path = work.prepare(unit, dataclasses.replace(SETTINGS, longest=5), tmp_path / "out")
     found, broken = work.clips(path), work.notes_of(path).broken
     assert [(name, len(frames)) for name, frames in found] == [
         ("talk/long", 5),

@@ -26,8 +26,8 @@ from pcl_tf.serving.export import (
     versions,
 )
 from pcl_tf.serving.server_files import write_server_files
-from tests.data.test_images import KINDS
 from tests.helpers import labelled
+from tests.helpers.images import KINDS
 from tests.serving.conftest import SIZE
 
 FACES = np.random.default_rng(0).random((3, SIZE, SIZE, 3), np.float32)

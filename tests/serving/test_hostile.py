@@ -10,8 +10,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from tests.data.test_headers import HUGE
-from tests.data.test_images import KINDS, encoded, expected, picture
+from tests.helpers.images import HUGE, KINDS, encoded, expected, picture
 from tests.serving.conftest import SIZE
 
 WHOLE = encoded(Image.fromarray(picture()), "JPEG", quality=95)

@@ -13,8 +13,8 @@ import tensorflow as tf
 
 from pcl_tf.serving.requests import embed
 from pcl_tf.serving.transport import connect
-from tests.data.test_images import KINDS
 from tests.helpers.commands import done
+from tests.helpers.images import KINDS
 
 pytest.importorskip("kserve", reason="needs requirements-kserve.txt")
 pytestmark = pytest.mark.slow

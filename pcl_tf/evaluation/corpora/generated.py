@@ -21,34 +21,36 @@ def faces(count, size):
     return labels, np.concatenate(blocks)
 
 
-def _task(kind, name, size, names, labelled):
-    labels, images = faces(TRAIN + TEST, size)
-    splits = ((np.arange(TRAIN), np.arange(TRAIN, TRAIN + TEST)),)
+def _task(kind, name, size, names, labelled, train, test):
+    labels, images = faces(train + test, size)
+    splits = ((np.arange(train), np.arange(train, train + test)),)
     return Task(f"generated_{name}", kind, arrays("generated", images), size, tuple(names), labelled(labels), splits)
 
 
-def expression(size):
+def expression(size, train=TRAIN, test=TEST):
     """Seven expressions."""
-    return _task("classification", "expression", size, EXPRESSIONS, lambda labels: labels["expression"])
+    return _task("classification", "expression", size, EXPRESSIONS, lambda labels: labels["expression"], train, test)
 
 
-def pose(size):
+def pose(size, train=TRAIN, test=TEST):
     """Yaw, pitch and roll in degrees."""
-    return _task("regression", "pose", size, ("yaw", "pitch", "roll"), lambda labels: labels["angles"])
+    return _task("regression", "pose", size, ("yaw", "pitch", "roll"), lambda labels: labels["angles"], train, test)
 
 
-def actions(size):
+def actions(size, train=TRAIN, test=TEST):
     """DISFA's eight action units, intensity 2 of 5 and more."""
     names = [f"AU{a}" for a in AUS]
-    return _task("multilabel", "actions", size, names, lambda labels: (labels["aus"] * 5 >= 2).astype(np.float32))
+    return _task(
+        "multilabel", "actions", size, names, lambda labels: (labels["aus"] * 5 >= 2).astype(np.float32), train, test
+    )
 
 
-def verification(size):
+def verification(size, train=TRAIN, test=TEST, count=PAIRS):
     """Pairs of faces, half of one person, in ten folds."""
-    labels, images = faces(TRAIN + TEST, size)
+    labels, images = faces(train + test, size)
     r, who = np.random.RandomState(SEED % 2**31), labels["identity"]
     pairs, same = [], []
-    while len(pairs) < PAIRS:
+    while len(pairs) < count:
         a, alike = r.randint(len(who)), len(pairs) % 2
         others = np.flatnonzero((who == who[a]) == bool(alike))
         pairs.append((a, r.choice(others[others != a])))
@@ -60,7 +62,7 @@ def verification(size):
         image_size=size,
         pairs=np.array(pairs),
         same=np.array(same),
-        folds=np.arange(PAIRS) * FOLDS // PAIRS,
+        folds=np.arange(count) * FOLDS // count,
     )
 
 
