@@ -84,7 +84,9 @@ def main(argv):
             onnx=_ONNX.value,
         )
         if _TFLITE.value:
-            save_tflite(path, workdir / FILES[_QUANTIZE.value], size or recipe.image_size, _QUANTIZE.value)
+            file = workdir / FILES[_QUANTIZE.value]
+            save_tflite(path, file, size or recipe.image_size, _QUANTIZE.value)
+            print(f"{file} ({file.stat().st_size / 1e3:,.0f} kB)")
     print(path)
 
 

@@ -63,7 +63,7 @@ def main(argv):
         if _CACHE.value:
             check_folder(_CACHE.value, "--cache")
         encoder = open_encoder(_MODEL.value)
-        size = _SIZE.value or (encoder.recipe or {}).get("image_size", 64)
+        size = _SIZE.value or encoder.side or (encoder.recipe or {}).get("image_size", 64)
         source = open_source(_DATA.value, _IMAGES.value, size)
         cache = pathlib.Path(_CACHE.value or probe_folder(_MODEL.value) / "features")
         found, bad = embed(encoder, source, size, cache=cache, features=_FEATURE.value)

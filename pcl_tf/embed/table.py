@@ -90,5 +90,5 @@ def read(path):
         raise DataError(f"--embeddings={path}: no such file.") from error
     except (OSError, ValueError, KeyError, AttributeError) as error:
         why = "another kind of file" if "pickle" in str(error) else str(error).splitlines()[0]  # no advice to load it
-        raise DataError(f"--embeddings={path}: no .npz of pcl_tf.embed ({why}).") from error
+        raise DataError(f"--embeddings={path}: no .npz of pcl_tf.embed ({why}); --out=E.npz writes one.") from error
     return Embeddings(about["names"], about["rows"], features, str(about["data"]), str(about["model"]))

@@ -31,6 +31,7 @@ class Encoder:
       step: of pre-training, 0 where there is none.
       recipe: what it was trained by, or None.
       keras_file: the same encoder as a .keras file, or None.
+      side: of the images in pixels, where it takes one size alone; else None.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Encoder:
     step: int = 0
     recipe: dict | None = None
     keras_file: pathlib.Path | None = None
+    side: int | None = None
 
     @property
     def recipe_hash(self):
@@ -205,7 +207,7 @@ def _tflite(text, path):
         found = run(images=faces.astype(np.float32) / np.float32(255.0))
         return {k: np.array(x, np.float32) for k, x in found.items() if k in FEATURES}
 
-    return Encoder(text, _digest([path]), embed)
+    return Encoder(text, _digest([path]), embed, side=side)
 
 
 def flatten(x):

@@ -4,6 +4,7 @@ import datetime
 import signal
 import sys
 import time
+import warnings
 
 import keras
 import numpy as np
@@ -94,7 +95,11 @@ def _train(model, kept, loss, faces, labels, teach, held, options, say, stop):
             faces, teach, labels, batch=options.batch_size, seed=options.seed + 1 + 1000 * epoch, flip=options.flip
         )
         bar = int(sys.stdout.isatty())  # for people
-        done = trained.fit(data, epochs=epoch + 1, initial_epoch=epoch, callbacks=[stop], verbose=bar, shuffle=False)
+        with warnings.catch_warnings():  # a feature that another does not use is trained by nothing, as it is to be
+            warnings.filterwarnings("ignore", message="Gradients do not exist")
+            done = trained.fit(
+                data, epochs=epoch + 1, initial_epoch=epoch, callbacks=[stop], verbose=bar, shuffle=False
+            )
         if stop.received:
             raise Stopped(stop.received)  # an epoch that is cut short is repeated
         kept.add(trained, held_out_loss(trained))
