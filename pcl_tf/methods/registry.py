@@ -4,8 +4,7 @@ Recipes read it before TensorFlow is imported, so classes and the names of other
 """
 
 import dataclasses
-import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pcl_tf.recipe_values import Check, number, one_of, truth, whole
@@ -25,15 +24,28 @@ class Key:
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """A method: module of this folder and class in it, and the keys it knows beside ``name``."""
+    """A method: a function that imports its class, and the keys it knows beside ``name``."""
 
-    code: str
+    load: Callable[[], "type[Method]"]
     keys: Mapping[str, Key]
 
-    def load(self) -> "type[Method]":
-        """The class; only now is its module loaded, and with it TensorFlow."""
-        module, _, name = self.code.partition(".")
-        return getattr(importlib.import_module(f"pcl_tf.methods.{module}"), name)
+
+def _pcl() -> "type[Method]":
+    from pcl_tf.methods.pcl import PCL
+
+    return PCL
+
+
+def _simclr() -> "type[Method]":
+    from pcl_tf.methods.simclr import SimCLR
+
+    return SimCLR
+
+
+def _moco() -> "type[Method]":
+    from pcl_tf.methods.moco import MoCo
+
+    return MoCo
 
 
 def _orthogonality() -> tuple[str, ...]:
@@ -116,7 +128,7 @@ _SIMCLR = {**_TEMPERATURE, **_INTERPOLATE, **_VIEWS}
 
 METHODS = {
     "pcl": Entry(
-        "pcl.PCL",
+        _pcl,
         {
             "updates": Key("joint", one_of(UPDATES), "joint (Eq. 7) or alternating (released code)"),
             "reconstruct": Key(True, truth, "L_dis, Eq. 2"),
@@ -155,12 +167,10 @@ METHODS = {
             "pose_views": Key(_PHOTOMETRIC, _NAMED, "views of the pose contrast, of the whole image"),
         },
     ),
-    "simclr": Entry("simclr.SimCLR", _SIMCLR),
-    "simclr_pose": Entry(
-        "simclr.SimCLR", {**_SIMCLR, "flip_views": dataclasses.replace(_SIMCLR["flip_views"], value=True)}
-    ),
+    "simclr": Entry(_simclr, _SIMCLR),
+    "simclr_pose": Entry(_simclr, {**_SIMCLR, "flip_views": dataclasses.replace(_SIMCLR["flip_views"], value=True)}),
     "moco": Entry(
-        "moco.MoCo",
+        _moco,
         {
             **_TEMPERATURE,
             "queue": Key(16_384, whole(1, 10**8), "keys that serve as negatives; a multiple of the batch"),

@@ -4,7 +4,6 @@ Needs no TensorFlow, so that commands can name the corpora before anything is lo
 """
 
 import dataclasses
-import importlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -27,7 +26,7 @@ class Corpus:
       instructions: what to fetch, and where from; licences want that done by hand.
       marks: names in the corpus' own folder, of which one is there.
       counts: {split: ranges (least, most) of records, of which one is met by the corpus as handed out}.
-      code: module of this folder and function in it, (root, image_size) -> ``Task``.
+      reader: loads the function (root, image_size) -> ``Task``.
     """
 
     role: str
@@ -37,12 +36,49 @@ class Corpus:
     instructions: str
     marks: tuple[str, ...]
     counts: Mapping[str, tuple[tuple[int, int], ...]]
-    code: str
+    reader: Callable[[], Reader]
 
-    def reader(self) -> Reader:
-        """The function that ``code`` names; only now is its module loaded, and with it TensorFlow."""
-        module, _, function = self.code.partition(".")
-        return getattr(importlib.import_module(f"{__name__}.{module}"), function)
+
+def _fer2013() -> Reader:
+    from pcl_tf.evaluation.corpora.expression import fer2013
+
+    return fer2013
+
+
+def _rafdb() -> Reader:
+    from pcl_tf.evaluation.corpora.expression import rafdb
+
+    return rafdb
+
+
+def _lfw() -> Reader:
+    from pcl_tf.evaluation.corpora.pairs import lfw
+
+    return lfw
+
+
+def _cplfw() -> Reader:
+    from pcl_tf.evaluation.corpora.pairs import cplfw
+
+    return cplfw
+
+
+def _disfa() -> Reader:
+    from pcl_tf.evaluation.corpora.actions import disfa
+
+    return disfa
+
+
+def _aflw2000() -> Reader:
+    from pcl_tf.evaluation.corpora.pose import aflw2000
+
+    return aflw2000
+
+
+def _bu3dfe() -> Reader:
+    from pcl_tf.evaluation.corpora.pose import bu3dfe
+
+    return bu3dfe
 
 
 CORPORA = {
@@ -54,7 +90,7 @@ CORPORA = {
         instructions="fer2013.csv of Kaggle's 'Challenges in Representation Learning'.",
         marks=("fer2013.csv", "train"),
         counts={"train": ((28_709, 28_709),), "test": ((3_589, 3_589),)},
-        code="expression.fer2013",
+        reader=_fer2013,
     ),
     "rafdb": Corpus(
         role="expression",
@@ -64,7 +100,7 @@ CORPORA = {
         instructions="Ask its authors; unpack basic/EmoLabel and basic/Image/aligned.",
         marks=("basic", "EmoLabel"),
         counts={"train": ((12_271, 12_271),), "test": ((3_068, 3_068),)},
-        code="expression.rafdb",
+        reader=_rafdb,
     ),
     "lfw": Corpus(
         role="verification",
@@ -74,7 +110,7 @@ CORPORA = {
         instructions="pairs.txt and lfw-deepfunneled/NAME/NAME_0001.jpg, of its site.",
         marks=("pairs.txt",),
         counts=PAIRS,
-        code="pairs.lfw",
+        reader=_lfw,
     ),
     "cplfw": Corpus(
         role="verification",
@@ -84,7 +120,7 @@ CORPORA = {
         instructions="pairs_CPLFW.txt and 'aligned images', of its site.",
         marks=("pairs_CPLFW.txt",),
         counts=PAIRS,
-        code="pairs.cplfw",
+        reader=_cplfw,
     ),
     "disfa": Corpus(
         role="actions",
@@ -95,7 +131,7 @@ CORPORA = {
         instructions="Ask its authors; ActionUnit_Labels/SN001/.. and Videos_LeftCamera/LeftVideoSN001_comp.avi.",
         marks=("ActionUnit_Labels",),
         counts={"test": ((27 * 4844, 27 * 4845),)},  # a person's video has 4,844 or 4,845 labelled frames
-        code="actions.disfa",
+        reader=_disfa,
     ),
     "aflw2000": Corpus(
         role="pose",
@@ -107,7 +143,7 @@ CORPORA = {
         marks=("300W_LP", "the300w_lp"),
         # Of 122,450 (TFDS's the300w_lp: 61,225, without mirror images) and 2,000 a few are turned too far.
         counts={"train": ((122_000, 122_450), (61_000, 61_225)), "test": ((1_900, 2_000),)},
-        code="pose.aflw2000",
+        reader=_aflw2000,
     ),
     "bu3dfe": Corpus(
         role="pose",
@@ -117,7 +153,7 @@ CORPORA = {
         instructions="Ask its authors; render the models into train/POSE/* and test/POSE/*.",
         marks=("train",),
         counts={"train": ((14_112, 14_112),), "test": ((6_264, 6_264),)},
-        code="pose.bu3dfe",
+        reader=_bu3dfe,
     ),
 }
 
