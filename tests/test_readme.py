@@ -5,6 +5,7 @@ import json
 import pathlib
 import re
 import shlex
+import shutil
 import subprocess
 
 import keras
@@ -18,6 +19,8 @@ from pcl_tf.console import EXIT_CODES
 from pcl_tf.networks.encoder import encoder
 from pcl_tf.serving.export import save_backbone, save_export
 from recipes import common
+from tests.helpers import labelled
+from tests.helpers.commands import done
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 READMES = sorted(ROOT.glob("README.md")) + sorted(
@@ -126,6 +129,48 @@ def test_commands_have_the_flags_they_name(module, text):
             assert name.removeprefix("recipe.") in keys, name
         else:
             assert name in defined, f"pcl_tf.{module} has no --{name}"
+
+
+# What is added to a line that runs on a few small faces, so that it takes seconds.
+FEW = {
+    "embed": ["--image_size=32"],
+    "probe": ["--image_size=32"],
+    "finetune": ["--image_size=32", "--epochs=1"],
+    "neighbours": [],
+}
+
+
+def lines_for_a_few_faces():
+    """(README, module, arguments) of commands in blocks that work on the encoder of the quick start."""
+    found = []
+    for name, text in TEXTS.items():
+        for block in re.findall(r"```bash\n(.*?)```", text, re.S):
+            for module, words in re.findall(r"^python -m pcl_tf\.([a-z]+) (.*)$", block, re.M):
+                if module in FEW and "runs/vox64" not in words:
+                    found.append((name, module, shlex.split(words.replace("runs/mine", "runs/quickstart"))))
+    return found
+
+
+@pytest.mark.slow
+def test_commands_run_as_they_are_written(place, tmp_path, monkeypatch):
+    """Those on the quick start's encoder, file by file in their order, on eighty faces and a photograph."""
+    lines = lines_for_a_few_faces()
+    assert len(lines) >= 14 and {module for _, module, _ in lines} == FEW.keys()
+    shutil.copytree(place, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "faces").mkdir()
+    rows = labelled.write_manifest(tmp_path / "faces").read_text().splitlines()
+    told = [f"faces/{row},{20 + i % 2},{'mf'[i % 2]}" for i, row in enumerate(rows[1:])]
+    (tmp_path / "faces.csv").write_text("\n".join([f"{rows[0]},age,gender", *told]))
+    monkeypatch.chdir(tmp_path)
+    made = ["embed", "--model=runs/quickstart", "--data=faces", "--out=faces.npz"]
+    for name, module, words in lines:
+        words = ["--data=faces" if word == "--data=DIR_OR_ZIP" else word for word in words]
+        if module == "neighbours" and "synthetic" not in " ".join(words):
+            done(*made)
+        if "faces.csv" in " ".join(words) and module == "probe":
+            words += ["--targets=label"]  # the file has columns for all of these commands
+        print(name, module, *words)
+        done(module, *words, *FEW[module])
 
 
 def test_a_photograph_reaches_the_server(place, tmp_path):
