@@ -113,8 +113,8 @@ def run(encoders, tasks, features, *, solver, seed, out, cache, save):
                 )
                 rows.append(row)
                 print(*report.table([row]).splitlines()[1:], sep="\n", flush=True)
+                results.add(row)  # whatever becomes of the files beside it
                 if save and result.layer and encoder.keras_file:
-                    results.add(row)  # whatever becomes of the files beside it
                     model = probe_model.build(encoder, task, feature, result.layer)
                     row["probe"] = str(probe_model.save(model, f"{out / file_stem(row)}.keras"))
                 keep(results, row, task, result.scored, images)

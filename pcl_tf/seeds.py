@@ -22,7 +22,11 @@ def seed_everything(seed, deterministic=False):
         tf.random.set_global_generator(tf.random.Generator.from_seed(seed))
 
 
-_HALF = 2**30  # seeds and offsets are below it, so that their sum is an int32
+_END = 2**30  # seeds and offsets are below it, so that their sum is an int32
+
+
+def _drawn(shape, seed):
+    return tf.random.stateless_uniform(shape, seed, 0, _END, tf.int32)
 
 
 class Rng:
@@ -50,7 +54,7 @@ class Rng:
     @classmethod
     def fresh(cls):
         """A stream that differs at every call, eagerly and in every element of a tf.data map."""
-        return cls(tf.random.uniform([2], maxval=_HALF, dtype=tf.int32))
+        return cls(tf.random.uniform([2], maxval=_END, dtype=tf.int32))
 
     def named(self, name):
         """An independent stream for one purpose."""
@@ -64,17 +68,15 @@ class Rng:
         """int32 [2], another one at every call, the same on every replica."""
         self._count += 1
         offset = hashlib.blake2b(f"{self.path}#{self._count}".encode(), digest_size=8).digest()
-        return self.seed + tf.constant(np.frombuffer(offset, "<u4") % _HALF, tf.int32)
+        return self.seed + tf.constant(np.frombuffer(offset, "<u4") % _END, tf.int32)
 
     def drawn_seed(self):
         """int32 [2], each in [0, 2^30): the seed of another ``Rng``, drawn from this one."""
-        return tf.random.stateless_uniform([2], self.next_seed(), 0, _HALF, tf.int32)
+        return _drawn([2], self.next_seed())
 
     def seeds(self, rows):
         """int32 [rows, 2], each in [0, 2^30): a seed for each image."""
-        return self.mine(
-            tf.random.stateless_uniform([rows * self.replicas, 2], self.next_seed(), 0, _HALF, tf.int32), rows
-        )
+        return self.mine(_drawn([rows * self.replicas, 2], self.next_seed()), rows)
 
     def uniform(self, rows, low=0.0, high=1.0, shape=()):
         """float32 [rows, *shape] from U(low, high)."""
@@ -100,5 +102,4 @@ def replica_rng(seed, step):
     """
     context = tf.distribute.get_replica_context()
     of_step = tf.random.experimental.stateless_fold_in(tf.constant([seed, 7919], tf.int32), tf.cast(step, tf.int32))
-    drawn = tf.random.stateless_uniform([2], of_step, 0, _HALF, tf.int32)
-    return Rng(drawn, context.replica_id_in_sync_group, context.num_replicas_in_sync)
+    return Rng(_drawn([2], of_step), context.replica_id_in_sync_group, context.num_replicas_in_sync)

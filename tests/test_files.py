@@ -210,4 +210,4 @@ def test_no_command_writes_over_what_is_not_its_own(command, theirs, tmp_path):
     (tmp_path / theirs).write_text("mine")
     said = refused(*(word.format(tmp_path) for word in command))
     assert theirs in said and "Traceback" not in said
-    assert (tmp_path / theirs).read_text() == "mine"
+    assert [p.name for p in tmp_path.iterdir()] == [theirs] and (tmp_path / theirs).read_text() == "mine"

@@ -40,9 +40,9 @@ def main(argv):
     from pcl_tf.data.sources import DataError, open_source
     from pcl_tf.embed import table
     from pcl_tf.embed.images import embed
-    from pcl_tf.embed.projector import write_projector
+    from pcl_tf.embed.projector import check_place, write_projector
     from pcl_tf.evaluation.models import FEATURES, open_encoder, probe_folder
-    from pcl_tf.files import check_beside, check_folder, check_output, write_atomically
+    from pcl_tf.files import check_folder, check_output, write_atomically
 
     unknown = [f for f in _FEATURE.value if f not in FEATURES]
     if unknown:
@@ -54,12 +54,7 @@ def main(argv):
         listed = out.with_name(out.name + ".bad.txt")
         check_output(listed)
         if _PROJECTOR.value:
-            check_folder(_PROJECTOR.value, "--projector")
-            folder = pathlib.Path(_PROJECTOR.value)
-            written = [folder / name for name in ("names.tsv", "sprite.png", *(f"{key}.tsv" for key in FEATURES))]
-            for path in written:
-                check_output(path, "--projector")
-            check_beside(folder / "projector_config.pbtxt", written, f"--projector={folder}")
+            check_place(_PROJECTOR.value)
         if _CACHE.value:
             check_folder(_CACHE.value, "--cache")
         encoder = open_encoder(_MODEL.value)

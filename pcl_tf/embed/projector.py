@@ -7,9 +7,11 @@ from PIL import Image
 
 from pcl_tf.data.decoding import decoder
 from pcl_tf.data.sources import DataError
-from pcl_tf.files import atomic_path, write_atomically
+from pcl_tf.evaluation.models import FEATURES
+from pcl_tf.files import atomic_path, check_beside, check_folder, check_output, write_atomically
 
 LIMIT = 5000  # images that the Projector shows at once without becoming slow
+_NAMES, _PICTURE, _CONFIG = "names.tsv", "sprite.png", "projector_config.pbtxt"
 _SPRITE = 8192  # side in pixels that browsers draw at most
 
 
@@ -55,6 +57,24 @@ def sprite(faces):
     return Image.fromarray(grid.reshape(across * side, across * side, 3))
 
 
+def check_place(folder, flag="--projector"):
+    """Refuses a folder that ``write_projector`` could not write to, or only over files of others, before any work.
+
+    Raises:
+      OutputError: says what is wrong with the folder, or names the file.
+    """
+    check_folder(folder, flag)
+    folder = pathlib.Path(folder)
+    written = [folder / name for name in (_NAMES, _PICTURE, *map(_table, FEATURES))]
+    for path in written:
+        check_output(path, flag)
+    check_beside(folder / _CONFIG, written, f"{flag}={folder}")
+
+
+def _table(feature):
+    return f"{feature}.tsv"
+
+
 def write_projector(embeddings, source, folder, limit=LIMIT):
     """Writes the files; ``tensorboard --logdir=FOLDER`` shows them under Projector.
 
@@ -76,17 +96,17 @@ def write_projector(embeddings, source, folder, limit=LIMIT):
     across = int(np.ceil(np.sqrt(count)))
     side = max(8, min(64, _SPRITE // across))
     with_sprite = sprite(thumbnails(source, embeddings.rows[shown], side, embeddings.names[shown]))
-    with atomic_path(folder / "sprite.png") as aside:
+    with atomic_path(folder / _PICTURE) as aside:
         with_sprite.save(aside, format="png")
     # A tab or a line break in a name would shift every row that follows.
     names = [" ".join(str(n).split()) for n in embeddings.names[shown]]
-    write_atomically(folder / "names.tsv", "\n".join(names) + "\n")
+    write_atomically(folder / _NAMES, "\n".join(names) + "\n")
     config = projector.ProjectorConfig()
     for key, x in embeddings.features.items():
         lines = ("\t".join(f"{v:.6g}" for v in row) for row in x[shown])
-        write_atomically(folder / f"{key}.tsv", "\n".join(lines) + "\n")
-        entry = config.embeddings.add(tensor_name=key, tensor_path=f"{key}.tsv", metadata_path="names.tsv")
-        entry.sprite.image_path = "sprite.png"
+        write_atomically(folder / _table(key), "\n".join(lines) + "\n")
+        entry = config.embeddings.add(tensor_name=key, tensor_path=_table(key), metadata_path=_NAMES)
+        entry.sprite.image_path = _PICTURE
         entry.sprite.single_image_dim.extend([side, side])
     projector.visualize_embeddings(str(folder), config)
     return count

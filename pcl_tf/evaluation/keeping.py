@@ -5,7 +5,7 @@ from pcl_tf.evaluation.results import file_stem
 
 
 def keep(results, row, task, scored, images):
-    """Adds a row to the results and writes predictions, pictures, tables and TensorBoard's logs of it.
+    """Writes predictions, pictures, tables and TensorBoard's logs of a row that the results have.
 
     Args:
       results: ``Results`` of the folder.
@@ -13,7 +13,6 @@ def keep(results, row, task, scored, images):
       task, scored: what was asked, and what was said of every image.
       images: names of the task's images, list of str.
     """
-    results.add(row)  # whatever becomes of the files beside it
     out = results.path.parent
     stem = out / file_stem(row)
     row["predictions"] = str(predictions.write(f"{stem}-predictions.csv", task, scored, images))

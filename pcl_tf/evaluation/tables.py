@@ -54,18 +54,18 @@ def result_cells(rows) -> list:
         scale, unit = (100, " %") if percent(row["metric"]) else (1, "")
         counts = row.get("counts") or {}
         scored = counts.get("test", counts.get("pairs", ""))
-        told = [("", row["metric"], row, scored)]
+        told = [("", row["metric"], row, scored, unit)]
         if row.get("learnt"):
-            told.append(("", f"{row['metric']}, layer learnt on pairs", row["learnt"], scored))
+            told.append(("", f"{row['metric']}, layer learnt on pairs", row["learnt"], scored, unit))
         for column, of in (row.get("groups") or {}).items():
-            told += [(f", {column}: {name}", row["metric"], g, g["count"]) for name, g in of["groups"].items()]
+            told += [(f", {column}: {name}", row["metric"], g, g["count"], unit) for name, g in of["groups"].items()]
             if of["gap"]:
                 low, high = of["gap"]["between"]
                 gap = f"largest gap of {row['metric']}" + (" in points" if unit else "")  # of percentages, not percent
-                told.append((f", {column}: {low} to {high}", gap, of["gap"], ""))
-        for part, metric, found, count in told:
+                told.append((f", {column}: {low} to {high}", gap, of["gap"], "", ""))
+        for part, metric, found, count, of_value in told:
             interval = " .. ".join(f"{scale * v:.2f}" for v in found["interval"]) if found.get("interval") else ""
             named = [row.get("model", ""), row.get("model_step", ""), f"{row['task']}{part}", row["feature"]]
-            value = f"{scale * found['value']:.2f}{'' if metric.endswith('points') else unit}"
+            value = f"{scale * found['value']:.2f}{of_value}"
             cells.append([*named, row.get("solver", ""), metric, value, interval, count])
     return cells

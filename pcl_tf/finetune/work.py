@@ -124,6 +124,7 @@ class Job:
 
     def _add(self, row, result):
         self.rows.append(row)
+        self.results.add(row)  # whatever becomes of the files beside it
         keep(self.results, row, self.task, result.scored, self._names)
 
 

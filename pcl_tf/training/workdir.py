@@ -36,13 +36,13 @@ class Workdir:
                 f"--workdir={path}: TensorFlow finds no checkpoints below a name with [, *, ? or \\; give another."
             )
         self._made = not self.path.exists()
-        if writer:
-            self._lock_it()
         written = self.path / "recipe.json"
-        if not written.exists() and (self.path / "result.json").exists():
+        if not written.exists() and (self.path / "result.json").exists():  # asked before anything is made there
             raise WorkdirError(
                 f"--workdir={path}: {self.path / 'result.json'} is there and of no run; give another folder."
             )
+        if writer:
+            self._lock_it()
         if written.exists():
             changed = recipes.differences(recipe, recipes.load(written))
             if changed:
