@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import shutil
 
 import keras
 import numpy as np
@@ -102,6 +103,7 @@ def test_the_export_gives_the_released_codes_numbers(converted):
 
 @pytest.mark.slow
 def test_every_command_goes_on_from_it(converted, tmp_path):
+    converted = shutil.copytree(converted, tmp_path / "w")  # training changes it, and other tests read it
     done("export", f"--workdir={converted}", "--image_size=100", "--version=1")
     done("reconstruct", f"--workdir={converted}", f"--out={tmp_path / 'fig4.png'}", "--count=2")
     assert (tmp_path / "fig4.png").read_bytes().startswith(b"\x89PNG")
