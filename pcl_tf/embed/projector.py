@@ -87,26 +87,36 @@ def write_projector(embeddings, source, folder, limit=LIMIT):
     Returns:
       number of images shown.
     """
+    count = min(limit, len(embeddings.names))
+    shown = np.linspace(0, len(embeddings.names) - 1, count).astype(int)
+    side = max(8, min(64, _SPRITE // int(np.ceil(np.sqrt(count)))))
+    faces = thumbnails(source, embeddings.rows[shown], side, embeddings.names[shown])
+    write_points(folder, {key: x[shown] for key, x in embeddings.features.items()}, embeddings.names[shown], faces)
+    return count
+
+
+def write_points(folder, features, names, faces):
+    """Writes the files of images whose features and pixels are at hand; ``write_projector`` reads its own.
+
+    Args:
+      folder: made where it does not exist.
+      features: {name: float [N, D]}.
+      names: N strings, one for each image.
+      faces: uint8 [N, s, s, 3], with ``s`` times the root of N at most 8,192: browsers draw no larger sprite.
+    """
     from tensorboard.plugins import projector
 
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    count = min(limit, len(embeddings.names))
-    shown = np.linspace(0, len(embeddings.names) - 1, count).astype(int)
-    across = int(np.ceil(np.sqrt(count)))
-    side = max(8, min(64, _SPRITE // across))
-    with_sprite = sprite(thumbnails(source, embeddings.rows[shown], side, embeddings.names[shown]))
     with atomic_path(folder / _PICTURE) as aside:
-        with_sprite.save(aside, format="png")
+        sprite(faces).save(aside, format="png")
     # A tab or a line break in a name would shift every row that follows.
-    names = [" ".join(str(n).split()) for n in embeddings.names[shown]]
-    write_atomically(folder / _NAMES, "\n".join(names) + "\n")
+    write_atomically(folder / _NAMES, "\n".join(" ".join(str(n).split()) for n in names) + "\n")
     config = projector.ProjectorConfig()
-    for key, x in embeddings.features.items():
-        lines = ("\t".join(f"{v:.6g}" for v in row) for row in x[shown])
+    for key, x in features.items():
+        lines = ("\t".join(f"{v:.6g}" for v in row) for row in x)
         write_atomically(folder / _table(key), "\n".join(lines) + "\n")
         entry = config.embeddings.add(tensor_name=key, tensor_path=_table(key), metadata_path=_NAMES)
         entry.sprite.image_path = _PICTURE
-        entry.sprite.single_image_dim.extend([side, side])
+        entry.sprite.single_image_dim.extend(faces.shape[1:3])
     projector.visualize_embeddings(str(folder), config)
-    return count

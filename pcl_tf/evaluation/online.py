@@ -87,6 +87,17 @@ class OnlineProbe:
         self.place = np.full(task.source.count, -1)  # where in images a row of the task stands
         self.place[[row for row, _ in decoded]] = np.arange(len(decoded))
 
+    def said(self):
+        """What the labels say of each of ``images``, to be read: a class, the action units that are seen, or angles."""
+        task, rows = self.task, np.flatnonzero(self.place >= 0)
+        if task.kind == "verification":
+            return [f"image {row}" for row in rows]
+        if task.kind == "classification":
+            return [task.names[label] for label in task.labels[rows]]
+        if task.kind == "regression":
+            return [", ".join(f"{n} {v:.3g}" for n, v in zip(task.names, row, strict=True)) for row in task.labels[rows]]
+        return [" ".join(np.array(task.names)[row > 0]) or "none" for row in task.labels[rows]]
+
     @staticmethod
     def _chosen(task):
         if task.kind == "verification":

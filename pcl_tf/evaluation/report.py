@@ -5,6 +5,7 @@ import pathlib
 from pcl_tf.evaluation.groups import LEAST
 from pcl_tf.evaluation.metrics import percent
 
+_FILES = (".keras", ".onnx", ".tflite")
 _FEW = 10  # groups named on the screen; result.json names all
 
 
@@ -101,7 +102,8 @@ def run_name(row):
     if row["model_digest"].startswith(f"{row['model']}-"):
         return row["model_digest"]
     path = pathlib.PurePath(row["model"])
-    parts = [path.parent.parent.name, path.name] if path.parent.name == "export" else [path.stem]
+    own = path.stem if path.suffix in _FILES else path.name  # the name of a folder may hold points
+    parts = [path.parent.parent.name, own] if path.parent.name == "export" else [own]
     settings = [row["run"].removesuffix("-probe")[-8:]] if "run" in row else []
     return "-".join([*(p for p in parts if p), row["model_digest"][:8], *settings])
 

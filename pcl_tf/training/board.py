@@ -1,5 +1,8 @@
 """What TensorBoard shows beside the curves: what each means, which recipe drew them, histograms."""
 
+import hashlib
+import json
+
 import tensorflow as tf
 
 from pcl_tf import recipe as recipes
@@ -35,13 +38,14 @@ def description(tag):
     return DESCRIPTIONS.get(tag) or DESCRIPTIONS.get(tag.partition("/")[0])
 
 
-def introduce(writer, recipe, step=0):
+def introduce(writer, recipe, step=0, *, trial="run"):
     """Writes the recipe as hyperparameters (runs of a sweep can be compared by value) and as a table to read.
 
     Args:
       writer: tf.summary writer of the run.
       recipe: resolved recipe.
       step: that the run begins or goes on at.
+      trial: what the run is called in the table of hyperparameters.
     """
     from tensorboard.plugins.hparams import api
 
@@ -53,7 +57,9 @@ def introduce(writer, recipe, step=0):
     # A key that PCL lacks has no value of the paper's.
     rows = [[f"`{key}`", value, "" if paper.get(key, value) == value else paper[key]] for key, value in ours.items()]
     with writer.as_default(step):
-        api.hparams({key: v if isinstance(v, (bool, int, float)) else str(v) for key, v in counted.items()})
+        values = {key: v if isinstance(v, (bool, int, float)) else str(v) for key, v in counted.items()}
+        told = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()  # trials of one name are one row
+        api.hparams(values, trial_id=f"{trial} {told[:8]}")
         tf.summary.text("recipe", table(["key", "value", "the paper's, where it is another"], rows))
     writer.flush()
 

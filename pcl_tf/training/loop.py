@@ -83,7 +83,7 @@ def run(recipe, workdir, *, strategy, precision, deterministic=False, cluster=AL
     if cluster.writer:
         purge_from(workdir / "logs", step)
         writer = tf.summary.create_file_writer(str(workdir / "logs"))
-        board.introduce(writer, recipe, step)
+        board.introduce(writer, recipe, step, trial=workdir.path.resolve().name)
         watcher = Watcher(model, writer, faces, workdir.path, labelled_set)
         scalars = cb.Scalars(writer, recipe.watch.log_every, images_per_step(recipe))
         save = cb.Save(checkpoints, recipe.checkpoint.every)
@@ -109,6 +109,7 @@ def run(recipe, workdir, *, strategy, precision, deterministic=False, cluster=AL
     export = export_run(recipe, workdir, model.encoder, step)
     if model.decoder is not None:
         watcher.draw(step)
+    watcher.project(workdir / "logs")
     result = {
         "step": step,
         "faces": int(len(faces)),

@@ -3,10 +3,13 @@
 import numpy as np
 import tensorflow as tf
 
+from pcl_tf.embed.projector import write_points
 from pcl_tf.evaluation.online import OnlineProbe
 from pcl_tf.files import write_atomically
 from pcl_tf.training import sheet
 from pcl_tf.training.board import description
+
+PROJECTED = 1000  # faces in the Projector
 
 
 def embedder(model, batch=200):
@@ -38,6 +41,7 @@ class Watcher:
 
     def __init__(self, model, writer, faces, folder, probed=None):
         self.model, self.writer, self.folder = model, writer, folder
+        self.trained_on = faces
         self.faces = faces.head(8)
         self.embed = embedder(model)
         self.online = OnlineProbe(probed) if probed is not None else None
@@ -58,6 +62,20 @@ class Watcher:
             tf.summary.image("reconstructions", np.asarray(picture)[None], description=description("reconstructions"))
         self.writer.flush()
         return path
+
+    def project(self, folder):
+        """Writes what TensorBoard's Projector shows: features of the labelled set, or of faces that were trained on.
+
+        Args:
+          folder: of the run's TensorBoard files.
+        """
+        if self.online:
+            images, names = self.online.images, self.online.said()
+        else:
+            images = self.trained_on.head(PROJECTED)
+            names = [f"face {i}" for i in range(len(images))]
+        shown = np.linspace(0, len(images) - 1, min(PROJECTED, len(images))).astype(int)
+        write_points(folder, self.embed(images[shown]), [names[i] for i in shown], images[shown])
 
     def probe(self, step):
         """k-NN and ridge scores of each feature on the labelled set."""

@@ -63,6 +63,7 @@ def test_class_folders(tmp_path, capsys):
     assert task.names == ("a", "b") and task.labels.tolist() == [0] * 31 + [1] * 30
     probe = OnlineProbe(task)
     assert "note: 1 of 61 images cannot be read and are left out: a/broken.jpg (" in capsys.readouterr().err
+    assert probe.said() == ["a"] * 30 + ["b"] * 30
     assert len(probe.images) == 60 and probe.place.tolist() == [*range(30), -1, *range(30, 60)]
     scores = probe(lambda faces: {"gray": faces.mean((1, 2)) - 100, "none": np.zeros((len(faces), 2))})
     assert scores["knn/gray"] == scores["ridge/gray"] == 1.0 > scores["ridge/none"]
@@ -83,6 +84,8 @@ def test_online_probes_of_every_kind(kind):
     shown = np.flatnonzero(probe.place >= 0)
     truth = {"pose": faces["angles"], "actions": faces["aus"], "verification": np.eye(64)[faces["identity"]]}[kind]
     scores = probe(lambda images: {"truth": truth[shown], "noise": R(0).normal(size=(len(images), 2))})
+    told = {"pose": ["yaw -26, pitch 3.44, roll -1.14"], "actions": ["none", "AU4 AU9"], "verification": [f"image {shown[0]}"]}[kind]
+    assert probe.said()[: len(told)] == told and len(probe.said()) == len(shown)
     name = "verification" if kind == "verification" else "ridge"
     best = {"pose": 0.0, "actions": 1.0, "verification": 1.0}[kind]
     assert abs(scores[f"{name}/truth"] - best) < 0.5 * abs(scores[f"{name}/noise"] - best)

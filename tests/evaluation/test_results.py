@@ -89,6 +89,7 @@ def test_runs_are_named_by_model_and_tags_by_what_differs():
     rows = [row(0), row(1, image_size=9), row(2, solver="adam", seed=3)]
     assert [tag(r, rows) for r in rows] == [f"probe/labels/face{s}" for s in ("", "/9px", "/adam-seed3")]
     named = {"runs/vox64": "vox64-01234567", "runs/vox64/export/70": "vox64-70-01234567", "a/b.keras": "b-01234567"}
+    named["runs/lr-0.001"] = "lr-0.001-01234567"
     for model, name in named.items():
         assert run_name({"model": model, "model_digest": "0123456789"}) == name
     assert run_name({"model": "hog", "model_digest": "hog-1"}) == "hog-1"

@@ -13,6 +13,7 @@ import time
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 from tensorboard.plugins.hparams import metadata
 
 from pcl_tf.evaluation.models import open_encoder
@@ -58,6 +59,15 @@ def test_a_run_leaves_what_was_promised(finished):
     assert "trained face_aware" in ended.stdout and "pcl_tf.export" in ended.stdout
     assert (workdir / "reconstructions.png").read_bytes().startswith(b"\x89PNG")
     assert not list(workdir.rglob("*.part"))
+
+
+def test_the_projector_shows_faces_by_every_feature(finished):
+    logs = finished[0] / "logs"
+    config = (logs / "projector_config.pbtxt").read_text()
+    for feature in ("face_aware", "face", "pose"):
+        assert f'"{feature}.tsv"' in config and np.loadtxt(logs / f"{feature}.tsv", delimiter="\t").shape[0] == 64
+    assert (logs / "names.tsv").read_text().splitlines() == [f"face {i}" for i in range(64)]
+    assert Image.open(logs / "sprite.png").size == (8 * 32, 8 * 32)
 
 
 def test_tensorboard_holds_every_promised_curve(finished):
