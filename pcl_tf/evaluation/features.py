@@ -112,7 +112,10 @@ def _extend(encoder, source, size, folder, state, batch, chunk):
             blank = np.zeros((size, size, 3), np.uint8)
             faces = np.stack([blank if face is None else face for _, face, _ in decoded])
             bad = {str(start + i): [name, why] for i, (name, face, why) in enumerate(decoded) if face is None}
-            parts = [encoder.embed(faces[i : i + batch]) for i in range(0, len(faces), batch)]
+            parts = []
+            for i in range(0, len(faces), batch):
+                parts.append(encoder.embed(faces[i : i + batch]))
+                bar.update(len(faces[i : i + batch]))
             values = {key: np.concatenate([p[key] for p in parts]) for key in parts[0]}
             if not out:
                 out = {key: _made(folder / f"{key}.npy", source.count, x.shape[1]) for key, x in values.items()}
@@ -126,7 +129,6 @@ def _extend(encoder, source, size, folder, state, batch, chunk):
             # The state is written last: what it counts is on disk.
             state.update(rows=start + len(read), bad={**state["bad"], **bad}, keys=sorted(out))
             write_atomically(folder / "state.json", json.dumps(state))
-            bar.update(len(read))
 
 
 def _made(path, rows, width):

@@ -95,7 +95,9 @@ class OnlineProbe:
         if task.kind == "classification":
             return [task.names[label] for label in task.labels[rows]]
         if task.kind == "regression":
-            return [", ".join(f"{n} {v:.3g}" for n, v in zip(task.names, row, strict=True)) for row in task.labels[rows]]
+            return [
+                ", ".join(f"{n} {v:.3g}" for n, v in zip(task.names, row, strict=True)) for row in task.labels[rows]
+            ]
         return [" ".join(np.array(task.names)[row > 0]) or "none" for row in task.labels[rows]]
 
     @staticmethod

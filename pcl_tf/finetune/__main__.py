@@ -50,13 +50,15 @@ _OUT = flags.DEFINE_string("out", "", "Folder of results and exports; by default
 _CACHE = flags.DEFINE_string(
     "cache", "", "Folder of features and decoded faces; by default the probe's in the model's workdir, or below --out."
 )
+_LICENSE = flags.DEFINE_string("license", None, "For the model card: identifier of the weights' licence.")
+_TERMS = flags.DEFINE_string("data_terms", None, "For the model card: under which terms the labelled images were used.")
 for name in ("labels", "rate"):
     flags.register_validator(name, lambda v: v is None or 0 < v <= 1, "above 0 and at most 1 is needed")
 
 
 def main(argv):
     quiet()
-    not_empty("data", "out", "cache", "targets", "groups")
+    not_empty("data", "out", "cache", "targets", "groups", "license", "data_terms")
     flags_alone(argv, "model", "task")
     from pcl_tf.data.sources import DataError
     from pcl_tf.evaluation import report
@@ -67,6 +69,7 @@ def main(argv):
     from pcl_tf.finetune import compare, network, work
     from pcl_tf.finetune.fit import Stopped
     from pcl_tf.finetune.run import Options, teaching
+    from pcl_tf.serving.card import state
 
     if _FEATURE.value not in FEATURES:
         refuse(f"--feature={_FEATURE.value}: not one of {', '.join(FEATURES)}.")
@@ -105,6 +108,7 @@ def main(argv):
         if not _COMPARE.value:
             for train, _ in task.splits[: options.folds or None]:
                 teaching(task, train, options)  # refuses too few labels before anything is decoded
+        state(out, license=_LICENSE.value, data_terms=_TERMS.value)
         job = work.Job(encoder, task, out, cache)
         try:
             if _COMPARE.value:

@@ -12,7 +12,8 @@ from pcl_tf.evaluation.names import all_names, naming
 from pcl_tf.evaluation.results import Results, short
 from pcl_tf.files import check_output
 from pcl_tf.finetune import compare, run
-from pcl_tf.serving.classifier import save_classifier
+from pcl_tf.serving.card import stated
+from pcl_tf.serving.classifier import save_classifier, write_classifier_card
 from pcl_tf.serving.export import check_version
 from pcl_tf.serving.server_files import write_server_files
 
@@ -43,6 +44,14 @@ class Job:
         check_version(self.folder / "export/1")
         row = self._done(self.folder.name)
         if row and (self.folder / "export/1/saved_model.pb").is_file():
+            write_classifier_card(
+                self.folder / "export/1",
+                self.task.kind,
+                self.task.names,
+                size=self.task.image_size,
+                row=row,
+                about=stated(self.out),
+            )
             print("done already: another --seed, or without this folder, does it again.", flush=True)
             self.rows.append(row)
             return self.folder / "export/1"
@@ -57,6 +66,7 @@ class Job:
             recipe_json=recipe,
             step=self.encoder.step,
             row=row,
+            about=stated(self.out),
         )
         write_server_files(self.folder / "serving")
         self._add(row, result)

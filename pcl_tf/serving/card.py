@@ -6,11 +6,12 @@ import re
 
 from pcl_tf.evaluation.tables import HEADER, result_cells
 from pcl_tf.evaluation.tables import markdown as table
-from pcl_tf.files import write_atomically
+from pcl_tf.files import OutputError, write_atomically
 from pcl_tf.recipe import flatten
 
 NAME = "README.md"
 ABOUT = "about.json"  # in the workdir: what its user states of it
+STATED = ("data_terms", "license")
 UNKNOWN = "not known here"
 TAGS = ("tensorflow", "keras", "saved-model", "self-supervised-learning", "contrastive-learning", "faces", "pcl")
 # What the metrics of probes are called by hubs, and the kinds of task.
@@ -61,13 +62,23 @@ def state(workdir, **facts):
     """Notes down what the user states of a run, for this card and those that follow.
 
     Args:
-      workdir: its folder.
-      **facts: ``data_terms``, ``license``; None leaves what was stated before.
+      workdir: its folder, of fine-tunings that of all of them.
+      **facts: of STATED; None leaves what was stated before.
+
+    Raises:
+      OutputError: a file of that name is there and none of ours.
     """
     facts = {key: " ".join(text.split()) for key, text in facts.items() if text is not None}
     if facts:
         path = pathlib.Path(workdir) / ABOUT
+        if path.exists() and not {*_json(path)} & {*STATED}:
+            raise OutputError(f"{path}: is there and states nothing of a model; move it, or take another folder.")
         write_atomically(path, json.dumps({**_json(path), **facts}, indent=1) + "\n")
+
+
+def stated(workdir):
+    """What ``state`` noted down: a dict."""
+    return _json(pathlib.Path(workdir) / ABOUT)
 
 
 def write_card(export, workdir):
@@ -82,7 +93,7 @@ def write_card(export, workdir):
     run = _json(workdir / "result.json")
     run = run if run.get("step") == made.get("step") else {}
     rows = [row for row in _json(workdir / "probe/result.json").get("results", []) if _measures(row, made)]
-    write_atomically(export / NAME, _text(flatten(recipe), made, run, rows, _json(workdir / ABOUT)))
+    write_atomically(export / NAME, _text(flatten(recipe), made, run, rows, stated(workdir)))
 
 
 def _text(recipe, made, run, rows, about):
@@ -212,12 +223,16 @@ def _data(recipe, run, about):
     else:
         names = [pathlib.PurePath(part).name for part in (source or "").split(",") if part]
         what = f"Face images of {', '.join(names)}." if names else f"Which faces it was trained on is {UNKNOWN}."
-    terms = about.get("data_terms")
     return f"""{what}
 
 - Faces: {f"{run['faces']:,}" if run.get("faces") else UNKNOWN}
-- Terms of the data, as its user states them: {terms or f'{UNKNOWN}; `python -m pcl_tf.export --data_terms="..."` states them'}
+- Terms of the data, as its user states them: {terms(about, "export")}
 - People shown, their consent and their make-up by group: {"nobody" if source == "synthetic" else UNKNOWN}"""
+
+
+def terms(about, command):
+    """Under which terms the data was used, or which command states it. Args: what the user states, name of the command."""
+    return about.get("data_terms") or f'{UNKNOWN}; `python -m pcl_tf.{command} --data_terms="..."` states them'
 
 
 def _versions(made):

@@ -17,13 +17,15 @@ SCORES = {"classification": tf.nn.softmax, "multilabel": tf.nn.sigmoid, "regress
 OUTPUTS = {k: ("classes", "scores") for k in ("classification", "multilabel")} | {"regression": ("targets", "values")}
 
 
-def save_classifier(model, folder, kind, names, *, recipe_json="{}", step=0, row=None, version=1):
+def save_classifier(model, folder, kind, names, *, recipe_json="{}", step=0, row=None, about=None, version=1):
     """Exports a network as ``folder/<version>``, as tensorflow_model_server expects it.
 
-    Signatures, both returning 'classes' string [N, K] and 'scores' float32 [N, K] (probabilities of the classes, or of
+    Signatures, all returning 'classes' string [N, K] and 'scores' float32 [N, K] (probabilities of the classes, or of
     each label), of a regression 'targets' and 'values'; K in the order of ``assets/labels.txt``, not sorted by score:
       serving_default(image_bytes: string [N]), image files, decoded and resized as for training;
-      predict(images: float32 [N, S, S, 3] in [0, 1]).
+      predict(images: float32 [N, S, S, 3] in [0, 1]);
+      classify(inputs: string [N]), tf.train.Example of one feature ``image_bytes``, as TensorFlow Serving's Classify
+        sends them; a regression has none.
 
     Args:
       model: keras.Model, float32 [N, S, S, 3] -> logits or targets [N, K].
@@ -33,6 +35,7 @@ def save_classifier(model, folder, kind, names, *, recipe_json="{}", step=0, row
       recipe_json: what the encoder was pre-trained by.
       step: of pre-training.
       row: of ``result.json``, for the model card, or None.
+      about: what the user states, for the card: ``card.stated``.
       version: number of the folder; an export of this number is replaced.
 
     Returns:
@@ -58,8 +61,16 @@ def save_classifier(model, folder, kind, names, *, recipe_json="{}", step=0, row
         [tf.TensorSpec([None], tf.string, "image_bytes")],
     )
     archive.add_endpoint("predict", predict, [tf.TensorSpec([None, size, size, 3], tf.float32, "images")])
+    if kind != "regression":
+        archive.add_endpoint(
+            "classify",
+            lambda inputs: predict(decoded(_of_examples(inputs), size)),
+            [tf.TensorSpec([None], tf.string, "inputs")],
+        )
     with atomic_path(target, replaces=replaceable) as aside:
         archive.write_out(str(aside), verbose=False)
+        if kind != "regression":
+            _answer_classify(aside)
         assets = aside / "assets"
         assets.mkdir(exist_ok=True)
         (assets / "labels.txt").write_text("".join(f"{' '.join(str(n).split())}\n" for n in names), encoding="utf-8")
@@ -67,12 +78,31 @@ def save_classifier(model, folder, kind, names, *, recipe_json="{}", step=0, row
         (assets / "provenance.json").write_text(provenance(recipe_json, step))
         model.save(assets / "finetuned.keras")
         write_warmup(aside, size)
-        write_atomically(aside / card.NAME, _card(kind, names, size, row, json.loads(recipe_json), step))
+        write_classifier_card(aside, kind, names, size=size, row=row, about=about)
     return target
 
 
-def _card(kind, names, size, row, recipe, step):
-    """The model card: README.md of the export."""
+def _of_examples(serialized):
+    """Image files [N] out of serialized tf.train.Example [N]."""
+    return tf.io.parse_example(serialized, {"image_bytes": tf.io.FixedLenFeature([], tf.string)})["image_bytes"]
+
+
+def _answer_classify(export):
+    """Says in the signature that it answers Classify: TensorFlow 2 writes Predict into all of them."""
+    updater = tf.compat.v1.saved_model.signature_def_utils.MethodNameUpdater(str(export))
+    updater.replace_method_name(signature_key="classify", method_name="tensorflow/serving/classify")
+    updater.save()
+
+
+def write_classifier_card(export, kind, names, *, size, row, about=None):
+    """Writes the model card, README.md of the export. Args: as of ``save_classifier``; size: side of images in pixels."""
+    assets = pathlib.Path(export) / "assets"
+    recipe, step = (json.loads((assets / name).read_text()) for name in ("recipe.json", "provenance.json"))
+    text = _card(kind, names, size, row, recipe, step["step"], about or {})
+    write_atomically(pathlib.Path(export) / card.NAME, text)
+
+
+def _card(kind, names, size, row, recipe, step, about):
     from pcl_tf.recipe import flatten
 
     rows = [row] if row else []
@@ -83,7 +113,7 @@ def _card(kind, names, size, row, recipe, step):
     at = f", step {step}" if recipe else ""
     began = "random weights" if scratch else f"an encoder of {card.method(flatten(recipe))}{at}"
     facts = {key: value for key, value in protocol.items() if not isinstance(value, (list, dict))}
-    return f"""{card.front_matter({}, rows, f"pcl-{'scratch' if scratch else 'finetuned'}", task)}
+    return f"""{card.front_matter(about, rows, f"pcl-{'scratch' if scratch else 'finetuned'}", task)}
 # Face images to {kind}: {", ".join(map(str, names[:12]))}{" .." if len(names) > 12 else ""}
 
 A network of face images, begun from {began}, and fine-tuned by labels. pcl_tf wrote this card; what it does not know it says.
@@ -91,7 +121,8 @@ A network of face images, begun from {began}, and fine-tuned by labels. pcl_tf w
 ## Data
 
 - Labelled images that taught, those held out among them: {(row or {}).get("counts", {}).get("train", card.UNKNOWN)}
-- Terms of the data, the people shown and their make-up by group: {card.UNKNOWN}
+- Terms of the data, as their user states them: {card.terms(about, "finetune")}
+- The people shown and their make-up by group: {card.UNKNOWN}
 
 ## Recipe
 
@@ -128,5 +159,5 @@ found["{said}"], found["{values}"]
 Images are resized to {size} pixels. `model.predict(images)` takes float32 images [N, {size}, {size}, 3] in [0, 1];
 `assets/labels.txt` names the columns, and `assets/finetuned.keras` is the network, up to the last layer's
 {"targets" if kind == "regression" else "logits"}, for `keras.models.load_model`.
-TensorFlow Serving takes the folder as a version of a model.
+TensorFlow Serving takes the folder as a version of a model{"" if kind == "regression" else "; signature `classify` answers its Classify"}.
 """

@@ -84,7 +84,11 @@ def test_online_probes_of_every_kind(kind):
     shown = np.flatnonzero(probe.place >= 0)
     truth = {"pose": faces["angles"], "actions": faces["aus"], "verification": np.eye(64)[faces["identity"]]}[kind]
     scores = probe(lambda images: {"truth": truth[shown], "noise": R(0).normal(size=(len(images), 2))})
-    told = {"pose": ["yaw -26, pitch 3.44, roll -1.14"], "actions": ["none", "AU4 AU9"], "verification": [f"image {shown[0]}"]}[kind]
+    told = {
+        "pose": ["yaw -26, pitch 3.44, roll -1.14"],
+        "actions": ["none", "AU4 AU9"],
+        "verification": [f"image {shown[0]}"],
+    }[kind]
     assert probe.said()[: len(told)] == told and len(probe.said()) == len(shown)
     name = "verification" if kind == "verification" else "ridge"
     best = {"pose": 0.0, "actions": 1.0, "verification": 1.0}[kind]

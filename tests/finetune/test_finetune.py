@@ -13,6 +13,7 @@ import pytest
 import tensorflow as tf
 import yaml
 from PIL import Image
+from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from pcl_tf.data.sources import DataError
 from pcl_tf.evaluation.models import open_encoder
@@ -54,6 +55,12 @@ def answers(export, *images):
     return {key: value.numpy() for key, value in found.items()}
 
 
+def example(image):
+    """Bytes of the tf.train.Example that TensorFlow Serving's Classify wants."""
+    value = tf.train.Feature(bytes_list=tf.train.BytesList(value=[image]))
+    return tf.train.Example(features=tf.train.Features(feature={"image_bytes": value})).SerializeToString()
+
+
 def test_the_result_is_one_of_probes(done):
     said, row, export = done
     assert row["solver"] == "finetune" and row["metric"] == "accuracy" and row["value"] > 0.55
@@ -91,6 +98,12 @@ def test_the_export_answers_with_labels_from_image_files(done, place):
     np.testing.assert_allclose(signature(images=faces)["scores"], found["scores"], atol=1e-5)
     with pytest.raises(tf.errors.InvalidArgumentError):
         answers(export, b"no image")
+    classify = tf.saved_model.load(str(export)).signatures["classify"]
+    examples = [example((place / f"{i}.png").read_bytes()) for i in rows]
+    np.testing.assert_array_equal(classify(inputs=tf.constant(examples))["scores"], found["scores"])
+    written = SavedModel.FromString((export / "saved_model.pb").read_bytes()).meta_graphs[0].signature_def
+    method = {name: s.method_name.removeprefix("tensorflow/serving/") for name, s in written.items() if s.method_name}
+    assert method["classify"] == "classify" and method["serving_default"] == method["predict"] == "predict"
     assert (export / "assets.extra/tf_serving_warmup_requests").is_file()
 
 
@@ -101,6 +114,9 @@ def test_its_card_loads_it(done, place, tmp_path, monkeypatch):
     assert front["model-index"][0]["results"][0]["metrics"][0]["value"] == done[1]["value"]
     assert "those held out among them: 59" in text and "| `rate` | 0.003 |" in text
     assert "step 0" not in text  # of this encoder no step is known
+    assert (
+        'as their user states them: not known here; `python -m pcl_tf.finetune --data_terms="..."` states them' in text
+    )
     shutil.copytree(done[2], tmp_path / "copy")
     monkeypatch.chdir(tmp_path / "copy")
     shutil.copy(place / "0.png", "face.jpg")
@@ -233,6 +249,18 @@ def test_a_corpus_is_asked_for_as_by_the_probe(place, tmp_path, monkeypatch):
     assert "'any_count': False" in refused(*arguments(place, out=tmp_path))
 
 
+def test_what_is_stated_later_reaches_the_card(done, place, tmp_path):
+    out = shutil.copytree(done[2].parents[2], tmp_path / "out")
+    code, said, error = ended(*arguments(place, "--groups=expression", "--data_terms=a | b", "--license=MIT", out=out))
+    assert not code and "done already" in said, error
+    text = next(out.glob("*/export/1/README.md")).read_text()
+    assert "as their user states them: a | b" in text and yaml.safe_load(text.split("---\n")[1])["license"] == "mit"
+    assert (out / done[1]["run"] / "export/1/README.md").read_text() == text
+    (out / "about.json").write_text('{"who": "a stranger"}')
+    assert "about.json" in refused(*arguments(place, "--license=MIT", out=out))
+    assert (out / "about.json").read_text() == '{"who": "a stranger"}'
+
+
 def test_a_regression_answers_with_its_targets(tmp_path):
     import keras
 
@@ -241,6 +269,7 @@ def test_a_regression_answers_with_its_targets(tmp_path):
     face = np.random.RandomState(0).randint(0, 256, (16, 16, 3), np.uint8)
     found = answers(path, tf.io.encode_png(face).numpy())
     assert found["targets"].tolist() == [[b"yaw", b"pitch"]]
+    assert "classify" not in tf.saved_model.load(str(path)).signatures
     np.testing.assert_allclose(found["values"], model(face[None] / np.float32(255)), atol=1e-5)
 
 
