@@ -3,12 +3,15 @@
   python -m pcl_tf.neighbours --embeddings=faces.npz --out=neighbours.png
   python -m pcl_tf.neighbours --embeddings=faces.npz --query=face.jpg
   python -m pcl_tf.neighbours --embeddings=faces.npz --duplicates=0.995
+  python -m pcl_tf.neighbours --embeddings=faces.npz --clusters=8 --feature=face --out=clusters.png
   python -m pcl_tf.neighbours --embeddings=faces.npz --map=map.png --method=tsne --colour=faces.csv:label
 
 --embeddings is a file that pcl_tf.embed wrote; the faces are read where it read them. --query is the name of one of
 them or, with --model, any other image; without it --count of them are asked for, spread evenly. By `face` the nearest
 should be one person or expression whatever the pose, by `pose` one pose whoever it is.
 --duplicates lists groups of images whose cosine by the first --feature is at least the number.
+--clusters finds that many groups by the first --feature: a row of --nearest faces each, the largest first, and a CSV
+beside the PNG that says of every image which it is in.
 --map draws every image as a point instead, a panel a feature, coloured by a column of a CSV that names the images.
 Exit codes: 0 done; 2 a flag or what it names is wrong; 4 the disk is full.
 """
@@ -25,8 +28,9 @@ _QUERY = flags.DEFINE_string("query", "", "Name of an embedded image, its end, o
 _MODEL = flags.DEFINE_string("model", "", "What embeds a --query of another file; by default what made --embeddings.")
 _FEATURE = flags.DEFINE_list("feature", [], "Features to compare; by default all that the file holds.")
 _COUNT = flags.DEFINE_integer("count", 4, "Without --query: how many faces are asked for.", 1, 100)
-_NEAREST = flags.DEFINE_integer("nearest", 8, "Neighbours of each.", 1, 100)
+_NEAREST = flags.DEFINE_integer("nearest", 8, "Neighbours of each, or faces of a cluster.", 1, 100)
 _DUPLICATES = flags.DEFINE_float("duplicates", 0.0, "Cosine from which images count as duplicates.", 0.0, 1.0)
+_CLUSTERS = flags.DEFINE_integer("clusters", 0, "How many clusters to find, by k-means.", 0, 200)
 _MAP = flags.DEFINE_string("map", "", "Draws a map of all images into this PNG, instead of neighbours.")
 _METHOD = flags.DEFINE_enum("method", "pca", ("pca", "tsne"), "Of --map.")
 _COLOUR = flags.DEFINE_string(
@@ -42,14 +46,16 @@ def main(argv):
     from pcl_tf.data.sources import DataError
     from pcl_tf.embed import table
     from pcl_tf.files import check_not_among, check_output
-    from pcl_tf.neighbours import report
+    from pcl_tf.neighbours import clusters, report
 
     if _COLOUR.value and not _MAP.value:
         refuse("--colour: has no meaning without --map.")
-    asked = [f"--{name}" for name in ("map", "duplicates", "query") if flags.FLAGS[name].value]
+    asked = [f"--{name}" for name in ("map", "duplicates", "clusters", "query") if flags.FLAGS[name].value]
     if len(asked) > 1:
         refuse(f"{' and '.join(asked)}: are different questions; ask one of them.")
-    if flags.FLAGS["out"].present and asked and asked[0] != "--query":
+    if _CLUSTERS.value == 1:
+        refuse("--clusters=1: is the whole folder; ask for two or more.")
+    if flags.FLAGS["out"].present and asked and asked[0] in ("--map", "--duplicates"):
         where = ", which names its PNG itself" if _MAP.value else ", which prints a list"
         refuse(f"--out: has no meaning with {asked[0]}{where}.")
     out, flag = (_MAP.value, "--map") if _MAP.value else (_OUT.value, "--out")
@@ -61,6 +67,13 @@ def main(argv):
             alike = (n for n in map(str, found.names) if pathlib.Path(n).name == pathlib.Path(out).name)
             check_not_among(out, [*alike, _QUERY.value], flag)
         features = report.chosen(found, _FEATURE.value)
+        if _CLUSTERS.value:
+            clusters.check_installed()
+            clusters.check_list(pathlib.Path(out).with_suffix(".csv"))
+            asked = {"clusters": _CLUSTERS.value, "count": _NEAREST.value, "out": pathlib.Path(out)}
+            report.write_clusters(found, features[0], **asked)
+            print(f"{out} shows them, {pathlib.Path(out).with_suffix('.csv')} lists their images.")
+            return
         if _MAP.value:
             _draw_map(found, features)
             return

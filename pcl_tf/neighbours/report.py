@@ -11,6 +11,7 @@ from pcl_tf.data.tree import one_sign
 from pcl_tf.embed.projector import thumbnails
 from pcl_tf.evaluation.models import open_encoder
 from pcl_tf.files import write_atomically
+from pcl_tf.neighbours import clusters as grouping
 from pcl_tf.neighbours import search, sheet
 from pcl_tf.training.sheet import png
 
@@ -109,11 +110,7 @@ def write_sheet(embeddings, asked, *, features, count, out):
             itself = None if asked.places is None else asked.places[q]
             kept.append([(i, c) for i, c in zip(order[q], cosine[q], strict=True) if i != itself][:count])
         found[key] = kept
-    places = sorted({i for rows in found.values() for row in rows for i, _ in row} | set(_list(asked.places)))
-    source = open_source(embeddings.data, int(embeddings.rows.max()) + 1, _SIDE)
-    images = dict(
-        zip(places, thumbnails(source, embeddings.rows[places], _SIDE, embeddings.names[places]), strict=True)
-    )
+    images = _faces(embeddings, {i for rows in found.values() for row in rows for i, _ in row} | {*_list(asked.places)})
     rows = []
     for q, name in enumerate(asked.names):
         own = images[asked.places[q]] if asked.places is not None else _resized(asked.faces[q])
@@ -122,6 +119,43 @@ def write_sheet(embeddings, asked, *, features, count, out):
             faces = np.stack([own, *(images[i] for i, _ in near)])
             rows.append((f"{key}: nearest to {name[-60:]}", faces, ["", *(f"{c:.3f}" for _, c in near)]))
     write_atomically(out, png(sheet.draw(rows, _SIDE)))
+
+
+def _faces(embeddings, places):
+    """{place among the embeddings: uint8 [S, S, 3]}."""
+    places = sorted(places)
+    source = open_source(embeddings.data, int(embeddings.rows.max()) + 1, _SIDE)
+    found = thumbnails(source, embeddings.rows[places], _SIDE, embeddings.names[places])
+    return dict(zip(places, found, strict=True))
+
+
+def write_clusters(embeddings, feature, *, clusters, count, out):
+    """Draws a row for each cluster, the faces nearest to its centre, and lists every image in a CSV beside.
+
+    Args:
+      embeddings: ``Embeddings``.
+      feature: its name.
+      clusters: how many.
+      count: faces a row, at most.
+      out: path of the PNG; the CSV is named as it.
+
+    Raises:
+      DataError: fewer different embeddings than clusters, or a folder that holds other images now.
+    """
+    found, cosine = grouping.clusters(embeddings.features[feature], clusters)
+    near = [np.flatnonzero(found == c) for c in range(clusters)]
+    near = [rows[np.argsort(-cosine[rows], kind="stable")] for rows in near]
+    images = _faces(embeddings, {int(i) for rows in near for i in rows[:count]})
+    drawn = [
+        (
+            f"cluster {c + 1} by {feature}: {len(rows)} image{'s' * (len(rows) != 1)}",
+            np.stack([images[i] for i in rows[:count]]),
+            [f"{cosine[i]:.3f}" for i in rows[:count]],
+        )
+        for c, rows in enumerate(near)
+    ]
+    grouping.write_list(out.with_suffix(".csv"), embeddings.names, found, cosine)
+    write_atomically(out, png(sheet.draw(drawn, _SIDE)))
 
 
 def _list(places):

@@ -1,6 +1,8 @@
 """Nearest neighbours and near duplicates by cosine similarity."""
 
 import numpy as np
+from scipy.sparse import csr_array, vstack
+from scipy.sparse.csgraph import connected_components
 
 
 def unit(x):
@@ -37,21 +39,9 @@ def duplicates(x, threshold, *, block=1024):
       list of ascending lists of rows, each of two or more, ordered by their first row.
     """
     z = unit(x)
-    leader = np.arange(len(z))
-
-    def find(i):
-        while leader[i] != i:
-            leader[i] = leader[leader[i]]
-            i = leader[i]
-        return i
-
-    for start in range(0, len(z), block):
-        close = z[start : start + block] @ z.T >= threshold
-        for i, j in zip(*np.nonzero(close), strict=True):
-            if j > start + i:
-                a, b = sorted((find(start + i), find(j)))
-                leader[b] = a
+    blocks = [csr_array(z[start : start + block] @ z.T >= threshold) for start in range(0, len(z), block)]
+    _, of = connected_components(vstack(blocks), directed=False)
     groups = {}
-    for i in range(len(z)):
-        groups.setdefault(find(i), []).append(i)
+    for row, group in enumerate(of.tolist()):
+        groups.setdefault(group, []).append(row)
     return [rows for rows in groups.values() if len(rows) > 1]

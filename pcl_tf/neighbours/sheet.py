@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image, ImageDraw
 
-_TITLE, _CAPTION, _GAP = 20, 12, 12  # pixels
+_TITLE, _CAPTION, _GAP = 24, 18, 12  # pixels
 
 
 def draw(rows, size=64):
@@ -22,10 +22,10 @@ def draw(rows, size=64):
     pen = ImageDraw.Draw(sheet)
     for r, (title, faces, captions) in enumerate(rows):
         top = r * height
-        pen.text((2, top + 4), title, fill="black", font_size=11)
+        pen.text((2, top + 4), title, fill="black", font_size=15)
         for i, (face, caption) in enumerate(zip(np.asarray(faces), captions, strict=True)):
             left = i * size + (_GAP if i else 0)
             image = Image.fromarray(face).resize((size, size), Image.Resampling.BILINEAR)
             sheet.paste(image, (left, top + _TITLE))
-            pen.text((left + 2, top + _TITLE + size), caption, fill="black", font_size=9)
+            pen.text((left + 2, top + _TITLE + size), caption, fill="black", font_size=13)
     return sheet

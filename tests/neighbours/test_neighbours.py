@@ -9,7 +9,8 @@ from PIL import Image
 
 from pcl_tf.data.sources import DataError
 from pcl_tf.embed.table import Embeddings
-from pcl_tf.neighbours import report, search, sheet
+from pcl_tf.files import OutputError
+from pcl_tf.neighbours import clusters, report, search, sheet
 
 
 def _at(*degrees):
@@ -76,10 +77,35 @@ def test_each_feature_has_its_row_and_no_face_is_its_own_neighbour(embeddings, t
     asked = report.query(embeddings, "0.png", model="", features=["face", "pose"], count=1)
     report.write_sheet(embeddings, asked, features=["face", "pose"], count=2, out=tmp_path / "out.png")
     picture = np.asarray(Image.open(tmp_path / "out.png"))
-    side, top, height = 96, 20, 20 + 96 + 12
+    side, top, height = 96, 24, 24 + 96 + 18
     centres = [side // 2, side + 12 + side // 2, 2 * side + 12 + side // 2]
     assert picture[top + side // 2, centres, 0].tolist() == [0, 80, 160]  # face: 20, then 30 degrees away
     assert picture[height + top + side // 2, centres, 0].tolist() == [0, 240, 160]  # pose: 5, then 80
+
+
+def test_clusters_are_by_direction_and_the_largest_comes_first():
+    x = _at(0, 91, 92, 2, 90, 181)
+    found, cosine = clusters.clusters(x, 3)
+    assert found.tolist() == [1, 0, 0, 1, 0, 2]
+    np.testing.assert_allclose(cosine, np.cos(np.radians([1, 0, 1, 1, 1, 0])), atol=1e-6)
+    with pytest.raises(DataError, match="--clusters=3: there are 2 different embeddings"):
+        clusters.clusters(np.array([[1.0, 1.0], [2.0, 2.0], [0.0, 1.0]]), 3)
+
+
+def test_a_cluster_is_a_row_of_faces_and_lines_of_a_list(embeddings, tmp_path):
+    out = tmp_path / "out.png"
+    report.write_clusters(embeddings, "face", clusters=2, count=2, out=out)
+    lines = [line.rsplit("/", 1)[1] for line in out.with_suffix(".csv").read_text().splitlines()[1:]]
+    assert lines[0].startswith("1.png,1,0.99") and [line[:7] for line in lines[2:]] == ["0.png,1", "3.png,2"]
+    picture = np.asarray(Image.open(out))
+    side, top, height = 96, 24, 24 + 96 + 18
+    assert picture.shape == (2 * height, 2 * side + 12, 3)
+    assert picture[top + side // 2, [side // 2, side + 12 + side // 2], 0].tolist() == [80, 160]
+    assert picture[height + top + side // 2, side // 2, 0] == 240
+    clusters.check_list(out.with_suffix(".csv"))
+    out.with_suffix(".csv").write_text("image,label\n")
+    with pytest.raises(OutputError, match="out.csv would be written too, and is no list of clusters"):
+        clusters.check_list(out.with_suffix(".csv"))
 
 
 @pytest.mark.parametrize(
@@ -104,4 +130,4 @@ def test_a_query_may_write_accents_as_one_sign_or_two(embeddings):
 def test_a_sheet_is_as_wide_as_its_longest_row():
     face = np.zeros((1, 4, 4, 3), np.uint8)
     drawn = sheet.draw([("one", face, [""]), ("three", np.repeat(face, 3, axis=0), ["", "a", "b"])], size=32)
-    assert drawn.size == (3 * 32 + 12, 2 * (20 + 32 + 12))
+    assert drawn.size == (3 * 32 + 12, 2 * (24 + 32 + 18))

@@ -1,0 +1,65 @@
+"""Clusters of embeddings: k-means of scikit-learn on directions, shown by the faces nearest to each centre."""
+
+import csv
+import io
+import pathlib
+
+import numpy as np
+
+from pcl_tf.data.sources import DataError
+from pcl_tf.extras import missing
+from pcl_tf.files import OutputError, check_output, write_atomically
+from pcl_tf.neighbours.search import unit
+
+_HEADER = ("image", "cluster", "cosine")
+SEED = 0  # the same command finds the same clusters
+
+
+def check_installed() -> None:
+    """Raises DataError, which says what to install, where nothing can be clustered."""
+    try:
+        import sklearn.cluster  # noqa: F401
+    except ImportError as error:
+        raise DataError(f"--clusters: {missing('plots', error, 'finds them')}.") from error
+
+
+def check_list(path: pathlib.Path) -> None:
+    """Raises OutputError where something else than such a list stands in its place."""
+    check_output(path)
+    if path.exists() and not path.read_bytes().startswith(",".join(_HEADER).encode()):
+        raise OutputError(f"--out: {path} would be written too, and is no list of clusters; give another name.")
+
+
+def clusters(x: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Spherical k-means: k-means on rows of length 1.
+
+    Args:
+      x: float [N, D].
+      count: clusters, at most N.
+
+    Returns:
+      (int [N], cluster of each row, from 0, the largest first; float [N], cosine to its centre).
+
+    Raises:
+      DataError: fewer directions than clusters.
+    """
+    from sklearn.cluster import KMeans
+
+    z = unit(x)
+    different = len(np.unique(z, axis=0))
+    if different < count:
+        raise DataError(f"--clusters={count}: there are {different} different embeddings; ask for at most as many.")
+    found = KMeans(count, n_init=10, random_state=SEED).fit(z)
+    order = np.argsort(-np.bincount(found.labels_, minlength=count), kind="stable")
+    rank = np.argsort(order)[found.labels_]
+    return rank, np.sum(z * unit(found.cluster_centers_)[found.labels_], axis=1)
+
+
+def write_list(path: pathlib.Path, names: np.ndarray, found: np.ndarray, cosine: np.ndarray) -> None:
+    """Writes a CSV of image, cluster (from 1) and cosine to its centre; a cluster's images stand nearest first."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(_HEADER)
+    for i in np.lexsort((-cosine, found)):
+        writer.writerow([names[i], found[i] + 1, f"{cosine[i]:.4f}"])
+    write_atomically(path, text.getvalue())
