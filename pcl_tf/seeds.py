@@ -78,7 +78,7 @@ class Rng:
         """int32 [rows, 2], each in [0, 2^30): a seed for each image."""
         return self.mine(_drawn([rows * self.replicas, 2], self.next_seed()), rows)
 
-    def uniform(self, rows, low=0.0, high=1.0, shape=()):
+    def uniform(self, rows, low=0.0, high=1.0, *, shape=()):
         """float32 [rows, *shape] from U(low, high)."""
         x = tf.random.stateless_uniform([rows * self.replicas, *shape], self.next_seed(), low, high)
         return self.mine(x, rows)

@@ -61,7 +61,7 @@ def contrast(images=256, dim=512):
     result = {}
     for kind in ("gram", "materialised"):
         answer = spawn.Queue()
-        process = spawn.Process(target=_contrast, args=(kind, images, dim, answer))
+        process = spawn.Process(target=_contrast, args=(kind, images, dim), kwargs={"answer": answer})
         process.start()
         names = ("loss", "gradient_l1", "extra_memory_mb", "seconds")
         found = None

@@ -168,7 +168,7 @@ class Iteration:
 
 if __name__ == "__main__":
     # python -m pcl_tf.benchmark.released_step BATCH POSE_BATCH COUNT PRECISION: a line in, an iteration, its seconds out.
-    iteration = Iteration(*map(int, sys.argv[1:4]), sys.argv[4])
+    iteration = Iteration(*map(int, sys.argv[1:4]), precision=sys.argv[4])
     for _ in sys.stdin:
         began = time.perf_counter()
         iteration.run()

@@ -37,12 +37,12 @@ def measure(embed, size, *, train=TRAIN, test=TEST, batch=200):
         x = np.concatenate([np.asarray(p[key], np.float32) for p in parts])
         fit, test = x[:train], x[train:]
         row = {
-            name: ridge.accuracy(fit, labels[name][:train], test, labels[name][train:])
+            name: ridge.accuracy((fit, labels[name][:train]), (test, labels[name][train:]))
             for name in ("identity", "expression")
         }
         for i, name in enumerate(ANGLES):
             y = labels["angles"][:, i : i + 1]
-            row[name] = ridge.mean_absolute_error(fit, y[:train], test, y[train:])
+            row[name] = ridge.mean_absolute_error((fit, y[:train]), (test, y[train:]))
         result[key] = row
     return result
 

@@ -49,17 +49,17 @@ def solve(kind, x, y, *, seed=0, subjects=None):
     return layer, {"solver": "knn", "k": layer.k, "similarity": "cosine", "vote": "each neighbour alike"}
 
 
-def knn_accuracy(train_x, train_y, test_x, test_y, k=10):
+def knn_accuracy(train, test, k=10):
     """Accuracy of a cosine k-NN vote.
 
     Args:
-      train_x, test_x: float [N, D], [M, D].
-      train_y, test_y: int labels.
+      train, test: (float [N, D] features, int [N] labels) of both sets.
       k: neighbours; ties go to the smaller label.
 
     Returns:
       float in [0, 1].
     """
+    (train_x, train_y), (test_x, test_y) = train, test
     classes = int(max(np.max(train_y), np.max(test_y))) + 1
     votes = Nearest(train_x, np.eye(classes)[np.asarray(train_y)], k)(test_x)
     return float((votes.argmax(1) == np.asarray(test_y)).mean())

@@ -62,7 +62,7 @@ def read_manifest(path, kind, image_size, *, targets=(), groups=()):
     bad = _Bad(path)
     _other_width(path, table, bad)
     read = _pairs if kind == "verification" else _labelled
-    task = read(table.rows, table.header, values, kind, files, bad)
+    task = read(table.rows, table.header, values, kind=kind, files=files, bad=bad)
     left_out = f"{path}: {table.unnamed} columns without a name are left out."
     return Task(
         name=path.stem,

@@ -129,11 +129,11 @@ class OnlineProbe:
             values = verification.similarities(x, self.place[task.pairs[use]])
             return {"verification": float(verification.verify(values, task.same[use], task.folds[use])[0].mean())}
         train, test = ([r for r in part if self.place[r] >= 0] for part in task.splits[0])
-        data = x[self.place[train]], task.labels[train], x[self.place[test]], task.labels[test]
+        data = [(x[self.place[rows]], task.labels[rows]) for rows in (train, test)]
         if task.kind == "classification":
             return {"knn": knn_accuracy(*data), "ridge": ridge.accuracy(*data)}
         if task.kind == "regression":
             return {"ridge": ridge.mean_absolute_error(*data)}
-        scores = ridge.Ridge(data[0], data[1]).predict(data[2]) - 0.5
-        parts, f1, _ = metrics.multilabel(scores, data[3], task.names)
+        scores = ridge.Ridge(*data[0]).predict(data[1][0]) - 0.5
+        parts, f1, _ = metrics.multilabel(scores, data[1][1], task.names)
         return {"ridge": f1(parts.mean(0))}

@@ -51,13 +51,14 @@ def one_hot(labels, classes):
     return np.eye(classes)[np.asarray(labels)]
 
 
-def accuracy(train_x, train_y, test_x, test_y):
-    """Accuracy of a ridge classifier: features and int labels of both sets -> float in [0, 1]."""
+def accuracy(train, test):
+    """Accuracy of a ridge classifier: (features, int labels) of both sets -> float in [0, 1]."""
+    (train_x, train_y), (test_x, test_y) = train, test
     classes = int(max(np.max(train_y), np.max(test_y))) + 1
     scores = Ridge(train_x, one_hot(train_y, classes)).predict(test_x)
     return float((scores.argmax(1) == np.asarray(test_y)).mean())
 
 
-def mean_absolute_error(train_x, train_y, test_x, test_y):
-    """Mean absolute error of a ridge regression, averaged over outputs, in the targets' unit."""
-    return float(np.abs(Ridge(train_x, train_y).predict(test_x) - np.asarray(test_y)).mean())
+def mean_absolute_error(train, test):
+    """Mean absolute error of a ridge regression, averaged over outputs, in the unit of the targets; args as above."""
+    return float(np.abs(Ridge(*train).predict(test[0]) - np.asarray(test[1])).mean())

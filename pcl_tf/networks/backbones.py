@@ -102,4 +102,4 @@ def backbone(
     """
     if kind not in BACKBONES:
         raise ValueError(f"Unknown backbone '{kind}'; known: {', '.join(sorted(BACKBONES))}.")
-    return BACKBONES[kind](width, dtype, name, image_size, synchronized=synchronized, portable=portable)
+    return BACKBONES[kind](width, dtype, name, image_size=image_size, synchronized=synchronized, portable=portable)

@@ -30,15 +30,15 @@ def test_ridge_against_normal_equations(shape):
 def test_ridge_finds_a_linear_law_and_not_noise():
     x = R(0).randn(300, 20)
     y = x @ R(1).randn(20, 1)
-    assert ridge.mean_absolute_error(x[:200], y[:200], x[200:], y[200:]) < 0.05 * np.abs(y).mean()
+    assert ridge.mean_absolute_error((x[:200], y[:200]), (x[200:], y[200:])) < 0.05 * np.abs(y).mean()
     noise = R(2).randn(300, 1)
-    assert ridge.mean_absolute_error(x[:200], noise[:200], x[200:], noise[200:]) > 0.9 * np.abs(noise).mean()
+    assert ridge.mean_absolute_error((x[:200], noise[:200]), (x[200:], noise[200:])) > 0.9 * np.abs(noise).mean()
 
 
 def test_ridge_classifies_what_is_separable():
     y = np.arange(90) % 3
     x = np.eye(3)[y] + 0.1 * R(0).randn(90, 3)
-    assert ridge.accuracy(x[:60], y[:60], x[60:], y[60:]) == 1.0
+    assert ridge.accuracy((x[:60], y[:60]), (x[60:], y[60:])) == 1.0
 
 
 def test_knn_against_a_loop():
@@ -50,7 +50,7 @@ def test_knn_against_a_loop():
         near = sorted(range(40), key=lambda i: -cosines[i])[:7]
         votes = [sum(a[i] == c for i in near) for c in range(3)]
         right += votes.index(max(votes)) == label
-    assert knn_accuracy(train, a, test, b, k=7) == pytest.approx(right / 25)
+    assert knn_accuracy((train, a), (test, b), k=7) == pytest.approx(right / 25)
 
 
 def test_class_folders(tmp_path, capsys):
