@@ -180,7 +180,7 @@ def main(argv):
     with explained(out or "stdout", (DataError, PermissionError, FileNotFoundError)):
         sources = _sources(argv[1:])
         address = _SERVER.value.removeprefix("grpc://")
-        transport = connect(address, _MODEL.value, _VERSION.value, _DEADLINE.value, **connection)
+        transport = connect(address, model=_MODEL.value, version=_VERSION.value, deadline=_DEADLINE.value, **connection)
         try:
             total, refused = _run(
                 sources, transport, (_Matrix if out.endswith(".npy") else _Lines)(_FEATURE.value, out)

@@ -71,7 +71,7 @@ def main(argv):
         workdir = Workdir(path, recipe)  # claimed by a recipe that fits alone
         workdir.claim()
         Checkpoints(model, workdir / "checkpoints", recipe.checkpoint.keep).save(0)
-        print(export_run(recipe, workdir, model.encoder, 0))
+        print(export_run(recipe, workdir, model.encoder, step=0))
 
 
 if __name__ == "__main__":

@@ -77,7 +77,7 @@ def main(argv):
             recipe,
             workdir,
             model.encoder,
-            step,
+            step=step,
             image_size=size or None,
             version=_VERSION.value,
             keep=_KEEP.value,
@@ -85,7 +85,7 @@ def main(argv):
         )
         if _TFLITE.value:
             file = workdir / FILES[_QUANTIZE.value]
-            save_tflite(path, file, size or recipe.image_size, _QUANTIZE.value)
+            save_tflite(path, file, size or recipe.image_size, quantize=_QUANTIZE.value)
             print(f"{file} ({file.stat().st_size / 1e3:,.0f} kB)")
     print(path)
 

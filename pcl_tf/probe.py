@@ -115,9 +115,9 @@ def run(encoders, tasks, features, *, solver, seed, out, cache, save):
                 print(*report.table([row]).splitlines()[1:], sep="\n", flush=True)
                 results.add(row)  # whatever becomes of the files beside it
                 if save and result.layer and encoder.keras_file:
-                    model = probe_model.build(encoder, task, feature, result.layer)
+                    model = probe_model.build(encoder, task, feature, layer=result.layer)
                     row["probe"] = str(probe_model.save(model, f"{out / file_stem(row)}.keras"))
-                keep(results, row, task, result.scored, images)
+                keep(results, row, task, scored=result.scored, images=images)
     return rows
 
 

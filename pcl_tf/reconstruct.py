@@ -30,7 +30,7 @@ def main(argv):
     with explained(_OUT.value, (DataError, RecipeError, PermissionError, FileNotFoundError)):
         check_output(_OUT.value, suffix=".png")
         given = typed("data", "images")
-        print(*figure(_WORKDIR.value, _DATA.value, _OUT.value, _COUNT.value, given), sep="\n")
+        print(*figure(_WORKDIR.value, _DATA.value, _OUT.value, count=_COUNT.value, flag=given), sep="\n")
 
 
 if __name__ == "__main__":

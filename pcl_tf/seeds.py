@@ -43,7 +43,7 @@ class Rng:
       path: what names this stream among those of its seed.
     """
 
-    def __init__(self, seed, replica=0, replicas=1, pair=None, path=""):
+    def __init__(self, seed, *, replica=0, replicas=1, pair=None, path=""):
         self.seed = seed
         self.replica = replica
         self.replicas = replicas
@@ -58,11 +58,11 @@ class Rng:
 
     def named(self, name):
         """An independent stream for one purpose."""
-        return Rng(self.seed, self.replica, self.replicas, self.pair, f"{self.path}/{name}")
+        return Rng(self.seed, replica=self.replica, replicas=self.replicas, pair=self.pair, path=f"{self.path}/{name}")
 
     def paired(self, pair):
         """This stream, with ``pair`` as what it has in common with another."""
-        return Rng(self.seed, self.replica, self.replicas, pair, self.path)
+        return Rng(self.seed, replica=self.replica, replicas=self.replicas, pair=pair, path=self.path)
 
     def next_seed(self):
         """int32 [2], another one at every call, the same on every replica."""
@@ -102,4 +102,4 @@ def replica_rng(seed, step):
     """
     context = tf.distribute.get_replica_context()
     of_step = tf.random.experimental.stateless_fold_in(tf.constant([seed, 7919], tf.int32), tf.cast(step, tf.int32))
-    return Rng(_drawn([2], of_step), context.replica_id_in_sync_group, context.num_replicas_in_sync)
+    return Rng(_drawn([2], of_step), replica=context.replica_id_in_sync_group, replicas=context.num_replicas_in_sync)

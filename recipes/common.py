@@ -76,7 +76,7 @@ def use(c, name):
             c.method[key] = value
 
 
-def set_batch(c, batch, pdd=None, pose=None, negatives=None):
+def set_batch(c, batch, *, pdd=None, pose=None, negatives=None):
     """Sets the batch and the parts of it that the method's losses work on."""
     c.batch_size = batch
     for key, value in (("pdd_batch", pdd or 0), ("pose_batch", pose), ("negatives_per_image", negatives)):

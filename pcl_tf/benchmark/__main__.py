@@ -64,8 +64,9 @@ def _in_turns(recipe):
         if theirs[key] not in known:
             refuse(f"--against={key}={theirs[key]}: not one of {', '.join(known)}.")
     other = recipes.resolve(recipes.override(_RECIPE.value.copy_and_resolve_references(), changes, "--against="))
-    both = [(how["precision"], how["xla"] == "true") for how in (ours, theirs)]
-    return against((recipe, other), *zip(*both, strict=True), steps=_STEPS.value)
+    both = (ours, theirs)
+    precisions, xla = [how["precision"] for how in both], [how["xla"] == "true" for how in both]
+    return against((recipe, other), precisions, xla=xla, steps=_STEPS.value)
 
 
 def _train(recipe):
@@ -74,7 +75,7 @@ def _train(recipe):
 
     if _AGAINST.value:
         return _in_turns(recipe)
-    found = train(recipe, _PRECISION.value, _STEPS.value, _PROFILE.value, xla=_XLA.value)
+    found = train(recipe, precision=_PRECISION.value, steps=_STEPS.value, folder=_PROFILE.value, xla=_XLA.value)
     if _PROFILE.value:
         print(
             f"{_PROFILE.value} holds the profile:\n  {install('profile')}\n"

@@ -26,7 +26,7 @@ def _materialised(z, mix, permutation):
     return tf.concat([positive, negative], axis=1) / 0.07
 
 
-def _contrast(kind, images, dim, answer):
+def _contrast(kind, images, dim, *, answer):
     def logits(z, mix, permutation):
         if kind == "gram":
             return face_logits(z, temperature=0.07, mix=mix, permutation=permutation)

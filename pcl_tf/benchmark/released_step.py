@@ -16,7 +16,7 @@ TAU, MIXING, NOISE = 0.07, 1.6, 0.4
 PRECISIONS = {"float32": None, "mixed_bfloat16": torch.bfloat16}
 
 
-def _conv(incoming, filters, kernel=3, stride=1):
+def _conv(incoming, filters, kernel=3, *, stride=1):
     return nn.Conv2d(incoming, filters, kernel, stride, kernel // 2)
 
 
@@ -47,12 +47,12 @@ class _Residual(nn.Module):
 class _Encoder(nn.Module):
     def __init__(self):
         super().__init__()
-        self.conv1 = _leaky(_conv(3, 64, 7, 2), _conv(64, 64))
+        self.conv1 = _leaky(_conv(3, 64, 7, stride=2), _conv(64, 64))
         self.layer1 = nn.Sequential(*_leaky(_conv(64, 64)), _Attention(64), *_leaky(_conv(64, 64)))
-        self.layer2_1 = nn.Sequential(*_leaky(_conv(64, 128, 3, 2)), _Attention(128), *_leaky(_conv(128, 128)))
+        self.layer2_1 = nn.Sequential(*_leaky(_conv(64, 128, 3, stride=2)), _Attention(128), *_leaky(_conv(128, 128)))
         self.resblock1, self.resblock2 = _Residual(128), _Residual(128)
-        self.layer2_2 = _leaky(_conv(128, 128, 3, 2), _conv(128, 128))
-        self.layer3_1 = _leaky(_conv(128, 256, 3, 2), _conv(256, 128))
+        self.layer2_2 = _leaky(_conv(128, 128, 3, stride=2), _conv(128, 128))
+        self.layer3_1 = _leaky(_conv(128, 256, 3, stride=2), _conv(256, 128))
         self.layer3_2_exp = _leaky(_conv(128, 128), _conv(128, 128))
         self.layer3_2_pose = _leaky(_conv(128, 128), _conv(128, 128))
 
@@ -145,7 +145,7 @@ class Iteration:
       precision: 'float32' (as published) or 'mixed_bfloat16' (autocast).
     """
 
-    def __init__(self, batch, pose_batch, count, precision):
+    def __init__(self, batch, pose_batch, count, *, precision):
         torch.manual_seed(0)
         self.nets, self.precision = Released(), PRECISIONS[precision]
         self.optimizer = torch.optim.Adam(self.nets.parameters(), 1e-4, weight_decay=1e-3)

@@ -14,7 +14,7 @@ ROUNDS = 2
 DEADLINE = 900.0  # seconds a run may take; a process whose peer died would wait for ever
 
 
-def traffic(parameters, batch, dim, processes):
+def traffic(parameters, *, batch, dim, processes):
     """Bytes that each of n processes sends in a step, by formula.
 
     Args:
@@ -48,7 +48,9 @@ def scaling(recipe, precision, steps):
         both.batch_size *= 2
         both.method.pdd_batch *= 2
         both.method.pose_batch *= 2
-    pairs = [(_run(recipe, precision, steps, 1), _run(both, precision, steps, 2)) for _ in range(ROUNDS)]
+    pairs = [
+        (_run(recipe, precision, steps, processes=1), _run(both, precision, steps, processes=2)) for _ in range(ROUNDS)
+    ]
     efficiencies = [one["seconds"] / two["seconds"] for one, two in pairs]
     found = pairs[0][1]
     return {
@@ -56,11 +58,11 @@ def scaling(recipe, precision, steps):
         "efficiencies": efficiencies,
         "efficiency": statistics.median(efficiencies),
         "bytes_sent": statistics.median(two["bytes"] for _, two in pairs) / 2,
-        "bytes_by_formula": traffic(found["parameters"], both.batch_size, both.network.head_dim, 2),
+        "bytes_by_formula": traffic(found["parameters"], batch=both.batch_size, dim=both.network.head_dim, processes=2),
     }
 
 
-def _run(recipe, precision, steps, processes):
+def _run(recipe, precision, steps, *, processes):
     """{'seconds', 'bytes' on loopback, medians of a step; 'parameters'} of a run in processes of a core each."""
     with tempfile.TemporaryDirectory() as folder:
         task = {"recipe": recipe.to_json_best_effort(), "precision": precision, "steps": steps}
@@ -130,7 +132,7 @@ def _work(place):
     recipe = ConfigDict(json.loads(task["recipe"]))
     strategy = make_strategy("multiworker" if "TF_CONFIG" in os.environ else "one")
     with strategy.scope():
-        model = build_method(recipe, task["precision"], strategy.num_replicas_in_sync)
+        model = build_method(recipe, precision=task["precision"], replicas=strategy.num_replicas_in_sync)
     shape = (recipe.batch_size * 4, recipe.image_size, recipe.image_size, 3)
     faces = ArrayFaces(np.random.RandomState(0).randint(0, 256, shape, np.uint8))
     marks = []

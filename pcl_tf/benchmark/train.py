@@ -34,7 +34,7 @@ class Step:
         size, self.images = recipe.image_size, images_per_step(recipe)
         faces = np.random.RandomState(0).randint(0, 256, (max(_FACES, self.images), size, size, 3), np.uint8)
         self.read = iter(batches(ArrayFaces(faces), [self.images], seed=recipe.seed, first_step=0, total_steps=10**9))
-        self.model = build_method(recipe, precision, xla=xla)
+        self.model = build_method(recipe, precision=precision, xla=xla)
         self.run = tf.function(self.model.train_step, autograph=False, jit_compile=xla)
         self.seconds, self.waited = [], []
         began = time.perf_counter()
@@ -53,7 +53,7 @@ class Step:
         self.seconds.append(time.perf_counter() - began)
 
 
-def train(recipe, precision, steps, folder=None, *, xla=False):
+def train(recipe, *, precision, steps, folder=None, xla=False):
     """Measures a step.
 
     Args:
@@ -104,7 +104,7 @@ def train(recipe, precision, steps, folder=None, *, xla=False):
     }
 
 
-def against(recipes, precisions, xla, steps):
+def against(recipes, precisions, *, xla, steps):
     """Two steps in turns, A B A B: what the machine does meanwhile meets both.
 
     Args:

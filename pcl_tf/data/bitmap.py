@@ -38,7 +38,7 @@ def _colours(raw, bits, header):
     return tf.minimum(tf.where(said == 0, 2**bits, said), 256), tf.where(header == 12, tf.constant(3, tf.int64), 4)
 
 
-def _palette(raw, rows, bits, width, header):
+def _palette(raw, rows, bits, *, width, header):
     """Indices of 1, 4 or 8 bits, packed in uint8 [H, stride] -> uint8 [H, W, 3]."""
     count, entry = _colours(raw, bits, header)
     table = tf.reshape(raw[14 + header : 14 + header + count * entry], [count, entry])[:, 2::-1]
@@ -61,7 +61,7 @@ def _sixteen(rows, width, masks):
     return tf.cast(tf.case(cases, lambda: _refused("its bit masks")), tf.uint8)
 
 
-def _whole_bytes(rows, bits, width, masks):
+def _whole_bytes(rows, bits, width, *, masks):
     pixels = tf.reshape(rows[:, : width * bits // 8], [tf.shape(rows)[0], -1, bits // 8])
     cases = [
         (_are(masks, known), lambda at=at: tf.gather(pixels, at, axis=-1))
@@ -116,10 +116,13 @@ def decode_bmp(data):
     with provided(*((fine, f"a BMP that cannot be decoded: {what}") for fine, what in checks)):
         pixels = tf.reshape(raw[offset : offset + rows * stride], [rows, stride])
     read = [
-        (tf.reduce_any(bits == tf.constant((1, 4, 8), tf.int64)), lambda: _palette(raw, pixels, bits, width, header)),
+        (
+            tf.reduce_any(bits == tf.constant((1, 4, 8), tf.int64)),
+            lambda: _palette(raw, pixels, bits, width=width, header=header),
+        ),
         (bits == 16, lambda: _sixteen(pixels, width, masks)),
-        (bits == 24, lambda: _whole_bytes(pixels, 24, width, masks)),
-        (bits == 32, lambda: _whole_bytes(pixels, 32, width, masks)),
+        (bits == 24, lambda: _whole_bytes(pixels, 24, width, masks=masks)),
+        (bits == 32, lambda: _whole_bytes(pixels, 32, width, masks=masks)),
     ]
     image = tf.case(read, lambda: tf.cast(_refused("its bits a pixel"), tf.uint8))
     image.set_shape([None, None, 3])

@@ -53,7 +53,7 @@ def decoded_faces(source, size, *, cache_dir, max_bad_share=0.05, flag="--recipe
         check_folder(cache, flag)
         cache.mkdir(parents=True, exist_ok=True)
         _check_space(cache, source.count * size * size * 3, flag)
-        _decode(source, size, path, cache / "bad_images.txt", max_bad_share)
+        _decode(source, size, path, bad_path=cache / "bad_images.txt", max_bad_share=max_bad_share)
     return np.load(path, mmap_mode="r")
 
 
@@ -78,7 +78,7 @@ def _check_space(folder, needed, flag):
         )
 
 
-def _decode(source, size, path, bad_path, max_bad_share):
+def _decode(source, size, path, *, bad_path, max_bad_share):
     decode = decoder(size)
     aside = path.with_suffix(f".{os.getpid()}.part")
     bad, kept = [], 0
@@ -99,14 +99,14 @@ def _decode(source, size, path, bad_path, max_bad_share):
                     else:
                         bad.append((name, error))
                 bar.update(len(chunk))
-        _report(bad, source, bad_path, max_bad_share)
+        _report(bad, source, bad_path, max_bad_share=max_bad_share)
         faces.flush()
-        _finish(aside, path, kept, faces.shape)
+        _finish(aside, path, kept, shape=faces.shape)
     finally:
         aside.unlink(missing_ok=True)
 
 
-def _report(bad, source, bad_path, max_bad_share):
+def _report(bad, source, bad_path, *, max_bad_share):
     write_atomically(bad_path, "".join(f"{name}\t{error}\n" for name, error in bad))
     if not bad:
         return
@@ -119,7 +119,7 @@ def _report(bad, source, bad_path, max_bad_share):
     tqdm.write(f"Left out: {message}", file=sys.stderr)
 
 
-def _finish(aside, path, kept, shape):
+def _finish(aside, path, kept, *, shape):
     if kept < shape[0]:  # rows of bad images were never written: cut the file to what is there
         whole = np.load(aside, mmap_mode="r")
         shorter = aside.with_suffix(".cut")

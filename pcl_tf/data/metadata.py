@@ -32,7 +32,7 @@ def _without_prefix(exif):
     return exif
 
 
-def _walk(turn, start, size, values):
+def _walk(turn, start, size, *, values):
     """Runs ``turn(at, *values)`` from an offset until it is at or behind ``size``; returns the values."""
     loop = tf.while_loop(
         lambda at, *_: at < size,
@@ -64,7 +64,7 @@ def _jpeg(data, raw, size):
         after = tf.where(is_segment, at + 2 + length, tf.where(is_marker, at + 2, at + 1))
         return tf.where(is_segment & (marker == 0xDA), size, after), exif, xmp
 
-    exif, xmp = _walk(turn, 2, size, map(tf.constant, _NONE))
+    exif, xmp = _walk(turn, 2, size, values=map(tf.constant, _NONE))
     return _bytes(exif), xmp
 
 
@@ -78,7 +78,7 @@ def _webp(data, raw, size):
         xmp = tf.where((kind == b"XMP ") & (xmp == b"") & (features // 4 % 2 == 1), body, xmp)
         return at + 8 + length + length % 2, exif, xmp
 
-    exif, xmp = _walk(turn, 12, size, map(tf.constant, _NONE))
+    exif, xmp = _walk(turn, 12, size, values=map(tf.constant, _NONE))
     return _bytes(exif), xmp
 
 
@@ -136,7 +136,7 @@ def _png(data, raw, size):
         values = tf.cond(ours, read, lambda: (exif, profile, xmp))
         return at + 12 + length, *values
 
-    exif, profile, xmp = _walk(turn, 8, size, map(tf.constant, (b"", b"", b"")))
+    exif, profile, xmp = _walk(turn, 8, size, values=map(tf.constant, (b"", b"", b"")))
     return tf.cond((exif == b"") & (profile != b""), lambda: _profile(profile), lambda: _bytes(exif)), xmp
 
 

@@ -26,12 +26,12 @@ def _of_exif(raw):
 
     def entries():
         first = tf.where(little, number(raw, 4, 4), number(raw, 4, 4, big=True))
-        return tf.cond(first + 2 <= size, lambda: _of_entries(raw, size, first, little), lambda: 0)
+        return tf.cond(first + 2 <= size, lambda: _of_entries(raw, size, first, little=little), lambda: 0)
 
     return tf.case([(little | big, entries), (long, lambda: -1)], lambda: 0)
 
 
-def _of_entries(raw, size, first, little):
+def _of_entries(raw, size, first, *, little):
     """The same of the directory that begins at ``first``. A thumbnail's stands behind it and is not read."""
 
     def field(column, width):

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 
-def share(rows, parts, replica, replicas):
+def share(rows, parts, *, replica, replicas):
     """A replica's share of every part of a step: rows [sum(parts), ..] -> [sum(parts) / replicas, ..]."""
     ends = np.cumsum(parts)
     pieces = (
@@ -35,7 +35,7 @@ def batches(faces, parts, *, seed, first_step, total_steps, replicas=1, mine=(0,
 
     def chosen(step):
         drawn = rows(step)
-        return np.concatenate([share(drawn, parts, r, replicas) for r in mine])
+        return np.concatenate([share(drawn, parts, replica=r, replicas=replicas) for r in mine])
 
     def element(step):
         which = tf.numpy_function(chosen, [step], tf.int64, stateful=False)

@@ -157,7 +157,7 @@ def synthetic(count, size, seed=0):
     return Source("synthetic", fingerprint([("synthetic-2", count, size, seed)]), count, items)
 
 
-def open_source(text, synthetic_images, image_size, flag="--data"):
+def open_source(text, synthetic_images, image_size, *, flag="--data"):
     """The source that a flag names.
 
     Args:
@@ -175,7 +175,7 @@ def open_source(text, synthetic_images, image_size, flag="--data"):
     if not text:
         raise DataError(VOXCELEB_HELP)
     texts = [text] if os.path.exists(text) else text.split(",")  # a folder's name may have a comma
-    parts = [_open(part, synthetic_images, image_size, f"{flag}={printable(part)}") for part in texts]
+    parts = [_open(part, synthetic_images, image_size, given=f"{flag}={printable(part)}") for part in texts]
     if len(parts) == 1:
         return parts[0]
 
@@ -186,7 +186,7 @@ def open_source(text, synthetic_images, image_size, flag="--data"):
     return Source(text, fingerprint(p.fingerprint for p in parts), sum(p.count for p in parts), items)
 
 
-def _open(text, synthetic_images, image_size, given):
+def _open(text, synthetic_images, image_size, *, given):
     path = pathlib.Path(text)
     if text == "synthetic":
         source = synthetic(synthetic_images, image_size)

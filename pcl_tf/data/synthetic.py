@@ -121,7 +121,7 @@ def render(labels, size):
     normal /= np.linalg.norm(normal, axis=-1, keepdims=True) + 1e-6
     px, py, front = u[..., 0], u[..., 1], u[..., 2]
 
-    face = _features(px, py, front, t, au, labels["expression"])
+    face = _features(px, py, front, t=t, au=au, expression=labels["expression"])
     shade = 0.45 + 0.65 * np.maximum(0, (normal * labels["light"][:, None, None]).sum(-1))
     face = face * shade[..., None]
 
@@ -133,7 +133,7 @@ def render(labels, size):
     return (np.clip(image + noise, 0, 1) * 255 + 0.5).astype(np.uint8)
 
 
-def _features(px, py, front, t, au, expression):
+def _features(px, py, front, *, t, au, expression):
     """Colour of each surface point: float [N, H, W, 3]."""
     skin = np.stack([0.95 - 0.5 * t[2], 0.78 - 0.5 * t[2] + 0.05 * t[3], 0.66 - 0.5 * t[2]], -1)
     hair = np.stack([0.1 + 0.6 * t[4], 0.07 + 0.4 * t[4], 0.05 + 0.15 * t[4]], -1)

@@ -15,7 +15,7 @@ _NAMES, _PICTURE, _CONFIG = "names.tsv", "sprite.png", "projector_config.pbtxt"
 _SPRITE = 8192  # side in pixels that browsers draw at most
 
 
-def thumbnails(source, rows, size, names):
+def thumbnails(source, rows, *, size, names):
     """Images of some places of a source.
 
     Args:
@@ -75,7 +75,7 @@ def _table(feature):
     return f"{feature}.tsv"
 
 
-def write_projector(embeddings, source, folder, limit=LIMIT):
+def write_projector(embeddings, source, folder, *, limit=LIMIT):
     """Writes the files; ``tensorboard --logdir=FOLDER`` shows them under Projector.
 
     Args:
@@ -90,12 +90,14 @@ def write_projector(embeddings, source, folder, limit=LIMIT):
     count = min(limit, len(embeddings.names))
     shown = np.linspace(0, len(embeddings.names) - 1, count).astype(int)
     side = max(8, min(64, _SPRITE // int(np.ceil(np.sqrt(count)))))
-    faces = thumbnails(source, embeddings.rows[shown], side, embeddings.names[shown])
-    write_points(folder, {key: x[shown] for key, x in embeddings.features.items()}, embeddings.names[shown], faces)
+    faces = thumbnails(source, embeddings.rows[shown], size=side, names=embeddings.names[shown])
+    write_points(
+        folder, {key: x[shown] for key, x in embeddings.features.items()}, names=embeddings.names[shown], faces=faces
+    )
     return count
 
 
-def write_points(folder, features, names, faces):
+def write_points(folder, features, *, names, faces):
     """Writes the files of images whose features and pixels are at hand; ``write_projector`` reads its own.
 
     Args:

@@ -96,4 +96,4 @@ def solve(kind, x, y, *, seed=0, subjects=None, epochs=EPOCHS):
     if not how.normalised:
         return Linear(weights, bias), protocol
     gamma, beta, mean, var = (v.numpy() for v in (norm.gamma, norm.beta, norm.moving_mean, norm.moving_variance))
-    return unscaled(weights, beta @ weights + bias, mean, (var + 1e-5) ** 0.5 / gamma), protocol
+    return unscaled(weights, beta @ weights + bias, mean=mean, std=(var + 1e-5) ** 0.5 / gamma), protocol

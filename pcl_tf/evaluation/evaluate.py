@@ -68,12 +68,18 @@ def evaluate(task, x, *, bad=(), solver="lbfgs", seed=0):
     good = np.ones(task.source.count, bool)
     good[list(bad)] = False
     if task.kind == "verification":
-        return _verification(task, x, good, seed)
+        return _verification(task, x, good, seed=seed)
     parts, protocols, layers, trained = [], [], [], 0
     for train, test in readable(task, good):
         subjects = None if task.subjects is None else task.subjects[train]
         layer, protocol = linear.fit(
-            task.kind, x[train], task.labels[train], solver, seed=seed, subjects=subjects, classes=len(task.names)
+            task.kind,
+            x[train],
+            task.labels[train],
+            solver=solver,
+            seed=seed,
+            subjects=subjects,
+            classes=len(task.names),
         )
         layers.append(layer)
         parts.append((test, layer(x[test])))
@@ -137,7 +143,7 @@ def of_folds(task, parts, protocol, *, trained, unreadable=0, seed=0, logits=Tru
     scored = of_scores(task.kind, rows=rows, folds=fold, labels=labels, scores=scores, logits=logits)
     if task.kind == "multilabel":  # mean of the folds' F1
         folds = fold
-        contributions, statistic, detail = metrics.multilabel(scores, labels, task.names, folds)
+        contributions, statistic, detail = metrics.multilabel(scores, labels, task.names, groups=folds)
     else:
         contributions, statistic, detail = metrics.CONTRIBUTIONS[task.kind](scores, labels, task.names)
         folds = None  # every image tested once: one mean over all
@@ -164,16 +170,16 @@ def of_folds(task, parts, protocol, *, trained, unreadable=0, seed=0, logits=Tru
     )
 
 
-def _verification(task, x, good, seed):
+def _verification(task, x, good, *, seed):
     use = good[task.pairs].all(1)
     if not use.any() or len(np.unique(task.folds[use])) < 2:
         raise DataError(f"{task.name}: fewer than two folds of pairs can be read.")
     pairs, same, folds = task.pairs[use], task.same[use], task.folds[use]
     values = verification.similarities(x, pairs)
     right, thresholds = verification.verify(values, same, folds)
-    learnt = pair_layer.verify(x, pairs, same, folds)
+    learnt = pair_layer.verify(x, pairs, same, folds=folds)
     every = [(values, right), *([(learnt.values, learnt.right)] if learnt else [])]
-    scored = of_pairs(np.flatnonzero(use), folds, same, every)
+    scored = of_pairs(np.flatnonzero(use), folds, same, found=every)
     return Result(
         metric="accuracy",
         counts={

@@ -73,7 +73,7 @@ def extract(encoder, source, size, *, cache, batch=64, chunk=512, max_bad_share=
     state = _state(folder, source.count)
     first = state["rows"]
     if first < source.count:
-        _extend(encoder, source, size, folder, state, batch, chunk)
+        _extend(encoder, source, size, folder=folder, state=state, batch=batch, chunk=chunk)
     if len(state["bad"]) > max_bad_share * source.count:
         named = "\n".join(f"  {name}: {why}" for name, why in list(state["bad"].values())[:5])
         raise DataError(
@@ -97,7 +97,7 @@ def _state(folder, count):
     return {"rows": 0, "bad": {}, "keys": []}
 
 
-def _extend(encoder, source, size, folder, state, batch, chunk):
+def _extend(encoder, source, size, *, folder, state, batch, chunk):
     decode, first = decoder(size), state["rows"]
     items = islice(source.items(), first, None)
     out = {key: np.load(folder / f"{key}.npy", mmap_mode="r+") for key in state["keys"]}

@@ -29,10 +29,13 @@ def by_group(task, scored, seed=0):
         'labels_left_out': of F1, labels that some scored group does not show}}.
     """
     people = None if task.subjects is None else task.subjects[scored.rows]
-    return {column: _column(task, scored, of_row[scored.rows], people, seed) for column, of_row in task.groups.items()}
+    return {
+        column: _column(task, scored, of_row[scored.rows], people=people, seed=seed)
+        for column, of_row in task.groups.items()
+    }
 
 
-def _column(task, scored, group, people, seed):
+def _column(task, scored, group, *, people, seed):
     members = {str(name): np.flatnonzero(group == name) for name in np.unique(group) if name}
     few = {name: len(rows) for name, rows in members.items() if not _enough(rows, people)}
     members = {name: rows for name, rows in members.items() if name not in few}
@@ -40,7 +43,7 @@ def _column(task, scored, group, people, seed):
     told, values = {}, {}
     if len(shown) or task.kind != "multilabel":
         for number, (name, rows) in enumerate(members.items()):
-            told[name], values[name] = _score(task, scored, rows, people, shown, seed + number)
+            told[name], values[name] = _score(task, scored, rows, people=people, shown=shown, seed=seed + number)
     return {
         "groups": told,
         "gap": _gap(told, values),
@@ -63,9 +66,9 @@ def _shown(task, scored, members):
     return np.flatnonzero(everywhere), [str(n) for n, yes in zip(task.names, everywhere, strict=True) if not yes]
 
 
-def _score(task, scored, rows, people, shown, seed):
+def _score(task, scored, rows, *, people, shown, seed):
     """(what the result says of a group, the resamples of its value)."""
-    contributions, statistic, detail = _contributions(task, scored, rows, shown)
+    contributions, statistic, detail = _contributions(task, scored, rows, shown=shown)
     who = None if people is None else people[rows]
     resampled = "pairs" if task.kind == "verification" else metrics.resampled(who)
     values = metrics.resamples(contributions, statistic, groups=None, seed=seed, clusters=who)
@@ -79,7 +82,7 @@ def _score(task, scored, rows, people, shown, seed):
     return found, values
 
 
-def _contributions(task, scored, rows, shown):
+def _contributions(task, scored, rows, *, shown):
     """As the metrics of a kind give: (contributions [n, ..], statistic, detail)."""
     labels, predicted = scored.labels[rows], scored.predicted[rows]
     if task.kind == "verification":

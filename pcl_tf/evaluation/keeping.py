@@ -4,7 +4,7 @@ from pcl_tf.evaluation import pictures, predictions, report
 from pcl_tf.evaluation.results import file_stem
 
 
-def keep(results, row, task, scored, images):
+def keep(results, row, task, *, scored, images):
     """Writes predictions, pictures, tables and TensorBoard's logs of a row that the results have.
 
     Args:
@@ -15,9 +15,9 @@ def keep(results, row, task, scored, images):
     """
     out = results.path.parent
     stem = out / file_stem(row)
-    row["predictions"] = str(predictions.write(f"{stem}-predictions.csv", task, scored, images))
+    row["predictions"] = str(predictions.write(f"{stem}-predictions.csv", task, scored, names=images))
     drawn = {} if pictures.absent() else pictures.draw(task, scored, row)
     row["pictures"] = pictures.save(stem, drawn)
     results.add(row)
     results.tabulate()
-    report.write_scalars(out / "logs", row, results.rows, drawn)
+    report.write_scalars(out / "logs", row, results.rows, pictures=drawn)

@@ -17,7 +17,7 @@ class Nearest:
       batch: rows compared at once: a table of so many rows and all training images is held in several forms.
     """
 
-    def __init__(self, x, y, k=K, batch=64):
+    def __init__(self, x, y, k=K, *, batch=64):
         self.x, self.y = unit(x), np.asarray(y, np.float64)
         self.k, self.batch = min(k, len(self.x)), batch
 

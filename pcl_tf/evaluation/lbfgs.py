@@ -64,7 +64,7 @@ def _compiled(kind):
     return minimise, error
 
 
-def _swept(kind, train, held, penalties):
+def _swept(kind, train, held, *, penalties):
     """The penalty that does best on held-out rows, and the solution for it.
 
     From strong to weak, each solution started from the one before. The loss falls and then rises, so the first penalty
@@ -99,7 +99,7 @@ def _missed(flat, z, y):
     return 1.0 - f1(contributions.mean(0))
 
 
-def held_out(count, subjects, seed, classes=None):
+def held_out(count, *, subjects, seed, classes=None):
     """The fifth of the training rows on which the penalty is chosen.
 
     Args:
@@ -134,8 +134,8 @@ def solve(kind, x, y, *, seed=0, subjects=None, penalties=PENALTIES):
     z = (x - mean) / std
     low, span = (y.mean(0), np.maximum(y.std(0), 1e-6)) if kind == "regression" else (0.0, 1.0)
     target = ((y - low) / span).astype(np.float32)
-    out = held_out(len(x), subjects, seed, y.argmax(1) if kind == "classification" else None)
-    best, start = _swept(kind, (z[~out], target[~out]), (z[out], target[out]), penalties)
+    out = held_out(len(x), subjects=subjects, seed=seed, classes=y.argmax(1) if kind == "classification" else None)
+    best, start = _swept(kind, (z[~out], target[~out]), (z[out], target[out]), penalties=penalties)
     minimise, _ = _compiled(kind)
     flat, converged = minimise(start, z, target, tf.constant(best, tf.float32))
     weights, bias = (v.numpy() for v in _layer(flat, z, target))
@@ -146,4 +146,4 @@ def solve(kind, x, y, *, seed=0, subjects=None, penalties=PENALTIES):
         "converged": bool(converged.numpy()),
         "seed": seed,
     }
-    return unscaled(weights, bias, mean, std, low, span), protocol
+    return unscaled(weights, bias, mean=mean, std=std, low=low, span=span), protocol

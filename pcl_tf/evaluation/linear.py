@@ -9,7 +9,7 @@ __all__ = ["LABELS", "Linear", "fit", "unscaled"]
 LABELS = {"classification": "softmax", "multilabel": "sigmoid", "regression": "linear"}
 
 
-def fit(kind, x, y, solver="lbfgs", *, seed=0, subjects=None, classes=None, **options):
+def fit(kind, x, y, *, solver="lbfgs", seed=0, subjects=None, classes=None, **options):
     """Fits the probe on training rows alone.
 
     Args:

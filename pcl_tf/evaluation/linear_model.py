@@ -22,7 +22,7 @@ class Linear:
         return np.asarray(x, np.float32) @ self.weights + self.bias
 
 
-def unscaled(weights, bias, mean, std, low=0.0, span=1.0):
+def unscaled(weights, bias, *, mean, std, low=0.0, span=1.0):
     """The layer on raw features that equals ``low + span * (((x - mean) / std) @ weights + bias)``."""
     w = np.asarray(weights, np.float64) / np.asarray(std, np.float64)[:, None]
     b = np.asarray(bias, np.float64) - np.asarray(mean, np.float64) @ w

@@ -55,7 +55,7 @@ def read_manifest(path, kind, image_size, *, targets=(), groups=()):
         )
     table = read_table(path, RESERVED)
     grouped = _groups(path, table.header, groups)
-    values = _targets(path, kind, table.header, tuple(targets), grouped)
+    values = _targets(path, kind, table.header, stated=tuple(targets), grouped=grouped)
     if not table.rows and not table.ragged:
         raise DataError(f"{path}: no rows below the header.")
     files = _files(path, table.rows)
@@ -95,7 +95,7 @@ def _groups(path, header, stated):
     return tuple(dict.fromkeys([*(["group"] if "group" in header else []), *asked]))
 
 
-def _targets(path, kind, header, stated, grouped=()):
+def _targets(path, kind, header, *, stated, grouped=()):
     """The columns to predict."""
     missing = [c for c in COLUMNS[kind] if c not in header and not (stated and c == "label")]
     free = tuple(c for c in header if c not in RESERVED and c not in grouped)
@@ -152,7 +152,7 @@ def _image(files, path):
     return found and os.path.relpath(files.root / found, files.root)
 
 
-def _labelled(rows, header, values, kind, files, bad):
+def _labelled(rows, header, values, *, kind, files, bad):
     seen, labels = {}, []
     for line, row in rows:
         path = row["path"]
@@ -166,7 +166,7 @@ def _labelled(rows, header, values, kind, files, bad):
             bad.say(line, f"split is '{row['split']}', not train or test")
         if "subject" in header and not row["subject"]:
             bad.say(line, "no subject")
-        labels.append(_label(row, values, kind, line, bad))
+        labels.append(_label(row, values, kind, line=line, bad=bad))
     if kind == "classification" and len({x for x in labels if x}) < 2:
         bad.say(rows[0][0], "fewer than two classes in the whole manifest")
     bad.stop()
@@ -182,7 +182,7 @@ def _labelled(rows, header, values, kind, files, bad):
     return {**common, "names": tuple(values), "labels": np.array(labels, np.float32)}
 
 
-def _label(row, values, kind, line, bad):
+def _label(row, values, kind, *, line, bad):
     if kind == "classification":
         if not row[values[0]]:
             bad.say(line, "no label")
@@ -204,7 +204,7 @@ def _splits(split, subjects, count):
     return folds_from(np.random.RandomState(0).permutation(count) % _FOLDS)
 
 
-def _pairs(rows, header, values, kind, files, bad):
+def _pairs(rows, header, values, *, kind, files, bad):
     del header, values, kind  # every column is known
     names, pairs, same, folds = {}, [], [], []
     for line, row in rows:

@@ -94,7 +94,7 @@ def classification(scores, labels, names):
     return right, float, detail
 
 
-def multilabel(scores, labels, names, groups=None):
+def multilabel(scores, labels, names, *, groups=None):
     """Logits [N, K] and 0/1 labels -> (contributions [N, K, 3], mean F1 over labels, detail: F1 of each)."""
     guess, truth = scores > 0, labels > 0.5
     parts = np.stack([guess & truth, guess & ~truth, ~guess & truth], axis=2).astype(np.float64)

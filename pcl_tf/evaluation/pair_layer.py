@@ -34,7 +34,7 @@ class Learnt:
     protocol: dict
 
 
-def verify(x, pairs, same, folds):
+def verify(x, pairs, same, *, folds):
     """Scores every pair by a layer and a threshold of the other folds.
 
     Args:
@@ -55,13 +55,13 @@ def verify(x, pairs, same, folds):
         parts = _parts(folds[~here])
         best = (-1,)
         for width, share in _CHOICES:
-            unseen = _unseen(z[:, :width], pairs[~here], same[~here], parts, share)
+            unseen = _unseen(z[:, :width], pairs[~here], same[~here], parts=parts, share=share)
             threshold = best_threshold(unseen, same[~here])
             accuracy = float(((unseen > threshold) == (same[~here] == 1)).mean())
             if accuracy > best[0]:
                 best = (accuracy, width, share, threshold)
         _, width, share, threshold = best
-        layer = _whitening(z[:, :width], pairs[~here], same[~here], share)
+        layer = _whitening(z[:, :width], pairs[~here], same[~here], share=share)
         values[here] = similarities(z[:, :width] @ layer, pairs[here])
         right[here] = (values[here] > threshold) == (same[here] == 1)
         thresholds[int(fold)], chosen[int(fold)] = threshold, [min(width, z.shape[1]), share]
@@ -104,7 +104,7 @@ def _parts(folds):
     return (number if number.max() else np.arange(len(folds))) % _PARTS
 
 
-def _whitening(z, pairs, same, share):
+def _whitening(z, pairs, same, *, share):
     """The matrix that makes one person's differences alike in all directions: float64 [D, D]."""
     alike = pairs[same == 1]
     differ = z[alike[:, 0]] - z[alike[:, 1]]
@@ -116,11 +116,11 @@ def _whitening(z, pairs, same, share):
     return vectors / np.sqrt(np.maximum(values, 1e-12))
 
 
-def _unseen(z, pairs, same, parts, share):
+def _unseen(z, pairs, same, *, parts, share):
     """Similarity of each pair after a layer learnt on the other parts: float64 [P]."""
     out = np.zeros(len(pairs))
     for part in np.unique(parts):
         held = parts == part
-        layer = _whitening(z, pairs[~held], same[~held], share)
+        layer = _whitening(z, pairs[~held], same[~held], share=share)
         out[held] = similarities(z @ layer, pairs[held])
     return out

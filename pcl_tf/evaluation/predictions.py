@@ -7,7 +7,7 @@ from pcl_tf.data.tree import printable
 from pcl_tf.files import atomic_path
 
 
-def write(path, task, scored, names):
+def write(path, task, scored, *, names):
     """Writes a line for each test image or pair; whole, or not at all.
 
     Columns, by the kind of task, and after them the task's groups:
@@ -28,7 +28,7 @@ def write(path, task, scored, names):
       pathlib.Path of it.
     """
     header, lines = _TABLES[task.kind](task, scored, [printable(name) for name in names])
-    header, lines = _with_groups(header, lines, task, scored.rows)
+    header, lines = _with_groups(header, lines, task, rows=scored.rows)
     with atomic_path(path) as aside, open(aside, "w", newline="", encoding="utf-8") as f:
         out = csv.writer(f, lineterminator="\n")
         out.writerow(header)
@@ -81,7 +81,7 @@ def _rows(scored):
     return zip(scored.rows, scored.folds, scored.labels, scored.predicted, scored.scores, strict=True)
 
 
-def _with_groups(header, lines, task, rows):
+def _with_groups(header, lines, task, *, rows):
     """The table with a column a group; one that is called as a column of the table is called group_NAME."""
     for name, of_row in task.groups.items():
         column = f"group_{name}" if name in header else name

@@ -9,7 +9,7 @@ from pcl_tf.evaluation.linear import LABELS
 from pcl_tf.files import atomic_path
 
 
-def build(encoder, task, feature, layer):
+def build(encoder, task, feature, *, layer):
     """Stacks a linear layer on a frozen encoder.
 
     Args:

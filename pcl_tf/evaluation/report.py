@@ -26,7 +26,7 @@ def table(rows):
         if r.get("learnt"):
             lines.append(f"{named}{'learnt':<10}{_numbers(r['learnt'], scale)}{count:>7}")
         for column, told in (r.get("groups") or {}).items():
-            lines += _of_groups(column, told, r["metric"], scale)
+            lines += _of_groups(column, told, r["metric"], scale=scale)
     return "\n".join(lines)
 
 
@@ -35,7 +35,7 @@ def _numbers(found, scale):
     return f"{scale * found['value']:>8.2f}   {low:6.2f} .. {high:<6.2f}"
 
 
-def _of_groups(column, told, metric, scale):
+def _of_groups(column, told, metric, *, scale):
     """Lines of a column of groups: one a group, the largest gap, and what is not scored."""
     space = " " * 28
     lines = [
@@ -125,7 +125,7 @@ def _tagged(text):
     return text.replace(" ", "_").replace("/", "_")
 
 
-def write_scalars(folder, row, rows, pictures=None):
+def write_scalars(folder, row, rows, *, pictures=None):
     """Scalars ``TAG/METRIC`` (and by class, label, target or group) at the model's step, in the run of the model.
 
     Args:

@@ -43,7 +43,7 @@ def of_scores(kind, *, rows, folds, labels, scores, logits=True):
     return Scored(rows, folds, labels, _softmax(scores) if logits else scores, scores.argmax(1))
 
 
-def of_pairs(rows, folds, same, found):
+def of_pairs(rows, folds, same, *, found):
     """``Scored`` of a verification.
 
     Args:

@@ -43,7 +43,16 @@ def open_task(text, data_dir="", image_size=0, *, targets=(), groups=(), centre=
         raise DataError(f"{flag}={name}: not one of {', '.join(names())}.")
     if image_size and image_size < _SMALLEST:
         raise DataError(f"--image_size={image_size}: at least {_SMALLEST}, or 0 for the task's usual side.")
-    task = _open(name, path, data_dir, image_size, tuple(targets), tuple(groups), any_count, flag)
+    task = _open(
+        name,
+        path,
+        data_dir,
+        image_size=image_size,
+        targets=tuple(targets),
+        groups=tuple(groups),
+        any_count=any_count,
+        flag=flag,
+    )
     if name in KINDS and targets:
         task = dataclasses.replace(task, name=f"{task.name}[{','.join(targets)}]")
     if centre == 1:
@@ -51,7 +60,7 @@ def open_task(text, data_dir="", image_size=0, *, targets=(), groups=(), centre=
     return dataclasses.replace(task, name=f"{task.name}_centre{centre:g}", source=centred(task.source, centre))
 
 
-def _open(name, path, data_dir, image_size, targets, groups, any_count, flag):
+def _open(name, path, data_dir, *, image_size, targets, groups, any_count, flag):
     if groups and name not in KINDS:
         raise DataError(f"--groups={','.join(groups)}: {flag}={name} is no manifest, it has no such columns.")
     if targets and name not in KINDS:

@@ -102,14 +102,14 @@ def main(argv):
         check_folder(cache, "--cache" if _CACHE.value else "--out" if _OUT.value else "--model")
         asked = {"targets": _TARGETS.value, "groups": _GROUPS.value, "any_count": _ANY_COUNT.value}
         task = open_task(_TASK.value, _DATA.value, _SIZE.value, **asked)
-        network.check(network.load(encoder), encoder, task, options.feature)
+        network.check(network.load(encoder), encoder, task, feature=options.feature)
         for note in task.notes:
             print(f"note: {note}", file=sys.stderr)
         if not _COMPARE.value:
             for train, _ in task.splits[: options.folds or None]:
                 teaching(task, train, options)  # refuses too few labels before anything is decoded
         state(out, license=_LICENSE.value, data_terms=_TERMS.value)
-        job = work.Job(encoder, task, out, cache)
+        job = work.Job(encoder, task, out=out, cache=cache)
         try:
             if _COMPARE.value:
                 path = job.compare(options, _RATE.value)

@@ -66,7 +66,16 @@ def train(model, kept, loss, *, faces, labels, teach, held, options, say=print):
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         _train(
-            model, kept, loss, faces, labels, teach, held, options, say, StopOnSignal("stopping; what is kept is whole")
+            model,
+            kept,
+            loss,
+            faces=faces,
+            labels=labels,
+            teach=teach,
+            held=held,
+            options=options,
+            say=say,
+            stop=StopOnSignal("stopping; what is kept is whole"),
         )
     finally:
         for number, handler in before.items():
@@ -74,7 +83,7 @@ def train(model, kept, loss, *, faces, labels, teach, held, options, say=print):
     model.set_weights(kept.best_weights())
 
 
-def _train(model, kept, loss, faces, labels, teach, held, options, say, stop):
+def _train(model, kept, loss, *, faces, labels, teach, held, options, say, stop):
     def held_out_loss(trained):
         return float(trained.evaluate(epoch_of(faces, held, labels, batch=options.batch_size), verbose=0))
 
@@ -104,12 +113,12 @@ def _train(model, kept, loss, faces, labels, teach, held, options, say, stop):
             raise Stopped(stop.received)  # an epoch that is cut short is repeated
         kept.add(trained, held_out_loss(trained))
         taught = done.history["loss"][0]
-        say(_progress(kept, taught, options.epochs, (time.monotonic() - began) / (kept.epoch - first)))
+        say(_progress(kept, taught, options.epochs, each=(time.monotonic() - began) / (kept.epoch - first)))
     if stop.received:  # while the last epoch was evaluated
         raise Stopped(stop.received)
 
 
-def _progress(kept, taught, epochs, each):
+def _progress(kept, taught, epochs, *, each):
     end = datetime.datetime.now() + datetime.timedelta(seconds=each * (epochs - kept.epoch))
     left = duration(each * (epochs - kept.epoch))
     when = f"this training ends by {end:%H:%M} at the latest, in {left}" if epochs > kept.epoch else "done"

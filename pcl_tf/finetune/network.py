@@ -34,7 +34,7 @@ def load(encoder):
     return keras.models.load_model(encoder.keras_file, compile=False)
 
 
-def check(trunk, encoder, task, feature):
+def check(trunk, encoder, task, *, feature):
     """Refuses what cannot be fine-tuned before anything is decoded.
 
     Raises:
@@ -82,7 +82,7 @@ def rescale(model, low, span):
     model.get_layer(HEAD).set_weights([weights * span, bias * span + low])
 
 
-def scores(model, faces, rows, batch=64):
+def scores(model, faces, rows, *, batch=64):
     """What a model makes of some of the faces: uint8 [N, S, S, 3], int [n] -> float32 [n, K]."""
     run = tf.function(lambda x: model(x, training=False), reduce_retracing=True)
     parts = [run(tf.cast(faces[rows[i : i + batch]], tf.float32) / 255.0).numpy() for i in range(0, len(rows), batch)]

@@ -51,5 +51,7 @@ def split(task, rows, seed=0):
     if len(rows) < FEWEST:
         raise DataError(f"{task.name}: {len(rows)} labelled images are left to teach; at least {FEWEST} are needed.")
     classes = task.labels[rows] if task.kind == "classification" else None
-    out = held_out(len(rows), None if task.subjects is None else task.subjects[rows], seed, classes)
+    out = held_out(
+        len(rows), subjects=None if task.subjects is None else task.subjects[rows], seed=seed, classes=classes
+    )
     return rows[~out], rows[out]

@@ -101,7 +101,7 @@ def teaching(task, train, options):
     )
 
 
-def finetune(encoder, task, faces, options, *, folder, say=print):
+def finetune(encoder, task, faces, *, options, folder, say=print):
     """Fine-tunes on each fold and evaluates.
 
     Args:
@@ -126,7 +126,7 @@ def finetune(encoder, task, faces, options, *, folder, say=print):
             say(f"fold {number + 1} of {len(folds)}")
         teach, held = teaching(task, train, options)
         kept = Kept(pathlib.Path(folder) / f"fold{number}")
-        model = _fold(encoder, task, faces, options, teach, held, kept, say)
+        model = _fold(encoder, task, faces, options=options, teach=teach, held=held, kept=kept, say=say)
         parts.append((test, network.scores(model, faces.images, faces.place[test])))
         taught += len(teach) + len(held)
         protocols.append(
@@ -146,7 +146,7 @@ def finetune(encoder, task, faces, options, *, folder, say=print):
     return of_folds(task, parts, protocol, trained=taught, unreadable=bad, seed=options.seed), first
 
 
-def _fold(encoder, task, faces, options, teach, held, kept, say):
+def _fold(encoder, task, faces, *, options, teach, held, kept, say):
     labels, low, span = task.labels, 0.0, 1.0
     if task.kind == "regression":
         low, span = labels[teach].mean(0), np.maximum(labels[teach].std(0), 1e-6)
@@ -155,7 +155,7 @@ def _fold(encoder, task, faces, options, teach, held, kept, say):
     head = None
     if not options.from_scratch and not kept.began:
         say(f"the last layer on frozen features of {len(teach)} images")
-        head = _head(task, faces.values[options.feature], labels, teach, options.seed)
+        head = _head(task, faces.values[options.feature], labels, teach=teach, seed=options.seed)
     seed = options.seed if options.from_scratch else None
     model = network.build(network.load(encoder), task, options.feature, head=head, seed=seed)
     say(f"all layers on {len(teach)} images, {len(held)} held out")
@@ -175,12 +175,12 @@ def _fold(encoder, task, faces, options, teach, held, kept, say):
     return model
 
 
-def _head(task, x, labels, teach, seed):
+def _head(task, x, labels, *, teach, seed):
     """The last layer before the others move: the probe's, solved on features of the encoder as it was, so that it starts
     where linear evaluation ends and no statistic of a BatchNorm changes meanwhile."""
     subjects = None if task.subjects is None else task.subjects[teach]
     layer, _ = linear.fit(
-        task.kind, x[teach], labels[teach], "lbfgs", seed=seed, subjects=subjects, classes=len(task.names)
+        task.kind, x[teach], labels[teach], solver="lbfgs", seed=seed, subjects=subjects, classes=len(task.names)
     )
     return layer.weights, layer.bias
 

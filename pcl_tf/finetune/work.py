@@ -32,7 +32,7 @@ class Job:
       folder: of the fine-tuning at hand.
     """
 
-    def __init__(self, encoder, task, out, cache):
+    def __init__(self, encoder, task, *, out, cache):
         self.encoder, self.task, self.out, self.cache = encoder, task, out, cache
         self.results = Results(out)
         (self.name,) = self.results.name([task])
@@ -55,14 +55,14 @@ class Job:
             print("done already: another --seed, or without this folder, does it again.", flush=True)
             self.rows.append(row)
             return self.folder / "export/1"
-        result, model = run.finetune(self.encoder, self.task, self.faces, options, folder=self.folder, say=_say)
-        row = self._row(result, options.feature, options.way, options.seed, self.folder.name)
+        result, model = run.finetune(self.encoder, self.task, self.faces, options=options, folder=self.folder, say=_say)
+        row = self._row(result, options.feature, options.way, seed=options.seed, key=self.folder.name)
         recipe = json.dumps(self.encoder.recipe or {})
         path = save_classifier(
             model,
             self.folder / "export",
             self.task.kind,
-            self.task.names,
+            names=self.task.names,
             recipe_json=recipe,
             step=self.encoder.step,
             row=row,
@@ -88,8 +88,10 @@ class Job:
                 if name == "probe":
                     result = compare.probe(self.task, self.faces, mine)
                 else:
-                    result, _ = run.finetune(self.encoder, self.task, self.faces, mine, folder=self.folder, say=_say)
-                row = self._row(result, mine.feature, solver, mine.seed, key)
+                    result, _ = run.finetune(
+                        self.encoder, self.task, self.faces, options=mine, folder=self.folder, say=_say
+                    )
+                row = self._row(result, mine.feature, solver, seed=mine.seed, key=key)
                 self._add(row, result)
                 if name != "probe":  # its folder is that of the fine-tuning, which may have been stopped
                     run.forget(self.folder)
@@ -118,7 +120,7 @@ class Job:
             None,
         )
 
-    def _row(self, result, feature, solver, seed, key):
+    def _row(self, result, feature, solver, *, seed, key):
         encoded = self.faces.values.encoded
         row = report.result_row(
             self.encoder,
@@ -135,7 +137,7 @@ class Job:
     def _add(self, row, result):
         self.rows.append(row)
         self.results.add(row)  # whatever becomes of the files beside it
-        keep(self.results, row, self.task, result.scored, self._names)
+        keep(self.results, row, self.task, scored=result.scored, images=self._names)
 
 
 def _say(line):

@@ -7,7 +7,7 @@ from pcl_tf.losses.shapes import agree
 COMBINATIONS = ("face+pose", "face+pose'", "face'+pose", "face'+pose'")  # ' of the pose-augmented copy
 
 
-def combine(face: tf.Tensor, pose: tf.Tensor, augmented_face: tf.Tensor, augmented_pose: tf.Tensor) -> tf.Tensor:
+def combine(face: tf.Tensor, pose: tf.Tensor, *, augmented_face: tf.Tensor, augmented_pose: tf.Tensor) -> tf.Tensor:
     """Sums features as Eq. 1 pairs them.
 
     Args:

@@ -48,7 +48,7 @@ class Method(keras.Model):
         self.recipe, self.method, self.replicas = recipe, recipe.method, replicas
         decay = recipe.optimizer
         self.coupled_decay = decay.decay if decay.decay_kind == "coupled" else 0.0  # torch Adam's weight_decay
-        self.step = self.state("step", (), "int64")
+        self.step = self.state("step", (), dtype="int64")
         self.pose_head, self.decoder = nets.pose_head, nets.decoder
         self.make_views()
         self.balance = self._dynamic_weights()
@@ -78,7 +78,7 @@ class Method(keras.Model):
         )
 
     def state(
-        self, name: str, shape: tuple[int, ...], dtype: str = "float32", initializer: str = "zeros"
+        self, name: str, shape: tuple[int, ...], *, dtype: str = "float32", initializer: str = "zeros"
     ) -> keras.Variable:
         """A weight that no gradient reaches: the same on every replica, saved like any other."""
         return self.add_weight(

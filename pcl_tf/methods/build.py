@@ -48,10 +48,12 @@ def build_encoder(
 ) -> keras.Model:
     """The encoder a recipe describes, for images of this side; None is any side. The rest is of ``encoder``."""
     n = recipe.network
-    return encoder(image_size, n.backbone, n.width, precision, synchronized=synchronized, portable=portable)
+    return encoder(
+        image_size, backbone=n.backbone, width=n.width, dtype=precision, synchronized=synchronized, portable=portable
+    )
 
 
-def build_method(recipe: ConfigDict, precision: str = "float32", replicas: int = 1, xla: bool = False) -> Method:
+def build_method(recipe: ConfigDict, *, precision: str = "float32", replicas: int = 1, xla: bool = False) -> Method:
     """Builds and compiles the method.
 
     Args:

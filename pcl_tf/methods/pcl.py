@@ -101,7 +101,10 @@ class PCL(SimCLR):
         out = self.encoded_apart(clean + tf.concat(noise, axis=0))  # noise on inputs alone: targets are clean
         (face, augmented_face), (pose, augmented_pose) = tf.split(out["face"], 2), tf.split(out["pose"], 2)
 
-        codes = tf.split(combine(face, pose, augmented_face, augmented_pose), DECODER_BATCHES[m.decoder_batches])
+        codes = tf.split(
+            combine(face, pose, augmented_face=augmented_face, augmented_pose=augmented_pose),
+            DECODER_BATCHES[m.decoder_batches],
+        )
         decoded = tf.concat([self.decoder(code, training=True) for code in codes], axis=0)
         losses = {"dis": reconstruction(decoded, images, augmented)}
         if m.orthogonality != "none":

@@ -96,7 +96,7 @@ def _draw_map(found, features):
         )
     if _METHOD.value == "tsne" and len(found.names) > maps.MOST:
         print(f"note: t-SNE lays out {maps.MOST} of {len(found.names)} images, evenly chosen.", file=sys.stderr)
-    maps.draw({name: found.features[name] for name in features}, _MAP.value, _METHOD.value, coloured)
+    maps.draw({name: found.features[name] for name in features}, _MAP.value, _METHOD.value, colours=coloured)
     print(_MAP.value)
 
 

@@ -55,7 +55,7 @@ def clusters(x: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     return rank, np.sum(z * unit(found.cluster_centers_)[found.labels_], axis=1)
 
 
-def write_list(path: pathlib.Path, names: np.ndarray, found: np.ndarray, cosine: np.ndarray) -> None:
+def write_list(path: pathlib.Path, names: np.ndarray, found: np.ndarray, *, cosine: np.ndarray) -> None:
     """Writes a CSV of image, cluster (from 1) and cosine to its centre; a cluster's images stand nearest first."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

@@ -52,7 +52,7 @@ def places(x: np.ndarray, method: str) -> tuple[np.ndarray, str]:
     return np.pad(found, ((0, 0), (0, 2 - width))), f"PCA, {100 * share:.0f} % of the variance"
 
 
-def draw(features: dict, out: str | pathlib.Path, method: str = "pca", colours: Colours | None = None) -> None:
+def draw(features: dict, out: str | pathlib.Path, method: str = "pca", *, colours: Colours | None = None) -> None:
     """Draws a map of each feature into one PNG.
 
     Args:

@@ -71,13 +71,13 @@ def query(embeddings, text, *, model, features, count):
                 f"--query={text}: {len(places)} names end so, {names[places[0]]} and {names[places[1]]} first."
             )
         if not len(places):
-            return _outside(embeddings, text, model, features)
+            return _outside(embeddings, text, model, features=features)
     return Query(
         [str(n) for n in embeddings.names[places]], {k: embeddings.features[k][places] for k in features}, places
     )
 
 
-def _outside(embeddings, text, model, features):
+def _outside(embeddings, text, model, *, features):
     path = pathlib.Path(text)
     if not path.is_file():
         raise DataError(f"--query={text}: neither one of the {len(embeddings.names)} embedded images nor a file.")
@@ -125,7 +125,7 @@ def _faces(embeddings, places):
     """{place among the embeddings: uint8 [S, S, 3]}."""
     places = sorted(places)
     source = open_source(embeddings.data, int(embeddings.rows.max()) + 1, _SIDE)
-    found = thumbnails(source, embeddings.rows[places], _SIDE, embeddings.names[places])
+    found = thumbnails(source, embeddings.rows[places], size=_SIDE, names=embeddings.names[places])
     return dict(zip(places, found, strict=True))
 
 
@@ -154,7 +154,7 @@ def write_clusters(embeddings, feature, *, clusters, count, out):
         )
         for c, rows in enumerate(near)
     ]
-    grouping.write_list(out.with_suffix(".csv"), embeddings.names, found, cosine)
+    grouping.write_list(out.with_suffix(".csv"), embeddings.names, found, cosine=cosine)
     write_atomically(out, png(sheet.draw(drawn, _SIDE)))
 
 

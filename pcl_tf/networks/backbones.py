@@ -15,12 +15,12 @@ from pcl_tf.networks.patch_cnn import patch_cnn
 from pcl_tf.networks.transformer import vit
 
 
-def _neck(image: Any, x: Any, width: float, dtype: str, name: str) -> keras.Model:
-    x = conv(x, max(8, round(128 * width)), 1, dtype, "neck")
+def _neck(image: Any, x: Any, *, width: float, dtype: str, name: str) -> keras.Model:
+    x = conv(x, max(8, round(128 * width)), 1, dtype=dtype, name="neck")
     return keras.Model(image, x, name=name)
 
 
-def _resnet18(width: float, dtype: str, name: str, image_size: int | None, **_: bool) -> keras.Model:
+def _resnet18(width: float, dtype: str, name: str, *, image_size: int | None, **_: bool) -> keras.Model:
     import keras_cv  # here, not at the top: its import costs seconds that cnn16 users need not pay
 
     body = _under_policy(
@@ -34,27 +34,27 @@ def _resnet18(width: float, dtype: str, name: str, image_size: int | None, **_: 
             input_shape=(None, None, 3),
         ),
     )
-    return _neck(body.inputs, body.outputs[0], width, dtype, name)
+    return _neck(body.inputs, body.outputs[0], width=width, dtype=dtype, name=name)
 
 
-def _vgg16(width: float, dtype: str, name: str, image_size: int | None, **_: bool) -> keras.Model:
+def _vgg16(width: float, dtype: str, name: str, *, image_size: int | None, **_: bool) -> keras.Model:
     del width  # keras.applications fixes the widths; the neck alone follows the recipe
     body = _under_policy(
         dtype, lambda: keras.applications.VGG16(include_top=False, weights=None, input_shape=(None, None, 3))
     )
-    return _neck(body.inputs, body.get_layer("block5_conv3").output, 1.0, dtype, name)
+    return _neck(body.inputs, body.get_layer("block5_conv3").output, width=1.0, dtype=dtype, name=name)
 
 
-def _vit_tiny(width: float, dtype: str, name: str, image_size: int | None, **_: bool) -> keras.Model:
+def _vit_tiny(width: float, dtype: str, name: str, *, image_size: int | None, **_: bool) -> keras.Model:
     image, x = vit(image_size, dim=max(32, round(192 * width)), dtype=dtype)
-    return _neck(image, x, width, dtype, name)
+    return _neck(image, x, width=width, dtype=dtype, name=name)
 
 
-def _cnn16(width: float, dtype: str, name: str, image_size: int | None, **_: bool) -> keras.Model:
+def _cnn16(width: float, dtype: str, name: str, *, image_size: int | None, **_: bool) -> keras.Model:
     return cnn16(width, dtype, name)
 
 
-def _patch_cnn(width: float, dtype: str, name: str, image_size: int | None, **norm: bool) -> keras.Model:
+def _patch_cnn(width: float, dtype: str, name: str, *, image_size: int | None, **norm: bool) -> keras.Model:
     return patch_cnn(width, dtype, name, **norm)
 
 

@@ -16,7 +16,7 @@ def leaky(x: KerasTensor, dtype: str, name: str | None = None) -> KerasTensor:
     return layers.LeakyReLU(SLOPE, dtype=dtype, name=name)(x)
 
 
-def leaky_sum(x: KerasTensor, y: KerasTensor, dtype: str, name: str) -> KerasTensor:
+def leaky_sum(x: KerasTensor, y: KerasTensor, *, dtype: str, name: str) -> KerasTensor:
     """LeakyReLU(0.1) of x + y.
 
     Written out, because in graphs for inference TensorFlow (2.21, oneDNN on x86) fuses convolution, bias, addition and
@@ -28,7 +28,7 @@ def leaky_sum(x: KerasTensor, y: KerasTensor, dtype: str, name: str) -> KerasTen
 
 
 def conv(
-    x: KerasTensor, filters: int, kernel: int, dtype: str, name: str, *, strides: int = 1, activate: bool = True
+    x: KerasTensor, filters: int, kernel: int, *, dtype: str, name: str, strides: int = 1, activate: bool = True
 ) -> KerasTensor:
     """Convolution with bias and torch's symmetric padding, then LeakyReLU.
 

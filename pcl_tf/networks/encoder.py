@@ -8,17 +8,17 @@ from pcl_tf.networks.backbones import backbone as build_backbone
 from pcl_tf.networks.blocks import conv, flatten_channels_first
 
 
-def _subnet(x: Any, filters: int, dtype: str, name: str) -> Any:
-    x = conv(x, filters, 3, dtype, f"{name}_conv1")
-    return conv(x, filters, 3, dtype, f"{name}_conv2")
+def _subnet(x: Any, filters: int, dtype: str, *, name: str) -> Any:
+    x = conv(x, filters, 3, dtype=dtype, name=f"{name}_conv1")
+    return conv(x, filters, 3, dtype=dtype, name=f"{name}_conv2")
 
 
 def encoder(
     image_size: int | None = 64,
+    *,
     backbone: str = "cnn16",
     width: float = 1.0,
     dtype: str = "float32",
-    *,
     name: str = "encoder",
     synchronized: bool = False,
     portable: bool = False,
@@ -47,8 +47,8 @@ def encoder(
     image = keras.Input((image_size, image_size, 3), name="image")
     f_s = trunk(image)
     filters = f_s.shape[-1]
-    f_f = _subnet(f_s, filters, dtype, "face")
-    f_p = _subnet(f_s, filters, dtype, "pose")
+    f_f = _subnet(f_s, filters, dtype, name="face")
+    f_p = _subnet(f_s, filters, dtype, name="pose")
     outputs = {
         key: flatten_channels_first(x, dtype, f"{key}_vector")
         for key, x in {"face_aware": f_s, "face": f_f, "pose": f_p}.items()

@@ -52,4 +52,4 @@ def patch_cnn(
         # Momentum and epsilon are torch's defaults, as in the heads.
         x = norm(momentum=0.9, epsilon=1e-5, synchronized=synchronized, dtype=dtype, name=f"norm{i}")(x)
         x = layers.ReLU(dtype=dtype)(x)
-    return keras.Model(image, conv(x, max(8, round(NECK * width)), 1, dtype, "neck"), name=name)
+    return keras.Model(image, conv(x, max(8, round(NECK * width)), 1, dtype=dtype, name="neck"), name=name)

@@ -26,7 +26,7 @@ class _Clips(tfds.core.GeneratorBasedBuilder, skip_registration=True):
 
     VERSION = tfds.core.Version("1.0.0")
 
-    def __init__(self, units, settings, folder, on_beam=False, **kwargs):
+    def __init__(self, units, settings, folder, *, on_beam=False, **kwargs):
         self.units, self.settings, self.folder, self.on_beam = units, settings, str(folder), on_beam
         config = tfds.core.BuilderConfig(name=settings.name, description=self.__doc__)
         # Only this format is read at random places, which the order of training asks for.
@@ -80,7 +80,7 @@ def _examples(unit, settings, folder):
         yield clip, {"frames": [io.BytesIO(f) for f in frames], "identity": unit.identity, "clip": clip}
 
 
-def finish(builder, files, notes, sheet):
+def finish(builder, files, notes, *, sheet):
     """Writes broken.txt, no_face.txt, the contact sheet, prepared.json and, last, the index beside the records.
 
     Args:

@@ -24,10 +24,10 @@ def around(image, face, margin=MARGIN):
       uint8 [S, S, 3].
     """
     left, top, width, height = face.box
-    return inside(image, top + height / 2, left + width / 2, margin * max(width, height))
+    return inside(image, top + height / 2, left + width / 2, side=margin * max(width, height))
 
 
-def inside(image, row, column, side):
+def inside(image, row, column, *, side):
     """The square of a side around a place, moved and if need be made smaller to lie inside: uint8 [S, S, 3]."""
     height, width = image.shape[:2]
     side = max(1, min(round(side), height, width))
@@ -79,7 +79,7 @@ def aligned(image, face, margin=MARGIN):
     return cut
 
 
-def square(image, share=1.0, margin=0.0, align=False):
+def square(image, share=1.0, margin=0.0, *, align=False):
     """The face of a picture.
 
     Args:

@@ -63,7 +63,7 @@ def prepare_clips(
     todo = list_units(manual_dir)
     with _Progress(todo, folder):
         if not beam_options:
-            _on_this_machine(todo, settings, folder, workers)
+            _on_this_machine(todo, settings, folder, workers=workers)
         builder = make(todo, settings, folder, bool(beam_options), data_dir=str(data_dir))
         if beam_options:
             _build(builder, folder, beam_options)
@@ -72,15 +72,17 @@ def prepare_clips(
     notes = work.Notes([row for n in every for row in n.broken], [row for n in every for row in n.no_face])
     seen = sheet.of_units(paths)
     work.write_whole(os.path.join(folder, sheet.NAME), seen)  # to be looked at where the rest is refused
-    _check_shares(notes, sum(len(u.files) for u in todo), max_broken_share, max_no_face_share, folder)
+    _check_shares(
+        notes, sum(len(u.files) for u in todo), max_broken_share, max_no_face=max_no_face_share, folder=folder
+    )
     if not beam_options:
         _build(builder, folder)
-    counts = clips.finish(builder, sum(len(u.files) for u in todo), notes, seen)
+    counts = clips.finish(builder, sum(len(u.files) for u in todo), notes, sheet=seen)
     tf.io.gfile.rmtree(folder)
     return path, counts
 
 
-def _on_this_machine(todo, settings, folder, workers):
+def _on_this_machine(todo, settings, folder, *, workers):
     """Does the units in threads: decoding and TensorFlow leave Python's lock, and a process more would load TensorFlow."""
     left, lock, ended = iter(todo), threading.Lock(), threading.Event()
 
@@ -115,7 +117,7 @@ def _build(builder, folder, beam_options=None):
     builder.download_and_prepare(download_dir=os.path.join(folder, "downloads"), download_config=config)
 
 
-def _check_shares(notes, files, max_broken, max_no_face, folder):
+def _check_shares(notes, files, max_broken, *, max_no_face, folder):
     """Says what is left out. Raises DataError: it is too much, or everything."""
     faceless = [(name, "no face found") for name in notes.faceless]
     kinds = (

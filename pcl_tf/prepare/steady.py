@@ -90,7 +90,8 @@ class Faces:
         for row, (name, data) in enumerate(self._frames.items()):
             image = picture(data)
             if image is not None:
-                data = crop.inside(image, *self._squares[row])
+                *corner, side = self._squares[row]
+                data = crop.inside(image, *corner, side=side)
                 if row in self._samples:
                     self._shown[row] = Image.fromarray(data).resize((work.THUMBNAIL,) * 2)
             yield name, data

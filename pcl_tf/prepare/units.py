@@ -52,14 +52,14 @@ def voxceleb_units(root):
                 " prepare other videos as 'videos'."
             )
         found.append((folder, parts[-2], folder, names))
-    return _units(found, root, "mp4 in identity/video/clip.mp4", _without_suffix)
+    return _units(found, root, "mp4 in identity/video/clip.mp4", clip_of=_without_suffix)
 
 
 def video_units(root):
     """All videos below a folder; the name of the folder they lie in is the identity. Raises DataError: none."""
     # One by one, for these may be hours long.
     found = [(f"{folder}/{n}", _last(folder), folder, [n]) for folder, names in _folders(root, VIDEOS) for n in names]
-    return _units(found, root, f"video ({', '.join(VIDEOS)})", _without_suffix)
+    return _units(found, root, f"video ({', '.join(VIDEOS)})", clip_of=_without_suffix)
 
 
 def image_units(root):
@@ -69,7 +69,7 @@ def image_units(root):
         for start in range(0, len(names), IMAGES_IN_UNIT):
             some = names[start : start + IMAGES_IN_UNIT]
             found.append((f"{folder}#{start // IMAGES_IN_UNIT}", _last(folder), folder, some))
-    return _units(found, root, f"image ({', '.join(SUFFIXES)})", printable)
+    return _units(found, root, f"image ({', '.join(SUFFIXES)})", clip_of=printable)
 
 
 def _without_suffix(name):
@@ -80,7 +80,7 @@ def _without_suffix(name):
     return printable(name if mistaken else stem)
 
 
-def _units(found, root, what, clip_of):
+def _units(found, root, what, *, clip_of):
     """Units of [(name, identity, folder, names of files)]; ``clip_of`` gives the clip of a file's relative name."""
     if not found:
         raise DataError(f"--data={printable(root)}: holds no {what}.")
@@ -97,7 +97,7 @@ def _units(found, root, what, clip_of):
         return name
 
     return [
-        _unit(root, name, printable(identity), some, tuple(map(clip, some)))
+        _unit(root, name, printable(identity), relative=some, clips=tuple(map(clip, some)))
         for (name, identity, _, _), some in zip(found, relative, strict=True)
     ]
 
@@ -126,7 +126,7 @@ def _folders(root, suffixes):
         print(f"Files of other endings are not looked at: {kinds}.", file=sys.stderr, flush=True)
 
 
-def _unit(root, name, identity, relative, clips):
+def _unit(root, name, identity, *, relative, clips):
     files = tuple((os.path.join(str(root), r), r) for r in relative)
     digest = hashlib.sha256(repr((_LAYOUT, name, clips)).encode())
     for path, r in files:

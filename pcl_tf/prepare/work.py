@@ -149,7 +149,7 @@ def _faces(file, name, settings):
         nonlocal frames
         for picture in pictures:
             frames += 1
-            square = crop.square(picture, settings.share, settings.margin, settings.align)
+            square = crop.square(picture, settings.share, settings.margin, align=settings.align)
             if square is not None:
                 yield square
             else:

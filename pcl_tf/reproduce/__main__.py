@@ -145,7 +145,7 @@ def _run(tables, workdir):
     usual = runs(_STEPS.value or passes[""][1])
     seeds = [int(s) for s in _SEEDS.value]
     for number in tables:
-        rows = fill(paper.TABLES[number], tasks, usual, seeds)
+        rows = fill(paper.TABLES[number], tasks, usual, seeds=seeds)
         text = markdown(number, paper.TABLES[number], rows)
         write_atomically(workdir / "tables" / f"table{number}.md", text)
         write_atomically(workdir / "tables" / f"table{number}.tex", latex(number, paper.TABLES[number], rows))
@@ -154,23 +154,23 @@ def _run(tables, workdir):
     if _FIGURE.value:
         from pcl_tf.reproduce.figure import figure
 
-        print(*figure(usual.pretrained("", seeds[0]), "", workdir / "tables" / "figure4.png", 8), sep="\n")
+        print(*figure(usual.pretrained("", seeds[0]), "", workdir / "tables" / "figure4.png", count=8), sep="\n")
     if _BUDGETS.value:
         _draw_budgets(
             {steps * passes[""][0]: runs(steps, f"runs-{steps}") for steps in sorted(map(int, _BUDGETS.value))},
             tasks,
             seeds,
-            workdir / "tables",
+            folder=workdir / "tables",
         )
 
 
-def _draw_budgets(runs, tasks, seeds, folder):
+def _draw_budgets(runs, tasks, seeds, *, folder):
     """Curves over {encoder passes: ``Runs``}, as tables and as a picture."""
     from pcl_tf.files import write_atomically
     from pcl_tf.reproduce import budgets
     from pcl_tf.reproduce.tables import fill
 
-    found = budgets.curves({n: fill(budgets.table(tasks), tasks, each, seeds) for n, each in runs.items()})
+    found = budgets.curves({n: fill(budgets.table(tasks), tasks, each, seeds=seeds) for n, each in runs.items()})
     text = budgets.markdown(found)
     write_atomically(folder / "budgets.md", text)
     write_atomically(folder / "budgets.json", json.dumps(found, indent=1) + "\n")

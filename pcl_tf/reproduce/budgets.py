@@ -129,7 +129,7 @@ def picture(found, path):
     for axes, (task, lines) in zip(drawn.subplots(1, len(found), squeeze=False)[0], found.items(), strict=True):
         scale = 100 if percent(lines[TRAINED[""]]["metric"]) else 1
         for label, colour in zip(TRAINED.values(), ("C0", "C1"), strict=True):
-            _draw(axes, lines[label], label, colour, scale)
+            _draw(axes, lines[label], label, colour=colour, scale=scale)
         for label, style in zip(FIXED.values(), ("--", ":"), strict=True):
             axes.axhline(scale * lines[label]["mean"][0], color="grey", linestyle=style, label=label)
         metric = lines[TRAINED[""]]["metric"]
@@ -141,7 +141,7 @@ def picture(found, path):
         drawn.savefig(aside, dpi=120, format="png", metadata={"Software": None})
 
 
-def _draw(axes, line, label, colour, scale):
+def _draw(axes, line, label, *, colour, scale):
     passes, mean = np.array(line["passes"]), scale * np.array(line["mean"])
     low, high = scale * np.array(line["interval"]).T
     axes.errorbar(passes, mean, [mean - low, high - mean], fmt="o", capsize=3, color=colour, label=label)

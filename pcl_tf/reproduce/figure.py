@@ -15,7 +15,7 @@ from pcl_tf.training import sheet
 from pcl_tf.training.checkpoints import Checkpoints
 
 
-def figure(workdir, images, out, count, flag="--data"):
+def figure(workdir, images, out, *, count, flag="--data"):
     """Draws both pictures.
 
     Args:
@@ -43,7 +43,7 @@ def figure(workdir, images, out, count, flag="--data"):
     recipe = recipes.resolve(recipes.load(workdir / "recipe.json"))
     if not recipe.method.reconstruct:
         raise DataError(f"--workdir={workdir}: this run trained no decoder.")
-    source = open_source(images or "synthetic", count, recipe.image_size, flag)
+    source = open_source(images or "synthetic", count, recipe.image_size, flag=flag)
     spread = islice(source.items(), 0, None, max(1, source.count // count))  # folders are sorted, often by person
     faces, bad = [], []
     for name, face, why in map(decoder(recipe.image_size), spread):

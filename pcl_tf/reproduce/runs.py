@@ -69,7 +69,7 @@ class Runs:
             raise RunFailed(workdir.name, code)
         return workdir
 
-    def result(self, model, seed, task, feature):
+    def result(self, model, seed, task, *, feature):
         """What a probe of a row's model finds: {'value', 'interval', 'detail', 'metric', 'counts'}, cached.
 
         Args:

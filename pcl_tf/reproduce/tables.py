@@ -8,7 +8,7 @@ from pcl_tf.reproduce.runs import over_seeds, paired
 REFERENCE = "simclr"  # differences are taken to this row, seed by seed
 
 
-def fill(table, tasks, runs, seeds):
+def fill(table, tasks, runs, *, seeds):
     """Runs what a table needs.
 
     Args:
@@ -29,7 +29,9 @@ def fill(table, tasks, runs, seeds):
         if row.model is not None:
             pretrained = row.model in runs.steps and row.model != "untrained"
             for task in wanted:
-                each = [runs.result(row.model, s, task, row.feature) for s in (seeds if pretrained else seeds[:1])]
+                each = [
+                    runs.result(row.model, s, task, feature=row.feature) for s in (seeds if pretrained else seeds[:1])
+                ]
                 ours[names[id(task)]] = over_seeds(each)
                 if all(v.get("learnt") for v in each):
                     learnt = [{**v["learnt"], "metric": v["metric"]} for v in each]

@@ -93,12 +93,12 @@ def write_card(export, workdir):
     run = _json(workdir / "result.json")
     run = run if run.get("step") == made.get("step") else {}
     rows = [row for row in _json(workdir / "probe/result.json").get("results", []) if _measures(row, made)]
-    write_atomically(export / NAME, _text(flatten(recipe), made, run, rows, stated(workdir)))
+    write_atomically(export / NAME, _text(flatten(recipe), made, run, rows=rows, about=stated(workdir)))
 
 
-def _text(recipe, made, run, rows, about):
+def _text(recipe, made, run, *, rows, about):
     name = method(recipe)
-    return f"""{front_matter(about, rows, f"pcl-{recipe.get('network.backbone', 'encoder')}", "image-feature-extraction")}
+    return f"""{front_matter(about, rows, f"pcl-{recipe.get('network.backbone', 'encoder')}", task="image-feature-extraction")}
 # Face features: {name}
 
 An encoder of face images for {name}. {_trained(made)}
@@ -154,7 +154,7 @@ def method(recipe):
     }.get(parts, "")
 
 
-def front_matter(about, rows, name, task):
+def front_matter(about, rows, name, *, task):
     """YAML between lines of dashes; every value is written as JSON, which YAML contains.
 
     Args:

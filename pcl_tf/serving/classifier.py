@@ -17,7 +17,7 @@ SCORES = {"classification": tf.nn.softmax, "multilabel": tf.nn.sigmoid, "regress
 OUTPUTS = {k: ("classes", "scores") for k in ("classification", "multilabel")} | {"regression": ("targets", "values")}
 
 
-def save_classifier(model, folder, kind, names, *, recipe_json="{}", step=0, row=None, about=None, version=1):
+def save_classifier(model, folder, kind, *, names, recipe_json="{}", step=0, row=None, about=None, version=1):
     """Exports a network as ``folder/<version>``, as tensorflow_model_server expects it.
 
     Signatures, all returning 'classes' string [N, K] and 'scores' float32 [N, K] (probabilities of the classes, or of
@@ -98,11 +98,11 @@ def write_classifier_card(export, kind, names, *, size, row, about=None):
     """Writes the model card, README.md of the export. Args: as of ``save_classifier``; size: side of images in pixels."""
     assets = pathlib.Path(export) / "assets"
     recipe, step = (json.loads((assets / name).read_text()) for name in ("recipe.json", "provenance.json"))
-    text = _card(kind, names, size, row, recipe, step["step"], about or {})
+    text = _card(kind, names, size, row=row, recipe=recipe, step=step["step"], about=about or {})
     write_atomically(pathlib.Path(export) / card.NAME, text)
 
 
-def _card(kind, names, size, row, recipe, step, about):
+def _card(kind, names, size, *, row, recipe, step, about):
     from pcl_tf.recipe import flatten
 
     rows = [row] if row else []
@@ -113,7 +113,7 @@ def _card(kind, names, size, row, recipe, step, about):
     at = f", step {step}" if recipe else ""
     began = "random weights" if scratch else f"an encoder of {card.method(flatten(recipe))}{at}"
     facts = {key: value for key, value in protocol.items() if not isinstance(value, (list, dict))}
-    return f"""{card.front_matter(about, rows, f"pcl-{'scratch' if scratch else 'finetuned'}", task)}
+    return f"""{card.front_matter(about, rows, f"pcl-{'scratch' if scratch else 'finetuned'}", task=task)}
 # Face images to {kind}: {", ".join(map(str, names[:12]))}{" .." if len(names) > 12 else ""}
 
 A network of face images, begun from {began}, and fine-tuned by labels. pcl_tf wrote this card; what it does not know it says.

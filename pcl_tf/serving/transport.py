@@ -30,7 +30,7 @@ class Grpc:
       ca: path of the PEM certificates by which the server is known; '' for the machine's own.
     """
 
-    def __init__(self, address, model="pcl", version=None, deadline=30.0, *, needed=(), headers=None, tls=False, ca=""):
+    def __init__(self, address, model="pcl", *, version=None, deadline=30.0, needed=(), headers=None, tls=False, ca=""):
         import grpc
         from tensorflow_serving.apis import prediction_service_pb2_grpc
 
@@ -99,7 +99,7 @@ class Rest:
       model, version, deadline, needed, headers, ca: as for ``Grpc``.
     """
 
-    def __init__(self, address, model="pcl", version=None, deadline=30.0, *, needed=(), headers=None, ca=""):
+    def __init__(self, address, model="pcl", *, version=None, deadline=30.0, needed=(), headers=None, ca=""):
         number = "" if version is None else f"/versions/{version}"
         self.url = f"{address.rstrip('/')}/v1/models/{urllib.parse.quote(model, safe='')}{number}:predict"
         self.deadline, self.needed = deadline, needed
@@ -172,8 +172,8 @@ def _seconds(retry_after):
     return min(max(wait, 0.0), _LONGEST) if wait == wait else 0.0
 
 
-def connect(server, model="pcl", version=None, deadline=30.0, *, needed=(), headers=None, tls=False, ca=""):
+def connect(server, *, model="pcl", version=None, deadline=30.0, needed=(), headers=None, tls=False, ca=""):
     """``Rest`` for an address that starts with http:// or https://, else ``Grpc``."""
     if server.startswith(("http://", "https://")):
-        return Rest(server, model, version, deadline, needed=needed, headers=headers, ca=ca)
-    return Grpc(server, model, version, deadline, needed=needed, headers=headers, tls=tls, ca=ca)
+        return Rest(server, model, version=version, deadline=deadline, needed=needed, headers=headers, ca=ca)
+    return Grpc(server, model, version=version, deadline=deadline, needed=needed, headers=headers, tls=tls, ca=ca)

@@ -71,7 +71,7 @@ def conclude(writer, text, step):
     writer.flush()
 
 
-def histograms(model, writer, embed, faces):
+def histograms(model, writer, embed, *, faces):
     """Makes what writes histograms of every trained weight, and of each feature of some faces.
 
     Args:

@@ -59,10 +59,10 @@ def run(recipe, workdir, *, strategy, precision, deterministic=False, cluster=AL
     labelled_set = None  # opened before faces are decoded and the workdir is claimed
     if cluster.writer and recipe.watch.labelled:
         labelled_set = labelled(recipe.watch.labelled, recipe.image_size)
-    faces = _shared_faces(recipe, workdir, strategy, cluster)
+    faces = _shared_faces(recipe, workdir, strategy, cluster=cluster)
     replicas = strategy.num_replicas_in_sync
     with strategy.scope():
-        model = build_method(recipe, precision, replicas, xla)
+        model = build_method(recipe, precision=precision, replicas=replicas, xla=xla)
     # Before anything is restored: the same network on every resume.
     untrained = _probe(recipe, model) if cluster.writer else None
 
@@ -84,16 +84,16 @@ def run(recipe, workdir, *, strategy, precision, deterministic=False, cluster=AL
         purge_from(workdir / "logs", step)
         writer = tf.summary.create_file_writer(str(workdir / "logs"))
         board.introduce(writer, recipe, step, trial=workdir.path.resolve().name)
-        watcher = Watcher(model, writer, faces, workdir.path, labelled_set)
+        watcher = Watcher(model, writer, faces, folder=workdir.path, probed=labelled_set)
         scalars = cb.Scalars(writer, recipe.watch.log_every, images_per_step(recipe))
         save = cb.Save(checkpoints, recipe.checkpoint.every)
         callbacks += [scalars, save, cb.Every(recipe.watch.images_every, watcher)]
         if recipe.watch.histograms_every:
-            drawn = board.histograms(model, writer, watcher.embed, watcher.faces)
+            drawn = board.histograms(model, writer, watcher.embed, faces=watcher.faces)
             callbacks.append(cb.Every(recipe.watch.histograms_every, drawn))
         callbacks.append(Eta(recipe.total_steps))
     began, first = time.perf_counter(), step
-    _fit(model, strategy, recipe, faces, step, callbacks, cluster)
+    _fit(model, strategy, recipe, faces=faces, step=step, callbacks=callbacks, cluster=cluster)
     step = int(model.step.numpy())
     if cluster.writer:
         save.save()
@@ -106,7 +106,7 @@ def run(recipe, workdir, *, strategy, precision, deterministic=False, cluster=AL
     seconds = time.perf_counter() - began
 
     print(f"exporting step {step}", flush=True)
-    export = export_run(recipe, workdir, model.encoder, step)
+    export = export_run(recipe, workdir, model.encoder, step=step)
     if model.decoder is not None:
         watcher.draw(step)
     watcher.project(workdir / "logs")
@@ -118,7 +118,7 @@ def run(recipe, workdir, *, strategy, precision, deterministic=False, cluster=AL
         "replicas": replicas,
         "tensorflow": tf.__version__,
         "python": platform.python_version(),
-        **_measured(step - first, seconds, scalars.latest(), workdir / "result.json"),
+        **_measured(step - first, seconds, scalars.latest(), earlier=workdir / "result.json"),
         "export": str(export.relative_to(workdir.path)),
     }
     if untrained:
@@ -133,7 +133,7 @@ def run(recipe, workdir, *, strategy, precision, deterministic=False, cluster=AL
     return result
 
 
-def _measured(steps, seconds, last, earlier):
+def _measured(steps, seconds, last, *, earlier):
     """What a result says of training itself; a command that had nothing left to train repeats what was said.
 
     Args:
@@ -153,7 +153,7 @@ def _measured(steps, seconds, last, earlier):
     return {"seconds_per_step": said.get("seconds_per_step"), "last": said.get("last", {})}
 
 
-def _shared_faces(recipe, workdir, strategy, cluster):
+def _shared_faces(recipe, workdir, strategy, *, cluster):
     """The faces; over several machines the writer decodes them and the others wait for what it made."""
     cache = recipe.data.cache or workdir / "cache"
     if not cluster.writer:
@@ -173,7 +173,7 @@ def _probe(recipe, model):
     return generated.measure(embedder(model), recipe.image_size, train=recipe.watch.generated - test, test=test)
 
 
-def _fit(model, strategy, recipe, faces, step, callbacks, cluster):
+def _fit(model, strategy, recipe, *, faces, step, callbacks, cluster):
     """model.fit in recipe epochs; the first is cut short where a run resumes inside one."""
     length = recipe.epoch_steps
     while step < recipe.total_steps and not model.stop_training:

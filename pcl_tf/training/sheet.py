@@ -29,7 +29,7 @@ def reconstructions(model, faces, noise_std=0.0):
     out = _encoded(model, np.concatenate([images, mirror]), noise_std)
     n = len(images)
     face, pose = out["face"], out["pose"]
-    codes = combine(face[:n], pose[:n], face[n:], pose[n:])
+    codes = combine(face[:n], pose[:n], augmented_face=face[n:], augmented_pose=pose[n:])
     parts = [np.asarray(model.decoder(c, training=False)) for c in (codes, face[:n], pose[:n])]
     decoded = np.concatenate(parts).reshape(6, n, *images.shape[1:])
     return np.clip(np.concatenate([images[None], mirror[None], decoded]).swapaxes(0, 1), 0, 1)

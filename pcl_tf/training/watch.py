@@ -39,7 +39,7 @@ class Watcher:
       probed: ``Task`` of the online probes, or None.
     """
 
-    def __init__(self, model, writer, faces, folder, probed=None):
+    def __init__(self, model, writer, faces, *, folder, probed=None):
         self.model, self.writer, self.folder = model, writer, folder
         self.trained_on = faces
         self.faces = faces.head(8)
@@ -75,7 +75,7 @@ class Watcher:
             images = self.trained_on.head(PROJECTED)
             names = [f"face {i}" for i in range(len(images))]
         shown = np.linspace(0, len(images) - 1, min(PROJECTED, len(images))).astype(int)
-        write_points(folder, self.embed(images[shown]), [names[i] for i in shown], images[shown])
+        write_points(folder, self.embed(images[shown]), names=[names[i] for i in shown], faces=images[shown])
 
     def probe(self, step):
         """k-NN and ridge scores of each feature on the labelled set."""

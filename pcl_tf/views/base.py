@@ -91,8 +91,8 @@ class Chain(View):
     def _seeded(
         self, images: tf.Tensor, seed: tf.Tensor, replica: tf.Tensor, replicas: int, pair: tf.Tensor | None
     ) -> tf.Tensor:
-        paired = None if pair is None else Rng(pair, replica, replicas)
-        return self._run(images, Rng(seed, replica, replicas, paired))
+        paired = None if pair is None else Rng(pair, replica=replica, replicas=replicas)
+        return self._run(images, Rng(seed, replica=replica, replicas=replicas, pair=paired))
 
     @tf.function(autograph=False)  # a step calls a chain up to four times: it is traced once for each shape
     def _traced(self, *args: Any) -> tf.Tensor:

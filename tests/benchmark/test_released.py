@@ -45,11 +45,13 @@ def test_losses_give_the_released_values():
 
 
 def test_an_iteration_lowers_its_losses():
-    iteration = released_step.Iteration(2, 1, 2, "float32")
+    iteration = released_step.Iteration(2, 1, 2, precision="float32")
     losses = np.array([iteration.run() for _ in range(3)])
     assert np.isfinite(losses).all() and losses[-1, 0] < losses[0, 0]
     # In half precision the same weights and images begin with about the same loss; emulated, a step is slow.
-    np.testing.assert_allclose(released_step.Iteration(2, 1, 2, "mixed_bfloat16").run()[0], losses[0, 0], rtol=0.03)
+    np.testing.assert_allclose(
+        released_step.Iteration(2, 1, 2, precision="mixed_bfloat16").run()[0], losses[0, 0], rtol=0.03
+    )
 
 
 @pytest.mark.parametrize("argument, what", [("smoke", "image_size is 32"), ("simclr", "method.reconstruct is False")])

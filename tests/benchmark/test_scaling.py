@@ -11,15 +11,17 @@ def test_traffic_by_formula():
     # Two processes, one weight, one image, projections of length 1: the weight's gradient there and back is 4 bytes
     # from each; of two float32 projections each sends its own, and as much as both of the sum's gradient.
     assert scaling.traffic(parameters=1, batch=1, dim=1, processes=2) == {"gradients": 4.0, "embeddings": 12.0}
-    alone = scaling.traffic(10, 10, 10, 1)
+    alone = scaling.traffic(10, batch=10, dim=10, processes=1)
     assert alone == {"gradients": 0.0, "embeddings": 0.0}
 
 
 @pytest.mark.slow
 def test_two_processes_send_what_the_formula_says():
     recipe = recipes.resolve(vox64.get_config("smoke"))
-    found = scaling._run(recipe, "float32", 3, 2)
-    expected = sum(scaling.traffic(found["parameters"], recipe.batch_size, recipe.network.head_dim, 2).values())
+    found = scaling._run(recipe, "float32", 3, processes=2)
+    expected = sum(
+        scaling.traffic(found["parameters"], batch=recipe.batch_size, dim=recipe.network.head_dim, processes=2).values()
+    )
     assert found["seconds"] > 0
     # gRPC's frames, BatchNorm's moments and the logs come on top.
     assert 0.9 * expected < found["bytes"] / 2 < 1.5 * expected

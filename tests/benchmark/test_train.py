@@ -83,7 +83,7 @@ def test_phases(name, expected):
 
 
 def test_a_step_is_measured():
-    found = timed.train(tiny(), "float32", 2)
+    found = timed.train(tiny(), precision="float32", steps=2)
     assert sum(found["phases"].values()) == pytest.approx(1.0)
     assert all(found["phases"][name] > 0.005 for name in ("encode", "decode", "views"))
     assert sum(found["tflop_of"].values()) == pytest.approx(found["tflop"])
@@ -111,7 +111,7 @@ def test_two_sides_in_turns(monkeypatch):
     monkeypatch.setattr(timed, "Step", Timed)
     a = {"name": "a", "images": 10, "seconds": [1.0, 2.0, 1.0]}
     b = {"name": "b", "images": 20, "seconds": [4.0, 4.0, 3.0]}
-    found = timed.against((a, b), ("float32", "float32"), (False, False), 3)
+    found = timed.against((a, b), ("float32", "float32"), xla=(False, False), steps=3)
     assert "".join(Timed.turns) == "ababab"
     # images a second: a has 10, 5, 10 and b 5, 5, 6.67
     assert found["ratios"] == pytest.approx([2.0, 1.0, 1.5]) and found["ratio"] == pytest.approx(1.5)

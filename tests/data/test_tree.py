@@ -145,7 +145,7 @@ def test_one_damaged_member_is_left_out_and_named(tmp_path, how):
 def test_zips_that_cannot_be_opened(tmp_path, data):
     (tmp_path / "faces.zip").write_bytes(data)
     with pytest.raises(DataError, match=r"^--images=.*faces.zip: not a readable zip"):
-        open_source(str(tmp_path / "faces.zip"), 8, 16, "--images")
+        open_source(str(tmp_path / "faces.zip"), 8, 16, flag="--images")
     with pytest.raises(DataError, match=r"^/.*faces.zip: not a readable zip"):
         Files(tmp_path).source(["a.png"])
 
@@ -168,7 +168,7 @@ def test_places_that_are_none_are_named_by_their_flag(tmp_path, monkeypatch, tex
     monkeypatch.chdir(tmp_path)
     save(tmp_path / "faces/a.png")
     with pytest.raises(DataError, match=r"^--images=[^,]*: no such folder or file\.$"):
-        open_source(text, 8, 16, "--images")
+        open_source(text, 8, 16, flag="--images")
 
 
 def test_listed_files_lead_out_of_the_folder_and_through_links(tmp_path):

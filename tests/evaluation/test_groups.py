@@ -71,7 +71,7 @@ def test_pairs_have_rates_of_both_errors():
     source = arrays("faces", np.zeros((2, 8, 8, 3), np.uint8))
     pairs, group = np.tile([0, 1], (40, 1)), np.repeat(["x", "y"], 20)
     task = Task("t", "verification", source, 8, pairs=pairs, same=same, folds=same, groups={"g": group})
-    scored = of_pairs(np.arange(40), np.zeros(40, int), same, [(np.zeros(40), right)])
+    scored = of_pairs(np.arange(40), np.zeros(40, int), same, found=[(np.zeros(40), right)])
     found = groups.by_group(task, scored)["g"]
     assert found["groups"]["x"]["detail"] == {"false match rate": 0.5, "false non-match rate": 0.5}
     assert found["groups"]["y"]["value"] == 1 and found["gap"]["value"] == 0.5

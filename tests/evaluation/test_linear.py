@@ -24,7 +24,7 @@ def few(solver, epochs):
 
 def test_lbfgs_solves_what_scikit_learn_solves():
     x, y = blobs()
-    layer, protocol = linear.fit("classification", x, y, "lbfgs", penalties=[1e-2])
+    layer, protocol = linear.fit("classification", x, y, solver="lbfgs", penalties=[1e-2])
     z = (x - x.mean(0)) / x.std(0)
     theirs = linear_model.LogisticRegression(C=1 / (1e-2 * len(x)), tol=1e-8, max_iter=5000).fit(z, y)
     ours = layer(x) - layer(x).mean(1, keepdims=True)
@@ -34,10 +34,12 @@ def test_lbfgs_solves_what_scikit_learn_solves():
 
 def test_the_penalty_is_chosen_where_it_generalises_best():
     x = R(0).normal(size=(80, 200)).astype(np.float32)
-    _, protocol = linear.fit("classification", x, R(1).randint(2, size=80), "lbfgs")  # nothing to learn: hold back
+    _, protocol = linear.fit(
+        "classification", x, R(1).randint(2, size=80), solver="lbfgs"
+    )  # nothing to learn: hold back
     assert protocol["l2"] == lbfgs.PENALTIES.max()
     x, y = blobs(2000, width=3)
-    _, protocol = linear.fit("classification", x, y, "lbfgs")
+    _, protocol = linear.fit("classification", x, y, solver="lbfgs")
     assert protocol["l2"] < 1e-1
 
 
@@ -45,7 +47,7 @@ def test_the_penalty_is_chosen_where_it_generalises_best():
 def test_regression_finds_the_line(solver):
     x = R(0).normal(size=(3000, 4)).astype(np.float32) * [1, 5, 0.2, 1] + [0, 3, 0, -2]
     y = x @ R(1).normal(size=(4, 2)) + [10, -5]
-    layer, _ = linear.fit("regression", x, y, solver, **few(solver, 30))
+    layer, _ = linear.fit("regression", x, y, solver=solver, **few(solver, 30))
     tolerance = {"lbfgs": 0.05, "adam": 0.6}[solver] * y.std()
     assert np.abs(layer(x) - y).mean() < tolerance
 
@@ -54,20 +56,20 @@ def test_regression_finds_the_line(solver):
 def test_multilabel_learns_each_label(solver):
     x = R(0).normal(size=(2500, 5)).astype(np.float32)
     y = (x[:, :3] > [0, 0.5, -0.5]).astype(np.float32)
-    layer, _ = linear.fit("multilabel", x, y, solver, **few(solver, 60))
+    layer, _ = linear.fit("multilabel", x, y, solver=solver, **few(solver, 60))
     assert ((layer(x) > 0) == (y > 0)).mean() > 0.95
 
 
 @pytest.mark.parametrize("solver", ["lbfgs", "adam"])
 def test_the_same_seed_gives_the_same_probe(solver):
     x, y = blobs()
-    a, b = (linear.fit("classification", x, y, solver, seed=5, **few(solver, 20))[0] for _ in range(2))
+    a, b = (linear.fit("classification", x, y, solver=solver, seed=5, **few(solver, 20))[0] for _ in range(2))
     assert np.array_equal(a.weights, b.weights) and np.array_equal(a.bias, b.bias)
 
 
 def test_adam_and_lbfgs_agree_on_an_easy_problem():
     x, y = blobs(600)
-    layers = {s: linear.fit("classification", x, y, s, **few(s, 40))[0] for s in ("adam", "lbfgs")}
+    layers = {s: linear.fit("classification", x, y, solver=s, **few(s, 40))[0] for s in ("adam", "lbfgs")}
     accuracy = {s: (layer(x).argmax(1) == y).mean() for s, layer in layers.items()}
     assert accuracy["adam"] == pytest.approx(accuracy["lbfgs"], abs=0.02)
     assert accuracy["lbfgs"] > 0.8
@@ -84,32 +86,32 @@ def test_unscaled_folds_the_standardisation_in():
 def test_constant_features_do_no_harm():
     x, y = blobs()
     dead = np.concatenate([x, np.full((len(x), 2), 7.0, np.float32)], axis=1)
-    layer, _ = linear.fit("classification", dead, y, "lbfgs")
+    layer, _ = linear.fit("classification", dead, y, solver="lbfgs")
     assert (layer(dead).argmax(1) == y).mean() > 0.8
 
 
 def test_held_out_subjects_are_held_out_whole():
     subjects = R(0).choice(list("abcdefghij"), size=100)
-    out = lbfgs.held_out(100, subjects, seed=0)
+    out = lbfgs.held_out(100, subjects=subjects, seed=0)
     assert out.any() and not set(subjects[out]) & set(subjects[~out])
 
 
 def test_of_no_class_all_rows_are_held_out():
     classes = np.r_[np.zeros(40, int), np.arange(1, 21)]  # twenty with one row each
-    before = lbfgs.held_out(60, None, seed=0)
-    out = lbfgs.held_out(60, None, seed=0, classes=classes)
+    before = lbfgs.held_out(60, subjects=None, seed=0)
+    out = lbfgs.held_out(60, subjects=None, seed=0, classes=classes)
     assert before[40:].any() and out.any() and not out[40:].any() and not (out & ~before).any()
     people = np.r_[np.arange(40) % 8, 1, 2, np.arange(18) % 8]  # those of a class alone lie with other rows
-    before, out = (lbfgs.held_out(60, people, seed=0, classes=c) for c in (None, np.minimum(classes, 3)))
+    before, out = (lbfgs.held_out(60, subjects=people, seed=0, classes=c) for c in (None, np.minimum(classes, 3)))
     assert not set(people[out]) & set(people[~out]) and set(np.minimum(classes, 3)[~out]) == {0, 1, 2, 3} and out.any()
-    own = lbfgs.held_out(50, np.arange(50) // 5, seed=0, classes=np.arange(50) // 5)  # who it is, by who it is
+    own = lbfgs.held_out(50, subjects=np.arange(50) // 5, seed=0, classes=np.arange(50) // 5)  # who it is, by who it is
     assert own.sum() == 10 and len(set((np.arange(50) // 5)[~own])) == 10
-    assert lbfgs.held_out(5, None, seed=0, classes=np.arange(5)).sum() == 1  # nothing else is left
+    assert lbfgs.held_out(5, subjects=None, seed=0, classes=np.arange(5)).sum() == 1  # nothing else is left
 
 
 def test_unknown_kind_or_solver():
     with pytest.raises(ValueError, match="solver sgd"):
-        linear.fit("classification", np.zeros((4, 2)), np.zeros(4, int), "sgd")
+        linear.fit("classification", np.zeros((4, 2)), np.zeros(4, int), solver="sgd")
 
 
 def test_the_penalty_of_rare_labels_is_chosen_by_f1():
@@ -117,7 +119,7 @@ def test_the_penalty_of_rare_labels_is_chosen_by_f1():
     x = R(0).normal(size=(1000, 200)).astype(np.float32)
     y = (x[:, :3] + R(1).normal(size=(1000, 3)) > 2.3).astype(np.float32)
     assert 0.02 < y.mean() < 0.08
-    layer, _ = linear.fit("multilabel", x[:700], y[:700], "lbfgs")
+    layer, _ = linear.fit("multilabel", x[:700], y[:700], solver="lbfgs")
     assert f1_score(y[700:], layer(x[700:]) > 0, average="macro", zero_division=0) > 0.1
 
 

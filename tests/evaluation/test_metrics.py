@@ -31,7 +31,7 @@ def test_f1_equals_scikit_learn_and_a_hand_computed_case():
 
 def test_f1_of_folds_is_the_mean_of_each():
     logits, truth, folds = R(0).normal(size=(90, 2)), (R(1).rand(90, 2) < 0.4) * 1.0, R(2).randint(3, size=90)
-    parts, statistic, _ = metrics.multilabel(logits, truth, ["a", "b"], folds)
+    parts, statistic, _ = metrics.multilabel(logits, truth, ["a", "b"], groups=folds)
     each = [sk.f1_score(truth[folds == f], logits[folds == f] > 0, average="macro") for f in range(3)]
     assert metrics.over_folds(parts, statistic, folds) == pytest.approx(np.mean(each))
 

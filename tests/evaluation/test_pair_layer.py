@@ -22,9 +22,9 @@ def people(count=60, noise=4.0):
 def test_it_beats_the_raw_cosine_where_pictures_vary_more_than_people():
     x, pairs, same, folds = people()
     raw, _ = verification.verify(verification.similarities(x, pairs), same.astype(int), folds)
-    learnt = pair_layer.verify(x, pairs, same.astype(int), folds)
+    learnt = pair_layer.verify(x, pairs, same.astype(int), folds=folds)
     assert raw.mean() < 0.7 and learnt.right.mean() > 0.9
-    again = pair_layer.verify(x, pairs, same.astype(int), folds)
+    again = pair_layer.verify(x, pairs, same.astype(int), folds=folds)
     np.testing.assert_array_equal(again.right, learnt.right)
     assert again.protocol == learnt.protocol
 
@@ -32,26 +32,26 @@ def test_it_beats_the_raw_cosine_where_pictures_vary_more_than_people():
 def test_a_folds_layer_and_threshold_never_see_the_fold():
     x, pairs, same, folds = people()
     same = same.astype(int)
-    before = pair_layer.verify(x, pairs, same, folds).protocol["thresholds"]
+    before = pair_layer.verify(x, pairs, same, folds=folds).protocol["thresholds"]
     alone = np.setdiff1d(pairs[folds == 2], pairs[folds != 2])
     moved = x.copy()
     moved[alone] *= 50
-    after = pair_layer.verify(moved, pairs, np.where(folds == 2, 1 - same, same), folds).protocol["thresholds"]
+    after = pair_layer.verify(moved, pairs, np.where(folds == 2, 1 - same, same), folds=folds).protocol["thresholds"]
     assert after[2] == before[2] and any(after[f] != before[f] for f in before if f != 2)
 
 
 def test_what_a_fold_is_called_does_not_depend_on_what_it_should_be_called():
     x, pairs, same, folds = people(noise=1.0)
-    before = pair_layer.verify(x, pairs, same.astype(int), folds).right
+    before = pair_layer.verify(x, pairs, same.astype(int), folds=folds).right
     for fold in range(5):
         flipped = np.where(folds == fold, ~same, same).astype(int)
-        after = pair_layer.verify(x, pairs, flipped, folds).right
+        after = pair_layer.verify(x, pairs, flipped, folds=folds).right
         np.testing.assert_array_equal(after[folds == fold], 1 - before[folds == fold])
 
 
 def test_it_says_nothing_where_there_is_too_little_to_learn_from():
     x, pairs, same, folds = people(count=20)
-    assert pair_layer.verify(x, pairs, same.astype(int), folds) is None
+    assert pair_layer.verify(x, pairs, same.astype(int), folds=folds) is None
 
 
 def test_results_hold_it_beside_the_raw_cosine():

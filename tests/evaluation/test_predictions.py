@@ -33,7 +33,7 @@ def task(kind, labels, names, **more):
 
 
 def written(path, task, result):
-    predictions.write(path, task, result.scored, NAMES)
+    predictions.write(path, task, result.scored, names=NAMES)
     with open(path, newline="", encoding="utf-8") as f:
         return list(csv.DictReader(f))
 

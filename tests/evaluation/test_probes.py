@@ -149,15 +149,17 @@ def test_neighbours_of_many_fit_in_memory():
 def test_neighbours_score_every_kind():
     x, r = np.repeat(np.eye(3), 30, axis=0), R(0)
     x = x + 0.01 * r.randn(*x.shape)
-    layer, protocol = linear.fit("classification", x, np.repeat([2, 0, 1], 30), "knn", classes=4)
+    layer, protocol = linear.fit("classification", x, np.repeat([2, 0, 1], 30), solver="knn", classes=4)
     assert protocol["k"] == 20 and layer(np.eye(3)).tolist() == [[0, 0, 1, 0], [1, 0, 0, 0], [0, 1, 0, 0]]
     targets = np.repeat([[1.0, 5], [2, 6], [3, 7]], 30, axis=0)
-    np.testing.assert_allclose(linear.fit("regression", x, targets, "knn")[0](np.eye(3)), [[1, 5], [2, 6], [3, 7]])
+    np.testing.assert_allclose(
+        linear.fit("regression", x, targets, solver="knn")[0](np.eye(3)), [[1, 5], [2, 6], [3, 7]]
+    )
     labels = np.repeat([[1.0, 0], [0, 1], [1, 1]], 30, axis=0)
     labels[:30, 1] = np.arange(30) % 2  # as many neighbours have it as not: it is not there
     few = knn.Nearest(x, targets, batch=2)(np.eye(3))
     np.testing.assert_array_equal(few, knn.Nearest(x, targets)(np.eye(3)))
-    scores = linear.fit("multilabel", x[:, :2], labels, "knn")[0](np.eye(3)[:2, :2])
+    scores = linear.fit("multilabel", x[:, :2], labels, solver="knn")[0](np.eye(3)[:2, :2])
     assert (scores[:, 0] > 0).tolist() == [True, False] and scores[1, 1] == 0.5
 
 

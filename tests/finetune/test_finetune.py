@@ -132,7 +132,7 @@ def test_what_is_done_is_not_done_again(done, place):
 
 def test_groups_that_a_result_does_not_tell_are_not_done(done):
     task = dataclasses.replace(labelled.task("classification"), groups={"age": np.array(["old"] * labelled.COUNT)})
-    job = work.Job(None, task, done[2].parents[2], None)
+    job = work.Job(None, task, out=done[2].parents[2], cache=None)
     assert job._done(done[1]["run"]) is None
     job.task = dataclasses.replace(task, groups={})
     assert job._done(done[1]["run"]) == done[1]
@@ -265,7 +265,7 @@ def test_a_regression_answers_with_its_targets(tmp_path):
     import keras
 
     model = keras.Sequential([keras.Input((16, 16, 3)), keras.layers.Flatten(), keras.layers.Dense(2)])
-    path = save_classifier(model, tmp_path, "regression", ("yaw", "pitch"))
+    path = save_classifier(model, tmp_path, "regression", names=("yaw", "pitch"))
     face = np.random.RandomState(0).randint(0, 256, (16, 16, 3), np.uint8)
     found = answers(path, tf.io.encode_png(face).numpy())
     assert found["targets"].tolist() == [[b"yaw", b"pitch"]]

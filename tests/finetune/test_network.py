@@ -39,7 +39,7 @@ def prepared(opened, tmp_path_factory):
 def tuned(opened, prepared, kind, folder, **options):
     task, faces = prepared[kind]
     options = run.Options(**{"epochs": 2, "batch_size": 16, "rate": 1e-2, **options})
-    return run.finetune(opened, task, faces, options, folder=folder, say=lambda line: None)
+    return run.finetune(opened, task, faces, options=options, folder=folder, say=lambda line: None)
 
 
 def trunk_of(model, opened):
@@ -79,7 +79,7 @@ def test_what_it_trains_on_is_learnt(opened, prepared, tmp_path):
     task, faces = prepared["regression"]
     said = []
     options = run.Options(epochs=12, patience=12, batch_size=16, rate=1e-2)
-    result, _ = run.finetune(opened, task, faces, options, folder=tmp_path, say=said.append)
+    result, _ = run.finetune(opened, task, faces, options=options, folder=tmp_path, say=said.append)
     losses = [float(found[1]) for found in (re.search(r"loss ([\d.]+), held-out", line) for line in said) if found]
     assert len(losses) == 12 and losses[-1] < 0.5 * losses[0], losses
     assert result.metric == "MAE"
@@ -107,13 +107,13 @@ def trunk_of_scratch(model, opened):
 def test_what_cannot_be_fine_tuned_is_refused(opened, prepared):
     task, _ = prepared["classification"]
     trunk = network.load(opened)
-    network.check(trunk, opened, task, "face+pose")
+    network.check(trunk, opened, task, feature="face+pose")
     for other, feature, said in (
         (dataclasses.replace(task, kind="verification"), "face_aware", "--task=verification: pairs have no labels"),
         (task, "hair", "--feature=hair: this model has face_aware"),
     ):
         with pytest.raises(DataError, match=said):
-            network.check(trunk, opened, other, feature)
+            network.check(trunk, opened, other, feature=feature)
     with pytest.raises(DataError, match="--model=hog: cannot be fine-tuned"):
         network.load(open_encoder("hog"))
 
@@ -122,7 +122,7 @@ def test_a_fold_that_cannot_be_read_is_said_before_anything_is_trained(opened, p
     task, faces = prepared["classification"]
     place = np.where(np.isin(np.arange(labelled.COUNT), task.splits[0][1]), -1, faces.place)
     with pytest.raises(DataError, match="generated_classification, fold 1 of 1: 60 training and 0 test images"):
-        run.finetune(opened, task, dataclasses.replace(faces, place=place), run.Options(), folder=tmp_path)
+        run.finetune(opened, task, dataclasses.replace(faces, place=place), options=run.Options(), folder=tmp_path)
     assert not list(tmp_path.iterdir())
 
 

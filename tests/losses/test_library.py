@@ -54,7 +54,7 @@ def test_every_loss_says_what_it_is(name):
         (lambda z: losses.info_nce(z, z, z[0]), "negatives has shape"),
         (lambda z: losses.pose_info_nce(z, z, z), "negatives has shape"),
         (lambda z: losses.pose_info_nce(z, z, z[:3, None]), "negatives has P = 3"),
-        (lambda z: losses.combine(z, z, z[:3], z), "augmented_face has N = 3"),
+        (lambda z: losses.combine(z, z, augmented_face=z[:3], augmented_pose=z), "augmented_face has N = 3"),
         (
             lambda z: losses.reconstruction(z[:3, :, None, None], z[:1, :, None, None], z[:2, :, None, None]),
             "augmented has N",

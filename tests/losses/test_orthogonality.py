@@ -68,4 +68,4 @@ def test_eq2_is_four_means():
 
 def test_combinations_follow_eq1():
     f, p, mf, mp = (np.full((2, 3), v, "float32") for v in (1, 10, 2, 20))
-    assert combine(f, p, mf, mp).numpy()[::2, 0].tolist() == [11, 21, 12, 22]
+    assert combine(f, p, augmented_face=mf, augmented_pose=mp).numpy()[::2, 0].tolist() == [11, 21, 12, 22]

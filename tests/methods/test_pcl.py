@@ -16,7 +16,7 @@ from tests.helpers.methods import noise_faces, tiny
 def small(arg="smoke", module=vox64, **overrides):
     """Few images, and views that take little time: all views are in tests/views."""
     c = module.get_config(arg)
-    common.set_batch(c, 8, 4, 2, 4)
+    common.set_batch(c, 8, pdd=4, pose=2, negatives=4)
     if module is vox64 and not c.method.flip_views:
         c.method.face_views = "resized_crop|jitter"
         if "pose_views" in c.method:
@@ -42,7 +42,7 @@ def step(model, images):
 def stepped(c, precision="float32", scale=None):
     """(logs of the first step, model) of a network that is the same for every precision."""
     keras.utils.set_random_seed(0)
-    model = build_method(c, precision)
+    model = build_method(c, precision=precision)
     if scale:
         model.optimizer.dynamic_scale.assign(scale)
     return step(model, faces(c)), model
@@ -94,7 +94,7 @@ def test_two_replicas_are_one(module, two_replicas):
     with two_replicas.scope():
         two = build_method(c, replicas=2)
     two.set_weights(before)
-    halves = [share(images, parts_per_step(c), replica, 2) for replica in range(2)]
+    halves = [share(images, parts_per_step(c), replica=replica, replicas=2) for replica in range(2)]
 
     def both(x):
         return two_replicas.run(tf.autograph.experimental.do_not_convert(two.train_step), args=(x,))

@@ -88,7 +88,9 @@ def test_a_map_is_a_picture(values, tmp_path):
     pytest.importorskip("matplotlib", reason="needs the extra plots")
     pytest.importorskip("sklearn", reason="needs the extra plots")
     of = None if values is None else colours.Colours("$c", np.array(values), 1)
-    maps.draw({"face": R(0).normal(size=(12, 4)), "pose": R(1).normal(size=(12, 2))}, tmp_path / "m.png", "pca", of)
+    maps.draw(
+        {"face": R(0).normal(size=(12, 4)), "pose": R(1).normal(size=(12, 2))}, tmp_path / "m.png", "pca", colours=of
+    )
     image = Image.open(tmp_path / "m.png")
     assert image.size[0] > 1.5 * image.size[1] and np.asarray(image.convert("L")).std() > 5
 

@@ -75,7 +75,7 @@ def test_batch_norm_learns_from_every_batch():
 
 
 def test_a_portable_file_needs_no_pcl_tf(tmp_path):
-    trained, portable = (encoder(None, "patch_cnn", WIDTH, portable=p) for p in (False, True))
+    trained, portable = (encoder(None, backbone="patch_cnn", width=WIDTH, portable=p) for p in (False, True))
     trained(images(), training=True)
     portable.set_weights(trained.get_weights())
     expected = trained(images())["face_aware"]

@@ -42,6 +42,6 @@ def test_attention_and_its_gradient():
 
 def test_the_sums_leaky_relu():
     a, b = keras.Input((1,)), keras.Input((1,))
-    model = keras.Model([a, b], leaky_sum(a, b, "float32", "s"))
+    model = keras.Model([a, b], leaky_sum(a, b, dtype="float32", name="s"))
     x = np.array([[-2.0], [0.0], [3.0]], np.float32)
     np.testing.assert_allclose(model([x, x]), [[-0.4], [0.0], [6.0]], rtol=1e-6)

@@ -60,7 +60,7 @@ def test_parameter_count_of_the_paper():
 def test_graphs_compute_what_eager_networks_do(name):
     """TensorFlow's fusions have got slopes wrong (see ``blocks.leaky_sum``)."""
     faces = tf.random.stateless_uniform([2, 32, 32, 3], (0, 0))
-    model = encoder(32, name, width=0.125)
+    model = encoder(32, backbone=name, width=0.125)
     model.set_weights([w + 0.01 * np.random.default_rng(0).standard_normal(w.shape) for w in model.get_weights()])
     graph, eager = tf.function(model)(faces), model(faces)
     for key in eager:

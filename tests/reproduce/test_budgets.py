@@ -36,7 +36,7 @@ class Runs:
 @pytest.fixture
 def found():
     tasks = {"expression": [Task("faces")], "pose": [Task("pose_of_heads")]}
-    return budgets.curves({n: fill(budgets.table(tasks), tasks, Runs(n), [0, 1]) for n in reversed(PASSES)})
+    return budgets.curves({n: fill(budgets.table(tasks), tasks, Runs(n), seeds=[0, 1]) for n in reversed(PASSES)})
 
 
 def test_a_power_law_is_found_and_goes_on():

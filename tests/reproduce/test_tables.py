@@ -43,7 +43,7 @@ TASKS = {role: [Named(f"{role}_task")] for role in paper.ROLES}
 @pytest.mark.parametrize("number", paper.TABLES)
 def test_every_table_can_be_filled(number):
     table = paper.TABLES[number]
-    rows = tables.fill(table, TASKS, Fake(), [0, 1, 2])
+    rows = tables.fill(table, TASKS, Fake(), seeds=[0, 1, 2])
     text = tables.markdown(number, table, rows)
     assert text.count("\n| ") == len(table.rows) + 2
     for row in table.rows:
@@ -54,7 +54,7 @@ def test_every_table_can_be_filled(number):
 
 
 def test_means_spreads_and_differences_by_seed():
-    rows = {r["label"]: r["ours"] for r in tables.fill(paper.TABLES[1], TASKS, Fake(), [0, 1, 2])}
+    rows = {r["label"]: r["ours"] for r in tables.fill(paper.TABLES[1], TASKS, Fake(), seeds=[0, 1, 2])}
     found = rows["PCL"]["expression_task"]
     assert found["mean"] == pytest.approx(0.61) and found["std"] == pytest.approx(0.01)
     assert found["interval"] == pytest.approx([0.51, 0.71]) and found["difference"] == pytest.approx((0.1, 0))
@@ -64,24 +64,24 @@ def test_means_spreads_and_differences_by_seed():
 
 def test_baselines_are_probed_once_and_features_of_table_7_are_asked_for():
     fake = Fake()
-    tables.fill(paper.TABLES[1], TASKS, fake, [3, 4])
+    tables.fill(paper.TABLES[1], TASKS, fake, seeds=[3, 4])
     assert [s for m, s, _, _ in fake.asked if m == "lbp"] == [3] and [s for m, s, _, _ in fake.asked if m == ""] == [
         3,
         4,
     ]
     fake = Fake()
-    tables.fill(paper.TABLES[7], TASKS, fake, [0])
+    tables.fill(paper.TABLES[7], TASKS, fake, seeds=[0])
     assert {f for _, _, _, f in fake.asked} == {"face", "pose", "face_aware", "face+pose"}
 
 
 def test_baselines_are_reported_at_both_features_and_the_learnt_layer_beside_the_cosine():
     class Learnt(Fake):
-        def result(self, *args):
-            found = super().result(*args)
+        def result(self, *args, **named):
+            found = super().result(*args, **named)
             return found | {"learnt": {**found, "value": found["value"] + 0.2}}
 
     fake = Learnt()
-    rows = {r["label"]: r for r in tables.fill(paper.TABLES[2], TASKS, fake, [0])}
+    rows = {r["label"]: r for r in tables.fill(paper.TABLES[2], TASKS, fake, seeds=[0])}
     assert {f for m, _, _, f in fake.asked if m == "simclr"} == {"face_aware", "face"}
     assert {f for m, _, _, f in fake.asked if m == "moco"} == {"face_aware", "face"}
     for row in ("HoG", "SimCLR at F_f", "PCL"):

@@ -19,7 +19,7 @@ def test_histograms_are_of_every_trained_weight_and_feature(tmp_path):
         types.SimpleNamespace(trainable_variables=model.trainable_variables),
         writer,
         lambda faces: {"face": faces.reshape(len(faces), -1) / 255.0},
-        np.arange(96, dtype=np.uint8).reshape(2, 4, 4, 3),
+        faces=np.arange(96, dtype=np.uint8).reshape(2, 4, 4, 3),
     )
     draw(7)
     writer.close()

@@ -12,7 +12,7 @@ RECIPE = recipes.resolve(vox64.get_config("smoke,simclr"))
 
 
 def model(precision="float32", fill=None):
-    pcl = build_method(RECIPE, precision)
+    pcl = build_method(RECIPE, precision=precision)
     if fill is not None:
         for v in [*pcl.trainable_variables, *pcl.optimizer.variables]:
             v.assign(np.full(v.shape, fill))

@@ -68,10 +68,10 @@ def test_a_claimed_folder_refuses_another_recipe(tmp_path):
 
 def test_a_command_with_nothing_to_train_repeats_what_was_measured(tmp_path):
     path = tmp_path / "result.json"
-    assert _measured(0, 3.0, {}, path) == {"seconds_per_step": None, "last": {}}
+    assert _measured(0, 3.0, {}, earlier=path) == {"seconds_per_step": None, "last": {}}
     path.write_text(json.dumps({"seconds_per_step": 0.5, "last": {"loss": 2.0}, "step": 9}))
-    assert _measured(0, 3.0, {}, path) == {"seconds_per_step": 0.5, "last": {"loss": 2.0}}
-    assert _measured(6, 3.0, {"loss": 1}, path) == {"seconds_per_step": 0.5, "last": {"loss": 1.0}}
+    assert _measured(0, 3.0, {}, earlier=path) == {"seconds_per_step": 0.5, "last": {"loss": 2.0}}
+    assert _measured(6, 3.0, {"loss": 1}, earlier=path) == {"seconds_per_step": 0.5, "last": {"loss": 1.0}}
 
 
 def test_last_numbers_are_there_after_fewer_steps_than_are_averaged():

@@ -27,7 +27,7 @@ def faces(n=6, side=32):
 
 
 def rng(replica=0, replicas=1, seed=3):
-    return Rng(tf.constant([seed, 5], tf.int32), replica, replicas)
+    return Rng(tf.constant([seed, 5], tf.int32), replica=replica, replicas=replicas)
 
 
 @pytest.mark.parametrize("strength", [1.0, 0.25])

@@ -89,7 +89,7 @@ def test_two_replicas_see_the_rows_of_one(name):
     view, images = VIEWS[name](), faces(8)
     whole = view(images, rng=rng()).numpy()
     seed = tf.constant([3, 5], tf.int32)
-    halves = [view(images[4 * r : 4 * r + 4], rng=Rng(seed, r, 2)).numpy() for r in range(2)]
+    halves = [view(images[4 * r : 4 * r + 4], rng=Rng(seed, replica=r, replicas=2)).numpy() for r in range(2)]
     np.testing.assert_allclose(np.concatenate(halves), whole, atol=1e-3)  # Sobel steepens rounding
 
 

@@ -21,7 +21,7 @@ def faces(count, size):
     return labels, np.concatenate(blocks)
 
 
-def _task(kind, name, size, names, labelled, train, test):
+def _task(kind, name, size, *, names, labelled, train, test):
     labels, images = faces(train + test, size)
     splits = ((np.arange(train), np.arange(train, train + test)),)
     return Task(f"generated_{name}", kind, arrays("generated", images), size, tuple(names), labelled(labels), splits)
@@ -29,23 +29,45 @@ def _task(kind, name, size, names, labelled, train, test):
 
 def expression(size, train=TRAIN, test=TEST):
     """Seven expressions."""
-    return _task("classification", "expression", size, EXPRESSIONS, lambda labels: labels["expression"], train, test)
+    return _task(
+        "classification",
+        "expression",
+        size,
+        names=EXPRESSIONS,
+        labelled=lambda labels: labels["expression"],
+        train=train,
+        test=test,
+    )
 
 
 def pose(size, train=TRAIN, test=TEST):
     """Yaw, pitch and roll in degrees."""
-    return _task("regression", "pose", size, ("yaw", "pitch", "roll"), lambda labels: labels["angles"], train, test)
+    return _task(
+        "regression",
+        "pose",
+        size,
+        names=("yaw", "pitch", "roll"),
+        labelled=lambda labels: labels["angles"],
+        train=train,
+        test=test,
+    )
 
 
 def actions(size, train=TRAIN, test=TEST):
     """DISFA's eight action units, intensity 2 of 5 and more."""
     names = [f"AU{a}" for a in AUS]
     return _task(
-        "multilabel", "actions", size, names, lambda labels: (labels["aus"] * 5 >= 2).astype(np.float32), train, test
+        "multilabel",
+        "actions",
+        size,
+        names=names,
+        labelled=lambda labels: (labels["aus"] * 5 >= 2).astype(np.float32),
+        train=train,
+        test=test,
     )
 
 
-def verification(size, train=TRAIN, test=TEST, count=PAIRS):
+def verification(size, train=TRAIN, test=TEST, *, count=PAIRS):
     """Pairs of faces, half of one person, in ten folds."""
     labels, images = faces(train + test, size)
     r, who = np.random.RandomState(SEED % 2**31), labels["identity"]

@@ -20,7 +20,7 @@ def _photos(root, files, first, *folders):
     return f"{need(root, *folders).name}/" if found is None else found  # the first that is missing will be named
 
 
-def _task(name, files, rows, listed, image_size):
+def _task(name, files, rows, *, listed, image_size):
     """Task of rows (fold, path, path, same)."""
     index = {}
     pairs = [[index.setdefault(need_image(files, p, listed), len(index)) for p in row[1:3]] for row in rows]
@@ -65,7 +65,7 @@ def lfw(root, image_size):
         rows.append((i // (2 * each), a, b, int(len(parts) == 3)))
     photos = _photos(root, files, rows[0][1], "lfw-deepfunneled", "lfw_funneled", "lfw")
     rows = [(fold, photos + a, photos + b, same) for fold, a, b, same in rows]
-    return _task("lfw", files, rows, listed, image_size)
+    return _task("lfw", files, rows, listed=listed, image_size=image_size)
 
 
 def cplfw(root, image_size):
@@ -84,4 +84,4 @@ def cplfw(root, image_size):
         if same != again:
             raise DataError(f"{listed}, line {number}: the two lines of a pair say '{same}' and '{again}'.")
         rows.append((i * 10 // count, photos + a, photos + b, int(same)))
-    return _task("cplfw", files, rows, listed, image_size)
+    return _task("cplfw", files, rows, listed=listed, image_size=image_size)
