@@ -11,7 +11,7 @@ from absl import flags
 from ml_collections import ConfigDict
 
 from pcl_tf.files import at_home
-from pcl_tf.methods.registry import METHODS, keys_of, knowing
+from pcl_tf.methods.registry import DEFAULT, METHODS, keys_of, knowing
 from pcl_tf.recipe_method import applying, contradicting_views, idle_keys, own_keys, told_apart
 
 
@@ -174,7 +174,7 @@ def keys_help():
     for name in METHODS:
         for key, known in keys_of(name).items():
             values.setdefault(f"method.{key}", known.value)
-            said[f"method.{key}"] = known.says + ("" if key in keys_of("pcl") else f" ({', '.join(knowing(key))})")
+            said[f"method.{key}"] = known.says + ("" if DEFAULT in knowing(key) else f" ({', '.join(knowing(key))})")
     return "".join(f"  --recipe.{k}={v}\n      {said.get(k, '')}\n" for k, v in values.items())
 
 
@@ -235,7 +235,7 @@ def resolve(recipe, replicas=1):
     need(not wrong, "\n".join(wrong))
     m = c.method
     need(
-        m.name == "pcl" or not m.get("reconstruct") and m.get("pose_contrast", "none") == "none",
+        "reconstruct" in keys_of(m.name) or not m.get("reconstruct") and m.get("pose_contrast", "none") == "none",
         f"--recipe.method.name={m.name} has neither decoder nor pose contrast: use the recipe's argument, NAME:{m.name}.",
     )
     if idle := idle_keys(m.to_dict()):
@@ -246,11 +246,8 @@ def resolve(recipe, replicas=1):
     )
     with c.unlocked():
         c.method = m = ConfigDict(own_keys(m.to_dict()))
-        if "pdd_batch" in m:
-            m.pdd_batch = m.pdd_batch or c.batch_size
-        if "momentum" in m:  # .999 would leave a short run much of the key encoder's first weights
-            m.momentum = m.momentum or (0.99 if c.total_steps < 10_000 else 0.999)
-    method = method_of(c)
+        method = method_of(c)
+        m.update(method.follows(c))
     used = {"batch_size": c.batch_size, **{part.images: part.count(c) for part in method.parts_on(c)}}
     for key, value in used.items():
         need(value <= c.batch_size, f"--recipe.{key}={value} is more than --recipe.batch_size={c.batch_size}.")

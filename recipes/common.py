@@ -14,9 +14,9 @@ Arguments after the colon, joined by commas, change a recipe:
 
 from ml_collections import ConfigDict
 
-from pcl_tf.methods.registry import METHODS, keys_of
+from pcl_tf.methods.registry import DEFAULT, METHODS, keys_of
 
-ABLATIONS = (*[name for name in METHODS if name != "pcl"], "dis", "orth", "pose", "no_pose")
+ABLATIONS = (*[name for name in METHODS if name != DEFAULT], "dis", "orth", "pose", "no_pose")
 
 
 def base():
@@ -40,7 +40,7 @@ def base():
     c.network.width = 1.0  # multiplies channel counts
     c.network.head_dim = 512  # length of the contrasted projections
 
-    c.method = method("pcl")  # its keys are listed and explained in pcl_tf/methods/registry.py
+    c.method = method(DEFAULT)  # its keys are listed and explained in pcl_tf/methods/registry.py
 
     c.optimizer = o = ConfigDict()
     o.learning_rate = 1e-4  # of Adam, at its highest; falls to 0 along a cosine
@@ -93,8 +93,7 @@ def shrink(c):
     c.total_steps, c.epoch_steps = 30, 10
     c.optimizer.learning_rate = 1e-3
     c.data.source, c.data.synthetic_images = "synthetic", 256
-    if "queue" in c.method:
-        c.method.queue = 128
+    c.method.update(METHODS[c.method.name].smoke)
     c.watch.generated = 500
     c.checkpoint.every, c.watch.log_every, c.watch.images_every = 10, 5, 10
 
@@ -103,9 +102,7 @@ def ablate(c, name):
     """Turns a recipe of PCL into a row of Table 5 or 6: another method, or PCL with parts switched off."""
     if name in METHODS:
         use(c, name)
-        c.method.flip_views = METHODS[name].keys["flip_views"].value
-        if name == "moco":
-            c.method.both_directions = True
+        c.method.update({"flip_views": METHODS[name].keys["flip_views"].value, **METHODS[name].argument})
         return
     m = c.method
     m.dynamic_weights = False

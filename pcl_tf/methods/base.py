@@ -64,6 +64,11 @@ class Method(keras.Model):
         """What keeps a recipe with fine single values from being run: lines that name the key and what would do."""
         return []
 
+    @classmethod
+    def follows(cls, recipe: ConfigDict) -> dict[str, Any]:
+        """{key of ``method``: value} of those that stand at 0 and follow from the rest of the recipe."""
+        return {}
+
     def make_views(self) -> None:
         """Makes the augmentations that the parts use."""
 

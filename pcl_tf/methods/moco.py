@@ -38,6 +38,11 @@ class MoCo(Method):
         return (Part(name="face", losses=cls.face, weights={"face": 1.0}, images="batch_size", passes=passes),)
 
     @classmethod
+    def follows(cls, recipe: ConfigDict) -> dict[str, float]:
+        """See ``Method``. A momentum of .999 would leave a short run much of the key encoder's first weights."""
+        return {"momentum": recipe.method.momentum or (0.99 if recipe.total_steps < 10_000 else 0.999)}
+
+    @classmethod
     def problems(cls, recipe: ConfigDict) -> list[str]:
         """See ``Method``."""
         queue, batch = recipe.method.queue, recipe.batch_size

@@ -61,6 +61,11 @@ class PCL(SimCLR):
         )
 
     @classmethod
+    def follows(cls, recipe: ConfigDict) -> dict[str, int]:
+        """See ``Method``."""
+        return {"pdd_batch": recipe.method.pdd_batch or recipe.batch_size}
+
+    @classmethod
     def problems(cls, recipe: ConfigDict) -> list[str]:
         """See ``Method``."""
         m, side, found = recipe.method, recipe.image_size, []

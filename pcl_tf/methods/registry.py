@@ -24,10 +24,19 @@ class Key:
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """A method: a function that imports its class, and the keys it knows beside ``name``."""
+    """A method.
+
+    Attributes:
+      load: imports its class.
+      keys: that it knows beside ``name``.
+      argument: {key: value} that its name sets as the argument of a recipe, where not what the key has anyway.
+      smoke: {key: value} of its keys in the minute's run that ``:smoke`` makes.
+    """
 
     load: Callable[[], "type[Method]"]
     keys: Mapping[str, Key]
+    argument: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    smoke: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 def _pcl() -> "type[Method]":
@@ -180,9 +189,12 @@ METHODS = {
             "both_directions": Key(False, truth, "each view is query and key; :moco sets it"),
             **_VIEWS,
         },
+        argument={"both_directions": True},
+        smoke={"queue": 128},
     ),
 }
-NAME = Key("pcl", one_of(METHODS), f"{', '.join(METHODS)}: each has keys of its own")
+DEFAULT = "pcl"  # of recipes that say nothing else
+NAME = Key(DEFAULT, one_of(METHODS), f"{', '.join(METHODS)}: each has keys of its own")
 
 
 def face_views(crop: str, flips: bool) -> str:

@@ -123,28 +123,8 @@ class _Pairs(_Benchmark, skip_registration=True):
             yield i, {"first": pictures[a], "second": pictures[b], "same": int(same), "fold": int(fold)}
 
 
-class Fer2013(_Classes, skip_registration=True):
-    """Faces and their expressions."""
-
-
-class Rafdb(_Classes, skip_registration=True):
-    """Faces and their expressions."""
-
-
-class Bu3dfe(_Classes, skip_registration=True):
-    """Renderings and the class of their pose."""
-
-
-class Lfw(_Pairs, skip_registration=True):
-    """Pairs, whether they are of one person, and their folds."""
-
-
-class Cplfw(_Pairs, skip_registration=True):
-    """Pairs, whether they are of one person, and their folds."""
-
-
-class Disfa(_Benchmark, skip_registration=True):
-    """Frames, their action units and persons."""
+class _Units(_Benchmark, skip_registration=True):
+    """Frames of videos, the eight action units of DISFA, and persons."""
 
     def _features(self, picture):
         return {
@@ -167,9 +147,7 @@ class Disfa(_Benchmark, skip_registration=True):
         return {"labels": self.task.labels[row], "subject": str(self.task.subjects[row])}
 
 
-class Aflw2000(_Benchmark, skip_registration=True):
-    """Faces, their yaw, pitch and roll."""
-
+class _Angles(_Benchmark, skip_registration=True):
     def _features(self, picture):
         return {"image": picture, "angles": tfds.features.Tensor(shape=(3,), dtype=np.float32)}
 
@@ -177,7 +155,12 @@ class Aflw2000(_Benchmark, skip_registration=True):
         return {"angles": self.task.labels[row]}
 
 
-BUILDERS = {b.name: b for b in (Fer2013, Rafdb, Lfw, Cplfw, Disfa, Aflw2000, Bu3dfe)}
+# By the kind of a corpus' task; TFDS calls a dataset as its class.
+_KINDS = {"classification": _Classes, "verification": _Pairs, "multilabel": _Units, "regression": _Angles}
+BUILDERS = {
+    name: type(name.capitalize(), (_KINDS[corpus.kind],), {"__module__": __name__}, skip_registration=True)
+    for name, corpus in CORPORA.items()
+}
 
 
 def prepare_benchmark(name, manual_dir, data_dir, *, size=0, any_count=False, margin=0.0):

@@ -20,6 +20,7 @@ class Corpus:
 
     Attributes:
       role: of ``ROLES``.
+      kind: of its ``Task``.
       size: side in pixels of the paper's test.
       protocol: what it is and how it is scored, a sentence.
       layout: its files below the folder, in Markdown.
@@ -30,6 +31,7 @@ class Corpus:
     """
 
     role: str
+    kind: str
     size: int
     protocol: str
     layout: str
@@ -84,6 +86,7 @@ def _bu3dfe() -> Reader:
 CORPORA = {
     "fer2013": Corpus(
         role="expression",
+        kind="classification",
         size=100,
         protocol="FER-2013 (Goodfellow et al., 2013): seven expressions, tested on PrivateTest.",
         layout="`fer2013.csv` (tested on PrivateTest), or `train/CLASS/*`, `test/CLASS/*`",
@@ -94,6 +97,7 @@ CORPORA = {
     ),
     "rafdb": Corpus(
         role="expression",
+        kind="classification",
         size=100,
         protocol="RAF-DB (Li et al., 2017): seven basic expressions.",
         layout="`basic/EmoLabel/list_patition_label.txt`, `basic/Image/aligned/train_00001_aligned.jpg` ..",
@@ -104,6 +108,7 @@ CORPORA = {
     ),
     "lfw": Corpus(
         role="verification",
+        kind="verification",
         size=128,
         protocol="LFW (Huang et al., 2007): pairs in ten folds.",
         layout="`pairs.txt`, `lfw-deepfunneled/NAME/NAME_0001.jpg` .. (or `lfw_funneled`, `lfw`)",
@@ -114,6 +119,7 @@ CORPORA = {
     ),
     "cplfw": Corpus(
         role="verification",
+        kind="verification",
         size=128,
         protocol="CPLFW (Zheng and Deng, 2018): pairs across poses in ten folds.",
         layout="`pairs_CPLFW.txt`, `aligned images/*.jpg` (or `images`)",
@@ -124,6 +130,7 @@ CORPORA = {
     ),
     "disfa": Corpus(
         role="actions",
+        kind="multilabel",
         size=256,
         protocol="DISFA (Mavadati et al., 2013): eight action units, three folds that share nobody.",
         layout="`ActionUnit_Labels/SN001/SN001_au1.txt` .. and the videos `LeftVideoSN001_comp.avi` .. in any folder"
@@ -135,6 +142,7 @@ CORPORA = {
     ),
     "aflw2000": Corpus(
         role="pose",
+        kind="regression",
         size=256,
         protocol="300W-LP and AFLW2000 (Zhu et al., 2016): yaw, pitch and roll in degrees; faces turned beyond 99 are left"
         " out.",
@@ -147,6 +155,7 @@ CORPORA = {
     ),
     "bu3dfe": Corpus(
         role="pose",
+        kind="classification",
         size=256,
         protocol="BU-3DFE (Yin et al., 2006), rendered: classes of pose.",
         layout="renderings `train/POSE/*`, `test/POSE/*`",
