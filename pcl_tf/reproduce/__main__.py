@@ -117,8 +117,10 @@ def _tasks(roles):
 
 def _run(tables, workdir):
     from pcl_tf.evaluation.corpora import ROLES
+    from pcl_tf.evaluation.pictures import absent
     from pcl_tf.files import write_atomically
     from pcl_tf.reproduce import paper
+    from pcl_tf.reproduce.picture import draw
     from pcl_tf.reproduce.runs import Runs
     from pcl_tf.reproduce.tables import fill, latex, markdown
 
@@ -144,6 +146,8 @@ def _run(tables, workdir):
 
     usual = runs(_STEPS.value or passes[""][1])
     seeds = [int(s) for s in _SEEDS.value]
+    if tables and (undrawn := absent("draws the tables")):
+        print(f"note: {undrawn}", file=sys.stderr)
     for number in tables:
         rows = fill(paper.TABLES[number], tasks, usual, seeds=seeds)
         text = markdown(number, paper.TABLES[number], rows)
@@ -151,6 +155,8 @@ def _run(tables, workdir):
         write_atomically(workdir / "tables" / f"table{number}.tex", latex(number, paper.TABLES[number], rows))
         write_atomically(workdir / "tables" / f"table{number}.json", json.dumps(rows, indent=1) + "\n")
         print(f"\n{text}", flush=True)
+        if not undrawn:
+            draw(number, paper.TABLES[number], rows, workdir / "tables" / f"table{number}.png")
     if _FIGURE.value:
         from pcl_tf.reproduce.figure import figure
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from pcl_tf import recipe as recipes
 from pcl_tf.methods.build import encoder_passes
-from pcl_tf.reproduce import paper, tables
+from pcl_tf.reproduce import paper, picture, tables
 from pcl_tf.reproduce.runs import over_seeds, paired
 from recipes import common
 from tests.helpers import labelled
@@ -51,6 +51,24 @@ def test_every_table_can_be_filled(number):
         for value in row.paper.values():
             assert str(value) in text
     assert "quoted" in text or number > 4
+
+
+def test_a_picture_has_our_numbers_and_the_papers_in_the_rows_of_the_table(tmp_path, monkeypatch):
+    table = paper.TABLES[5]
+    rows = tables.fill(table, TASKS, Fake(), seeds=[0])
+    drawn = []
+    monkeypatch.setattr(
+        "matplotlib.figure.Figure.savefig", lambda self, at, **_: (drawn.append(self), at.write_bytes(b""))
+    )
+    picture.draw(5, table, rows, tmp_path / "t.png")
+    panels = drawn[0].axes
+    assert [axes.get_title() for axes in panels] == [*(f"{role}_task" for role in paper.ROLES), "the paper's RAF-DB"]
+    assert [t.get_text() for t in panels[0].get_yticklabels()] == [row.label for row in table.rows]
+    points = [line.get_xydata() for line in panels[0].lines if line.get_marker() == "o"]
+    ours = {float(at[0, 1]): float(at[0, 0]) for at in points}
+    assert ours == {5: 50, 4: 40, 3: 40, 2: 40, 1: 60}
+    assert [*panels[4].lines[0].get_xdata()] == [row.paper["RAF-DB"] for row in table.rows]
+    assert [*panels[4].lines[0].get_ydata()] == [5, 4, 3, 2, 1]
 
 
 def test_means_spreads_and_differences_by_seed():
