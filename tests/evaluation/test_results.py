@@ -155,7 +155,7 @@ def test_a_long_name_is_cut_and_no_number_is_lost_to_a_file_beside_it(tmp_path, 
     (found,) = run_probe(*asked, **options)
     assert len(list(tmp_path.glob("labels*-predictions.csv"))) == 1
 
-    def full(*_):
+    def full(*_, **__):
         raise OSError("no space")
 
     monkeypatch.setattr("pcl_tf.evaluation.predictions.write", full)

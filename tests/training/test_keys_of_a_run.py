@@ -35,7 +35,7 @@ def run(tmp_path_factory):
         )
         fit = keras.Model.fit
         patch.setattr(keras.Model, "fit", lambda *args, **given: seen.append(given) or fit(*args, **given))
-        patch.setattr(loop, "export_run", lambda recipe, workdir, *trained: workdir / "export")
+        patch.setattr(loop, "export_run", lambda recipe, workdir, *trained, **_: workdir / "export")
         patch.setattr(loop, "write_card", lambda *of: None)
         result = loop.run(c, Workdir(folder / "w", c), strategy=tf.distribute.get_strategy(), precision="float32")
     steps = {}
