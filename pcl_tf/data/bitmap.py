@@ -18,10 +18,10 @@ _BYTES = {
 _SIXTEEN = {(0xF800, 0x7E0, 0x1F): ((11, 31), (5, 63), (0, 31)), (0x7C00, 0x3E0, 0x1F): ((10, 31), (5, 31), (0, 31))}
 
 
-def sides(raw):
+def sides(raw: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """(width, height) of a BMP, uint8 [L]; int64, the height negative where the rows begin at the top."""
 
-    def signed(at):
+    def signed(at: int) -> tf.Tensor:
         value = number(raw, at, 4)
         return tf.where(value >= 2**31, value - 2**32, value)
 
@@ -32,13 +32,13 @@ def sides(raw):
     )
 
 
-def _colours(raw, bits, header):
+def _colours(raw: tf.Tensor, bits: tf.Tensor, header: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """How many colours a palette has, and how many bytes each."""
     said = tf.where(header != 12, number(raw, 46, 4), 0)
     return tf.minimum(tf.where(said == 0, 2**bits, said), 256), tf.where(header == 12, tf.constant(3, tf.int64), 4)
 
 
-def _palette(raw, rows, bits, *, width, header):
+def _palette(raw: tf.Tensor, rows: tf.Tensor, bits: tf.Tensor, *, width: tf.Tensor, header: tf.Tensor) -> tf.Tensor:
     """Indices of 1, 4 or 8 bits, packed in uint8 [H, stride] -> uint8 [H, W, 3]."""
     count, entry = _colours(raw, bits, header)
     table = tf.reshape(raw[14 + header : 14 + header + count * entry], [count, entry])[:, 2::-1]
@@ -48,7 +48,7 @@ def _palette(raw, rows, bits, *, width, header):
     return tf.gather(table, tf.reshape(indices, [tf.shape(rows)[0], -1])[:, :width])
 
 
-def _sixteen(rows, width, masks):
+def _sixteen(rows: tf.Tensor, width: tf.Tensor, masks: tf.Tensor) -> tf.Tensor:
     pairs = tf.cast(tf.reshape(rows, [tf.shape(rows)[0], -1, 2])[:, :width], tf.int32)
     value = pairs[..., 0] + 256 * pairs[..., 1]
     cases = [
@@ -61,7 +61,7 @@ def _sixteen(rows, width, masks):
     return tf.cast(tf.case(cases, lambda: _refused("its bit masks")), tf.uint8)
 
 
-def _whole_bytes(rows, bits, width, *, masks):
+def _whole_bytes(rows: tf.Tensor, bits: int, width: tf.Tensor, *, masks: tf.Tensor) -> tf.Tensor:
     pixels = tf.reshape(rows[:, : width * bits // 8], [tf.shape(rows)[0], -1, bits // 8])
     cases = [
         (_are(masks, known), lambda at=at: tf.gather(pixels, at, axis=-1))
@@ -71,17 +71,17 @@ def _whole_bytes(rows, bits, width, *, masks):
     return tf.case(cases, lambda: tf.cast(_refused("its bit masks"), tf.uint8))
 
 
-def _are(masks, known):
+def _are(masks: tf.Tensor, known: tuple[int, int, int]) -> tf.Tensor:
     return tf.reduce_all(masks == tf.constant(known, tf.int64))
 
 
-def _refused(what):
+def _refused(what: str) -> tf.Tensor:
     """int32 [0, 0, 3] that is never made: fails with a reason instead."""
     with provided((tf.constant(False), f"a BMP that cannot be decoded: {what}")):
         return tf.zeros([0, 0, 3], tf.int32)
 
 
-def decode_bmp(data):
+def decode_bmp(data: tf.Tensor) -> tf.Tensor:
     """Decodes a BMP of 1, 4 or 8 bits with its palette, of 16, 24 or 32 bits with its masks, from either end.
 
     Alpha is dropped, as everywhere. Run-length coded files are refused.

@@ -16,18 +16,25 @@ import numpy as np
 from tqdm import tqdm
 
 from pcl_tf.data.decoding import decoder
-from pcl_tf.data.sources import DataError
+from pcl_tf.data.sources import DataError, Source
 from pcl_tf.files import check_folder, write_atomically
 
 _CHUNK = 256
 
 
-def faces_file(source, size):
+def faces_file(source: Source, size: int) -> str:
     """Name of the array of a source's faces in a folder of caches."""
     return f"faces-{source.fingerprint}-{size}.npy"
 
 
-def decoded_faces(source, size, *, cache_dir, max_bad_share=0.05, flag="--recipe.data.cache"):
+def decoded_faces(
+    source: Source,
+    size: int,
+    *,
+    cache_dir: str | pathlib.Path,
+    max_bad_share: float = 0.05,
+    flag: str = "--recipe.data.cache",
+) -> np.ndarray:
     """Decodes a source, or opens what an earlier run decoded.
 
     Unreadable images are left out, counted, and named in ``bad_images.txt`` in
@@ -57,7 +64,7 @@ def decoded_faces(source, size, *, cache_dir, max_bad_share=0.05, flag="--recipe
     return np.load(path, mmap_mode="r")
 
 
-def _is_whole(path):
+def _is_whole(path: pathlib.Path) -> bool:
     """Whether the array is there; one that cannot be opened, of a copy that stopped, is not."""
     try:
         np.load(path, mmap_mode="r")
@@ -69,7 +76,7 @@ def _is_whole(path):
     return True
 
 
-def _check_space(folder, needed, flag):
+def _check_space(folder: pathlib.Path, needed: int, flag: str) -> None:
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise DataError(
@@ -78,7 +85,7 @@ def _check_space(folder, needed, flag):
         )
 
 
-def _decode(source, size, path, *, bad_path, max_bad_share):
+def _decode(source: Source, size: int, path: pathlib.Path, *, bad_path: pathlib.Path, max_bad_share: float) -> None:
     decode = decoder(size)
     aside = path.with_suffix(f".{os.getpid()}.part")
     bad, kept = [], 0
@@ -106,7 +113,7 @@ def _decode(source, size, path, *, bad_path, max_bad_share):
         aside.unlink(missing_ok=True)
 
 
-def _report(bad, source, bad_path, *, max_bad_share):
+def _report(bad: list[tuple[str, str]], source: Source, bad_path: pathlib.Path, *, max_bad_share: float) -> None:
     write_atomically(bad_path, "".join(f"{name}\t{error}\n" for name, error in bad))
     if not bad:
         return
@@ -119,7 +126,7 @@ def _report(bad, source, bad_path, *, max_bad_share):
     tqdm.write(f"Left out: {message}", file=sys.stderr)
 
 
-def _finish(aside, path, kept, *, shape):
+def _finish(aside: pathlib.Path, path: pathlib.Path, kept: int, *, shape: tuple[int, ...]) -> None:
     if kept < shape[0]:  # rows of bad images were never written: cut the file to what is there
         whole = np.load(aside, mmap_mode="r")
         shorter = aside.with_suffix(".cut")

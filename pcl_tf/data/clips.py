@@ -3,8 +3,10 @@
 import glob
 import io
 import os
+import pathlib
 import zipfile
 import zlib
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
@@ -21,12 +23,12 @@ SPEC = {
 }
 
 
-def damaged(path, error):
+def damaged(path: str | pathlib.Path, error: Exception) -> DataError:
     """The DataError to raise where a file of a prepared dataset cannot be read."""
     return DataError(f"{path}: cannot be read ({str(error).splitlines()[0]}); remove its folder and prepare it again.")
 
 
-def read_arrays(path, flag=""):
+def read_arrays(path: str | pathlib.Path, flag: str = "") -> dict[str, np.ndarray]:
     """Reads the arrays of an .npz of a prepared dataset, in any file system TensorFlow knows.
 
     Args:
@@ -47,12 +49,12 @@ def read_arrays(path, flag=""):
         raise damaged(f"{flag}{path}", error) from error
 
 
-def read_index(folder):
+def read_index(folder: str | pathlib.Path) -> dict[str, np.ndarray]:
     """dict of 'frames' int32 [N], 'identity' int32 [N] and 'names' string [I]. Raises DataError: it is damaged."""
     return read_arrays(os.path.join(str(folder), INDEX), "--data=")
 
 
-def find_clips(path):
+def find_clips(path: str | pathlib.Path) -> str | None:
     """The folder at or below path that holds a dataset of clips, or None.
 
     Raises:
@@ -82,7 +84,7 @@ class ClipFaces:
         a random person; 'frame', any frame as likely as any other. The last two draw with replacement.
     """
 
-    def __init__(self, folder, size, sampling="clip"):
+    def __init__(self, folder: str | pathlib.Path, size: int, sampling: str = "clip") -> None:
         import tensorflow_datasets as tfds
 
         self.size, self.sampling = size, sampling
@@ -100,14 +102,14 @@ class ClipFaces:
         if sampling == "frame":
             self.ends = np.cumsum(self.frames, dtype=np.int64)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.frames)
 
-    def rows(self, batch, seed):
+    def rows(self, batch: int, seed: int) -> Callable[[int], np.ndarray]:
         """``rows(step)``: int64 [batch, 2], clip and frame of every draw of a step; a pure function of (seed, step)."""
         order = Order(len(self), batch, seed)
 
-        def rows(step):
+        def rows(step: int) -> np.ndarray:
             random = np.random.Generator(np.random.Philox(key=[seed, 2**32 + int(step)]))  # Order's keys are epochs
             if self.sampling == "frame":
                 at = random.integers(self.ends[-1], size=batch)
@@ -122,7 +124,7 @@ class ClipFaces:
 
         return rows
 
-    def fetch(self, rows):
+    def fetch(self, rows: tf.Tensor) -> tf.Tensor:
         """int64 [n, 2] -> uint8 [n, size, size, 3]; a graph function for tf.data."""
         records = tf.numpy_function(self._read, [rows[:, 0]], tf.string, stateful=False)
         records.set_shape([None])
@@ -131,10 +133,10 @@ class ClipFaces:
         shape = tf.TensorSpec([self.size, self.size, 3], tf.uint8)
         return tf.map_fn(lambda data: decode_image(data, self.size), chosen, fn_output_signature=shape)
 
-    def _read(self, clips):
+    def _read(self, clips: np.ndarray) -> np.ndarray:
         return np.array(self.source.__getitems__(clips.tolist()), dtype=object)
 
-    def head(self, count):
+    def head(self, count: int) -> np.ndarray:
         """uint8 [count, size, size, 3]: the middle frames of the first clips."""
         clips = np.arange(min(count, len(self)))
         return self.fetch(tf.constant(np.stack([clips, self.frames[clips] // 2], axis=1))).numpy()

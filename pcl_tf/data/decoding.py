@@ -2,14 +2,16 @@
 
 import functools
 import re
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
 
 from pcl_tf.data.images import decode_image, resize
+from pcl_tf.data.sources import Item
 
 
-def reason(error):
+def reason(error: Exception) -> str:
     """What an exception says, TensorFlow's too, in one line of at most 200 characters."""
     text = str(error)
     asserted = re.search(r"assertion failed: \[([^\]]*)\]", text)
@@ -20,7 +22,7 @@ def reason(error):
     return (text.strip() or type(error).__name__).split("\n")[0][:200]
 
 
-def left_out(bad, count):
+def left_out(bad: Sequence[tuple[str, str | None]], count: int) -> str:
     """A line on images that cannot be read: list of (name, reason) of count images; '' for none."""
     if not bad:
         return ""
@@ -31,11 +33,11 @@ def left_out(bad, count):
 
 
 @functools.lru_cache
-def _traced(size):
+def _traced(size: int) -> Callable[[tf.Tensor], tf.Tensor]:
     return tf.function(lambda data: decode_image(data, size), input_signature=[tf.TensorSpec([], tf.string)])
 
 
-def decoder(size):
+def decoder(size: int) -> Callable[[Item], tuple[str, np.ndarray | None, str | None]]:
     """Makes ``decode(item)``, callable from several threads.
 
     Args:
@@ -47,7 +49,7 @@ def decoder(size):
     """
     decode = _traced(size)
 
-    def one(item):
+    def one(item: Item) -> tuple[str, np.ndarray | None, str | None]:
         name, data = item
         try:
             if isinstance(data, Exception):

@@ -1,7 +1,11 @@
 """Where a run's faces are read from, whatever the source: ``len``, ``size``, ``rows``, ``fetch``, ``head``."""
 
+import pathlib
+from collections.abc import Callable
+
 import numpy as np
 import tensorflow as tf
+from ml_collections import ConfigDict
 
 from pcl_tf.data.cache import decoded_faces
 from pcl_tf.data.clips import ClipFaces, find_clips
@@ -16,33 +20,33 @@ class ArrayFaces:
       array: uint8 [N, S, S, 3], often a memmap.
     """
 
-    def __init__(self, array):
+    def __init__(self, array: np.ndarray) -> None:
         self.array, self.size = array, array.shape[1]
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.array)
 
-    def rows(self, batch, seed):
+    def rows(self, batch: int, seed: int) -> Callable[[int], np.ndarray]:
         """``rows(step)``: int64 [batch], the faces of a step."""
         return Order(len(self), batch, seed).rows
 
-    def fetch(self, rows):
+    def fetch(self, rows: tf.Tensor) -> tf.Tensor:
         """int64 [n] -> uint8 [n, S, S, 3]; a graph function for tf.data."""
         return tf.numpy_function(self._read, [rows], tf.uint8, stateful=False)
 
-    def _read(self, rows):
+    def _read(self, rows: np.ndarray) -> np.ndarray:
         # Sorted reads are kinder to the disk when the array does not fit into memory.
         ranks = np.argsort(rows)
         out = np.empty((len(rows), *self.array.shape[1:]), np.uint8)
         out[ranks] = self.array[rows[ranks]]
         return out
 
-    def head(self, count):
+    def head(self, count: int) -> np.ndarray:
         """uint8 [count, S, S, 3]: the first faces."""
         return np.array(self.array[:count])
 
 
-def open_faces(data, size, cache):
+def open_faces(data: ConfigDict, size: int, cache: str | pathlib.Path) -> ArrayFaces | ClipFaces:
     """The faces that a recipe asks for.
 
     Args:

@@ -37,19 +37,21 @@ class Layout:
     canvas: tf.Tensor
 
 
-def _palette(flags):
+def _palette(flags: tf.Tensor) -> tf.Tensor:
     """Bytes of the palette that these flags announce."""
     return tf.where(flags >= 128, 3 * 2 ** (flags % 8 + 1), 0)
 
 
-def layout(raw):
+def layout(raw: tf.Tensor) -> Layout:
     """Walks over the blocks of a GIF, uint8 [L] with a dozen zeros behind it: ``Layout``.
 
     Each turn passes the head of a block or one of its parts; what is malformed ends the walk and is left to the decoder.
     """
     size = tf.size(raw, tf.int64)
 
-    def turn(at, inside, frames, first, end, clear):
+    def turn(
+        at: tf.Tensor, inside: tf.Tensor, frames: tf.Tensor, first: tf.Tensor, end: tf.Tensor, clear: tf.Tensor
+    ) -> tuple[tf.Tensor, ...]:
         kind, begins, width, height, flags, drawn, colour = numbers(raw, at, _FIELDS)
         frame, block = kind == 0x2C, (kind == 0x2C) | (kind == 0x21)
         behind = at + tf.where(frame, _DESCRIPTOR + 1 + _palette(flags), 2)
@@ -78,7 +80,7 @@ def layout(raw):
     return Layout(pixels, first, tf.where(end == _NONE, size, end), clear, box, canvas)
 
 
-def decode_gif(data):
+def decode_gif(data: tf.Tensor) -> tf.Tensor:
     """Decodes the first frame of a GIF, on the whole screen.
 
     What the frame does not cover has the first colour of its palette, or the one that stands for see-through; see-through

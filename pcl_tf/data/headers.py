@@ -9,7 +9,7 @@ from pcl_tf.data.raw import number, provided
 MAX_PIXELS = 2**26  # 8192 x 8192; decoded, 200 MB
 
 
-def _jpeg(data):
+def _jpeg(data: tf.Tensor) -> tf.Tensor:
     shape = tf.image.extract_jpeg_shape(data)
     # Of four colours without Adobe's mark the file does not say whether 0 is white or full; Pillow and libjpeg differ.
     told = tf.cond(shape[2] == 4, lambda: tf.strings.regex_full_match(data, r"\C*Adobe\x00\C*"), lambda: True)
@@ -17,27 +17,27 @@ def _jpeg(data):
         return tf.reduce_prod(tf.cast(shape[:2], tf.int64))
 
 
-def _png(data):
+def _png(data: tf.Tensor) -> tf.Tensor:
     shape = tf.io.decode_raw(tf.strings.substr(data, 16, 8), tf.int32, little_endian=False)
     return tf.reduce_prod(tf.cast(shape, tf.int64))
 
 
-def _bmp(data):
+def _bmp(data: tf.Tensor) -> tf.Tensor:
     return tf.abs(tf.reduce_prod(tf.stack(sides(tf.io.decode_raw(data, tf.uint8)))))
 
 
-def _webp(data):
+def _webp(data: tf.Tensor) -> tf.Tensor:
     # TensorFlow decodes animated ones in four channels alone; they count as unknown.
     raw = tf.io.decode_raw(data, tf.uint8)
 
-    def lossy():
+    def lossy() -> tf.Tensor:
         return (number(raw, 26, 2) % 2**14) * (number(raw, 28, 2) % 2**14)
 
-    def lossless():
+    def lossless() -> tf.Tensor:
         bits = number(raw, 21, 4)
         return (bits % 2**14 + 1) * (bits // 2**14 % 2**14 + 1)
 
-    def extended():
+    def extended() -> tf.Tensor:
         animated = number(raw, 20, 1) // 2 % 2 == 1
         return tf.where(animated, _unknown(), (number(raw, 24, 3) + 1) * (number(raw, 27, 3) + 1))
 
@@ -45,16 +45,16 @@ def _webp(data):
     return tf.case([(kind == b"VP8 ", lossy), (kind == b"VP8L", lossless), (kind == b"VP8X", extended)], _unknown)
 
 
-def _unknown():
+def _unknown() -> tf.Tensor:
     return tf.constant(-1, tf.int64)
 
 
-def _gif(data):
+def _gif(data: tf.Tensor) -> tf.Tensor:
     # All frames count, and one may be larger than the screen: no viewer is asked for more than the file shows.
     return layout(tf.io.decode_raw(data, tf.uint8)).pixels
 
 
-def declared_pixels(data):
+def declared_pixels(data: tf.Tensor) -> tf.Tensor:
     """Pixels that decoding a JPEG, PNG, BMP, GIF (all frames) or still WebP will unpack.
 
     Args:
@@ -68,7 +68,7 @@ def declared_pixels(data):
     """
     padded = data + tf.constant(b"\x00" * 32)  # a header cut short reads as zeros
 
-    def starts(magic):
+    def starts(magic: bytes) -> tf.Tensor:
         return tf.strings.substr(padded, 0, len(magic)) == magic
 
     kinds = {b"\xff\xd8\xff": lambda: _jpeg(data), b"\x89PNG": lambda: _png(padded), b"BM": lambda: _bmp(padded)}
@@ -76,7 +76,7 @@ def declared_pixels(data):
     return tf.case([(starts(magic), read) for magic, read in kinds.items()], _unknown)
 
 
-def known_and_not_large(data):
+def known_and_not_large(data: tf.Tensor) -> tf.Tensor:
     """Passes encoded bytes on if they begin as an image of a known kind that declares at most MAX_PIXELS.
 
     Raises:

@@ -1,7 +1,10 @@
 """Decoding and resizing, shared by training, probing and the export: no train/serve skew."""
 
 import functools
+from collections.abc import Callable
+from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from pcl_tf.data.bitmap import decode_bmp
@@ -14,11 +17,11 @@ from pcl_tf.data.orientation import orientation, upright
 _traced_once = tf.function(input_signature=[tf.TensorSpec([], tf.string)], autograph=False)
 
 
-def _on_the_processor(function):
+def _on_the_processor(function: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
     """Small operations on one image after the other, which a GPU would do in turn with everything else (BUILD_NOTES)."""
 
     @functools.wraps(function)
-    def placed(*args):
+    def placed(*args: Any) -> tf.Tensor:
         with tf.device("CPU:0"):
             return function(*args)
 
@@ -27,14 +30,14 @@ def _on_the_processor(function):
 
 @_on_the_processor
 @_traced_once
-def decode_as_stored(data):
+def decode_as_stored(data: tf.Tensor) -> tf.Tensor:
     """``decode_upright`` without turning: the pixels as they lie in the file, which landmarks beside it may count in."""
     return _decoded(known_and_not_large(data), lambda image: image)
 
 
 @_on_the_processor
 @_traced_once
-def decode_upright(data):
+def decode_upright(data: tf.Tensor) -> tf.Tensor:
     """Decodes any JPEG, PNG, BMP, GIF (first frame) or still WebP.
 
     Grayscale is repeated, alpha dropped, CMYK converted, 16 bits cut to 8, palettes and bit masks applied. What says
@@ -54,18 +57,18 @@ def decode_upright(data):
     return _decoded(data, lambda image: upright(image, orientation(data)))
 
 
-def _decoded(data, turned):
+def _decoded(data: tf.Tensor, turned: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
     begins = tf.strings.substr(data, 0, 4)
 
-    def read(channels):
+    def read(channels: int) -> tf.Tensor:
         image = tf.io.decode_image(data, channels=channels, dtype=tf.uint8, expand_animations=False)[..., :3]
         image.set_shape([None, None, 3])
         return image
 
-    def jpeg():  # by the arithmetic of Pillow, not the coarser one that is usual here
+    def jpeg() -> tf.Tensor:  # by the arithmetic of Pillow, not the coarser one that is usual here
         return tf.io.decode_jpeg(data, channels=3, dct_method="INTEGER_ACCURATE")
 
-    def others():
+    def others() -> tf.Tensor:
         # A WebP with alpha is not decoded into three channels, but into those it has.
         stored = tf.cond(begins == b"RIFF", lambda: read(0), lambda: tf.cond(two == b"\xff\xd8", jpeg, lambda: read(3)))
         return turned(stored)
@@ -77,7 +80,7 @@ def _decoded(data, turned):
 
 @tf.autograph.experimental.do_not_convert
 @_on_the_processor
-def decode_image(data, size):
+def decode_image(data: tf.Tensor, size: int) -> tf.Tensor:
     """``decode_upright``, then the central square (so that faces keep their proportions) antialiased to a size.
 
     Args:
@@ -98,13 +101,13 @@ def decode_image(data, size):
 
 
 @_on_the_processor
-def resize(image, size):
+def resize(image: tf.Tensor, size: int) -> tf.Tensor:
     """Antialiased bilinear resize: uint8 [..., H, W, 3] -> uint8 [..., size, size, 3]."""
     resized = tf.image.resize(image, [size, size], antialias=True)
     return tf.cast(tf.clip_by_value(tf.round(resized), 0.0, 255.0), tf.uint8)
 
 
-def centre(image, share=1.0):
+def centre(image: np.ndarray, share: float = 1.0) -> np.ndarray:
     """The central square: uint8 [H, W, 3] -> uint8 [S, S, 3], S = share of the shorter side."""
     height, width = image.shape[:2]
     side = max(1, round(share * min(height, width)))

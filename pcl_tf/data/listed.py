@@ -4,11 +4,14 @@ import functools
 import itertools
 import os
 import pathlib
+import zipfile
 import zlib
+from collections.abc import Iterable, Set
+from typing import Any, cast
 
 import numpy as np
 
-from pcl_tf.data.sources import Broken, DataError, Source, fingerprint
+from pcl_tf.data.sources import Broken, DataError, Items, Source, fingerprint
 from pcl_tf.data.tree import is_left_out, one_sign, printable
 from pcl_tf.data.zips import members, open_zip, read_member
 
@@ -23,14 +26,15 @@ class Files:
       root: the folder.
     """
 
-    def __init__(self, root):
+    def __init__(self, root: str | pathlib.Path) -> None:
+        self._unreadable: list[str]
         self.root, self._unreadable = pathlib.Path(root), []
         # One look at each folder instead of a question to the disk for each row.
         self._names = functools.cache(self._list)
 
     @functools.cached_property
-    def _zipped(self):
-        found = {}
+    def _zipped(self) -> dict[str, tuple[pathlib.Path, zipfile.ZipInfo]]:
+        found: dict[str, tuple[pathlib.Path, zipfile.ZipInfo]] = {}
         for path in sorted(p for p in self.root.iterdir() if p.suffix.lower() == ".zip" and not is_left_out(p.name)):
             try:
                 found |= {os.path.normpath(info.filename): (path, info) for info in members(path)}
@@ -39,30 +43,31 @@ class Files:
         return found
 
     @property
-    def remark(self):
+    def remark(self) -> str:
         """What to add where an image is missing: '' or ' (..)', which zips of the folder cannot be read."""
         return f" ({' '.join(self._unreadable)})" if self._unreadable else ""
 
     @functools.cached_property
-    def _zipped_by_signs(self):
+    def _zipped_by_signs(self) -> dict[str, str]:
         return {one_sign(name): name for name in self._zipped}
 
-    def _list(self, folder):
+    def _list(self, folder: str) -> Set[str]:
         try:
             with os.scandir(self.root / folder) as entries:
                 return {e.name for e in entries if (os.path.isfile(e.path) if e.is_symlink() else e.is_file())}
         except OSError:
             return frozenset()
 
-    def _on_disk(self, path):
+    def _on_disk(self, path: str) -> bool:
         folder, name = os.path.split(path)
         return name in self._names(folder)
 
-    def _on_disk_by_signs(self, path):
+    def _on_disk_by_signs(self, path: str) -> str | None:
         """The path as the disk spells it, or None."""
         here = "/" if path.startswith("/") else ""
         *folders, name = [part for part in path.split("/") if part]
         for part in folders:
+            exact: str | None
             exact = os.path.join(here, part)
             if not os.path.isdir(self.root / exact):
                 exact = next(
@@ -73,13 +78,13 @@ class Files:
             here = exact
         return next((os.path.join(here, n) for n in sorted(self._names(here)) if one_sign(n) == one_sign(name)), None)
 
-    def _folders(self, folder):
+    def _folders(self, folder: str) -> list[str]:
         try:
             return sorted(n for n in os.listdir(self.root / folder) if os.path.isdir(self.root / folder / n))
         except OSError:
             return []
 
-    def spelled(self, path):
+    def spelled(self, path: str) -> str | None:
         """A path of a list as the image is really called, on disk or in a zip: str, or None where there is none."""
         texts = [os.path.normpath(text) for text in (path, path.replace("\\", "/"))]  # ./a//b.jpg is a/b.jpg
         signs = [] if path.isascii() else texts
@@ -90,10 +95,10 @@ class Files:
         every = itertools.chain(on_disk, by_signs, in_zips, in_zips_by_signs)
         return next((found for found in every if found is not None), None)
 
-    def __contains__(self, path):
+    def __contains__(self, path: str) -> bool:
         return self.spelled(path) is not None
 
-    def source(self, paths):
+    def source(self, paths: Iterable[str]) -> Source:
         """``Source`` of these images, in this order.
 
         Raises:
@@ -101,14 +106,14 @@ class Files:
         """
         listed, paths = list(paths), []
         for text in listed:
-            paths.append(self.spelled(text))
+            paths.append(cast(str, self.spelled(text)))  # None is refused in the next line
             if paths[-1] is None:
                 raise DataError(
                     f"{printable(self.root / text)}: no such image, nor in a zip in {printable(self.root)}.{self.remark}"
                 )
 
-        def items():
-            opened = {}
+        def items() -> Items:
+            opened: dict[pathlib.Path, zipfile.ZipFile] = {}
             try:
                 for path in paths:
                     yield printable(path), self._read(path, opened)
@@ -118,7 +123,7 @@ class Files:
 
         return Source(printable(self.root), fingerprint(self._stamp(p) for p in paths), len(paths), items)
 
-    def _read(self, path, opened):
+    def _read(self, path: str, opened: dict[pathlib.Path, zipfile.ZipFile]) -> bytes | Broken:
         if self._on_disk(path):
             try:
                 return (self.root / path).read_bytes()
@@ -129,7 +134,7 @@ class Files:
             opened[archive] = open_zip(archive)
         return read_member(opened[archive], info)
 
-    def _stamp(self, path):
+    def _stamp(self, path: str) -> tuple[object, ...]:
         # By content, so that features of a copied or touched image are not extracted again.
         if self._on_disk(path):
             try:
@@ -141,11 +146,11 @@ class Files:
         return path, info.file_size, info.CRC
 
 
-def arrays(name, images):
+def arrays(name: str, images: np.ndarray) -> Source:
     """``Source`` of uint8 images [N, H, W, 3] that are already decoded."""
-    stamp = zlib.crc32(np.ascontiguousarray(images))
+    stamp = zlib.crc32(cast(Any, np.ascontiguousarray(images)))
 
-    def items():
+    def items() -> Items:
         for i, image in enumerate(images):
             yield f"{name}#{i}", image
 

@@ -1,5 +1,7 @@
 """The EXIF block and the XMP text of an image file, found by walking over the parts of its container."""
 
+from collections.abc import Callable, Iterable
+
 import tensorflow as tf
 
 from pcl_tf.data.raw import number, provided
@@ -10,21 +12,21 @@ _EXIF = b"Exif\x00\x00"
 _NONE = (b"", b"")
 
 
-def _begins(text, prefix):
+def _begins(text: tf.Tensor, prefix: bytes) -> tf.Tensor:
     return tf.strings.substr(text, 0, len(prefix)) == prefix
 
 
-def _rest(text, start):
+def _rest(text: tf.Tensor, start: int | tf.Tensor) -> tf.Tensor:
     """Text from a byte on; nothing where it ends before."""
     length = tf.strings.length(text)
     return tf.strings.substr(text, tf.minimum(tf.cast(start, tf.int32), length), length)
 
 
-def _bytes(text):
+def _bytes(text: tf.Tensor) -> tf.Tensor:
     return tf.io.decode_raw(text, tf.uint8)
 
 
-def _without_prefix(exif):
+def _without_prefix(exif: tf.Tensor) -> tf.Tensor:
     """uint8 [L]: a TIFF block, without 'Exif' before it, which some programs write twice."""
     for _ in range(2):
         head = tf.reduce_all(tf.concat([exif, tf.zeros([6], tf.uint8)], 0)[:6] == list(_EXIF))
@@ -32,7 +34,9 @@ def _without_prefix(exif):
     return exif
 
 
-def _walk(turn, start, size, *, values):
+def _walk(
+    turn: Callable[..., tuple[tf.Tensor, ...]], start: int, size: tf.Tensor, *, values: Iterable[tf.Tensor]
+) -> list[tf.Tensor]:
     """Runs ``turn(at, *values)`` from an offset until it is at or behind ``size``; returns the values."""
     loop = tf.while_loop(
         lambda at, *_: at < size,
@@ -45,10 +49,10 @@ def _walk(turn, start, size, *, values):
         return [tf.identity(value) for value in loop[1:]]
 
 
-def _jpeg(data, raw, size):
+def _jpeg(data: tf.Tensor, raw: tf.Tensor, size: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     xap = b"http://ns.adobe.com/xap/1.0/\x00"
 
-    def turn(at, exif, xmp):
+    def turn(at: tf.Tensor, exif: tf.Tensor, xmp: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         marker = number(raw, at + 1, 1)
         is_marker = (number(raw, at, 1) == 255) & (marker < 255)
         alone = (marker < 0xC0) | (marker == 0xC8) | (marker // 16 == 0xD) & (marker < 0xDA) | (marker >= 0xF0)
@@ -68,10 +72,10 @@ def _jpeg(data, raw, size):
     return _bytes(exif), xmp
 
 
-def _webp(data, raw, size):
+def _webp(data: tf.Tensor, raw: tf.Tensor, size: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     features = tf.where(tf.strings.substr(data, 12, 4) == b"VP8X", number(raw, 20, 1), 0)
 
-    def turn(at, exif, xmp):
+    def turn(at: tf.Tensor, exif: tf.Tensor, xmp: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         kind, length = tf.strings.substr(data, at, 4), number(raw, at + 4, 4)
         body = tf.strings.substr(data, at + 8, length)
         exif = tf.where((kind == b"EXIF") & (exif == b"") & (features // 8 % 2 == 1), body, exif)
@@ -82,12 +86,12 @@ def _webp(data, raw, size):
     return _bytes(exif), xmp
 
 
-def _unzip(text):
+def _unzip(text: tf.Tensor) -> tf.Tensor:
     with provided((tf.strings.length(text) <= _ZIPPED, "its compressed EXIF or XMP data are too large")):
         return tf.io.decode_compressed(tf.identity(text), "ZLIB")
 
 
-def _international(text):
+def _international(text: tf.Tensor) -> tf.Tensor:
     """What stands behind the keyword of an iTXt chunk -> its text."""
     zipped = tf.strings.substr(text, 0, 1) != b"\x00"
     text = _rest(text, 2)
@@ -96,7 +100,7 @@ def _international(text):
     return tf.cond(zipped, lambda: _unzip(text), lambda: text)
 
 
-def _profile(text):
+def _profile(text: tf.Tensor) -> tf.Tensor:
     """ImageMagick's 'Raw profile type exif', lines of hexadecimal digits behind three others -> a TIFF block."""
     digits = _bytes(tf.strings.reduce_join(tf.strings.split(text, b"\n")[3:]))
     digits = tf.cast(tf.boolean_mask(digits, digits > 32), tf.int32)
@@ -105,17 +109,17 @@ def _profile(text):
     return tf.cast(pairs[:, 0] * 16 + pairs[:, 1], tf.uint8)
 
 
-def _png(data, raw, size):
+def _png(data: tf.Tensor, raw: tf.Tensor, size: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     keys = b"Raw profile type exif\x00", b"XML:com.adobe.xmp\x00"
 
-    def turn(at, exif, profile, xmp):
+    def turn(at: tf.Tensor, exif: tf.Tensor, profile: tf.Tensor, xmp: tf.Tensor) -> tuple[tf.Tensor, ...]:
         length, kind = number(raw, at, 4, big=True), tf.strings.substr(data, at + 4, 4)
 
-        def read():
+        def read() -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
             body = tf.strings.substr(data, at + 8, length)
             ours = [_begins(body, key) for key in keys]
 
-            def text():
+            def text() -> tf.Tensor:
                 rest = _rest(body, tf.where(ours[0], len(keys[0]), len(keys[1])))
                 return tf.case(
                     [
@@ -140,7 +144,7 @@ def _png(data, raw, size):
     return tf.cond((exif == b"") & (profile != b""), lambda: _profile(profile), lambda: _bytes(exif)), xmp
 
 
-def exif_and_xmp(data):
+def exif_and_xmp(data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """What a JPEG, PNG or WebP says of itself.
 
     Args:

@@ -14,15 +14,15 @@ class Order:
       seed: of the permutations.
     """
 
-    def __init__(self, count, batch, seed):
+    def __init__(self, count: int, batch: int, seed: int) -> None:
         self.count, self.batch, self.seed = count, batch, seed
         # Batches are loaded by several threads, around an epoch's end for two epochs at once.
         self._permutation = functools.lru_cache(maxsize=2)(self._shuffle)
 
-    def _shuffle(self, epoch):
+    def _shuffle(self, epoch: int) -> np.ndarray:
         return np.random.Generator(np.random.Philox(key=[self.seed, epoch])).permutation(self.count)
 
-    def rows(self, step):
+    def rows(self, step: int) -> np.ndarray:
         """int64 [batch]: the faces of this step. Batches run across epoch ends, so none is short."""
         position, out = int(step) * self.batch, []
         missing = self.batch

@@ -15,7 +15,7 @@ _SIGNS = r"\C*(?:Exif\x00\x00|ns\.adobe\.com/xap|eXIf|Raw profile type exif|XML:
 _XMP = r'^\C*?tiff:Orientation(?:="|>)([0-9])\C*$'
 
 
-def _of_exif(raw):
+def _of_exif(raw: tf.Tensor) -> tf.Tensor:
     """Orientation in a TIFF block, uint8 [L]: int32; 0 where it says none, -1 where it cannot be told."""
     size = tf.size(raw, tf.int64)
     raw = tf.concat([raw, tf.zeros([16], tf.uint8)], 0)
@@ -24,17 +24,17 @@ def _of_exif(raw):
     big = tf.reduce_any(magic == [0x4D4D002A, 0x4D4D2A00])
     long = tf.reduce_any(magic == [0x49492B00, 0x4D4D002B])  # BigTIFF
 
-    def entries():
+    def entries() -> tf.Tensor:
         first = tf.where(little, number(raw, 4, 4), number(raw, 4, 4, big=True))
         return tf.cond(first + 2 <= size, lambda: _of_entries(raw, size, first, little=little), lambda: 0)
 
     return tf.case([(little | big, entries), (long, lambda: -1)], lambda: 0)
 
 
-def _of_entries(raw, size, first, *, little):
+def _of_entries(raw: tf.Tensor, size: tf.Tensor, first: tf.Tensor, *, little: tf.Tensor) -> tf.Tensor:
     """The same of the directory that begins at ``first``. A thumbnail's stands behind it and is not read."""
 
-    def field(column, width):
+    def field(column: int, width: int) -> tf.Tensor:
         powers = tf.constant([256**i for i in range(width)], tf.int64)
         return tf.reduce_sum(rows[:, column : column + width] * tf.where(little, powers, powers[::-1]), 1)
 
@@ -48,7 +48,7 @@ def _of_entries(raw, size, first, *, little):
     fine = tf.cumsum(tf.cast((length > 4) & (field(8, 4) + length > size), tf.int32)) == 0
     hits = tf.where(fine & (field(0, 2) == _TAG) & (length > 0))[:, 0]
 
-    def read():
+    def read() -> tf.Tensor:
         at = hits[-1]
         value = tf.case(
             [(each[at] == 1, lambda: field(8, 1)[at]), (each[at] == 2, lambda: field(8, 2)[at])],
@@ -62,15 +62,15 @@ def _of_entries(raw, size, first, *, little):
     return tf.cond(tf.size(hits) > 0, read, lambda: 0)
 
 
-def _of_xmp(text):
-    def read():
+def _of_xmp(text: tf.Tensor) -> tf.Tensor:
+    def read() -> tf.Tensor:
         value = tf.strings.to_number(tf.strings.regex_replace(text, _XMP, r"\1"), tf.int32)
         return tf.where((value >= 1) & (value <= 8), value, 1)
 
     return tf.cond(tf.strings.regex_full_match(text, _XMP), read, lambda: 1)
 
 
-def orientation(data):
+def orientation(data: tf.Tensor) -> tf.Tensor:
     """The orientation of a JPEG, PNG or WebP: scalar string, its bytes -> int32 1..8; 1 if there is none.
 
     It is the EXIF tag of the picture itself, else that of XMP.
@@ -79,7 +79,7 @@ def orientation(data):
       tf.errors.InvalidArgumentError: there is a tag and it is no plain number, or the file has too many parts.
     """
 
-    def read():
+    def read() -> tf.Tensor:
         exif, xmp = exif_and_xmp(data)
         value = _of_exif(exif)
         with provided((value >= 0, "the orientation is written in a way that cannot be read")):
@@ -88,7 +88,7 @@ def orientation(data):
     return tf.cond(tf.strings.regex_full_match(data, _SIGNS), read, lambda: 1)
 
 
-def upright(image, turn):
+def upright(image: tf.Tensor, turn: tf.Tensor) -> tf.Tensor:
     """Turns [H, W, C] as its orientation (int32 scalar) asks."""
     image = tf.cond(turn >= 5, lambda: tf.transpose(image, [1, 0, 2]), lambda: image)
     # After the transposition of 5..8 what is left are mirrors, in this table of (up-down, left-right).

@@ -1,12 +1,18 @@
 """Batches of faces whose order is a pure function of (seed, step): resuming needs no iterator state."""
 
 import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import tensorflow as tf
 
+if TYPE_CHECKING:
+    from pcl_tf.data.clips import ClipFaces
+    from pcl_tf.data.faces import ArrayFaces
 
-def share(rows, parts, *, replica, replicas):
+
+def share(rows: np.ndarray, parts: Sequence[int], *, replica: int, replicas: int) -> np.ndarray:
     """A replica's share of every part of a step: rows [sum(parts), ..] -> [sum(parts) / replicas, ..]."""
     ends = np.cumsum(parts)
     pieces = (
@@ -16,7 +22,16 @@ def share(rows, parts, *, replica, replicas):
     return np.concatenate(list(pieces))
 
 
-def batches(faces, parts, *, seed, first_step, total_steps, replicas=1, mine=(0,)):
+def batches(
+    faces: "ArrayFaces | ClipFaces",
+    parts: Sequence[int],
+    *,
+    seed: int,
+    first_step: int,
+    total_steps: int,
+    replicas: int = 1,
+    mine: Sequence[int] = (0,),
+) -> tf.data.Dataset:
     """Batches of steps first_step .. total_steps - 1.
 
     Args:
@@ -33,11 +48,11 @@ def batches(faces, parts, *, seed, first_step, total_steps, replicas=1, mine=(0,
     rows = faces.rows(sum(parts), seed)
     count, rank = sum(parts) // replicas * len(mine), rows(first_step).ndim
 
-    def chosen(step):
+    def chosen(step: int) -> np.ndarray:
         drawn = rows(step)
         return np.concatenate([share(drawn, parts, replica=r, replicas=replicas) for r in mine])
 
-    def element(step):
+    def element(step: tf.Tensor) -> tf.Tensor:
         which = tf.numpy_function(chosen, [step], tf.int64, stateful=False)
         which.set_shape([count, 2][:rank])
         return tf.ensure_shape(faces.fetch(which), [count, faces.size, faces.size, 3])
@@ -45,5 +60,7 @@ def batches(faces, parts, *, seed, first_step, total_steps, replicas=1, mine=(0,
     options = tf.data.Options()
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
     options.deterministic = True
-    dataset = tf.data.Dataset.range(first_step, total_steps).map(element, num_parallel_calls=max(2, os.cpu_count()))
+    dataset = tf.data.Dataset.range(first_step, total_steps).map(
+        element, num_parallel_calls=max(2, cast(int, os.cpu_count()))
+    )
     return dataset.prefetch(4).with_options(options)

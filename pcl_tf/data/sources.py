@@ -4,11 +4,15 @@ import dataclasses
 import os
 import pathlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterable
+from typing import TYPE_CHECKING
 
 from pcl_tf.data.errors import Broken, DataError
 from pcl_tf.data.tree import SUFFIXES, files_below, is_image, lies_left_out, others, printable
 from pcl_tf.data.zips import members, open_zip, read_member
+
+if TYPE_CHECKING:
+    import numpy as np
 
 __all__ = ["SUFFIXES", "Broken", "DataError", "Source", "fingerprint", "folder", "open_source", "zipped"]
 
@@ -28,6 +32,11 @@ Meanwhile this runs without any data, on generated faces:
   python -m pcl_tf.train --recipe=quickstart --workdir=runs/quickstart"""
 
 
+# An image as sources yield it: its name, and its encoded bytes, pixels, or what is wrong with it.
+Item = tuple[str, "bytes | np.ndarray | Exception"]
+Items = Generator[Item, None, None]
+
+
 @dataclasses.dataclass(frozen=True)
 class Source:
     """A named sequence of images.
@@ -43,10 +52,10 @@ class Source:
     name: str
     fingerprint: str
     count: int
-    items: Callable[[], Iterator]
+    items: Callable[[], Items]
     others: str = ""
 
-    def say_others(self):
+    def say_others(self) -> None:
         """Says on stderr which files are passed over: .heic of a telephone, a zip in a folder or a zip."""
         if self.others:
             print(f"{self.name}: files of other endings are not looked at: {self.others}.", file=sys.stderr, flush=True)
@@ -55,7 +64,7 @@ class Source:
 _DECODING = 3  # how images become pixels: faces and features that are kept of another are not taken up
 
 
-def fingerprint(rows):
+def fingerprint(rows: Iterable[object]) -> str:
     """Sixteen hex digits that change when any of the rows does."""
     import hashlib
 
@@ -65,7 +74,7 @@ def fingerprint(rows):
     return digest.hexdigest()[:16]
 
 
-def folder(path):
+def folder(path: str | pathlib.Path) -> Source:
     """All images below a folder, linked folders too, in sorted order.
 
     Raises:
@@ -79,21 +88,21 @@ def folder(path):
         ", a dataset of records, which pcl_tf.train reads alone" if records else ""
     )
 
-    def items():
+    def items() -> Items:
         for p in files:
             try:
                 yield printable(p), p.read_bytes()
             except OSError as error:
                 yield printable(p), Broken(error.strerror or str(error))
 
-    def stamp(p):
+    def stamp(p: pathlib.Path) -> tuple[str, int, int]:
         of = p.stat() if p.exists() else p.lstat()
         return str(p.relative_to(root)), of.st_size, of.st_mtime_ns
 
     return Source(printable(path), fingerprint(map(stamp, files)), len(files), items, beside)
 
 
-def zipped(path, given=""):
+def zipped(path: str | pathlib.Path, given: str = "") -> Source:
     """All images of a zip, in sorted order.
 
     Args:
@@ -106,7 +115,7 @@ def zipped(path, given=""):
     every = [i for i in members(path, given) if not lies_left_out(i.filename)]
     infos = sorted((i for i in every if is_image(i.filename)), key=lambda i: i.filename)
 
-    def items():
+    def items() -> Items:
         with open_zip(path, given) as z:
             for info in infos:
                 yield printable(f"{path}:{info.filename}"), read_member(z, info)
@@ -115,7 +124,7 @@ def zipped(path, given=""):
     return Source(printable(path), fingerprint(stamps), len(infos), items, others(i.filename for i in every))
 
 
-def tfds_dataset(name):
+def tfds_dataset(name: str) -> Source:
     """The 'image' feature of a TFDS dataset, prepared first where it is not; 'NAME' or 'NAME:SPLIT'.
 
     Raises:
@@ -137,18 +146,18 @@ def tfds_dataset(name):
     count = builder.info.splits[split].num_examples
     stamp = fingerprint([(name, str(builder.version), split, count)])
 
-    def items():
+    def items() -> Items:
         for i, example in enumerate(dataset.as_numpy_iterator()):
             yield f"tfds:{name}/{split}#{i}", example["image"]
 
     return Source(f"tfds:{name}", stamp, count, items)
 
 
-def synthetic(count, size, seed=0):
+def synthetic(count: int, size: int, seed: int = 0) -> Source:
     """Faces of ``pcl_tf.data.synthetic``, rendered at the training size."""
     from pcl_tf.data.synthetic import render, sample_labels
 
-    def items():
+    def items() -> Items:
         for start in range(0, count, 32):  # small blocks stay in the processor's cache
             labels = sample_labels(min(32, count - start), seed * 100_003 + start, identities=PEOPLE)
             for i, image in enumerate(render(labels, size)):
@@ -157,7 +166,7 @@ def synthetic(count, size, seed=0):
     return Source("synthetic", fingerprint([("synthetic-2", count, size, seed)]), count, items)
 
 
-def open_source(text, synthetic_images, image_size, *, flag="--data"):
+def open_source(text: str, synthetic_images: int, image_size: int, *, flag: str = "--data") -> Source:
     """The source that a flag names.
 
     Args:
@@ -179,14 +188,14 @@ def open_source(text, synthetic_images, image_size, *, flag="--data"):
     if len(parts) == 1:
         return parts[0]
 
-    def items():
+    def items() -> Items:
         for part in parts:
             yield from part.items()
 
     return Source(text, fingerprint(p.fingerprint for p in parts), sum(p.count for p in parts), items)
 
 
-def _open(text, synthetic_images, image_size, *, given):
+def _open(text: str, synthetic_images: int, image_size: int, *, given: str) -> Source:
     path = pathlib.Path(text)
     if text == "synthetic":
         source = synthetic(synthetic_images, image_size)

@@ -6,6 +6,8 @@ coordinates, so that they turn, foreshorten and hide with the pose; Lambert
 shading on top. A whole batch at a time in numpy.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 
 AUS = (1, 2, 4, 6, 9, 12, 25, 26)  # the eight of DISFA
@@ -27,7 +29,7 @@ TRAITS = 12  # numbers that make an identity
 MAX_ANGLES = np.array([60.0, 30.0, 25.0], np.float32)  # yaw, pitch, roll in degrees
 
 
-def sample_labels(count, seed, identities=64):
+def sample_labels(count: int, seed: int, identities: int = 64) -> dict[str, np.ndarray]:
     """Draws the ground truth of ``count`` faces.
 
     Args:
@@ -48,7 +50,9 @@ def sample_labels(count, seed, identities=64):
     intensity = r.uniform(0.5, 1.0, (count, 1)).astype(np.float32)
     aus = np.clip(_RECIPE[expression] * intensity + r.uniform(-0.08, 0.08, (count, 8)), 0, 1).astype(np.float32)
     angles = np.clip(r.normal(size=(count, 3)) * MAX_ANGLES / 2.0, -MAX_ANGLES, MAX_ANGLES).astype(np.float32)
-    light = r.normal(size=(count, 3)).astype(np.float32) * np.float32([0.8, 0.5, 0.0]) + np.float32([0.0, -0.3, 1.0])
+    light = r.normal(size=(count, 3)).astype(np.float32) * np.array([0.8, 0.5, 0.0], np.float32) + np.array(
+        [0.0, -0.3, 1.0], np.float32
+    )
     return {
         "identity": identity,
         "expression": expression,
@@ -60,7 +64,7 @@ def sample_labels(count, seed, identities=64):
     }
 
 
-def rotation(angles):
+def rotation(angles: np.ndarray) -> np.ndarray:
     """Head-to-camera rotation of [N, 3] yaw, pitch, roll in degrees: float32 [N, 3, 3].
 
     Positive yaw turns the nose to the image's right, positive pitch down,
@@ -69,7 +73,7 @@ def rotation(angles):
     yaw, pitch, roll = np.deg2rad(angles).T
     one, zero = np.ones_like(yaw), np.zeros_like(yaw)
 
-    def matrix(*entries):
+    def matrix(*entries: np.ndarray) -> np.ndarray:
         return np.stack(entries, axis=1).reshape(-1, 3, 3)
 
     cos, sin = np.cos, np.sin
@@ -79,16 +83,16 @@ def rotation(angles):
     return (rz @ ry @ rx).astype(np.float32)
 
 
-def _soft(distance, edge=0.03):
+def _soft(distance: np.ndarray, edge: float = 0.03) -> np.ndarray:
     """1 inside (distance < 0), 0 outside, with a soft edge."""
     return 1.0 / (1.0 + np.exp(np.clip(distance / edge, -30, 30)))
 
 
-def _paint(base, colour, mask):
+def _paint(base: np.ndarray, colour: np.ndarray | np.float32, mask: np.ndarray) -> np.ndarray:
     return base + mask[..., None] * (colour - base)
 
 
-def render(labels, size):
+def render(labels: Mapping[str, np.ndarray], size: int) -> np.ndarray:
     """Renders faces.
 
     Args:
@@ -133,7 +137,15 @@ def render(labels, size):
     return (np.clip(image + noise, 0, 1) * 255 + 0.5).astype(np.uint8)
 
 
-def _features(px, py, front, *, t, au, expression):
+def _features(
+    px: np.ndarray,
+    py: np.ndarray,
+    front: np.ndarray,
+    *,
+    t: list[np.ndarray],
+    au: dict[int, np.ndarray],
+    expression: np.ndarray,
+) -> np.ndarray:
     """Colour of each surface point: float [N, H, W, 3]."""
     skin = np.stack([0.95 - 0.5 * t[2], 0.78 - 0.5 * t[2] + 0.05 * t[3], 0.66 - 0.5 * t[2]], -1)
     hair = np.stack([0.1 + 0.6 * t[4], 0.07 + 0.4 * t[4], 0.05 + 0.15 * t[4]], -1)
@@ -166,13 +178,15 @@ def _features(px, py, front, *, t, au, expression):
     wrinkle = np.abs(np.abs(px) + 0.5 * py - 0.16) - 0.02  # AU 9 wrinkles the root of the nose
     colour = _paint(colour, skin * 0.55, au[9] * _soft(wrinkle, 0.02) * _soft(np.abs(py - 0.02) - 0.12, 0.03) * visible)
     cheek = (np.abs(px) - 0.42) ** 2 + (py - 0.16) ** 2 - 0.02  # AU 6 raises and reddens the cheek
-    colour = _paint(colour, skin * np.float32([1.0, 0.7, 0.7]), 0.7 * au[6] * _soft(cheek, 0.015) * visible)
+    colour = _paint(colour, skin * np.array([1.0, 0.7, 0.7], np.float32), 0.7 * au[6] * _soft(cheek, 0.015) * visible)
 
     # AU 12 pulls the corners up and out, AU 25 parts the lips, AU 26 drops the jaw.
     half = 0.2 + 0.05 * t[3] + 0.08 * au[12]
     middle = 0.47 + 0.04 * t[7] - (0.14 * au[12] - 0.12 * down) * (px / half) ** 2 + 0.05 * au[26]
     gap = 0.05 * au[25] + 0.13 * au[26]
     lips = np.maximum(np.abs(px) - half, np.abs(py - middle) - gap - 0.045)
-    colour = _paint(colour, skin * np.float32([0.95, 0.45, 0.5]), _soft(lips, 0.015) * visible)
+    colour = _paint(colour, skin * np.array([0.95, 0.45, 0.5], np.float32), _soft(lips, 0.015) * visible)
     mouth = np.maximum(np.abs(px) - half * 0.85, np.abs(py - middle) - gap)
-    return _paint(colour, np.float32([0.25, 0.05, 0.08]), _soft(mouth, 0.012) * visible * np.minimum(1, 12 * gap))
+    return _paint(
+        colour, np.array([0.25, 0.05, 0.08], np.float32), _soft(mouth, 0.012) * visible * np.minimum(1, 12 * gap)
+    )

@@ -4,6 +4,8 @@ import collections
 import os
 import pathlib
 import unicodedata
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 from pcl_tf.data.errors import DataError
 
@@ -12,51 +14,51 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp")
 _OF_MACHINES = ("__MACOSX", "@eaDir")
 
 
-def is_left_out(name):
+def is_left_out(name: str) -> bool:
     """Whether a file or folder of this name is hidden, as '._face.jpg', or made by a machine for itself."""
     return name.startswith(".") or name in _OF_MACHINES
 
 
-def lies_left_out(path):
+def lies_left_out(path: str | pathlib.PurePath) -> bool:
     """Whether ``is_left_out`` names a file or a folder it lies in: path relative to what was given."""
     return any(is_left_out(part) for part in str(path).split("/") if part not in ("", ".", ".."))
 
 
-def is_image(path):
+def is_image(path: str | pathlib.PurePath) -> bool:
     """Whether a path is a picture by its name: str or pathlib path, relative to the folder or zip that was given."""
     return str(path).lower().endswith(SUFFIXES) and not lies_left_out(path)
 
 
-def others(names, wanted=SUFFIXES):
+def others(names: Iterable[str | pathlib.PurePath], wanted: str | tuple[str, ...] = SUFFIXES) -> str:
     """What kinds of files there are beside those of wanted endings, as '7 .heic, 1 .txt', or '': iterable of names."""
     endings = (os.path.splitext(str(n))[1].lower() or "without" for n in names if not str(n).lower().endswith(wanted))
     return ", ".join(f"{count} {printable(ending)}" for ending, count in collections.Counter(endings).most_common(8))
 
 
-def one_sign(text):
+def one_sign(text: str) -> str:
     """A text in which every accented letter is one sign: macOS writes names with two, Linux as they were given."""
     return unicodedata.normalize("NFC", text)
 
 
-def printable(name):
+def printable(name: str | pathlib.PurePath) -> str:
     r"""A name of a file as text that can be written and printed: what is no UTF-8, and tabs and line ends, as \xe9."""
     text = str(name).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
-def walk(root):
+def walk(root: str | pathlib.Path) -> Iterator[tuple[str, list[str], list[str]]]:
     """``os.walk`` that goes into linked folders, into none twice on one way down. Links to nothing are files.
 
     Raises:
       DataError: a folder cannot be listed.
     """
 
-    def entries(folder):
+    def entries(folder: str) -> tuple[list[str], list[str]]:
         inner, names = [], []
         try:
             with os.scandir(folder) as found:
                 for entry in found:
-                    kind = (
+                    kind: Any = (
                         pathlib.Path(entry) if entry.is_symlink() else entry
                     )  # a link to itself is an error to entries
                     if kind.is_dir():
@@ -67,7 +69,7 @@ def walk(root):
             raise DataError(f"{printable(folder)}: cannot be listed ({error.strerror}).") from error
         return inner, names
 
-    def below(folder, above):
+    def below(folder: str, above: tuple[str, ...]) -> Iterator[tuple[str, list[str], list[str]]]:
         here = os.path.realpath(folder)
         inner, names = entries(folder)
         yield folder, inner, names
@@ -79,7 +81,7 @@ def walk(root):
     return below(str(root), ())
 
 
-def files_below(root, wanted=is_image):
+def files_below(root: str | pathlib.Path, wanted: Callable[[str], bool] = is_image) -> list[pathlib.Path]:
     """Sorted pathlib paths of the files below a folder, linked folders too, that are wanted.
 
     Args:

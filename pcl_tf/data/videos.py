@@ -1,5 +1,8 @@
 """Pictures out of videos. Needs PyAV (pcl_tf[prepare])."""
 
+from collections.abc import Iterator
+from typing import cast
+
 import av
 import numpy as np
 import tensorflow as tf
@@ -8,7 +11,7 @@ from pcl_tf.data.headers import MAX_PIXELS
 from pcl_tf.data.sources import Broken
 
 
-def video_frames(path, fps):
+def video_frames(path: str, fps: float) -> Iterator[np.ndarray]:
     """Frames of a video, at most fps of them a second: the first at or after every 1/fps seconds.
 
     Args:
@@ -22,7 +25,10 @@ def video_frames(path, fps):
       Broken: no video, or one whose data end or are wrong.
     """
     try:
-        with tf.io.gfile.GFile(path, "rb") if "://" in path else open(path, "rb") as f, av.open(f) as container:
+        with (
+            tf.io.gfile.GFile(path, "rb") if "://" in path else open(path, "rb") as f,
+            cast("av.container.InputContainer", av.open(f)) as container,
+        ):
             if not container.streams.video:
                 raise Broken("no video stream in it")
             stream = container.streams.video[0]

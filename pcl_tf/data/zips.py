@@ -1,6 +1,7 @@
 """Zips of images: what is in them, and each member or the reason why not."""
 
 import lzma
+import pathlib
 import struct
 import zipfile
 import zlib
@@ -12,7 +13,7 @@ from pcl_tf.data.tree import printable
 _ERRORS = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, RuntimeError, ValueError)
 
 
-def open_zip(path, given=""):
+def open_zip(path: str | pathlib.Path, given: str = "") -> zipfile.ZipFile:
     """``zipfile.ZipFile`` of a path.
 
     Args:
@@ -28,13 +29,13 @@ def open_zip(path, given=""):
         raise DataError(f"{given or printable(path)}: not a readable zip ({error}).") from error
 
 
-def members(path, given=""):
+def members(path: str | pathlib.Path, given: str = "") -> list[zipfile.ZipInfo]:
     """[``zipfile.ZipInfo``] of the files in a zip. Arguments and errors as of ``open_zip``."""
     with open_zip(path, given) as z:
         return [info for info in z.infolist() if not info.is_dir()]
 
 
-def read_member(z, info):
+def read_member(z: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes | Broken:
     """The bytes of a member, or ``Broken`` that says why there are none."""
     try:
         return z.read(info)

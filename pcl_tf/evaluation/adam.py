@@ -8,8 +8,10 @@ stepped), L1, batch 128. Multilabel has the probe of the same group for DISFA: B
 
 import dataclasses
 import sys
+from typing import Any
 
 import keras
+import numpy as np
 from tqdm import tqdm
 
 from pcl_tf.evaluation.linear_model import Linear, unscaled
@@ -49,19 +51,21 @@ SETTINGS = {
 
 
 class _Bar(keras.callbacks.Callback):
-    def __init__(self, epochs):
+    def __init__(self, epochs: int) -> None:
         super().__init__()
         self.bar = tqdm(total=epochs, desc="linear probe", unit="epoch", file=sys.stderr, mininterval=1.0)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self.bar.set_postfix(loss=f"{logs['loss']:.4f}", refresh=False)
         self.bar.update()
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: Any = None) -> None:
         self.bar.close()
 
 
-def solve(kind, x, y, *, seed=0, subjects=None, epochs=EPOCHS):
+def solve(
+    kind: str, x: np.ndarray, y: np.ndarray, *, seed: int = 0, subjects: np.ndarray | None = None, epochs: int = EPOCHS
+) -> tuple[Linear, dict[str, Any]]:
     """Trains the layer; see ``pcl_tf.evaluation.linear.fit``. y: float32 [N, K], one-hot for classification."""
     del subjects  # nothing is chosen, so nothing is held out
     keras.utils.set_random_seed(seed)
@@ -89,7 +93,13 @@ def solve(kind, x, y, *, seed=0, subjects=None, epochs=EPOCHS):
     # Python between steps costs more than the steps.
     model.compile(optimizer, how.loss, steps_per_execution=min(50, -(-len(x) // batch)), jit_compile=False)
     model.fit(x, y, batch, epochs, shuffle=True, verbose=0, callbacks=[_Bar(epochs)])
-    protocol = {"solver": "adam", "epochs": epochs, "batch": batch, "seed": seed, "reported": "last epoch"}
+    protocol: dict[str, Any] = {
+        "solver": "adam",
+        "epochs": epochs,
+        "batch": batch,
+        "seed": seed,
+        "reported": "last epoch",
+    }
     protocol |= {"learning_rate": how.learning_rate, "cosine": how.cosine, "batch_norm": how.normalised}
     protocol |= {"decay": how.coupled or how.decoupled, "decay_kind": "coupled" if how.coupled else "decoupled"}
     weights, bias = (v.numpy() for v in (layer.kernel, layer.bias))

@@ -1,11 +1,13 @@
 """The operating points of a verification: ROC, equal error rate, and how many are let in at what false accept rate."""
 
+from typing import Any
+
 import numpy as np
 
 FARS = (1e-1, 1e-2, 1e-3)
 
 
-def roc(values, same):
+def roc(values: np.ndarray, same: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Share of pairs that are accepted by ``value >= threshold``, for every threshold that tells pairs apart.
 
     Args:
@@ -22,7 +24,7 @@ def roc(values, same):
     return np.append(0.0, far), np.append(0.0, tar)
 
 
-def equal_error_rate(far, tar):
+def equal_error_rate(far: np.ndarray, tar: np.ndarray) -> float:
     """Where as many of two people are accepted as of one are rejected, on the line between the points: float."""
     apart = far - (1 - tar)  # from -1 to 1, rising
     after = int(np.argmax(apart >= 0))
@@ -30,12 +32,12 @@ def equal_error_rate(far, tar):
     return float(far[after - 1] + share * (far[after] - far[after - 1]))
 
 
-def tar_at(far, tar, limit):
+def tar_at(far: np.ndarray, tar: np.ndarray, limit: float) -> float:
     """The largest true accept rate whose false accept rate is not above the limit: float."""
     return float(tar[far <= limit].max())
 
 
-def summary(values, same):
+def summary(values: np.ndarray, same: np.ndarray) -> dict[str, Any] | None:
     """What is told of the similarities of all pairs together.
 
     Args:

@@ -1,6 +1,8 @@
 """One task, one feature: fit on training rows, scored on test rows."""
 
 import dataclasses
+from collections.abc import Iterable, Sequence
+from typing import Any, cast
 
 import numpy as np
 
@@ -8,6 +10,7 @@ from pcl_tf.data.sources import DataError
 from pcl_tf.evaluation import curves, linear, metrics, pair_layer, verification
 from pcl_tf.evaluation.groups import by_group
 from pcl_tf.evaluation.scored import Scored, of_pairs, of_scores
+from pcl_tf.evaluation.task import Task
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,25 +37,25 @@ class Result:
 
     metric: str
     value: float
-    interval: tuple
-    detail: dict
-    counts: dict
-    protocol: dict
+    interval: tuple[float, float]
+    detail: dict[str, float]
+    counts: dict[str, int]
+    protocol: dict[str, Any]
     resampled: str = "images"
-    learnt: dict | None = None
+    learnt: dict[str, Any] | None = None
     layer: linear.Linear | None = None
-    detail_intervals: dict = dataclasses.field(default_factory=dict)
-    roc: dict | None = None
-    groups: dict = dataclasses.field(default_factory=dict)
+    detail_intervals: dict[str, tuple[float, float]] = dataclasses.field(default_factory=dict)
+    roc: dict[str, Any] | None = None
+    groups: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
     scored: Scored | None = dataclasses.field(default=None, compare=False, repr=False)
 
-    def as_json(self):
+    def as_json(self) -> dict[str, Any]:
         """Everything but the layer and what was said of each image."""
         left_out = ("layer", "scored")
         return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in left_out}
 
 
-def evaluate(task, x, *, bad=(), solver="lbfgs", seed=0):
+def evaluate(task: Task, x: np.ndarray, *, bad: Iterable[int] = (), solver: str = "lbfgs", seed: int = 0) -> Result:
     """Fits and scores a feature on a task.
 
     Args:
@@ -69,6 +72,7 @@ def evaluate(task, x, *, bad=(), solver="lbfgs", seed=0):
     good[list(bad)] = False
     if task.kind == "verification":
         return _verification(task, x, good, seed=seed)
+    assert task.labels is not None
     parts, protocols, layers, trained = [], [], [], 0
     for train, test in readable(task, good):
         subjects = None if task.subjects is None else task.subjects[train]
@@ -94,11 +98,11 @@ def evaluate(task, x, *, bad=(), solver="lbfgs", seed=0):
         unreadable=int((~good).sum()),
         seed=seed,
         logits=linear_,
-        layer=layers[0] if linear_ else None,
+        layer=cast(linear.Linear, layers[0]) if linear_ else None,
     )
 
 
-def readable(task, good, count=None):
+def readable(task: Task, good: np.ndarray, count: int | None = None) -> list[tuple[np.ndarray, np.ndarray]]:
     """The folds of a task without the images that cannot be read.
 
     Args:
@@ -122,7 +126,17 @@ def readable(task, good, count=None):
     return folds
 
 
-def of_folds(task, parts, protocol, *, trained, unreadable=0, seed=0, logits=True, layer=None):
+def of_folds(
+    task: Task,
+    parts: Sequence[tuple[np.ndarray, np.ndarray]],
+    protocol: dict[str, Any],
+    *,
+    trained: int,
+    unreadable: int = 0,
+    seed: int = 0,
+    logits: bool = True,
+    layer: linear.Linear | None = None,
+) -> Result:
     """Metrics of scores, whatever they come from.
 
     Args:
@@ -138,6 +152,7 @@ def of_folds(task, parts, protocol, *, trained, unreadable=0, seed=0, logits=Tru
     Returns:
       Result.
     """
+    assert task.labels is not None
     rows, scores = (np.concatenate(p) for p in zip(*parts, strict=True))
     labels, fold = task.labels[rows], np.repeat(np.arange(len(parts)), [len(test) for test, _ in parts])
     scored = of_scores(task.kind, rows=rows, folds=fold, labels=labels, scores=scores, logits=logits)
@@ -170,7 +185,8 @@ def of_folds(task, parts, protocol, *, trained, unreadable=0, seed=0, logits=Tru
     )
 
 
-def _verification(task, x, good, *, seed):
+def _verification(task: Task, x: np.ndarray, good: np.ndarray, *, seed: int) -> Result:
+    assert task.pairs is not None and task.same is not None and task.folds is not None
     use = good[task.pairs].all(1)
     if not use.any() or len(np.unique(task.folds[use])) < 2:
         raise DataError(f"{task.name}: fewer than two folds of pairs can be read.")
@@ -190,12 +206,15 @@ def _verification(task, x, good, *, seed):
         },
         protocol={"similarity": "cosine", "threshold": "best on the other folds", "thresholds": thresholds},
         resampled="pairs",
-        learnt=learnt
-        and {
-            **_by_fold(learnt.right, folds, seed),
-            "protocol": learnt.protocol,
-            "roc": curves.summary(learnt.values, same),
-        },
+        learnt=cast(
+            "dict[str, Any] | None",
+            learnt
+            and {
+                **_by_fold(learnt.right, folds, seed),
+                "protocol": learnt.protocol,
+                "roc": curves.summary(learnt.values, same),
+            },
+        ),
         roc=curves.summary(values, same),
         groups=by_group(task, scored, seed),
         scored=scored,
@@ -203,7 +222,7 @@ def _verification(task, x, good, *, seed):
     )
 
 
-def _by_fold(right, folds, seed):
+def _by_fold(right: np.ndarray, folds: np.ndarray, seed: int) -> dict[str, Any]:
     return {
         "value": metrics.over_folds(right, float, folds),
         "interval": metrics.bootstrap(right, float, groups=folds, seed=seed),

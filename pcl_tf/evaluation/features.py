@@ -6,13 +6,17 @@ import pathlib
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from tqdm import tqdm
 
 from pcl_tf.data.decoding import decoder
-from pcl_tf.data.sources import DataError
+from pcl_tf.data.sources import DataError, Source
 from pcl_tf.files import write_atomically
+
+if TYPE_CHECKING:
+    from pcl_tf.evaluation.models import Encoder
 
 MAX_BAD_SHARE = 0.05  # of unreadable images; above it there is an error
 
@@ -26,12 +30,12 @@ class Features:
       encoded: images that this call passed through the encoder; 0 if all were cached.
     """
 
-    def __init__(self, folder, state, encoded):
+    def __init__(self, folder: pathlib.Path, state: dict[str, Any], encoded: int) -> None:
         self.folder, self.encoded = folder, encoded
         self.keys = tuple(state["keys"])
-        self.bad = {int(row): tuple(why) for row, why in state["bad"].items()}
+        self.bad: dict[int, tuple[str, str]] = {int(row): tuple(why) for row, why in state["bad"].items()}
 
-    def __getitem__(self, name):
+    def __getitem__(self, name: str) -> np.ndarray:
         """float32 [N, D] of a feature; 'face+pose' is the sum (Table 7).
 
         Raises:
@@ -46,11 +50,20 @@ class Features:
             x = x + np.load(self.folder / f"{part}.npy", mmap_mode="r")
         return x
 
-    def __contains__(self, name):
+    def __contains__(self, name: str) -> bool:
         return all(part in self.keys for part in name.split("+"))
 
 
-def extract(encoder, source, size, *, cache, batch=64, chunk=512, max_bad_share=MAX_BAD_SHARE):
+def extract(
+    encoder: "Encoder",
+    source: Source,
+    size: int,
+    *,
+    cache: str | pathlib.Path,
+    batch: int = 64,
+    chunk: int = 512,
+    max_bad_share: float = MAX_BAD_SHARE,
+) -> Features:
     """Features of every image of a source, each image encoded once in the life of the cache.
 
     Args:
@@ -82,7 +95,7 @@ def extract(encoder, source, size, *, cache, batch=64, chunk=512, max_bad_share=
     return Features(folder, state, source.count - first)
 
 
-def _state(folder, count):
+def _state(folder: pathlib.Path, count: int) -> dict[str, Any]:
     """What is done; nothing where that cannot be told, or the features are not there whole: a copy may have stopped."""
     try:
         state = json.loads((folder / "state.json").read_text())
@@ -97,7 +110,16 @@ def _state(folder, count):
     return {"rows": 0, "bad": {}, "keys": []}
 
 
-def _extend(encoder, source, size, *, folder, state, batch, chunk):
+def _extend(
+    encoder: "Encoder",
+    source: Source,
+    size: int,
+    *,
+    folder: pathlib.Path,
+    state: dict[str, Any],
+    batch: int,
+    chunk: int,
+) -> None:
     decode, first = decoder(size), state["rows"]
     items = islice(source.items(), first, None)
     out = {key: np.load(folder / f"{key}.npy", mmap_mode="r+") for key in state["keys"]}
@@ -131,7 +153,7 @@ def _extend(encoder, source, size, *, folder, state, batch, chunk):
             write_atomically(folder / "state.json", json.dumps(state))
 
 
-def _made(path, rows, width):
+def _made(path: pathlib.Path, rows: int, width: int) -> np.memmap:
     made = np.lib.format.open_memmap(path, "w+", np.float32, (rows, width))
     with open(path, "r+b") as f:  # a full disk is an error here, and a crash when a hole is written to
         os.posix_fallocate(f.fileno(), 0, os.fstat(f.fileno()).st_size)

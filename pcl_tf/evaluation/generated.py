@@ -1,5 +1,7 @@
 """How well features predict what the generated faces were made from."""
 
+from collections.abc import Callable, Mapping
+
 import numpy as np
 
 from pcl_tf.data.synthetic import EXPRESSIONS, sample_labels
@@ -10,7 +12,7 @@ IDENTITIES = 64
 ANGLES = ("yaw", "pitch", "roll")
 
 
-def chance(train=TRAIN, test=TEST):
+def chance(train: int = TRAIN, test: int = TEST) -> dict[str, float]:
     """What knowing nothing scores: a guess among the classes, the mean angle of the training faces."""
     angles = sample_labels(train + test, SEED, IDENTITIES)["angles"]
     errors = np.abs(angles[train:] - angles[:train].mean(0)).mean(0)
@@ -18,7 +20,14 @@ def chance(train=TRAIN, test=TEST):
     return row | {name: float(e) for name, e in zip(ANGLES, errors, strict=True)}
 
 
-def measure(embed, size, *, train=TRAIN, test=TEST, batch=200):
+def measure(
+    embed: Callable[[np.ndarray], Mapping[str, np.ndarray]],
+    size: int,
+    *,
+    train: int = TRAIN,
+    test: int = TEST,
+    batch: int = 200,
+) -> dict[str, dict[str, float]]:
     """Ridge probes of identity, expression and angles on faces no training run generates.
 
     Args:
@@ -35,19 +44,19 @@ def measure(embed, size, *, train=TRAIN, test=TEST, batch=200):
     result = {}
     for key in parts[0]:
         x = np.concatenate([np.asarray(p[key], np.float32) for p in parts])
-        fit, test = x[:train], x[train:]
+        fit, held = x[:train], x[train:]
         row = {
-            name: ridge.accuracy((fit, labels[name][:train]), (test, labels[name][train:]))
+            name: ridge.accuracy((fit, labels[name][:train]), (held, labels[name][train:]))
             for name in ("identity", "expression")
         }
         for i, name in enumerate(ANGLES):
             y = labels["angles"][:, i : i + 1]
-            row[name] = ridge.mean_absolute_error((fit, y[:train]), (test, y[train:]))
+            row[name] = ridge.mean_absolute_error((fit, y[:train]), (held, y[train:]))
         result[key] = row
     return result
 
 
-def table(rows, count=TRAIN + TEST):
+def table(rows: Mapping[str, Mapping[str, Mapping[str, float]]], count: int = TRAIN + TEST) -> str:
     """Text table of {name: {feature: measures}} of count faces, under what chance scores."""
     columns = ("identity", "expression", *ANGLES)
     lines = ["features of generated faces".ljust(30) + "".join(f"{c:>12}" for c in columns)]

@@ -1,13 +1,18 @@
 """Error by group: the metric of each group of a column with its interval, and how far the groups lie apart."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from pcl_tf.evaluation import metrics
+from pcl_tf.evaluation.scored import Scored
+from pcl_tf.evaluation.task import Task
 
 LEAST = 10  # images or pairs; an interval of fewer says more than they can hold
 
 
-def by_group(task, scored, seed=0):
+def by_group(task: Task, scored: Scored, seed: int = 0) -> dict[str, dict[str, Any]]:
     """The metric of a task for each of its groups.
 
     All rows of a group are taken together, whichever fold tested them: a fold may have few of a small group. F1 is the
@@ -35,7 +40,7 @@ def by_group(task, scored, seed=0):
     }
 
 
-def _column(task, scored, group, *, people, seed):
+def _column(task: Task, scored: Scored, group: np.ndarray, *, people: np.ndarray | None, seed: int) -> dict[str, Any]:
     members = {str(name): np.flatnonzero(group == name) for name in np.unique(group) if name}
     few = {name: len(rows) for name, rows in members.items() if not _enough(rows, people)}
     members = {name: rows for name, rows in members.items() if name not in few}
@@ -53,20 +58,22 @@ def _column(task, scored, group, *, people, seed):
     }
 
 
-def _enough(rows, people):
+def _enough(rows: np.ndarray, people: np.ndarray | None) -> bool:
     return len(rows) >= LEAST and (people is None or len(np.unique(people[rows])) > 1)
 
 
-def _shown(task, scored, members):
+def _shown(task: Task, scored: Scored, members: Mapping[str, np.ndarray]) -> tuple[np.ndarray | tuple[()], list[str]]:
     """(places of the labels that all groups show, names of the others); of other kinds nothing is left out."""
     if task.kind != "multilabel":
         return (), []
     there = np.array([(scored.labels[rows] > 0.5).any(0) for rows in members.values()]).reshape(-1, len(task.names))
-    everywhere = there.all(0)
+    everywhere: Any = there.all(0)
     return np.flatnonzero(everywhere), [str(n) for n, yes in zip(task.names, everywhere, strict=True) if not yes]
 
 
-def _score(task, scored, rows, *, people, shown, seed):
+def _score(
+    task: Task, scored: Scored, rows: np.ndarray, *, people: np.ndarray | None, shown: np.ndarray | tuple[()], seed: int
+) -> tuple[dict[str, Any], np.ndarray]:
     """(what the result says of a group, the resamples of its value)."""
     contributions, statistic, detail = _contributions(task, scored, rows, shown=shown)
     who = None if people is None else people[rows]
@@ -82,7 +89,7 @@ def _score(task, scored, rows, *, people, shown, seed):
     return found, values
 
 
-def _contributions(task, scored, rows, *, shown):
+def _contributions(task: Task, scored: Scored, rows: np.ndarray, *, shown: np.ndarray | tuple[()]) -> metrics.Measured:
     """As the metrics of a kind give: (contributions [n, ..], statistic, detail)."""
     labels, predicted = scored.labels[rows], scored.predicted[rows]
     if task.kind == "verification":
@@ -97,7 +104,7 @@ def _contributions(task, scored, rows, *, shown):
     return metrics.regression(predicted, labels, task.names)
 
 
-def _gap(told, values):
+def _gap(told: Mapping[str, dict[str, Any]], values: Mapping[str, np.ndarray]) -> dict[str, Any] | None:
     if len(told) < 2:
         return None
     low, high = (pick(told, key=lambda name: told[name]["value"]) for pick in (min, max))

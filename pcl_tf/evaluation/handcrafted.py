@@ -1,16 +1,18 @@
 """Baselines that learn nothing: raw pixels, local binary patterns, histograms of oriented gradients."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 VERSION = 1  # of these definitions; names the cached features
-_LUMA = np.float32([0.299, 0.587, 0.114])
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
-def _gray(faces):
+def _gray(faces: np.ndarray) -> np.ndarray:
     return faces.astype(np.float32) @ _LUMA  # [N, S, S] in [0, 255]
 
 
-def pixels(faces):
+def pixels(faces: np.ndarray) -> np.ndarray:
     """Gray pixels at 32 x 32: uint8 [N, S, S, 3] -> float32 [N, 1024] in [0, 1]."""
     import tensorflow as tf
 
@@ -18,7 +20,7 @@ def pixels(faces):
     return small.numpy().reshape(len(faces), -1) / 255.0
 
 
-def lbp(faces, cells=7):
+def lbp(faces: np.ndarray, cells: int = 7) -> np.ndarray:
     """Histograms of the 59 uniform patterns (8 neighbours, radius 1) in a grid: float32 [N, cells^2 * 59]."""
     from skimage.feature import local_binary_pattern
 
@@ -35,7 +37,7 @@ def lbp(faces, cells=7):
     return np.array(out, np.float32)
 
 
-def hog(faces):
+def hog(faces: np.ndarray) -> np.ndarray:
     """Nine orientations, cells an eighth of the face, blocks of 2 x 2 cells: float32 [N, 1764]."""
     from skimage.feature import hog as one
 
@@ -45,4 +47,4 @@ def hog(faces):
     return np.array([one(face[:side, :side], **options) for face in _gray(faces)], np.float32)
 
 
-EXTRACTORS = {"pixels": pixels, "lbp": lbp, "hog": hog}
+EXTRACTORS: dict[str, Callable[[np.ndarray], np.ndarray]] = {"pixels": pixels, "lbp": lbp, "hog": hog}

@@ -1,10 +1,14 @@
 """What a row of ``result.json`` leaves beside it, of probes and of fine-tunings alike."""
 
+from typing import Any
+
 from pcl_tf.evaluation import pictures, predictions, report
-from pcl_tf.evaluation.results import file_stem
+from pcl_tf.evaluation.results import Results, file_stem
+from pcl_tf.evaluation.scored import Scored
+from pcl_tf.evaluation.task import Task
 
 
-def keep(results, row, task, *, scored, images):
+def keep(results: Results, row: dict[str, Any], task: Task, *, scored: Scored, images: list[str]) -> None:
     """Writes predictions, pictures, tables and TensorBoard's logs of a row that the results have.
 
     Args:
@@ -13,6 +17,7 @@ def keep(results, row, task, *, scored, images):
       task, scored: what was asked, and what was said of every image.
       images: names of the task's images, list of str.
     """
+    assert results.path is not None
     out = results.path.parent
     stem = out / file_stem(row)
     row["predictions"] = str(predictions.write(f"{stem}-predictions.csv", task, scored, names=images))

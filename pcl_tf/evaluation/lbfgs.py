@@ -1,25 +1,28 @@
 """The same convex problem solved to convergence: L-BFGS of tensorflow-probability with a sweep of L2."""
 
 import functools
+from collections.abc import Callable, Iterable
+from typing import Any, cast
 
 import numpy as np
 import tensorflow as tf
 
 from pcl_tf.evaluation import metrics
-from pcl_tf.evaluation.linear_model import unscaled
+from pcl_tf.evaluation.linear_model import Linear, unscaled
 
 PENALTIES = 10.0 ** np.arange(-5.0, 1.0)
 _ITERATIONS = 300
 
 
-def _loss(kind):
-    def classification(y, scores):
+def _loss(kind: str) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    def classification(y: tf.Tensor, scores: tf.Tensor) -> tf.Tensor:
         return tf.nn.softmax_cross_entropy_with_logits(y, scores)
 
-    def multilabel(y, scores):
+    def multilabel(y: tf.Tensor, scores: tf.Tensor) -> tf.Tensor:
         return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(y, scores), axis=1)
 
-    def regression(y, scores):  # L1 with a rounded tip: L-BFGS needs a gradient everywhere
+    def regression(y: tf.Tensor, scores: tf.Tensor) -> tf.Tensor:
+        # L1 with a rounded tip: L-BFGS needs a gradient everywhere
         return tf.reduce_mean(tf.sqrt(tf.square(scores - y) + 1e-2) - 0.1, axis=1)
 
     return {"classification": classification, "multilabel": multilabel, "regression": regression}[kind]
@@ -28,26 +31,26 @@ def _loss(kind):
 _MATRIX, _VECTOR = tf.TensorSpec([None, None]), tf.TensorSpec([None])
 
 
-def _layer(flat, z, y):
+def _layer(flat: tf.Tensor, z: tf.Tensor, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     cut = tf.shape(z)[1] * tf.shape(y)[1]
     return tf.reshape(flat[:cut], (tf.shape(z)[1], tf.shape(y)[1])), flat[cut:]
 
 
 @functools.cache
-def _compiled(kind):
+def _compiled(kind: str) -> tuple[Callable[..., tuple[tf.Tensor, tf.Tensor]], Callable[..., tf.Tensor]]:
     """(minimise, error) of a kind of task, traced once for data of every shape: tracing costs more than solving."""
     loss = _loss(kind)
 
     @tf.function(input_signature=[_VECTOR, _MATRIX, _MATRIX])
-    def error(flat, z, y):
+    def error(flat: tf.Tensor, z: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
         weights, bias = _layer(flat, z, y)
         return tf.reduce_mean(loss(y, z @ weights + bias))
 
     @tf.function(input_signature=[_VECTOR, _MATRIX, _MATRIX, tf.TensorSpec([])])
-    def minimise(start, z, y, penalty):
+    def minimise(start: tf.Tensor, z: tf.Tensor, y: tf.Tensor, penalty: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         import tensorflow_probability as tfp
 
-        def value(flat):
+        def value(flat: tf.Tensor) -> tf.Tensor:
             weights, _ = _layer(flat, z, y)
             return error(flat, z, y) + 0.5 * penalty * tf.reduce_sum(tf.square(weights))
 
@@ -64,7 +67,9 @@ def _compiled(kind):
     return minimise, error
 
 
-def _swept(kind, train, held, *, penalties):
+def _swept(
+    kind: str, train: tuple[np.ndarray, np.ndarray], held: tuple[np.ndarray, np.ndarray], *, penalties: Iterable[float]
+) -> tuple[float | None, tf.Tensor]:
     """The penalty that does best on held-out rows, and the solution for it.
 
     From strong to weak, each solution started from the one before. The loss falls and then rises, so the first penalty
@@ -81,7 +86,7 @@ def _swept(kind, train, held, *, penalties):
     minimise, error = _compiled(kind)
     z, y = (tf.constant(a) for a in train)
     flat = tf.zeros([z.shape[1] * y.shape[1] + y.shape[1]])
-    best = (np.inf, None, flat)
+    best: tuple[float, float | None, tf.Tensor] = (np.inf, None, flat)
     for penalty in sorted(penalties, reverse=True):
         flat, _ = minimise(flat, z, y, tf.constant(penalty, tf.float32))
         found = _missed(flat, *held) if kind == "multilabel" else float(error(flat, *held))
@@ -92,14 +97,14 @@ def _swept(kind, train, held, *, penalties):
     return best[1:]
 
 
-def _missed(flat, z, y):
+def _missed(flat: tf.Tensor, z: np.ndarray, y: np.ndarray) -> float:
     """1 - mean F1."""
     weights, bias = (v.numpy() for v in _layer(flat, z, y))
     contributions, f1, _ = metrics.multilabel(z @ weights + bias, y, range(y.shape[1]))
     return 1.0 - f1(contributions.mean(0))
 
 
-def held_out(count, *, subjects, seed, classes=None):
+def held_out(count: int, *, subjects: np.ndarray | None, seed: int, classes: np.ndarray | None = None) -> np.ndarray:
     """The fifth of the training rows on which the penalty is chosen.
 
     Args:
@@ -113,7 +118,7 @@ def held_out(count, *, subjects, seed, classes=None):
       bool [N].
     """
     known = subjects is not None and len(np.unique(subjects)) >= 5
-    for units in ([subjects] if known else []) + [np.arange(count)]:
+    for units in ([cast(np.ndarray, subjects)] if known else []) + [np.arange(count)]:
         each = np.random.RandomState(seed).permutation(np.unique(units))
         drawn = out = np.isin(units, each[: max(1, len(each) // 5)])
         for k in () if classes is None else np.unique(classes):
@@ -124,7 +129,15 @@ def held_out(count, *, subjects, seed, classes=None):
     return drawn
 
 
-def solve(kind, x, y, *, seed=0, subjects=None, penalties=PENALTIES):
+def solve(
+    kind: str,
+    x: np.ndarray,
+    y: np.ndarray,
+    *,
+    seed: int = 0,
+    subjects: np.ndarray | None = None,
+    penalties: Iterable[float] = PENALTIES,
+) -> tuple[Linear, dict[str, Any]]:
     """Solves; see ``pcl_tf.evaluation.linear.fit``. y: float32 [N, K], one-hot for classification.
 
     Features, and targets of a regression, are standardised on the training rows; the layer returned takes raw ones.

@@ -1,15 +1,31 @@
 """The probe on frozen features: one linear layer, by the paper's training or solved to convergence, or neighbours."""
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from pcl_tf.evaluation.linear_model import Linear, unscaled
+
+if TYPE_CHECKING:
+    from pcl_tf.evaluation.knn import Nearest
 
 __all__ = ["LABELS", "Linear", "fit", "unscaled"]
 
 LABELS = {"classification": "softmax", "multilabel": "sigmoid", "regression": "linear"}
 
 
-def fit(kind, x, y, *, solver="lbfgs", seed=0, subjects=None, classes=None, **options):
+def fit(
+    kind: str,
+    x: np.ndarray,
+    y: np.ndarray,
+    *,
+    solver: str = "lbfgs",
+    seed: int = 0,
+    subjects: np.ndarray | None = None,
+    classes: int | None = None,
+    **options: Any,
+) -> tuple["Linear | Nearest", dict[str, Any]]:
     """Fits the probe on training rows alone.
 
     Args:
@@ -31,7 +47,11 @@ def fit(kind, x, y, *, solver="lbfgs", seed=0, subjects=None, classes=None, **op
     """
     from pcl_tf.evaluation import adam, knn, lbfgs  # here: two of them need TensorFlow
 
-    solvers = {"adam": adam.solve, "lbfgs": lbfgs.solve, "knn": knn.solve}
+    solvers: dict[str, Callable[..., tuple[Linear | Nearest, dict[str, Any]]]] = {
+        "adam": adam.solve,
+        "lbfgs": lbfgs.solve,
+        "knn": knn.solve,
+    }
     if kind not in LABELS or solver not in solvers:
         raise ValueError(f"kind {kind} of {', '.join(LABELS)}; solver {solver} of {', '.join(solvers)}.")
     if kind == "classification":

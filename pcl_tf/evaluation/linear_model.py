@@ -17,12 +17,20 @@ class Linear:
     weights: np.ndarray
     bias: np.ndarray
 
-    def __call__(self, x):
+    def __call__(self, x: np.ndarray) -> np.ndarray:
         """float [N, D] -> float32 [N, K] scores, logits or targets."""
         return np.asarray(x, np.float32) @ self.weights + self.bias
 
 
-def unscaled(weights, bias, *, mean, std, low=0.0, span=1.0):
+def unscaled(
+    weights: np.ndarray,
+    bias: np.ndarray,
+    *,
+    mean: np.ndarray,
+    std: np.ndarray,
+    low: float | np.ndarray = 0.0,
+    span: float | np.ndarray = 1.0,
+) -> Linear:
     """The layer on raw features that equals ``low + span * (((x - mean) / std) @ weights + bias)``."""
     w = np.asarray(weights, np.float64) / np.asarray(std, np.float64)[:, None]
     b = np.asarray(bias, np.float64) - np.asarray(mean, np.float64) @ w

@@ -5,6 +5,7 @@ import csv
 import dataclasses
 import pathlib
 import re
+from collections.abc import Collection, Iterator
 
 from pcl_tf.data.sources import DataError
 
@@ -19,7 +20,7 @@ _MARKS = (
 _UNNAMED = re.compile(r"(Unnamed: \d+)?")  # pandas calls a column without a name so
 
 
-def read_text(path):
+def read_text(path: str | pathlib.Path) -> str:
     """The text of a list: UTF-8, or UTF-8, UTF-16 or UTF-32 with the mark that editors and Excel write.
 
     Args:
@@ -52,7 +53,7 @@ def read_text(path):
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def read_lines(path):
+def read_lines(path: str | pathlib.Path) -> list[tuple[int, str]]:
     """The lines of a list that are not blank: list of (line number from 1, line without blanks at its ends).
 
     Raises:
@@ -62,7 +63,7 @@ def read_lines(path):
     return [(number, line.strip()) for number, line in numbered if line.strip()]
 
 
-def _ended(text):
+def _ended(text: str) -> Iterator[str]:
     # Not io.StringIO, which takes four bytes a letter: FER-2013's list has 300 million.
     return (f"{line}\n" for line in text.split("\n"))
 
@@ -78,13 +79,13 @@ class Table:
       unnamed: how many columns without a name were left out.
     """
 
-    header: tuple
-    rows: list
-    ragged: dict
+    header: tuple[str, ...]
+    rows: list[tuple[int, dict[str, str]]]
+    ragged: dict[int, int]
     unnamed: int
 
 
-def read_table(path, reserved=()):
+def read_table(path: str | pathlib.Path, reserved: Collection[str] = ()) -> Table:
     """Reads a list of comma-separated columns under a header.
 
     Args:

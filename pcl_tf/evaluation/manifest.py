@@ -3,15 +3,18 @@
 import math
 import os
 import pathlib
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
 from pcl_tf.data.listed import Files
 from pcl_tf.data.sources import DataError
 from pcl_tf.data.tree import one_sign
-from pcl_tf.evaluation.lists import read_table
-from pcl_tf.evaluation.task import KINDS, Task, exclusive_folds, folds_from
+from pcl_tf.evaluation.lists import Table, read_table
+from pcl_tf.evaluation.task import KINDS, Splits, Task, exclusive_folds, folds_from
 
+_Rows = list[tuple[int, dict[str, str]]]
 COLUMNS = {
     "classification": ("path", "label"),
     "regression": ("path",),
@@ -24,7 +27,9 @@ _FOLDS = 5  # where the manifest names no split
 _SHOWN = 200
 
 
-def read_manifest(path, kind, image_size, *, targets=(), groups=()):
+def read_manifest(
+    path: str | pathlib.Path, kind: str, image_size: int, *, targets: Iterable[str] = (), groups: Iterable[str] = ()
+) -> Task:
     """Reads ``path,label`` | ``path,yaw,pitch,..`` | ``path,AU1,AU2,..`` | ``fold,path1,path2,same``.
 
     Optional columns: ``split`` (train or test), ``subject`` and ``group``. Without a split the images are evaluated in five folds,
@@ -74,7 +79,7 @@ def read_manifest(path, kind, image_size, *, targets=(), groups=()):
     )
 
 
-def _other_width(path, table, bad):
+def _other_width(path: pathlib.Path, table: Table, bad: "_Bad") -> None:
     """Says which rows have not as many fields as the header; where none has, that is one thing to mend."""
     width = len(table.header) + table.unnamed
     for line, count in table.ragged.items():
@@ -85,7 +90,7 @@ def _other_width(path, table, bad):
         bad.say(line, what)
 
 
-def _groups(path, header, stated):
+def _groups(path: pathlib.Path, header: tuple[str, ...], stated: Iterable[str]) -> tuple[str, ...]:
     """The columns by which errors are told, each once."""
     asked = [name.lower() if name.lower() in RESERVED else name for name in stated]
     if unknown := [name for name in asked if name not in header or name in ("path", "path1", "path2")]:
@@ -95,7 +100,9 @@ def _groups(path, header, stated):
     return tuple(dict.fromkeys([*(["group"] if "group" in header else []), *asked]))
 
 
-def _targets(path, kind, header, *, stated, grouped=()):
+def _targets(
+    path: pathlib.Path, kind: str, header: tuple[str, ...], *, stated: tuple[str, ...], grouped: tuple[str, ...] = ()
+) -> tuple[str, ...]:
     """The columns to predict."""
     missing = [c for c in COLUMNS[kind] if c not in header and not (stated and c == "label")]
     free = tuple(c for c in header if c not in RESERVED and c not in grouped)
@@ -113,7 +120,7 @@ def _targets(path, kind, header, *, stated, grouped=()):
     return stated or default
 
 
-def _files(path, rows):
+def _files(path: pathlib.Path, rows: _Rows) -> Files:
     """Where images are looked for: beside the manifest, or beside the file that it is a link to."""
     files = Files(path.parent)
     first = next((row.get("path") or row.get("path1") for _, row in rows), None)
@@ -125,20 +132,21 @@ def _files(path, rows):
 class _Bad:
     """Collects what is wrong with rows, and says it all at once."""
 
-    def __init__(self, path):
+    def __init__(self, path: pathlib.Path) -> None:
+        self.lines: list[str]
         self.path, self.lines = path, []
 
-    def say(self, line, what):
+    def say(self, line: int, what: str) -> None:
         self.lines.append(f"  line {line}: {what}")
 
-    def stop(self):
+    def stop(self) -> None:
         if self.lines:
             more = len(self.lines) - _SHOWN
             shown = "\n".join(self.lines[:_SHOWN]) + (f"\n  and {more} more" if more > 0 else "")
             raise DataError(f"{self.path}: {len(self.lines)} bad rows:\n{shown}")
 
 
-def _number(text, low=-math.inf, high=math.inf):
+def _number(text: str, low: float = -math.inf, high: float = math.inf) -> float | None:
     try:
         value = math.nan if "_" in text else float(text)  # Python reads 1_5 as 15
     except (TypeError, ValueError):
@@ -146,13 +154,17 @@ def _number(text, low=-math.inf, high=math.inf):
     return value if math.isfinite(value) and low <= value <= high else None
 
 
-def _image(files, path):
+def _image(files: Files, path: str) -> str | None:
     """The one way to write the path of an image, whichever way a row does; None where there is none."""
     found = files.spelled(path) if path else None
     return found and os.path.relpath(files.root / found, files.root)
 
 
-def _labelled(rows, header, values, *, kind, files, bad):
+def _labelled(
+    rows: _Rows, header: tuple[str, ...], values: tuple[str, ...], *, kind: str, files: Files, bad: _Bad
+) -> dict[str, Any]:
+    seen: dict[str | None, int]
+    labels: list[Any]
     seen, labels = {}, []
     for line, row in rows:
         path = row["path"]
@@ -182,7 +194,9 @@ def _labelled(rows, header, values, *, kind, files, bad):
     return {**common, "names": tuple(values), "labels": np.array(labels, np.float32)}
 
 
-def _label(row, values, kind, *, line, bad):
+def _label(
+    row: dict[str, str], values: tuple[str, ...], kind: str, *, line: int, bad: _Bad
+) -> str | list[float | None]:
     if kind == "classification":
         if not row[values[0]]:
             bad.say(line, "no label")
@@ -195,7 +209,7 @@ def _label(row, values, kind, *, line, bad):
     return numbers
 
 
-def _splits(split, subjects, count):
+def _splits(split: list[str | None] | np.ndarray, subjects: np.ndarray | None, count: int) -> Splits:
     if split[0]:
         split = np.array(split)
         return ((np.flatnonzero(split == "train"), np.flatnonzero(split == "test")),)
@@ -204,8 +218,11 @@ def _splits(split, subjects, count):
     return folds_from(np.random.RandomState(0).permutation(count) % _FOLDS)
 
 
-def _pairs(rows, header, values, *, kind, files, bad):
+def _pairs(
+    rows: _Rows, header: tuple[str, ...], values: tuple[str, ...], *, kind: str, files: Files, bad: _Bad
+) -> dict[str, Any]:
     del header, values, kind  # every column is known
+    names: dict[Any, int]
     names, pairs, same, folds = {}, [], [], []
     for line, row in rows:
         found = [_image(files, row[key]) for key in ("path1", "path2")]

@@ -4,12 +4,25 @@ Every metric is a function of means over test samples of what each sample contri
 all: resampled means in, metric out.
 """
 
+from collections.abc import Callable, Iterable
+from typing import Any
+
 import numpy as np
 
 REPEATS = 1000
+Statistic = Callable[[np.ndarray], Any]  # of means: a float, or an array
+Measured = tuple[np.ndarray, Statistic, dict[Any, float]]  # contributions, statistic, detail by name
 
 
-def bootstrap(contributions, statistic, *, groups=None, seed=0, repeats=REPEATS, clusters=None):
+def bootstrap(
+    contributions: np.ndarray,
+    statistic: Statistic,
+    *,
+    groups: np.ndarray | None = None,
+    seed: int = 0,
+    repeats: int = REPEATS,
+    clusters: np.ndarray | None = None,
+) -> tuple[Any, Any]:
     """Percentile interval of a statistic of means.
 
     Args:
@@ -21,13 +34,21 @@ def bootstrap(contributions, statistic, *, groups=None, seed=0, repeats=REPEATS,
     return central(resamples(contributions, statistic, groups=groups, seed=seed, repeats=repeats, clusters=clusters))
 
 
-def central(values):
+def central(values: np.ndarray) -> tuple[Any, Any]:
     """(low, high) of the central 95 % of resamples [repeats, ..]: floats, or arrays [..]."""
     low, high = np.percentile(values, [2.5, 97.5], axis=0)
     return (low, high) if np.ndim(low) else (float(low), float(high))
 
 
-def resamples(contributions, statistic, *, groups=None, seed=0, repeats=REPEATS, clusters=None):
+def resamples(
+    contributions: np.ndarray,
+    statistic: Statistic,
+    *,
+    groups: np.ndarray | None = None,
+    seed: int = 0,
+    repeats: int = REPEATS,
+    clusters: np.ndarray | None = None,
+) -> np.ndarray:
     """A statistic of means, of as many resamples as asked for.
 
     Args:
@@ -44,6 +65,7 @@ def resamples(contributions, statistic, *, groups=None, seed=0, repeats=REPEATS,
     """
     r = np.random.RandomState(seed)
     groups = np.zeros(len(contributions), int) if groups is None else np.asarray(groups)
+    values: Any
     values, numbers = 0.0, np.unique(groups)
     for g in numbers:
         part = contributions[groups == g].reshape((groups == g).sum(), -1)
@@ -59,7 +81,7 @@ def resamples(contributions, statistic, *, groups=None, seed=0, repeats=REPEATS,
     return values / len(numbers)
 
 
-def _summed(part, clusters):
+def _summed(part: np.ndarray, clusters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Sums and sizes of clusters: float [N, ...], [N] -> float [C, ...], float [C]."""
     _, which, sizes = np.unique(clusters, return_inverse=True, return_counts=True)
     sums = np.zeros((len(sizes), part.shape[1]))
@@ -67,7 +89,7 @@ def _summed(part, clusters):
     return sums, sizes.astype(np.float64)
 
 
-def resampled(subjects, groups=None):
+def resampled(subjects: np.ndarray | None, groups: np.ndarray | None = None) -> str:
     """What the bootstrap can resample: 'subjects', or 'images' where they are not known or a fold has only one.
 
     Args:
@@ -81,20 +103,22 @@ def resampled(subjects, groups=None):
     return "subjects" if fewest > 1 else "images"
 
 
-def over_folds(contributions, statistic, groups):
+def over_folds(contributions: np.ndarray, statistic: Statistic, groups: np.ndarray | None) -> float:
     """The statistic of each fold's means, averaged over folds."""
     groups = np.zeros(len(contributions), int) if groups is None else np.asarray(groups)
     return float(np.mean([statistic(contributions[groups == g].mean(0)) for g in np.unique(groups)]))
 
 
-def classification(scores, labels, names):
+def classification(scores: np.ndarray, labels: np.ndarray, names: Iterable[Any]) -> Measured:
     """Scores [N, K] and int labels -> (contributions [N], statistic, detail: recall of each class)."""
     right = (scores.argmax(1) == labels).astype(np.float64)
     detail = {str(n): float(right[labels == k].mean()) for k, n in enumerate(names) if (labels == k).any()}
     return right, float, detail
 
 
-def multilabel(scores, labels, names, *, groups=None):
+def multilabel(
+    scores: np.ndarray, labels: np.ndarray, names: Iterable[Any], *, groups: np.ndarray | None = None
+) -> Measured:
     """Logits [N, K] and 0/1 labels -> (contributions [N, K, 3], mean F1 over labels, detail: F1 of each)."""
     guess, truth = scores > 0, labels > 0.5
     parts = np.stack([guess & truth, guess & ~truth, ~guess & truth], axis=2).astype(np.float64)
@@ -102,13 +126,13 @@ def multilabel(scores, labels, names, *, groups=None):
     return parts, lambda means: float(f1(means).mean()), detail
 
 
-def f1(means):
+def f1(means: np.ndarray) -> np.ndarray:
     """F1 of each label, from the means of its hits, false alarms and misses: [K, 3] -> float [K]."""
     tp, fp, fn = np.moveaxis(means, -1, 0)
     return 2 * tp / np.maximum(2 * tp + fp + fn, 1e-12)
 
 
-def regression(scores, labels, names):
+def regression(scores: np.ndarray, labels: np.ndarray, names: Iterable[Any]) -> Measured:
     """Predictions and targets [N, K] -> (absolute errors [N, K], their mean, detail: MAE of each)."""
     errors = np.abs(scores - labels).astype(np.float64)
     return errors, lambda means: float(means.mean()), dict(zip(names, map(float, errors.mean(0)), strict=True))
@@ -117,10 +141,10 @@ def regression(scores, labels, names):
 # What each image adds to the metric of a kind, for kinds whose images are tested once each; F1 is a mean over folds.
 CONTRIBUTIONS = {"classification": classification, "regression": regression}
 # The metric of each label or target, from the means that give the metric of them all.
-BY_PART = {"multilabel": f1, "regression": np.asarray}
+BY_PART: dict[str, Statistic] = {"multilabel": f1, "regression": np.asarray}
 METRICS = {"classification": "accuracy", "multilabel": "F1", "regression": "MAE", "verification": "accuracy"}
 
 
-def percent(metric):
+def percent(metric: str) -> bool:
     """Whether a metric is a share that people read in percent."""
     return metric != "MAE"

@@ -6,7 +6,8 @@ import json
 import pathlib
 import struct
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -36,21 +37,21 @@ class Encoder:
 
     name: str
     digest: str
-    embed: Callable
+    embed: Callable[[np.ndarray], dict[str, np.ndarray]]
     step: int = 0
-    recipe: dict | None = None
+    recipe: dict[str, Any] | None = None
     keras_file: pathlib.Path | None = None
     side: int | None = None
 
     @property
-    def recipe_hash(self):
+    def recipe_hash(self) -> str | None:
         """Sixteen hex digits of the recipe, or None."""
         if self.recipe is None:
             return None
         return recipe_hash(json.dumps(self.recipe))
 
 
-def open_encoder(text):
+def open_encoder(text: str) -> Encoder:
     """Opens an export, the newest export of a workdir, a .keras, .onnx or .tflite file, or 'pixels', 'lbp', 'hog'.
 
     Raises:
@@ -79,7 +80,7 @@ def open_encoder(text):
     )
 
 
-def probe_folder(text):
+def probe_folder(text: str | pathlib.Path) -> pathlib.Path:
     """Where what is measured of a model is kept: probe/ in the workdir it belongs to, else beside where it stands."""
     path = pathlib.Path(text)
     if path.is_dir():
@@ -87,7 +88,7 @@ def probe_folder(text):
     return pathlib.Path("probe") if not path.exists() else path.parent / "probe"
 
 
-def _digest(files):
+def _digest(files: Iterable[pathlib.Path]) -> str:
     digest = hashlib.sha256()
     for path in files:
         digest.update(path.name.encode())
@@ -95,7 +96,7 @@ def _digest(files):
     return digest.hexdigest()[:16]
 
 
-def _digest_of_weights(folder, recipe):
+def _digest_of_weights(folder: pathlib.Path, recipe: dict[str, Any] | None) -> str:
     """Of an export's weights and network: other bytes are written at each export of the same ones."""
     reader = tf.train.load_checkpoint(str(folder / "variables"))
     digest = hashlib.sha256(json.dumps((recipe or {}).get("network"), sort_keys=True).encode())
@@ -106,18 +107,18 @@ def _digest_of_weights(folder, recipe):
     return digest.hexdigest()[:16]
 
 
-def _json(path):
+def _json(path: pathlib.Path) -> dict[str, Any] | None:
     try:
         return json.loads(path.read_text()) if path.is_file() else None
     except ValueError as error:
         raise DataError(f"{path}: is damaged ({error}); python -m pcl_tf.export makes another export.") from error
 
 
-def _as_float(faces):
+def _as_float(faces: np.ndarray) -> tf.Tensor:
     return tf.cast(faces, tf.float32) / 255.0
 
 
-def _saved_model(text, path):
+def _saved_model(text: str, path: pathlib.Path) -> Encoder:
     try:
         module = tf.saved_model.load(str(path))
     except (OSError, ValueError, tf.errors.OpError) as error:
@@ -128,7 +129,7 @@ def _saved_model(text, path):
     recipe, made = (_json(assets / name) for name in ("recipe.json", "provenance.json"))
     keras_file = assets / "encoder.keras"
 
-    def embed(faces):
+    def embed(faces: np.ndarray) -> dict[str, np.ndarray]:
         try:
             out = module.embed(_as_float(faces))
         except (ValueError, TypeError) as error:  # a Transformer's export takes images of one size alone
@@ -146,7 +147,7 @@ def _saved_model(text, path):
     )
 
 
-def _keras(text, path):
+def _keras(text: str, path: pathlib.Path) -> Encoder:
     import keras
 
     try:
@@ -155,7 +156,7 @@ def _keras(text, path):
         raise DataError(f"--model={text}: cannot be loaded ({str(error).splitlines()[0]}).") from error
     run = tf.function(lambda x: model(x, training=False), reduce_retracing=True)
 
-    def embed(faces):
+    def embed(faces: np.ndarray) -> dict[str, np.ndarray]:
         out = run(_as_float(faces))
         out = out if isinstance(out, dict) else {"face_aware": out}
         return {k: flatten(tf.cast(v, tf.float32).numpy()) for k, v in out.items() if k in FEATURES}
@@ -163,7 +164,7 @@ def _keras(text, path):
     return Encoder(text, _digest([path]), embed, keras_file=path)
 
 
-def _onnx(text, path):
+def _onnx(text: str, path: pathlib.Path) -> Encoder:
     try:
         import onnxruntime
     except ImportError as error:
@@ -179,14 +180,14 @@ def _onnx(text, path):
         )
     image = session.get_inputs()[0].name
 
-    def embed(faces):
+    def embed(faces: np.ndarray) -> dict[str, np.ndarray]:
         found = session.run(keys, {image: faces.astype(np.float32) / np.float32(255.0)})
         return {k: np.asarray(x, np.float32) for k, x in zip(keys, found, strict=True) if k in FEATURES}
 
     return Encoder(text, _digest([path]), embed)
 
 
-def _tflite(text, path):
+def _tflite(text: str, path: pathlib.Path) -> Encoder:
     from tensorflow.lite.tools import flatbuffer_utils
 
     try:
@@ -201,7 +202,7 @@ def _tflite(text, path):
         why = (str(error).splitlines() or [""])[0]
         raise DataError(f"--model={text}: no encoder that pcl_tf.export --tflite wrote ({why}).") from error
 
-    def embed(faces):
+    def embed(faces: np.ndarray) -> dict[str, np.ndarray]:
         if faces.shape[1] != side:
             raise DataError(f"--model={text} takes images of {side} pixels alone; set --image_size={side}.")
         found = run(images=faces.astype(np.float32) / np.float32(255.0))
@@ -210,6 +211,6 @@ def _tflite(text, path):
     return Encoder(text, _digest([path]), embed, side=side)
 
 
-def flatten(x):
+def flatten(x: np.ndarray) -> np.ndarray:
     """[N, H, W, C] -> [N, C * H * W], channels first as in the exports; [N, D] stays."""
     return x if x.ndim == 2 else np.moveaxis(x, -1, 1).reshape(len(x), -1)

@@ -5,17 +5,17 @@ import itertools
 import json
 import pathlib
 
-from pcl_tf.data.sources import Source
+from pcl_tf.data.sources import Item, Items, Source
 from pcl_tf.files import write_atomically
 
 _FILE = "names.json"
 
 
-def naming(source: Source) -> tuple[Source, list]:
+def naming(source: Source) -> tuple[Source, list[str]]:
     """The source, and a list that fills with the names of its images while these are read."""
-    names: list = []
+    names: list[str] = []
 
-    def items():
+    def items() -> Items:
         for row, (name, data) in enumerate(source.items()):
             if row == len(names):
                 names.append(str(name))
@@ -24,7 +24,7 @@ def naming(source: Source) -> tuple[Source, list]:
     return dataclasses.replace(source, items=items), names
 
 
-def all_names(source: Source, names: list, folder: str | pathlib.Path) -> list:
+def all_names(source: Source, names: list[str], folder: str | pathlib.Path) -> list[str]:
     """Names of all images, list of N str, in the order of the source.
 
     Args:
@@ -44,14 +44,14 @@ def all_names(source: Source, names: list, folder: str | pathlib.Path) -> list:
     return names
 
 
-def _first(source):
+def _first(source: Source) -> list[Item]:
     items = source.items()
     found = list(itertools.islice(items, 1))
     items.close()
     return found
 
 
-def _kept(path):
+def _kept(path: pathlib.Path) -> list[str]:
     try:
         found = json.loads(path.read_text())
     except (OSError, ValueError):

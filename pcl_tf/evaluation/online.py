@@ -3,7 +3,9 @@
 import os
 import pathlib
 import sys
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +23,7 @@ _FLAG = "--recipe.watch.labelled"
 LIMIT = 4000  # images, so that a look stays a matter of seconds
 
 
-def labelled(text, size):
+def labelled(text: str, size: int) -> Task:
     """The labelled set that ``--recipe.watch.labelled`` names.
 
     Args:
@@ -57,7 +59,7 @@ def labelled(text, size):
     )
 
 
-def _say(notes):
+def _say(notes: Iterable[str]) -> None:
     for note in notes:
         print(f"note: {note}", file=sys.stderr)
 
@@ -72,7 +74,7 @@ class OnlineProbe:
       DataError: too many of them cannot be read.
     """
 
-    def __init__(self, task):
+    def __init__(self, task: Task) -> None:
         self.task = task
         wanted = self._chosen(task)
         items = (item for row, item in enumerate(task.source.items()) if row in wanted)
@@ -87,11 +89,12 @@ class OnlineProbe:
         self.place = np.full(task.source.count, -1)  # where in images a row of the task stands
         self.place[[row for row, _ in decoded]] = np.arange(len(decoded))
 
-    def said(self):
+    def said(self) -> list[str]:
         """What the labels say of each of ``images``, to be read: a class, the action units that are seen, or angles."""
         task, rows = self.task, np.flatnonzero(self.place >= 0)
         if task.kind == "verification":
             return [f"image {row}" for row in rows]
+        assert task.labels is not None
         if task.kind == "classification":
             return [task.names[label] for label in task.labels[rows]]
         if task.kind == "regression":
@@ -101,14 +104,15 @@ class OnlineProbe:
         return [" ".join(np.array(task.names)[row > 0]) or "none" for row in task.labels[rows]]
 
     @staticmethod
-    def _chosen(task):
+    def _chosen(task: Task) -> set[int]:
         if task.kind == "verification":
+            assert task.pairs is not None
             return set(task.pairs[:: max(1, 2 * len(task.pairs) // LIMIT)].ravel().tolist())
         train, test = task.splits[0]
         step = max(1, -(-(len(train) + len(test)) // LIMIT))
         return {*train[::step].tolist(), *test[::step].tolist()}
 
-    def __call__(self, embed):
+    def __call__(self, embed: Callable[[np.ndarray], Mapping[str, np.ndarray]]) -> dict[str, float]:
         """Scores of each feature.
 
         Args:
@@ -122,14 +126,16 @@ class OnlineProbe:
             out.update({f"{name}/{key}": value for name, value in self._scores(x).items()})
         return out
 
-    def _scores(self, x):
+    def _scores(self, x: np.ndarray) -> dict[str, float]:
         task = self.task
         if task.kind == "verification":
+            assert task.pairs is not None and task.same is not None and task.folds is not None
             use = (self.place[task.pairs] >= 0).all(1)
             values = verification.similarities(x, self.place[task.pairs[use]])
             return {"verification": float(verification.verify(values, task.same[use], task.folds[use])[0].mean())}
+        assert task.labels is not None
         train, test = ([r for r in part if self.place[r] >= 0] for part in task.splits[0])
-        data = [(x[self.place[rows]], task.labels[rows]) for rows in (train, test)]
+        data: list[Any] = [(x[self.place[rows]], task.labels[rows]) for rows in (train, test)]
         if task.kind == "classification":
             return {"knn": knn_accuracy(*data), "ridge": ridge.accuracy(*data)}
         if task.kind == "regression":

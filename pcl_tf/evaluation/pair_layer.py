@@ -7,6 +7,7 @@ on those pairs too, each scored by a layer that has not seen it.
 """
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 
@@ -31,10 +32,10 @@ class Learnt:
 
     right: np.ndarray
     values: np.ndarray
-    protocol: dict
+    protocol: dict[str, Any]
 
 
-def verify(x, pairs, same, *, folds):
+def verify(x: np.ndarray, pairs: np.ndarray, same: np.ndarray, *, folds: np.ndarray) -> Learnt | None:
     """Scores every pair by a layer and a threshold of the other folds.
 
     Args:
@@ -53,7 +54,7 @@ def verify(x, pairs, same, *, folds):
             return None
         z = _reduced(x, pairs, ~here)
         parts = _parts(folds[~here])
-        best = (-1,)
+        best: tuple[Any, ...] = (-1,)
         for width, share in _CHOICES:
             unseen = _unseen(z[:, :width], pairs[~here], same[~here], parts=parts, share=share)
             threshold = best_threshold(unseen, same[~here])
@@ -77,7 +78,7 @@ def verify(x, pairs, same, *, folds):
     )
 
 
-def _reduced(x, pairs, train):
+def _reduced(x: np.ndarray, pairs: np.ndarray, train: np.ndarray) -> np.ndarray:
     """Principal components of all images, found on those of the training pairs: float64 [N, at most 128]."""
     images = np.unique(pairs[train])
     fit = np.asarray(x[images], np.float32)
@@ -98,13 +99,13 @@ def _reduced(x, pairs, train):
     return out
 
 
-def _parts(folds):
+def _parts(folds: np.ndarray) -> np.ndarray:
     """Which part each training pair is of: whole folds, since these share nobody; of a single fold, every fourth."""
     number = np.unique(folds, return_inverse=True)[1]
     return (number if number.max() else np.arange(len(folds))) % _PARTS
 
 
-def _whitening(z, pairs, same, *, share):
+def _whitening(z: np.ndarray, pairs: np.ndarray, same: np.ndarray, *, share: float) -> np.ndarray:
     """The matrix that makes one person's differences alike in all directions: float64 [D, D]."""
     alike = pairs[same == 1]
     differ = z[alike[:, 0]] - z[alike[:, 1]]
@@ -116,7 +117,7 @@ def _whitening(z, pairs, same, *, share):
     return vectors / np.sqrt(np.maximum(values, 1e-12))
 
 
-def _unseen(z, pairs, same, *, parts, share):
+def _unseen(z: np.ndarray, pairs: np.ndarray, same: np.ndarray, *, parts: np.ndarray, share: float) -> np.ndarray:
     """Similarity of each pair after a layer learnt on the other parts: float64 [P]."""
     out = np.zeros(len(pairs))
     for part in np.unique(parts):

@@ -3,6 +3,8 @@
 import io
 import pathlib
 import warnings
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,6 +14,10 @@ from pcl_tf.evaluation.scored import Scored
 from pcl_tf.evaluation.task import Task
 from pcl_tf.extras import missing
 from pcl_tf.files import write_atomically
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _DPI = 120
 _WRITTEN = 12  # classes up to which every cell of a confusion matrix has its number
@@ -29,7 +35,7 @@ def absent(purpose: str = "draws the pictures of a probe") -> str:
     return ""
 
 
-def draw(task: Task, scored: Scored, row: dict) -> dict:
+def draw(task: Task, scored: Scored, row: dict[str, Any]) -> dict[str, bytes]:
     """The pictures of a result.
 
     Args:
@@ -57,7 +63,7 @@ def draw(task: Task, scored: Scored, row: dict) -> dict:
     return {name: buffer.getvalue()}
 
 
-def save(stem: str | pathlib.Path, drawn: dict) -> dict:
+def save(stem: str | pathlib.Path, drawn: Mapping[str, bytes]) -> dict[str, str]:
     """Writes pictures as STEM-NAME.png, each whole or not at all: {name: path as str}."""
     paths = {name: f"{stem}-{name}.png" for name in drawn}
     for name, data in drawn.items():
@@ -65,7 +71,7 @@ def save(stem: str | pathlib.Path, drawn: dict) -> dict:
     return paths
 
 
-def _figure(width, height):
+def _figure(width: float, height: float) -> tuple["Figure", "Axes"]:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
@@ -77,9 +83,9 @@ def confusion_matrix(labels: np.ndarray, predicted: np.ndarray, classes: int) ->
     return np.bincount(labels * classes + predicted, minlength=classes**2).reshape(classes, classes)
 
 
-def _confusion(task, scored, row):
+def _confusion(task: Task, scored: Scored, row: dict[str, Any]) -> "Figure":
     names = [str(name) for name in task.names]
-    counts = confusion_matrix(scored.labels, scored.predicted, len(names))
+    counts: Any = confusion_matrix(scored.labels, scored.predicted, len(names))
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     side = min(12, 2.5 + 0.5 * len(names))
     figure, axes = _figure(side + 1, side)
@@ -95,7 +101,7 @@ def _confusion(task, scored, row):
     return figure
 
 
-def _roc(task, scored, row):
+def _roc(task: Task, scored: Scored, row: dict[str, Any]) -> "Figure | None":
     if row["roc"] is None:
         return None
     figure, axes = _figure(5.5, 4.5)
@@ -124,7 +130,7 @@ def _roc(task, scored, row):
     return figure
 
 
-def _f1(task, scored, row):
+def _f1(task: Task, scored: Scored, row: dict[str, Any]) -> "Figure":
     names = list(row["detail"])
     values = 100 * np.array([row["detail"][n] for n in names])
     low, high = 100 * np.array([row["detail_intervals"][n] for n in names]).T
@@ -138,7 +144,7 @@ def _f1(task, scored, row):
     return figure
 
 
-def _against(task, scored, row):
+def _against(task: Task, scored: Scored, row: dict[str, Any]) -> "Figure":
     from matplotlib.figure import Figure
 
     names = [str(name) for name in task.names[:_PANELS]]
@@ -157,21 +163,21 @@ def _against(task, scored, row):
     return figure
 
 
-def _said(row):
+def _said(row: dict[str, Any]) -> str:
     scale = 100 if percent(row["metric"]) else 1
     low, high = (scale * v for v in row["interval"])
     unit = " %" if scale == 100 else ""
     return f"{row['metric']} {scale * row['value']:.1f}{unit} (95 %: {low:.1f} to {high:.1f})"
 
 
-def plain(text):
+def plain(text: str) -> str:
     """A name as it stands, cut where it is long: matplotlib takes what is between two dollars for a formula."""
     text = str(text)
     return (text if len(text) <= _LONGEST else f"{text[: _LONGEST - 2]}..").replace("$", r"\$")
 
 
 # kind of task -> (name of the picture, what draws it)
-_PICTURES = {
+_PICTURES: dict[str, tuple[str, Callable[[Task, Scored, dict[str, Any]], "Figure | None"]]] = {
     "classification": ("confusion", _confusion),
     "verification": ("roc", _roc),
     "multilabel": ("f1", _f1),

@@ -2,12 +2,20 @@
 
 import csv
 import pathlib
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
 
 from pcl_tf.data.tree import printable
+from pcl_tf.evaluation.scored import Scored
+from pcl_tf.evaluation.task import Task
 from pcl_tf.files import atomic_path
 
+_Table = tuple[list[str], list[list[Any]]]  # header and lines
 
-def write(path, task, scored, *, names):
+
+def write(path: str | pathlib.Path, task: Task, scored: Scored, *, names: Iterable[str]) -> pathlib.Path:
     """Writes a line for each test image or pair; whole, or not at all.
 
     Columns, by the kind of task, and after them the task's groups:
@@ -36,11 +44,11 @@ def write(path, task, scored, *, names):
     return pathlib.Path(path)
 
 
-def _number(value):
+def _number(value: float) -> str:
     return f"{value:.7g}"
 
 
-def _classification(task, scored, names):
+def _classification(task: Task, scored: Scored, names: list[str]) -> _Table:
     classes = [str(name) for name in task.names]
     lines = [
         [names[row], fold, classes[label], classes[guess], *map(_number, scores)]
@@ -49,7 +57,7 @@ def _classification(task, scored, names):
     return ["image", "fold", "label", "predicted", *(f"score_{c}" for c in classes)], lines
 
 
-def _multilabel(task, scored, names):
+def _multilabel(task: Task, scored: Scored, names: list[str]) -> _Table:
     header = [f"{what}_{name}" for name in task.names for what in ("label", "predicted", "score")]
     lines = []
     for row, fold, labels, guesses, scores in _rows(scored):
@@ -58,7 +66,7 @@ def _multilabel(task, scored, names):
     return ["image", "fold", *header], lines
 
 
-def _regression(task, scored, names):
+def _regression(task: Task, scored: Scored, names: list[str]) -> _Table:
     header = [f"{what}_{name}" for name in task.names for what in ("label", "predicted")]
     lines = []
     for row, fold, labels, guesses, _ in _rows(scored):
@@ -67,7 +75,8 @@ def _regression(task, scored, names):
     return ["image", "fold", *header], lines
 
 
-def _verification(task, scored, names):
+def _verification(task: Task, scored: Scored, names: list[str]) -> _Table:
+    assert task.pairs is not None
     header = ["image1", "image2", "fold", "same", "similarity", "predicted", "learnt_similarity", "learnt_predicted"]
     lines = []
     for row, fold, same, guesses, scores in _rows(scored):
@@ -77,11 +86,11 @@ def _verification(task, scored, names):
     return header[: 4 + 2 * scored.scores.shape[1]], lines
 
 
-def _rows(scored):
+def _rows(scored: Scored) -> Iterator[tuple[Any, Any, Any, Any, Any]]:
     return zip(scored.rows, scored.folds, scored.labels, scored.predicted, scored.scores, strict=True)
 
 
-def _with_groups(header, lines, task, *, rows):
+def _with_groups(header: list[str], lines: list[list[Any]], task: Task, *, rows: np.ndarray) -> _Table:
     """The table with a column a group; one that is called as a column of the table is called group_NAME."""
     for name, of_row in task.groups.items():
         column = f"group_{name}" if name in header else name

@@ -1,15 +1,20 @@
 """The trained probe as one Keras model: faces in, labels out, nothing else needed to load it."""
 
 import pathlib
+from typing import TYPE_CHECKING, Any
 
 import keras
 
 from pcl_tf.data.sources import DataError
-from pcl_tf.evaluation.linear import LABELS
+from pcl_tf.evaluation.linear import LABELS, Linear
+from pcl_tf.evaluation.task import Task
 from pcl_tf.files import atomic_path
 
+if TYPE_CHECKING:
+    from pcl_tf.evaluation.models import Encoder
 
-def build(encoder, task, feature, *, layer):
+
+def build(encoder: "Encoder", task: Task, feature: str, *, layer: Linear) -> keras.Model:
     """Stacks a linear layer on a frozen encoder.
 
     Args:
@@ -39,12 +44,12 @@ def build(encoder, task, feature, *, layer):
     return model
 
 
-def outputs(out):
+def outputs(out: Any) -> dict[str, Any]:
     """What an encoder gives, by name; the one output of others counts as face_aware."""
     return out if isinstance(out, dict) else {"face_aware": out}
 
 
-def vector_of(out, feature):
+def vector_of(out: Any, feature: str) -> keras.KerasTensor:
     """A feature of a Keras encoder's outputs as a vector, in the order of the cached features.
 
     Args:
@@ -59,14 +64,14 @@ def vector_of(out, feature):
     return parts[0] if len(parts) == 1 else keras.layers.Add(name="sum")(parts)
 
 
-def _flat(x, part):
+def _flat(x: keras.KerasTensor, part: str) -> keras.KerasTensor:
     if len(x.shape) == 2:
         return x
     x = keras.layers.Permute((3, 1, 2), name=f"{part}_channels_first")(x)
     return keras.layers.Flatten(name=f"{part}_flat", data_format="channels_last")(x)
 
 
-def save(model, path):
+def save(model: keras.Model, path: str | pathlib.Path) -> pathlib.Path:
     """Writes a .keras file, whole or not at all."""
     with atomic_path(path) as aside:
         model.save(aside)

@@ -1,15 +1,22 @@
 """Probe results for people (a table), programs (JSON) and TensorBoard."""
 
 import pathlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from pcl_tf.evaluation.groups import LEAST
 from pcl_tf.evaluation.metrics import percent
+
+if TYPE_CHECKING:
+    from pcl_tf.evaluation.evaluate import Result
+    from pcl_tf.evaluation.models import Encoder
+    from pcl_tf.evaluation.task import Task
 
 _FILES = (".keras", ".onnx", ".tflite")
 _FEW = 10  # groups named on the screen; result.json names all
 
 
-def table(rows):
+def table(rows: Sequence[dict[str, Any]]) -> str:
     """Text table of result rows (dicts of ``result_row``), those of their groups beneath each.
 
     Of verification also what a layer learnt on pairs makes. Solvers are named where they are several.
@@ -30,12 +37,12 @@ def table(rows):
     return "\n".join(lines)
 
 
-def _numbers(found, scale):
+def _numbers(found: dict[str, Any], scale: int) -> str:
     low, high = (scale * v for v in found["interval"])
     return f"{scale * found['value']:>8.2f}   {low:6.2f} .. {high:<6.2f}"
 
 
-def _of_groups(column, told, metric, *, scale):
+def _of_groups(column: str, told: dict[str, Any], metric: str, *, scale: int) -> list[str]:
     """Lines of a column of groups: one a group, the largest gap, and what is not scored."""
     space = " " * 28
     lines = [
@@ -50,7 +57,7 @@ def _of_groups(column, told, metric, *, scale):
     return lines
 
 
-def unscored(told, metric):
+def unscored(told: dict[str, Any], metric: str) -> str:
     """What a column of groups leaves out, in words: str, '' where it is nothing.
 
     Args:
@@ -60,7 +67,7 @@ def unscored(told, metric):
     few = [f"{name} ({count})" for name, count in told["too_few"].items()]
     shown = ", ".join(few[:_FEW]) + (f" and {len(few) - _FEW} more" if len(few) > _FEW else "")
     lacking = ", ".join(told["labels_left_out"])
-    parts = (
+    parts: tuple[Any, ...] = (
         few and f"fewer than {LEAST} rows, or one person, not scored: {shown}",
         len(few) > _FEW and "ranges, as 20-29, make larger groups of numbers",
         told["without"] and f"of no group: {told['without']}",
@@ -69,11 +76,13 @@ def unscored(told, metric):
     return "; ".join(part for part in parts if part)
 
 
-def _short(text, width):
+def _short(text: str, width: int) -> str:
     return text if len(text) <= width else ".." + text[2 - width :]
 
 
-def result_row(encoder, task, *, name, feature, result, encoded, solver, seed):
+def result_row(
+    encoder: "Encoder", task: "Task", *, name: str, feature: str, result: "Result", encoded: int, solver: str, seed: int
+) -> dict[str, Any]:
     """What ``result.json`` holds for one model, task and feature; name is what the task is called there."""
     return {
         "model": encoder.name,
@@ -94,7 +103,7 @@ def result_row(encoder, task, *, name, feature, result, encoded, solver, seed):
     }
 
 
-def run_name(row):
+def run_name(row: dict[str, Any]) -> str:
     """The TensorBoard run of a row's model: 'vox64-1000-1a2b3c4d', 'hog-1'; other weights are another run.
 
     So is each fine-tuning of a model, by the digest of its settings: 'vox64-1000-1a2b3c4d-5e6f7a8b'.
@@ -108,7 +117,7 @@ def run_name(row):
     return "-".join([*(p for p in parts if p), row["model_digest"][:8], *settings])
 
 
-def tag(row, rows):
+def tag(row: dict[str, Any], rows: Iterable[dict[str, Any]]) -> str:
     """``probe/TASK/FEATURE``, and what differs from the usual: another solver, seed, or size than the task's first.
 
     Args:
@@ -121,11 +130,17 @@ def tag(row, rows):
     return "/".join(["probe", row["task"], row["feature"], *(["-".join(how)] if how else [])])
 
 
-def _tagged(text):
+def _tagged(text: str) -> str:
     return text.replace(" ", "_").replace("/", "_")
 
 
-def write_scalars(folder, row, rows, *, pictures=None):
+def write_scalars(
+    folder: str | pathlib.Path,
+    row: dict[str, Any],
+    rows: Iterable[dict[str, Any]],
+    *,
+    pictures: Mapping[str, bytes] | None = None,
+) -> None:
     """Scalars ``TAG/METRIC`` (and by class, label, target or group) at the model's step, in the run of the model.
 
     Args:
@@ -152,6 +167,6 @@ def write_scalars(folder, row, rows, *, pictures=None):
     writer.close()
 
 
-def _operating_points(roc):
+def _operating_points(roc: dict[str, Any] | None) -> list[tuple[str, float]]:
     """(name, value) of each point of ``pcl_tf.evaluation.curves.summary``."""
     return [("EER", roc["EER"]), *((f"TAR_at_FAR_{limit}", v) for limit, v in roc["TAR@FAR"].items())] if roc else []

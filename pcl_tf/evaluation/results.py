@@ -5,11 +5,14 @@ import hashlib
 import json
 import os
 import pathlib
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from filelock import FileLock
 
 from pcl_tf.data.sources import DataError
 from pcl_tf.evaluation import tables
+from pcl_tf.evaluation.task import Task
 from pcl_tf.files import check_beside, write_atomically
 
 _TABLES = ("tables.md", "tables.tex")
@@ -30,14 +33,16 @@ class Results:
       OutputError: there are tables and no ``result.json`` that they could be of.
     """
 
-    def __init__(self, folder):
+    def __init__(self, folder: str | pathlib.Path | None) -> None:
         self.path = pathlib.Path(folder) / "result.json" if folder else None
         if folder:
+            assert self.path is not None
             check_beside(self.path, [self.path.with_name(name) for name in _TABLES], f"--out={folder}")
         self.rows = self._read() if folder else []
-        self._named = {}
+        self._named: dict[tuple[str, str, str], str] = {}
 
-    def _read(self):
+    def _read(self) -> list[dict[str, Any]]:
+        assert self.path is not None
         try:
             rows = json.loads(self.path.read_text())["results"]
             if not all({"model_digest", "task", "feature", "metric", "value"} <= set(row) for row in rows):
@@ -48,7 +53,7 @@ class Results:
             raise DataError(f"{self.path}: no result of pcl_tf.probe ({error}); move it away or give --out.") from error
         return rows
 
-    def name(self, tasks):
+    def name(self, tasks: Sequence[Task]) -> list[str]:
         """Names under which tasks are reported, one for each of these, in order: list of str.
 
         A task keeps the name it was first reported by. Of several with one file name, those that come later, or all if
@@ -64,7 +69,7 @@ class Results:
             self._named[_identity(task)] = before or next(free)
         return [self._named[_identity(t)] for t in tasks]
 
-    def _candidates(self, task, shared):
+    def _candidates(self, task: Task, shared: bool) -> Iterator[str]:
         paths = [row.get("task_path") for row in self.rows] + [path for _, _, path in self._named]
         if not (shared and task.origin):
             yield task.name
@@ -78,8 +83,9 @@ class Results:
             yield f"{task.name}-{task.kind}-{number}"
             number += 1
 
-    def add(self, row):
+    def add(self, row: dict[str, Any]) -> None:
         """Puts a row in its place and writes the file; what another probe wrote there meanwhile stays."""
+        assert self.path is not None
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(self.path.with_name(".result.lock")):  # no other probe writes here meanwhile
             rows, place = self._read(), key(row)
@@ -91,8 +97,9 @@ class Results:
             self.rows = rows
             write_atomically(self.path, json.dumps({"results": rows}, indent=1) + "\n")
 
-    def tabulate(self):
+    def tabulate(self) -> list[pathlib.Path]:
         """Writes all rows as ``tables.md`` and ``tables.tex`` beside ``result.json``: the paths."""
+        assert self.path is not None
         with FileLock(self.path.with_name(".result.lock")):  # so that the tables are not older than the result
             self.rows = self._read()
             cells = tables.result_cells(self.rows)
@@ -102,7 +109,7 @@ class Results:
         return paths
 
 
-def key(row):
+def key(row: dict[str, Any]) -> tuple[str, ...]:
     """What tells a row from others: tuple of str. Rows of before have their solver and seed in the protocol."""
     protocol = row.get("protocol", {})
     path = row.get("task_path")
@@ -122,33 +129,33 @@ def key(row):
     )
 
 
-def key_digest(row):
+def key_digest(row: dict[str, Any]) -> str:
     """Eight hex digits of ``key``, for names of files."""
     return hashlib.sha256(repr(key(row)).encode()).hexdigest()[:8]
 
 
-def short(name):
+def short(name: str) -> str:
     """A task's name as a part of names of files: without slashes, and where it is long cut, with a digest of it all."""
     whole = name.replace("/", "-")
     return whole if len(whole) <= _LONGEST else f"{whole[:_LONGEST]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
-def file_stem(row):
+def file_stem(row: dict[str, Any]) -> str:
     """How names of files of a row begin: task, feature, ``key_digest``. Its task is called as the folder calls it."""
     return f"{short(row['task'])}-{row['feature']}-{key_digest(row)}"
 
 
-def _identity(task):
+def _identity(task: Task) -> tuple[str, str, str]:
     return task.kind, task.name, task.origin
 
 
-def _with_path(row, path):
+def _with_path(row: dict[str, Any], path: str) -> dict[str, Any]:
     """A row of before, which has no path, as one of this path: a corpus is known by its name, a file is not."""
     if row.get("task_path") is not None or pathlib.Path(path).is_file():
         return row
     return {**row, "task_path": path, "task_name": row["task"]}
 
 
-def _is_of(row, task):
+def _is_of(row: dict[str, Any], task: Task) -> bool:
     row = _with_path(row, task.origin)
     return (row.get("kind"), row.get("task_name"), row.get("task_path")) == _identity(task)

@@ -1,6 +1,7 @@
 """What was scored, row by row, of every kind of task in one form."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -25,7 +26,9 @@ class Scored:
     predicted: np.ndarray
 
 
-def of_scores(kind, *, rows, folds, labels, scores, logits=True):
+def of_scores(
+    kind: str, *, rows: np.ndarray, folds: np.ndarray, labels: np.ndarray, scores: np.ndarray, logits: bool = True
+) -> Scored:
     """``Scored`` of a task with labels.
 
     Args:
@@ -43,7 +46,9 @@ def of_scores(kind, *, rows, folds, labels, scores, logits=True):
     return Scored(rows, folds, labels, _softmax(scores) if logits else scores, scores.argmax(1))
 
 
-def of_pairs(rows, folds, same, *, found):
+def of_pairs(
+    rows: np.ndarray, folds: np.ndarray, same: np.ndarray, *, found: Sequence[tuple[np.ndarray, np.ndarray]]
+) -> Scored:
     """``Scored`` of a verification.
 
     Args:
@@ -56,10 +61,10 @@ def of_pairs(rows, folds, same, *, found):
     return Scored(rows, folds, same, scores, predicted)
 
 
-def _softmax(x):
+def _softmax(x: np.ndarray) -> np.ndarray:
     powers = np.exp(x - x.max(1, keepdims=True))
     return powers / powers.sum(1, keepdims=True)
 
 
-def _sigmoid(x):
+def _sigmoid(x: np.ndarray) -> np.ndarray:
     return 0.5 * (1 + np.tanh(0.5 * x))

@@ -1,6 +1,8 @@
 """Tables of texts as Markdown and as LaTeX, and the results of a folder as such a table."""
 
 import re
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from pcl_tf.evaluation.metrics import percent
 
@@ -14,7 +16,7 @@ _ESCAPED = {
 HEADER = ("model", "step", "task", "feature", "solver", "metric", "value", "95 % interval", "tested on")
 
 
-def markdown(header, rows) -> str:
+def markdown(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """A Markdown table, no line end after it.
 
     Args:
@@ -25,7 +27,7 @@ def markdown(header, rows) -> str:
     return "\n".join("| " + " | ".join(_one_line(x).replace("|", "\\|") for x in line) + " |" for line in lines)
 
 
-def latex(header, rows) -> str:
+def latex(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """The same for LaTeX, a tabular with the rules of booktabs, everything in it as it stands: no formulas, no commands."""
     lines = [" & ".join(_escaped(x) for x in line) + r" \\" for line in (header, *rows)]
     head = [
@@ -38,16 +40,16 @@ def latex(header, rows) -> str:
     return "\n".join([*head, *lines[1:], r"\bottomrule", r"\end{tabular}"])
 
 
-def _one_line(cell):
+def _one_line(cell: object) -> str:
     return " ".join(str(cell).splitlines())
 
 
-def _escaped(cell):
+def _escaped(cell: object) -> str:
     text = re.sub(r"[\\~^±&%$#_{}]", lambda found: _ESCAPED[found[0]], _one_line(cell))
     return f"{{{text}}}" if text.startswith(("[", "*")) else text  # after \\ it would be taken for an argument
 
 
-def result_cells(rows) -> list:
+def result_cells(rows: Iterable[dict[str, Any]]) -> list[list[Any]]:
     """Rows of ``result.json`` as cells under ``HEADER``; those of groups, and of a layer learnt on pairs, beneath each."""
     cells = []
     for row in rows:

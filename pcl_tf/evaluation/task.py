@@ -2,11 +2,14 @@
 
 import dataclasses
 import hashlib
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from pcl_tf.data.sources import DataError, Source
 
+Splits = tuple[tuple[np.ndarray, np.ndarray], ...]  # (train rows, test rows) for each fold
 KINDS = ("classification", "regression", "multilabel", "verification")
 
 
@@ -36,18 +39,18 @@ class Task:
     kind: str
     source: Source
     image_size: int
-    names: tuple = ()
+    names: tuple[str, ...] = ()
     labels: np.ndarray | None = None
-    splits: tuple = ()
+    splits: Splits = ()
     subjects: np.ndarray | None = None
     pairs: np.ndarray | None = None
     same: np.ndarray | None = None
     folds: np.ndarray | None = None
     origin: str = ""
-    notes: tuple = ()
-    groups: dict = dataclasses.field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    groups: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for train, test in self.splits:
             if not len(train) or not len(test):
                 raise DataError(f"{self.name}: a fold has {len(train)} training and {len(test)} test images.")
@@ -62,13 +65,14 @@ class Task:
                     )
             # With folds drawn by chance a rare class may lie in one of them; a stated split is meant as it stands.
             if self.kind == "classification" and len(self.splits) == 1:
+                assert self.labels is not None
                 untaught = np.setdiff1d(self.labels[test], self.labels[train])
                 if untaught.size:
                     some = ", ".join(str(self.names[k]) for k in untaught[:5])
                     raise DataError(f"{self.name}: classes are tested that no training image has: {some}.")
 
     @property
-    def digest(self):
+    def digest(self) -> str:
         """Sixteen hex digits that change with the images, what they are labelled, and which of them are tested."""
         digest = hashlib.sha256(repr((self.kind, self.names, self.source.fingerprint, self.image_size)).encode())
         for array in (self.labels, self.subjects, self.pairs, self.same, self.folds, *sum(self.splits, ())):
@@ -76,7 +80,7 @@ class Task:
         return digest.hexdigest()[:16]
 
 
-def exclusive_folds(subjects, count):
+def exclusive_folds(subjects: Sequence[Any] | np.ndarray, count: int) -> Splits:
     """Folds that share no subject, as even in size as taking subjects one by one makes them.
 
     Args:
@@ -101,7 +105,7 @@ def exclusive_folds(subjects, count):
     return folds_from(np.array([fold_of[s] for s in subjects]))
 
 
-def folds_from(numbers):
+def folds_from(numbers: Sequence[int] | np.ndarray) -> Splits:
     """(train rows, test rows) for each value of a fold number per row."""
     numbers = np.asarray(numbers)
     return tuple((np.flatnonzero(numbers != f), np.flatnonzero(numbers == f)) for f in np.unique(numbers))

@@ -2,23 +2,34 @@
 
 import dataclasses
 import pathlib
+from collections.abc import Sequence
 
 from pcl_tf.data.sources import DataError
 from pcl_tf.evaluation.corpora import CORPORA, expression, generated, prepared
 from pcl_tf.evaluation.corpora.layout import centred
 from pcl_tf.evaluation.manifest import read_manifest
-from pcl_tf.evaluation.task import KINDS
+from pcl_tf.evaluation.task import KINDS, Task
 
 MANIFEST_SIZE = 64
 _SMALLEST = 8  # pixels: the baselines divide a face into as many cells
 
 
-def names():
+def names() -> tuple[str, ...]:
     """Every value of --task."""
     return (*CORPORA, *(f"generated_{k}" for k in generated.MAKERS), *KINDS)
 
 
-def open_task(text, data_dir="", image_size=0, *, targets=(), groups=(), centre=1.0, any_count=True, flag="--task"):
+def open_task(
+    text: str,
+    data_dir: str | pathlib.Path | None = "",
+    image_size: int = 0,
+    *,
+    targets: Sequence[str] = (),
+    groups: Sequence[str] = (),
+    centre: float = 1.0,
+    any_count: bool = True,
+    flag: str = "--task",
+) -> Task:
     """Opens a task by name.
 
     Args:
@@ -60,7 +71,17 @@ def open_task(text, data_dir="", image_size=0, *, targets=(), groups=(), centre=
     return dataclasses.replace(task, name=f"{task.name}_centre{centre:g}", source=centred(task.source, centre))
 
 
-def _open(name, path, data_dir, *, image_size, targets, groups, any_count, flag):
+def _open(
+    name: str,
+    path: str,
+    data_dir: str | pathlib.Path | None,
+    *,
+    image_size: int,
+    targets: tuple[str, ...],
+    groups: tuple[str, ...],
+    any_count: bool,
+    flag: str,
+) -> Task:
     if groups and name not in KINDS:
         raise DataError(f"--groups={','.join(groups)}: {flag}={name} is no manifest, it has no such columns.")
     if targets and name not in KINDS:
@@ -90,10 +111,10 @@ def _open(name, path, data_dir, *, image_size, targets, groups, any_count, flag)
     return dataclasses.replace(task, origin=str(root.resolve()))
 
 
-def folder_of(name, root):
+def folder_of(name: str, root: pathlib.Path) -> pathlib.Path:
     """Where a corpus lies: root/NAME, or root, which may have a folder of that name too (LFW's photos): pathlib.Path."""
 
-    def has_corpus(folder):
+    def has_corpus(folder: pathlib.Path) -> bool:
         return any((folder / mark).exists() for mark in CORPORA[name].marks)
 
     inner = root / name
@@ -102,7 +123,7 @@ def folder_of(name, root):
     return inner
 
 
-def read_corpus(name, root, image_size=0):
+def read_corpus(name: str, root: pathlib.Path, image_size: int = 0) -> Task:
     """The task of a corpus as it was handed out, in root: ``open_task`` without a look for what pcl_tf.prepare made."""
     corpus = CORPORA[name]
     return corpus.reader()(root, image_size or corpus.size)

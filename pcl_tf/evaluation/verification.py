@@ -3,7 +3,7 @@
 import numpy as np
 
 
-def similarities(x, pairs, batch=4096):
+def similarities(x: np.ndarray, pairs: np.ndarray, batch: int = 4096) -> np.ndarray:
     """Cosine similarity of the features of each pair: float [N, D], int [P, 2] -> float64 [P]."""
     out = []
     for i in range(0, len(pairs), batch):
@@ -13,7 +13,7 @@ def similarities(x, pairs, batch=4096):
     return np.concatenate(out)
 
 
-def best_threshold(values, same):
+def best_threshold(values: np.ndarray, same: np.ndarray) -> float:
     """The threshold of highest accuracy of ``value > threshold``; midway to the next value, the lowest of equals."""
     order = np.argsort(values, kind="stable")
     values, same = np.asarray(values)[order], np.asarray(same)[order]
@@ -24,7 +24,7 @@ def best_threshold(values, same):
     return float(edges[np.argmax(np.where(apart, right, -1))])
 
 
-def verify(values, same, folds):
+def verify(values: np.ndarray, same: np.ndarray, folds: np.ndarray) -> tuple[np.ndarray, dict[int, float]]:
     """Whether each pair is classified rightly, by the threshold of the other folds.
 
     Args:

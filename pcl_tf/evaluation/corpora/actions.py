@@ -1,17 +1,21 @@
 """DISFA: action units of 27 people in three subject-exclusive folds (Table 3)."""
 
+import pathlib
 import re
+from typing import cast
 
 import numpy as np
 
 from pcl_tf.data.images import centre
 from pcl_tf.data.listed import Files
-from pcl_tf.data.sources import Broken, DataError, Source, fingerprint
+from pcl_tf.data.sources import Broken, DataError, Items, Source, fingerprint
 from pcl_tf.data.tree import files_below, is_image, is_left_out
 from pcl_tf.evaluation.corpora.layout import need, some
 from pcl_tf.evaluation.lists import read_lines
 from pcl_tf.evaluation.task import Task, folds_from
 from pcl_tf.extras import missing
+
+_Labels = dict[str, dict[int, list[bool]]]  # of each person's frames, by their numbers
 
 # The people of the three folds of the literature.
 FOLDS = (
@@ -24,7 +28,7 @@ _ALL = 1000  # frames a second: more than any video has
 POSITIVE = 2  # intensities of 0 to 5 from which an AU counts as shown
 
 
-def _intensities(path):
+def _intensities(path: pathlib.Path) -> dict[int, int]:
     """{frame number: intensity} of ``SN001_au1.txt``, lines 'frame,intensity'."""
     found = {}
     for number, line in read_lines(path):
@@ -43,7 +47,7 @@ def _intensities(path):
 _UNCUT = "disfa: the central square of each frame is evaluated; pcl_tf.prepare disfa --detect cuts out the face first."
 
 
-def _fold(person):
+def _fold(person: str) -> int:
     """Number of the literature's fold in which a person is evaluated."""
     number = re.search(r"(\d+)$", person)
     for fold, people in enumerate(FOLDS):
@@ -52,7 +56,7 @@ def _fold(person):
     raise DataError(f"disfa: {person} is none of its 27 people, SN001 to SN032, and in no fold.")
 
 
-def disfa(root, image_size, whole=False):
+def disfa(root: pathlib.Path, image_size: int, whole: bool = False) -> Task:
     """``ActionUnit_Labels/SN001/SN001_au1.txt`` and the videos as handed out, ``LeftVideoSN001_comp.avi`` in any folder.
 
     Instead of the videos, frames cut from them may lie in ``Frames/SN001/*00001.jpg``. Frames are numbered from 1, as
@@ -89,8 +93,9 @@ def disfa(root, image_size, whole=False):
     )
 
 
-def _frames(root, known):
+def _frames(root: pathlib.Path, known: _Labels) -> tuple[Source, list[tuple[str, int]]]:
     """(Source, [(person, frame number), ..]) of frames that are files."""
+    rows: list[tuple[str, int]]
     paths, rows = [], []
     for person, labels in known.items():
         folder, before = need(root, f"Frames/{person}"), len(rows)
@@ -104,12 +109,12 @@ def _frames(root, known):
     return Files(root).source(paths), rows
 
 
-def _videos(root, known, whole):
+def _videos(root: pathlib.Path, known: _Labels, whole: bool) -> tuple[Source, list[tuple[str, int]]]:
     """The same of videos; a frame that a video lacks is an unreadable image."""
     found = {p.stem.lower(): p for p in files_below(root, lambda name: name.startswith("LeftVideo"))}
-    videos = {}
+    videos: dict[str, pathlib.Path] = {}
     for person in known:
-        videos[person] = found.get(f"leftvideo{person.lower()}_comp")
+        videos[person] = cast(pathlib.Path, found.get(f"leftvideo{person.lower()}_comp"))
         if videos[person] is None:
             raise DataError(f"{root}: LeftVideo{person}_comp.avi is missing, and there is no folder Frames.")
     try:
@@ -117,8 +122,9 @@ def _videos(root, known, whole):
     except ImportError as error:
         raise DataError(missing("prepare", error, "reads DISFA's videos")) from error
 
-    def items():
+    def items() -> Items:
         for person, labels in known.items():
+            why: str | Broken
             left, why = list(labels), "the video ends before"
             try:
                 for number, frame in enumerate(video_frames(str(videos[person]), _ALL), 1):

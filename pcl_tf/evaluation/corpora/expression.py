@@ -1,9 +1,13 @@
 """FER-2013 and RAF-DB (Table 1)."""
 
+import pathlib
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
 from pcl_tf.data.listed import Files, arrays
-from pcl_tf.data.sources import DataError
+from pcl_tf.data.sources import DataError, Source
 from pcl_tf.evaluation.corpora import CORPORA
 from pcl_tf.evaluation.corpora.layout import class_tree, need, need_image, some
 from pcl_tf.evaluation.lists import read_lines, read_table
@@ -13,8 +17,11 @@ FER = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")  # 0..
 RAF = ("surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral")  # 1..7 in its list
 
 
-def split_task(name, rows, image_size, *, source, notes=()):
+def split_task(
+    name: str, rows: Sequence[tuple[str, str]], image_size: int, *, source: Source, notes: tuple[str, ...] = ()
+) -> Task:
     """Task of (class, 'train' | 'test') rows in the order of the source."""
+    split: Any
     labels, split = zip(*rows, strict=True)
     names = tuple(sorted(set(labels)))
     split = np.array(split)
@@ -30,7 +37,7 @@ def split_task(name, rows, image_size, *, source, notes=()):
     )
 
 
-def tree_task(name, root, image_size):
+def tree_task(name: str, root: pathlib.Path, image_size: int) -> Task:
     """Task of ``train/CLASS/*`` and ``test/CLASS/*``."""
     found = {split: class_tree(root, split) for split in ("train", "test")}
     rows = [(path, label, split) for split, (images, _) in found.items() for path, label in images]
@@ -39,7 +46,7 @@ def tree_task(name, root, image_size):
     return split_task(name, [(label, split) for _, label, split in rows], image_size, source=source, notes=notes)
 
 
-def fer2013(root, image_size):
+def fer2013(root: pathlib.Path, image_size: int) -> Task:
     """``fer2013.csv`` (emotion,pixels,Usage; tested on PrivateTest), or folders ``train/CLASS`` and ``test/CLASS``."""
     path = need(root, "fer2013.csv", "train")
     if path.is_dir():
@@ -65,7 +72,7 @@ def fer2013(root, image_size):
     return split_task("fer2013", rows, image_size, source=arrays("fer2013", np.stack(images)))
 
 
-def check_counts(task):
+def check_counts(task: Task) -> None:
     """Raises DataError where FER-2013 has not its published images: folders do not tell PublicTest from PrivateTest."""
     for split, rows in zip(("train", "test"), task.splits[0], strict=True):
         [(published, _)] = CORPORA["fer2013"].counts[split]
@@ -76,14 +83,14 @@ def check_counts(task):
             )
 
 
-def _class(names, number, first):
+def _class(names: Sequence[str], number: int, first: int) -> str:
     """The name of a class counted from first."""
     if not first <= number < first + len(names):
         raise ValueError(f"label {number} is not of {first} to {first + len(names) - 1}")
     return names[number - first]
 
 
-def rafdb(root, image_size):
+def rafdb(root: pathlib.Path, image_size: int) -> Task:
     """``basic/EmoLabel/list_patition_label.txt`` and ``basic/Image/aligned``, seven basic emotions."""
     root = root / "basic" if (root / "basic").is_dir() else root
     listed = need(root, "EmoLabel/list_patition_label.txt")

@@ -1,6 +1,7 @@
 """The four tasks on generated faces: everything runs without a corpus."""
 
 import functools
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
@@ -14,20 +15,29 @@ SEED = 987_654_321  # of no training run
 
 
 @functools.lru_cache(maxsize=1)  # four tasks, and a run before and after, on the same faces
-def faces(count, size):
+def faces(count: int, size: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """(labels of ``sample_labels``, uint8 [count, size, size, 3]) of faces no training run generates."""
     labels = sample_labels(count, SEED)
     blocks = [render({k: v[i : i + 50] for k, v in labels.items()}, size) for i in range(0, count, 50)]
     return labels, np.concatenate(blocks)
 
 
-def _task(kind, name, size, *, names, labelled, train, test):
+def _task(
+    kind: str,
+    name: str,
+    size: int,
+    *,
+    names: Iterable[str],
+    labelled: Callable[[dict[str, np.ndarray]], np.ndarray],
+    train: int,
+    test: int,
+) -> Task:
     labels, images = faces(train + test, size)
     splits = ((np.arange(train), np.arange(train, train + test)),)
     return Task(f"generated_{name}", kind, arrays("generated", images), size, tuple(names), labelled(labels), splits)
 
 
-def expression(size, train=TRAIN, test=TEST):
+def expression(size: int, train: int = TRAIN, test: int = TEST) -> Task:
     """Seven expressions."""
     return _task(
         "classification",
@@ -40,7 +50,7 @@ def expression(size, train=TRAIN, test=TEST):
     )
 
 
-def pose(size, train=TRAIN, test=TEST):
+def pose(size: int, train: int = TRAIN, test: int = TEST) -> Task:
     """Yaw, pitch and roll in degrees."""
     return _task(
         "regression",
@@ -53,7 +63,7 @@ def pose(size, train=TRAIN, test=TEST):
     )
 
 
-def actions(size, train=TRAIN, test=TEST):
+def actions(size: int, train: int = TRAIN, test: int = TEST) -> Task:
     """DISFA's eight action units, intensity 2 of 5 and more."""
     names = [f"AU{a}" for a in AUS]
     return _task(
@@ -67,10 +77,11 @@ def actions(size, train=TRAIN, test=TEST):
     )
 
 
-def verification(size, train=TRAIN, test=TEST, *, count=PAIRS):
+def verification(size: int, train: int = TRAIN, test: int = TEST, *, count: int = PAIRS) -> Task:
     """Pairs of faces, half of one person, in ten folds."""
     labels, images = faces(train + test, size)
     r, who = np.random.RandomState(SEED % 2**31), labels["identity"]
+    pairs: list[tuple[int, int]]
     pairs, same = [], []
     while len(pairs) < count:
         a, alike = r.randint(len(who)), len(pairs) % 2
@@ -88,4 +99,9 @@ def verification(size, train=TRAIN, test=TEST, *, count=PAIRS):
     )
 
 
-MAKERS = {"expression": expression, "verification": verification, "actions": actions, "pose": pose}
+MAKERS: dict[str, Callable[[int], Task]] = {
+    "expression": expression,
+    "verification": verification,
+    "actions": actions,
+    "pose": pose,
+}

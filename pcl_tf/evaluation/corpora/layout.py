@@ -2,16 +2,18 @@
 
 import dataclasses
 import pathlib
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
 
 from pcl_tf.data.images import centre, decode_upright
-from pcl_tf.data.sources import SUFFIXES, DataError, fingerprint
+from pcl_tf.data.listed import Files
+from pcl_tf.data.sources import SUFFIXES, DataError, Items, Source, fingerprint
 from pcl_tf.data.tree import files_below
 
 
-def need(root, *paths):
+def need(root: str | pathlib.Path, *paths: str) -> pathlib.Path:
     """The first of these paths below root that exists.
 
     Raises:
@@ -25,7 +27,7 @@ def need(root, *paths):
     )
 
 
-def need_image(files, path, listed_in):
+def need_image(files: Files, path: str, listed_in: str | pathlib.Path) -> str:
     """The path itself.
 
     Raises:
@@ -38,7 +40,7 @@ def need_image(files, path, listed_in):
     return path
 
 
-def class_images(folder):
+def class_images(folder: pathlib.Path) -> tuple[list[tuple[str, str]], tuple[str, ...]]:
     """Images below the folders of classes, linked ones too.
 
     Args:
@@ -56,7 +58,7 @@ def class_images(folder):
     return [(str(p), p.parts[0]) for p in found if len(p.parts) > 1], (note,) if loose else ()
 
 
-def class_tree(root, split):
+def class_tree(root: pathlib.Path, split: str) -> tuple[list[tuple[str, str]], tuple[str, ...]]:
     """Images of ``root/split/CLASS/*``, as ``class_images``; paths are relative to root.
 
     Raises:
@@ -69,16 +71,16 @@ def class_tree(root, split):
     return [(f"{split}/{path}", name) for path, name in found], notes
 
 
-def some(entries, most=5):
+def some(entries: Sequence[object], most: int = 5) -> str:
     """The first of what was left out, for a sentence: 'a, b and 7 more'."""
     more = len(entries) - most
     return ", ".join(map(str, entries[:most])) + (f" and {more} more" if more > 0 else "")
 
 
-def centred(source, share):
+def centred(source: Source, share: float) -> Source:
     """``Source`` of the central squares of its pictures; share of the shorter side, in (0, 1]."""
 
-    def items():
+    def items() -> Items:
         for name, data in source.items():
             try:
                 if isinstance(data, bytes):

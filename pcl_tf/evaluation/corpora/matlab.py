@@ -1,12 +1,14 @@
 """MATLAB's files, of both its formats."""
 
+import pathlib
+
 import h5py
 import numpy as np
 
 from pcl_tf.data.sources import DataError
 
 
-def read_mat(path):
+def read_mat(path: str | pathlib.Path) -> dict[str, np.ndarray]:
     """The matrices of a .mat file.
 
     Args:

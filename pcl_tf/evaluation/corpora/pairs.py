@@ -1,5 +1,9 @@
 """LFW and CPLFW: pairs in ten folds (Table 2)."""
 
+import pathlib
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
 from pcl_tf.data.listed import Files
@@ -9,7 +13,7 @@ from pcl_tf.evaluation.lists import read_lines
 from pcl_tf.evaluation.task import Task
 
 
-def _photos(root, files, first, *folders):
+def _photos(root: pathlib.Path, files: Files, first: str, *folders: str) -> str:
     """What stands before the names of photographs: 'lfw/', or '' where they lie beside their list, on disk or zipped.
 
     Raises:
@@ -20,9 +24,11 @@ def _photos(root, files, first, *folders):
     return f"{need(root, *folders).name}/" if found is None else found  # the first that is missing will be named
 
 
-def _task(name, files, rows, *, listed, image_size):
+def _task(
+    name: str, files: Files, rows: Sequence[tuple[int, str, str, int]], *, listed: pathlib.Path, image_size: int
+) -> Task:
     """Task of rows (fold, path, path, same)."""
-    index = {}
+    index: dict[str, int] = {}
     pairs = [[index.setdefault(need_image(files, p, listed), len(index)) for p in row[1:3]] for row in rows]
     return Task(
         name=name,
@@ -35,7 +41,7 @@ def _task(name, files, rows, *, listed, image_size):
     )
 
 
-def lfw(root, image_size):
+def lfw(root: pathlib.Path, image_size: int) -> Task:
     """``pairs.txt`` and the photos as ``lfw-deepfunneled/NAME/NAME_0001.jpg`` (or lfw_funneled, lfw, or NAME/.. itself)."""
     listed, files = need(root, "pairs.txt"), Files(root)
     (line, head), *lines = [(number, text.split()) for number, text in read_lines(listed)]
@@ -47,9 +53,10 @@ def lfw(root, image_size):
     if len(lines) != folds * each * 2:
         raise DataError(f"{listed}: {len(lines)} pairs, but its first line promises {folds * each * 2}.")
 
-    def photo(person, number):
+    def photo(person: str, number: str) -> str:
         return f"{person}/{person}_{int(number):04d}.jpg"
 
+    a: Any
     rows = []
     for i, (line, parts) in enumerate(lines):
         try:
@@ -68,7 +75,7 @@ def lfw(root, image_size):
     return _task("lfw", files, rows, listed=listed, image_size=image_size)
 
 
-def cplfw(root, image_size):
+def cplfw(root: pathlib.Path, image_size: int) -> Task:
     """``pairs_CPLFW.txt``, two lines ``photo.jpg 1|0`` for a pair, and ``aligned images`` (or images)."""
     listed, files = need(root, "pairs_CPLFW.txt"), Files(root)
     lines = [(number, text.split()) for number, text in read_lines(listed)]

@@ -2,14 +2,16 @@
 
 import dataclasses
 import itertools
+import pathlib
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from pcl_tf.data.images import decode_as_stored
-from pcl_tf.data.sources import DataError, Source, fingerprint
+from pcl_tf.data.sources import DataError, Items, Source, fingerprint
 from pcl_tf.data.tree import files_below
 from pcl_tf.evaluation.corpora.expression import tree_task
 from pcl_tf.evaluation.corpora.layout import need
@@ -17,16 +19,18 @@ from pcl_tf.evaluation.corpora.matlab import read_mat
 from pcl_tf.evaluation.task import Task
 
 ANGLES = ("yaw", "pitch", "roll")
+_Angles = tuple[float, float, float]  # yaw, pitch, roll in degrees
+_Box = tuple[int, int, int]  # left, top, side in pixels
 _FARTHEST = 1e5  # pixels
 LARGEST = 99.0  # degrees; faces turned further are left out, as customary for these two
 
 
-def bu3dfe(root, image_size):
+def bu3dfe(root: pathlib.Path, image_size: int) -> Task:
     """Renderings of the models in folders ``train/POSE/*`` and ``test/POSE/*``."""
     return tree_task("bu3dfe", root, image_size)
 
 
-def _mat(path, points):
+def _mat(path: pathlib.Path, points: str) -> tuple[_Angles, np.ndarray]:
     """(yaw, pitch, roll in degrees, landmarks [68, 2]) of a .mat file beside an image."""
     mat = read_mat(path)
     try:
@@ -40,7 +44,7 @@ def _mat(path, points):
     return (yaw, pitch, roll), landmarks[:2].T
 
 
-def _check(name, angles, landmarks):
+def _check(name: str | pathlib.Path, angles: _Angles, landmarks: np.ndarray) -> None:
     """Raises DataError: angles or landmarks are no numbers, or lie where no picture is."""
     if not np.isfinite(angles).all() or not (np.abs(landmarks) < _FARTHEST).all():
         raise DataError(
@@ -48,7 +52,7 @@ def _check(name, angles, landmarks):
         )
 
 
-def face_box(landmarks):
+def face_box(landmarks: np.ndarray) -> _Box:
     """Square around the landmarks with the room for forehead and chin that pose networks use.
 
     Args:
@@ -65,7 +69,7 @@ def face_box(landmarks):
     return round((left + right - side) / 2), round((top + bottom - side) / 2), max(1, round(side))
 
 
-def crop(image, box):
+def crop(image: np.ndarray, box: _Box) -> np.ndarray:
     """Cuts a square out of uint8 [H, W, 3], repeating the edge outside."""
     left, top, side = box
     rows = np.clip(np.arange(top, top + side), 0, image.shape[0] - 1)
@@ -77,12 +81,12 @@ def crop(image, box):
 class _Half:
     """Training or test part: rows (stamp, angles, box), a generator of (name, image bytes) in their order, faces left out."""
 
-    rows: list
-    encoded: Callable
+    rows: list[tuple[Any, _Angles, _Box]]
+    encoded: Callable[[], Iterator[tuple[str, bytes]]]
     turned_away: int
 
 
-def _folder(folder, points):
+def _folder(folder: pathlib.Path, points: str) -> _Half:
     """Images in folders, with .mat files beside them."""
     # 300W-LP brings its MATLAB code
     images = [p for p in files_below(folder, lambda name: name.lower().endswith(".jpg")) if "Code" not in p.parts]
@@ -95,14 +99,14 @@ def _folder(folder, points):
             rows.append(((str(image.relative_to(folder)), image.stat().st_size), angles, face_box(landmarks)))
             kept.append(image)
 
-    def encoded():
+    def encoded() -> Iterator[tuple[str, bytes]]:
         for image in kept:
             yield str(image), image.read_bytes()
 
     return _Half(rows, encoded, len(images) - len(kept))
 
 
-def _tfds(folder):
+def _tfds(folder: pathlib.Path) -> _Half:
     """TFDS's ``the300w_lp``, which holds the images that are not mirrored."""
     import tensorflow_datasets as tfds
 
@@ -121,7 +125,7 @@ def _tfds(folder):
             )
             kept.add(i)
 
-    def encoded():
+    def encoded() -> Iterator[tuple[str, bytes]]:
         for i, example in enumerate(dataset.as_numpy_iterator()):
             if i in kept:
                 yield f"the300w_lp#{i}", example["image"]
@@ -129,7 +133,7 @@ def _tfds(folder):
     return _Half(rows, encoded, i + 1 - len(kept))
 
 
-def aflw2000(root, image_size):
+def aflw2000(root: pathlib.Path, image_size: int) -> Task:
     """Trained on ``300W_LP/*/*.jpg`` (or TFDS's ``the300w_lp``), tested on ``AFLW2000/*.jpg``, a .mat beside each image.
 
     TFDS's aflw2k3d does not serve: it carries no angles.
@@ -139,7 +143,7 @@ def aflw2000(root, image_size):
     test = _folder(need(root, "AFLW2000"), "pt3d_68")
     rows = train.rows + test.rows
 
-    def items():
+    def items() -> Items:
         for (name, data), (_, _, box) in zip(itertools.chain(train.encoded(), test.encoded()), rows, strict=True):
             try:
                 yield name, crop(decode_as_stored(data).numpy(), box)

@@ -3,12 +3,13 @@
 import io
 import json
 import pathlib
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from pcl_tf.data.clips import damaged, read_arrays
-from pcl_tf.data.sources import DataError, Source
+from pcl_tf.data.sources import DataError, Items, Source
 from pcl_tf.evaluation.task import Task, folds_from
 
 INDEX = "task.npz"  # written last: where it stands, the dataset is whole
@@ -16,7 +17,7 @@ _FACTS = "task.json"
 _TRAIN = -1  # rows that are never tested
 
 
-def testing_fold(task):
+def testing_fold(task: Task) -> np.ndarray:
     """The fold in which each picture is tested: int [N], -1 where it never is (one split into training and test)."""
     fold = np.full(task.source.count, _TRAIN)
     for number, (_, test) in enumerate(task.splits):
@@ -24,7 +25,7 @@ def testing_fold(task):
     return fold
 
 
-def write(folder, task, fingerprint):
+def write(folder: str | pathlib.Path, task: Task, fingerprint: str) -> None:
     """Writes what a task has besides its pictures.
 
     Args:
@@ -42,7 +43,7 @@ def write(folder, task, fingerprint):
         "fingerprint": fingerprint,
         "pictures": task.source.count,
     }
-    table = {"fold": task.folds if task.pairs is not None else testing_fold(task)}
+    table: dict[str, Any] = {"fold": task.folds if task.pairs is not None else testing_fold(task)}
     for key in ("labels", "subjects", "pairs", "same"):
         if getattr(task, key) is not None:
             table[key] = getattr(task, key)
@@ -52,12 +53,12 @@ def write(folder, task, fingerprint):
     write_atomically(pathlib.Path(folder) / INDEX, held.getvalue())
 
 
-def inside(root):
+def inside(root: str | pathlib.Path) -> list[pathlib.Path]:
     """The folders at or below root that hold a prepared corpus: list of pathlib.Path."""
     return [p.parent for pattern in ("", "*/", "*/*/") for p in sorted(pathlib.Path(root).glob(pattern + INDEX))]
 
 
-def find(root, image_size=0):
+def find(root: str | pathlib.Path, image_size: int = 0) -> pathlib.Path | None:
     """The folder at or below root that holds a prepared corpus, or None.
 
     Args:
@@ -75,14 +76,14 @@ def find(root, image_size=0):
     return found[0] if found else None
 
 
-def _facts(folder):
+def _facts(folder: pathlib.Path) -> dict[str, Any]:
     try:
         return json.loads((folder / _FACTS).read_text())
     except (OSError, ValueError) as error:
         raise damaged(folder / _FACTS, error) from error
 
 
-def read(folder, image_size=0):
+def read(folder: pathlib.Path, image_size: int = 0) -> Task:
     """The task of a prepared corpus.
 
     Args:
@@ -99,9 +100,10 @@ def read(folder, image_size=0):
     side = facts["image_size"]
     if image_size > side:
         raise DataError(f"{folder} was prepared for {side} pixels; prepare it with --image_size={image_size}.")
-    table = read_arrays(folder / INDEX)
+    table: dict[str, Any] = read_arrays(folder / INDEX)
     fold = table.pop("fold")
     pairs = table.get("pairs")
+    split: dict[str, Any]
     if pairs is not None:
         split = {"folds": fold}
     elif (fold == _TRAIN).any():
@@ -119,7 +121,7 @@ def read(folder, image_size=0):
     )
 
 
-def places(fold, pairs=None):
+def places(fold: np.ndarray, pairs: np.ndarray | None = None) -> list[tuple[str, int, str]]:
     """Where the records hold each picture.
 
     Args:
@@ -139,7 +141,7 @@ def places(fold, pairs=None):
     return [("train" if t else "test", int(r), "image") for t, r in zip(train, record, strict=True)]
 
 
-def _pictures(folder, fold, pairs):
+def _pictures(folder: pathlib.Path, fold: np.ndarray, pairs: np.ndarray | None) -> Items:
     import tensorflow_datasets as tfds
 
     builder = tfds.builder_from_directory(str(folder))
