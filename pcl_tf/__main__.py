@@ -9,13 +9,13 @@ from pcl_tf import __version__
 from pcl_tf.console import EXIT_CODES, nobody_reads
 
 
-def source(name):
+def source(name: str) -> pathlib.Path:
     """Path of the file that a command is: a module of its name, or the __main__.py of a folder of its name."""
     here = pathlib.Path(__file__).parent
     return next(path for path in (here / f"{name}.py", here / name / "__main__.py") if path.is_file())
 
 
-def commands():
+def commands() -> dict[str, str]:
     """Every module beside this one, and every folder with a __main__.py, that is run as a command.
 
     Returns:
@@ -32,13 +32,13 @@ def commands():
     return dict(sorted(found.items()))
 
 
-def console():
+def console() -> None:
     """What every console command calls: pcl-NAME does the same as ``python -m pcl_tf.NAME``."""
     name = pathlib.Path(sys.argv[0]).stem.removeprefix("pcl-")
     runpy.run_module(f"pcl_tf.{name}", run_name="__main__", alter_sys=True)
 
 
-def listed():
+def listed() -> str:
     """The text of ``python -m pcl_tf``."""
     found = commands()
     width = max(map(len, found))

@@ -11,6 +11,7 @@ Exit codes: 0 every image embedded; 1 some were refused; 2 a flag or a path is w
 does not answer such requests; 4 the disk is full; 130 and 143 stopped by Ctrl-C and SIGTERM (JSON lines written so far stay).
 """
 
+import functools
 import io
 import itertools
 import json
@@ -21,18 +22,20 @@ import re
 import ssl
 import sys
 import urllib.parse
+from collections.abc import Callable, Iterable
+from typing import Any, cast
 
 import numpy as np
 import tqdm
 from absl import flags
 
 from pcl_tf.console import explained, not_empty, quiet, refuse, start
-from pcl_tf.data.sources import DataError, folder, zipped
+from pcl_tf.data.sources import DataError, Items, folder, zipped
 from pcl_tf.data.tree import printable
 from pcl_tf.files import check_output, write_atomically
 from pcl_tf.serving.answers import ServerError
 from pcl_tf.serving.requests import embed
-from pcl_tf.serving.transport import connect
+from pcl_tf.serving.transport import Grpc, Rest, connect
 
 _SERVER = flags.DEFINE_string("server", None, "host:port of gRPC, or http://host:port of REST.")
 _MODEL = flags.DEFINE_string("model", "pcl", "Name the server knows the model by.")
@@ -54,23 +57,23 @@ for _name in ("deadline", "wait"):
     flags.register_validator(_name, math.isfinite, "a number is needed")  # NaN is neither too small nor too large
 
 
-def _sources(paths):
+def _sources(paths: Iterable[str]) -> list[tuple[int, Callable[[], Items]]]:
     """[(count of images, callable that yields (name, bytes or OSError))] for files, folders and zips."""
 
-    def one(path):
+    def one(path: pathlib.Path) -> Items:
         try:
             yield printable(path), path.read_bytes()
         except OSError as error:
             yield printable(path), error
 
-    sources = []
+    sources: list[tuple[int, Callable[[], Items]]] = []
     for path in map(pathlib.Path, paths):
         if path.is_dir() or path.suffix.lower() == ".zip" and path.is_file():
             source = folder(path) if path.is_dir() else zipped(path)
             source.say_others()
             sources.append((source.count, source.items))
         elif path.is_file():
-            sources.append((1, lambda path=path: one(path)))
+            sources.append((1, functools.partial(one, path)))
         else:
             raise DataError(f"{printable(path)}: no such file or folder.")
         if not sources[-1][0]:
@@ -81,10 +84,10 @@ def _sources(paths):
 class _Lines:
     """JSON lines, each written when it is known."""
 
-    def __init__(self, feature, path):
+    def __init__(self, feature: str, path: str) -> None:
         self.feature, self.path, self.file = feature, path, None if path else sys.stdout
 
-    def write(self, name, answer):
+    def write(self, name: str, answer: dict[str, np.ndarray] | str) -> None:
         if self.file is None:  # what an earlier run wrote stays until there is something to put in its place
             pathlib.Path(self.path).parent.mkdir(parents=True, exist_ok=True)
             self.file = open(self.path, "w")
@@ -93,7 +96,7 @@ class _Lines:
             row = {"feature": self.feature, "embedding": answer[self.feature].tolist()}
         print(json.dumps({"image": name, **row}), file=self.file, flush=True)
 
-    def close(self):
+    def close(self) -> None:
         if self.file is not None:
             self.file.flush()
 
@@ -101,15 +104,17 @@ class _Lines:
 class _Matrix:
     """A .npy of one row an image, and a .txt of their names, written at the end."""
 
-    def __init__(self, feature, path):
-        self.feature, self.path, self.names, self.rows = feature, pathlib.Path(path), [], []
+    def __init__(self, feature: str, path: str) -> None:
+        self.feature, self.path = feature, pathlib.Path(path)
+        self.names: list[str] = []
+        self.rows: list[np.ndarray] = []
 
-    def write(self, name, answer):
+    def write(self, name: str, answer: dict[str, np.ndarray] | str) -> None:
         if not isinstance(answer, str):
             self.names.append(name)
             self.rows.append(answer[self.feature])
 
-    def close(self):
+    def close(self) -> None:
         if not self.rows:
             return
         buffer = io.BytesIO()
@@ -118,7 +123,9 @@ class _Matrix:
         write_atomically(self.path.with_suffix(".txt"), "".join(f"{name}\n" for name in self.names))
 
 
-def _run(sources, transport, out):
+def _run(
+    sources: list[tuple[int, Callable[[], Items]]], transport: Grpc | Rest, out: _Lines | _Matrix
+) -> tuple[int, int]:
     """Embeds everything; returns (how many, how many of them were refused)."""
     total, refused = sum(count for count, _ in sources), 0
     items = itertools.chain.from_iterable(source() for _, source in sources)
@@ -134,7 +141,7 @@ def _run(sources, transport, out):
     return total, refused
 
 
-def _connection(server):
+def _connection(server: str) -> dict[str, Any]:
     """Arguments of ``connect`` besides the address; ends the command where they or the address are wrong."""
     try:
         at = urllib.parse.urlsplit(server if "://" in server else f"grpc://{server}")
@@ -163,7 +170,7 @@ def _connection(server):
     return {"headers": headers, "tls": _TLS.value, "ca": _CA.value}
 
 
-def main(argv):
+def main(argv: list[str]) -> None:
     quiet()
     not_empty("out", "tls_ca")
     out = _OUT.value
@@ -173,7 +180,7 @@ def main(argv):
         refuse(f"--out={out}: ends neither with .npy nor with .jsonl.")
     with explained(out, ()):
         for name in filter(None, (out, out.endswith(".npy") and out.removesuffix("npy") + "txt")):
-            check_output(name)
+            check_output(cast(str, name))
     if out.endswith(".npy") and not os.path.exists(out) and os.path.exists(names := out.removesuffix("npy") + "txt"):
         refuse(f"--out={out}: the names would go to {names}, which is no earlier run's; give another name.")
     connection = {**_connection(_SERVER.value), "needed": (_FEATURE.value,)}

@@ -6,6 +6,7 @@ import os
 import socket
 import sys
 import time
+from typing import NoReturn
 
 MISSING = 5  # exit code: other machines did not come, or were lost again and again
 _RESTARTS = "PCL_RESTARTS"  # how often this command began again, and at which step it last did
@@ -29,16 +30,16 @@ class Cluster:
       index: which of them this process is.
     """
 
-    members: tuple = ("",)
+    members: tuple[str, ...] = ("",)
     index: int = 0
 
     @property
-    def writer(self):
+    def writer(self) -> bool:
         """Whether this process writes logs, checkpoints and exports."""
         return self.index == 0
 
 
-def from_environment():
+def from_environment() -> Cluster:
     """Reads TF_CONFIG, as Kubernetes' TFJob, Slurm scripts and TensorFlow's own guides set it.
 
     Returns:
@@ -67,7 +68,7 @@ def from_environment():
     return Cluster(members, index)
 
 
-def wait_for_all(cluster, seconds):
+def wait_for_all(cluster: Cluster, seconds: float) -> None:
     """Returns when every machine of a run is there. TensorFlow itself would wait for ever, and hold Python's lock.
 
     Each listens at its own port until it has reached all others, then leaves the port to TensorFlow, which listens too.
@@ -98,7 +99,7 @@ def wait_for_all(cluster, seconds):
             time.sleep(0.2)
 
 
-def _listens(address):
+def _listens(address: str) -> bool:
     host, _, port = address.rpartition(":")
     try:
         with socket.create_connection((host, int(port)), timeout=2):
@@ -107,7 +108,7 @@ def _listens(address):
         return False
 
 
-def begin_again(why, step):
+def begin_again(why: str | Exception, step: int | None) -> NoReturn:
     """Replaces this process by the same command, which joins the others and resumes from the newest checkpoint.
 
     TensorFlow cannot take a machine back into a running job. Does not return.
@@ -116,6 +117,7 @@ def begin_again(why, step):
       why: what happened.
       step: where this process stands, or None.
     """
+    count: str | int
     count, last = (os.environ.get(_RESTARTS) or "0 None").split()
     count = int(count) + 1 if last == str(step) else 1
     said = str(why).strip().splitlines()

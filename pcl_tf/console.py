@@ -3,10 +3,13 @@
 import contextlib
 import math
 import os
+import pathlib
 import re
 import select
 import signal
 import sys
+from collections.abc import Callable, Iterator
+from typing import NoReturn
 
 from absl import app, flags, logging
 
@@ -26,7 +29,7 @@ EXIT_CODES = {
 }
 
 
-def start(main):
+def start(main: Callable[[list[str]], int | None]) -> None:
     """Runs a command to its end, or until Ctrl-C or SIGTERM; does not return.
 
     Args:
@@ -37,7 +40,7 @@ def start(main):
     run(main)
 
 
-def run(main):
+def run(main: Callable[[list[str]], int | None]) -> None:
     """As ``start``, without taking signals."""
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")  # names of files may be no text
@@ -53,7 +56,7 @@ def run(main):
         raise
 
 
-def parsed(argv):
+def parsed(argv: list[str]) -> list[str]:
     """Flags of a command line, as ``pcl_tf.recipe.parse_flags`` reads them; what is no finite number ends the command."""
     rest = parse_flags(argv)
     for name in flags.FLAGS:  # nan is neither above nor below any bound
@@ -62,13 +65,13 @@ def parsed(argv):
     return rest
 
 
-def typed(name, *aliases):
+def typed(name: str, *aliases: str) -> str:
     """A flag as it was given on the command line, '--NAME' or one of its aliases."""
     found = (alias for alias in aliases if any(re.match(rf"--?{alias}(=|$)", word) for word in sys.argv[1:]))
     return f"--{next(found, name)}"
 
 
-def nobody_reads():
+def nobody_reads() -> bool:
     """Whether nobody reads stdout or stderr any more; what is left to be printed then goes nowhere."""
     left = False
     for stream in (sys.stdout, sys.stderr):
@@ -87,7 +90,7 @@ def nobody_reads():
     return left
 
 
-def quiet(least=logging.WARNING):
+def quiet(least: int = logging.WARNING) -> None:
     """Leaves out lines of Python libraries below a level, unless --verbosity asks for them.
 
     Some C++ lines at the import of TensorFlow cannot be turned off (tensorflow issue 100442).
@@ -97,19 +100,19 @@ def quiet(least=logging.WARNING):
         logging.set_verbosity(least)
 
 
-def side_in_pixels(flag):
+def side_in_pixels(flag: str) -> None:
     """Refuses values of an integer flag that no picture has as its side; 0 stays what the command makes of it."""
     flags.register_validator(flag, lambda v: v == 0 or 16 <= v <= 2048, "a side of 16 to 2048 pixels is needed")
 
 
-def not_empty(*names):
+def not_empty(*names: str) -> None:
     """Ends the command where one of these flags is given without a value, as --data=$UNSET is in a shell."""
     for name in names:
         if flags.FLAGS[name].present and flags.FLAGS[name].value in ("", [""], []):
             refuse(f"--{name}=: is empty; leave it out, or give a value.")
 
 
-def flags_alone(argv, *needed):
+def flags_alone(argv: list[str], *needed: str) -> None:
     """Ends the command where it is given an argument that is no flag, or not given flags that it needs.
 
     Args:
@@ -124,7 +127,7 @@ def flags_alone(argv, *needed):
         refuse(f"{those} {'are' if names[1:] else 'is'} needed; see --help.")
 
 
-def refuse(text, code=2):
+def refuse(text: str | Exception, code: int = 2) -> NoReturn:
     """Ends the command with an error on stderr.
 
     Args:
@@ -136,16 +139,17 @@ def refuse(text, code=2):
 
 
 @contextlib.contextmanager
-def explained(place, wrong):
+def explained(place: str | pathlib.Path, wrong: tuple[type[Exception], ...]) -> Iterator[None]:
     """Within, errors a user can mend end the command with a line instead of a traceback.
 
     Args:
       place: folder written to, named when its disk is full (exit code 4).
       wrong: tuple of exceptions that mean a flag or what it names is wrong (exit code 2); ``OutputError`` always is.
     """
+    mended: tuple[type[Exception], ...] = (*wrong, OutputError)
     try:
         yield
-    except (*wrong, OutputError) as error:
+    except mended as error:
         refuse(error)
     except Exception as error:
         if not disk_is_full(error):

@@ -10,13 +10,19 @@ disk is full.
 """
 
 import pathlib
+from typing import TYPE_CHECKING
 
 from absl import flags
-from ml_collections import config_flags
+from ml_collections import ConfigDict, config_flags
 
 from pcl_tf.console import explained, flags_alone, quiet, refuse, start
 from pcl_tf.extras import missing
 from pcl_tf.recipe import find
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from pcl_tf.methods.base import Method
 
 _TORCH = flags.DEFINE_string("torch", None, "File that torch.save wrote.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder to make.")
@@ -28,7 +34,7 @@ _RECIPE = config_flags.DEFINE_config_file(
 )
 
 
-def _loaded(recipe, arrays):
+def _loaded(recipe: ConfigDict, arrays: "dict[str, np.ndarray]") -> "Method":
     """The recipe's method with the arrays as weights.
 
     Raises:
@@ -48,7 +54,7 @@ def _loaded(recipe, arrays):
     return model
 
 
-def main(argv):
+def main(argv: list[str]) -> None:
     quiet()
     flags_alone(argv, "torch", "workdir")
     from pcl_tf import recipe as recipes
@@ -58,6 +64,7 @@ def main(argv):
     from pcl_tf.training.export import export_run
     from pcl_tf.training.workdir import Workdir, WorkdirError
 
+    assert _WORKDIR.value is not None and _TORCH.value is not None
     path = pathlib.Path(_WORKDIR.value)
     if (path / "checkpoints").exists():
         refuse(f"--workdir={path}: a run is there already; give a folder that is empty or not there.")

@@ -32,7 +32,7 @@ _LICENSE = flags.DEFINE_string("license", None, "Of the weights, for the model c
 _TERMS = flags.DEFINE_string("data_terms", None, "For the model card: under which terms the training faces were used.")
 
 
-def main(argv):
+def main(argv: list[str]) -> None:
     quiet()
     flags_alone(argv)
     not_empty("license", "data_terms")

@@ -11,14 +11,14 @@ EXTRAS = {
 }
 
 
-def install(extra):
+def install(extra: str) -> str:
     """How an extra of ``EXTRAS`` is installed, in words that follow a colon: str."""
     if extra not in EXTRAS:
         raise KeyError(extra)
     return f'pip install "pcl_tf[{extra}]" (in a clone: pip install ".[{extra}]")'
 
 
-def missing(extra, error, purpose=""):
+def missing(extra: str, error: ImportError, purpose: str = "") -> str:
     """What to say where a module of an extra cannot be imported.
 
     Args:

@@ -8,9 +8,10 @@ import re
 import shutil
 import stat
 import tempfile
+from collections.abc import Callable, Iterable, Iterator
 
 
-def disk_is_full(error):
+def disk_is_full(error: BaseException) -> bool:
     """Whether an exception, Python's or TensorFlow's, says that no space is left."""
     return getattr(error, "errno", None) == errno.ENOSPC or "No space left on device" in str(error)
 
@@ -23,7 +24,7 @@ class OutputError(ValueError):
 _LONGEST = 255 - len(".part.4194304.")
 
 
-def at_home(argument):
+def at_home(argument: str) -> str:
     """An argument of a command line, every path in it that begins with ~ written out.
 
     Shells do that for words that begin so, but not for --flag=~/faces or a,~/b.
@@ -33,7 +34,7 @@ def at_home(argument):
     return flag + equals + re.sub(pattern, lambda found: os.path.expanduser(found[0]), value)
 
 
-def check_output(path, flag="--out", suffix=""):
+def check_output(path: str | pathlib.Path, flag: str = "--out", suffix: str = "") -> None:
     """Refuses a name under which no file can be written, before any work is done.
 
     Args:
@@ -61,7 +62,7 @@ def check_output(path, flag="--out", suffix=""):
     _check_place(path.parent, f"{flag}={text}")
 
 
-def check_not_among(path, inputs, flag="--out"):
+def check_not_among(path: str | pathlib.Path, inputs: Iterable[str | pathlib.Path], flag: str = "--out") -> None:
     """Refuses a name under which a picture lies that is read: it would be written over.
 
     Args:
@@ -80,7 +81,7 @@ def check_not_among(path, inputs, flag="--out"):
             raise OutputError(f"{flag}={path}: is one of the images that are read; give another name.")
 
 
-def check_beside(path, others, flag):
+def check_beside(path: str | pathlib.Path, others: Iterable[str | pathlib.Path], flag: str) -> None:
     """Refuses to write over files beside an output that were not made with it: they are there, and it is not.
 
     Args:
@@ -96,7 +97,7 @@ def check_beside(path, others, flag):
         raise OutputError(f"{flag}: {theirs[0]} is there already and would be written over; move it, or give another.")
 
 
-def check_folder(path, flag):
+def check_folder(path: str | pathlib.Path, flag: str) -> None:
     """Refuses a name of a folder in which no file can be written, before any work is done.
 
     Args:
@@ -112,7 +113,7 @@ def check_folder(path, flag):
     _check_place(pathlib.Path(path), f"{flag}={text}")
 
 
-def _check_place(folder, given):
+def _check_place(folder: pathlib.Path, given: str) -> None:
     """Makes a file for a moment in a folder, or in the next above that is there: what may be asked of it says too little."""
     try:
         above = next((p for p in (folder.absolute(), *folder.absolute().parents) if p.exists()), None)
@@ -124,12 +125,14 @@ def _check_place(folder, given):
         raise OutputError(f"{given}: {above} cannot be written to ({error.strerror or error}).") from error
 
 
-def _never(folder):
+def _never(folder: pathlib.Path) -> bool:
     return False
 
 
 @contextlib.contextmanager
-def atomic_path(path, *, replaces=_never):
+def atomic_path(
+    path: str | pathlib.Path, *, replaces: Callable[[pathlib.Path], bool] = _never
+) -> Iterator[pathlib.Path]:
     """Yields where to write a file or a folder instead; it takes its name when all went well.
 
     What had the name is replaced, and is back when the replacement fails; what was written aside then goes. Where it is
@@ -169,7 +172,7 @@ def atomic_path(path, *, replaces=_never):
             aside.unlink(missing_ok=True)
 
 
-def write_atomically(path, data):
+def write_atomically(path: str | pathlib.Path, data: str | bytes) -> None:
     """Writes text or bytes aside, syncs, and renames into place."""
     with atomic_path(path) as aside, open(aside, "wb") as f:
         f.write(data.encode() if isinstance(data, str) else data)

@@ -12,12 +12,17 @@ import dataclasses
 import pathlib
 import shlex
 import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
 from pcl_tf.console import explained, flags_alone, not_empty, quiet, refuse, side_in_pixels, start
 from pcl_tf.evaluation.corpora import CORPORA, ROLES
-from pcl_tf.evaluation.task import KINDS
+from pcl_tf.evaluation.task import KINDS, Task
+
+if TYPE_CHECKING:
+    from pcl_tf.evaluation.models import Encoder
 
 _MODEL = flags.DEFINE_list(
     "model", None, "SavedModel, workdir of pcl_tf.train, .keras file, or pixels, lbp, hog; commas join several."
@@ -65,7 +70,17 @@ _CACHE = flags.DEFINE_string("cache", "", "Folder of the features; by default fe
 _SAVE = flags.DEFINE_bool("save_probes", True, "Writes each trained probe as a .keras model from image to label.")
 
 
-def run(encoders, tasks, features, *, solver, seed, out, cache, save):
+def run(
+    encoders: "Sequence[Encoder]",
+    tasks: Sequence[Task],
+    features: Sequence[str],
+    *,
+    solver: str,
+    seed: int,
+    out: pathlib.Path,
+    cache: pathlib.Path,
+    save: bool,
+) -> list[dict[str, Any]]:
     """Probes every model on every task with every feature.
 
     Args:
@@ -117,11 +132,12 @@ def run(encoders, tasks, features, *, solver, seed, out, cache, save):
                 if save and result.layer and encoder.keras_file:
                     model = probe_model.build(encoder, task, feature, layer=result.layer)
                     row["probe"] = str(probe_model.save(model, f"{out / file_stem(row)}.keras"))
+                assert result.scored is not None
                 keep(results, row, task, scored=result.scored, images=images)
     return rows
 
 
-def main(argv):
+def main(argv: list[str]) -> None:
     quiet()
     not_empty("data", "out", "cache", "targets", "groups")
     flags_alone(argv, "model", "task")
@@ -133,13 +149,14 @@ def main(argv):
     unknown = [f for f in _FEATURE.value if f not in FEATURES]
     if unknown:
         refuse(f"--feature={unknown[0]}: not one of {', '.join(FEATURES)}.")
+    assert _MODEL.value is not None and _TASK.value is not None
     out = pathlib.Path(_OUT.value or probe_folder(_MODEL.value[0]))
     cache = pathlib.Path(_CACHE.value or out / "features")
     with explained(out, (DataError, PermissionError)):
         check_folder(out, "--out")
         check_folder(cache, "--cache")
         encoders = [open_encoder(text) for text in _MODEL.value]
-        options = {"targets": _TARGETS.value, "groups": _GROUPS.value}
+        options: dict[str, Any] = {"targets": _TARGETS.value, "groups": _GROUPS.value}
         options |= {"centre": _CENTRE.value, "any_count": _ANY_COUNT.value}
         tasks = [open_task(text, _DATA.value, _SIZE.value, **options) for text in _TASK.value]
         if _SOLVER.value == "knn" and (pairs := next((t.name for t in tasks if t.kind == "verification"), None)):

@@ -6,7 +6,7 @@ CPUINFO = pathlib.Path("/proc/cpuinfo")
 BFLOAT16_UNITS = ("avx512_bf16", "amx_bf16", "bf16")  # x86, x86, ARM
 
 
-def has_bfloat16(cpuinfo):
+def has_bfloat16(cpuinfo: str) -> bool | None:
     """Whether a processor multiplies bfloat16 itself.
 
     Args:
@@ -21,7 +21,7 @@ def has_bfloat16(cpuinfo):
     return any(unit in lines[0].split() for unit in BFLOAT16_UNITS)
 
 
-def precision_warning(precision, gpus, cpuinfo):
+def precision_warning(precision: str, gpus: int, cpuinfo: str) -> str:
     """One line for a precision that this machine only emulates, or ''.
 
     Args:

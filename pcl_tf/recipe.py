@@ -6,6 +6,8 @@ import json
 import pathlib
 import re
 import sys
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from absl import flags
 from ml_collections import ConfigDict
@@ -15,7 +17,7 @@ from pcl_tf.methods.registry import DEFAULT, METHODS, keys_of, knowing
 from pcl_tf.recipe_method import applying, contradicting_views, idle_keys, own_keys, told_apart
 
 
-def _shipped():
+def _shipped() -> pathlib.Path:
     """The folder of the recipes that come with the project: inside the installed package, beside it in a clone."""
     package = pathlib.Path(__file__).resolve().parent
     return next((f for f in (package / "recipes", package.parent / "recipes") if f.is_dir()), package / "recipes")
@@ -23,7 +25,7 @@ def _shipped():
 
 SHIPPED = _shipped()
 if "recipes" not in sys.modules:  # recipes say `from recipes import common`, from whatever folder the command is run in
-    _spec = importlib.util.spec_from_file_location(
+    _spec: Any = importlib.util.spec_from_file_location(
         "recipes", SHIPPED / "__init__.py", submodule_search_locations=[str(SHIPPED)]
     )
     sys.modules["recipes"] = importlib.util.module_from_spec(_spec)
@@ -34,12 +36,12 @@ class RecipeError(ValueError):
     """What is wrong with a recipe, in words for the person who typed it."""
 
 
-def known():
+def known() -> list[str]:
     """Names of the recipes that come with the project."""
     return sorted(p.stem for p in SHIPPED.glob("*.py") if p.stem not in ("__init__", "common"))
 
 
-def find(name):
+def find(name: str) -> str:
     """'vox64:smoke' or 'path/my.py:smoke' -> 'path/of/the/recipe.py:smoke'.
 
     A name is looked for in the folder ``recipes`` of the current one first, then among those that come with the project.
@@ -55,7 +57,7 @@ def find(name):
     raise RecipeError(f"--recipe={stem}: no such recipe; known: {', '.join(known())}, or the path of a .py file.")
 
 
-def named(name, argument="", overrides=()):
+def named(name: str, argument: str = "", overrides: Iterable[str] = ()) -> ConfigDict:
     """The recipe of a name, outside of the command line.
 
     Args:
@@ -70,14 +72,14 @@ def named(name, argument="", overrides=()):
       RecipeError: no such recipe, key or value.
     """
     path, _, own = find(name).partition(":")
-    spec = importlib.util.spec_from_file_location("recipe", path)
+    spec: Any = importlib.util.spec_from_file_location("recipe", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     c = module.get_config(",".join(filter(None, (own, argument))))
     return override(c, overrides, "--set ")
 
 
-def override(recipe, texts, flag=""):
+def override(recipe: ConfigDict, texts: Iterable[str], flag: str = "") -> ConfigDict:
     """Sets values of a recipe, in place.
 
     Args:
@@ -105,14 +107,14 @@ def override(recipe, texts, flag=""):
     return recipe
 
 
-def _truth(value):
+def _truth(value: str) -> bool:
     truths = {"true": True, "1": True, "false": False, "0": False}
     if value.lower() not in truths:
         raise ValueError(f"'{value}' is neither true nor false")
     return truths[value.lower()]
 
 
-def _with_recipe_found(argv):
+def _with_recipe_found(argv: Iterable[str]) -> list[str]:
     out, argv = [], iter(argv)
     for a in argv:
         if a in ("--recipe", "-recipe"):  # --recipe NAME
@@ -123,7 +125,7 @@ def _with_recipe_found(argv):
     return out
 
 
-def _keys_as_flags(argv):
+def _keys_as_flags(argv: list[str]) -> list[str]:
     """--set KEY=VALUE, and --image_size=N, are --recipe.KEY=VALUE for commands that have a recipe and not these flags."""
     known, out, keys, left = flags.FLAGS, [], [], iter(argv)
     if "recipe" not in known or "set" in known:
@@ -144,7 +146,7 @@ def _keys_as_flags(argv):
     return out
 
 
-def _without_idle_keys(argv):
+def _without_idle_keys(argv: list[str]) -> list[str]:
     """Leaves out --recipe.method.KEY=VALUE of keys that other methods know alone, and says so: they change nothing."""
     recipe = next((a.removeprefix("--recipe=") for a in argv if a.startswith("--recipe=")), "")
     given = [a for a in argv if a.startswith("--recipe.method.") and "=" in a]
@@ -159,7 +161,7 @@ def _without_idle_keys(argv):
     return [a for a in argv if a not in idle]
 
 
-def keys_help():
+def keys_help() -> str:
     """Two lines for each key of a recipe: its flag with the paper's value, and what it is."""
     from recipes import common
 
@@ -178,7 +180,7 @@ def keys_help():
     return "".join(f"  --recipe.{k}={v}\n      {said.get(k, '')}\n" for k, v in values.items())
 
 
-def parse_flags(argv):
+def parse_flags(argv: list[str]) -> list[str]:
     """absl flags parser that knows recipe names and says errors in one line (exit code 2)."""
     if any(a in ("--helpfull", "-helpfull") for a in argv) and "recipe" in flags.FLAGS:
         print(f"Keys of --recipe, with the paper's values:\n\n{keys_help()}")  # absl knows none of them
@@ -201,7 +203,7 @@ def parse_flags(argv):
         raise SystemExit(2) from None
 
 
-def resolve(recipe, replicas=1):
+def resolve(recipe: ConfigDict, replicas: int = 1) -> ConfigDict:
     """Fills in values that follow from others and checks that the run can be done.
 
     Args:
@@ -221,7 +223,7 @@ def resolve(recipe, replicas=1):
         raise RecipeError(f"--recipe: its get_config gives {type(recipe).__name__}, not a ConfigDict.")
     c = recipe.copy_and_resolve_references() if hasattr(recipe, "copy_and_resolve_references") else ConfigDict(recipe)
 
-    def need(fine, message):
+    def need(fine: bool, message: str) -> None:
         if not fine:
             raise RecipeError(message)
 
@@ -261,7 +263,7 @@ def resolve(recipe, replicas=1):
 FREE_KEYS = ("checkpoint.", "watch.", "data.source", "data.cache", "data.max_bad_share")
 
 
-def flatten(recipe):
+def flatten(recipe: ConfigDict | Mapping[str, Any]) -> dict[str, Any]:
     """Nested dict -> {'method.crop': ...}."""
     out = {}
     for key, value in recipe.items():
@@ -272,7 +274,7 @@ def flatten(recipe):
     return out
 
 
-def differences(ours, theirs):
+def differences(ours: ConfigDict, theirs: ConfigDict) -> list[str]:
     """Keys whose values differ between two recipes and that change what is computed.
 
     Returns:
@@ -283,12 +285,12 @@ def differences(ours, theirs):
     return [f"{k}: {b.get(k)} -> {a.get(k)}" for k in keys if a.get(k) != b.get(k)]
 
 
-def to_json(recipe):
+def to_json(recipe: ConfigDict) -> str:
     """The recipe as JSON text, keys sorted."""
     return json.dumps(recipe.to_dict(), indent=1, sort_keys=True) + "\n"
 
 
-def load(path):
+def load(path: str | pathlib.Path) -> ConfigDict:
     """ConfigDict of a recipe.json.
 
     Keys that are younger than the file get the value of ``recipes.common.base`` or of their method: a new key's default

@@ -1,5 +1,10 @@
 """What every value of a recipe may be. Names come from the registries that look them up."""
 
+from collections.abc import Mapping
+from typing import Any
+
+from ml_collections import ConfigDict
+
 from pcl_tf.data.clips import SAMPLINGS
 from pcl_tf.methods.optimisation import DECAY_KINDS
 from pcl_tf.methods.registry import known_keys
@@ -42,7 +47,7 @@ CHECKS = {
 }
 
 
-def wrong_values(values):
+def wrong_values(values: Mapping[str, Any]) -> list[str]:
     """What is wrong with single values.
 
     Args:
@@ -58,7 +63,7 @@ def wrong_values(values):
     ]
 
 
-def wrong_views(recipe):
+def wrong_views(recipe: ConfigDict) -> list[str]:
     """What is wrong with the views that a resolved recipe names: arguments, or layers that change an image's shape.
 
     Returns:

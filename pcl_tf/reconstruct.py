@@ -18,7 +18,7 @@ _OUT = flags.DEFINE_string("out", "fig4.png", "The PNG.")
 _COUNT = flags.DEFINE_integer("count", 8, "How many faces, spread over the images.", lower_bound=2)
 
 
-def main(argv):
+def main(argv: list[str]) -> None:
     quiet()
     not_empty("data", "out")
     flags_alone(argv, "workdir")
@@ -27,6 +27,7 @@ def main(argv):
     from pcl_tf.recipe import RecipeError
     from pcl_tf.reproduce.figure import figure
 
+    assert _WORKDIR.value is not None
     with explained(_OUT.value, (DataError, RecipeError, PermissionError, FileNotFoundError)):
         check_output(_OUT.value, suffix=".png")
         given = typed("data", "images")

@@ -16,7 +16,7 @@ PEER_ERRORS = (
 STRATEGIES = ("auto", "one", "mirrored", "multiworker")
 
 
-def make_strategy(name="auto"):
+def make_strategy(name: str = "auto") -> tf.distribute.Strategy:
     """Makes the distribution strategy.
 
     Args:
@@ -44,12 +44,12 @@ def make_strategy(name="auto"):
     return tf.distribute.get_strategy()  # the default: one device, no overhead
 
 
-def spans_machines(strategy=None):
+def spans_machines(strategy: tf.distribute.Strategy | None = None) -> bool:
     """Whether a strategy, by default the one at hand, spans machines."""
     return isinstance(strategy or tf.distribute.get_strategy(), tf.distribute.MultiWorkerMirroredStrategy)
 
 
-def all_reduce_max(strategy, value):
+def all_reduce_max(strategy: tf.distribute.Strategy, value: float) -> float:
     """The largest of a number over all machines; each waits until all have called it.
 
     Args:
@@ -63,8 +63,8 @@ def all_reduce_max(strategy, value):
         return float(value)
 
     @tf.function
-    def largest(x):
-        def one():
+    def largest(x: tf.Tensor) -> tf.Tensor:
+        def one() -> tf.Tensor:
             context = tf.distribute.get_replica_context()
             return tf.reduce_max(context.all_gather(tf.reshape(x, [1]), axis=0))
 
@@ -73,12 +73,12 @@ def all_reduce_max(strategy, value):
     return float(largest(tf.constant(float(value), tf.float32)))
 
 
-def barrier(strategy):
+def barrier(strategy: tf.distribute.Strategy) -> None:
     """Waits until all machines have called it."""
     all_reduce_max(strategy, 0)
 
 
-def _split_cpu():
+def _split_cpu() -> None:
     count = int(os.environ.get("PCL_LOGICAL_CPUS", "1"))
     if count > 1:
         cpu = tf.config.list_physical_devices("CPU")[0]

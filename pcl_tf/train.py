@@ -9,14 +9,19 @@ wrong; 3 a loss became NaN or infinite; 4 the disk is full; 5 other machines of 
 stopped by Ctrl-C and SIGTERM.
 """
 
+import pathlib
 import shlex
 import sys
+from typing import TYPE_CHECKING
 
 from absl import flags
-from ml_collections import config_flags
+from ml_collections import ConfigDict, config_flags
 
 from pcl_tf.console import explained, flags_alone, not_empty, quiet, refuse, start
 from pcl_tf.recipe import known
+
+if TYPE_CHECKING:
+    from pcl_tf.cluster import Cluster
 
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 
@@ -47,7 +52,7 @@ _XLA = flags.DEFINE_bool(
 _DETERMINISTIC = flags.DEFINE_bool("deterministic", False, "Bit-for-bit repeatable operations, somewhat slower.")
 
 
-def _recipe(replicas):
+def _recipe(replicas: int) -> ConfigDict:
     """The resolved recipe. Raises RecipeError."""
     from pcl_tf import recipe as recipes
 
@@ -57,7 +62,7 @@ def _recipe(replicas):
     return recipes.resolve(recipe, replicas)
 
 
-def main(argv):
+def main(argv: list[str]) -> int:
     quiet()
     flags_alone(argv)
     not_empty("data")
@@ -67,6 +72,7 @@ def main(argv):
     ):
         if value is None or value == "":
             refuse(f"--{flag} is needed, for instance --{flag}={example}")
+    assert _WORKDIR.value is not None
     if _XLA.value and _DETERMINISTIC.value:
         refuse("--xla: not together with --deterministic, for which some operations of the step have no compiled form.")
     if _STRATEGY.value != "multiworker":
@@ -88,7 +94,7 @@ def main(argv):
         clusters.begin_again(error, newest_step(_WORKDIR.value))
 
 
-def _train(cluster=None):
+def _train(cluster: "Cluster | None" = None) -> int:
     """Runs on this machine; returns the exit code."""
     from pcl_tf.data.sources import VOXCELEB_HELP, DataError
     from pcl_tf.recipe import RecipeError
@@ -99,6 +105,7 @@ def _train(cluster=None):
     from pcl_tf.training.workdir import Workdir, WorkdirError
 
     cluster = cluster or ALONE
+    assert _WORKDIR.value is not None
     with explained(_WORKDIR.value, (ValueError,)):  # RecipeError among them
         strategy = make_strategy(_STRATEGY.value)
         recipe = _recipe(strategy.num_replicas_in_sync)
@@ -134,14 +141,14 @@ def _train(cluster=None):
     return 0
 
 
-def _what_is_kept(step, workdir):
+def _what_is_kept(step: int | None, workdir: pathlib.Path) -> str:
     """What is left of a run that became NaN or infinite; step of its newest checkpoint, or None."""
     if step is None:
         return "Nothing had been saved yet: a smaller --recipe.optimizer.learning_rate may do, in the same --workdir."
     return f"The last good checkpoint, of step {step}, is kept in {workdir / 'checkpoints'}."
 
 
-def _warn_of_precision():
+def _warn_of_precision() -> None:
     """One line where this machine only emulates the precision."""
     import tensorflow as tf
 
@@ -153,7 +160,7 @@ def _warn_of_precision():
         print(warning, file=sys.stderr, flush=True)
 
 
-def _next_commands(w):
+def _next_commands(w: pathlib.Path) -> None:
     """Prints what may be done with a finished workdir (its path), quoted where a shell needs it."""
     from pcl_tf.serving.export import versions
 

@@ -19,7 +19,7 @@ from pcl_tf.methods.registry import DEFAULT, METHODS, keys_of
 ABLATIONS = (*[name for name in METHODS if name != DEFAULT], "dis", "orth", "pose", "no_pose")
 
 
-def base():
+def base() -> ConfigDict:
     """The paper's settings (FIDELITY rows are named in BUILD_NOTES.md)."""
     c = ConfigDict()
     c.seed = 0  # of the first weights, the order of the images and every draw
@@ -62,12 +62,12 @@ def base():
     return c
 
 
-def method(name):
+def method(name: str) -> ConfigDict:
     """The keys of a method, with their values in ``METHODS``."""
     return ConfigDict({key: said.value for key, said in keys_of(name).items()})
 
 
-def use(c, name):
+def use(c: ConfigDict, name: str) -> None:
     """Makes a method the recipe's; what the recipe has changed of keys that both methods know stays."""
     before, usual = c.method, method(c.method.name)
     c.method = method(name)
@@ -76,7 +76,9 @@ def use(c, name):
             c.method[key] = value
 
 
-def set_batch(c, batch, *, pdd=None, pose=None, negatives=None):
+def set_batch(
+    c: ConfigDict, batch: int, *, pdd: int | None = None, pose: int | None = None, negatives: int | None = None
+) -> None:
     """Sets the batch and the parts of it that the method's losses work on."""
     c.batch_size = batch
     for key, value in (("pdd_batch", pdd or 0), ("pose_batch", pose), ("negatives_per_image", negatives)):
@@ -84,7 +86,7 @@ def set_batch(c, batch, *, pdd=None, pose=None, negatives=None):
             c.method[key] = value
 
 
-def shrink(c):
+def shrink(c: ConfigDict) -> None:
     """The one-minute run of the same code that every recipe's ':smoke' is."""
     c.image_size = 32
     set_batch(c, 32, pdd=16, pose=2, negatives=8)
@@ -98,7 +100,7 @@ def shrink(c):
     c.checkpoint.every, c.watch.log_every, c.watch.images_every = 10, 5, 10
 
 
-def ablate(c, name):
+def ablate(c: ConfigDict, name: str) -> None:
     """Turns a recipe of PCL into a row of Table 5 or 6: another method, or PCL with parts switched off."""
     if name in METHODS:
         use(c, name)
@@ -113,7 +115,7 @@ def ablate(c, name):
         m.orthogonality = "none"
 
 
-def finish(c, arg):
+def finish(c: ConfigDict, arg: str | None) -> ConfigDict:
     """Applies the recipe's argument and locks it.
 
     Raises:

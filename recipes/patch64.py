@@ -7,10 +7,12 @@ F_s more than it gives. Adam divides by the size of the gradient, so the head an
 trains, learn as fast as with weight 1.
 """
 
+from ml_collections import ConfigDict
+
 from recipes import common
 
 
-def get_config(arg=None):
+def get_config(arg: str | None = None) -> ConfigDict:
     """Returns the recipe."""
     c = common.base()
     common.set_batch(c, 128, pdd=16, pose=14, negatives=2)

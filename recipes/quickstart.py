@@ -3,10 +3,12 @@
 python -m pcl_tf.train --recipe=quickstart --workdir=runs/quickstart
 """
 
+from ml_collections import ConfigDict
+
 from recipes import common
 
 
-def get_config(arg=None):
+def get_config(arg: str | None = None) -> ConfigDict:
     """Returns the recipe."""
     c = common.base()
     common.set_batch(c, 64, pdd=16, pose=4, negatives=8)

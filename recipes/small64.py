@@ -6,10 +6,12 @@ The recipe of the tables at small scale; ``python -m pcl_tf.reproduce`` sets tot
 passes. As it stands: 472 steps, 200,128 passes, six minutes on two cores with AVX512-BF16.
 """
 
+from ml_collections import ConfigDict
+
 from recipes import common
 
 
-def get_config(arg=None):
+def get_config(arg: str | None = None) -> ConfigDict:
     """Returns the recipe."""
     c = common.base()
     common.set_batch(c, 128, pdd=32, pose=4, negatives=24)

@@ -8,10 +8,12 @@ batch 256, 1000 epochs. Reaches (the paper's claim, not reproduced here yet):
 RAF-DB 74.47, FER-2013 56.81, LFW 79.72 by linear probe.
 """
 
+from ml_collections import ConfigDict
+
 from recipes import common
 
 
-def get_config(arg=None):
+def get_config(arg: str | None = None) -> ConfigDict:
     """Returns the recipe."""
     c = common.base()
     c.epoch_steps = 1168

@@ -7,10 +7,12 @@ BatchNorm apart for positives and negatives and for each decoded combination,
 cross-correlation orthogonality, coupled L2 of 1e-3, 6000 epochs.
 """
 
+from ml_collections import ConfigDict
+
 from recipes import common
 
 
-def get_config(arg=None):
+def get_config(arg: str | None = None) -> ConfigDict:
     """Returns the recipe."""
     c = common.base()
     c.epoch_steps = 1168

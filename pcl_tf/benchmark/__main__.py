@@ -19,9 +19,10 @@ import json
 import os
 import pathlib
 import shlex
+from typing import Any
 
 from absl import flags
-from ml_collections import config_flags
+from ml_collections import ConfigDict, config_flags
 
 from pcl_tf.console import explained, not_empty, quiet, refuse, start
 
@@ -42,7 +43,7 @@ _JSON = flags.DEFINE_string("out", None, "File for the numbers, written after ea
 flags.DEFINE_alias("json", "out")
 
 
-def _rows(name, value):
+def _rows(name: str, value: Any) -> list[str]:
     if name.endswith("phases"):
         return [f"{name} {k:<{47 - len(name)}}{v:>14.1%}  {'█' * round(50 * v)}" for k, v in value.items()]
     if isinstance(value, dict):
@@ -52,7 +53,7 @@ def _rows(name, value):
     return [f"{name.strip().replace('_', ' '):<48}{value:>14.4g}"]
 
 
-def _in_turns(recipe):
+def _in_turns(recipe: ConfigDict) -> dict[str, Any]:
     from pcl_tf import recipe as recipes
     from pcl_tf.benchmark.train import against
 
@@ -69,7 +70,7 @@ def _in_turns(recipe):
     return against((recipe, other), precisions, xla=xla, steps=_STEPS.value)
 
 
-def _train(recipe):
+def _train(recipe: ConfigDict) -> dict[str, Any]:
     from pcl_tf.benchmark.train import train
     from pcl_tf.extras import install
 
@@ -84,43 +85,43 @@ def _train(recipe):
     return found
 
 
-def _data(recipe):
+def _data(recipe: ConfigDict) -> dict[str, Any]:
     from pcl_tf.benchmark.data import data
 
     return data(recipe)
 
 
-def _probe(recipe):
+def _probe(recipe: ConfigDict) -> dict[str, Any]:
     from pcl_tf.benchmark.probe import probe
 
     return probe(recipe)
 
 
-def _contrast(recipe):
+def _contrast(recipe: ConfigDict) -> dict[str, Any]:
     from pcl_tf.benchmark.contrast import contrast
 
     return contrast(recipe.batch_size, recipe.network.head_dim)
 
 
-def _serving(recipe):
+def _serving(recipe: ConfigDict) -> dict[str, Any]:
     from pcl_tf.benchmark.serving import serving
 
     return serving(recipe, _STEPS.value)
 
 
-def _scaling(recipe):
+def _scaling(recipe: ConfigDict) -> dict[str, Any]:
     from pcl_tf.benchmark.scaling import scaling
 
     return scaling(recipe, _PRECISION.value, _STEPS.value)
 
 
-def _released(recipe):
+def _released(recipe: ConfigDict) -> dict[str, Any]:
     from pcl_tf.benchmark.released import released
 
     return released(recipe, _PRECISION.value, _STEPS.value)
 
 
-def _gradients(recipe):
+def _gradients(recipe: ConfigDict) -> dict[str, Any]:
     from pcl_tf.benchmark.gradients import gradients
 
     return gradients(recipe, _STEPS.value, _WORKDIR.value)
@@ -138,7 +139,7 @@ PARTS = {
 }
 
 
-def main(argv):
+def main(argv: list[str]) -> None:
     quiet()
     not_empty("out", "profile", "against")
     parts = argv[1:] or ["train", "data"]

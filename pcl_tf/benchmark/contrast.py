@@ -3,6 +3,8 @@
 import multiprocessing
 import queue
 import time
+from multiprocessing.queues import Queue
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -13,7 +15,7 @@ from pcl_tf.losses.info_nce import cross_entropy
 from pcl_tf.losses.negatives import mixing_draw
 
 
-def _materialised(z, mix, permutation):
+def _materialised(z: tf.Tensor, mix: tf.Tensor, permutation: tf.Tensor) -> tf.Tensor:
     # Eq. 6 as the released code does it: every mixed negative of every anchor as a vector, [2N, 2N - 2, D].
     rows = z.shape[0]
     partner = (np.arange(rows) + rows // 2) % rows
@@ -26,14 +28,14 @@ def _materialised(z, mix, permutation):
     return tf.concat([positive, negative], axis=1) / 0.07
 
 
-def _contrast(kind, images, dim, *, answer):
-    def logits(z, mix, permutation):
+def _contrast(kind: str, images: int, dim: int, *, answer: "Queue[Any]") -> None:
+    def logits(z: tf.Tensor, mix: tf.Tensor, permutation: tf.Tensor) -> tf.Tensor:
         if kind == "gram":
             return face_logits(z, temperature=0.07, mix=mix, permutation=permutation)
         return _materialised(z, mix, permutation)
 
     @tf.function(autograph=False)
-    def value_and_gradient(z):
+    def value_and_gradient(z: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         mix, permutation = mixing_draw(z.shape[0], z.shape[0] - 2, tf.constant([1, 2]))
         with tf.GradientTape() as tape:
             tape.watch(z)
@@ -49,7 +51,7 @@ def _contrast(kind, images, dim, *, answer):
     answer.put((loss, float(np.abs(gradient).sum()), peak_memory() - before, time.perf_counter() - began))
 
 
-def contrast(images=256, dim=512):
+def contrast(images: int = 256, dim: int = 512) -> dict[str, dict[str, float]]:
     """Eq. 6, value and gradient: from the Gram matrix, and with all mixed negatives materialised.
 
     Each in a process of its own, so that one's memory is not the other's.

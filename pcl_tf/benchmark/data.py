@@ -4,6 +4,8 @@ import statistics
 import tempfile
 import time
 
+from ml_collections import ConfigDict
+
 from pcl_tf.benchmark.memory import resident
 from pcl_tf.benchmark.spread import spread
 from pcl_tf.data.faces import ArrayFaces, open_faces
@@ -13,7 +15,7 @@ from pcl_tf.methods.build import images_per_step
 _ROUNDS = 5
 
 
-def data(recipe, seconds=5.0):
+def data(recipe: ConfigDict, seconds: float = 5.0) -> dict[str, float]:
     """Images a second of opening the faces (where decoding them is once a run) and of the batches every step waits for.
 
     Args:

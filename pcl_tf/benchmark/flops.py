@@ -1,15 +1,20 @@
 """Floating-point operations of a traced function, by the formula of every convolution and matrix product in it."""
 
 import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 
-def _size(tensor):
+def _size(tensor: "tf.Tensor") -> int:
     if not tensor.shape.is_fully_defined():
         raise ValueError(f"{tensor.name}: the shape {tensor.shape} is not known, so its operations cannot be counted.")
     return math.prod(tensor.shape.as_list())
 
 
-def _convolution(op):
+def _convolution(op: "tf.Operation") -> int:
     # Each output value is a sum over the kernel's window and incoming channels; a gradient repeats these products.
     kernel, out = {
         "Conv2D": lambda: (op.inputs[1], op.outputs[0]),
@@ -19,14 +24,14 @@ def _convolution(op):
     return 2 * _size(out) * _size(kernel) // kernel.shape[-1]
 
 
-def _product(op):
+def _product(op: "tf.Operation") -> int:
     transposed = op.get_attr("transpose_a" if op.type == "MatMul" else "adj_x")
     return 2 * _size(op.outputs[0]) * op.inputs[0].shape[-2 if transposed else -1]
 
 
-def _einsum(op):
+def _einsum(op: "tf.Operation") -> int:
     sides, _ = op.get_attr("equation").decode().split("->")
-    lengths = {}
+    lengths: dict[str, int] = {}
     for letters, tensor in zip(sides.split(","), op.inputs, strict=True):
         if "." in letters:
             raise ValueError(f"{op.name}: '...' is not counted.")
@@ -41,7 +46,7 @@ _FORMULAS = {
 }
 
 
-def needed(graph):
+def needed(graph: "tf.Graph") -> "set[tf.Operation]":
     """Operations of a FuncGraph that run: those its outputs and side effects ask for; TensorFlow prunes the others."""
     todo = [t.op for t in graph.outputs] + list(graph.control_outputs)
     seen = set(todo)
@@ -54,7 +59,7 @@ def needed(graph):
     return seen
 
 
-def flops(function):
+def flops(function: "tf.types.experimental.ConcreteFunction") -> dict[str, int]:
     """Counts a concrete function. Sums and products of single values are not counted, as customary, nor what happens in
     loops and branches: no convolution or product of a training step stands in one.
 
@@ -70,7 +75,7 @@ def flops(function):
     return dict(_counted(function.graph))
 
 
-def _counted(graph, inside=""):
+def _counted(graph: "tf.Graph", inside: str = "") -> Iterator[tuple[str, int]]:
     for op in needed(graph):
         name = f"{inside}{op.name}"
         if op.type in _FORMULAS:

@@ -5,15 +5,21 @@ signal takes that part's share of every step, however right its own mean gradien
 """
 
 import itertools
+import pathlib
 import sys
 import tempfile
+from collections.abc import Callable, Mapping
+from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
+from ml_collections import ConfigDict
 from tqdm import tqdm
 
 from pcl_tf.data.faces import open_faces
 from pcl_tf.data.pipeline import batches
+from pcl_tf.methods.base import Method
 from pcl_tf.methods.build import build_method, images_per_step, parts_per_step
 from pcl_tf.seeds import replica_rng, seed_everything
 from pcl_tf.training.checkpoints import Checkpoints
@@ -26,10 +32,11 @@ class Moments:
     root mean square distance of one draw from G, and ``signal`` estimates \\|G\\|. Both are unbiased before the root.
     """
 
-    def __init__(self):
-        self.count, self.total, self.squares = 0, 0.0, 0.0
+    def __init__(self) -> None:
+        self.count, self.squares = 0, 0.0
+        self.total: Any = 0.0
 
-    def add(self, vector):
+    def add(self, vector: np.ndarray) -> None:
         """Counts one draw: float [D]."""
         vector = np.asarray(vector, np.float64)
         self.count += 1
@@ -37,29 +44,29 @@ class Moments:
         self.squares += float(vector @ vector)
 
     @property
-    def mean(self):
+    def mean(self) -> np.ndarray:
         """float64 [D], the mean of the draws."""
         return self.total / self.count
 
     @property
-    def noise(self):
+    def noise(self) -> float:
         """sqrt of the trace of the draws' covariance; needs two draws."""
         rest = self.squares - self.count * float(self.mean @ self.mean)
         return float(np.sqrt(max(0.0, rest / (self.count - 1))))
 
     @property
-    def signal(self):
+    def signal(self) -> float:
         """Length of the true mean: the mean's own square less the noise that is left in it; 0 where noise explains all."""
         return float(np.sqrt(max(0.0, float(self.mean @ self.mean) - self.noise**2 / self.count)))
 
 
-def summary(moments):
+def summary(moments: Mapping[str, Moments]) -> dict[str, Any]:
     """What a reader compares: {part: ``Moments``} -> dict of signal, noise, ratio and cosines of the mean gradients.
 
     The cosine of two noisy means is pulled towards 0, so it is corrected by both signals and cut off at 1; NaN where a
     part has no signal.
     """
-    result = {}
+    result: dict[str, Any] = {}
     for name, m in moments.items():
         ratio = m.signal / m.noise if m.noise else (float("inf") if m.signal else 0.0)
         result[name] = {"signal": m.signal, "noise": m.noise, "ratio": ratio}
@@ -70,7 +77,7 @@ def summary(moments):
     return result
 
 
-def gradients(recipe, draws=16, workdir=None):
+def gradients(recipe: ConfigDict, draws: int = 16, workdir: str | pathlib.Path | None = None) -> dict[str, Any]:
     """Measures the gradients of the weighted parts of Eq. 7 on the backbone.
 
     Args:
@@ -92,7 +99,8 @@ def gradients(recipe, draws=16, workdir=None):
     if workdir is not None and Checkpoints(model, f"{workdir}/checkpoints").restore() is None:
         raise ValueError(f"--workdir={workdir}: no checkpoint that this recipe can read.")
     backbone = model.encoder.get_layer("backbone")
-    moments, losses = {}, {}
+    moments: dict[str, Moments] = {}
+    losses: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as cache:
         faces = open_faces(source, recipe.image_size, source.cache or cache)
         read = batches(faces, parts_per_step(recipe), seed=recipe.seed, first_step=0, total_steps=draws)
@@ -107,11 +115,13 @@ def gradients(recipe, draws=16, workdir=None):
     return {"step": int(model.step.numpy()), **result}
 
 
-def _measurer(model, backbone, recipe):
+def _measurer(
+    model: Method, backbone: keras.Model, recipe: ConfigDict
+) -> Callable[[tf.Tensor, tf.Tensor], dict[str, tuple[tf.Tensor, tf.Tensor]]]:
     variables = [v.value for v in backbone.trainable_variables]
 
     @tf.function(autograph=False)
-    def measure(images, step):
+    def measure(images: tf.Tensor, step: tf.Tensor) -> dict[str, tuple[tf.Tensor, tf.Tensor]]:
         images = tf.ensure_shape(tf.cast(images, tf.float32) / 255.0, [images_per_step(recipe), *images.shape[1:]])
         found = {}
         for name, part in model.parts(images, replica_rng(recipe.seed, step)):

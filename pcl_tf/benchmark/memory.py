@@ -6,7 +6,7 @@ import sys
 import psutil
 
 
-def peak_memory():
+def peak_memory() -> float:
     """Largest resident set of this process so far, in MB."""
     if os.name == "nt":
         return psutil.Process().memory_info().peak_wset / 2**20
@@ -15,6 +15,6 @@ def peak_memory():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 1024.0)
 
 
-def resident():
+def resident() -> float:
     """Resident set of this process now, in MB."""
     return psutil.Process().memory_info().rss / 2**20

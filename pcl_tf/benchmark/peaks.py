@@ -2,6 +2,7 @@
 
 import statistics
 import time
+from collections.abc import Callable, Iterable
 
 import tensorflow as tf
 
@@ -9,19 +10,19 @@ _CONV = (16, 32, 256)  # images, side, channels of a 3x3 convolution
 _MATRIX = 2048
 
 
-def _convolution(dtype):
+def _convolution(dtype: tf.DType) -> tuple[Callable[[], tf.Tensor], int]:
     n, side, channels = _CONV
     x = tf.cast(tf.random.stateless_normal([n, side, side, channels], [1, 2]), dtype)
     k = tf.cast(tf.random.stateless_normal([3, 3, channels, channels], [3, 4]), dtype)
     return lambda: tf.nn.conv2d(x, k, 1, "SAME")[0, 0, 0, 0], 2 * 9 * channels**2 * n * side**2
 
 
-def _product(dtype):
+def _product(dtype: tf.DType) -> tuple[Callable[[], tf.Tensor], int]:
     a = tf.cast(tf.random.stateless_normal([_MATRIX, _MATRIX], [1, 2]), dtype)
     return lambda: tf.matmul(a, a)[0, 0], 2 * _MATRIX**3
 
 
-def peaks(seconds=1.0, dtypes=(tf.float32, tf.bfloat16)):
+def peaks(seconds: float = 1.0, dtypes: Iterable[tf.DType] = (tf.float32, tf.bfloat16)) -> dict[str, dict[str, float]]:
     """Measures this machine's peaks, all parts in turns.
 
     Args:
@@ -31,7 +32,8 @@ def peaks(seconds=1.0, dtypes=(tf.float32, tf.bfloat16)):
     Returns:
       {'convolution', 'matrix_product': {name of a dtype: GFLOP/s, median}}.
     """
-    parts, times = {}, {}
+    parts: dict[tuple[str, str], tuple[Callable[[], tf.Tensor], int]] = {}
+    times: dict[tuple[str, str], list[float]] = {}
     for name, make in (("convolution", _convolution), ("matrix_product", _product)):
         for dtype in dtypes:
             run, flop = make(dtype)
@@ -44,7 +46,7 @@ def peaks(seconds=1.0, dtypes=(tf.float32, tf.bfloat16)):
             began = time.perf_counter()
             run().numpy()
             times[key].append(time.perf_counter() - began)
-    result = {}
+    result: dict[str, dict[str, float]] = {}
     for (name, dtype), found in times.items():
         result.setdefault(name, {})[dtype] = parts[name, dtype][1] / statistics.median(found) / 1e9
     return result

@@ -3,6 +3,7 @@
 import pathlib
 import re
 import tempfile
+from collections.abc import Callable, Mapping
 
 import tensorflow as tf
 
@@ -17,13 +18,13 @@ _PHASES = (
 PHASES = (*(name for name, _ in _PHASES), "losses")
 
 
-def phase(name):
+def phase(name: str) -> str:
     """Phase of an operation: 'gradient_tape/encoder_3/backbone/..' -> 'encode'."""
     first = name.removeprefix("gradient_tape/").split("/")[0]
     return next((p for p, pattern in _PHASES if pattern.fullmatch(re.sub(r"(_\d+)+$", "", first))), "losses")
 
 
-def profile(run, folder=None):
+def profile(run: Callable[[], object], folder: str | pathlib.Path | None = None) -> dict[tuple[str, str], float]:
     """Profiles a call.
 
     Args:
@@ -44,7 +45,7 @@ def profile(run, folder=None):
             run()
         path = max(pathlib.Path(folder or gone).rglob("*.xplane.pb"), key=lambda p: p.stat().st_mtime_ns)
         space = xplane_pb2.XSpace.FromString(path.read_bytes())
-    seconds = {}
+    seconds: dict[tuple[str, str], float] = {}
     for plane in space.planes:
         if plane.name != "/host:CPU" and not plane.name.startswith("/device:GPU"):
             continue
@@ -56,7 +57,7 @@ def profile(run, folder=None):
     return seconds
 
 
-def shares(seconds):
+def shares(seconds: Mapping[tuple[str, str], float]) -> dict[str, float]:
     """{phase: share of the operations' time} of what ``profile`` found, which sum to 1."""
     total = {name: 0.0 for name in PHASES}
     for (name, _), value in seconds.items():

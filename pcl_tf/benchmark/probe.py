@@ -3,6 +3,9 @@
 import statistics
 import tempfile
 import time
+from typing import Any
+
+from ml_collections import ConfigDict
 
 from pcl_tf.benchmark.spread import spread
 from pcl_tf.evaluation.corpora.generated import expression
@@ -13,7 +16,7 @@ from pcl_tf.methods.build import build_encoder
 from pcl_tf.serving.export import save_export
 
 
-def probe(recipe, rounds=3):
+def probe(recipe: ConfigDict, rounds: int = 3) -> dict[str, Any]:
     """Times a probe of an untrained encoder on generated expressions.
 
     Args:
@@ -26,7 +29,7 @@ def probe(recipe, rounds=3):
     """
     size = recipe.image_size
     task = expression(size)
-    times = {"encode": [], "lbfgs": [], "adam": []}
+    times: dict[str, list[float]] = {"encode": [], "lbfgs": [], "adam": []}
     with tempfile.TemporaryDirectory() as folder:
         encoder = open_encoder(
             str(save_export(build_encoder(recipe, size), folder, step=0, image_size=size, recipe_json="{}"))

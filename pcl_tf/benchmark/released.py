@@ -3,6 +3,9 @@
 import statistics
 import subprocess
 import sys
+from typing import Any
+
+from ml_collections import ConfigDict
 
 from pcl_tf.benchmark.train import Step
 from pcl_tf.extras import missing
@@ -25,14 +28,15 @@ _ALIKE = {
 class _Beside:
     """The released iteration in a process of its own, where torch's threads sleep while ours work."""
 
-    def __init__(self, recipe, precision):
+    def __init__(self, recipe: ConfigDict, precision: str) -> None:
         m = recipe.method
         sizes = map(str, (recipe.batch_size, m.pose_batch, m.negatives_per_image))
         command = [sys.executable, "-m", "pcl_tf.benchmark.released_step", *sizes, precision]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
-    def once(self):
+    def once(self) -> float:
         """Seconds of one iteration."""
+        assert self.process.stdin is not None and self.process.stdout is not None
         try:
             self.process.stdin.write("\n")
             self.process.stdin.flush()
@@ -41,12 +45,12 @@ class _Beside:
             code = self.process.wait()
             raise ValueError(f"The released step ended with exit code {code}; what it printed says why.") from error
 
-    def end(self):
+    def end(self) -> None:
         self.process.kill()
         self.process.wait()
 
 
-def released(recipe, precision, steps):
+def released(recipe: ConfigDict, precision: str, steps: int) -> dict[str, Any]:
     """Our step, with views and data, against the released code's as published and with bfloat16 autocast.
 
     Args:
@@ -62,6 +66,7 @@ def released(recipe, precision, steps):
     Raises:
       ValueError: the recipe does other work, or torch is not installed (pcl_tf[torch]).
     """
+    other: Any
     found = {key: flatten(recipe).get(key, False) for key in _ALIKE}  # a method without a part has no key for it
     found["method.pdd_batch"] = found["method.pdd_batch"] == recipe.batch_size
     if other := [f"{k} is {v}" for k, v in found.items() if v != _ALIKE[k]]:
@@ -70,7 +75,8 @@ def released(recipe, precision, steps):
         import torch  # noqa: F401
     except ImportError as error:
         raise ValueError(missing("torch", error, "runs the released code's side")) from error
-    others, seconds = {}, {"float32": [], "mixed_bfloat16": []}
+    others: dict[str, _Beside] = {}
+    seconds: dict[str, list[float]] = {"float32": [], "mixed_bfloat16": []}
     try:
         for name in seconds:
             others[name] = _Beside(recipe, name)

@@ -16,36 +16,36 @@ TAU, MIXING, NOISE = 0.07, 1.6, 0.4
 PRECISIONS = {"float32": None, "mixed_bfloat16": torch.bfloat16}
 
 
-def _conv(incoming, filters, kernel=3, *, stride=1):
+def _conv(incoming: int, filters: int, kernel: int = 3, *, stride: int = 1) -> nn.Conv2d:
     return nn.Conv2d(incoming, filters, kernel, stride, kernel // 2)
 
 
-def _leaky(*layers):
+def _leaky(*layers: nn.Module) -> nn.Sequential:
     return nn.Sequential(*(part for layer in layers for part in (layer, nn.LeakyReLU(0.1))))
 
 
 class _Attention(nn.Module):
-    def __init__(self, filters):
+    def __init__(self, filters: int) -> None:
         super().__init__()
         self.g, self.theta, self.phi = (_conv(filters, filters, 1) for _ in range(3))
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         g, theta, phi = (f(x).flatten(2) for f in (self.g, self.theta, self.phi))  # [N, C, H * W]
         similarity = phi @ theta.softmax(2).transpose(1, 2)  # [N, C, C]
         return F.leaky_relu(x + (similarity @ g.softmax(1)).view_as(x), 0.1)
 
 
 class _Residual(nn.Module):
-    def __init__(self, filters):
+    def __init__(self, filters: int) -> None:
         super().__init__()
         self.conv1, self.conv2 = _conv(filters, filters), _conv(filters, filters)
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         return F.leaky_relu(x + self.conv2(F.leaky_relu(self.conv1(x), 0.1)), 0.1)
 
 
 class _Encoder(nn.Module):
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.conv1 = _leaky(_conv(3, 64, 7, stride=2), _conv(64, 64))
         self.layer1 = nn.Sequential(*_leaky(_conv(64, 64)), _Attention(64), *_leaky(_conv(64, 64)))
@@ -56,7 +56,7 @@ class _Encoder(nn.Module):
         self.layer3_2_exp = _leaky(_conv(128, 128), _conv(128, 128))
         self.layer3_2_pose = _leaky(_conv(128, 128), _conv(128, 128))
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         for part in (self.conv1, self.layer1, self.layer2_1, self.resblock1, self.resblock2, self.layer2_2):
             x = part(x)
         x = self.layer3_1(x)
@@ -64,7 +64,7 @@ class _Encoder(nn.Module):
 
 
 class _Decoder(nn.Module):
-    def __init__(self, features=2048):
+    def __init__(self, features: int = 2048) -> None:
         super().__init__()
         self.fc = nn.Linear(features, 512)
         channels, layers = [512, 256, 256, 256, 256, 128, 3], []
@@ -74,34 +74,34 @@ class _Decoder(nn.Module):
             layers += [nn.ReLU(), up, _conv(channels[i], channels[i + 1]), last]
         self.model = nn.Sequential(*layers)
 
-    def forward(self, code):
+    def forward(self, code: torch.Tensor) -> torch.Tensor:
         return self.model(self.fc(F.normalize(code))[:, :, None, None])
 
 
-def _head(features=2048):
+def _head(features: int = 2048) -> nn.Sequential:
     return nn.Sequential(nn.Linear(features, features), nn.ReLU(), nn.Linear(features, 512), nn.BatchNorm1d(512))
 
 
 class Released(nn.Module):
     """The released networks: 'encoder', 'exp_fc' and 'pose_fc' (projection heads), 'decoder'; for 64 pixels."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.encoder, self.exp_fc, self.pose_fc, self.decoder = _Encoder(), _head(), _head(), _Decoder()
 
 
-def _cross_correlation(a, b):
+def _cross_correlation(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     a, b = (F.normalize(x - x.mean(0), eps=1e-6) for x in (a, b))
     return (a.T @ b).square().mean()
 
 
-def _mixed(negatives):
+def _mixed(negatives: torch.Tensor) -> torch.Tensor:
     """[A, M, D] -> the same, each mixed with another of its row: one permutation, one Beta draw a pair."""
     m = torch.distributions.Beta(MIXING, MIXING).sample(negatives.shape[:2])[..., None]
     return m * negatives + (1 - m) * negatives[:, torch.randperm(negatives.shape[1])]
 
 
-def contrast(anchors, positives, negatives):
+def contrast(anchors: torch.Tensor, positives: torch.Tensor, negatives: torch.Tensor) -> torch.Tensor:
     """Cross-entropy of [positive, negatives]: [A, D], [A, D], [A, M, D] -> scalar."""
     anchors = F.normalize(anchors)
     positive = (anchors * F.normalize(positives)).sum(1, keepdim=True)
@@ -110,7 +110,7 @@ def contrast(anchors, positives, negatives):
     return F.cross_entropy(logits, torch.zeros(len(logits), dtype=torch.long))
 
 
-def _pdd(nets, images):
+def _pdd(nets: Released, images: torch.Tensor) -> torch.Tensor:
     mirror = images.flip(3)
     _, face, pose = nets.encoder(torch.cat([x + NOISE * torch.randn_like(x) for x in (images, mirror)]))
     (f, f2), (p, p2) = face.chunk(2), pose.chunk(2)
@@ -119,7 +119,7 @@ def _pdd(nets, images):
     return 4 * (decoded - wanted).abs().mean() + _cross_correlation(f, p) + _cross_correlation(f2, p2)
 
 
-def _face(nets, images):
+def _face(nets: Released, images: torch.Tensor) -> torch.Tensor:
     z = nets.exp_fc(nets.encoder(torch.cat([images, images.flip(3)]))[1]).float()
     rows = torch.arange(len(z))
     partner = (rows + len(images)) % len(z)
@@ -129,7 +129,7 @@ def _face(nets, images):
     return contrast(z, z[partner], _mixed(z[others]))
 
 
-def _pose(nets, images, count):
+def _pose(nets: Released, images: torch.Tensor, count: int) -> torch.Tensor:
     positives = torch.cat([images, images])
     negatives = images.flip(3).repeat_interleave(count, 0)
     z, n = (nets.pose_fc(nets.encoder(x)[2]).float() for x in (positives, negatives))
@@ -145,14 +145,14 @@ class Iteration:
       precision: 'float32' (as published) or 'mixed_bfloat16' (autocast).
     """
 
-    def __init__(self, batch, pose_batch, count, *, precision):
+    def __init__(self, batch: int, pose_batch: int, count: int, *, precision: str) -> None:
         torch.manual_seed(0)
         self.nets, self.precision = Released(), PRECISIONS[precision]
         self.optimizer = torch.optim.Adam(self.nets.parameters(), 1e-4, weight_decay=1e-3)
         self.images = [torch.rand(n, 3, 64, 64) for n in (batch, batch, pose_batch)]
         self.count = count
 
-    def run(self):
+    def run(self) -> list[float]:
         """Three updates; returns their losses."""
         parts = (_pdd, _face, lambda nets, images: _pose(nets, images, self.count))
         losses = []

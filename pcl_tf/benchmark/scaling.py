@@ -9,12 +9,15 @@ import subprocess
 import sys
 import tempfile
 import time
+from typing import Any
+
+from ml_collections import ConfigDict
 
 ROUNDS = 2
 DEADLINE = 900.0  # seconds a run may take; a process whose peer died would wait for ever
 
 
-def traffic(parameters, *, batch, dim, processes):
+def traffic(parameters: int, *, batch: int, dim: int, processes: int) -> dict[str, float]:
     """Bytes that each of n processes sends in a step, by formula.
 
     Args:
@@ -31,7 +34,7 @@ def traffic(parameters, *, batch, dim, processes):
     return {"gradients": 2 * share * 4 * parameters, "embeddings": 3 * share * 4 * 2 * batch * dim}
 
 
-def scaling(recipe, precision, steps):
+def scaling(recipe: ConfigDict, precision: str, steps: int) -> dict[str, Any]:
     """Measures one process on one core and two on two, in turns.
 
     Args:
@@ -62,8 +65,9 @@ def scaling(recipe, precision, steps):
     }
 
 
-def _run(recipe, precision, steps, *, processes):
+def _run(recipe: ConfigDict, precision: str, steps: int, *, processes: int) -> dict[str, Any]:
     """{'seconds', 'bytes' on loopback, medians of a step; 'parameters'} of a run in processes of a core each."""
+    said: Any
     with tempfile.TemporaryDirectory() as folder:
         task = {"recipe": recipe.to_json_best_effort(), "precision": precision, "steps": steps}
         sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(processes)]
@@ -88,7 +92,7 @@ def _run(recipe, precision, steps, *, processes):
         return json.loads((pathlib.Path(folder) / "0.json").read_text())
 
 
-def _end_of(running):
+def _end_of(running: list[subprocess.Popen]) -> int | str:
     """Waits for processes; 0, or the first other exit code, or 'none in time'. None of them is left."""
     until = time.monotonic() + DEADLINE
     try:
@@ -106,7 +110,7 @@ def _end_of(running):
             process.wait()
 
 
-def _received():
+def _received() -> int:
     """Bytes that came over loopback so far: what the processes sent each other."""
     for line in pathlib.Path("/proc/net/dev").read_text().splitlines():
         name, _, numbers = line.partition(":")
@@ -115,7 +119,7 @@ def _received():
     return 0
 
 
-def _work(place):
+def _work(place: str) -> None:
     """A process of ``_run``."""
     task = json.loads(pathlib.Path(f"{place}.task").read_text())
     os.sched_setaffinity(0, {task["core"]})  # before TensorFlow counts the cores
@@ -138,7 +142,7 @@ def _work(place):
     marks = []
 
     class Marks(keras.callbacks.Callback):
-        def on_train_batch_end(self, batch, logs=None):
+        def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
             marks.append((time.perf_counter(), _received()))
 
     steps = task["steps"] + 2

@@ -3,8 +3,10 @@
 import statistics
 import tempfile
 import time
+from typing import Any
 
 import tensorflow as tf
+from ml_collections import ConfigDict
 
 from pcl_tf.benchmark.spread import spread
 from pcl_tf.data.synthetic import render, sample_labels
@@ -15,7 +17,7 @@ LATENCY, THROUGHPUT = 1, 32  # batches
 FILE_SIDE = 128  # pixels of the JPEGs, so that they are resized as well
 
 
-def serving(recipe, rounds=10):
+def serving(recipe: ConfigDict, rounds: int = 10) -> dict[str, Any]:
     """Milliseconds of a request with 1 image and images a second of requests with 32, in turns.
 
     Args:
@@ -40,7 +42,7 @@ def serving(recipe, rounds=10):
         "embed": lambda n: loaded.signatures["embed"](images=images[:n]),
         "serving_default": lambda n: loaded.signatures["serving_default"](image_bytes=files[:n]),
     }
-    times = {(name, n): [] for name in parts for n in (LATENCY, THROUGHPUT)}
+    times: dict[tuple[str, int], list[float]] = {(name, n): [] for name in parts for n in (LATENCY, THROUGHPUT)}
     for turn in range(rounds + 2):
         for (name, n), found in times.items():
             began = time.perf_counter()

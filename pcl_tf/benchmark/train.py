@@ -1,12 +1,16 @@
 """A training step: seconds, share of the machine's peak, phases, memory; and two recipes in turns."""
 
 import gc
+import pathlib
 import statistics
 import sys
 import time
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from ml_collections import ConfigDict
 
 from pcl_tf.benchmark.flops import flops
 from pcl_tf.benchmark.memory import peak_memory
@@ -28,7 +32,7 @@ class Step:
       xla: whether the step is compiled by XLA.
     """
 
-    def __init__(self, recipe, precision, xla=False):
+    def __init__(self, recipe: ConfigDict, precision: str, xla: bool = False) -> None:
         from pcl_tf.data.faces import ArrayFaces
 
         size, self.images = recipe.image_size, images_per_step(recipe)
@@ -36,14 +40,15 @@ class Step:
         self.read = iter(batches(ArrayFaces(faces), [self.images], seed=recipe.seed, first_step=0, total_steps=10**9))
         self.model = build_method(recipe, precision=precision, xla=xla)
         self.run = tf.function(self.model.train_step, autograph=False, jit_compile=xla)
-        self.seconds, self.waited = [], []
+        self.seconds: list[float] = []
+        self.waited: list[float] = []
         began = time.perf_counter()
         self.concrete = self.run.get_concrete_function(next(self.read))
         self.tracing = time.perf_counter() - began
         self.once()
         self.seconds, self.waited = [], []
 
-    def once(self):
+    def once(self) -> None:
         """One step: batch and update."""
         began = time.perf_counter()
         images = next(self.read)
@@ -53,7 +58,9 @@ class Step:
         self.seconds.append(time.perf_counter() - began)
 
 
-def train(recipe, *, precision, steps, folder=None, xla=False):
+def train(
+    recipe: ConfigDict, *, precision: str, steps: int, folder: str | pathlib.Path | None = None, xla: bool = False
+) -> dict[str, Any]:
     """Measures a step.
 
     Args:
@@ -85,7 +92,7 @@ def train(recipe, *, precision, steps, folder=None, xla=False):
     except ImportError as error:
         print(f"no phases: {error}", file=sys.stderr)
         phases = {}
-    work = {}
+    work: dict[str, float] = {}
     for name, count in counted.items():
         work[phase(name)] = work.get(phase(name), 0) + count / 1e12
     tflop = sum(work.values())
@@ -104,7 +111,9 @@ def train(recipe, *, precision, steps, folder=None, xla=False):
     }
 
 
-def against(recipes, precisions, *, xla, steps):
+def against(
+    recipes: Sequence[ConfigDict], precisions: Sequence[str], *, xla: Sequence[bool], steps: int
+) -> dict[str, Any]:
     """Two steps in turns, A B A B: what the machine does meanwhile meets both.
 
     Args:

@@ -33,7 +33,7 @@ _PROJECTOR = flags.DEFINE_string("projector", "", "Folder for TensorBoard's Proj
 _CACHE = flags.DEFINE_string("cache", "", "Folder of features; by default features/ in probe/ of the model's workdir.")
 
 
-def main(argv):
+def main(argv: list[str]) -> None:
     quiet()
     not_empty("projector", "cache", "feature")
     flags_alone(argv, "model", "data", "out")
@@ -47,6 +47,7 @@ def main(argv):
     unknown = [f for f in _FEATURE.value if f not in FEATURES]
     if unknown:
         refuse(f"--feature={unknown[0]}: not one of {', '.join(FEATURES)}.")
+    assert _MODEL.value is not None and _DATA.value is not None and _OUT.value is not None
     out = pathlib.Path(_OUT.value)
     with explained(out, (DataError, PermissionError)):
         check_output(_OUT.value)

@@ -1,14 +1,26 @@
 """Embeds every image of a source and keeps their names."""
 
+import pathlib
+from collections.abc import Sequence
+
 import numpy as np
 
-from pcl_tf.data.sources import DataError
+from pcl_tf.data.sources import DataError, Source
 from pcl_tf.embed.table import Embeddings
 from pcl_tf.evaluation.features import extract
+from pcl_tf.evaluation.models import Encoder
 from pcl_tf.evaluation.names import naming
 
 
-def embed(encoder, source, size, *, cache, features=None, batch=64):
+def embed(
+    encoder: Encoder,
+    source: Source,
+    size: int,
+    *,
+    cache: str | pathlib.Path,
+    features: Sequence[str] | None = None,
+    batch: int = 64,
+) -> tuple[Embeddings, dict[str, str]]:
     """Features of the images of a source; those that cannot be read are left out.
 
     Args:

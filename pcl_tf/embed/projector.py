@@ -1,12 +1,14 @@
 """Files of TensorBoard's Projector: vectors, names, and a sprite of the faces."""
 
 import pathlib
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from PIL import Image
 
 from pcl_tf.data.decoding import decoder
-from pcl_tf.data.sources import DataError
+from pcl_tf.data.sources import DataError, Source
+from pcl_tf.embed.table import Embeddings
 from pcl_tf.evaluation.models import FEATURES
 from pcl_tf.files import atomic_path, check_beside, check_folder, check_output, write_atomically
 
@@ -15,7 +17,7 @@ _NAMES, _PICTURE, _CONFIG = "names.tsv", "sprite.png", "projector_config.pbtxt"
 _SPRITE = 8192  # side in pixels that browsers draw at most
 
 
-def thumbnails(source, rows, *, size, names):
+def thumbnails(source: Source, rows: np.ndarray, *, size: int, names: Sequence[str] | np.ndarray) -> np.ndarray:
     """Images of some places of a source.
 
     Args:
@@ -31,7 +33,7 @@ def thumbnails(source, rows, *, size, names):
       DataError: the source has other images in these places now.
     """
     decode, wanted = decoder(size), dict(zip(map(int, rows), map(str, names), strict=True))
-    found = {}
+    found: dict[int, np.ndarray | None] = {}
     for row, item in enumerate(source.items()):
         if row in wanted:
             if str(item[0]) != wanted[row]:
@@ -44,10 +46,11 @@ def thumbnails(source, rows, *, size, names):
             f"{source.name}: holds other images than were embedded, {lost[0]} is not in its place; embed again."
         )
     blank = np.full((size, size, 3), 127, np.uint8)  # it cannot be read any more
-    return np.stack([blank if found[int(row)] is None else found[int(row)] for row in rows])
+    faces = (found[int(row)] for row in rows)
+    return np.stack([blank if face is None else face for face in faces])
 
 
-def sprite(faces):
+def sprite(faces: np.ndarray) -> Image.Image:
     """One square picture of all faces, row by row: uint8 [N, s, s, 3] -> PIL image of ceil(sqrt(N)) * s pixels a side."""
     count, side = len(faces), faces.shape[1]
     across = int(np.ceil(np.sqrt(count)))
@@ -57,7 +60,7 @@ def sprite(faces):
     return Image.fromarray(grid.reshape(across * side, across * side, 3))
 
 
-def check_place(folder, flag="--projector"):
+def check_place(folder: str | pathlib.Path, flag: str = "--projector") -> None:
     """Refuses a folder that ``write_projector`` could not write to, or only over files of others, before any work.
 
     Raises:
@@ -71,11 +74,11 @@ def check_place(folder, flag="--projector"):
     check_beside(folder / _CONFIG, written, f"{flag}={folder}")
 
 
-def _table(feature):
+def _table(feature: str) -> str:
     return f"{feature}.tsv"
 
 
-def write_projector(embeddings, source, folder, *, limit=LIMIT):
+def write_projector(embeddings: Embeddings, source: Source, folder: str | pathlib.Path, *, limit: int = LIMIT) -> int:
     """Writes the files; ``tensorboard --logdir=FOLDER`` shows them under Projector.
 
     Args:
@@ -97,7 +100,13 @@ def write_projector(embeddings, source, folder, *, limit=LIMIT):
     return count
 
 
-def write_points(folder, features, *, names, faces):
+def write_points(
+    folder: str | pathlib.Path,
+    features: Mapping[str, np.ndarray],
+    *,
+    names: Sequence[str] | np.ndarray,
+    faces: np.ndarray,
+) -> None:
     """Writes the files of images whose features and pixels are at hand; ``write_projector`` reads its own.
 
     Args:

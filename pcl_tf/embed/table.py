@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import io
 import pathlib
+from typing import Any, cast
 
 import numpy as np
 
@@ -27,18 +28,18 @@ class Embeddings:
 
     names: np.ndarray
     rows: np.ndarray
-    features: dict
+    features: dict[str, np.ndarray]
     data: str
     model: str
 
 
-def check_suffix(path):
+def check_suffix(path: str | pathlib.Path) -> None:
     """Raises DataError unless the path names a format that ``write`` writes."""
     if pathlib.Path(path).suffix not in SUFFIXES:
         raise DataError(f"--out={path}: the name must end in {', '.join(SUFFIXES)}.")
 
 
-def write(embeddings, path):
+def write(embeddings: Embeddings, path: str | pathlib.Path) -> None:
     """Writes a table: whole, or not at all.
 
     ``.npz`` holds ``names``, ``rows``, ``data``, ``model`` and an array a feature. ``.csv`` and ``.parquet`` have a row an
@@ -55,8 +56,8 @@ def write(embeddings, path):
     path = pathlib.Path(path)
     if path.suffix == ".npz":
         buffer = io.BytesIO()
-        about = {k: np.array(getattr(embeddings, k)) for k in ("names", "rows", "data", "model")}
-        np.savez(buffer, **about, **embeddings.features)
+        about: dict[str, Any] = {k: np.array(getattr(embeddings, k)) for k in ("names", "rows", "data", "model")}
+        np.savez(buffer, **about, **cast(dict[str, Any], embeddings.features))
         write_atomically(path, buffer.getvalue())
     elif path.suffix == ".csv":
         with atomic_path(path) as aside, open(aside, "w", newline="", encoding="utf-8") as f:
@@ -76,7 +77,7 @@ def write(embeddings, path):
             pyarrow.parquet.write_table(pyarrow.table(columns, metadata=about), aside)
 
 
-def read(path):
+def read(path: str | pathlib.Path) -> Embeddings:
     """Reads what ``write`` wrote as .npz.
 
     Raises:

@@ -13,6 +13,7 @@ SIGTERM: the best weights are kept, and the same command goes on after the last 
 
 import pathlib
 import sys
+from typing import Any
 
 from absl import flags
 
@@ -56,7 +57,7 @@ for name in ("labels", "rate"):
     flags.register_validator(name, lambda v: v is None or 0 < v <= 1, "above 0 and at most 1 is needed")
 
 
-def main(argv):
+def main(argv: list[str]) -> int:
     quiet()
     not_empty("data", "out", "cache", "targets", "groups", "license", "data_terms")
     flags_alone(argv, "model", "task")
@@ -93,6 +94,7 @@ def main(argv):
         folds=_FOLDS.value,
         seed=_SEED.value,
     )
+    assert _MODEL.value is not None and _TASK.value is not None
     with explained(_OUT.value or _MODEL.value, (DataError, PermissionError)):
         encoder = open_encoder(_MODEL.value)
         probed = probe_folder(_MODEL.value)
@@ -100,7 +102,7 @@ def main(argv):
         check_folder(out, "--out")
         cache = pathlib.Path(_CACHE.value or (out if _OUT.value else probed) / "features")
         check_folder(cache, "--cache" if _CACHE.value else "--out" if _OUT.value else "--model")
-        asked = {"targets": _TARGETS.value, "groups": _GROUPS.value, "any_count": _ANY_COUNT.value}
+        asked: dict[str, Any] = {"targets": _TARGETS.value, "groups": _GROUPS.value, "any_count": _ANY_COUNT.value}
         task = open_task(_TASK.value, _DATA.value, _SIZE.value, **asked)
         network.check(network.load(encoder), encoder, task, feature=options.feature)
         for note in task.notes:

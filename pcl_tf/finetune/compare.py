@@ -1,12 +1,16 @@
 """Probe, fine-tuning and the same network from scratch on shares of the labels: what pre-training is worth."""
 
 import dataclasses
+import pathlib
 import sys
+from collections.abc import Iterable, Iterator
+from typing import Any, cast
 
 import numpy as np
 
 from pcl_tf.data.sources import DataError
-from pcl_tf.evaluation.evaluate import evaluate, readable
+from pcl_tf.evaluation.evaluate import Result, evaluate, readable
+from pcl_tf.evaluation.task import Task
 from pcl_tf.finetune import run
 from pcl_tf.finetune.rows import FEWEST, share
 
@@ -15,7 +19,7 @@ WAYS = {"probe": "linear probe", "finetune": "fine-tuned", "scratch": "from scra
 SCRATCH_RATE = 1e-3  # as the paper trains the layers that it draws; those that are pre-trained move slower
 
 
-def shares(task, options):
+def shares(task: Task, options: run.Options) -> list[float]:
     """The shares of the labels that leave enough images in every fold that is used.
 
     Raises:
@@ -23,9 +27,10 @@ def shares(task, options):
     """
     folds = task.splits[: options.folds or None]
 
-    def enough(part):
+    def enough(part: float) -> bool:
         return all(
-            len(share(task.kind, task.labels, train, part=part, seed=options.seed)) >= FEWEST for train, _ in folds
+            len(share(task.kind, cast(np.ndarray, task.labels), train, part=part, seed=options.seed)) >= FEWEST
+            for train, _ in folds
         )
 
     if not (found := [part for part in SHARES if enough(part)]):
@@ -35,11 +40,12 @@ def shares(task, options):
     return found
 
 
-def probe(task, faces, options):
+def probe(task: Task, faces: run.Faces, options: run.Options) -> Result:
     """The linear probe on a share of the labels: Result."""
     folds = readable(task, faces.good, options.folds or None)
     splits = [
-        (share(task.kind, task.labels, train, part=options.labels, seed=options.seed), test) for train, test in folds
+        (share(task.kind, cast(np.ndarray, task.labels), train, part=options.labels, seed=options.seed), test)
+        for train, test in folds
     ]
     few = dataclasses.replace(task, splits=tuple(splits))
     return evaluate(
@@ -47,7 +53,7 @@ def probe(task, faces, options):
     )
 
 
-def every(options, parts, rate=None):
+def every(options: run.Options, parts: Iterable[float], rate: float | None = None) -> Iterator[tuple[str, run.Options]]:
     """(way, ``Options``) of each point of the figure.
 
     Args:
@@ -58,16 +64,16 @@ def every(options, parts, rate=None):
     for part in parts:
         for name in WAYS:
             scratch = name == "scratch"
-            rates = {"rate": rate or (SCRATCH_RATE if scratch else options.rate)}
+            rates: dict[str, Any] = {"rate": rate or (SCRATCH_RATE if scratch else options.rate)}
             yield name, dataclasses.replace(options, labels=part, from_scratch=scratch, **rates)
 
 
-def solver(name, options):
+def solver(name: str, options: run.Options) -> str:
     """What ``result.json`` calls a point."""
     return run.way(name, options.labels)
 
 
-def figure(rows, path):
+def figure(rows: list[dict[str, Any]], path: str | pathlib.Path) -> None:
     """Draws the metric over the number of labelled images, a line a way, with 95 % intervals.
 
     The intervals resample the test; the training labels were drawn once.

@@ -5,20 +5,28 @@ import signal
 import sys
 import time
 import warnings
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from pcl_tf.finetune.kept import Kept
 from pcl_tf.training.callbacks import StopOnSignal
 from pcl_tf.training.eta import duration
+
+if TYPE_CHECKING:
+    from pcl_tf.finetune.run import Options
 
 
 class Stopped(Exception):
     """A signal stopped training; what is kept is whole. Args: number of the signal."""
 
 
-def epoch_of(faces, rows, labels, *, batch, seed=None, flip=False):
+def epoch_of(
+    faces: np.ndarray, rows: np.ndarray, labels: np.ndarray, *, batch: int, seed: int | None = None, flip: bool = False
+) -> tf.data.Dataset:
     """Batches of an epoch.
 
     Args:
@@ -36,7 +44,7 @@ def epoch_of(faces, rows, labels, *, batch, seed=None, flip=False):
     order = rows if seed is None else r.permutation(rows)
     mirrored = r.uniform(size=len(rows)) < 0.5 * (flip and seed is not None)
 
-    def batches():
+    def batches() -> Iterator[tuple[np.ndarray, np.ndarray]]:
         for i in range(0, len(order), batch):
             x, turn = np.asarray(faces[order[i : i + batch]]), mirrored[i : i + batch]
             x[turn] = x[turn, :, ::-1]
@@ -48,7 +56,18 @@ def epoch_of(faces, rows, labels, *, batch, seed=None, flip=False):
     return made.apply(tf.data.experimental.assert_cardinality(-(-len(order) // batch))).prefetch(2)
 
 
-def train(model, kept, loss, *, faces, labels, teach, held, options, say=print):
+def train(
+    model: keras.Model,
+    kept: Kept,
+    loss: keras.losses.Loss,
+    *,
+    faces: np.ndarray,
+    labels: np.ndarray,
+    teach: np.ndarray,
+    held: np.ndarray,
+    options: "Options",
+    say: Callable[[str], None] = print,
+) -> None:
     """Trains all layers; early stopping on held-out rows; goes on where a stopped call was.
 
     Args:
@@ -83,8 +102,20 @@ def train(model, kept, loss, *, faces, labels, teach, held, options, say=print):
     model.set_weights(kept.best_weights())
 
 
-def _train(model, kept, loss, *, faces, labels, teach, held, options, say, stop):
-    def held_out_loss(trained):
+def _train(
+    model: keras.Model,
+    kept: Kept,
+    loss: keras.losses.Loss,
+    *,
+    faces: np.ndarray,
+    labels: np.ndarray,
+    teach: np.ndarray,
+    held: np.ndarray,
+    options: "Options",
+    say: Callable[[str], None],
+    stop: StopOnSignal,
+) -> None:
+    def held_out_loss(trained: keras.Model) -> float:
         return float(trained.evaluate(epoch_of(faces, held, labels, batch=options.batch_size), verbose=0))
 
     if kept.began:
@@ -118,7 +149,7 @@ def _train(model, kept, loss, *, faces, labels, teach, held, options, say, stop)
         raise Stopped(stop.received)
 
 
-def _progress(kept, taught, epochs, *, each):
+def _progress(kept: Kept, taught: float, epochs: int, *, each: float) -> str:
     end = datetime.datetime.now() + datetime.timedelta(seconds=each * (epochs - kept.epoch))
     left = duration(each * (epochs - kept.epoch))
     when = f"this training ends by {end:%H:%M} at the latest, in {left}" if epochs > kept.epoch else "done"

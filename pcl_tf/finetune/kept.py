@@ -4,6 +4,7 @@ import json
 import pathlib
 
 import keras
+import numpy as np
 
 from pcl_tf.files import atomic_path, write_atomically
 
@@ -21,12 +22,14 @@ class Kept:
       folder: made when something is kept.
     """
 
-    def __init__(self, folder):
+    def __init__(self, folder: str | pathlib.Path) -> None:
         self.folder = pathlib.Path(folder)
-        self.epoch, self.best_epoch, self.best, self.losses = 0, 0, None, []
+        self.epoch, self.best_epoch = 0, 0
+        self.best: float | None = None
+        self.losses: list[float] = []
         self._read()
 
-    def _read(self):
+    def _read(self) -> None:
         try:
             said = json.loads((self.folder / "state.json").read_text())
             losses = [float(x) for x in said["losses"]]
@@ -36,15 +39,15 @@ class Kept:
         if self._path("best", best).is_file() and self._path("last", len(losses) - 1).is_file():
             self.losses, self.epoch, self.best_epoch, self.best = losses, len(losses) - 1, best, losses[best]
 
-    def _path(self, what, epoch):
+    def _path(self, what: str, epoch: int) -> pathlib.Path:
         return self.folder / f"{what}-{epoch}.keras"
 
     @property
-    def began(self):
+    def began(self) -> bool:
         """Whether there is a state to go on from."""
         return self.best is not None
 
-    def add(self, model, loss):
+    def add(self, model: keras.Model, loss: float) -> None:
         """Keeps a compiled model after an epoch (or before the first), and forgets those that it replaces.
 
         What is named by ``state.json`` is there before it is named, and goes after it is not: whatever stops this
@@ -64,14 +67,14 @@ class Kept:
             if path not in stay:
                 path.unlink(missing_ok=True)
 
-    def _save(self, model, what, epoch):
+    def _save(self, model: keras.Model, what: str, epoch: int) -> None:
         with atomic_path(self._path(what, epoch)) as aside:
             model.save(aside)
 
-    def last(self):
+    def last(self) -> keras.Model:
         """The model to go on with, its optimiser's state in it."""
         return keras.models.load_model(self._path("last", self.epoch))
 
-    def best_weights(self):
+    def best_weights(self) -> list[np.ndarray]:
         """Weights of the best model, in the order of its ``get_weights``."""
         return keras.models.load_model(self._path("best", self.best_epoch), compile=False).get_weights()

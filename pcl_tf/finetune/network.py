@@ -5,7 +5,9 @@ import numpy as np
 import tensorflow as tf
 
 from pcl_tf.data.sources import DataError
+from pcl_tf.evaluation.models import Encoder
 from pcl_tf.evaluation.probe_model import outputs, vector_of
+from pcl_tf.evaluation.task import Task
 
 LOSSES = {
     "classification": lambda: keras.losses.SparseCategoricalCrossentropy(from_logits=True),
@@ -15,7 +17,7 @@ LOSSES = {
 HEAD = "head"
 
 
-def load(encoder):
+def load(encoder: Encoder) -> keras.Model:
     """The encoder as a Keras model that can be trained.
 
     Args:
@@ -34,7 +36,7 @@ def load(encoder):
     return keras.models.load_model(encoder.keras_file, compile=False)
 
 
-def check(trunk, encoder, task, *, feature):
+def check(trunk: keras.Model, encoder: Encoder, task: Task, *, feature: str) -> None:
     """Refuses what cannot be fine-tuned before anything is decoded.
 
     Raises:
@@ -52,7 +54,14 @@ def check(trunk, encoder, task, *, feature):
         raise DataError(f"--feature={missing[0]}: this model has {', '.join(keys)}.")
 
 
-def build(trunk, task, feature, *, head=None, seed=None):
+def build(
+    trunk: keras.Model,
+    task: Task,
+    feature: str,
+    *,
+    head: tuple[np.ndarray, np.ndarray] | None = None,
+    seed: int | None = None,
+) -> keras.Model:
     """Puts a last layer on an encoder.
 
     Args:
@@ -76,13 +85,13 @@ def build(trunk, task, feature, *, head=None, seed=None):
     return model
 
 
-def rescale(model, low, span):
+def rescale(model: keras.Model, low: float | np.ndarray, span: float | np.ndarray) -> None:
     """Makes a model of standardised targets one of the targets themselves: ``low + span * model``, in place."""
     weights, bias = model.get_layer(HEAD).get_weights()
     model.get_layer(HEAD).set_weights([weights * span, bias * span + low])
 
 
-def scores(model, faces, rows, *, batch=64):
+def scores(model: keras.Model, faces: np.ndarray, rows: np.ndarray, *, batch: int = 64) -> np.ndarray:
     """What a model makes of some of the faces: uint8 [N, S, S, 3], int [n] -> float32 [n, K]."""
     run = tf.function(lambda x: model(x, training=False), reduce_retracing=True)
     parts = [run(tf.cast(faces[rows[i : i + batch]], tf.float32) / 255.0).numpy() for i in range(0, len(rows), batch)]

@@ -1,14 +1,17 @@
 """Which training images teach: a share of the labels, and some of them held out."""
 
+from typing import cast
+
 import numpy as np
 
 from pcl_tf.data.sources import DataError
 from pcl_tf.evaluation.lbfgs import held_out
+from pcl_tf.evaluation.task import Task
 
 FEWEST = 5  # labelled images, of which one is held out
 
 
-def share(kind, labels, rows, *, part, seed=0):
+def share(kind: str, labels: np.ndarray, rows: np.ndarray, *, part: float, seed: int = 0) -> np.ndarray:
     """A share of labelled rows in which labels are as frequent as in all.
 
     Rows are sorted by their labels (in no order among equals) and taken at even steps, so that each class, each
@@ -40,7 +43,7 @@ def share(kind, labels, rows, *, part, seed=0):
     return np.sort(taken).astype(int)
 
 
-def split(task, rows, seed=0):
+def split(task: Task, rows: np.ndarray, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Training rows -> (rows that teach, rows on which training is stopped), a fifth as the probe holds it out.
 
     That is whole subjects from five known subjects on, and of no class all rows.
@@ -50,7 +53,7 @@ def split(task, rows, seed=0):
     """
     if len(rows) < FEWEST:
         raise DataError(f"{task.name}: {len(rows)} labelled images are left to teach; at least {FEWEST} are needed.")
-    classes = task.labels[rows] if task.kind == "classification" else None
+    classes = cast(np.ndarray, task.labels)[rows] if task.kind == "classification" else None
     out = held_out(
         len(rows), subjects=None if task.subjects is None else task.subjects[rows], seed=seed, classes=classes
     )

@@ -5,14 +5,20 @@ import hashlib
 import json
 import pathlib
 import shutil
+from collections.abc import Callable
+from typing import cast
 
+import keras
 import numpy as np
 
 from pcl_tf.data.cache import decoded_faces, faces_file
 from pcl_tf.data.sources import DataError
 from pcl_tf.evaluation import linear
-from pcl_tf.evaluation.evaluate import of_folds, readable
+from pcl_tf.evaluation.evaluate import Result, of_folds, readable
+from pcl_tf.evaluation.features import Features
+from pcl_tf.evaluation.models import Encoder
 from pcl_tf.evaluation.results import short
+from pcl_tf.evaluation.task import Task
 from pcl_tf.finetune import fit, network, rows
 from pcl_tf.finetune.kept import Kept
 
@@ -46,12 +52,12 @@ class Options:
     seed: int = 0
 
     @property
-    def way(self):
+    def way(self) -> str:
         """What ``result.json`` calls it: 'finetune', 'scratch-0.1' .."""
         return way("scratch" if self.from_scratch else "finetune", self.labels)
 
 
-def way(name, labels):
+def way(name: str, labels: float) -> str:
     """A way to teach and its share of the labels as one word."""
     return name if labels == 1 else f"{name}-{labels:g}"
 
@@ -68,15 +74,15 @@ class Faces:
 
     images: np.ndarray
     place: np.ndarray
-    values: object
+    values: Features
 
     @property
-    def good(self):
+    def good(self) -> np.ndarray:
         """bool [N], of which rows the image can be read."""
         return self.place >= 0
 
 
-def read(task, values, cache):
+def read(task: Task, values: Features, cache: str | pathlib.Path) -> Faces:
     """``Faces`` of a task whose features were extracted, decoded once in the life of the cache.
 
     Raises:
@@ -94,14 +100,24 @@ def read(task, values, cache):
     return Faces(images, place, values)
 
 
-def teaching(task, train, options):
+def teaching(task: Task, train: np.ndarray, options: Options) -> tuple[np.ndarray, np.ndarray]:
     """Rows of a fold -> (rows that teach, rows held out) under its share of the labels."""
     return rows.split(
-        task, rows.share(task.kind, task.labels, train, part=options.labels, seed=options.seed), options.seed
+        task,
+        rows.share(task.kind, cast(np.ndarray, task.labels), train, part=options.labels, seed=options.seed),
+        options.seed,
     )
 
 
-def finetune(encoder, task, faces, *, options, folder, say=print):
+def finetune(
+    encoder: Encoder,
+    task: Task,
+    faces: Faces,
+    *,
+    options: Options,
+    folder: str | pathlib.Path,
+    say: Callable[[str], None] = print,
+) -> tuple[Result, keras.Model]:
     """Fine-tunes on each fold and evaluates.
 
     Args:
@@ -146,8 +162,18 @@ def finetune(encoder, task, faces, *, options, folder, say=print):
     return of_folds(task, parts, protocol, trained=taught, unreadable=bad, seed=options.seed), first
 
 
-def _fold(encoder, task, faces, *, options, teach, held, kept, say):
-    labels, low, span = task.labels, 0.0, 1.0
+def _fold(
+    encoder: Encoder,
+    task: Task,
+    faces: Faces,
+    *,
+    options: Options,
+    teach: np.ndarray,
+    held: np.ndarray,
+    kept: Kept,
+    say: Callable[[str], None],
+) -> keras.Model:
+    labels, low, span = cast(np.ndarray, task.labels), 0.0, 1.0
     if task.kind == "regression":
         low, span = labels[teach].mean(0), np.maximum(labels[teach].std(0), 1e-6)
         labels = ((labels - low) / span).astype(np.float32)
@@ -175,24 +201,27 @@ def _fold(encoder, task, faces, *, options, teach, held, kept, say):
     return model
 
 
-def _head(task, x, labels, *, teach, seed):
+def _head(
+    task: Task, x: np.ndarray, labels: np.ndarray, *, teach: np.ndarray, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
     """The last layer before the others move: the probe's, solved on features of the encoder as it was, so that it starts
     where linear evaluation ends and no statistic of a BatchNorm changes meanwhile."""
     subjects = None if task.subjects is None else task.subjects[teach]
     layer, _ = linear.fit(
         task.kind, x[teach], labels[teach], solver="lbfgs", seed=seed, subjects=subjects, classes=len(task.names)
     )
+    assert isinstance(layer, linear.Linear)  # L-BFGS solves one
     return layer.weights, layer.bias
 
 
-def place(out, encoder, task, *, name, options):
+def place(out: str | pathlib.Path, encoder: Encoder, task: Task, *, name: str, options: Options) -> pathlib.Path:
     """Folder of a fine-tuning in out: another one for everything that changes its numbers."""
     said = json.dumps([encoder.digest, task.digest, dataclasses.asdict(options)])
     digest = hashlib.sha256(said.encode()).hexdigest()[:8]
     return pathlib.Path(out) / f"{short(name)}-{options.feature}-{options.way}-{digest}"
 
 
-def forget(folder):
+def forget(folder: str | pathlib.Path) -> None:
     """Takes away the states of a fine-tuning that is evaluated and exported."""
     for path in pathlib.Path(folder).glob("fold*"):
         shutil.rmtree(path)

@@ -2,14 +2,19 @@
 
 import dataclasses
 import json
+import pathlib
 import sys
+from typing import Any
 
 from pcl_tf.data.decoding import left_out
 from pcl_tf.evaluation import report
+from pcl_tf.evaluation.evaluate import Result
 from pcl_tf.evaluation.features import extract
 from pcl_tf.evaluation.keeping import keep
+from pcl_tf.evaluation.models import Encoder
 from pcl_tf.evaluation.names import all_names, naming
 from pcl_tf.evaluation.results import Results, short
+from pcl_tf.evaluation.task import Task
 from pcl_tf.files import check_output
 from pcl_tf.finetune import compare, run
 from pcl_tf.serving.card import stated
@@ -32,13 +37,16 @@ class Job:
       folder: of the fine-tuning at hand.
     """
 
-    def __init__(self, encoder, task, *, out, cache):
+    def __init__(self, encoder: Encoder, task: Task, *, out: pathlib.Path, cache: str | pathlib.Path) -> None:
         self.encoder, self.task, self.out, self.cache = encoder, task, out, cache
         self.results = Results(out)
         (self.name,) = self.results.name([task])
-        self.rows, self.folder, self._faces, self._names = [], out, None, []
+        self.rows: list[dict[str, Any]] = []
+        self.folder = out
+        self._faces: run.Faces | None = None
+        self._names: list[Any] = []
 
-    def finetune(self, options):
+    def finetune(self, options: run.Options) -> pathlib.Path:
         """Fine-tunes, evaluates and exports; returns the path of the export."""
         self.folder = run.place(self.out, self.encoder, self.task, name=self.name, options=options)
         check_version(self.folder / "export/1")
@@ -73,7 +81,7 @@ class Job:
         run.forget(self.folder)
         return path
 
-    def compare(self, options, rate=None):
+    def compare(self, options: run.Options, rate: float | None = None) -> pathlib.Path:
         """Evaluates every way with every share of the labels; returns the path of the figure."""
         path = self.out / f"{short(self.name)}-{options.feature}-compared.png"
         check_output(path)
@@ -102,7 +110,7 @@ class Job:
         return path
 
     @property
-    def faces(self):
+    def faces(self) -> run.Faces:
         """Features and images of the task, made when they are asked for first."""
         if self._faces is None:
             source, names = naming(self.task.source)
@@ -113,14 +121,14 @@ class Job:
                 self.task = dataclasses.replace(self.task, notes=(*self.task.notes, f"{self.name}: {note}"))
         return self._faces
 
-    def _done(self, key):
+    def _done(self, key: str) -> dict[str, Any] | None:
         """The row of a run, None where there is none or where groups are asked for that it does not tell."""
         return next(
             (r for r in self.results.rows if r.get("run") == key and {*self.task.groups} <= {*r.get("groups", ())}),
             None,
         )
 
-    def _row(self, result, feature, solver, *, seed, key):
+    def _row(self, result: Result, feature: str, solver: str, *, seed: int, key: str) -> dict[str, Any]:
         encoded = self.faces.values.encoded
         row = report.result_row(
             self.encoder,
@@ -134,11 +142,12 @@ class Job:
         )
         return {**row, "run": key}
 
-    def _add(self, row, result):
+    def _add(self, row: dict[str, Any], result: Result) -> None:
         self.rows.append(row)
         self.results.add(row)  # whatever becomes of the files beside it
+        assert result.scored is not None
         keep(self.results, row, self.task, scored=result.scored, images=self._names)
 
 
-def _say(line):
+def _say(line: str) -> None:
     print(line, file=sys.stdout, flush=True)

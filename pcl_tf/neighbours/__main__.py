@@ -18,10 +18,14 @@ Exit codes: 0 done; 2 a flag or what it names is wrong; 4 the disk is full.
 
 import pathlib
 import sys
+from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
 from pcl_tf.console import explained, flags_alone, not_empty, quiet, refuse, start
+
+if TYPE_CHECKING:
+    from pcl_tf.embed.table import Embeddings
 
 _EMBEDDINGS = flags.DEFINE_string("embeddings", None, "The .npz of pcl_tf.embed.")
 _QUERY = flags.DEFINE_string("query", "", "Name of an embedded image, its end, or (with --model) any image file.")
@@ -39,7 +43,7 @@ _COLOUR = flags.DEFINE_string(
 _OUT = flags.DEFINE_string("out", "neighbours.png", "The PNG.")
 
 
-def main(argv):
+def main(argv: list[str]) -> None:
     quiet()
     not_empty("query", "model", "feature", "map", "colour")
     flags_alone(argv, "embeddings")
@@ -50,7 +54,7 @@ def main(argv):
 
     if _COLOUR.value and not _MAP.value:
         refuse("--colour: has no meaning without --map.")
-    asked = [f"--{name}" for name in ("map", "duplicates", "clusters", "query") if flags.FLAGS[name].value]
+    asked: Any = [f"--{name}" for name in ("map", "duplicates", "clusters", "query") if flags.FLAGS[name].value]
     if len(asked) > 1:
         refuse(f"{' and '.join(asked)}: are different questions; ask one of them.")
     if _CLUSTERS.value == 1:
@@ -58,6 +62,7 @@ def main(argv):
     if flags.FLAGS["out"].present and asked and asked[0] in ("--map", "--duplicates"):
         where = ", which names its PNG itself" if _MAP.value else ", which prints a list"
         refuse(f"--out: has no meaning with {asked[0]}{where}.")
+    assert _EMBEDDINGS.value is not None
     out, flag = (_MAP.value, "--map") if _MAP.value else (_OUT.value, "--out")
     with explained(out, (DataError, PermissionError)):
         if not _DUPLICATES.value:
@@ -85,7 +90,7 @@ def main(argv):
     print(_OUT.value)
 
 
-def _draw_map(found, features):
+def _draw_map(found: "Embeddings", features: list[str]) -> None:
     from pcl_tf.neighbours import colours, maps
 
     maps.check_installed()

@@ -3,6 +3,7 @@
 import collections
 import dataclasses
 import re
+from typing import Any
 
 import numpy as np
 
@@ -70,13 +71,14 @@ def read(text: str, names: np.ndarray) -> Colours:
     return Colours(column, _numbers(found) if _are_many_numbers(known) else _few(found), len(found) - len(known))
 
 
-def _values(path, rows, names):
+def _values(path: str, rows: list[tuple[int, str, str]], names: list[str]) -> list[str]:
     """The value of each embedded image, '' where the rows have none: list of str."""
     whole = [_one(name) for name in names]
     by_last = collections.defaultdict(list)
     for place, name in enumerate(whole):
         by_last[_last(name)].append(place)
-    values, lines = [""] * len(names), {}
+    values = [""] * len(names)
+    lines: dict[int, int] = {}
     for line, listed, value in rows:
         stands = _one(listed)
         listed = re.sub(r"^(\.{1,2}/)+", "", stands)  # from where the CSV lies, which the embeddings do not know
@@ -96,31 +98,31 @@ def _values(path, rows, names):
     return values
 
 
-def _one(name):
+def _one(name: str) -> str:
     return one_sign(name).replace("\\", "/")
 
 
-def _last(name):
+def _last(name: str) -> str:
     return name.rpartition("/")[2].rpartition(":")[2]
 
 
-def _number(text):
+def _number(text: str) -> float | None:
     try:
         return float(text) if text else np.nan
     except ValueError:
         return None
 
 
-def _are_many_numbers(known):
-    numbers = {_number(text) for text in known}
+def _are_many_numbers(known: list[str]) -> bool:
+    numbers: set[Any] = {_number(text) for text in known}
     return None not in numbers and all(map(np.isfinite, numbers)) and len(numbers) > _MOST
 
 
-def _numbers(found):
+def _numbers(found: list[str]) -> np.ndarray:
     return np.array([_number(text) for text in found])
 
 
-def _few(found):
+def _few(found: list[str]) -> np.ndarray:
     """The most frequent values by name, all further ones as OTHERS."""
     counted = collections.Counter(value for value in found if value)
     kept = {value for value, _ in counted.most_common(_MOST if len(counted) <= _MOST else _MOST - 1)}

@@ -3,6 +3,7 @@
 import io
 import pathlib
 import warnings
+from typing import Any
 
 import numpy as np
 
@@ -52,7 +53,9 @@ def places(x: np.ndarray, method: str) -> tuple[np.ndarray, str]:
     return np.pad(found, ((0, 0), (0, 2 - width))), f"PCA, {100 * share:.0f} % of the variance"
 
 
-def draw(features: dict, out: str | pathlib.Path, method: str = "pca", *, colours: Colours | None = None) -> None:
+def draw(
+    features: dict[str, np.ndarray], out: str | pathlib.Path, method: str = "pca", *, colours: Colours | None = None
+) -> None:
     """Draws a map of each feature into one PNG.
 
     Args:
@@ -92,7 +95,7 @@ def draw(features: dict, out: str | pathlib.Path, method: str = "pca", *, colour
     write_atomically(out, buffer.getvalue())
 
 
-def _scatter(axes, at, values):
+def _scatter(axes: Any, at: np.ndarray, values: np.ndarray | None) -> Any:
     """Draws points; returns what a bar of colours is drawn for, None of values by name."""
     size = 6 if len(at) > 500 else 16
     if values is None:

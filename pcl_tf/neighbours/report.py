@@ -2,6 +2,8 @@
 
 import dataclasses
 import pathlib
+from collections.abc import Iterable, Sequence
+from typing import cast
 
 import numpy as np
 
@@ -9,6 +11,7 @@ from pcl_tf.data.decoding import decoder
 from pcl_tf.data.sources import DataError, open_source
 from pcl_tf.data.tree import one_sign
 from pcl_tf.embed.projector import thumbnails
+from pcl_tf.embed.table import Embeddings
 from pcl_tf.evaluation.models import open_encoder
 from pcl_tf.files import write_atomically
 from pcl_tf.neighbours import clusters as grouping
@@ -29,13 +32,13 @@ class Query:
       faces: uint8 [Q, S, S, 3] of those, or None.
     """
 
-    names: list
-    features: dict
+    names: list[str]
+    features: dict[str, np.ndarray]
     places: np.ndarray | None = None
     faces: np.ndarray | None = None
 
 
-def chosen(embeddings, features):
+def chosen(embeddings: Embeddings, features: Sequence[str]) -> list[str]:
     """The features to compare, all where none is asked for.
 
     Raises:
@@ -47,7 +50,7 @@ def chosen(embeddings, features):
     return list(features or embeddings.features)
 
 
-def query(embeddings, text, *, model, features, count):
+def query(embeddings: Embeddings, text: str, *, model: str, features: Sequence[str], count: int) -> Query:
     """Who is asked for.
 
     Args:
@@ -77,7 +80,7 @@ def query(embeddings, text, *, model, features, count):
     )
 
 
-def _outside(embeddings, text, model, *, features):
+def _outside(embeddings: Embeddings, text: str, model: str, *, features: Sequence[str]) -> Query:
     path = pathlib.Path(text)
     if not path.is_file():
         raise DataError(f"--query={text}: neither one of the {len(embeddings.names)} embedded images nor a file.")
@@ -89,7 +92,7 @@ def _outside(embeddings, text, model, *, features):
     values, features_of_it = encoder.embed(face[None]), {}
     for name in features:
         parts = name.split("+")
-        x = sum(values[p] for p in parts) if all(p in values for p in parts) else np.zeros((1, 0))
+        x = np.sum([values[p] for p in parts], axis=0) if all(p in values for p in parts) else np.zeros((1, 0))
         width = embeddings.features[name].shape[1]
         if x.shape[1] != width:
             raise DataError(
@@ -100,7 +103,9 @@ def _outside(embeddings, text, model, *, features):
     return Query([text], features_of_it, faces=face[None])
 
 
-def write_sheet(embeddings, asked, *, features, count, out):
+def write_sheet(
+    embeddings: Embeddings, asked: Query, *, features: Sequence[str], count: int, out: pathlib.Path
+) -> None:
     """Draws a row for each face and feature: the face, then its neighbours with their cosines."""
     found = {}
     for key in features:
@@ -113,7 +118,7 @@ def write_sheet(embeddings, asked, *, features, count, out):
     images = _faces(embeddings, {i for rows in found.values() for row in rows for i, _ in row} | {*_list(asked.places)})
     rows = []
     for q, name in enumerate(asked.names):
-        own = images[asked.places[q]] if asked.places is not None else _resized(asked.faces[q])
+        own = images[asked.places[q]] if asked.places is not None else _resized(cast(np.ndarray, asked.faces)[q])
         for key in features:
             near = found[key][q]
             faces = np.stack([own, *(images[i] for i, _ in near)])
@@ -121,7 +126,7 @@ def write_sheet(embeddings, asked, *, features, count, out):
     write_atomically(out, png(sheet.draw(rows, _SIDE)))
 
 
-def _faces(embeddings, places):
+def _faces(embeddings: Embeddings, places: Iterable[int]) -> dict[int, np.ndarray]:
     """{place among the embeddings: uint8 [S, S, 3]}."""
     places = sorted(places)
     source = open_source(embeddings.data, int(embeddings.rows.max()) + 1, _SIDE)
@@ -129,7 +134,7 @@ def _faces(embeddings, places):
     return dict(zip(places, found, strict=True))
 
 
-def write_clusters(embeddings, feature, *, clusters, count, out):
+def write_clusters(embeddings: Embeddings, feature: str, *, clusters: int, count: int, out: pathlib.Path) -> None:
     """Draws a row for each cluster, the faces nearest to its centre, and lists every image in a CSV beside.
 
     Args:
@@ -158,17 +163,17 @@ def write_clusters(embeddings, feature, *, clusters, count, out):
     write_atomically(out, png(sheet.draw(drawn, _SIDE)))
 
 
-def _list(places):
+def _list(places: np.ndarray | None) -> list[int]:
     return [] if places is None else [int(p) for p in places]
 
 
-def _resized(face):
+def _resized(face: np.ndarray) -> np.ndarray:
     from PIL import Image
 
     return np.asarray(Image.fromarray(face).resize((_SIDE, _SIDE), Image.Resampling.BILINEAR))
 
 
-def print_duplicates(embeddings, feature, threshold):
+def print_duplicates(embeddings: Embeddings, feature: str, threshold: float) -> None:
     """Prints a line a group, names joined by tabs, and how many there are."""
     groups = search.duplicates(embeddings.features[feature], threshold)
     for rows in groups:

@@ -5,13 +5,13 @@ from scipy.sparse import csr_array, vstack
 from scipy.sparse.csgraph import connected_components
 
 
-def unit(x):
+def unit(x: np.ndarray) -> np.ndarray:
     """Rows of length 1: float [N, D] -> float32 [N, D]; a zero row stays zero."""
     x = np.asarray(x, np.float32)
     return x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
 
 
-def nearest(query, x, count):
+def nearest(query: np.ndarray, x: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     """The rows most alike to each query.
 
     Args:
@@ -27,7 +27,7 @@ def nearest(query, x, count):
     return order, np.take_along_axis(similarity, order, axis=1)
 
 
-def duplicates(x, threshold, *, block=1024):
+def duplicates(x: np.ndarray, threshold: float, *, block: int = 1024) -> list[list[int]]:
     """Groups of rows that are linked by cosines of at least a threshold.
 
     Args:
@@ -41,7 +41,7 @@ def duplicates(x, threshold, *, block=1024):
     z = unit(x)
     blocks = [csr_array(z[start : start + block] @ z.T >= threshold) for start in range(0, len(z), block)]
     _, of = connected_components(vstack(blocks), directed=False)
-    groups = {}
+    groups: dict[int, list[int]] = {}
     for row, group in enumerate(of.tolist()):
         groups.setdefault(group, []).append(row)
     return [rows for rows in groups.values() if len(rows) > 1]

@@ -6,7 +6,7 @@ from PIL import Image, ImageDraw
 _TITLE, _CAPTION, _GAP = 24, 18, 12  # pixels
 
 
-def draw(rows, size=64):
+def draw(rows: list[tuple[str, np.ndarray, list[str]]], size: int = 64) -> Image.Image:
     """Draws rows of faces.
 
     Args:

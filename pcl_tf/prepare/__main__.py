@@ -82,7 +82,7 @@ for _name in ("fps", "centre", "margin", "max_bad_share", "max_no_face_share"):
     flags.register_validator(_name, math.isfinite, "a number is needed")  # NaN is neither too small nor too large
 
 
-def main(argv):
+def main(argv: list[str]) -> None:
     quiet(logging.ERROR)  # TFDS warns of every dataset that is not among its own
     if len(argv) != 2 or argv[1] not in (*CLIPS, *BENCHMARKS):
         refuse(f"give one of {', '.join((*CLIPS, *BENCHMARKS))} as the first argument; see --help.")
@@ -91,7 +91,7 @@ def main(argv):
     (_clips if argv[1] in CLIPS else _benchmark)(argv[1])
 
 
-def _refuse_meaningless(kind):
+def _refuse_meaningless(kind: str) -> None:
     """Ends the command where a flag is given that would do nothing."""
     for names, means in (
         (OF_CLIPS, kind in CLIPS),
@@ -109,7 +109,7 @@ def _refuse_meaningless(kind):
         refuse("--centre has no meaning with --detect.")
 
 
-def _refuse_unwritable(folder):
+def _refuse_unwritable(folder: str) -> None:
     """Ends the command where --out cannot become a folder or be written to, before hours of work."""
     if "://" in folder:
         return
@@ -119,7 +119,7 @@ def _refuse_unwritable(folder):
         check_folder(folder, "--out")
 
 
-def _benchmark(name):
+def _benchmark(name: str) -> None:
     from pcl_tf.data.sources import DataError
     from pcl_tf.prepare.benchmarks import prepare_benchmark
 
@@ -135,7 +135,7 @@ def _benchmark(name):
     )
 
 
-def _clips(kind):
+def _clips(kind: str) -> None:
     try:
         import av  # noqa: F401
     except ImportError as error:
@@ -170,7 +170,7 @@ def _clips(kind):
     )
 
 
-def _stop_on_signals():
+def _stop_on_signals() -> None:
     """Ctrl-C and SIGTERM end the process at once: whatever is written appears whole or not at all.
 
     A thread waits for them, because the main one may sit in Beam or wait for threads until everything is done. To be
@@ -179,7 +179,7 @@ def _stop_on_signals():
     signals = {signal.SIGINT, signal.SIGTERM}
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)
 
-    def wait():
+    def wait() -> None:
         number = signal.sigwait(signals)
         kept = "What is done is kept; the same command goes on."
         if any(name in sys.argv for name in BENCHMARKS):

@@ -5,6 +5,8 @@ import pathlib
 import shutil
 import tempfile
 import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -14,12 +16,13 @@ from pcl_tf.data.decoding import decoder
 from pcl_tf.data.sources import DataError, fingerprint
 from pcl_tf.evaluation.corpora import CORPORA, prepared
 from pcl_tf.evaluation.corpora.actions import disfa
+from pcl_tf.evaluation.task import Task
 from pcl_tf.evaluation.tasks import folder_of, read_corpus
 from pcl_tf.files import write_atomically
 from pcl_tf.prepare import detector, sheet, steady, work
 
 
-class _Benchmark(tfds.core.GeneratorBasedBuilder, skip_registration=True):
+class _Benchmark(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: ignore[call-arg]
     """A corpus with labels. Records stand in the corpus' own order.
 
     Args:
@@ -33,15 +36,16 @@ class _Benchmark(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     VERSION = tfds.core.Version("1.0.0")
     MANUAL_DOWNLOAD_INSTRUCTIONS = property(lambda self: self.corpus.instructions)  # TFDS gives manual_dir for it alone
 
-    def __init__(self, size=0, any_count=False, margin=0.0, **kwargs):
+    def __init__(self, size: int = 0, any_count: bool = False, margin: float = 0.0, **kwargs: Any) -> None:
         self.corpus = CORPORA[self.name]
         self.size, self.any_count, self.margin = size or self.corpus.size, any_count, margin
-        self.task = self.faces = None
+        self.task: Any = None
+        self.faces: Any = None
         name = f"{self.size}px{work.cut_name(margin=margin)}"
         config = tfds.core.BuilderConfig(name=name, description=self.corpus.protocol)
         super().__init__(config=config, file_format="array_record", **kwargs)
 
-    def _info(self):
+    def _info(self) -> tfds.core.DatasetInfo:
         picture = tfds.features.Image(shape=(None, None, 3))
         return tfds.core.DatasetInfo(
             builder=self,
@@ -50,23 +54,24 @@ class _Benchmark(tfds.core.GeneratorBasedBuilder, skip_registration=True):
             disable_shuffling=True,  # the probes find a picture by its place
         )
 
-    def _features(self, picture):
+    def _features(self, picture: tfds.features.FeatureConnector) -> dict[str, Any]:
         raise NotImplementedError
 
-    def _example(self, row):
+    def _example(self, row: int) -> dict[str, Any]:
         raise NotImplementedError
 
-    def _read(self, root):
+    def _read(self, root: pathlib.Path) -> Task:
         return read_corpus(self.name, root, self.size)
 
-    def _split_generators(self, dl_manager):
-        self.task, self.stamps = self._read(pathlib.Path(dl_manager.manual_dir)), {}
+    def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Any]:
+        self.task = self._read(pathlib.Path(dl_manager.manual_dir))
+        self.stamps: dict[int, tuple[int, int, int]] = {}
         places = prepared.places(prepared.testing_fold(self.task))
         rows = {split: [i for i, p in enumerate(places) if p[0] == split] for split in sorted({p[0] for p in places})}
         self.count({split: len(r) for split, r in rows.items()})
         return {split: self._generate_examples(r) for split, r in rows.items()}
 
-    def count(self, found):
+    def count(self, found: Mapping[str, int]) -> None:
         """Checks {split: records}. Raises DataError: not as many as the corpus as handed out has."""
         for split, count in found.items():
             if not self.any_count and not any(low <= count <= high for low, high in self.corpus.counts[split]):
@@ -76,7 +81,7 @@ class _Benchmark(tfds.core.GeneratorBasedBuilder, skip_registration=True):
                     " whole? --any_count takes what is there."
                 )
 
-    def _pictures(self, wanted):
+    def _pictures(self, wanted: Iterable[int]) -> Iterator[tuple[int, bytes]]:
         """(row, encoded picture) of these rows, in order."""
         decode, wanted = decoder(self.size), set(wanted)
         for row, (name, data) in enumerate(self.task.source.items()):
@@ -90,68 +95,68 @@ class _Benchmark(tfds.core.GeneratorBasedBuilder, skip_registration=True):
             self.stamps[row] = (row, len(data), zlib.crc32(data))
             yield row, data
 
-    def _generate_examples(self, rows):
+    def _generate_examples(self, rows: list[int]) -> Iterator[tuple[int, dict[str, Any]]]:
         for row, data in self._pictures(rows):
             yield row, {"image": data, **self._example(row)}
 
     @property
-    def stamp(self):
+    def stamp(self) -> str:
         """Fingerprint of the pictures that were written."""
         return fingerprint(self.stamps[row] for row in sorted(self.stamps))
 
 
-class _Classes(_Benchmark, skip_registration=True):
-    def _features(self, picture):
+class _Classes(_Benchmark, skip_registration=True):  # type: ignore[call-arg]
+    def _features(self, picture: tfds.features.FeatureConnector) -> dict[str, Any]:
         return {"image": picture, "label": tfds.features.Text()}
 
-    def _example(self, row):
+    def _example(self, row: int) -> dict[str, Any]:
         return {"label": self.task.names[self.task.labels[row]]}
 
 
-class _Pairs(_Benchmark, skip_registration=True):
-    def _features(self, picture):
+class _Pairs(_Benchmark, skip_registration=True):  # type: ignore[call-arg]
+    def _features(self, picture: tfds.features.FeatureConnector) -> dict[str, Any]:
         return {"first": picture, "second": picture, "same": tfds.features.Scalar(np.int64), "fold": np.int64}
 
-    def _split_generators(self, dl_manager):
+    def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Any]:
         self.task, self.stamps = self._read(pathlib.Path(dl_manager.manual_dir)), {}
         self.count({"test": len(self.task.pairs)})
         return {"test": self._generate_examples()}
 
-    def _generate_examples(self):
+    def _generate_examples(self) -> Iterator[tuple[int, dict[str, Any]]]:  # type: ignore[override]
         pictures = dict(self._pictures(range(self.task.source.count)))
         for i, ((a, b), same, fold) in enumerate(zip(self.task.pairs, self.task.same, self.task.folds, strict=True)):
             yield i, {"first": pictures[a], "second": pictures[b], "same": int(same), "fold": int(fold)}
 
 
-class _Units(_Benchmark, skip_registration=True):
+class _Units(_Benchmark, skip_registration=True):  # type: ignore[call-arg]
     """Frames of videos, the eight action units of DISFA, and persons."""
 
-    def _features(self, picture):
+    def _features(self, picture: tfds.features.FeatureConnector) -> dict[str, Any]:
         return {
             "image": picture,
             "labels": tfds.features.Tensor(shape=(8,), dtype=np.float32),
             "subject": tfds.features.Text(),
         }
 
-    def _read(self, root):
+    def _read(self, root: pathlib.Path) -> Task:
         return disfa(root, self.size, whole=bool(self.margin))
 
-    def _split_generators(self, dl_manager):
+    def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Any]:
         splits = super()._split_generators(dl_manager)  # the counts are checked before any picture is looked at
         if self.margin:
             self.faces = steady.Faces(self.task.source, self.task.subjects, self.margin)
             self.task = dataclasses.replace(self.task, source=self.faces.source)
         return splits
 
-    def _example(self, row):
+    def _example(self, row: int) -> dict[str, Any]:
         return {"labels": self.task.labels[row], "subject": str(self.task.subjects[row])}
 
 
-class _Angles(_Benchmark, skip_registration=True):
-    def _features(self, picture):
+class _Angles(_Benchmark, skip_registration=True):  # type: ignore[call-arg]
+    def _features(self, picture: tfds.features.FeatureConnector) -> dict[str, Any]:
         return {"image": picture, "angles": tfds.features.Tensor(shape=(3,), dtype=np.float32)}
 
-    def _example(self, row):
+    def _example(self, row: int) -> dict[str, Any]:
         return {"angles": self.task.labels[row]}
 
 
@@ -163,7 +168,15 @@ BUILDERS = {
 }
 
 
-def prepare_benchmark(name, manual_dir, data_dir, *, size=0, any_count=False, margin=0.0):
+def prepare_benchmark(
+    name: str,
+    manual_dir: str | pathlib.Path,
+    data_dir: str | pathlib.Path,
+    *,
+    size: int = 0,
+    any_count: bool = False,
+    margin: float = 0.0,
+) -> tuple[pathlib.Path, dict[str, int]]:
     """Turns a corpus as it was handed out into a TFDS dataset that ``pcl_tf.probe --task=NAME`` reads.
 
     Args:

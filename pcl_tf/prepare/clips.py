@@ -3,6 +3,9 @@
 import io
 import json
 import os
+import pathlib
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -11,9 +14,10 @@ import tensorflow_datasets as tfds
 from pcl_tf.data.clips import INDEX, SPEC
 from pcl_tf.prepare import work
 from pcl_tf.prepare.sheet import NAME as SHEET
+from pcl_tf.prepare.units import Unit
 
 
-class _Clips(tfds.core.GeneratorBasedBuilder, skip_registration=True):
+class _Clips(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: ignore[call-arg]
     """Clips of faces: 'frames' JPEG [T], 'identity', 'clip'.
 
     Args:
@@ -26,13 +30,21 @@ class _Clips(tfds.core.GeneratorBasedBuilder, skip_registration=True):
 
     VERSION = tfds.core.Version("1.0.0")
 
-    def __init__(self, units, settings, folder, *, on_beam=False, **kwargs):
+    def __init__(
+        self,
+        units: list[Unit],
+        settings: work.Settings,
+        folder: str | pathlib.Path,
+        *,
+        on_beam: bool = False,
+        **kwargs: Any,
+    ) -> None:
         self.units, self.settings, self.folder, self.on_beam = units, settings, str(folder), on_beam
         config = tfds.core.BuilderConfig(name=settings.name, description=self.__doc__)
         # Only this format is read at random places, which the order of training asks for.
         super().__init__(config=config, file_format="array_record", **kwargs)
 
-    def _info(self):
+    def _info(self) -> tfds.core.DatasetInfo:
         side = self.settings.size
         frame = tfds.features.Image(shape=(side, side, 3), encoding_format="jpeg")
         return tfds.core.DatasetInfo(
@@ -47,10 +59,10 @@ class _Clips(tfds.core.GeneratorBasedBuilder, skip_registration=True):
             ),
         )
 
-    def _split_generators(self, dl_manager):
+    def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Any]:
         return {"train": self._generate_examples()}
 
-    def _generate_examples(self):
+    def _generate_examples(self) -> Any:
         if not self.on_beam:
             return (e for unit in self.units for e in _examples(unit, self.settings, self.folder))
         import apache_beam as beam
@@ -63,24 +75,24 @@ class _Clips(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         )
 
 
-class Voxceleb(_Clips, skip_registration=True):
+class Voxceleb(_Clips, skip_registration=True):  # type: ignore[call-arg]
     """VoxCeleb1 and 2 (Nagrani et al., 2017; Chung et al., 2018), a record a clip, for self-supervised training."""
 
 
-class Videos(_Clips, skip_registration=True):
+class Videos(_Clips, skip_registration=True):  # type: ignore[call-arg]
     """Faces of videos, a record a video or 512 frames of it."""
 
 
-class Images(_Clips, skip_registration=True):
+class Images(_Clips, skip_registration=True):  # type: ignore[call-arg]
     """Photographs of faces, a record a photograph."""
 
 
-def _examples(unit, settings, folder):
+def _examples(unit: Unit, settings: work.Settings, folder: str) -> Iterator[tuple[str, dict[str, Any]]]:
     for clip, frames in work.clips(work.prepare(unit, settings, folder)):
         yield clip, {"frames": [io.BytesIO(f) for f in frames], "identity": unit.identity, "clip": clip}
 
 
-def finish(builder, files, notes, *, sheet):
+def finish(builder: tfds.core.DatasetBuilder, files: int, notes: work.Notes, *, sheet: bytes) -> dict[str, int]:
     """Writes broken.txt, no_face.txt, the contact sheet, prepared.json and, last, the index beside the records.
 
     Args:
@@ -93,7 +105,8 @@ def finish(builder, files, notes, *, sheet):
       dict of counts, which is prepared.json.
     """
     source = builder.as_data_source(split="train", deserialize_method=tfds.decode.DeserializeMethod.RAW_BYTES)
-    frames, people = [], []
+    frames: Any = []
+    people: list[str] = []
     for start in range(0, len(source), 256):
         records = source.__getitems__(range(start, min(start + 256, len(source))))
         parsed = tf.io.parse_example(tf.constant(records), SPEC)
@@ -122,7 +135,7 @@ def finish(builder, files, notes, *, sheet):
     return counts
 
 
-def finished(builder):
+def finished(builder: tfds.core.DatasetBuilder) -> dict[str, int] | None:
     """The counts of a dataset that is whole, else None."""
     folder = str(builder.data_path)
     if not builder.is_prepared() or not tf.io.gfile.exists(os.path.join(folder, INDEX)):
@@ -131,5 +144,5 @@ def finished(builder):
         return json.load(f)
 
 
-def _write(builder, name, data):
+def _write(builder: tfds.core.DatasetBuilder, name: str, data: bytes) -> None:
     work.write_whole(os.path.join(str(builder.data_path), name), data)

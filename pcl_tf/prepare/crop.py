@@ -1,6 +1,7 @@
 """Which square of a picture is the face."""
 
 import itertools
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from scipy import ndimage
@@ -11,7 +12,7 @@ from pcl_tf.prepare import detector
 MARGIN = 1.5  # with which an aligned square is as large as FFHQ's
 
 
-def around(image, face, margin=MARGIN):
+def around(image: np.ndarray, face: detector.Face, margin: float = MARGIN) -> np.ndarray:
     """The square around a face's box.
 
     Args:
@@ -27,7 +28,7 @@ def around(image, face, margin=MARGIN):
     return inside(image, top + height / 2, left + width / 2, side=margin * max(width, height))
 
 
-def inside(image, row, column, *, side):
+def inside(image: np.ndarray, row: float, column: float, *, side: float) -> np.ndarray:
     """The square of a side around a place, moved and if need be made smaller to lie inside: uint8 [S, S, 3]."""
     height, width = image.shape[:2]
     side = max(1, min(round(side), height, width))
@@ -36,7 +37,7 @@ def inside(image, row, column, *, side):
     return image[top : top + side, left : left + side]
 
 
-def upright_square(landmarks, margin=MARGIN):
+def upright_square(landmarks: np.ndarray, margin: float = MARGIN) -> tuple[np.ndarray, np.ndarray]:
     """The square in which eyes and mouth stand upright and have one size, as FFHQ's (Karras et al., 2019, their code).
 
     Args:
@@ -55,7 +56,7 @@ def upright_square(landmarks, margin=MARGIN):
     return eyes + 0.1 * down, direction / max(np.hypot(*direction), 1e-9) * size
 
 
-def aligned(image, face, margin=MARGIN):
+def aligned(image: np.ndarray, face: detector.Face, margin: float = MARGIN) -> np.ndarray:
     """The face with level eyes, cut by its landmarks; beyond the picture's edges it is mirrored.
 
     Args:
@@ -79,7 +80,7 @@ def aligned(image, face, margin=MARGIN):
     return cut
 
 
-def square(image, share=1.0, margin=0.0, *, align=False):
+def square(image: np.ndarray, share: float = 1.0, margin: float = 0.0, *, align: bool = False) -> np.ndarray | None:
     """The face of a picture.
 
     Args:
@@ -102,7 +103,7 @@ def square(image, share=1.0, margin=0.0, *, align=False):
     return (aligned if align else around)(image, face, margin)
 
 
-def resized(squares, size):
+def resized(squares: Iterable[np.ndarray], size: int) -> Iterator[np.ndarray]:
     """Resizes squares as everywhere in pcl_tf, up to sixteen of one shape at once: four times faster than one by one.
 
     Args:

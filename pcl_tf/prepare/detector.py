@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import threading
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -29,11 +30,11 @@ class Face:
         mouth on the left and on the right, as one looks at an upright face.
     """
 
-    box: tuple
+    box: tuple[float, ...]
     landmarks: np.ndarray
 
 
-def largest(image):
+def largest(image: np.ndarray) -> Face | None:
     """The face with the largest box, or None.
 
     Args:
@@ -45,7 +46,7 @@ def largest(image):
     return max(detect(image), key=lambda face: face.box[2] * face.box[3], default=None)
 
 
-def detect(image):
+def detect(image: np.ndarray) -> list[Face]:
     """All faces of a picture: list of ``Face``.
 
     Args:
@@ -71,18 +72,20 @@ def detect(image):
 
 
 @functools.cache
-def _mtcnn():
+def _mtcnn() -> Any:
     try:
         from mtcnn import MTCNN
         from mtcnn.stages import StageONet, StagePNet, StageRNet
     except ImportError as error:
         raise DataError(missing("prepare", error, "finds the faces of --detect")) from error
 
-    def traced(kind):
+    def traced(kind: Any) -> Any:
         """A stage whose network is a graph: four times as fast as layer by layer."""
 
         class Traced(kind):
-            def __init__(self):
+            _model: Any
+
+            def __init__(self) -> None:
                 super().__init__()
                 spec = tf.TensorSpec([None, None, None, 3], tf.float32)
                 self._model = tf.function(self._model, input_signature=[spec])
@@ -92,7 +95,7 @@ def _mtcnn():
     return MTCNN([traced(kind) for kind in (StagePNet, StageRNet, StageONet)])
 
 
-def check_installed():
+def check_installed() -> None:
     """Raises DataError where mtcnn is not installed."""
     with _LOCK:
         _mtcnn()

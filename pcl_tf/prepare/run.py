@@ -2,8 +2,10 @@
 
 import concurrent.futures
 import os
+import pathlib
 import sys
 import threading
+from typing import cast
 
 import tensorflow as tf
 import tensorflow_datasets as tfds
@@ -20,16 +22,16 @@ KINDS = {
 
 
 def prepare_clips(
-    kind,
-    manual_dir,
-    data_dir,
+    kind: str,
+    manual_dir: str | pathlib.Path,
+    data_dir: str | pathlib.Path,
     *,
-    settings,
-    workers=0,
-    beam_options=None,
-    max_broken_share=0.05,
-    max_no_face_share=0.2,
-):
+    settings: work.Settings,
+    workers: int = 0,
+    beam_options: list[str] | None = None,
+    max_broken_share: float = 0.05,
+    max_no_face_share: float = 0.2,
+) -> tuple[str, dict[str, int]]:
     """Turns a tree of videos or images into a dataset of clips. The same call goes on where one was stopped.
 
     Args:
@@ -64,7 +66,7 @@ def prepare_clips(
     with _Progress(todo, folder):
         if not beam_options:
             _on_this_machine(todo, settings, folder, workers=workers)
-        builder = make(todo, settings, folder, bool(beam_options), data_dir=str(data_dir))
+        builder = make(todo, settings, folder, on_beam=bool(beam_options), data_dir=str(data_dir))
         if beam_options:
             _build(builder, folder, beam_options)
     paths = [work.path_of(unit, folder) for unit in todo]
@@ -82,11 +84,11 @@ def prepare_clips(
     return path, counts
 
 
-def _on_this_machine(todo, settings, folder, *, workers):
+def _on_this_machine(todo: list[units.Unit], settings: work.Settings, folder: str, *, workers: int) -> None:
     """Does the units in threads: decoding and TensorFlow leave Python's lock, and a process more would load TensorFlow."""
     left, lock, ended = iter(todo), threading.Lock(), threading.Event()
 
-    def do_units():
+    def do_units() -> None:
         while not ended.is_set():
             with lock:
                 unit = next(left, None)
@@ -98,7 +100,7 @@ def _on_this_machine(todo, settings, folder, *, workers):
                 ended.set()  # the others finish the unit they are at: it is kept
                 raise
 
-    workers = workers or os.cpu_count()
+    workers = workers or cast(int, os.cpu_count())
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
         try:
             for done in [pool.submit(do_units) for _ in range(workers)]:
@@ -107,7 +109,7 @@ def _on_this_machine(todo, settings, folder, *, workers):
             ended.set()
 
 
-def _build(builder, folder, beam_options=None):
+def _build(builder: tfds.core.DatasetBuilder, folder: str, beam_options: list[str] | None = None) -> None:
     options = None
     if beam_options:
         from apache_beam.options.pipeline_options import PipelineOptions
@@ -117,7 +119,7 @@ def _build(builder, folder, beam_options=None):
     builder.download_and_prepare(download_dir=os.path.join(folder, "downloads"), download_config=config)
 
 
-def _check_shares(notes, files, max_broken, *, max_no_face, folder):
+def _check_shares(notes: work.Notes, files: int, max_broken: float, *, max_no_face: float, folder: str) -> None:
     """Says what is left out. Raises DataError: it is too much, or everything."""
     faceless = [(name, "no face found") for name in notes.faceless]
     kinds = (
@@ -156,30 +158,30 @@ class _Progress:
       every: seconds between looks.
     """
 
-    def __init__(self, todo, folder, every=1.0):
+    def __init__(self, todo: list[units.Unit], folder: str, every: float = 1.0) -> None:
         self.left = {work.path_of(u, folder) for u in todo}
         self.bar = tqdm(total=len(todo), desc="preparing", unit="unit", file=sys.stderr, mininterval=1.0)
         self.every, self.done = every, threading.Event()
         self.thread = threading.Thread(target=self._watch, daemon=True)
 
-    def __enter__(self):
+    def __enter__(self) -> "_Progress":
         self._look()
         self.bar.initial = self.bar.n  # what an earlier run did does not count for the speed
         self.thread.start()
         return self
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: object) -> None:
         self.done.set()
         self.thread.join()
         self._look()
         self.bar.close()
 
-    def _watch(self):
+    def _watch(self) -> None:
         while not self.done.wait(self.every):
             self._look()
 
-    def _look(self):
-        here = set()
+    def _look(self) -> None:
+        here: set[str] = set()
         for folder in {os.path.dirname(p) for p in self.left}:
             if tf.io.gfile.isdir(folder):
                 here.update(os.path.join(folder, n) for n in tf.io.gfile.listdir(folder))

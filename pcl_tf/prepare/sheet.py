@@ -1,6 +1,7 @@
 """The contact sheet of a preparation: what was cut out, and in what no face was found, to look at before training."""
 
 import io
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -14,7 +15,7 @@ FACES, MISSED = 8 * COLUMNS, 3 * COLUMNS
 _UNITS = 48  # of which pictures are taken: their zips are opened one by one
 
 
-def of_units(paths):
+def of_units(paths: Iterable[str]) -> bytes:
     """The sheet of some units, evenly spread over them.
 
     Args:
@@ -30,12 +31,12 @@ def of_units(paths):
     return draw([opened(f) for f in work.spread(faces, FACES)], [opened(m) for m in work.spread(missed, MISSED)])
 
 
-def opened(jpeg):
+def opened(jpeg: bytes) -> Image.Image:
     """JPEG bytes as a PIL image."""
     return Image.open(io.BytesIO(jpeg)).convert("RGB")
 
 
-def draw(faces, missed, why="no face found in"):
+def draw(faces: Sequence[Image.Image], missed: Sequence[Image.Image], why: str = "no face found in") -> bytes:
     """Draws a sheet.
 
     Args:

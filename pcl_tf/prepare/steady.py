@@ -1,6 +1,8 @@
 """Faces cut out of frames in their order, without the trembling of a detector that looks at each frame anew."""
 
 import sys
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -9,7 +11,7 @@ from scipy import ndimage
 from tqdm import tqdm
 
 from pcl_tf.data.images import centre, decode_upright
-from pcl_tf.data.sources import DataError, Source, fingerprint
+from pcl_tf.data.sources import DataError, Items, Source, fingerprint
 from pcl_tf.prepare import crop, detector, sheet, work
 
 EVERY = 10  # of a person's frames one in so many is looked at, half a second of DISFA's videos
@@ -17,7 +19,7 @@ WINDOW = 5  # of those, the median of so many neighbours counts: one wrong box m
 LEAST = 0.5  # share of the looked-at frames in which a face must be found
 
 
-def steady(found):
+def steady(found: np.ndarray) -> np.ndarray:
     """Squares for all frames of a person from those of some.
 
     Args:
@@ -46,9 +48,11 @@ class Faces:
       DataError: a person's face is hardly ever found.
     """
 
-    def __init__(self, source, people, margin):
+    def __init__(self, source: Source, people: Sequence[Any] | np.ndarray, margin: float) -> None:
         people = np.asarray(people)
-        self._missed, self._shown, self._frames = [], {}, source
+        self._missed: list[Image.Image] = []
+        self._shown: dict[int, Image.Image] = {}
+        self._frames = source
         found = self._found(people)
         self._squares = np.empty_like(found)
         for person in np.unique(people):
@@ -59,7 +63,7 @@ class Faces:
         stamp = fingerprint([(source.fingerprint, "steady", EVERY, WINDOW, margin)])
         self.source = Source(source.name, stamp, source.count, self._cut)
 
-    def _found(self, people):
+    def _found(self, people: np.ndarray) -> np.ndarray:
         """Row, column and side of the largest face in some of the frames: float [N, 3], NaN elsewhere."""
         found, looked = np.full((len(people), 3), np.nan), np.zeros(len(people), bool)
         number = 0
@@ -86,7 +90,7 @@ class Faces:
         print(f"A face is found in {there.sum():,} of {looked.sum():,} frames that were looked at.", flush=True)
         return found
 
-    def _cut(self):
+    def _cut(self) -> Items:
         for row, (name, data) in enumerate(self._frames.items()):
             image = picture(data)
             if image is not None:
@@ -96,12 +100,12 @@ class Faces:
                     self._shown[row] = Image.fromarray(data).resize((work.THUMBNAIL,) * 2)
             yield name, data
 
-    def sheet(self):
+    def sheet(self) -> bytes:
         """PNG bytes of a contact sheet of what was cut until now."""
         return sheet.draw([self._shown[row] for row in sorted(self._shown)], self._missed)
 
 
-def picture(data):
+def picture(data: Any) -> np.ndarray | None:
     """uint8 [H, W, 3] of what a source yields, or None where it is broken."""
     if not isinstance(data, bytes):
         return data if isinstance(data, np.ndarray) else None

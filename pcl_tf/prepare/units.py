@@ -4,8 +4,10 @@ import collections
 import dataclasses
 import hashlib
 import os
+import pathlib
 import re
 import sys
+from collections.abc import Callable, Iterator
 
 import tensorflow as tf
 
@@ -31,12 +33,12 @@ class Unit:
 
     name: str
     identity: str
-    files: tuple
-    clips: tuple
+    files: tuple[tuple[str, str], ...]
+    clips: tuple[str, ...]
     stamp: str
 
 
-def voxceleb_units(root):
+def voxceleb_units(root: str | pathlib.Path) -> list[Unit]:
     """The videos of VoxCeleb1 and 2: trees that end in identity/video/clip.mp4, at any depth.
 
     Raises:
@@ -55,14 +57,14 @@ def voxceleb_units(root):
     return _units(found, root, "mp4 in identity/video/clip.mp4", clip_of=_without_suffix)
 
 
-def video_units(root):
+def video_units(root: str | pathlib.Path) -> list[Unit]:
     """All videos below a folder; the name of the folder they lie in is the identity. Raises DataError: none."""
     # One by one, for these may be hours long.
     found = [(f"{folder}/{n}", _last(folder), folder, [n]) for folder, names in _folders(root, VIDEOS) for n in names]
     return _units(found, root, f"video ({', '.join(VIDEOS)})", clip_of=_without_suffix)
 
 
-def image_units(root):
+def image_units(root: str | pathlib.Path) -> list[Unit]:
     """All images below a folder; the name of the folder they lie in is the identity. Raises DataError: none."""
     found = []
     for folder, names in _folders(root, SUFFIXES):
@@ -72,7 +74,7 @@ def image_units(root):
     return _units(found, root, f"image ({', '.join(SUFFIXES)})", clip_of=printable)
 
 
-def _without_suffix(name):
+def _without_suffix(name: str) -> str:
     """The clip of a video: its name without the suffix, where that can be nobody else's, else its name."""
     stem, _ = os.path.splitext(name)
     # The parts of a long video are called stem+1, stem+2 ..
@@ -80,7 +82,9 @@ def _without_suffix(name):
     return printable(name if mistaken else stem)
 
 
-def _units(found, root, what, *, clip_of):
+def _units(
+    found: list[tuple[str, str, str, list[str]]], root: str | pathlib.Path, what: str, *, clip_of: Callable[[str], str]
+) -> list[Unit]:
     """Units of [(name, identity, folder, names of files)]; ``clip_of`` gives the clip of a file's relative name."""
     if not found:
         raise DataError(f"--data={printable(root)}: holds no {what}.")
@@ -89,7 +93,7 @@ def _units(found, root, what, *, clip_of):
     often = collections.Counter(clip_of(r) for some in relative for r in some)
     taken = set()
 
-    def clip(r):
+    def clip(r: str) -> str:
         name = clip_of(r) if often[clip_of(r)] == 1 else printable(r)
         while name in taken:  # two names that are printed alike
             name += "'"
@@ -102,11 +106,11 @@ def _units(found, root, what, *, clip_of):
     ]
 
 
-def _last(folder):
+def _last(folder: str) -> str:
     return folder.rsplit("/", 1)[-1]
 
 
-def _folders(root, suffixes):
+def _folders(root: str | pathlib.Path, suffixes: tuple[str, ...]) -> Iterator[tuple[str, list[str]]]:
     """(folder relative to root, sorted names of its files) wherever there are such files; says what others there are."""
     seen = []
     root = str(root).rstrip("/") or "/"
@@ -126,7 +130,7 @@ def _folders(root, suffixes):
         print(f"Files of other endings are not looked at: {kinds}.", file=sys.stderr, flush=True)
 
 
-def _unit(root, name, identity, *, relative, clips):
+def _unit(root: str | pathlib.Path, name: str, identity: str, *, relative: list[str], clips: tuple[str, ...]) -> Unit:
     files = tuple((os.path.join(str(root), r), r) for r in relative)
     digest = hashlib.sha256(repr((_LAYOUT, name, clips)).encode())
     for path, r in files:

@@ -4,7 +4,10 @@ import dataclasses
 import io
 import json
 import os
+import pathlib
 import zipfile
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -15,7 +18,7 @@ from pcl_tf.data.sources import Broken, DataError
 from pcl_tf.data.tree import printable
 from pcl_tf.data.videos import video_frames
 from pcl_tf.prepare import crop
-from pcl_tf.prepare.units import VIDEOS
+from pcl_tf.prepare.units import VIDEOS, Unit
 
 FRAMES_IN_CLIP = 512  # a longer video becomes several clips, so that no record grows beyond a few megabytes
 THUMBNAIL = 96  # pixels of the pictures in which no face was found, for the contact sheet
@@ -44,12 +47,12 @@ class Settings:
     longest: int = FRAMES_IN_CLIP
 
     @property
-    def name(self):
+    def name(self) -> str:
         """Names the dataset: 64px_6fps, 64px_6fps_centre0.8, 64px_6fps_mtcnn1.5, 64px_6fps_mtcnn1.5_aligned."""
         return f"{self.size}px_{self.fps:g}fps{cut_name(self.share, self.margin, self.align)}"
 
 
-def cut_name(share=1.0, margin=0.0, align=False):
+def cut_name(share: float = 1.0, margin: float = 0.0, align: bool = False) -> str:
     """The part of a dataset's name that says how faces are cut out; '' for the whole central square."""
     if margin:
         return f"_mtcnn{margin:g}{'_aligned' if align else ''}"
@@ -65,21 +68,21 @@ class Notes:
       no_face: [(file, frames without a face, frames), ..] of files that have any such frame.
     """
 
-    broken: list
-    no_face: list
+    broken: list[tuple[str, str]]
+    no_face: list[tuple[str, int, int]]
 
     @property
-    def faceless(self):
+    def faceless(self) -> list[str]:
         """Files in no frame of which a face was found."""
         return [name for name, missed, frames in self.no_face if missed == frames]
 
 
-def path_of(unit, folder):
+def path_of(unit: Unit, folder: str | pathlib.Path) -> str:
     """Where the zip of a unit is, or will be."""
     return os.path.join(str(folder), unit.stamp[:2], f"{unit.stamp}.zip")
 
 
-def prepare(unit, settings, folder):
+def prepare(unit: Unit, settings: Settings, folder: str | pathlib.Path) -> str:
     """Does a unit, unless it is done.
 
     Args:
@@ -114,7 +117,7 @@ def prepare(unit, settings, folder):
     return path
 
 
-def check_place(path):
+def check_place(path: str) -> None:
     """Refuses to write a dataset where something else stands, which would be lost or in the way.
 
     Args:
@@ -129,7 +132,7 @@ def check_place(path):
         raise DataError(f"{path}: is no dataset and stands where one would be written; move it, or give another --out.")
 
 
-def write_whole(path, data):
+def write_whole(path: str, data: bytes) -> None:
     """Writes bytes aside and renames, in any file system TensorFlow knows (``pcl_tf.files`` knows local ones alone)."""
     aside = f"{path}.{os.getpid()}.part"
     with tf.io.gfile.GFile(aside, "wb") as f:
@@ -137,15 +140,16 @@ def write_whole(path, data):
     tf.io.gfile.rename(aside, path, overwrite=True)
 
 
-def _faces(file, name, settings):
+def _faces(file: str, name: str, settings: Settings) -> Iterator[tuple[str, Any]]:
     """(entry behind the clip's name, JPEG) of the faces of a file; last (_NOTES, (frames without a face, frames, the
     first such as JPEG)) where there are any."""
     if "://" not in file and os.path.exists(file) and not os.path.getsize(file):
         raise Broken("the file is empty")
-    found, frames, missed = 0, 0, []
+    found, frames = 0, 0
+    missed: list[Any] = []
     pictures = video_frames(file, settings.fps) if name.lower().endswith(VIDEOS) else [_decoded(file)]
 
-    def squares():
+    def squares() -> Iterator[np.ndarray]:
         nonlocal frames
         for picture in pictures:
             frames += 1
@@ -163,11 +167,11 @@ def _faces(file, name, settings):
         yield _NOTES, (len(missed), frames, _jpeg(*crop.resized([centre(missed[0])], THUMBNAIL)))
 
 
-def _jpeg(image):
+def _jpeg(image: np.ndarray) -> bytes:
     return tf.io.encode_jpeg(image, quality=_JPEG_QUALITY, chroma_downsampling=False).numpy()
 
 
-def _decoded(file):
+def _decoded(file: str) -> np.ndarray:
     try:
         with tf.io.gfile.GFile(file, "rb") if "://" in file else open(file, "rb") as f:
             return decode_upright(f.read()).numpy()
@@ -177,9 +181,9 @@ def _decoded(file):
         raise Broken(error.strerror or str(error)) from error
 
 
-def clips(path):
+def clips(path: str) -> list[tuple[str, list[bytes]]]:
     """What a zip holds: [(clip, list of JPEG), ...]."""
-    found = {}
+    found: dict[str, list[bytes]] = {}
     with _opened(path) as z:
         for entry in z.namelist():
             clip, slash, _ = entry.rpartition("/")
@@ -188,13 +192,13 @@ def clips(path):
     return list(found.items())
 
 
-def notes_of(path):
+def notes_of(path: str) -> Notes:
     """``Notes`` of a zip; nothing else of it is read."""
     with _opened(path) as z:
         return Notes(**{key: [tuple(row) for row in rows] for key, rows in json.loads(z.read(_NOTES)).items()})
 
 
-def samples(path, faces, missed):
+def samples(path: str, faces: int, missed: int) -> tuple[list[bytes], list[tuple[str, bytes]]]:
     """Some pictures of a zip for a contact sheet.
 
     Args:
@@ -211,13 +215,13 @@ def samples(path, faces, missed):
         return shown, [(row[0], z.read(f"{number}.jpg")) for number, row in rows]
 
 
-def spread(rows, count):
+def spread(rows: list[Any], count: int) -> list[Any]:
     """At most ``count`` of a list, evenly spread."""
     if len(rows) <= count:
         return rows
     return [rows[int(i)] for i in np.linspace(0, len(rows) - 1, count)] if count else []
 
 
-def _opened(path):
+def _opened(path: str) -> zipfile.ZipFile:
     # A zip is read at random places, which Python's file objects do faster than TensorFlow's.
     return zipfile.ZipFile(tf.io.gfile.GFile(path, "rb") if "://" in path else path)

@@ -15,10 +15,16 @@ stopped by Ctrl-C and SIGTERM.
 import json
 import pathlib
 import sys
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
 from pcl_tf.console import explained, flags_alone, not_empty, quiet, refuse, side_in_pixels, start
+
+if TYPE_CHECKING:
+    from pcl_tf.evaluation.task import Task
+    from pcl_tf.reproduce.runs import Runs
 
 _TABLE = flags.DEFINE_list("table", [], "Tables of the paper, 1 to 7; commas join several.")
 _FIGURE = flags.DEFINE_list("figure", [], "Figures of the paper: 4.")
@@ -58,14 +64,14 @@ _TASKS = {
 }
 
 
-def _passes(base):
+def _passes(base: str) -> dict[str, tuple[int, int]]:
     """{variant: (encoder passes of a step, steps)}, by the recipe."""
     from pcl_tf import recipe as recipes
     from pcl_tf.methods.build import encoder_passes
     from pcl_tf.recipe_method import applying
     from recipes.common import ABLATIONS
 
-    def passes(argument):
+    def passes(argument: str) -> tuple[int, int]:
         own = applying(_OVERRIDE.value, recipes.flatten(recipes.named(base, argument)))
         c = recipes.resolve(recipes.named(base, argument, own))
         return encoder_passes(c), c.total_steps
@@ -73,12 +79,12 @@ def _passes(base):
     return {argument: passes(argument) for argument in ("", *ABLATIONS)}
 
 
-def _equal(passes, steps):
+def _equal(passes: Mapping[str, tuple[int, int]], steps: int) -> dict[str, int]:
     """{variant: steps}: full PCL's and, of every other, as many as give the same encoder passes."""
     return {v: steps * passes[""][0] // each for v, (each, _) in passes.items()} | {"untrained": 0}
 
 
-def _targets():
+def _targets() -> dict[str, list[str]]:
     """{role: columns of its manifests to predict}. Raises DataError: another role, no column, a role that stands twice."""
     from pcl_tf.data.sources import DataError
 
@@ -94,15 +100,15 @@ def _targets():
     return found
 
 
-def _tasks(roles):
+def _tasks(roles: Iterable[str]) -> "dict[str, list[Task]]":
     from pcl_tf.evaluation.tasks import open_task
     from pcl_tf.reproduce.paper import CORPORA
 
-    def default(role):
+    def default(role: str) -> tuple[str, ...]:
         return CORPORA[role] if _SCALE.value == "full" else (f"generated_{role}",)
 
     named = {role: _TASKS[role].value or default(role) for role in roles}
-    options = {"centre": _CENTRE.value, "any_count": _ANY_COUNT.value}
+    options: dict[str, Any] = {"centre": _CENTRE.value, "any_count": _ANY_COUNT.value}
     targets = _targets()
     opened = {
         r: [
@@ -115,7 +121,7 @@ def _tasks(roles):
     return opened
 
 
-def _run(tables, workdir):
+def _run(tables: list[int], workdir: pathlib.Path) -> None:
     from pcl_tf.evaluation.corpora import ROLES
     from pcl_tf.evaluation.pictures import absent
     from pcl_tf.files import write_atomically
@@ -132,7 +138,7 @@ def _run(tables, workdir):
     source = _DATA.value or ("synthetic" if small else "")
     solver = _SOLVER.value or ("lbfgs" if small else "adam")
 
-    def runs(steps, place="runs"):
+    def runs(steps: int, place: str = "runs") -> Runs:
         return Runs(
             workdir,
             base,
@@ -156,7 +162,7 @@ def _run(tables, workdir):
         write_atomically(workdir / "tables" / f"table{number}.json", json.dumps(rows, indent=1) + "\n")
         print(f"\n{text}", flush=True)
         if not undrawn:
-            draw(number, paper.TABLES[number], rows, workdir / "tables" / f"table{number}.png")
+            draw(number, paper.TABLES[number], rows, path=workdir / "tables" / f"table{number}.png")
     if _FIGURE.value:
         from pcl_tf.reproduce.figure import figure
 
@@ -170,7 +176,9 @@ def _run(tables, workdir):
         )
 
 
-def _draw_budgets(runs, tasks, seeds, *, folder):
+def _draw_budgets(
+    runs: "Mapping[int, Runs]", tasks: "Mapping[str, list[Task]]", seeds: list[int], *, folder: pathlib.Path
+) -> None:
     """Curves over {encoder passes: ``Runs``}, as tables and as a picture."""
     from pcl_tf.files import write_atomically
     from pcl_tf.reproduce import budgets
@@ -184,7 +192,7 @@ def _draw_budgets(runs, tasks, seeds, *, folder):
     print(f"\n{text}\n{folder / 'budgets.png'}", flush=True)
 
 
-def _check_budgets():
+def _check_budgets() -> None:
     from pcl_tf.evaluation.pictures import absent
 
     given = _BUDGETS.value
@@ -194,7 +202,7 @@ def _check_budgets():
         refuse(lacking)
 
 
-def main(argv):
+def main(argv: list[str]) -> None:
     quiet()
     not_empty("data", "data_dir", "base", *_TASKS)
     from pcl_tf.reproduce.paper import TABLES

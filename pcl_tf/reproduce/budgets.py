@@ -1,5 +1,9 @@
 """Score against encoder passes: PCL and SimCLR at several budgets, and the power law that goes through them."""
 
+import pathlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
 import numpy as np
 
 from pcl_tf.evaluation.metrics import percent
@@ -11,13 +15,20 @@ FURTHER = (10, 100)  # times the largest budget, for which the law is asked
 _DRAWS = 4000
 
 
-def table(roles):
+def table(roles: Iterable[str]) -> Table:
     """The rows that are evaluated at every budget: PCL, SimCLR, and what no budget changes."""
     rows = tuple(Row(label, {}, model) for model, label in (FIXED | TRAINED).items())
     return Table("Score against encoder passes", tuple(roles), rows)
 
 
-def power_law(passes, values, intervals, *, at, seed=0):
+def power_law(
+    passes: Sequence[float] | np.ndarray,
+    values: Sequence[float],
+    intervals: Sequence[tuple[float, float]],
+    *,
+    at: Sequence[float] | np.ndarray,
+    seed: int = 0,
+) -> dict[str, Any]:
     """Fits ``y = a * passes ** -b`` to what is wrong: least squares on logarithms.
 
     Every draw of the interval moves each value by a normal error as wide as its own interval, and fits again. All values
@@ -43,13 +54,13 @@ def power_law(passes, values, intervals, *, at, seed=0):
     level = drawn.mean(1) - slope * x.mean()
     said = np.exp(level[:, None] + slope[:, None] * np.log(np.asarray(at, np.float64)))
 
-    def with_interval(found):
+    def with_interval(found: np.ndarray) -> tuple[float, ...]:
         return (float(found[0]), *map(float, np.quantile(found[1:], [0.025, 0.975])))
 
     return {"exponent": with_interval(-slope), "at": [with_interval(column) for column in said.T]}
 
 
-def curves(filled):
+def curves(filled: Mapping[int, list[dict[str, Any]]]) -> dict[str, dict[str, dict[str, Any]]]:
     """What every task says of every model over the budgets.
 
     Args:
@@ -59,7 +70,7 @@ def curves(filled):
       {task: {label: {'metric', 'passes', 'mean', 'std', 'interval', and of what is trained 'exponent', 'predicted': {times
       the largest budget: (value, low, high)}}}}, in the metric's own units.
     """
-    found = {}
+    found: dict[str, dict[str, dict[str, Any]]] = {}
     for passes, rows in sorted(filled.items()):
         for row in rows:
             for task, ours in row["ours"].items():
@@ -76,19 +87,19 @@ def curves(filled):
     return found
 
 
-def _wrong(line):
+def _wrong(line: dict[str, Any]) -> tuple[list[float], list[tuple[float, float]]]:
     """Values and intervals as something that falls to 0: of a share of right answers, the share of wrong ones."""
     if percent(line["metric"]):
         return [1 - v for v in line["mean"]], [(1 - high, 1 - low) for low, high in line["interval"]]
     return line["mean"], line["interval"]
 
 
-def _right(line, value):
+def _right(line: dict[str, Any], value: tuple[float, float, float]) -> tuple[float, float, float]:
     middle, low, high = value
     return (1 - middle, 1 - high, 1 - low) if percent(line["metric"]) else (middle, low, high)
 
 
-def markdown(found):
+def markdown(found: dict[str, dict[str, dict[str, Any]]]) -> str:
     """The curves as Markdown, a table for each task."""
     parts = []
     for task, lines in found.items():
@@ -98,7 +109,7 @@ def markdown(found):
         for label, line in lines.items():
             scale = 100 if percent(line["metric"]) else 1
 
-            def said(value, scale=scale):
+            def said(value: tuple[float, float, float], scale: int = scale) -> str:
                 return f"{scale * value[0]:.2f} [{scale * value[1]:.1f}, {scale * value[2]:.1f}]"
 
             cells = [said((m, *i)) for m, i in zip(line["mean"], line["interval"], strict=True)]
@@ -110,7 +121,7 @@ def markdown(found):
     return "\n\n".join(parts) + "\n"
 
 
-def picture(found, path):
+def picture(found: dict[str, dict[str, dict[str, Any]]], path: str | pathlib.Path) -> None:
     """Draws score against encoder passes, a panel for each task: what was measured, with 95 % intervals, and the power laws.
 
     Args:
@@ -141,7 +152,7 @@ def picture(found, path):
         drawn.savefig(aside, dpi=120, format="png", metadata={"Software": None})
 
 
-def _draw(axes, line, label, *, colour, scale):
+def _draw(axes: Any, line: dict[str, Any], label: str, *, colour: str, scale: int) -> None:
     passes, mean = np.array(line["passes"]), scale * np.array(line["mean"])
     low, high = scale * np.array(line["interval"]).T
     axes.errorbar(passes, mean, [mean - low, high - mean], fmt="o", capsize=3, color=colour, label=label)

@@ -3,6 +3,7 @@
 import pathlib
 import sys
 from itertools import islice
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +16,9 @@ from pcl_tf.training import sheet
 from pcl_tf.training.checkpoints import Checkpoints
 
 
-def figure(workdir, images, out, *, count, flag="--data"):
+def figure(
+    workdir: str | pathlib.Path, images: str, out: str | pathlib.Path, *, count: int, flag: str = "--data"
+) -> tuple[pathlib.Path, pathlib.Path]:
     """Draws both pictures.
 
     Args:
@@ -45,10 +48,11 @@ def figure(workdir, images, out, *, count, flag="--data"):
         raise DataError(f"--workdir={workdir}: this run trained no decoder.")
     source = open_source(images or "synthetic", count, recipe.image_size, flag=flag)
     spread = islice(source.items(), 0, None, max(1, source.count // count))  # folders are sorted, often by person
-    faces, bad = [], []
+    faces: Any = []
+    bad: list[tuple[str, str]] = []
     for name, face, why in map(decoder(recipe.image_size), spread):
         faces += [] if face is None else [face]
-        bad += [(name, why)] if face is None else []
+        bad += [(name, str(why))] if face is None else []
         if len(faces) == count:
             break
     if len(faces) < 2:

@@ -4,6 +4,8 @@ All numbers are quoted from Liu et al., CVPR 2023; rows without a model are only
 """
 
 import dataclasses
+from collections.abc import Sequence
+from typing import Any
 
 from pcl_tf.evaluation.corpora import ROLES, of_role
 
@@ -23,7 +25,7 @@ class Row:
     """
 
     label: str
-    paper: dict
+    paper: dict[str, float]
     model: str | None = None
     feature: str = "face_aware"
 
@@ -33,11 +35,11 @@ class Table:
     """A table: its title, the roles of its tasks, its rows."""
 
     title: str
-    roles: tuple
-    rows: tuple
+    roles: tuple[str, ...]
+    rows: tuple[Row, ...]
 
 
-def _rows(columns, *rows):
+def _rows(columns: Sequence[str], *rows: tuple[Any, ...]) -> tuple[Row, ...]:
     """Rows from (label, model, numbers[, feature]); a None among the numbers was not reported."""
     out = []
     for label, model, numbers, *feature in rows:
@@ -49,11 +51,11 @@ def _rows(columns, *rows):
 _OURS = (("raw pixels", "pixels"), ("untrained backbone", "untrained"))
 
 
-def _floor(columns):
+def _floor(columns: Sequence[str]) -> tuple[tuple[Any, ...], ...]:
     return tuple((label, model, (None,) * len(columns)) for label, model in _OURS)
 
 
-def _after_the_subnet(columns):
+def _after_the_subnet(columns: Sequence[str]) -> tuple[tuple[Any, ...], ...]:
     """The released code evaluates SimCLR after two more convolutions, at our F_f: baselines are reported at both."""
     nothing = (None,) * len(columns)
     return (("MoCo at F_f", "moco", nothing, "face"), ("SimCLR at F_f", "simclr", nothing, "face"))

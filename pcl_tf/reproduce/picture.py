@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from pcl_tf.reproduce.paper import Table
 
 
-def draw(number: int, table: "Table", rows: list[dict[str, Any]], path: pathlib.Path) -> None:
+def draw(number: int, table: "Table", rows: list[dict[str, Any]], *, path: pathlib.Path) -> None:
     """Draws a panel for each task, and one for each column that the paper prints; rows as in the table.
 
     Args:

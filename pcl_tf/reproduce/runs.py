@@ -5,6 +5,8 @@ import pathlib
 import signal
 import subprocess
 import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +16,7 @@ from pcl_tf.evaluation.evaluate import evaluate
 from pcl_tf.evaluation.features import extract
 from pcl_tf.evaluation.models import open_encoder
 from pcl_tf.evaluation.results import short
+from pcl_tf.evaluation.task import Task
 from pcl_tf.files import write_atomically
 from pcl_tf.recipe_method import applying
 
@@ -36,16 +39,27 @@ class Runs:
       place: folder below it where the pre-training runs are.
     """
 
-    def __init__(self, folder, recipe, *, source, steps, overrides=(), flags=(), solver="lbfgs", place="runs"):
+    def __init__(
+        self,
+        folder: str | pathlib.Path,
+        recipe: str,
+        *,
+        source: str,
+        steps: Mapping[str, int],
+        overrides: Iterable[str] = (),
+        flags: Iterable[str] = (),
+        solver: str = "lbfgs",
+        place: str = "runs",
+    ) -> None:
         self.folder, self.recipe, self.source = pathlib.Path(folder), recipe, source
         self.steps, self.overrides, self.flags, self.solver = steps, list(overrides), list(flags), solver
         self.place = place
 
-    def workdir(self, variant, seed):
+    def workdir(self, variant: str, seed: int) -> pathlib.Path:
         """Folder of a pre-training run."""
         return self.folder / self.place / f"{variant or 'pcl'}-{seed}"
 
-    def pretrained(self, variant, seed):
+    def pretrained(self, variant: str, seed: int) -> pathlib.Path:
         """Workdir of a finished run; trained first, or further, where it is not finished.
 
         Raises:
@@ -69,7 +83,7 @@ class Runs:
             raise RunFailed(workdir.name, code)
         return workdir
 
-    def result(self, model, seed, task, *, feature):
+    def result(self, model: str, seed: int, task: Task, *, feature: str) -> dict[str, Any]:
         """What a probe of a row's model finds: {'value', 'interval', 'detail', 'metric', 'counts'}, cached.
 
         Args:
@@ -94,7 +108,7 @@ class Runs:
         return row
 
 
-def _call(command):
+def _call(command: list[str]) -> int:
     """Runs a command to its end; a signal that stops us stops it first, and waits until it has saved."""
     child = subprocess.Popen(command)
     try:
@@ -105,7 +119,7 @@ def _call(command):
         raise
 
 
-def over_seeds(results):
+def over_seeds(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Mean, spread and mean interval of one probe over seeds.
 
     Args:
@@ -130,7 +144,7 @@ def over_seeds(results):
     }
 
 
-def paired(values, reference):
+def paired(values: Sequence[float], reference: Sequence[float]) -> tuple[float, float | None] | None:
     """Mean and standard deviation of the differences seed by seed, or None where the seeds do not pair."""
     if len(values) != len(reference):
         return None

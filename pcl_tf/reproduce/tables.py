@@ -1,14 +1,19 @@
 """A table filled: our numbers by task, the paper's beside them, as JSON, Markdown and LaTeX."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from pcl_tf.evaluation import tables as texts
 from pcl_tf.evaluation.metrics import percent
 from pcl_tf.evaluation.results import Results
-from pcl_tf.reproduce.runs import over_seeds, paired
+from pcl_tf.evaluation.task import Task
+from pcl_tf.reproduce.paper import Table
+from pcl_tf.reproduce.runs import Runs, over_seeds, paired
 
 REFERENCE = "simclr"  # differences are taken to this row, seed by seed
 
 
-def fill(table, tasks, runs, *, seeds):
+def fill(table: Table, tasks: Mapping[str, list[Task]], runs: Runs, *, seeds: list[int]) -> list[dict[str, Any]]:
     """Runs what a table needs.
 
     Args:
@@ -23,7 +28,8 @@ def fill(table, tasks, runs, *, seeds):
     """
     wanted = [task for role in table.roles for task in tasks[role]]
     names = dict(zip(map(id, wanted), apart(wanted), strict=True))
-    rows = []
+    rows: list[dict[str, Any]] = []
+    row: Any
     for row in table.rows:
         ours = {}
         if row.model is not None:
@@ -37,32 +43,32 @@ def fill(table, tasks, runs, *, seeds):
                     learnt = [{**v["learnt"], "metric": v["metric"]} for v in each]
                     ours[f"{names[id(task)]}, layer learnt on pairs"] = over_seeds(learnt)
         rows.append({"label": row.label, "model": row.model, "paper": row.paper, "ours": ours})
-    reference = next((r["ours"] for r in rows if r["model"] == REFERENCE), {})
+    reference: dict[str, Any] = next((r["ours"] for r in rows if r["model"] == REFERENCE), {})
     for row in rows:
         for name, found in row["ours"].items():
-            other = reference.get(name)
+            other: Any = reference.get(name)
             same = other is None or row["model"] == REFERENCE or row["model"] not in runs.steps
             found["difference"] = None if same else paired(found["values"], other["values"])
     return rows
 
 
-def apart(tasks):
+def apart(tasks: list[Task]) -> list[str]:
     """Names of tasks, a list of str: manifests of one file name are called by their folders too."""
     names = [task.name for task in tasks]
     return names if len(set(names)) == len(names) else Results(None).name(tasks)
 
 
-def markdown(number, table, rows):
+def markdown(number: int, table: Table, rows: list[dict[str, Any]]) -> str:
     """The table as Markdown: mean, spread over seeds, [95 % interval], difference to SimCLR; the paper's columns last."""
     return f"**Table {number}.** {table.title}\n\n{texts.markdown(*_cells(rows))}\n"
 
 
-def latex(number, table, rows):
+def latex(number: int, table: Table, rows: list[dict[str, Any]]) -> str:
     """The same for LaTeX, a tabular under a comment with its title."""
     return f"% Table {number}. {table.title}\n{texts.latex(*_cells(rows))}\n"
 
 
-def _cells(rows):
+def _cells(rows: list[dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
     """(header, rows of texts)."""
     names = list(dict.fromkeys(name for row in rows for name in row["ours"]))
     columns = list(dict.fromkeys(c for row in rows for c in row["paper"]))
@@ -74,7 +80,7 @@ def _cells(rows):
     return ["", *names, *(f"paper: {c}" for c in columns)], lines
 
 
-def _cell(found):
+def _cell(found: dict[str, Any]) -> str:
     scale = 100 if percent(found["metric"]) else 1
     low, high = (scale * v for v in found["interval"])
     spread = "" if found["std"] is None else f" ± {scale * found['std']:.2f}"

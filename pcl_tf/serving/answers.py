@@ -1,5 +1,8 @@
 """What a server's answer must be before it is taken for features: other models and other services answer too."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import numpy as np
 
 
@@ -25,7 +28,7 @@ class Failed(ServerError):
     """The server failed at a request, or finds it too large: a smaller one may do."""
 
 
-def features(outputs, count, needed=()):
+def features(outputs: Mapping[str, Any], count: int, needed: Sequence[str] = ()) -> dict[str, np.ndarray]:
     """Checks the outputs of a request.
 
     Args:
@@ -60,7 +63,7 @@ def features(outputs, count, needed=()):
     return found
 
 
-def rows_as_columns(reply, count):
+def rows_as_columns(reply: Any, count: int) -> dict[str, list[Any]]:
     """Turns the body of a REST answer, ``{"predictions": [{name: row}, ..]}``, into {name: list of rows}.
 
     Raises:

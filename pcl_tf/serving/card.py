@@ -3,6 +3,7 @@
 import json
 import pathlib
 import re
+from typing import Any, cast
 
 from pcl_tf.evaluation.tables import HEADER, result_cells
 from pcl_tf.evaluation.tables import markdown as table
@@ -58,7 +59,7 @@ features["face_aware"], features["face"], features["pose"]
 a classifier on, `face` holds what is left without the pose, `pose` the pose."""
 
 
-def state(workdir, **facts):
+def state(workdir: str | pathlib.Path, **facts: str | None) -> None:
     """Notes down what the user states of a run, for this card and those that follow.
 
     Args:
@@ -76,12 +77,12 @@ def state(workdir, **facts):
         write_atomically(path, json.dumps({**_json(path), **facts}, indent=1) + "\n")
 
 
-def stated(workdir):
+def stated(workdir: str | pathlib.Path) -> dict[str, Any]:
     """What ``state`` noted down: a dict."""
     return _json(pathlib.Path(workdir) / ABOUT)
 
 
-def write_card(export, workdir):
+def write_card(export: str | pathlib.Path, workdir: str | pathlib.Path) -> None:
     """Writes README.md into an export from what lies in it and in its workdir.
 
     Args:
@@ -96,7 +97,14 @@ def write_card(export, workdir):
     write_atomically(export / NAME, _text(flatten(recipe), made, run, rows=rows, about=stated(workdir)))
 
 
-def _text(recipe, made, run, *, rows, about):
+def _text(
+    recipe: dict[str, Any],
+    made: dict[str, Any],
+    run: dict[str, Any],
+    *,
+    rows: list[dict[str, Any]],
+    about: dict[str, Any],
+) -> str:
     name = method(recipe)
     return f"""{front_matter(about, rows, f"pcl-{recipe.get('network.backbone', 'encoder')}", task="image-feature-extraction")}
 # Face features: {name}
@@ -132,20 +140,20 @@ pcl_tf wrote this card from what lies beside it; what it does not know it says.
 """
 
 
-def _trained(made):
+def _trained(made: dict[str, Any]) -> str:
     step = made.get("step")
     if step == 0:
         return "Step 0: its weights are untrained, or were taken over from another program by `pcl_tf.convert`."
     return f"It was trained without labels for {step or UNKNOWN} steps."
 
 
-def method(recipe):
+def method(recipe: dict[str, Any]) -> str:
     """What trained an encoder, in words; recipe: flat, may lack keys."""
     if "method.name" not in recipe:
         return f"a method that is {UNKNOWN}"
     if recipe["method.name"] == "moco":
         return "MoCo (momentum contrast)"
-    parts = (recipe.get("method.reconstruct"), recipe.get("method.pose_contrast", "none") != "none")
+    parts: tuple[Any, Any] = (recipe.get("method.reconstruct"), recipe.get("method.pose_contrast", "none") != "none")
     if not any(parts):
         return "SimCLR (PCL's face contrast alone)"
     return "PCL (pose-disentangled contrastive learning, CVPR 2023)" + {
@@ -154,7 +162,7 @@ def method(recipe):
     }.get(parts, "")
 
 
-def front_matter(about, rows, name, *, task):
+def front_matter(about: dict[str, Any], rows: list[dict[str, Any]], name: str, *, task: str) -> str:
     """YAML between lines of dashes; every value is written as JSON, which YAML contains.
 
     Args:
@@ -163,7 +171,7 @@ def front_matter(about, rows, name, *, task):
       name: of the model.
       task: what hubs call what the model does.
     """
-    said = about.get("license")
+    said: Any = about.get("license")
     known = said and re.fullmatch(r"[\w.+-]+", said)
     values = {
         **({"license": said.lower()} if known else {"license": "other", "license_name": said} if said else {}),
@@ -177,21 +185,21 @@ def front_matter(about, rows, name, *, task):
     return "\n".join(["---", *(f"{key}: {json.dumps(value)}" for key, value in values.items()), "---"])
 
 
-def _indexed(row):
+def _indexed(row: dict[str, Any]) -> dict[str, Any]:
     metric = METRICS.get(row["metric"], row["metric"].lower())
     return {
-        "task": {"type": TASKS.get(row.get("kind"), "image-feature-extraction")},
+        "task": {"type": TASKS.get(cast(str, row.get("kind")), "image-feature-extraction")},
         "dataset": {"name": row["task"], "type": row.get("task_name") or row["task"]},
         "metrics": [{"type": metric, "value": row["value"], "name": f"{row['metric']} of {row['feature']}"}],
     }
 
 
-def facts(values):
+def facts(values: dict[str, Any]) -> str:
     """Markdown table of {what: value}."""
     return table(["", ""], [[f"`{key}`", value] for key, value in values.items()])
 
 
-def results(rows):
+def results(rows: list[dict[str, Any]]) -> str:
     """Rows of a probe's ``result.json`` as a Markdown table, or that there are none."""
     if not rows:
         return (
@@ -201,7 +209,7 @@ def results(rows):
     return table(HEADER[2:], [cells[2:] for cells in result_cells(rows)])  # the card is of one model at one step
 
 
-def _generated(run):
+def _generated(run: dict[str, Any]) -> str:
     """The table of generated faces, before and after, of a run on generated faces."""
     features = run.get("generated_faces")
     if not features:
@@ -216,7 +224,7 @@ def _generated(run):
     return f"\n\n{said}\n\n{table(['', *columns], rows)}"
 
 
-def _data(recipe, run, about):
+def _data(recipe: dict[str, Any], run: dict[str, Any], about: dict[str, Any]) -> str:
     source = recipe.get("data.source")
     if source == "synthetic":
         what = "Faces that pcl_tf draws: they show nobody, and nothing was learnt of photographs."
@@ -230,24 +238,24 @@ def _data(recipe, run, about):
 - People shown, their consent and their make-up by group: {"nobody" if source == "synthetic" else UNKNOWN}"""
 
 
-def terms(about, command):
+def terms(about: dict[str, Any], command: str) -> str:
     """Under which terms the data was used, or which command states it. Args: what the user states, name of the command."""
     return about.get("data_terms") or f'{UNKNOWN}; `python -m pcl_tf.{command} --data_terms="..."` states them'
 
 
-def _versions(made):
+def _versions(made: dict[str, Any]) -> str:
     named = (("pcl_tf", "pcl_tf"), ("commit", "revision"), ("TensorFlow", "tensorflow"), ("Keras", "keras"))
     return ", ".join(f"{said} {made.get(key) or UNKNOWN}" for said, key in named)
 
 
-def _measures(row, made):
+def _measures(row: Any, made: dict[str, Any]) -> bool:
     """Whether a row of a probe is of the weights in the export: the same recipe, the same step."""
     if not isinstance(row, dict) or not {"task", "feature", "metric", "value"} <= set(row):
         return False
     return row.get("model_step") == made.get("step") and row.get("recipe_hash") == made.get("recipe_hash")
 
 
-def _json(path):
+def _json(path: pathlib.Path) -> dict[str, Any]:
     """A dict; {} where there is none that can be read."""
     try:
         found = json.loads(path.read_text())

@@ -2,6 +2,8 @@
 
 import json
 import pathlib
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -17,7 +19,18 @@ SCORES = {"classification": tf.nn.softmax, "multilabel": tf.nn.sigmoid, "regress
 OUTPUTS = {k: ("classes", "scores") for k in ("classification", "multilabel")} | {"regression": ("targets", "values")}
 
 
-def save_classifier(model, folder, kind, *, names, recipe_json="{}", step=0, row=None, about=None, version=1):
+def save_classifier(
+    model: keras.Model,
+    folder: str | pathlib.Path,
+    kind: str,
+    *,
+    names: Sequence[str],
+    recipe_json: str = "{}",
+    step: int = 0,
+    row: dict[str, Any] | None = None,
+    about: dict[str, Any] | None = None,
+    version: int = 1,
+) -> pathlib.Path:
     """Exports a network as ``folder/<version>``, as tensorflow_model_server expects it.
 
     Signatures, all returning 'classes' string [N, K] and 'scores' float32 [N, K] (probabilities of the classes, or of
@@ -49,7 +62,7 @@ def save_classifier(model, folder, kind, *, names, recipe_json="{}", step=0, row
     size, labels = model.input_shape[1], tf.constant([str(n) for n in names])
     said, values = OUTPUTS[kind]
 
-    def predict(images):
+    def predict(images: tf.Tensor) -> dict[str, tf.Tensor]:
         found = SCORES[kind](tf.cast(model(images, training=False), tf.float32))
         return {said: tf.repeat(labels[None], tf.shape(found)[0], axis=0), values: found}
 
@@ -82,19 +95,27 @@ def save_classifier(model, folder, kind, *, names, recipe_json="{}", step=0, row
     return target
 
 
-def _of_examples(serialized):
+def _of_examples(serialized: tf.Tensor) -> tf.Tensor:
     """Image files [N] out of serialized tf.train.Example [N]."""
     return tf.io.parse_example(serialized, {"image_bytes": tf.io.FixedLenFeature([], tf.string)})["image_bytes"]
 
 
-def _answer_classify(export):
+def _answer_classify(export: pathlib.Path) -> None:
     """Says in the signature that it answers Classify: TensorFlow 2 writes Predict into all of them."""
     updater = tf.compat.v1.saved_model.signature_def_utils.MethodNameUpdater(str(export))
     updater.replace_method_name(signature_key="classify", method_name="tensorflow/serving/classify")
     updater.save()
 
 
-def write_classifier_card(export, kind, names, *, size, row, about=None):
+def write_classifier_card(
+    export: str | pathlib.Path,
+    kind: str,
+    names: Sequence[str],
+    *,
+    size: int,
+    row: dict[str, Any] | None,
+    about: dict[str, Any] | None = None,
+) -> None:
     """Writes the model card, README.md of the export. Args: as of ``save_classifier``; size: side of images in pixels."""
     assets = pathlib.Path(export) / "assets"
     recipe, step = (json.loads((assets / name).read_text()) for name in ("recipe.json", "provenance.json"))
@@ -102,7 +123,16 @@ def write_classifier_card(export, kind, names, *, size, row, about=None):
     write_atomically(pathlib.Path(export) / card.NAME, text)
 
 
-def _card(kind, names, size, *, row, recipe, step, about):
+def _card(
+    kind: str,
+    names: Sequence[str],
+    size: int,
+    *,
+    row: dict[str, Any] | None,
+    recipe: dict[str, Any],
+    step: int,
+    about: dict[str, Any],
+) -> str:
     from pcl_tf.recipe import flatten
 
     rows = [row] if row else []

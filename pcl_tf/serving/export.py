@@ -3,6 +3,8 @@
 import contextlib
 import pathlib
 import shutil
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -21,20 +23,20 @@ DECODED_AT_ONCE = 4
 
 
 @contextlib.contextmanager
-def constant_weights():
+def constant_weights() -> Iterator[None]:
     """Within, encoders are built whose SavedModel counts no weight as trainable, so that layers around it are frozen.
 
     To Keras they stay trainable: what it loads from a .keras file can be fine-tuned.
     """
 
-    def constant(creator, **arguments):
+    def constant(creator: Callable[..., tf.Variable], **arguments: Any) -> tf.Variable:
         return creator(**{**arguments, "trainable": False})
 
     with tf.variable_creator_scope(constant):
         yield
 
 
-def decoded(image_bytes, image_size):
+def decoded(image_bytes: tf.Tensor, image_size: int) -> tf.Tensor:
     """Image files of a request, decoded and resized as for training.
 
     Args:
@@ -54,7 +56,16 @@ def decoded(image_bytes, image_size):
     return tf.cast(faces, tf.float32) / 255.0
 
 
-def save_export(encoder, folder, *, step, image_size, recipe_json, version=None, keep=3):
+def save_export(
+    encoder: keras.Model,
+    folder: str | pathlib.Path,
+    *,
+    step: int,
+    image_size: int,
+    recipe_json: str,
+    version: int | None = None,
+    keep: int = 3,
+) -> pathlib.Path:
     """Exports an encoder as ``folder/<version>``, as tensorflow_model_server expects it.
 
     Signatures, both returning float32 'face_aware', 'face', 'pose':
@@ -84,7 +95,7 @@ def save_export(encoder, folder, *, step, image_size, recipe_json, version=None,
     target = folder / str(version)
     check_version(target)
 
-    def embed(images):
+    def embed(images: tf.Tensor) -> dict[str, tf.Tensor]:
         out = encoder(images, training=False)
         return {k: tf.cast(out[k], tf.float32, name=k) for k in KEYS}
 
@@ -113,23 +124,23 @@ def save_export(encoder, folder, *, step, image_size, recipe_json, version=None,
     return folder / str(version)
 
 
-def is_export(folder):
+def is_export(folder: str | pathlib.Path) -> bool:
     """Whether ``save_export`` made a folder."""
     return all((pathlib.Path(folder) / name).is_file() for name in ("saved_model.pb", "assets/recipe.json"))
 
 
-def replaceable(folder):
+def replaceable(folder: pathlib.Path) -> bool:
     """Whether nothing is lost with a folder that is replaced by an export: it is one itself, or empty."""
     return is_export(folder) or (folder.is_dir() and not any(folder.iterdir()))
 
 
-def check_version(target):
+def check_version(target: pathlib.Path) -> None:
     """Refuses a folder that would be replaced and is no export. Raises OutputError."""
     if target.exists() and not replaceable(target):
         raise OutputError(f"{target}: is no export; it is left as it is. Move it, or give another --version.")
 
 
-def check_places(workdir, version):
+def check_places(workdir: str | pathlib.Path, version: int) -> None:
     """Refuses a workdir in which something stands in the way of what is exported, before any work is done.
 
     Args:
@@ -147,19 +158,19 @@ def check_places(workdir, version):
         raise OutputError(f"{in_the_way[0]}: stands where the export is written; move it, or give another --workdir.")
 
 
-def versions(folder):
+def versions(folder: str | pathlib.Path) -> list[int]:
     """Numbers of the versions in a folder, rising."""
     return sorted(int(p.name) for p in pathlib.Path(folder).iterdir() if p.name.isdecimal() and p.is_dir())
 
 
-def save_backbone(encoder, path):
+def save_backbone(encoder: keras.Model, path: str | pathlib.Path) -> pathlib.Path:
     """Writes the backbone alone as a .keras file that can be fine-tuned, whole or not at all."""
     with atomic_path(path) as aside:
         encoder.get_layer("backbone").save(aside)
     return pathlib.Path(path)
 
 
-def save_onnx(encoder, path, image_size):
+def save_onnx(encoder: keras.Model, path: str | pathlib.Path, image_size: int) -> pathlib.Path:
     """Writes the encoder as ONNX (needs tf2onnx): 'image' float32 [N, H, W, 3] in [0, 1] -> the three features.
 
     Args:

@@ -2,13 +2,25 @@
 
 import itertools
 import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import cast
 
 import numpy as np
 
+from pcl_tf.data.sources import Item
 from pcl_tf.serving.answers import Failed, Refused, ServerError, Unavailable
+from pcl_tf.serving.transport import Grpc, Rest
 
 
-def embed(transport, items, *, batch=32, retries=5, wait=0.5, sleep=time.sleep):
+def embed(
+    transport: Grpc | Rest,
+    items: Iterable[Item],
+    *,
+    batch: int = 32,
+    retries: int = 5,
+    wait: float = 0.5,
+    sleep: Callable[[float], object] = time.sleep,
+) -> Iterator[tuple[str, dict[str, np.ndarray] | str]]:
     """Sends images in batches and yields what comes back, in order.
 
     A batch that the server refuses, or fails at, is sent again image by image, so that one bad image costs nobody
@@ -29,9 +41,9 @@ def embed(transport, items, *, batch=32, retries=5, wait=0.5, sleep=time.sleep):
       ServerError: the server is away for good, fails at everything, cannot answer such requests, or has become another
         model on the way.
     """
-    shapes = {}  # of the features that came first
+    shapes: dict[str, tuple[int, ...]] = {}  # of the features that came first
 
-    def ask(images):
+    def ask(images: list[bytes]) -> dict[str, np.ndarray]:
         for attempt in itertools.count():
             try:
                 return transport.predict(images)
@@ -39,8 +51,9 @@ def embed(transport, items, *, batch=32, retries=5, wait=0.5, sleep=time.sleep):
                 if attempt == retries:
                     raise
                 sleep(max(unavailable.after, min(30.0, wait * 2 ** min(attempt, 30))))
+        raise AssertionError  # count() has no end
 
-    def answered(images):
+    def answered(images: list[bytes]) -> list[dict[str, np.ndarray] | ServerError]:
         """A row of features, or what is wrong with it, an image."""
         out = ask(images)
         for name, values in out.items():
@@ -49,20 +62,21 @@ def embed(transport, items, *, batch=32, retries=5, wait=0.5, sleep=time.sleep):
                 raise ServerError(f"the server's model is another than before: {name} had {before} numbers, now {now}.")
         return [_finite({name: values[i] for name, values in out.items()}) for i in range(len(images))]
 
-    def one(image):
+    def one(image: bytes) -> dict[str, np.ndarray] | ServerError:
         try:
             return answered([image])[0]
         except (Refused, Failed) as error:
             return error
 
-    def rows(images):
+    def rows(images: list[bytes]) -> list[dict[str, np.ndarray] | ServerError]:
         try:
             return answered(images)
         except (Refused, Failed) as error:
+            found: list[dict[str, np.ndarray] | ServerError]
             found = [one(image) for image in images] if len(images) > 1 else [error]
         # Where nothing but failures comes, it is not the images.
         if all(isinstance(row, Failed) for row in found) and (len(images) > 1 or not shapes):
-            raise found[-1]
+            raise cast(Failed, found[-1])
         return found
 
     items = iter(items)
@@ -74,7 +88,7 @@ def embed(transport, items, *, batch=32, retries=5, wait=0.5, sleep=time.sleep):
             yield name, answer if isinstance(answer, dict) else str(answer)
 
 
-def _finite(row):
+def _finite(row: dict[str, np.ndarray]) -> dict[str, np.ndarray] | ServerError:
     """The features themselves, or why they are not to be used."""
     wrong = [name for name, values in row.items() if not np.isfinite(values).all()]
     return Refused(f"the model's {wrong[0]} is not finite") if wrong else row

@@ -1,5 +1,7 @@
 """The two files tensorflow_model_server is started with."""
 
+import pathlib
+
 from pcl_tf.files import write_atomically
 
 NAME = "pcl"
@@ -22,7 +24,7 @@ max_enqueued_batches { value: 64 }
 """
 
 
-def write_server_files(folder, name=NAME):
+def write_server_files(folder: pathlib.Path, name: str = NAME) -> None:
     """Writes ``models.config`` and ``batching.config`` (text protos) into a folder.
 
     Args:

@@ -10,7 +10,9 @@ from pcl_tf.files import write_atomically
 FILES = {False: "encoder.tflite", True: "encoder-quantized.tflite"}  # by whether weights are 8 bits
 
 
-def save_tflite(export, path, image_size, *, quantize=False):
+def save_tflite(
+    export: str | pathlib.Path, path: str | pathlib.Path, image_size: int, *, quantize: bool = False
+) -> pathlib.Path:
     """Converts an export.
 
     Its one signature is the export's ``embed``: 'images' float32 [N, S, S, 3] in [0, 1] -> 'face_aware', 'face', 'pose'

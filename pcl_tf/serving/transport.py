@@ -9,6 +9,10 @@ import ssl
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
 
 from pcl_tf.serving.answers import Failed, Refused, ServerError, Unavailable, features, rows_as_columns
 
@@ -30,7 +34,18 @@ class Grpc:
       ca: path of the PEM certificates by which the server is known; '' for the machine's own.
     """
 
-    def __init__(self, address, model="pcl", *, version=None, deadline=30.0, needed=(), headers=None, tls=False, ca=""):
+    def __init__(
+        self,
+        address: str,
+        model: str = "pcl",
+        *,
+        version: int | None = None,
+        deadline: float = 30.0,
+        needed: Sequence[str] = (),
+        headers: Mapping[str, str] | None = None,
+        tls: bool = False,
+        ca: str = "",
+    ) -> None:
         import grpc
         from tensorflow_serving.apis import prediction_service_pb2_grpc
 
@@ -48,7 +63,7 @@ class Grpc:
         self.address, self.model, self.version, self.deadline = address, model, version, deadline
         self.needed, self.metadata = needed, tuple((headers or {}).items())
 
-    def predict(self, images):
+    def predict(self, images: list[bytes]) -> dict[str, np.ndarray]:
         """Features of some images.
 
         Args:
@@ -99,7 +114,17 @@ class Rest:
       model, version, deadline, needed, headers, ca: as for ``Grpc``.
     """
 
-    def __init__(self, address, model="pcl", *, version=None, deadline=30.0, needed=(), headers=None, ca=""):
+    def __init__(
+        self,
+        address: str,
+        model: str = "pcl",
+        *,
+        version: int | None = None,
+        deadline: float = 30.0,
+        needed: Sequence[str] = (),
+        headers: Mapping[str, str] | None = None,
+        ca: str = "",
+    ) -> None:
         number = "" if version is None else f"/versions/{version}"
         self.url = f"{address.rstrip('/')}/v1/models/{urllib.parse.quote(model, safe='')}{number}:predict"
         self.deadline, self.needed = deadline, needed
@@ -107,7 +132,7 @@ class Rest:
         secure = urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=ca or None))
         self._open = urllib.request.build_opener(secure, _Stay).open
 
-    def predict(self, images):
+    def predict(self, images: list[bytes]) -> dict[str, np.ndarray]:
         """As ``Grpc.predict``."""
         instances = [{"b64": base64.b64encode(image).decode()} for image in images]
         body = json.dumps({"signature_name": SIGNATURE, "instances": instances}).encode()
@@ -128,12 +153,12 @@ class Rest:
         except ServerError as error:
             raise ServerError(f"{self.url}: {error}") from error
 
-    def _wrong(self, error):
+    def _wrong(self, error: urllib.error.HTTPError) -> ServerError:
         """The exception that an HTTP status stands for."""
         kinds = {400: Refused, 413: Failed, 500: Failed} | dict.fromkeys((408, 429, 502, 503, 504), Unavailable)
         kind, moved = kinds.get(error.code, ServerError), error.headers.get("Location")
         said = f"moved to {moved}; give that as --server" if 300 <= error.code < 400 else _said(error)
-        wrong = kind(f"{self.url}: {error.code}: {said or error.reason}")
+        wrong: Any = kind(f"{self.url}: {error.code}: {said or error.reason}")
         if kind is Unavailable:
             wrong.after = _seconds(error.headers.get("Retry-After"))
         return wrong
@@ -142,11 +167,11 @@ class Rest:
 class _Stay(urllib.request.HTTPRedirectHandler):
     """Follows nobody: the images and the token in the headers are for the server that was named."""
 
-    def redirect_request(self, *_):
+    def redirect_request(self, *_: Any) -> None:
         return None
 
 
-def _said(error):
+def _said(error: urllib.error.HTTPError) -> str:
     """The message in the body of an HTTP error, in a line."""
     try:
         body = error.read().decode(errors="replace")
@@ -159,7 +184,7 @@ def _said(error):
     return " ".join(str(text).split())[:200]
 
 
-def _seconds(retry_after):
+def _seconds(retry_after: Any) -> float:
     """Seconds of a Retry-After header, which holds seconds or a date; 0 where it says nothing."""
     try:
         wait = float(retry_after)
@@ -172,7 +197,17 @@ def _seconds(retry_after):
     return min(max(wait, 0.0), _LONGEST) if wait == wait else 0.0
 
 
-def connect(server, *, model="pcl", version=None, deadline=30.0, needed=(), headers=None, tls=False, ca=""):
+def connect(
+    server: str,
+    *,
+    model: str = "pcl",
+    version: int | None = None,
+    deadline: float = 30.0,
+    needed: Sequence[str] = (),
+    headers: Mapping[str, str] | None = None,
+    tls: bool = False,
+    ca: str = "",
+) -> Grpc | Rest:
     """``Rest`` for an address that starts with http:// or https://, else ``Grpc``."""
     if server.startswith(("http://", "https://")):
         return Rest(server, model, version=version, deadline=deadline, needed=needed, headers=headers, ca=ca)

@@ -8,7 +8,7 @@ BATCHES = (1, 8, 32)
 PATH = "assets.extra/tf_serving_warmup_requests"  # where the server looks
 
 
-def write_warmup(version, image_size, model="pcl"):
+def write_warmup(version: str | pathlib.Path, image_size: int, model: str = "pcl") -> pathlib.Path:
     """Writes PredictionLog records for ``serving_default`` into a version's folder.
 
     Args:

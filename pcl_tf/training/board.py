@@ -2,8 +2,12 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 
+import keras
+import numpy as np
 import tensorflow as tf
+from ml_collections import ConfigDict
 
 from pcl_tf import recipe as recipes
 from pcl_tf.serving.card import table
@@ -33,12 +37,12 @@ DESCRIPTIONS = {
 }
 
 
-def description(tag):
+def description(tag: str) -> str | None:
     """What a tag means, or None."""
     return DESCRIPTIONS.get(tag) or DESCRIPTIONS.get(tag.partition("/")[0])
 
 
-def introduce(writer, recipe, step=0, *, trial="run"):
+def introduce(writer: tf.summary.SummaryWriter, recipe: ConfigDict, step: int = 0, *, trial: str = "run") -> None:
     """Writes the recipe as hyperparameters (runs of a sweep can be compared by value) and as a table to read.
 
     Args:
@@ -64,14 +68,20 @@ def introduce(writer, recipe, step=0, *, trial="run"):
     writer.flush()
 
 
-def conclude(writer, text, step):
+def conclude(writer: tf.summary.SummaryWriter, text: str, step: int) -> None:
     """Writes a table of fixed width, of what training changed, to read beside the curves."""
     with writer.as_default(step):
         tf.summary.text("generated_faces", "\n".join(f"    {line}" for line in text.splitlines()))
     writer.flush()
 
 
-def histograms(model, writer, embed, *, faces):
+def histograms(
+    model: keras.Model,
+    writer: tf.summary.SummaryWriter,
+    embed: Callable[[np.ndarray], dict[str, np.ndarray]],
+    *,
+    faces: np.ndarray,
+) -> Callable[[int], None]:
     """Makes what writes histograms of every trained weight, and of each feature of some faces.
 
     Args:
@@ -84,7 +94,7 @@ def histograms(model, writer, embed, *, faces):
       function of the step.
     """
 
-    def write(step):
+    def write(step: int) -> None:
         with writer.as_default(step):
             for v in model.trainable_variables:
                 tf.summary.histogram(f"weights/{v.path}", v.value)

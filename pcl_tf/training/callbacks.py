@@ -3,11 +3,15 @@
 import math
 import signal
 import time
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
 
 import keras
 import tensorflow as tf
 
 from pcl_tf.training.board import description
+from pcl_tf.training.checkpoints import Checkpoints
 
 
 class NotFinite(RuntimeError):
@@ -17,7 +21,7 @@ class NotFinite(RuntimeError):
 class StopOnNotFinite(keras.callbacks.Callback):
     """Stops the run with the step and the offending terms before anything bad is saved."""
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         bad = [f"{k} = {v}" for k, v in logs.items() if k.startswith("loss") and not math.isfinite(v)]
         if bad:
             step = int(self.model.step.numpy())
@@ -37,29 +41,31 @@ class Scalars(keras.callbacks.Callback):
       batch: images per step.
     """
 
-    def __init__(self, writer, every, batch):
+    def __init__(self, writer: tf.summary.SummaryWriter, every: int, batch: int) -> None:
         super().__init__()
         self.writer, self.every, self.batch = writer, every, batch
-        self.sums, self.count = {}, 0
-        self.start = None
-        self.last = {}
+        self.sums: dict[str, float] = {}
+        self.count = 0
+        self.start: float | None = None
+        self.last: dict[str, float] = {}
+        self.epoch: list[dict[str, float]] = []
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self.epoch = []
 
-    def on_epoch_begin(self, epoch, logs=None):
-        self.epoch = []
-
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         means = {k: sum(row[k] for row in self.epoch) / len(self.epoch) for k in self.epoch[0]} if self.epoch else {}
         logs.clear()
         logs.update(means)
 
-    def on_train_batch_begin(self, batch, logs=None):
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         self.start = self.start or time.perf_counter()
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         for k, v in logs.items():
             self.sums[k] = self.sums.get(k, 0.0) + v
         self.count += 1
+        assert self.start is not None
         rate = self.count * self.batch / (time.perf_counter() - self.start)
         step = int(self.model.step.numpy())
         if step % self.every == 0:
@@ -76,12 +82,12 @@ class Scalars(keras.callbacks.Callback):
         logs["images/s"] = rate
         self.epoch.append({k: float(v) for k, v in logs.items()})
 
-    def latest(self):
+    def latest(self) -> dict[str, float]:
         """The means last written, or of the steps so far where there were too few to write."""
         return self.last or {k: v / self.count for k, v in self.sums.items()}
 
 
-def _group(name):
+def _group(name: str) -> str:
     for prefix in ("loss", "alpha"):
         if name.startswith(prefix):
             return f"{prefix}/{name.removeprefix(prefix).strip('_') or 'total'}"
@@ -96,16 +102,16 @@ class Save(keras.callbacks.Callback):
       every: steps.
     """
 
-    def __init__(self, checkpoints, every):
+    def __init__(self, checkpoints: Checkpoints, every: int) -> None:
         super().__init__()
         self.checkpoints, self.every, self.saved = checkpoints, every, checkpoints.step
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         step = int(self.model.step.numpy())
         if step % self.every == 0:
             self.save(step)
 
-    def save(self, step=None):
+    def save(self, step: int | None = None) -> None:
         """Saves now, unless this step is saved already."""
         step = int(self.checkpoints.model.step.numpy()) if step is None else step
         if step != self.saved:
@@ -126,19 +132,20 @@ class StopOnSignal(keras.callbacks.Callback):
       received: the signal's number, or None.
     """
 
-    def __init__(self, said="saving after this step"):
+    def __init__(self, said: str = "saving after this step") -> None:
         super().__init__()
-        self.said, self.received = said, None
+        self.said = said
+        self.received: int | None = None
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._handle)
 
-    def _handle(self, number, frame):
+    def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.received == signal.SIGINT == number:
             raise KeyboardInterrupt
         self.received = number
         print(f"\n{signal.Signals(number).name}: {self.said} ...", flush=True)
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         if "stop" in logs:
             if logs.pop("stop") > 0:
                 self.received = self.received or signal.SIGTERM
@@ -150,11 +157,11 @@ class StopOnSignal(keras.callbacks.Callback):
 class Every(keras.callbacks.Callback):
     """Calls ``action(step)`` every ``steps`` steps."""
 
-    def __init__(self, steps, action):
+    def __init__(self, steps: int, action: Callable[[int], object]) -> None:
         super().__init__()
         self.steps, self.action = steps, action
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         step = int(self.model.step.numpy())
         if self.steps and step % self.steps == 0:
             self.action(step)

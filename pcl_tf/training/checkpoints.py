@@ -7,21 +7,26 @@ the data are functions of (seed, step), so nothing else is needed.
 
 import pathlib
 import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
 from pcl_tf.data.errors import DataError
 
+if TYPE_CHECKING:
+    import keras
+
 _ERRORS = (tf.errors.OpError, ValueError, IndexError, RuntimeError)  # IndexError: a file cut short
 
 
-def _named(variables):
+def _named(variables: "Iterable[keras.Variable]") -> dict[str, tf.Variable]:
     # By position and name: names repeat between the heads, object paths change with refactoring, and
     # Keras numbers what is made twice in a process (adam, adam_1).
     return {f"{i:04d}_{v.path.split('/')[-1]}": v.value for i, v in enumerate(variables)}
 
 
-def saved_steps(folder):
+def saved_steps(folder: str | pathlib.Path) -> list[int]:
     """Steps of the checkpoints in a folder, the newest first, whole or not: list of int.
 
     By the files themselves: TensorFlow's list of them may have been lost, or left behind where they were not copied.
@@ -30,7 +35,7 @@ def saved_steps(folder):
     return sorted({int(name[1]) for name in names if name}, reverse=True)
 
 
-def _forget_a_damaged_list(folder):
+def _forget_a_damaged_list(folder: str) -> None:
     """A full disk leaves it empty, and then no manager can be made; the checkpoints are found without it."""
     try:
         tf.train.get_checkpoint_state(folder)
@@ -38,7 +43,7 @@ def _forget_a_damaged_list(folder):
         pathlib.Path(folder, "checkpoint").unlink(missing_ok=True)
 
 
-def newest_step(workdir):
+def newest_step(workdir: str | pathlib.Path) -> int | None:
     """Step of the newest checkpoint in a workdir, or None."""
     return next(iter(saved_steps(f"{workdir}/checkpoints")), None)
 
@@ -55,7 +60,7 @@ class Checkpoints:
       step: of the checkpoint that was saved or restored last; None before.
     """
 
-    def __init__(self, model, folder, keep=3):
+    def __init__(self, model: "keras.Model", folder: str | pathlib.Path, keep: int = 3) -> None:
         self.model = model
         # The loss scale is a part of its own: only mixed_float16 has one, and a run may go on in another precision.
         adam = getattr(model.optimizer, "inner_optimizer", model.optimizer)
@@ -64,17 +69,18 @@ class Checkpoints:
         self.parts = {"state": _named([*model.variables, *adam.variables])} | (
             {"scale": _named(scale)} if scale else {}
         )
-        self.folder, self.step = str(folder), None
+        self.folder = str(folder)
+        self.step: int | None = None
         _forget_a_damaged_list(self.folder)
         self.manager = tf.train.CheckpointManager(tf.train.Checkpoint(**self.parts), self.folder, max_to_keep=keep)
 
-    def save(self, step):
+    def save(self, step: int) -> str:
         """Saves as ``ckpt-<step>``; returns its path."""
         path = self.manager.save(checkpoint_number=step)
         self.step = step
         return path
 
-    def restore(self):
+    def restore(self) -> int | None:
         """Restores the newest checkpoint that can be read; returns its step, or None if there is none.
 
         A checkpoint that the machine died in the middle of is passed over.

@@ -2,13 +2,15 @@
 
 import datetime
 import time
+from collections.abc import Callable
+from typing import Any
 
 import keras
 
 TIMED = 5  # steps that are timed before the first estimate, after one that compiles
 
 
-def duration(seconds):
+def duration(seconds: float) -> str:
     """Seconds in the one unit that a person would use: '40 s', '12 min', '3.5 h', '261 days'."""
     for unit, length, most in (("s", 1, 90), ("min", 60, 90), ("h", 3600, 48)):
         if seconds < most * length:
@@ -25,14 +27,19 @@ class Eta(keras.callbacks.Callback):
       say: prints a line.
     """
 
-    def __init__(self, total, clock=time.monotonic, say=lambda line: print(line, flush=True)):
+    def __init__(
+        self,
+        total: int,
+        clock: Callable[[], float] = time.monotonic,
+        say: Callable[[str], None] = lambda line: print(line, flush=True),
+    ) -> None:
         super().__init__()
         self.total, self.clock, self.say = total, clock, say
         self.steps = 0  # of this process
-        self.began = None  # at the end of its first step
+        self.began: float | None = None  # at the end of its first step
         self.here = 0  # step of the run
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if self.began is None:
             self.say("compiling: the first step takes longer than the others")
         elif self.steps > TIMED:
@@ -41,7 +48,7 @@ class Eta(keras.callbacks.Callback):
             when = f"{end:%H:%M}" if left < 43_200 else f"{end:%Y-%m-%d %H:%M}"
             self.say(f"step {self.here:,} of {self.total:,}; ends about {when}, in {duration(left)}")
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         self.steps += 1
         self.here = int(self.model.step.numpy())
         if self.steps == 1:
@@ -51,5 +58,6 @@ class Eta(keras.callbacks.Callback):
             of = "steps" if self.here == self.steps else "steps to go"
             self.say(f"\n{left + TIMED + 1:,} {of}; at this rate {duration(self._each() * left)}")
 
-    def _each(self):
+    def _each(self) -> float:
+        assert self.began is not None
         return (self.clock() - self.began) / (self.steps - 1)

@@ -2,19 +2,26 @@
 
 import functools
 import json
+import pathlib
 import platform
 import sys
 import time
+from collections.abc import Mapping
+from typing import Any
 
+import keras
 import tensorflow as tf
+from ml_collections import ConfigDict
 
 from pcl_tf.cluster import Cluster
-from pcl_tf.data.faces import open_faces
+from pcl_tf.data.clips import ClipFaces
+from pcl_tf.data.faces import ArrayFaces, open_faces
 from pcl_tf.data.pipeline import batches
 from pcl_tf.data.sources import DataError
 from pcl_tf.evaluation import generated
 from pcl_tf.evaluation.online import labelled
 from pcl_tf.files import write_atomically
+from pcl_tf.methods.base import Method
 from pcl_tf.methods.build import build_method, images_per_step, parts_per_step
 from pcl_tf.seeds import seed_everything
 from pcl_tf.serving.card import write_card
@@ -27,6 +34,7 @@ from pcl_tf.training.eta import Eta
 from pcl_tf.training.export import export_run
 from pcl_tf.training.purge import purge_from
 from pcl_tf.training.watch import Watcher, embedder
+from pcl_tf.training.workdir import Workdir
 
 ALONE = Cluster()
 
@@ -35,7 +43,16 @@ class Interrupted(Exception):
     """A signal ended the run after its state was saved. Args: number of the signal, step."""
 
 
-def run(recipe, workdir, *, strategy, precision, deterministic=False, cluster=ALONE, xla=False):
+def run(
+    recipe: ConfigDict,
+    workdir: Workdir,
+    *,
+    strategy: tf.distribute.Strategy,
+    precision: str,
+    deterministic: bool = False,
+    cluster: Cluster = ALONE,
+    xla: bool = False,
+) -> dict[str, Any] | None:
     """Trains from where the workdir stands to the recipe's last step, then exports.
 
     Args:
@@ -122,7 +139,7 @@ def run(recipe, workdir, *, strategy, precision, deterministic=False, cluster=AL
         "export": str(export.relative_to(workdir.path)),
     }
     if untrained:
-        rows = {"untrained": untrained, "trained": _probe(recipe, model)}
+        rows: dict[str, Any] = {"untrained": untrained, "trained": _probe(recipe, model)}
         result["generated_faces"] = rows
         told = generated.table(rows, recipe.watch.generated)
         board.conclude(writer, told, step)
@@ -133,7 +150,7 @@ def run(recipe, workdir, *, strategy, precision, deterministic=False, cluster=AL
     return result
 
 
-def _measured(steps, seconds, last, *, earlier):
+def _measured(steps: int, seconds: float, last: Mapping[str, float], *, earlier: pathlib.Path) -> dict[str, Any]:
     """What a result says of training itself; a command that had nothing left to train repeats what was said.
 
     Args:
@@ -153,7 +170,9 @@ def _measured(steps, seconds, last, *, earlier):
     return {"seconds_per_step": said.get("seconds_per_step"), "last": said.get("last", {})}
 
 
-def _shared_faces(recipe, workdir, strategy, *, cluster):
+def _shared_faces(
+    recipe: ConfigDict, workdir: Workdir, strategy: tf.distribute.Strategy, *, cluster: Cluster
+) -> ArrayFaces | ClipFaces:
     """The faces; over several machines the writer decodes them and the others wait for what it made."""
     cache = recipe.data.cache or workdir / "cache"
     if not cluster.writer:
@@ -166,14 +185,23 @@ def _shared_faces(recipe, workdir, strategy, *, cluster):
     return faces
 
 
-def _probe(recipe, model):
+def _probe(recipe: ConfigDict, model: Method) -> dict[str, Any] | None:
     if recipe.data.source != "synthetic" or not recipe.watch.generated:
         return None
     test = recipe.watch.generated // 5
     return generated.measure(embedder(model), recipe.image_size, train=recipe.watch.generated - test, test=test)
 
 
-def _fit(model, strategy, recipe, *, faces, step, callbacks, cluster):
+def _fit(
+    model: Method,
+    strategy: tf.distribute.Strategy,
+    recipe: ConfigDict,
+    *,
+    faces: ArrayFaces | ClipFaces,
+    step: int,
+    callbacks: list[keras.callbacks.Callback],
+    cluster: Cluster,
+) -> None:
     """model.fit in recipe epochs; the first is cut short where a run resumes inside one."""
     length = recipe.epoch_steps
     while step < recipe.total_steps and not model.stop_training:
@@ -194,7 +222,9 @@ def _fit(model, strategy, recipe, *, faces, step, callbacks, cluster):
         step = int(model.step.numpy())
 
 
-def distributed(strategy, recipe, faces, *, first, last):
+def distributed(
+    strategy: tf.distribute.Strategy, recipe: ConfigDict, faces: ArrayFaces | ClipFaces, *, first: int, last: int
+) -> tf.data.Dataset | tf.distribute.DistributedDataset:
     """Batches of steps first .. last - 1; every machine reads its part, every replica gets its own."""
     read = functools.partial(
         batches, faces, parts_per_step(recipe), seed=recipe.seed, first_step=first, total_steps=last
@@ -203,7 +233,7 @@ def distributed(strategy, recipe, faces, *, first, last):
     if replicas == 1:
         return read()
 
-    def of_machine(context):
+    def of_machine(context: tf.distribute.InputContext) -> tf.data.Dataset:
         here = replicas // context.num_input_pipelines
         mine = range(context.input_pipeline_id * here, (context.input_pipeline_id + 1) * here)
         data = read(replicas=replicas, mine=mine)

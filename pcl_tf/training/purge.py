@@ -1,11 +1,12 @@
 """What a killed run logged past its last checkpoint is logged again: readers must forget the first time."""
 
+import pathlib
 import time
 
 import tensorflow as tf
 
 
-def purge_from(folder, step):
+def purge_from(folder: pathlib.Path, step: int) -> None:
     """Tells TensorBoard that logging begins again after a step, so that no later one stands twice.
 
     tf.summary has no purge_step, so the event is a file of its own between the old files and the new one, whose names

@@ -1,16 +1,20 @@
 """Reconstruction sheets as in Fig. 4: what the decoder makes of every combination of features."""
 
 import io
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image, ImageDraw
 
 from pcl_tf.losses.reconstruction import COMBINATIONS, combine
 
+if TYPE_CHECKING:
+    from pcl_tf.methods.base import Method
+
 COLUMNS = ("source", "mirror", *COMBINATIONS, "face", "pose")
 
 
-def reconstructions(model, faces, noise_std=0.0):
+def reconstructions(model: "Method", faces: np.ndarray, noise_std: float = 0.0) -> np.ndarray:
     """Rebuilds faces from their features.
 
     The decoder has only ever seen features of noisy faces, and those of clean ones lie elsewhere: without
@@ -35,12 +39,12 @@ def reconstructions(model, faces, noise_std=0.0):
     return np.clip(np.concatenate([images[None], mirror[None], decoded]).swapaxes(0, 1), 0, 1)
 
 
-def _encoded(model, images, noise_std):
+def _encoded(model: "Method", images: np.ndarray, noise_std: float) -> dict[str, Any]:
     noise = np.random.RandomState(0).normal(0.0, noise_std, images.shape).astype(np.float32)  # the same in every sheet
     return model.encoder(images + noise, training=False)
 
 
-def swaps(model, faces, noise_std=0.0):
+def swaps(model: "Method", faces: np.ndarray, noise_std: float = 0.0) -> np.ndarray:
     """Every face with every pose: F_f of row i and F_p of column j, decoded.
 
     Args:
@@ -55,7 +59,7 @@ def swaps(model, faces, noise_std=0.0):
     return np.clip(np.stack([np.asarray(r, np.float32) for r in rows]), 0, 1)
 
 
-def draw_swaps(faces, swapped, scale=1):
+def draw_swaps(faces: np.ndarray, swapped: np.ndarray, scale: int = 1) -> Image.Image:
     """Draws swaps under and beside their sources: uint8 [N, S, S, 3], float32 [N, N, S, S, 3] -> PIL image."""
     sources = np.asarray(faces, np.float32) / 255.0
     corner = np.ones_like(sources[:1])
@@ -65,7 +69,7 @@ def draw_swaps(faces, swapped, scale=1):
     )
 
 
-def draw(columns, scale=1):
+def draw(columns: np.ndarray, scale: int = 1) -> Image.Image:
     """Draws a sheet with column titles: float32 [N, 8, S, S, 3] -> PIL image."""
     side = columns.shape[2]
     sheet = _labelled(columns, scale)
@@ -76,10 +80,10 @@ def draw(columns, scale=1):
     return sheet
 
 
-def _labelled(cells, scale, title=""):
+def _labelled(cells: np.ndarray, scale: int, title: str = "") -> Image.Image:
     """Cells [rows, columns, S, S, 3] in [0, 1] below a strip for titles."""
     n, k, side = cells.shape[:3]
-    grid = (cells.transpose(0, 2, 1, 3, 4).reshape(n * side, k * side, 3) * 255 + 0.5).astype(np.uint8)
+    grid: Any = (cells.transpose(0, 2, 1, 3, 4).reshape(n * side, k * side, 3) * 255 + 0.5).astype(np.uint8)
     grid = Image.fromarray(grid).resize((k * side * scale, n * side * scale), Image.Resampling.NEAREST)
     sheet = Image.new("RGB", (grid.width, grid.height + 26), "white")
     sheet.paste(grid, (0, 26))
@@ -87,7 +91,7 @@ def _labelled(cells, scale, title=""):
     return sheet
 
 
-def png(sheet):
+def png(sheet: Image.Image) -> bytes:
     """PNG bytes of a PIL image."""
     buffer = io.BytesIO()
     sheet.save(buffer, "PNG")

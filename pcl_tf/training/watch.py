@@ -1,22 +1,29 @@
 """Pictures and probes during training, into TensorBoard and the workdir."""
 
+import pathlib
+from collections.abc import Callable
+
 import numpy as np
 import tensorflow as tf
 
+from pcl_tf.data.clips import ClipFaces
+from pcl_tf.data.faces import ArrayFaces
 from pcl_tf.embed.projector import write_points
 from pcl_tf.evaluation.online import OnlineProbe
+from pcl_tf.evaluation.task import Task
 from pcl_tf.files import write_atomically
+from pcl_tf.methods.base import Method
 from pcl_tf.training import sheet
 from pcl_tf.training.board import description
 
 PROJECTED = 1000  # faces in the Projector
 
 
-def embedder(model, batch=200):
+def embedder(model: Method, batch: int = 200) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
     """uint8 [N, S, S, 3] -> dict of float32 [N, D], whatever the model's precision."""
     traced = {}  # by the size of the faces; a batch may have any number
 
-    def embed(faces):
+    def embed(faces: np.ndarray) -> dict[str, np.ndarray]:
         side = faces.shape[1:]
         if side not in traced:
             batches = tf.TensorSpec([None, *side], tf.float32)
@@ -39,20 +46,28 @@ class Watcher:
       probed: ``Task`` of the online probes, or None.
     """
 
-    def __init__(self, model, writer, faces, *, folder, probed=None):
+    def __init__(
+        self,
+        model: Method,
+        writer: tf.summary.SummaryWriter,
+        faces: ArrayFaces | ClipFaces,
+        *,
+        folder: pathlib.Path,
+        probed: Task | None = None,
+    ) -> None:
         self.model, self.writer, self.folder = model, writer, folder
         self.trained_on = faces
         self.faces = faces.head(8)
         self.embed = embedder(model)
         self.online = OnlineProbe(probed) if probed is not None else None
 
-    def __call__(self, step):
+    def __call__(self, step: int) -> None:
         if self.model.decoder is not None:
             self.draw(step)
         if self.online:
             self.probe(step)
 
-    def draw(self, step):
+    def draw(self, step: int) -> pathlib.Path:
         """Writes the reconstruction sheet; returns its path."""
         columns = sheet.reconstructions(self.model, self.faces, self.model.method.recon_noise_std)
         picture = sheet.draw(columns, scale=max(1, 96 // columns.shape[2]))
@@ -63,7 +78,7 @@ class Watcher:
         self.writer.flush()
         return path
 
-    def project(self, folder):
+    def project(self, folder: str | pathlib.Path) -> None:
         """Writes what TensorBoard's Projector shows: features of the labelled set, or of faces that were trained on.
 
         Args:
@@ -77,8 +92,9 @@ class Watcher:
         shown = np.linspace(0, len(images) - 1, min(PROJECTED, len(images))).astype(int)
         write_points(folder, self.embed(images[shown]), names=[names[i] for i in shown], faces=images[shown])
 
-    def probe(self, step):
+    def probe(self, step: int) -> None:
         """k-NN and ridge scores of each feature on the labelled set."""
+        assert self.online is not None
         with self.writer.as_default(step):
             for name, value in self.online(self.embed).items():
                 tf.summary.scalar(name, value, description=description(name))

@@ -5,6 +5,7 @@ import pathlib
 import re
 
 from filelock import FileLock, Timeout
+from ml_collections import ConfigDict
 
 from pcl_tf import recipe as recipes
 from pcl_tf.files import write_atomically
@@ -29,7 +30,7 @@ class Workdir:
       WorkdirError: another process holds it, another recipe made it, or checkpoints below it could not be read.
     """
 
-    def __init__(self, path, recipe, writer=True):
+    def __init__(self, path: str | pathlib.Path, recipe: ConfigDict, writer: bool = True) -> None:
         self.path, self.recipe, self.writer = pathlib.Path(path), recipe, writer
         if re.search(r"[\[*?\\]", str(path)):  # it takes them for patterns: a run would begin again, none be deleted
             raise WorkdirError(
@@ -52,12 +53,12 @@ class Workdir:
                     + "\nGive another --workdir, or the values it was made with."
                 )
 
-    def claim(self):
+    def claim(self) -> None:
         """Writes recipe.json: from now on the folder belongs to this recipe."""
         if self.writer:
             write_atomically(self.path / "recipe.json", recipes.to_json(self.recipe))
 
-    def abandon(self):
+    def abandon(self) -> None:
         """After a failed start: takes away the lock, and the folder if it was made here and nothing is in it."""
         if self.writer and not (self.path / "recipe.json").exists():
             self._lock.release()
@@ -66,7 +67,7 @@ class Workdir:
             if self._made and not any(self.path.iterdir()):
                 self.path.rmdir()
 
-    def _lock_it(self):
+    def _lock_it(self) -> None:
         owner = self.path / ".owner"
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -81,5 +82,5 @@ class Workdir:
         except (OSError, NotImplementedError) as error:  # NotImplementedError: a file system without locks
             raise WorkdirError(f"--workdir={self.path}: cannot be written ({error}).") from error
 
-    def __truediv__(self, name):
+    def __truediv__(self, name: str) -> pathlib.Path:
         return self.path / name

@@ -60,7 +60,7 @@ def test_a_picture_has_our_numbers_and_the_papers_in_the_rows_of_the_table(tmp_p
     monkeypatch.setattr(
         "matplotlib.figure.Figure.savefig", lambda self, at, **_: (drawn.append(self), at.write_bytes(b""))
     )
-    picture.draw(5, table, rows, tmp_path / "t.png")
+    picture.draw(5, table, rows, path=tmp_path / "t.png")
     panels = drawn[0].axes
     assert [axes.get_title() for axes in panels] == [*(f"{role}_task" for role in paper.ROLES), "the paper's RAF-DB"]
     assert [t.get_text() for t in panels[0].get_yticklabels()] == [row.label for row in table.rows]
