@@ -67,7 +67,7 @@ def check_not_among(path: str | pathlib.Path, inputs: Iterable[str | pathlib.Pat
 
     Args:
       path: of the file, as it was given.
-      inputs: names of files and folders that are read; what is none, as 'synthetic', is passed over.
+      inputs: names of files and folders that are read; what is none, as 'generated', is passed over.
       flag: that gave the path, for the error.
 
     Raises:

@@ -290,6 +290,14 @@ def to_json(recipe: ConfigDict) -> str:
     return json.dumps(recipe.to_dict(), indent=1, sort_keys=True) + "\n"
 
 
+def _rename(data: dict[str, Any]) -> None:
+    """Calls what an older file has in its group data as it is called now."""
+    if "synthetic_images" in data:
+        data["generated_images"] = data.pop("synthetic_images")
+    if data.get("source") == "synthetic":
+        data["source"] = "generated"
+
+
 def load(path: str | pathlib.Path) -> ConfigDict:
     """ConfigDict of a recipe.json.
 
@@ -306,6 +314,7 @@ def load(path: str | pathlib.Path) -> ConfigDict:
         values = json.loads(pathlib.Path(path).read_text())
         if not isinstance(values, dict):
             raise ValueError("no keys in it")
+        _rename(values.get("data", {}))
         own = own_keys(values.pop("method", {}))
         c.method = common.method(own["name"]) if own.get("name") in METHODS else ConfigDict()
         c.update(ConfigDict({**values, "method": own}))

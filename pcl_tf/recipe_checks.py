@@ -21,7 +21,7 @@ CHECKS = {
     "total_steps": whole(0, STEPS),
     "epoch_steps": whole(1, STEPS),
     "data.source": text,
-    "data.synthetic_images": whole(1, 10**7),
+    "data.generated_images": whole(1, 10**7),
     "data.cache": text,
     "data.sampling": one_of(SAMPLINGS),
     "data.max_bad_share": number(0, 1),

@@ -34,7 +34,7 @@ _RECIPE = config_flags.DEFINE_config_file(
 )
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run: checkpoints, logs, export. Resumed if it exists.")
 _DATA = flags.DEFINE_string(
-    "data", None, "Folder, tree of folders or zip of face images, tfds:NAME[:SPLIT], or synthetic; commas join several."
+    "data", None, "Folder, tree of folders or zip of face images, tfds:NAME[:SPLIT], or generated; commas join several."
 )
 _PRECISION = flags.DEFINE_enum("precision", "float32", PRECISIONS, "Arithmetic of the networks; losses stay float32.")
 _STRATEGY = flags.DEFINE_enum(

@@ -29,8 +29,8 @@ def base() -> ConfigDict:
     c.epoch_steps = 1000  # one line of progress, one period of Dynamic Weight Average
 
     c.data = ConfigDict()
-    c.data.source = ""  # folder, zip, dataset of pcl_tf.prepare, tfds:NAME or synthetic; --data sets it
-    c.data.synthetic_images = 4096  # how many faces are generated for 'synthetic'
+    c.data.source = ""  # folder, zip, dataset of pcl_tf.prepare, tfds:NAME or generated; --data sets it
+    c.data.generated_images = 4096  # how many faces are generated for 'generated'
     c.data.cache = ""  # folder of the decoded faces, for several runs on the same ones; empty: cache/ in the workdir
     c.data.sampling = "clip"  # datasets of pcl_tf.prepare: clip, identity or frame is drawn evenly
     c.data.max_bad_share = 0.05  # unreadable images above this share stop the run
@@ -94,7 +94,7 @@ def shrink(c: ConfigDict) -> None:
     c.network.head_dim = 64
     c.total_steps, c.epoch_steps = 30, 10
     c.optimizer.learning_rate = 1e-3
-    c.data.source, c.data.synthetic_images = "synthetic", 256
+    c.data.source, c.data.generated_images = "generated", 256
     c.method.update(METHODS[c.method.name].smoke)
     c.watch.generated = 500
     c.checkpoint.every, c.watch.log_every, c.watch.images_every = 10, 5, 10

@@ -18,6 +18,6 @@ def get_config(arg: str | None = None) -> ConfigDict:
     c.method.photometric = 0.25
     c.total_steps, c.epoch_steps = 250, 25
     c.optimizer.learning_rate = 1e-3
-    c.data.source, c.data.synthetic_images = "synthetic", 2048
+    c.data.source, c.data.generated_images = "generated", 2048
     c.checkpoint.every, c.watch.log_every, c.watch.images_every = 50, 5, 50
     return common.finish(c, arg)

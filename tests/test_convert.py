@@ -84,7 +84,7 @@ SMALL = [
     "--recipe.batch_size=4",
     "--recipe.method.pdd_batch=2",
     "--recipe.method.negatives_per_image=2",
-    "--recipe.data.synthetic_images=16",
+    "--recipe.data.generated_images=16",
     "--recipe.total_steps=2",
 ]
 

@@ -165,7 +165,7 @@ def test_places_in_which_nothing_can_be_made(tmp_path, monkeypatch, check, error
         check(tmp_path / "new/it.png")
 
 
-@pytest.mark.parametrize("inputs", [["faces"], ["faces/a.png"], ["synthetic", "nope", "linked"], ["."]])
+@pytest.mark.parametrize("inputs", [["faces"], ["faces/a.png"], ["generated", "nope", "linked"], ["."]])
 def test_a_picture_that_is_read_is_not_written_over(tmp_path, monkeypatch, inputs):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "faces").mkdir()
@@ -174,7 +174,7 @@ def test_a_picture_that_is_read_is_not_written_over(tmp_path, monkeypatch, input
     with pytest.raises(OutputError, match="--out=faces/a.png: is one of the images that are read"):
         check_not_among("faces/a.png", inputs)
     check_not_among("faces/b.png", inputs)
-    check_not_among("faces/a.png", ["", "faces.zip", "synthetic"])
+    check_not_among("faces/a.png", ["", "faces.zip", "generated"])
 
 
 @pytest.mark.parametrize("name", ["", "file.txt", "file.txt/below", "a\0b"])
@@ -202,7 +202,7 @@ def test_what_lies_beside_an_output_is_written_over_only_with_it(tmp_path):
     [
         (["reconstruct", "--workdir={}", "--out={}/r.png"], "r_swap.png"),
         (["probe", "--model=pixels", "--task=generated_pose", "--image_size=16", "--out={}"], "tables.tex"),
-        (["embed", "--model=pixels", "--data=synthetic", "--out={}/e.npz", "--projector={}"], "names.tsv"),
+        (["embed", "--model=pixels", "--data=generated", "--out={}/e.npz", "--projector={}"], "names.tsv"),
         (["train", "--recipe=vox64:smoke", "--recipe.total_steps=0", "--workdir={}"], "result.json"),
     ],
 )

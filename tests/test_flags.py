@@ -11,7 +11,7 @@ SIZED = {
     "probe": ["--model=pixels", "--task=generated_pose"],
     "export": ["--workdir=nowhere"],
     "reproduce": ["--table=1", "--workdir=nowhere"],
-    "embed": ["--model=pixels", "--data=synthetic", "--out=x.npz"],
+    "embed": ["--model=pixels", "--data=generated", "--out=x.npz"],
     "finetune": ["--model=nowhere", "--task=generated_pose"],
 }
 

@@ -165,7 +165,7 @@ def test_commands_run_as_they_are_written(place, tmp_path, monkeypatch):
     made = ["embed", "--model=runs/quickstart", "--data=faces", "--out=faces.npz"]
     for name, module, words in lines:
         words = ["--data=faces" if word == "--data=DIR_OR_ZIP" else word for word in words]
-        if module == "neighbours" and "synthetic" not in " ".join(words):
+        if module == "neighbours" and "generated" not in " ".join(words):
             done(*made)
         if "faces.csv" in " ".join(words) and module == "probe":
             words += ["--targets=label"]  # the file has columns for all of these commands

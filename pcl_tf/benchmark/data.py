@@ -29,7 +29,7 @@ def data(recipe: ConfigDict, seconds: float = 5.0) -> dict[str, float]:
     """
     source = recipe.data.copy_and_resolve_references()
     if not source.source:
-        source.source, source.synthetic_images = "synthetic", 1024
+        source.source, source.generated_images = "generated", 1024
     result, rates, held = {}, [], []
     with tempfile.TemporaryDirectory() as cache:
         began = time.perf_counter()

@@ -93,7 +93,7 @@ def gradients(recipe: ConfigDict, draws: int = 16, workdir: str | pathlib.Path |
     """
     source = recipe.data.copy_and_resolve_references()
     if not source.source:
-        source.source = "synthetic"
+        source.source = "generated"
     seed_everything(recipe.seed)
     model = build_method(recipe)
     if workdir is not None and Checkpoints(model, f"{workdir}/checkpoints").restore() is None:

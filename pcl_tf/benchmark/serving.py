@@ -9,7 +9,7 @@ import tensorflow as tf
 from ml_collections import ConfigDict
 
 from pcl_tf.benchmark.spread import spread
-from pcl_tf.data.synthetic import render, sample_labels
+from pcl_tf.data.generated import render, sample_labels
 from pcl_tf.methods.build import build_encoder
 from pcl_tf.serving.export import save_export
 

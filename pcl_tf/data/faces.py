@@ -63,5 +63,5 @@ def open_faces(data: ConfigDict, size: int, cache: str | pathlib.Path) -> ArrayF
     prepared = find_clips(data.source)
     if prepared:
         return ClipFaces(prepared, size, data.sampling)
-    source = open_source(data.source, data.synthetic_images, size)
+    source = open_source(data.source, data.generated_images, size)
     return ArrayFaces(decoded_faces(source, size, cache_dir=cache, max_bad_share=data.max_bad_share))

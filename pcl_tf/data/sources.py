@@ -18,7 +18,7 @@ __all__ = ["SUFFIXES", "Broken", "DataError", "Source", "fingerprint", "folder",
 
 PEOPLE = 4096  # among the generated faces, as many as in a small video corpus
 
-VOXCELEB_HELP = """No face images given: pass --data=DIR, --data=FACES.zip, --data=tfds:NAME or --data=synthetic.
+VOXCELEB_HELP = """No face images given: pass --data=DIR, --data=FACES.zip, --data=tfds:NAME or --data=generated.
 
 To pre-train on VoxCeleb: request the videos from its authors (Oxford VGG) and prepare them, once:
 
@@ -153,25 +153,25 @@ def tfds_dataset(name: str) -> Source:
     return Source(f"tfds:{name}", stamp, count, items)
 
 
-def synthetic(count: int, size: int, seed: int = 0) -> Source:
-    """Faces of ``pcl_tf.data.synthetic``, rendered at the training size."""
-    from pcl_tf.data.synthetic import render, sample_labels
+def generated(count: int, size: int, seed: int = 0) -> Source:
+    """Faces of ``pcl_tf.data.generated``, rendered at the training size."""
+    from pcl_tf.data.generated import render, sample_labels
 
     def items() -> Items:
         for start in range(0, count, 32):  # small blocks stay in the processor's cache
             labels = sample_labels(min(32, count - start), seed * 100_003 + start, identities=PEOPLE)
             for i, image in enumerate(render(labels, size)):
-                yield f"synthetic#{start + i}", image
+                yield f"generated#{start + i}", image
 
-    return Source("synthetic", fingerprint([("synthetic-2", count, size, seed)]), count, items)
+    return Source("generated", fingerprint([("synthetic-2", count, size, seed)]), count, items)
 
 
-def open_source(text: str, synthetic_images: int, image_size: int, *, flag: str = "--data") -> Source:
+def open_source(text: str, generated_images: int, image_size: int, *, flag: str = "--data") -> Source:
     """The source that a flag names.
 
     Args:
-      text: folder, zip, 'tfds:NAME[:SPLIT]' or 'synthetic'; several joined by commas.
-      synthetic_images: how many faces 'synthetic' renders.
+      text: folder, zip, 'tfds:NAME[:SPLIT]' or 'generated'; several joined by commas.
+      generated_images: how many faces 'generated' renders.
       image_size: their side in pixels.
       flag: that gave the text, for errors.
 
@@ -184,7 +184,7 @@ def open_source(text: str, synthetic_images: int, image_size: int, *, flag: str 
     if not text:
         raise DataError(VOXCELEB_HELP)
     texts = [text] if os.path.exists(text) else text.split(",")  # a folder's name may have a comma
-    parts = [_open(part, synthetic_images, image_size, given=f"{flag}={printable(part)}") for part in texts]
+    parts = [_open(part, generated_images, image_size, given=f"{flag}={printable(part)}") for part in texts]
     if len(parts) == 1:
         return parts[0]
 
@@ -195,10 +195,10 @@ def open_source(text: str, synthetic_images: int, image_size: int, *, flag: str 
     return Source(text, fingerprint(p.fingerprint for p in parts), sum(p.count for p in parts), items)
 
 
-def _open(text: str, synthetic_images: int, image_size: int, *, given: str) -> Source:
+def _open(text: str, generated_images: int, image_size: int, *, given: str) -> Source:
     path = pathlib.Path(text)
-    if text == "synthetic":
-        source = synthetic(synthetic_images, image_size)
+    if text == "generated":
+        source = generated(generated_images, image_size)
     elif text.startswith("tfds:"):
         source = tfds_dataset(text.removeprefix("tfds:"))
     elif text and path.is_dir():  # nothing, as between two commas, is not the folder we are in
@@ -206,7 +206,8 @@ def _open(text: str, synthetic_images: int, image_size: int, *, given: str) -> S
     elif path.is_file():
         source = zipped(path, given)
     else:
-        raise DataError(f"{given}: no such folder or file.")
+        now = " Faces that pcl_tf draws are --data=generated now." if text == "synthetic" else ""
+        raise DataError(f"{given}: no such folder or file.{now}")
     if not source.count:
         beside = f"; its files are {source.others}" if source.others else ""
         raise DataError(f"{given}: holds no image ({', '.join(SUFFIXES)}){beside}.")

@@ -21,14 +21,15 @@ from pcl_tf.console import explained, flags_alone, not_empty, quiet, refuse, sid
 _MODEL = flags.DEFINE_string(
     "model", None, "SavedModel, workdir of pcl_tf.train, .keras, .onnx or .tflite file, or a baseline."
 )
-_DATA = flags.DEFINE_string("data", None, "Folder, tree of folders, zip, tfds:NAME or synthetic; commas join several.")
+_DATA = flags.DEFINE_string("data", None, "Folder, tree of folders, zip, tfds:NAME or generated; commas join several.")
 _OUT = flags.DEFINE_string("out", None, "File to write: .npz, .csv or .parquet.")
 _FEATURE = flags.DEFINE_list("feature", [], "face_aware, face, pose, face+pose; by default all that the model has.")
 _SIZE = flags.DEFINE_integer(
     "image_size", 0, "Side in pixels; 0 is the side the encoder was trained at, 64 if it does not say.", lower_bound=0
 )
 side_in_pixels("image_size")
-_IMAGES = flags.DEFINE_integer("synthetic_images", 256, "How many faces --data=synthetic draws.", lower_bound=1)
+_IMAGES = flags.DEFINE_integer("generated_images", 256, "How many faces --data=generated draws.", lower_bound=1)
+flags.DEFINE_alias("synthetic_images", "generated_images")
 _PROJECTOR = flags.DEFINE_string("projector", "", "Folder for TensorBoard's Projector, with a sprite of the faces.")
 _CACHE = flags.DEFINE_string("cache", "", "Folder of features; by default features/ in probe/ of the model's workdir.")
 

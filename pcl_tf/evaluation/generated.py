@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from pcl_tf.data.synthetic import EXPRESSIONS, sample_labels
+from pcl_tf.data.generated import EXPRESSIONS, sample_labels
 from pcl_tf.evaluation import ridge
 from pcl_tf.evaluation.corpora.generated import SEED, TEST, TRAIN, faces
 

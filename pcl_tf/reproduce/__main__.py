@@ -135,7 +135,7 @@ def _run(tables: list[int], workdir: pathlib.Path) -> None:
     passes = _passes(base)
     asked = {role for n in tables for role in paper.TABLES[n].roles}
     tasks = _tasks(sorted(asked.union(ROLES if _BUDGETS.value else ())))
-    source = _DATA.value or ("synthetic" if small else "")
+    source = _DATA.value or ("generated" if small else "")
     solver = _SOLVER.value or ("lbfgs" if small else "adam")
 
     def runs(steps: int, place: str = "runs") -> Runs:

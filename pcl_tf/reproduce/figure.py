@@ -46,7 +46,7 @@ def figure(
     recipe = recipes.resolve(recipes.load(workdir / "recipe.json"))
     if not recipe.method.reconstruct:
         raise DataError(f"--workdir={workdir}: this run trained no decoder.")
-    source = open_source(images or "synthetic", count, recipe.image_size, flag=flag)
+    source = open_source(images or "generated", count, recipe.image_size, flag=flag)
     spread = islice(source.items(), 0, None, max(1, source.count // count))  # folders are sorted, often by person
     faces: Any = []
     bad: list[tuple[str, str]] = []

@@ -226,7 +226,8 @@ def _generated(run: dict[str, Any]) -> str:
 
 def _data(recipe: dict[str, Any], run: dict[str, Any], about: dict[str, Any]) -> str:
     source = recipe.get("data.source")
-    if source == "synthetic":
+    nobody = source in ("generated", "synthetic")  # as older recipes call them
+    if nobody:
         what = "Faces that pcl_tf draws: they show nobody, and nothing was learnt of photographs."
     else:
         names = [pathlib.PurePath(part).name for part in (source or "").split(",") if part]
@@ -235,7 +236,7 @@ def _data(recipe: dict[str, Any], run: dict[str, Any], about: dict[str, Any]) ->
 
 - Faces: {f"{run['faces']:,}" if run.get("faces") else UNKNOWN}
 - Terms of the data, as its user states them: {terms(about, "export")}
-- People shown, their consent and their make-up by group: {"nobody" if source == "synthetic" else UNKNOWN}"""
+- People shown, their consent and their make-up by group: {"nobody" if nobody else UNKNOWN}"""
 
 
 def terms(about: dict[str, Any], command: str) -> str:

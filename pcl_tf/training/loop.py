@@ -186,7 +186,7 @@ def _shared_faces(
 
 
 def _probe(recipe: ConfigDict, model: Method) -> dict[str, Any] | None:
-    if recipe.data.source != "synthetic" or not recipe.watch.generated:
+    if recipe.data.source != "generated" or not recipe.watch.generated:
         return None
     test = recipe.watch.generated // 5
     return generated.measure(embedder(model), recipe.image_size, train=recipe.watch.generated - test, test=test)

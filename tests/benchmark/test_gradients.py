@@ -48,7 +48,7 @@ def test_cosine_of_two_parts_is_that_of_their_true_means():
 
 
 def test_every_part_of_a_recipe_is_measured():
-    recipe = tiny("vox64:smoke", {"data.synthetic_images": 64, "method.pdd_weight": 0.0})
+    recipe = tiny("vox64:smoke", {"data.generated_images": 64, "method.pdd_weight": 0.0})
     found = gradients(recipe, draws=2)
     assert found["step"] == 0
     assert {k for k in found if k.startswith("cosine")} == {"cosine_pdd_face", "cosine_pdd_pose", "cosine_face_pose"}
@@ -57,5 +57,5 @@ def test_every_part_of_a_recipe_is_measured():
 
 
 def test_a_method_of_one_loss_is_measured_too():
-    found = gradients(tiny("vox64:smoke,moco", {"data.synthetic_images": 64}), draws=2)
+    found = gradients(tiny("vox64:smoke,moco", {"data.generated_images": 64}), draws=2)
     assert set(found) == {"step", "face"} and found["face"]["noise"] > 0

@@ -11,10 +11,10 @@ from PIL import Image
 from pcl_tf.data.cache import decoded_faces
 from pcl_tf.data.clips import find_clips, read_index
 from pcl_tf.data.faces import ArrayFaces
+from pcl_tf.data.generated import MAX_ANGLES, render, sample_labels
 from pcl_tf.data.order import Order
 from pcl_tf.data.pipeline import batches
 from pcl_tf.data.sources import DataError, folder, open_source
-from pcl_tf.data.synthetic import MAX_ANGLES, render, sample_labels
 from pcl_tf.files import OutputError
 
 

@@ -70,7 +70,7 @@ OPTIMISER = {  # key -> (decay beside it, another value, what changes)
 RUN = {  # key -> (its value, what says so after a run)
     "total_steps": (4, lambda run: run.result["step"]),
     "epoch_steps": (2, lambda run: run.epoch),
-    "data.synthetic_images": (24, lambda run: run.result["faces"]),
+    "data.generated_images": (24, lambda run: run.result["faces"]),
     "data.cache": ("kept", lambda run: run.cache),
     "checkpoint.every": (1, lambda run: np.diff(run.saved).item()),
     "checkpoint.keep": (2, lambda run: len(run.saved)),

@@ -6,8 +6,8 @@ import keras
 import numpy as np
 from PIL import Image
 
+from pcl_tf.data.generated import AUS, EXPRESSIONS, render, sample_labels
 from pcl_tf.data.listed import arrays
-from pcl_tf.data.synthetic import AUS, EXPRESSIONS, render, sample_labels
 from pcl_tf.evaluation.task import Task
 
 SIDE = 32

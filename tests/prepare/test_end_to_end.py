@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pcl_tf.data.synthetic import render, sample_labels
+from pcl_tf.data.generated import render, sample_labels
 from tests.prepare.videos import write_video
 
 

@@ -3,7 +3,7 @@
 import av
 import numpy as np
 
-from pcl_tf.data.synthetic import render, sample_labels
+from pcl_tf.data.generated import render, sample_labels
 
 
 def write_video(path, frames, rate=25, codec="libx264"):

@@ -92,7 +92,7 @@ def test_curves_of_runs(tmp_path):
     """Untrained, SimCLR and PCL at two budgets of equal passes, and HoG."""
     done(
         *["reproduce", "--budgets=4,2", f"--workdir={tmp_path}", "--base=vox64:smoke", "--image_size=32"],
-        *["--set=data.synthetic_images=64", "--set=watch.generated=0", "--set=watch.images_every=0"],
+        *["--set=data.generated_images=64", "--set=watch.generated=0", "--set=watch.images_every=0"],
         *labelled.roles(tmp_path),
     )
     found = json.loads((tmp_path / "tables" / "budgets.json").read_text())

@@ -146,7 +146,7 @@ def test_variants_are_the_rows_they_stand_for():
 
 TINY = ["--base=vox64:smoke", "--steps=3", "--image_size=32"]
 TINY += [
-    "--set=data.synthetic_images=64",
+    "--set=data.generated_images=64",
     "--set=watch.generated=0",
     "--set=watch.images_every=0",
 ]  # the tables test, not the runs themselves

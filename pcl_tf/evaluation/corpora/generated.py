@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
+from pcl_tf.data.generated import AUS, EXPRESSIONS, render, sample_labels
 from pcl_tf.data.listed import arrays
-from pcl_tf.data.synthetic import AUS, EXPRESSIONS, render, sample_labels
 from pcl_tf.evaluation.task import Task
 
 TRAIN, TEST = 2400, 600
