@@ -19,7 +19,7 @@ def combine(face: tf.Tensor, pose: tf.Tensor, *, augmented_face: tf.Tensor, augm
 
     Example:
       >>> f, p = tf.constant([[1.0]]), tf.constant([[0.25]])
-      >>> combine(f, p, 2.0 * f, 2.0 * p).numpy().ravel().tolist()
+      >>> combine(f, p, augmented_face=2.0 * f, augmented_pose=2.0 * p).numpy().ravel().tolist()
       [1.25, 1.5, 2.25, 2.5]
 
     Reference:

@@ -80,7 +80,7 @@ def test_unscaled_folds_the_standardisation_in():
     x, w, b = r.normal(size=(20, 3)), r.normal(size=(3, 2)), r.normal(size=2)
     mean, std, low, span = r.normal(size=3), r.rand(3) + 0.5, r.normal(size=2), r.rand(2) + 0.5
     expected = low + span * (((x - mean) / std) @ w + b)
-    np.testing.assert_allclose(linear.unscaled(w, b, mean, std, low, span)(x), expected, atol=1e-5)
+    np.testing.assert_allclose(linear.unscaled(w, b, mean=mean, std=std, low=low, span=span)(x), expected, atol=1e-5)
 
 
 def test_constant_features_do_no_harm():
