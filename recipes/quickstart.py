@@ -12,12 +12,16 @@ def get_config(arg: str | None = None) -> ConfigDict:
     """Returns the recipe."""
     c = common.base()
     common.set_batch(c, 64, pdd=16, pose=4, negatives=8)
+    c.network.backbone = "patch_cnn"  # made for processors
     c.network.width = 0.25
     c.network.head_dim = 128
     # Drawn faces differ in little but colour and pose: full photometric changes leave nothing to tell them apart by.
     c.method.photometric = 0.25
-    c.total_steps, c.epoch_steps = 250, 25
+    c.method.pose_weight = 0.1
+    c.total_steps, c.epoch_steps = 400, 50
     c.optimizer.learning_rate = 1e-3
+    c.optimizer.warmup_steps = 25
+    c.optimizer.clip_norm = 5.0
     c.data.source, c.data.generated_images = "generated", 2048
-    c.checkpoint.every, c.watch.log_every, c.watch.images_every = 50, 5, 50
+    c.checkpoint.every, c.watch.log_every, c.watch.images_every = 100, 10, 100
     return common.finish(c, arg)
