@@ -107,7 +107,7 @@ def figure(rows: list[dict[str, Any]], path: str | pathlib.Path) -> None:
         xlabel="labelled images: all teach the probe, the others hold a fifth out\n"
         f"bars: 95 %, {rows[0]['resampled']} of the test resampled, labels drawn once",
         ylabel=rows[0]["metric"] + (" in %" if scale == 100 else ""),
-        title=plain(f"{rows[0]['task']}, {rows[0]['feature']}"),
+        title=f"{plain(rows[0]['task'])}, {plain(rows[0]['feature'])}",
     )
     axes.grid(alpha=0.3)
     axes.legend()
