@@ -233,6 +233,7 @@ def resolve(recipe: ConfigDict, replicas: int = 1) -> ConfigDict:
     ]  # a method fills in its own
     lacking = [key for key in needed if key not in values]
     need(not lacking, f"--recipe: has no {', '.join(lacking)}; recipes/common.py has them all.")
+    need("data.synthetic_images" not in values, "--recipe: data.synthetic_images is called data.generated_images now.")
     wrong = wrong_values(values)
     need(not wrong, "\n".join(wrong))
     m = c.method
@@ -294,8 +295,8 @@ def _rename(data: dict[str, Any]) -> None:
     """Calls what an older file has in its group data as it is called now."""
     if "synthetic_images" in data:
         data["generated_images"] = data.pop("synthetic_images")
-    if data.get("source") == "synthetic":
-        data["source"] = "generated"
+    parts = data.get("source", "").split(",")
+    data["source"] = ",".join("generated" if part == "synthetic" else part for part in parts)
 
 
 def load(path: str | pathlib.Path) -> ConfigDict:

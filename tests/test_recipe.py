@@ -55,6 +55,14 @@ def test_a_recipe_that_lacks_keys_is_said_in_a_line():
         recipes.resolve(c)
 
 
+def test_the_former_word_for_generated_faces():
+    c = vox64.get_config("smoke")
+    with c.unlocked():
+        c.data.synthetic_images = 300
+    with pytest.raises(recipes.RecipeError, match=r"data.synthetic_images is called data.generated_images now"):
+        recipes.resolve(c)
+
+
 def test_a_recipe_that_gives_no_config_is_said_in_a_line():
     with pytest.raises(recipes.RecipeError, match="its get_config gives int, not a ConfigDict"):
         recipes.resolve(3)

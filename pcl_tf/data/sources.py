@@ -198,6 +198,10 @@ def open_source(text: str, generated_images: int, image_size: int, *, flag: str 
 def _open(text: str, generated_images: int, image_size: int, *, given: str) -> Source:
     path = pathlib.Path(text)
     if text == "generated":
+        if path.is_dir():
+            raise DataError(
+                f"{given}: means faces that pcl_tf draws, and there is a folder of that name: ./generated is it."
+            )
         source = generated(generated_images, image_size)
     elif text.startswith("tfds:"):
         source = tfds_dataset(text.removeprefix("tfds:"))

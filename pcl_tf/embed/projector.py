@@ -50,6 +50,11 @@ def thumbnails(source: Source, rows: np.ndarray, *, size: int, names: Sequence[s
     return np.stack([blank if face is None else face for face in faces])
 
 
+def _side(count: int) -> int:
+    """Side in pixels at which so many faces are drawn."""
+    return max(8, min(64, _SPRITE // int(np.ceil(np.sqrt(count)))))
+
+
 def sprite(faces: np.ndarray) -> Image.Image:
     """One square picture of all faces, row by row: uint8 [N, s, s, 3] -> PIL image of ceil(sqrt(N)) * s pixels a side."""
     count, side = len(faces), faces.shape[1]
@@ -92,8 +97,7 @@ def write_projector(embeddings: Embeddings, source: Source, folder: str | pathli
     """
     count = min(limit, len(embeddings.names))
     shown = np.linspace(0, len(embeddings.names) - 1, count).astype(int)
-    side = max(8, min(64, _SPRITE // int(np.ceil(np.sqrt(count)))))
-    faces = thumbnails(source, embeddings.rows[shown], size=side, names=embeddings.names[shown])
+    faces = thumbnails(source, embeddings.rows[shown], size=_side(count), names=embeddings.names[shown])
     write_points(
         folder, {key: x[shown] for key, x in embeddings.features.items()}, names=embeddings.names[shown], faces=faces
     )
@@ -113,9 +117,14 @@ def write_points(
       folder: made where it does not exist.
       features: {name: float [N, D]}.
       names: N strings, one for each image.
-      faces: uint8 [N, s, s, 3], with ``s`` times the root of N at most 8,192: browsers draw no larger sprite.
+      faces: uint8 [N, s, s, 3]; drawn at 64 pixels at most, and smaller where the sprite would be too large for browsers.
     """
     from tensorboard.plugins import projector
+
+    side = min(faces.shape[1], _side(len(faces)))
+    if side < faces.shape[1]:
+        small = (Image.fromarray(face).resize((side, side), Image.Resampling.BILINEAR) for face in faces)
+        faces = np.stack([np.asarray(face) for face in small])
 
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)

@@ -70,13 +70,15 @@ def main(argv: list[str]) -> int:
     from pcl_tf.finetune import compare, network, work
     from pcl_tf.finetune.fit import Stopped
     from pcl_tf.finetune.run import Options, teaching
-    from pcl_tf.serving.card import state
 
     if _FEATURE.value not in FEATURES:
         refuse(f"--feature={_FEATURE.value}: not one of {', '.join(FEATURES)}.")
     for flag in ("labels", "from_scratch"):
         if _COMPARE.value and flags.FLAGS[flag].present:
             refuse(f"--{flag}: has no meaning with --compare, which tries them all.")
+    for flag in ("license", "data_terms"):
+        if _COMPARE.value and flags.FLAGS[flag].present:
+            refuse(f"--{flag}: has no meaning with --compare, which exports nothing.")
     if _EPOCHS.value == 0 and (_SCRATCH.value or _COMPARE.value):
         flag = "--compare, which trains from scratch too" if _COMPARE.value else "--from_scratch"
         refuse(f"--epochs=0: has no meaning with {flag}: nothing of that network would be trained.")
@@ -110,8 +112,9 @@ def main(argv: list[str]) -> int:
         if not _COMPARE.value:
             for train, _ in task.splits[: options.folds or None]:
                 teaching(task, train, options)  # refuses too few labels before anything is decoded
-        state(out, license=_LICENSE.value, data_terms=_TERMS.value)
-        job = work.Job(encoder, task, out=out, cache=cache)
+        job = work.Job(
+            encoder, task, out=out, cache=cache, about={"license": _LICENSE.value, "data_terms": _TERMS.value}
+        )
         try:
             if _COMPARE.value:
                 path = job.compare(options, _RATE.value)

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import pathlib
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 from pcl_tf.data.decoding import left_out
@@ -17,7 +18,7 @@ from pcl_tf.evaluation.results import Results, short
 from pcl_tf.evaluation.task import Task
 from pcl_tf.files import check_output
 from pcl_tf.finetune import compare, run
-from pcl_tf.serving.card import stated
+from pcl_tf.serving.card import state, stated
 from pcl_tf.serving.classifier import save_classifier, write_classifier_card
 from pcl_tf.serving.export import check_version
 from pcl_tf.serving.server_files import write_server_files
@@ -31,13 +32,23 @@ class Job:
       task: ``Task`` with labels.
       out: folder of ``result.json``, tables, predictions, pictures, logs/, and a folder for each fine-tuning.
       cache: folder of features, the probe's.
+      about: {'data_terms', 'license'} as the user states them of the labelled images and the weights, None where not.
 
     Attributes:
       rows: of ``result.json``, those of this call.
       folder: of the fine-tuning at hand.
     """
 
-    def __init__(self, encoder: Encoder, task: Task, *, out: pathlib.Path, cache: str | pathlib.Path) -> None:
+    def __init__(
+        self,
+        encoder: Encoder,
+        task: Task,
+        *,
+        out: pathlib.Path,
+        cache: str | pathlib.Path,
+        about: Mapping[str, str | None] | None = None,
+    ) -> None:
+        self.about = dict(about or {})
         self.encoder, self.task, self.out, self.cache = encoder, task, out, cache
         self.results = Results(out)
         (self.name,) = self.results.name([task])
@@ -52,20 +63,18 @@ class Job:
         check_version(self.folder / "export/1")
         row = self._done(self.folder.name)
         if row and (self.folder / "export/1/saved_model.pb").is_file():
-            write_classifier_card(
-                self.folder / "export/1",
-                self.task.kind,
-                self.task.names,
-                size=self.task.image_size,
-                row=row,
-                about=stated(self.out),
-            )
+            if any(text is not None for text in self.about.values()):  # else the card may have been written on by hand
+                state(self.folder, **self.about)
+                size, names = self.task.image_size, self.task.names
+                about = stated(self.folder)
+                write_classifier_card(self.folder / "export/1", self.task.kind, names, size=size, row=row, about=about)
             print("done already: another --seed, or without this folder, does it again.", flush=True)
             self.rows.append(row)
             return self.folder / "export/1"
         result, model = run.finetune(self.encoder, self.task, self.faces, options=options, folder=self.folder, say=_say)
         row = self._row(result, options.feature, options.way, seed=options.seed, key=self.folder.name)
         recipe = json.dumps(self.encoder.recipe or {})
+        state(self.folder, **self.about)
         path = save_classifier(
             model,
             self.folder / "export",
@@ -74,7 +83,7 @@ class Job:
             recipe_json=recipe,
             step=self.encoder.step,
             row=row,
-            about=stated(self.out),
+            about=stated(self.folder),
         )
         write_server_files(self.folder / "serving")
         self._add(row, result)

@@ -3,6 +3,7 @@
 import csv
 import io
 import pathlib
+import warnings
 
 import numpy as np
 
@@ -44,12 +45,17 @@ def clusters(x: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
       DataError: fewer directions than clusters.
     """
     from sklearn.cluster import KMeans
+    from sklearn.exceptions import ConvergenceWarning
 
     z = unit(x)
     different = len(np.unique(z, axis=0))
+    if different >= count:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # of fewer clusters than were asked for: said below
+            found = KMeans(count, n_init=10, random_state=SEED).fit(z)
+        different = len(np.unique(found.labels_))  # copies that differ by rounding alone are no clusters
     if different < count:
         raise DataError(f"--clusters={count}: there are {different} different embeddings; ask for at most as many.")
-    found = KMeans(count, n_init=10, random_state=SEED).fit(z)
     order = np.argsort(-np.bincount(found.labels_, minlength=count), kind="stable")
     rank = np.argsort(order)[found.labels_]
     return rank, np.sum(z * unit(found.cluster_centers_)[found.labels_], axis=1)

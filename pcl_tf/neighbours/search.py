@@ -1,7 +1,7 @@
 """Nearest neighbours and near duplicates by cosine similarity."""
 
 import numpy as np
-from scipy.sparse import csr_array, vstack
+from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 
@@ -39,8 +39,14 @@ def duplicates(x: np.ndarray, threshold: float, *, block: int = 1024) -> list[li
       list of ascending lists of rows, each of two or more, ordered by their first row.
     """
     z = unit(x)
-    blocks = [csr_array(z[start : start + block] @ z.T >= threshold) for start in range(0, len(z), block)]
-    _, of = connected_components(vstack(blocks), directed=False)
+    every = np.arange(len(z))
+    of = every  # the first row of the group that each row is in
+    for start in range(0, len(z), block):
+        i, j = np.nonzero(z[start : start + block] @ z.T >= threshold)
+        edges = np.concatenate([i + start, every]), np.concatenate([j, of])
+        graph = coo_array((np.ones(len(edges[0]), bool), edges), shape=(len(z), len(z)))
+        _, group = connected_components(graph, directed=False)
+        of = np.unique(group, return_index=True)[1][group]
     groups: dict[int, list[int]] = {}
     for row, group in enumerate(of.tolist()):
         groups.setdefault(group, []).append(row)

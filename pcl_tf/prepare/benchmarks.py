@@ -160,10 +160,16 @@ class _Angles(_Benchmark, skip_registration=True):  # type: ignore[call-arg]
         return {"angles": self.task.labels[row]}
 
 
-# By the kind of a corpus' task; TFDS calls a dataset as its class.
-_KINDS = {"classification": _Classes, "verification": _Pairs, "multilabel": _Units, "regression": _Angles}
+# TFDS calls a dataset as its class.
+_OWN = {"disfa": _Units, "aflw2000": _Angles}
+_KINDS = {"classification": _Classes, "verification": _Pairs}  # by the kind of a corpus' task
 BUILDERS = {
-    name: type(name.capitalize(), (_KINDS[corpus.kind],), {"__module__": __name__}, skip_registration=True)
+    name: type(
+        name.capitalize(),
+        (_OWN.get(name) or _KINDS.get(corpus.kind, _Benchmark),),
+        {"__module__": __name__},
+        skip_registration=True,
+    )
     for name, corpus in CORPORA.items()
 }
 

@@ -119,7 +119,8 @@ def write_classifier_card(
     """Writes the model card, README.md of the export. Args: as of ``save_classifier``; size: side of images in pixels."""
     assets = pathlib.Path(export) / "assets"
     recipe, step = (json.loads((assets / name).read_text()) for name in ("recipe.json", "provenance.json"))
-    text = _card(kind, names, size, row=row, recipe=recipe, step=step["step"], about=about or {})
+    classify = b"tensorflow/serving/classify" in (pathlib.Path(export) / "saved_model.pb").read_bytes()
+    text = _card(kind, names, size, row=row, recipe=recipe, step=step["step"], about=about or {}, classify=classify)
     write_atomically(pathlib.Path(export) / card.NAME, text)
 
 
@@ -132,6 +133,7 @@ def _card(
     recipe: dict[str, Any],
     step: int,
     about: dict[str, Any],
+    classify: bool,
 ) -> str:
     from pcl_tf.recipe import flatten
 
@@ -189,5 +191,5 @@ found["{said}"], found["{values}"]
 Images are resized to {size} pixels. `model.predict(images)` takes float32 images [N, {size}, {size}, 3] in [0, 1];
 `assets/labels.txt` names the columns, and `assets/finetuned.keras` is the network, up to the last layer's
 {"targets" if kind == "regression" else "logits"}, for `keras.models.load_model`.
-TensorFlow Serving takes the folder as a version of a model{"" if kind == "regression" else "; signature `classify` answers its Classify"}.
+TensorFlow Serving takes the folder as a version of a model{"; signature `classify` answers its Classify" if classify else ""}.
 """

@@ -126,7 +126,6 @@ def run(
     export = export_run(recipe, workdir, model.encoder, step=step)
     if model.decoder is not None:
         watcher.draw(step)
-    watcher.project(workdir / "logs")
     result = {
         "step": step,
         "faces": int(len(faces)),
@@ -146,6 +145,7 @@ def run(
         print(told, flush=True)
     write_atomically(workdir / "result.json", json.dumps(result, indent=1, sort_keys=True) + "\n")
     write_card(export, workdir.path)  # once more, with the result
+    watcher.project(workdir / "logs")
     barrier(strategy)
     return result
 

@@ -17,6 +17,7 @@ from pcl_tf.training import sheet
 from pcl_tf.training.board import description
 
 PROJECTED = 1000  # faces in the Projector
+_BYTES = 400_000_000  # of them, where they are large
 
 
 def embedder(model: Method, batch: int = 200) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
@@ -58,7 +59,7 @@ class Watcher:
         self.model, self.writer, self.folder = model, writer, folder
         self.trained_on = faces
         self.faces = faces.head(8)
-        self.embed = embedder(model)
+        self.embed = embedder(model, min(200, model.recipe.batch_size))  # what training has memory for
         self.online = OnlineProbe(probed) if probed is not None else None
 
     def __call__(self, step: int) -> None:
@@ -87,7 +88,8 @@ class Watcher:
         if self.online:
             images, names = self.online.images, self.online.said()
         else:
-            images = self.trained_on.head(PROJECTED)
+            side = self.faces.shape[1]
+            images = self.trained_on.head(min(PROJECTED, max(len(self.faces), _BYTES // (3 * side * side))))
             names = [f"face {i}" for i in range(len(images))]
         shown = np.linspace(0, len(images) - 1, min(PROJECTED, len(images))).astype(int)
         write_points(folder, self.embed(images[shown]), names=[names[i] for i in shown], faces=images[shown])

@@ -195,3 +195,11 @@ def test_a_cache_that_is_cut_short_is_made_again(tree, tmp_path, size):
     (path,) = (tmp_path / "cache").glob("faces-*.npy")
     path.write_bytes(path.read_bytes()[:size])
     np.testing.assert_array_equal(open_faces(tree, tmp_path), wanted)
+
+
+def test_a_folder_called_as_the_drawn_faces_is_not_passed_over(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert open_source("generated", 3, 16).count == 3
+    (tmp_path / "generated").mkdir()
+    with pytest.raises(DataError, match=r"there is a folder of that name: \./generated is it"):
+        open_source("generated", 3, 16)

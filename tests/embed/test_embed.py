@@ -10,7 +10,7 @@ from PIL import Image
 from pcl_tf.data.sources import DataError, open_source
 from pcl_tf.embed import table
 from pcl_tf.embed.images import embed
-from pcl_tf.embed.projector import sprite, write_projector
+from pcl_tf.embed.projector import sprite, write_points, write_projector
 from pcl_tf.evaluation.models import Encoder
 from tests.helpers.commands import done
 
@@ -132,3 +132,12 @@ def test_the_command_embeds_a_folder_and_finds_neighbours(faces, tmp_path):
     sheet = tmp_path / "n.png"
     done("neighbours", f"--embeddings={tmp_path / 'e.npz'}", "--query=c.png", f"--out={sheet}")
     assert np.asarray(Image.open(sheet))[60, 60].tolist() == [200, 200, 200]  # the face that was asked for
+
+
+def test_large_faces_are_drawn_small(tmp_path):
+    faces = np.zeros((5, 300, 300, 3), np.uint8)
+    faces[:, :150] = 200
+    write_points(tmp_path, {"face": np.eye(5)}, names=["a\tb", *"cdef"], faces=faces)
+    assert Image.open(tmp_path / "sprite.png").size == (3 * 64, 3 * 64)
+    assert "single_image_dim: 64" in (tmp_path / "projector_config.pbtxt").read_text()
+    assert (tmp_path / "names.tsv").read_text().splitlines() == ["a b", *"cdef"]

@@ -256,9 +256,12 @@ def test_what_is_stated_later_reaches_the_card(done, place, tmp_path):
     text = next(out.glob("*/export/1/README.md")).read_text()
     assert "as their user states them: a | b" in text and yaml.safe_load(text.split("---\n")[1])["license"] == "mit"
     assert (out / done[1]["run"] / "export/1/README.md").read_text() == text
-    (out / "about.json").write_text('{"who": "a stranger"}')
-    assert "about.json" in refused(*arguments(place, "--license=MIT", out=out))
-    assert (out / "about.json").read_text() == '{"who": "a stranger"}'
+    code, _, error = ended(*arguments(place, "--groups=expression", out=out))  # what was stated stays
+    assert not code and next(out.glob("*/export/1/README.md")).read_text() == text, error
+    about = next(out.glob("*/about.json"))  # of this fine-tuning alone: another task's labels have other terms
+    about.write_text('{"who": "a stranger"}')
+    assert "about.json" in refused(*arguments(place, "--groups=expression", "--license=MIT", out=out))
+    assert about.read_text() == '{"who": "a stranger"}'
 
 
 def test_a_regression_answers_with_its_targets(tmp_path):

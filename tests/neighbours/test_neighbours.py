@@ -90,6 +90,9 @@ def test_clusters_are_by_direction_and_the_largest_comes_first():
     np.testing.assert_allclose(cosine, np.cos(np.radians([1, 0, 1, 1, 1, 0])), atol=1e-6)
     with pytest.raises(DataError, match="--clusters=3: there are 2 different embeddings"):
         clusters.clusters(np.array([[1.0, 1.0], [2.0, 2.0], [0.0, 1.0]]), 3)
+    pairs = np.repeat(_at(0, 50, 120), 2, axis=0) + np.array([[0.0], [1e-7]] * 3)  # one picture, encoded in two batches
+    with pytest.raises(DataError, match="--clusters=5: there are 3 different embeddings"):
+        clusters.clusters(pairs, 5)
 
 
 def test_a_cluster_is_a_row_of_faces_and_lines_of_a_list(embeddings, tmp_path):
