@@ -25,7 +25,8 @@ def workdir(tmp_path_factory):
     """A run with an export of an untrained small encoder."""
     c = quickstart.get_config("smoke")
     path = tmp_path_factory.mktemp("run")
-    save_export(build_encoder(c, None), path / "export", step=7, image_size=32, recipe_json=recipes.to_json(c))
+    encoder = build_encoder(c, None, portable=True)  # as a run exports it
+    save_export(encoder, path / "export", step=7, image_size=32, recipe_json=recipes.to_json(c))
     return path
 
 
