@@ -41,15 +41,15 @@ def draw(number: int, table: "Table", rows: list[dict[str, Any]], *, path: pathl
                     mean, place, xerr=[[max(0, mean - low)], [max(0, high - mean)]], fmt="o", capsize=3, color="C0"
                 )
                 axes.set_xlabel(found["metric"] + (" in %" if scale == 100 else ""))
-        axes.set_title(plain(name.replace(", layer", ",\nlayer")), fontsize=10)
+        axes.set_title(",\n".join(map(plain, name.split(", "))), fontsize=10)  # a task, and how it was scored
     for axes, column in zip(panels[len(ours) :], theirs, strict=True):
         values = [row["paper"].get(column) for row in rows]
         axes.plot(values, list(places), "D", color="C1", fillstyle="none")
-        axes.set_title(f"the paper's {plain(column)}", fontsize=10)
+        axes.set_title(f"the paper's {column}", fontsize=10)
     for axes in panels:
         axes.grid(alpha=0.3)
         axes.set_ylim(0.4, len(rows) + 0.6)
-    panels[0].set_yticks(list(places), [plain(row["label"]) for row in rows])
-    figure.suptitle(plain(f"Table {number}. {table.title}"), fontsize=11)
+    panels[0].set_yticks(list(places), [row["label"] for row in rows])
+    figure.suptitle(f"Table {number}. {table.title}", fontsize=11)
     with atomic_path(path) as aside:
         figure.savefig(aside, dpi=110, format="png", metadata={"Software": None})
