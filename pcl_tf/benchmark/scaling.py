@@ -34,11 +34,22 @@ def traffic(parameters: int, *, batch: int, dim: int, processes: int) -> dict[st
     return {"gradients": 2 * share * 4 * parameters, "embeddings": 3 * share * 4 * 2 * batch * dim}
 
 
+def _doubled(recipe: ConfigDict) -> ConfigDict:
+    """The recipe with twice the images, of the batch and of the parts of its method."""
+    from pcl_tf.methods.build import method_of
+
+    counts = {"batch_size": recipe.batch_size}
+    counts |= {part.images: part.count(recipe) for part in method_of(recipe).parts_on(recipe)}
+    both = recipe.copy_and_resolve_references()
+    both.update_from_flattened_dict({key: 2 * count for key, count in counts.items()})
+    return both
+
+
 def scaling(recipe: ConfigDict, precision: str, steps: int) -> dict[str, Any]:
     """Measures one process on one core and two on two, in turns.
 
     Args:
-      recipe: resolved recipe; two processes take twice its batch_size, pdd_batch and pose_batch.
+      recipe: resolved recipe; two processes take twice the images of its batch and of every part.
       precision: dtype policy.
       steps: steps that are timed in each run, after two that are not.
 
@@ -46,11 +57,7 @@ def scaling(recipe: ConfigDict, precision: str, steps: int) -> dict[str, Any]:
       dict: 'seconds_per_step' (medians of one and of two processes), 'efficiencies' (pair by pair) and 'efficiency'
       (median), 'bytes_sent' by each of two processes a step, 'bytes_by_formula' (``traffic``).
     """
-    both = recipe.copy_and_resolve_references()
-    with both.unlocked():
-        both.batch_size *= 2
-        both.method.pdd_batch *= 2
-        both.method.pose_batch *= 2
+    both = _doubled(recipe)
     pairs = [
         (_run(recipe, precision, steps, processes=1), _run(both, precision, steps, processes=2)) for _ in range(ROUNDS)
     ]

@@ -1,5 +1,6 @@
 """Trains a whole network until held-out images stop getting better."""
 
+import contextlib
 import datetime
 import signal
 import sys
@@ -56,6 +57,18 @@ def epoch_of(
     return made.apply(tf.data.experimental.assert_cardinality(-(-len(order) // batch))).prefetch(2)
 
 
+@contextlib.contextmanager
+def _handlers_kept() -> Iterator[None]:
+    """Gives the signals that end a training back to who had them."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@_handlers_kept()
 def train(
     model: keras.Model,
     kept: Kept,
@@ -82,39 +95,8 @@ def train(
     Raises:
       Stopped: by Ctrl-C or SIGTERM.
     """
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        _train(
-            model,
-            kept,
-            loss,
-            faces=faces,
-            labels=labels,
-            teach=teach,
-            held=held,
-            options=options,
-            say=say,
-            stop=StopOnSignal("stopping; what is kept is whole"),
-        )
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    model.set_weights(kept.best_weights())
+    stop = StopOnSignal("stopping; what is kept is whole")
 
-
-def _train(
-    model: keras.Model,
-    kept: Kept,
-    loss: keras.losses.Loss,
-    *,
-    faces: np.ndarray,
-    labels: np.ndarray,
-    teach: np.ndarray,
-    held: np.ndarray,
-    options: "Options",
-    say: Callable[[str], None],
-    stop: StopOnSignal,
-) -> None:
     def held_out_loss(trained: keras.Model) -> float:
         return float(trained.evaluate(epoch_of(faces, held, labels, batch=options.batch_size), verbose=0))
 
@@ -147,6 +129,7 @@ def _train(
         say(_progress(kept, taught, options.epochs, each=(time.monotonic() - began) / (kept.epoch - first)))
     if stop.received:  # while the last epoch was evaluated
         raise Stopped(stop.received)
+    model.set_weights(kept.best_weights())
 
 
 def _progress(kept: Kept, taught: float, epochs: int, *, each: float) -> str:

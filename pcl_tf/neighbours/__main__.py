@@ -18,7 +18,7 @@ Exit codes: 0 done; 2 a flag or what it names is wrong; 4 the disk is full.
 
 import pathlib
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from absl import flags
 
@@ -54,7 +54,7 @@ def main(argv: list[str]) -> None:
 
     if _COLOUR.value and not _MAP.value:
         refuse("--colour: has no meaning without --map.")
-    asked: Any = [f"--{name}" for name in ("map", "duplicates", "clusters", "query") if flags.FLAGS[name].value]
+    asked = [f"--{name}" for name in ("map", "duplicates", "clusters", "query") if flags.FLAGS[name].value]
     if len(asked) > 1:
         refuse(f"{' and '.join(asked)}: are different questions; ask one of them.")
     if _CLUSTERS.value == 1:
@@ -74,10 +74,11 @@ def main(argv: list[str]) -> None:
         features = report.chosen(found, _FEATURE.value)
         if _CLUSTERS.value:
             clusters.check_installed()
-            clusters.check_list(pathlib.Path(out).with_suffix(".csv"))
-            asked = {"clusters": _CLUSTERS.value, "count": _NEAREST.value, "out": pathlib.Path(out)}
-            report.write_clusters(found, features[0], **asked)
-            print(f"{out} shows them, {pathlib.Path(out).with_suffix('.csv')} lists their images.")
+            path, count = pathlib.Path(out), _CLUSTERS.value
+            listed = path.with_suffix(".csv")
+            clusters.check_list(listed)
+            report.write_clusters(found, features[0], clusters=count, count=_NEAREST.value, out=path, listed=listed)
+            print(f"{path} shows them, {listed} lists their images.")
             return
         if _MAP.value:
             _draw_map(found, features)

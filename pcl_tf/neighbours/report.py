@@ -134,15 +134,17 @@ def _faces(embeddings: Embeddings, places: Iterable[int]) -> dict[int, np.ndarra
     return dict(zip(places, found, strict=True))
 
 
-def write_clusters(embeddings: Embeddings, feature: str, *, clusters: int, count: int, out: pathlib.Path) -> None:
-    """Draws a row for each cluster, the faces nearest to its centre, and lists every image in a CSV beside.
+def write_clusters(
+    embeddings: Embeddings, feature: str, *, clusters: int, count: int, out: pathlib.Path, listed: pathlib.Path
+) -> None:
+    """Draws a row for each cluster, the faces nearest to its centre, and lists every image in a CSV.
 
     Args:
       embeddings: ``Embeddings``.
       feature: its name.
       clusters: how many.
       count: faces a row, at most.
-      out: path of the PNG; the CSV is named as it.
+      out, listed: paths of the PNG and of the CSV.
 
     Raises:
       DataError: fewer different embeddings than clusters, or a folder that holds other images now.
@@ -159,7 +161,7 @@ def write_clusters(embeddings: Embeddings, feature: str, *, clusters: int, count
         )
         for c, rows in enumerate(near)
     ]
-    grouping.write_list(out.with_suffix(".csv"), embeddings.names, found, cosine=cosine)
+    grouping.write_list(listed, embeddings.names, found, cosine=cosine)
     write_atomically(out, png(sheet.draw(drawn, _SIDE)))
 
 

@@ -15,6 +15,19 @@ def test_traffic_by_formula():
     assert alone == {"gradients": 0.0, "embeddings": 0.0}
 
 
+@pytest.mark.parametrize(
+    "name, counts",
+    [
+        ("smoke", {"batch_size": 64, "method.pdd_batch": 32, "method.pose_batch": 4}),
+        ("smoke,simclr", {"batch_size": 64}),
+    ],
+)
+def test_two_processes_have_twice_the_images_of_every_part(name, counts):
+    recipe = recipes.resolve(vox64.get_config(name))
+    one, two = recipes.flatten(recipe), recipes.flatten(scaling._doubled(recipe))
+    assert {key: two[key] for key in two if two[key] != one[key]} == counts
+
+
 @pytest.mark.slow
 def test_two_processes_send_what_the_formula_says():
     recipe = recipes.resolve(vox64.get_config("smoke"))

@@ -173,6 +173,12 @@ def test_an_empty_folder_names_the_first_file_it_lacks(tmp_path, name):
         open_task(name, tmp_path)
 
 
+@pytest.mark.parametrize("name", corpora.CORPORA)
+def test_a_corpus_is_of_the_kind_it_declares(tmp_path, name):
+    layouts.MAKERS[name](tmp_path)
+    assert open_task(name, tmp_path).kind == corpora.CORPORA[name].kind
+
+
 def test_unknown_tasks_and_missing_folders():
     with pytest.raises(DataError, match="not one of fer2013"):
         open_task("fer2014", ".")

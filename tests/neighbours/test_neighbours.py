@@ -97,7 +97,7 @@ def test_clusters_are_by_direction_and_the_largest_comes_first():
 
 def test_a_cluster_is_a_row_of_faces_and_lines_of_a_list(embeddings, tmp_path):
     out = tmp_path / "out.png"
-    report.write_clusters(embeddings, "face", clusters=2, count=2, out=out)
+    report.write_clusters(embeddings, "face", clusters=2, count=2, out=out, listed=out.with_suffix(".csv"))
     lines = [line.rsplit("/", 1)[1] for line in out.with_suffix(".csv").read_text().splitlines()[1:]]
     assert lines[0].startswith("1.png,1,0.99") and [line[:7] for line in lines[2:]] == ["0.png,1", "3.png,2"]
     picture = np.asarray(Image.open(out))
