@@ -52,7 +52,7 @@ def find(name: str) -> str:
     stem, _, arg = name.partition(":")
     places = [pathlib.Path(stem), pathlib.Path("recipes") / f"{stem}.py", SHIPPED / f"{stem}.py"]
     for place in places:
-        if place.is_file():
+        if place.suffix == ".py" and place.is_file():
             return f"{place}:{arg}" if arg else str(place)
     raise RecipeError(f"--recipe={stem}: no such recipe; known: {', '.join(known())}, or the path of a .py file.")
 
@@ -75,6 +75,8 @@ def named(name: str, argument: str = "", overrides: Iterable[str] = ()) -> Confi
     spec: Any = importlib.util.spec_from_file_location("recipe", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    if not hasattr(module, "get_config"):
+        raise RecipeError(f"--recipe={name}: {path} has no function get_config(arg).")
     c = module.get_config(",".join(filter(None, (own, argument))))
     return override(c, overrides, "--set ")
 

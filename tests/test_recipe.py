@@ -63,6 +63,16 @@ def test_the_former_word_for_generated_faces():
         recipes.resolve(c)
 
 
+def test_a_file_that_is_no_recipe_is_said_in_a_line(tmp_path):
+    for name, said in {
+        "notes.txt": "no such recipe; known: .* or the path of a .py file",
+        "empty.py": "has no function",
+    }.items():
+        (tmp_path / name).write_text("x = 1\n")
+        with pytest.raises(recipes.RecipeError, match=said):
+            recipes.named(str(tmp_path / name))
+
+
 def test_a_recipe_that_gives_no_config_is_said_in_a_line():
     with pytest.raises(recipes.RecipeError, match="its get_config gives int, not a ConfigDict"):
         recipes.resolve(3)
