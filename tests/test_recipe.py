@@ -55,6 +55,14 @@ def test_a_recipe_that_lacks_keys_is_said_in_a_line():
         recipes.resolve(c)
 
 
+def test_a_recipe_that_calls_generated_faces_by_the_former_word_is_read(tmp_path):
+    values = vox64.get_config("smoke").to_dict()
+    values["data"] |= {"source": "synthetic,faces.zip", "synthetic_images": values["data"].pop("generated_images") + 1}
+    (tmp_path / "recipe.json").write_text(json.dumps(values))
+    read = recipes.load(tmp_path / "recipe.json").data
+    assert (read.source, read.generated_images) == ("generated,faces.zip", 257) and "synthetic_images" not in read
+
+
 def test_the_former_word_for_generated_faces():
     c = vox64.get_config("smoke")
     with c.unlocked():
