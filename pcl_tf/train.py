@@ -47,7 +47,10 @@ _JOIN_TIMEOUT = flags.DEFINE_float(
     "join_timeout", 600.0, "With multiworker: seconds to wait for the other machines.", lower_bound=1.0
 )
 _XLA = flags.DEFINE_bool(
-    "xla", False, "Compile the step with XLA: minutes at the start, less time a step. It draws other numbers."
+    "xla",
+    None,
+    "Compile the step with XLA: minutes at the start, less time a step, and it draws other numbers. Without this flag only"
+    " the views are compiled, in seconds, by runs of 100 steps and more; with --noxla nothing.",
 )
 _DETERMINISTIC = flags.DEFINE_bool("deterministic", False, "Bit-for-bit repeatable operations, somewhat slower.")
 
@@ -97,6 +100,7 @@ def main(argv: list[str]) -> int:
 def _train(cluster: "Cluster | None" = None) -> int:
     """Runs on this machine; returns the exit code."""
     from pcl_tf.data.sources import VOXCELEB_HELP, DataError
+    from pcl_tf.methods.build import compiled_by
     from pcl_tf.recipe import RecipeError
     from pcl_tf.strategy import make_strategy
     from pcl_tf.training.callbacks import NotFinite
@@ -125,7 +129,7 @@ def _train(cluster: "Cluster | None" = None) -> int:
                     precision=_PRECISION.value,
                     deterministic=_DETERMINISTIC.value,
                     cluster=cluster,
-                    xla=_XLA.value,
+                    xla=compiled_by(_XLA.value, recipe),
                 )
             except ValueError:
                 workdir.abandon()  # nothing, where the run had begun

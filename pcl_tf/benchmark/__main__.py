@@ -30,12 +30,12 @@ PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 
 _RECIPE = config_flags.DEFINE_config_file("recipe", None, "Recipe NAME[:ARG], as for pcl_tf.train.", lock_config=True)
 _PRECISION = flags.DEFINE_enum("precision", "float32", PRECISIONS, "Arithmetic of the networks.")
-_XLA = flags.DEFINE_bool("xla", False, "Of train: compile the step with XLA, as --xla of pcl_tf.train does.")
+_XLA = flags.DEFINE_bool("xla", None, "Of train: compile the step with XLA, as --xla and --noxla of pcl_tf.train do.")
 _STEPS = flags.DEFINE_integer("steps", 10, "Steps to time.", lower_bound=1)
 _AGAINST = flags.DEFINE_list(
     "against",
     [],
-    "Of train: KEY=VALUE of the recipe, precision=VALUE or xla=true, joined by commas: what differs in the other.",
+    "Of train: KEY=VALUE of the recipe, precision=VALUE or xla=none, views or step, joined by commas: what differs in the other.",
 )
 _PROFILE = flags.DEFINE_string("profile", None, "Of train: folder for TensorBoard's profile of a step.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Of gradients: a run of the recipe, measured at its newest checkpoint.")
@@ -56,27 +56,30 @@ def _rows(name: str, value: Any) -> list[str]:
 def _in_turns(recipe: ConfigDict) -> dict[str, Any]:
     from pcl_tf import recipe as recipes
     from pcl_tf.benchmark.train import against
+    from pcl_tf.methods.build import XLA, compiled_by
 
-    ours = {"precision": _PRECISION.value, "xla": str(_XLA.value).lower()}  # flags of this command, no keys of a recipe
+    ours = {"precision": _PRECISION.value, "xla": compiled_by(_XLA.value, recipe)}  # flags here, no keys of a recipe
     told = [c.partition("=")[::2] for c in _AGAINST.value]
     theirs = ours | {key: value for key, value in told if key in ours}
     changes = [c for c, (key, _) in zip(_AGAINST.value, told, strict=True) if key not in ours]
-    for key, known in (("precision", PRECISIONS), ("xla", ("true", "false"))):
+    for key, known in (("precision", PRECISIONS), ("xla", XLA)):
         if theirs[key] not in known:
             refuse(f"--against={key}={theirs[key]}: not one of {', '.join(known)}.")
     other = recipes.resolve(recipes.override(_RECIPE.value.copy_and_resolve_references(), changes, "--against="))
     both = (ours, theirs)
-    precisions, xla = [how["precision"] for how in both], [how["xla"] == "true" for how in both]
+    precisions, xla = ([how[key] for how in both] for key in ("precision", "xla"))
     return against((recipe, other), precisions, xla=xla, steps=_STEPS.value)
 
 
 def _train(recipe: ConfigDict) -> dict[str, Any]:
     from pcl_tf.benchmark.train import train
     from pcl_tf.extras import install
+    from pcl_tf.methods.build import compiled_by
 
     if _AGAINST.value:
         return _in_turns(recipe)
-    found = train(recipe, precision=_PRECISION.value, steps=_STEPS.value, folder=_PROFILE.value, xla=_XLA.value)
+    xla = compiled_by(_XLA.value, recipe)
+    found = train(recipe, precision=_PRECISION.value, steps=_STEPS.value, folder=_PROFILE.value, xla=xla)
     if _PROFILE.value:
         print(
             f"{_PROFILE.value} holds the profile:\n  {install('profile')}\n"

@@ -29,17 +29,17 @@ class Step:
     Args:
       recipe: resolved recipe.
       precision: dtype policy.
-      xla: whether the step is compiled by XLA.
+      xla: what of the step is compiled, of ``methods.build.XLA``.
     """
 
-    def __init__(self, recipe: ConfigDict, precision: str, xla: bool = False) -> None:
+    def __init__(self, recipe: ConfigDict, precision: str, xla: str = "none") -> None:
         from pcl_tf.data.faces import ArrayFaces
 
         size, self.images = recipe.image_size, images_per_step(recipe)
         faces = np.random.RandomState(0).randint(0, 256, (max(_FACES, self.images), size, size, 3), np.uint8)
         self.read = iter(batches(ArrayFaces(faces), [self.images], seed=recipe.seed, first_step=0, total_steps=10**9))
         self.model = build_method(recipe, precision=precision, xla=xla)
-        self.run = tf.function(self.model.train_step, autograph=False, jit_compile=xla)
+        self.run = tf.function(self.model.train_step, autograph=False, jit_compile=xla == "step")
         self.seconds: list[float] = []
         self.waited: list[float] = []
         began = time.perf_counter()
@@ -59,7 +59,7 @@ class Step:
 
 
 def train(
-    recipe: ConfigDict, *, precision: str, steps: int, folder: str | pathlib.Path | None = None, xla: bool = False
+    recipe: ConfigDict, *, precision: str, steps: int, folder: str | pathlib.Path | None = None, xla: str = "none"
 ) -> dict[str, Any]:
     """Measures a step.
 
@@ -68,7 +68,7 @@ def train(
       precision: dtype policy.
       steps: how many are timed; one before and one with the profiler are not.
       folder: where the profile stays for TensorBoard; None keeps none.
-      xla: whether the step is compiled by XLA; 'tracing_seconds' then lacks the compiling.
+      xla: what of the step is compiled, of ``methods.build.XLA``; 'tracing_seconds' lacks the compiling.
 
     Returns:
       dict: 'peak_gflops' (``peaks``); 'seconds_per_step' (median), 'spread' (slowest minus fastest over the median),
@@ -112,14 +112,14 @@ def train(
 
 
 def against(
-    recipes: Sequence[ConfigDict], precisions: Sequence[str], *, xla: Sequence[bool], steps: int
+    recipes: Sequence[ConfigDict], precisions: Sequence[str], *, xla: Sequence[str], steps: int
 ) -> dict[str, Any]:
     """Two steps in turns, A B A B: what the machine does meanwhile meets both.
 
     Args:
       recipes: two resolved recipes.
       precisions: of each.
-      xla: of each, whether its step is compiled by XLA.
+      xla: of each, what of its step is compiled.
       steps: pairs that are timed.
 
     Returns:

@@ -31,6 +31,7 @@ class Method(keras.Model):
         ``decoder`` (else None).
       replicas: number of replicas that share a batch.
       precision: dtype policy.
+      compiled_views: whether XLA compiles the views, see ``pcl_tf.views.base.Chain``.
 
     Attributes:
       decoder: keras.Model or None, for reconstruction sheets.
@@ -41,11 +42,18 @@ class Method(keras.Model):
     asked_to_stop: Callable[[], bool] | None = None  # on this machine; logs['stop'] says whether any was asked
 
     def __init__(
-        self, recipe: ConfigDict, nets: SimpleNamespace, *, replicas: int = 1, precision: str = "float32"
+        self,
+        recipe: ConfigDict,
+        nets: SimpleNamespace,
+        *,
+        replicas: int = 1,
+        precision: str = "float32",
+        compiled_views: bool = False,
     ) -> None:
         super().__init__(name=type(self).__name__.lower(), dtype=precision)
         self.encoder, self.face_head = nets.encoder, nets.face_head
         self.recipe, self.method, self.replicas = recipe, recipe.method, replicas
+        self.compiled_views = compiled_views
         decay = recipe.optimizer
         self.coupled_decay = decay.decay if decay.decay_kind == "coupled" else 0.0  # torch Adam's weight_decay
         self.step = self.state("step", (), dtype="int64")

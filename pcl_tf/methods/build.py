@@ -12,6 +12,16 @@ from pcl_tf.networks.decoder import decoder
 from pcl_tf.networks.encoder import encoder
 from pcl_tf.networks.heads import projection_head
 
+XLA = ("none", "views", "step")  # what of a step is compiled; the step as a whole draws other numbers
+_PAYS = 100  # steps: shorter runs end before the seconds that views take to compile have come back
+
+
+def compiled_by(xla: bool | None, recipe: ConfigDict) -> str:
+    """What of ``XLA`` a flag --xla means for a run of a recipe: given, denied, or neither."""
+    if xla is None:
+        return "views" if recipe.total_steps >= _PAYS else "none"
+    return "step" if xla else "none"
+
 
 def method_of(recipe: ConfigDict) -> type[Method]:
     """The class of a recipe's method."""
@@ -53,14 +63,15 @@ def build_encoder(
     )
 
 
-def build_method(recipe: ConfigDict, *, precision: str = "float32", replicas: int = 1, xla: bool = False) -> Method:
+def build_method(recipe: ConfigDict, *, precision: str = "float32", replicas: int = 1, xla: str = "none") -> Method:
     """Builds and compiles the method.
 
     Args:
       recipe: a resolved recipe.
       precision: dtype policy name.
       replicas: replicas that share the batch.
-      xla: whether the step is compiled by XLA: minutes once, fewer passes over memory in every step.
+      xla: what of the step is compiled, of ``XLA``: once seconds (views) or minutes (step), in every step fewer passes over
+        memory.
 
     Returns:
       an instance of the recipe's entry in ``METHODS``, compiled, with optimiser slots made: ready to restore a
@@ -83,7 +94,7 @@ def build_method(recipe: ConfigDict, *, precision: str = "float32", replicas: in
         if "decoder" in needed
         else None,
     )
-    model = method(recipe, nets, replicas=replicas, precision=precision)
+    model = method(recipe, nets, replicas=replicas, precision=precision, compiled_views=xla == "views")
     k = updates_per_step(recipe)
     model.compile(
         optimizer=optimizer(
@@ -94,7 +105,7 @@ def build_method(recipe: ConfigDict, *, precision: str = "float32", replicas: in
             decay_kind=o.decay_kind,
             clip_norm=o.clip_norm,
         ),
-        jit_compile=xla,
+        jit_compile=xla == "step",
         steps_per_execution=1,
     )
     model.optimizer.build(model.trainable_variables)

@@ -53,7 +53,9 @@ class MoCo(Method):
     def make_views(self) -> None:
         """The two chains of the face contrast."""
         m = self.method
-        self.views = chains.face_views(self.recipe.image_size, m.face_views, strength=m.photometric)
+        self.views = chains.face_views(
+            self.recipe.image_size, m.face_views, strength=m.photometric, compiled=self.compiled_views
+        )
 
     @property
     def trainable_variables(self) -> list[keras.Variable]:

@@ -79,7 +79,9 @@ class PCL(SimCLR):
         """The chains of the face contrast and of the pose contrast, and what makes s-hat from s."""
         super().make_views()
         m = self.method
-        self.pose_view = chains.pose_view(self.recipe.image_size, m.pose_views, strength=m.photometric)
+        self.pose_view = chains.pose_view(
+            self.recipe.image_size, m.pose_views, strength=m.photometric, compiled=self.compiled_views
+        )
         self.augment = chains.pose_augmentation(m.pose_augmentation)
 
     def encoded_apart(self, images: tf.Tensor) -> dict[str, tf.Tensor]:

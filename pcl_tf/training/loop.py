@@ -51,7 +51,7 @@ def run(
     precision: str,
     deterministic: bool = False,
     cluster: Cluster = ALONE,
-    xla: bool = False,
+    xla: str = "none",
 ) -> dict[str, Any] | None:
     """Trains from where the workdir stands to the recipe's last step, then exports.
 
@@ -62,7 +62,7 @@ def run(
       precision: dtype policy name.
       deterministic: whether operations repeat bit for bit, at some cost in speed.
       cluster: ``Cluster`` of the strategy; one of its machines writes, all read the same workdir.
-      xla: whether the step is compiled by XLA.
+      xla: what of the step is compiled, of ``methods.build.XLA``.
 
     Returns:
       dict, what ``result.json`` says; None on a machine that does not write.

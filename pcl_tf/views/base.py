@@ -1,6 +1,6 @@
 """What every view is: a keras_cv layer that can be told which random stream to draw from."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import keras
@@ -27,7 +27,12 @@ class View(VectorizedBaseImageAugmentationLayer):
 
     Args:
       p: probability with which an image is transformed, drawn per image.
+
+    Attributes:
+      compilable: whether XLA knows every operation of ``transform``.
     """
+
+    compilable = True
 
     def __init__(self, p: float = 1.0, **kwargs: Any) -> None:
         kwargs.setdefault("dtype", "float32")
@@ -36,6 +41,7 @@ class View(VectorizedBaseImageAugmentationLayer):
             raise ValueError(f"{type(self).__name__}: p must lie in [0, 1], not {p}.")
         self.p = p
         self._rng: Rng | None = None
+        self.built = True  # no view has weights; a chain of views that are compiled never calls them one by one
 
     def call(self, inputs: tf.Tensor, rng: Rng | None = None, training: bool = True) -> tf.Tensor:
         if not training:
@@ -49,11 +55,15 @@ class View(VectorizedBaseImageAugmentationLayer):
 
     def get_random_transformation_batch(self, batch_size: int, **kwargs: Any) -> tuple[tf.Tensor, Any]:
         """(apply: bool [N], parameters: whatever ``transform`` takes)."""
-        rng = self._rng or Rng.fresh()
-        apply = rng.uniform(batch_size) < self.p
-        return apply, self.parameters(batch_size, rng)
+        return self.drawn(batch_size, self._rng or Rng.fresh())
+
+    def drawn(self, batch: int, rng: Rng) -> tuple[tf.Tensor, Any]:
+        """What ``augment_images`` takes for ``batch`` images: (apply: bool [N], parameters)."""
+        apply = rng.uniform(batch) < self.p
+        return apply, self.parameters(batch, rng)
 
     def augment_images(self, images: tf.Tensor, transformations: tuple[tf.Tensor, Any], **kwargs: Any) -> tf.Tensor:
+        """[N, H, W, 3] -> [N, H', W', 3] by what was ``drawn``."""
         apply, parameters = transformations
         images = tf.cast(images, tf.float32)
         changed = self.transform(images, parameters)
@@ -74,11 +84,18 @@ class View(VectorizedBaseImageAugmentationLayer):
 
 
 class Chain(View):
-    """Views one after another. A chain may hold any image size-changing view first."""
+    """Views one after another. A chain may hold any image size-changing view first.
 
-    def __init__(self, views: Iterable[View], **kwargs: Any) -> None:
+    Args:
+      views: of the chain.
+      compiled: whether XLA compiles what is done to the pixels, where all views are ``compilable``: one pass over memory
+        instead of one for each operation. Draws are not compiled, and so are the same numbers.
+    """
+
+    def __init__(self, views: Iterable[View], compiled: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.views = list(views)
+        self.compiled = compiled and all(view.compilable for view in self.views)
 
     def call(self, inputs: tf.Tensor, rng: Rng | None = None, training: bool = True) -> tf.Tensor:
         rng = (rng or Rng.fresh()).named(self.name)
@@ -99,9 +116,20 @@ class Chain(View):
         return self._seeded(*args)
 
     def _run(self, images: tf.Tensor, rng: Rng, training: bool = True) -> tf.Tensor:
-        for i, view in enumerate(self.views):
-            images = view(images, rng=rng.named(str(i)), training=training)
+        streams = [rng.named(str(i)) for i in range(len(self.views))]
+        if self.compiled and training:
+            n, own = tf.shape(images)[0], zip(self.views, streams, strict=True)
+            return self._compiled(images, [view.drawn(n, stream.named(view.name)) for view, stream in own])
+        for view, stream in zip(self.views, streams, strict=True):
+            images = view(images, rng=stream, training=training)
+        return images
+
+    @tf.function(autograph=False, jit_compile=True)
+    def _compiled(self, images: tf.Tensor, drawn: Sequence[tuple[tf.Tensor, Any]]) -> tf.Tensor:
+        for view, each in zip(self.views, drawn, strict=True):
+            images = view.augment_images(images, each)
         return images
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "views": [keras.saving.serialize_keras_object(v) for v in self.views]}
+        views = [keras.saving.serialize_keras_object(v) for v in self.views]
+        return {**super().get_config(), "views": views, "compiled": self.compiled}

@@ -118,6 +118,8 @@ class Borrowed(View):
       TypeError, ValueError: the layer's own words about its arguments.
     """
 
+    compilable = False  # nobody knows what the layer does
+
     def __init__(
         self, name: str, args: Sequence[Any] = (), given: Mapping[str, Any] | None = None, **kwargs: Any
     ) -> None:

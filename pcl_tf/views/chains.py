@@ -14,13 +14,16 @@ FACE_VIEWS = f"resized_crop|{POSE_VIEWS}"
 POSE_AUGMENTATIONS = ("flip", "rotate_translate", "flip_rotate_translate")
 
 
-def face_views(size: int, names: str = FACE_VIEWS, *, strength: float = 1.0) -> tuple[Chain, Chain]:
+def face_views(
+    size: int, names: str = FACE_VIEWS, *, strength: float = 1.0, compiled: bool = False
+) -> tuple[Chain, Chain]:
     """The two chains of the face contrast.
 
     Args:
       size: side of the views in pixels.
       names: of the views, see ``pcl_tf.views.named``.
       strength: of photometric views, 0 to 1.
+      compiled: see ``Chain``.
 
     Returns:
       (chain of view 1, chain of view 2), one object where no view knows which of the two it is in.
@@ -30,15 +33,16 @@ def face_views(size: int, names: str = FACE_VIEWS, *, strength: float = 1.0) -> 
     """
 
     def chain(which: int) -> Chain:
-        return Chain(named_views(names, size=size, strength=strength, which=which), name="face_view")
+        views = named_views(names, size=size, strength=strength, which=which)
+        return Chain(views, compiled=compiled, name="face_view")
 
     first, second = chain(0), chain(1)
     return first, first if second.get_config() == first.get_config() else second
 
 
-def pose_view(size: int, names: str = POSE_VIEWS, *, strength: float = 1.0) -> Chain:
+def pose_view(size: int, names: str = POSE_VIEWS, *, strength: float = 1.0, compiled: bool = False) -> Chain:
     """Chain of the pose contrast: the whole image, photometric changes only. Args: see ``face_views``."""
-    return Chain(named_views(names, size=size, strength=strength), name="pose_view")
+    return Chain(named_views(names, size=size, strength=strength), compiled=compiled, name="pose_view")
 
 
 def pose_augmentation(kind: str = "flip") -> Chain:

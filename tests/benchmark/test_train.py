@@ -111,7 +111,7 @@ def test_two_sides_in_turns(monkeypatch):
     monkeypatch.setattr(timed, "Step", Timed)
     a = {"name": "a", "images": 10, "seconds": [1.0, 2.0, 1.0]}
     b = {"name": "b", "images": 20, "seconds": [4.0, 4.0, 3.0]}
-    found = timed.against((a, b), ("float32", "float32"), xla=(False, False), steps=3)
+    found = timed.against((a, b), ("float32", "float32"), xla=("none", "none"), steps=3)
     assert "".join(Timed.turns) == "ababab"
     # images a second: a has 10, 5, 10 and b 5, 5, 6.67
     assert found["ratios"] == pytest.approx([2.0, 1.0, 1.5]) and found["ratio"] == pytest.approx(1.5)

@@ -7,8 +7,9 @@ import tensorflow as tf
 
 from pcl_tf import recipe as recipes
 from pcl_tf.data.pipeline import share
-from pcl_tf.methods.build import build_method, images_per_step, parts_per_step, updates_per_step
+from pcl_tf.methods.build import build_method, compiled_by, images_per_step, parts_per_step, updates_per_step
 from pcl_tf.methods.dynamic_weights import DynamicWeights
+from pcl_tf.views.base import Chain
 from recipes import common, vox64, vox64_official
 from tests.helpers.methods import noise_faces, tiny
 
@@ -81,9 +82,32 @@ def test_reduced_precision_starts_where_float32_does():
     np.testing.assert_allclose(half["gradient_norm"], full["gradient_norm"], rtol=0.35)
 
 
+@pytest.mark.parametrize("arg", ["smoke", "smoke,moco"])
+def test_compiled_views_change_no_step(arg):
+    c = small(arg)
+    models, found = [], []
+    for xla in ("none", "views"):
+        keras.utils.set_random_seed(0)
+        models.append(build_method(c, xla=xla))
+        found.append(step(models[-1], faces(c)))
+    chains = [layer for layer in models[1]._flatten_layers() if isinstance(layer, Chain) and layer.compiled]
+    assert {chain.name for chain in chains} == ({"face_view"} if "moco" in arg else {"face_view", "pose_view"})
+    for key, value in found[0].items():
+        np.testing.assert_allclose(found[1][key], value, rtol=1e-4, err_msg=key)
+
+
+def test_what_a_flag_compiles():
+    long, short = small(), small()
+    long.total_steps, short.total_steps = 100, 99
+    assert [compiled_by(flag, long) for flag in (None, True, False)] == ["views", "step", "none"]
+    assert compiled_by(None, short) == "none"
+
+
 # Released settings: alternating updates, official layout, cross correlation, two BatchNorm calls.
-@pytest.mark.parametrize("module", [vox64, pytest.param(vox64_official, marks=pytest.mark.slow)])
-def test_two_replicas_are_one(module, two_replicas):
+@pytest.mark.parametrize(
+    "module, xla", [(vox64, "views"), pytest.param(vox64_official, "none", marks=pytest.mark.slow)]
+)
+def test_two_replicas_are_one(module, xla, two_replicas):
     # Gradients are compared, not Adam's amplification of their rounding.
     c = small(module=module, **{"optimizer.learning_rate": 0.0, "optimizer.clip_norm": 0.1})
     images = faces(c)
@@ -92,7 +116,7 @@ def test_two_replicas_are_one(module, two_replicas):
     before = one.get_weights()
     expected = step(one, images)
     with two_replicas.scope():
-        two = build_method(c, replicas=2)
+        two = build_method(c, replicas=2, xla=xla)
     two.set_weights(before)
     halves = [share(images, parts_per_step(c), replica=replica, replicas=2) for replica in range(2)]
 
@@ -212,10 +236,10 @@ def test_xla_computes_the_step():
     """Compiled draws are others of the same distributions, so nothing is drawn here."""
     quiet = {"face_views": "flip(p=1)", "interpolate_negatives": False, "recon_noise_std": 0.0}
     c, found = tiny("vox64:smoke,no_pose", {f"method.{key}": value for key, value in quiet.items()}), []
-    for xla in (False, True):
+    for xla in ("none", "step"):
         keras.utils.set_random_seed(0)
         model = build_method(c, xla=xla)
-        assert model.jit_compile is xla
+        assert model.jit_compile is (xla == "step")
         model.make_train_function()
         found.append(floats(model.train_function(iter([tf.constant(noise_faces(c))]))))
     assert found[0]["gradient_norm"] > 1

@@ -240,7 +240,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(tmp_path):
 def test_killed_at_ten_random_steps_ends_with_the_same_weights(tmp_path):
     """One run is killed by SIGKILL again and again; another never stops. Bit for bit the same."""
     unwatched = ["--recipe.watch.generated=0", "--recipe.watch.images_every=0"]
-    args = [*SMALL, *unwatched, "--deterministic", "--recipe.total_steps=44", "--recipe.checkpoint.every=1"]
+    args = [*SMALL, *unwatched, "--deterministic", "--recipe.total_steps=104", "--recipe.checkpoint.every=1"]
     whole = tmp_path / "whole" / "w"
     call("train", *args, f"--workdir={whole}")
     killed = tmp_path / "killed" / "w"

@@ -60,6 +60,28 @@ def test_a_chain_in_a_graph_draws_what_it_draws_eagerly_and_is_traced_once(crop,
         np.testing.assert_allclose(graph, plain, atol=2e-6)
 
 
+@pytest.mark.parametrize("names", [chains.FACE_VIEWS, "quadrant_crop|flip|rotate_translate|jitter"])
+def test_a_compiled_chain_draws_what_a_plain_one_draws(names):
+    compiled, plain = (chains.face_views(32, names, compiled=compiled) for compiled in (True, False))
+    assert all(chain.compiled for chain in compiled)
+
+    @tf.function(autograph=False)
+    def both(x):
+        return [chains.paired(views, x, rng()) for views in (compiled, plain)]
+
+    for got, expected in zip(*both(faces(40)), strict=True):
+        np.testing.assert_allclose(got, expected, atol=1e-4)
+    definitions = both.get_concrete_function(faces(40)).graph.as_graph_def().library.function
+    compiled_ones = [f for f in definitions if f.attr["_XlaMustCompile"].b]
+    assert len(compiled_ones) == len({id(chain) for chain in compiled})
+    assert not [node.op for f in compiled_ones for node in f.node_def if "Random" in node.op]
+
+
+def test_a_layer_of_another_package_keeps_its_chain_from_being_compiled():
+    assert not chains.face_views(32, "keras.RandomZoom(0.2)|jitter", compiled=True)[0].compiled
+    assert chains.pose_view(32, "jitter", compiled=True).compiled and not chains.pose_view(32, "jitter").compiled
+
+
 @pytest.mark.parametrize("name", VIEWS)
 def test_images_of_a_batch_are_drawn_independently(name):
     same = np.repeat(faces(1), 16, axis=0)
