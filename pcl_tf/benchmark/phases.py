@@ -12,10 +12,12 @@ _PHASES = (
     ("encode", re.compile(r"encoder|key_encoder")),
     ("decode", re.compile(r"decoder")),
     ("heads", re.compile(r"\w*head")),
-    ("views", re.compile(r"\w*view|pose_augmentation|stateless_random_normal")),
+    ("views", re.compile(r"\w*view|pose_augmentation|stateless_random_normal|compiled")),
     ("optimiser", re.compile(r"adam|adamw|global_norm|AddN")),
 )
 PHASES = (*(name for name, _ in _PHASES), "losses")
+# What XLA has compiled runs without the names of its operations. In a step that is not compiled as a whole it is views.
+_COMPILED = re.compile(r"\w+Executable::ExecuteAsyncOnStream")
 
 
 def phase(name: str) -> str:
@@ -52,6 +54,8 @@ def profile(run: Callable[[], object], folder: str | pathlib.Path | None = None)
         for line in plane.lines:
             for event in line.events:
                 name, _, kind = plane.event_metadata[event.metadata_id].name.rpartition(":")
+                if _COMPILED.fullmatch(f"{name}:{kind}"):
+                    name, kind = "compiled", "XlaRun"
                 if re.fullmatch(r"\w+", kind) and name and ":" not in name:
                     seconds[name, kind] = seconds.get((name, kind), 0.0) + event.duration_ps / 1e12
     return seconds

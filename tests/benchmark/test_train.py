@@ -123,3 +123,10 @@ def test_the_profile_stays_where_it_is_asked_for(tmp_path):
     found = profile(lambda: square(tf.random.stateless_normal([64, 64], [1, 2])).numpy(), tmp_path)
     assert any(name == "square" and seconds > 0 for (name, _), seconds in found.items())
     assert list(tmp_path.rglob("plugins/profile/*/*.xplane.pb"))  # what TensorBoard opens
+
+
+def test_what_is_compiled_counts_as_views():
+    compiled = tf.function(lambda x: tf.sin(x) * 2.0, jit_compile=True, autograph=False)
+    found = profile(lambda: compiled(tf.ones([512, 512])).numpy())
+    (name,) = {name for name, kind in found if kind == "XlaRun"}
+    assert phase(name) == "views" and found[name, "XlaRun"] > 0
