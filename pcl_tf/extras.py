@@ -1,5 +1,7 @@
 """What is installed beside pcl_tf only where it is asked for: the extras of the package."""
 
+import importlib
+
 # extra -> the modules whose absence is noticed; pyproject.toml says which versions.
 EXTRAS = {
     "prepare": ("av", "mtcnn"),
@@ -31,3 +33,13 @@ def missing(extra: str, error: ImportError, purpose: str = "") -> str:
     """
     name = error.name or str(error).splitlines()[0]
     return f"{name} is not installed{purpose and f', which {purpose}'}: {install(extra)}"
+
+
+def absent(extra: str, *modules: str, purpose: str = "") -> str:
+    """What ``missing`` says of the first of these modules of an extra that cannot be imported; '' where all can."""
+    try:
+        for module in modules:
+            importlib.import_module(module)
+    except ImportError as error:
+        return missing(extra, error, purpose)
+    return ""

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pcl_tf import extras
 from pcl_tf.evaluation import curves
 from pcl_tf.evaluation.metrics import percent
 from pcl_tf.evaluation.scored import Scored
 from pcl_tf.evaluation.task import Task
-from pcl_tf.extras import missing
 from pcl_tf.files import write_atomically
 
 if TYPE_CHECKING:
@@ -28,11 +28,7 @@ _LONGEST = 28  # letters of a name
 
 def absent(purpose: str = "draws the pictures of a probe") -> str:
     """One line that says what would do this, '' where it is there."""
-    try:
-        import matplotlib.figure  # noqa: F401
-    except ImportError as error:
-        return missing("plots", error, purpose)
-    return ""
+    return extras.absent("plots", "matplotlib.figure", purpose=purpose)
 
 
 def draw(task: Task, scored: Scored, row: dict[str, Any]) -> dict[str, bytes]:

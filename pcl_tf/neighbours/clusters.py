@@ -8,7 +8,7 @@ import warnings
 import numpy as np
 
 from pcl_tf.data.sources import DataError
-from pcl_tf.extras import missing
+from pcl_tf.extras import absent
 from pcl_tf.files import OutputError, check_output, write_atomically
 from pcl_tf.neighbours.search import unit
 
@@ -18,10 +18,8 @@ SEED = 0  # the same command finds the same clusters
 
 def check_installed() -> None:
     """Raises DataError, which says what to install, where nothing can be clustered."""
-    try:
-        import sklearn.cluster  # noqa: F401
-    except ImportError as error:
-        raise DataError(f"--clusters: {missing('plots', error, 'finds them')}.") from error
+    if lacking := absent("plots", "sklearn.cluster", purpose="finds them"):
+        raise DataError(f"--clusters: {lacking}.")
 
 
 def check_list(path: pathlib.Path) -> None:

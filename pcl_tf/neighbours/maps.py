@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pcl_tf.data.sources import DataError
-from pcl_tf.extras import missing
+from pcl_tf.extras import absent
 from pcl_tf.files import write_atomically
 from pcl_tf.neighbours.colours import OTHERS, Colours
 from pcl_tf.neighbours.search import unit
@@ -20,11 +20,8 @@ _UNKNOWN = "0.8"  # grey
 
 def check_installed() -> None:
     """Raises DataError, which says what to install, where a map cannot be drawn."""
-    try:
-        import matplotlib.figure  # noqa: F401
-        import sklearn.manifold  # noqa: F401
-    except ImportError as error:
-        raise DataError(f"--map: {missing('plots', error, 'draws it')}.") from error
+    if lacking := absent("plots", "matplotlib.figure", "sklearn.manifold", purpose="draws it"):
+        raise DataError(f"--map: {lacking}.")
 
 
 def places(x: np.ndarray, method: str) -> tuple[np.ndarray, str]:
