@@ -6,7 +6,10 @@ coordinates, so that they turn, foreshorten and hide with the pose; Lambert
 shading on top. A whole batch at a time in numpy.
 """
 
-from collections.abc import Mapping
+import collections
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 
@@ -135,6 +138,27 @@ def render(labels: Mapping[str, np.ndarray], size: int) -> np.ndarray:
     image = np.where(inside[..., None], face, background)
     noise = np.random.RandomState(int(labels["scene"].sum() * 1e3) % (2**31)).normal(0, 0.01, (n, size, size, 1))
     return (np.clip(image + noise, 0, 1) * 255 + 0.5).astype(np.uint8)
+
+
+def rendered(blocks: Iterable[Mapping[str, np.ndarray]], size: int) -> Iterator[np.ndarray]:
+    """Faces of ``render`` block by block, in their order; as many blocks ahead as there are cores, one on each.
+
+    Args:
+      blocks: labels as ``sample_labels`` returns, some tens of faces each, which stay in a processor's cache.
+      size: side in pixels.
+
+    Yields:
+      uint8 [N, size, size, 3] for each block.
+    """
+    cores = os.cpu_count() or 1
+    ahead: collections.deque[Future[np.ndarray]] = collections.deque()
+    with ThreadPoolExecutor(cores) as pool:
+        for labels in blocks:
+            ahead.append(pool.submit(render, labels, size))
+            if len(ahead) > cores:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
 
 
 def _features(

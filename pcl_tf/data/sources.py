@@ -155,12 +155,13 @@ def tfds_dataset(name: str) -> Source:
 
 def generated(count: int, size: int, seed: int = 0) -> Source:
     """Faces of ``pcl_tf.data.generated``, rendered at the training size."""
-    from pcl_tf.data.generated import render, sample_labels
+    from pcl_tf.data.generated import rendered, sample_labels
 
     def items() -> Items:
-        for start in range(0, count, 32):  # small blocks stay in the processor's cache
-            labels = sample_labels(min(32, count - start), seed * 100_003 + start, identities=PEOPLE)
-            for i, image in enumerate(render(labels, size)):
+        starts = range(0, count, 32)
+        blocks = (sample_labels(min(32, count - at), seed * 100_003 + at, identities=PEOPLE) for at in starts)
+        for start, images in zip(starts, rendered(blocks, size), strict=True):
+            for i, image in enumerate(images):
                 yield f"generated#{start + i}", image
 
     return Source("generated", fingerprint([("synthetic-2", count, size, seed)]), count, items)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from pcl_tf.data.generated import AUS, EXPRESSIONS, render, sample_labels
+from pcl_tf.data.generated import AUS, EXPRESSIONS, rendered, sample_labels
 from pcl_tf.data.listed import arrays
 from pcl_tf.evaluation.task import Task
 
@@ -18,8 +18,8 @@ SEED = 987_654_321  # of no training run
 def faces(count: int, size: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """(labels of ``sample_labels``, uint8 [count, size, size, 3]) of faces no training run generates."""
     labels = sample_labels(count, SEED)
-    blocks = [render({k: v[i : i + 50] for k, v in labels.items()}, size) for i in range(0, count, 50)]
-    return labels, np.concatenate(blocks)
+    blocks = ({k: v[i : i + 50] for k, v in labels.items()} for i in range(0, count, 50))
+    return labels, np.concatenate(list(rendered(blocks, size)))
 
 
 def _task(
