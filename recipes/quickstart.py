@@ -18,7 +18,7 @@ def get_config(arg: str | None = None) -> ConfigDict:
     # Drawn faces differ in little but colour and pose: full photometric changes leave nothing to tell them apart by.
     c.method.photometric = 0.25
     c.method.pose_weight = 0.1
-    c.total_steps, c.epoch_steps = 700, 50
+    c.total_steps, c.epoch_steps = 600, 50
     c.optimizer.learning_rate = 1e-3
     c.optimizer.warmup_steps = 25
     c.optimizer.clip_norm = 5.0
