@@ -1,4 +1,4 @@
-"""A PCL run to watch: generated faces, two CPU cores, under four minutes.
+"""A PCL run to watch: generated faces, two CPU cores, four to five minutes.
 
 python -m pcl_tf.train --recipe=quickstart --workdir=runs/quickstart
 """
