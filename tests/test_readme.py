@@ -69,7 +69,8 @@ def place(tmp_path_factory):
     root = tmp_path_factory.mktemp("readme")
     keras.utils.set_random_seed(0)
     small, run = encoder(None, width=0.125), root / "runs" / "quickstart"
-    save_export(small, run / "export", step=400, image_size=32, recipe_json="{}")
+    steps = recipes.named("quickstart").total_steps
+    save_export(small, run / "export", step=steps, image_size=32, recipe_json="{}")
     save_backbone(small, run / "backbone.keras")
     noise = np.random.RandomState(0).randint(0, 256, (320, 320, 3), np.uint8)
     Image.fromarray(noise).save(root / "face.jpg", quality=98)
