@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import keras
+import tensorflow as tf
 from ml_collections import ConfigDict
 
 from pcl_tf.methods.base import Method, is_joint
@@ -17,10 +18,13 @@ _PAYS = 100  # steps: shorter runs end before the seconds that views take to com
 
 
 def compiled_by(xla: bool | None, recipe: ConfigDict) -> str:
-    """What of ``XLA`` a flag --xla means for a run of a recipe: given, denied, or neither."""
-    if xla is None:
-        return "views" if recipe.total_steps >= _PAYS else "none"
-    return "step" if xla else "none"
+    """What of ``XLA`` a flag --xla means for a run of a recipe: given, denied, or neither.
+
+    Nothing is compiled unasked for a GPU: there XLA looks for libraries of CUDA that not every installation has.
+    """
+    if xla is not None:
+        return "step" if xla else "none"
+    return "views" if recipe.total_steps >= _PAYS and not tf.config.list_physical_devices("GPU") else "none"
 
 
 def method_of(recipe: ConfigDict) -> type[Method]:

@@ -96,11 +96,13 @@ def test_compiled_views_change_no_step(arg):
         np.testing.assert_allclose(found[1][key], value, rtol=1e-4, err_msg=key)
 
 
-def test_what_a_flag_compiles():
+def test_what_a_flag_compiles(monkeypatch):
     long, short = small(), small()
     long.total_steps, short.total_steps = 100, 99
     assert [compiled_by(flag, long) for flag in (None, True, False)] == ["views", "step", "none"]
     assert compiled_by(None, short) == "none"
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [kind])
+    assert [compiled_by(flag, long) for flag in (None, True)] == ["none", "step"]
 
 
 # Released settings: alternating updates, official layout, cross correlation, two BatchNorm calls.
