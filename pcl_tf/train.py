@@ -49,8 +49,8 @@ _JOIN_TIMEOUT = flags.DEFINE_float(
 _XLA = flags.DEFINE_bool(
     "xla",
     None,
-    "Compile the step with XLA: minutes at the start, less time a step, and it draws other numbers. Without this flag only"
-    " the views are compiled, in seconds, on processors and by runs of 100 steps and more; with --noxla nothing.",
+    "Compile the step with XLA: minutes at the start, less time a step, and it draws other numbers. Without this flag"
+    " only the views are compiled, in seconds, on processors and by runs of 100 steps and more; with --noxla nothing.",
 )
 _DETERMINISTIC = flags.DEFINE_bool("deterministic", False, "Bit-for-bit repeatable operations, somewhat slower.")
 

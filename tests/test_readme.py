@@ -122,6 +122,7 @@ def test_exit_codes_are_those_of_the_console():
 def test_commands_have_the_flags_they_name(module, text):
     source = console.source(module).read_text()
     defined = set(re.findall(r'DEFINE_\w+\(\s*"(\w+)"', source)) | {"help", "helpfull"}
+    defined |= {f"no{name}" for name in re.findall(r'DEFINE_bool\(\s*"(\w+)"', source)}
     for names in re.findall(r"DEFINE_list\(role,.*\n\s+for role in \((.*)\)", source):
         defined |= set(re.findall(r'"(\w+)"', names))
     keys = recipes.flatten(common.base())

@@ -35,7 +35,8 @@ _STEPS = flags.DEFINE_integer("steps", 10, "Steps to time.", lower_bound=1)
 _AGAINST = flags.DEFINE_list(
     "against",
     [],
-    "Of train: KEY=VALUE of the recipe, precision=VALUE or xla=none, views or step, joined by commas: what differs in the other.",
+    "Of train: KEY=VALUE of the recipe, precision=VALUE or xla=none|views|step, joined by commas: what differs in the"
+    " other.",
 )
 _PROFILE = flags.DEFINE_string("profile", None, "Of train: folder for TensorBoard's profile of a step.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Of gradients: a run of the recipe, measured at its newest checkpoint.")

@@ -34,7 +34,8 @@ def profile(run: Callable[[], object], folder: str | pathlib.Path | None = None)
       folder: where the profile stays for TensorBoard; None keeps none.
 
     Returns:
-      {(name, type): seconds} of every operation, summed over its calls. Operations that run side by side share the
+      {(name, type): seconds} of every operation, summed over its calls, ('compiled', 'XlaRun') for all that XLA compiled.
+      Operations that run side by side share the
       cores, so together they may take longer than the call.
 
     Raises:

@@ -75,8 +75,8 @@ def train(
       'images_per_second'; 'tflop' of a step and 'mfu', the share of the peak of convolutions in this precision;
       'phases' (data: share of the step that is waiting for a batch; the rest as its operations share their time, so that
       one on one core counts half of what two cores could have done) and 'tflop_of'; 'tracing_seconds', 'peak_memory_mb'
-      of the process. Without 'phases' where this TensorFlow hides its profile, and where the whole step is compiled, whose
-      operations have lost their names.
+      of the process. Without 'phases' where this TensorFlow hides its profile, and where the whole step is compiled and
+      its operations have lost their names.
     """
     compute = tf.as_dtype(precision.removeprefix("mixed_"))
     best = peaks(dtypes=dict.fromkeys((tf.float32, tf.bfloat16, compute)))
@@ -89,7 +89,8 @@ def train(
     memory = peak_memory()
     phases = {}
     try:
-        found = shares(profile(step.once, folder))
+        if folder or xla != "step":
+            found = shares(profile(step.once, folder))
         if xla != "step":
             phases = {"phases": {"data": waited, **{name: (1 - waited) * share for name, share in found.items()}}}
     except ImportError as error:

@@ -28,6 +28,7 @@ _RECIPE = np.array(
     ],
     np.float32,
 )
+_AHEAD = 4  # blocks; fifty faces of 224 pixels need 350 MB while they are rendered
 TRAITS = 12  # numbers that make an identity
 MAX_ANGLES = np.array([60.0, 30.0, 25.0], np.float32)  # yaw, pitch, roll in degrees
 
@@ -141,7 +142,7 @@ def render(labels: Mapping[str, np.ndarray], size: int) -> np.ndarray:
 
 
 def rendered(blocks: Iterable[Mapping[str, np.ndarray]], size: int) -> Iterator[np.ndarray]:
-    """Faces of ``render`` block by block, in their order; as many blocks ahead as there are cores, one on each.
+    """Faces of ``render`` block by block, in their order; some blocks ahead on other cores, each of which needs memory.
 
     Args:
       blocks: labels as ``sample_labels`` returns, some tens of faces each, which stay in a processor's cache.
@@ -150,15 +151,18 @@ def rendered(blocks: Iterable[Mapping[str, np.ndarray]], size: int) -> Iterator[
     Yields:
       uint8 [N, size, size, 3] for each block.
     """
-    cores = os.cpu_count() or 1
+    cores = min(_AHEAD, os.cpu_count() or 1)
     ahead: collections.deque[Future[np.ndarray]] = collections.deque()
     with ThreadPoolExecutor(cores) as pool:
-        for labels in blocks:
-            ahead.append(pool.submit(render, labels, size))
-            if len(ahead) > cores:
+        try:
+            for labels in blocks:
+                ahead.append(pool.submit(render, labels, size))
+                if len(ahead) > cores:
+                    yield ahead.popleft().result()
+            while ahead:
                 yield ahead.popleft().result()
-        while ahead:
-            yield ahead.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def _features(

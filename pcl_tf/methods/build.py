@@ -14,7 +14,7 @@ from pcl_tf.networks.encoder import encoder
 from pcl_tf.networks.heads import projection_head
 
 XLA = ("none", "views", "step")  # what of a step is compiled; the step as a whole draws other numbers
-_PAYS = 100  # steps: shorter runs end before the seconds that views take to compile have come back
+_PAYS = 100  # steps, as --xla of pcl_tf.train says: shorter runs end before the seconds of compiling have come back
 
 
 def compiled_by(xla: bool | None, recipe: ConfigDict) -> str:
@@ -74,8 +74,8 @@ def build_method(recipe: ConfigDict, *, precision: str = "float32", replicas: in
       recipe: a resolved recipe.
       precision: dtype policy name.
       replicas: replicas that share the batch.
-      xla: what of the step is compiled, of ``XLA``: once seconds (views) or minutes (step), in every step fewer passes over
-        memory.
+      xla: what of the step is compiled, of ``XLA``: seconds (views) or minutes (step) once, in every step fewer passes
+        over memory.
 
     Returns:
       an instance of the recipe's entry in ``METHODS``, compiled, with optimiser slots made: ready to restore a

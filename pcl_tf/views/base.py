@@ -29,7 +29,7 @@ class View(VectorizedBaseImageAugmentationLayer):
       p: probability with which an image is transformed, drawn per image.
 
     Attributes:
-      compilable: whether XLA knows every operation of ``transform``.
+      compilable: whether ``call`` is that of this class and XLA knows every operation of ``transform``.
     """
 
     compilable = True
@@ -41,7 +41,7 @@ class View(VectorizedBaseImageAugmentationLayer):
             raise ValueError(f"{type(self).__name__}: p must lie in [0, 1], not {p}.")
         self.p = p
         self._rng: Rng | None = None
-        self.built = True  # no view has weights; a chain of views that are compiled never calls them one by one
+        self.built = True  # Keras would warn of views that a compiled chain never calls by themselves
 
     def call(self, inputs: tf.Tensor, rng: Rng | None = None, training: bool = True) -> tf.Tensor:
         if not training:
@@ -88,9 +88,11 @@ class Chain(View):
 
     Args:
       views: of the chain.
-      compiled: whether XLA compiles what is done to the pixels, where all views are ``compilable``: one pass over memory
-        instead of one for each operation. Draws are not compiled, and so are the same numbers.
+      compiled: whether XLA compiles what is done to the pixels, where all views are ``compilable``: fewer passes over
+        memory. Draws are not compiled, and so are the same numbers. Images must then be a batch.
     """
+
+    compilable = False
 
     def __init__(self, views: Iterable[View], compiled: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -24,12 +24,18 @@ def test_blocks_come_in_their_order(cores, monkeypatch):
 
 def test_no_more_blocks_are_made_than_there_are_cores_to_render_them(monkeypatch):
     monkeypatch.setattr(generated.os, "cpu_count", lambda: 2)
-    made = []
+    made, before = [], set(threading.enumerate())
     reading = generated.rendered((made.append(seed) or labels for seed, labels in enumerate(blocks(50))), 16)
     next(reading)
     assert len(made) == 3  # one given, two ahead
     reading.close()
-    assert not [t for t in threading.enumerate() if t.name.startswith("ThreadPool") and t.is_alive()]
+    assert set(threading.enumerate()) == before
+
+
+def test_what_a_block_raises_is_raised():
+    with pytest.raises(KeyError, match="identity"):
+        list(generated.rendered([{}] * 9, 16))
+    assert list(generated.rendered([], 16)) == []
 
 
 def test_a_source_of_an_odd_number_of_faces_names_and_counts_them():

@@ -77,6 +77,27 @@ def test_a_compiled_chain_draws_what_a_plain_one_draws(names):
     assert not [node.op for f in compiled_ones for node in f.node_def if "Random" in node.op]
 
 
+@pytest.mark.parametrize("batch", [1, None])
+def test_a_compiled_chain_takes_batches_of_one_and_of_unknown_size(batch):
+    compiled, plain = (chains.pose_view(32, "jitter|blur", compiled=compiled) for compiled in (True, False))
+    run = tf.function(
+        lambda x: (compiled(x, rng=rng()), plain(x, rng=rng())),
+        input_signature=[tf.TensorSpec([batch, 32, 32, 3])],
+        autograph=False,
+    )
+    got, expected = run(faces(1))
+    assert got.shape == (1, 32, 32, 3)
+    np.testing.assert_allclose(got, expected, atol=2e-6)
+
+
+def test_a_chain_of_no_view_or_of_chains():
+    still = chains.pose_view(32, strength=0.0, compiled=True)
+    np.testing.assert_array_equal(still(faces(2), rng=rng()), faces(2))
+    nested = chains.Chain([chains.Chain([geometry.HorizontalFlip(p=1.0)])], compiled=True)
+    assert not nested.compiled
+    np.testing.assert_array_equal(nested(faces(2), rng=rng()), faces(2)[:, :, ::-1])
+
+
 def test_a_layer_of_another_package_keeps_its_chain_from_being_compiled():
     assert not chains.face_views(32, "keras.RandomZoom(0.2)|jitter", compiled=True)[0].compiled
     assert chains.pose_view(32, "jitter", compiled=True).compiled and not chains.pose_view(32, "jitter").compiled
