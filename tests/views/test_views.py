@@ -71,10 +71,13 @@ def test_a_compiled_chain_draws_what_a_plain_one_draws(names):
 
     for got, expected in zip(*both(faces(40)), strict=True):
         np.testing.assert_allclose(got, expected, atol=1e-4)
-    definitions = both.get_concrete_function(faces(40)).graph.as_graph_def().library.function
-    compiled_ones = [f for f in definitions if f.attr["_XlaMustCompile"].b]
-    assert len(compiled_ones) == len({id(chain) for chain in compiled})
-    assert not [node.op for f in compiled_ones for node in f.node_def if "Random" in node.op]
+    library = {f.signature.name: f for f in both.get_concrete_function(faces(40)).graph.as_graph_def().library.function}
+    inside = [f for f in library.values() if f.attr["_XlaMustCompile"].b]
+    assert len(inside) == len({id(chain) for chain in compiled})
+    for f in inside:  # grows by what each calls
+        called = {a.func.name for node in f.node_def for a in node.attr.values()} | {node.op for node in f.node_def}
+        inside += [library[name] for name in sorted(called & library.keys()) if library[name] not in inside]
+        assert not [name for name in called if "Random" in name]
 
 
 @pytest.mark.parametrize("batch", [1, None])
