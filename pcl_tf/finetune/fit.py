@@ -1,8 +1,6 @@
 """Trains a whole network until held-out images stop getting better."""
 
-import contextlib
 import datetime
-import signal
 import sys
 import time
 import warnings
@@ -14,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from pcl_tf.finetune.kept import Kept
-from pcl_tf.training.callbacks import StopOnSignal
+from pcl_tf.training.callbacks import StopOnSignal, signals_kept
 from pcl_tf.training.eta import duration
 
 if TYPE_CHECKING:
@@ -57,18 +55,7 @@ def epoch_of(
     return made.apply(tf.data.experimental.assert_cardinality(-(-len(order) // batch))).prefetch(2)
 
 
-@contextlib.contextmanager
-def _handlers_kept() -> Iterator[None]:
-    """Gives the signals that end a training back to who had them."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-@_handlers_kept()
+@signals_kept()
 def train(
     model: keras.Model,
     kept: Kept,

@@ -15,6 +15,7 @@ from pcl_tf.methods.dynamic_weights import DynamicWeights
 from pcl_tf.methods.part import Balanced, Part, Scalars, balanced
 from pcl_tf.seeds import Rng, replica_rng
 from pcl_tf.strategy import spans_machines
+from pcl_tf.views import chains
 
 
 def is_joint(recipe: ConfigDict) -> bool:
@@ -78,7 +79,11 @@ class Method(keras.Model):
         return {}
 
     def make_views(self) -> None:
-        """Makes the augmentations that the parts use."""
+        """Makes the augmentations that the parts use: of every method the two chains of the face contrast."""
+        m = self.method
+        self.face_views = chains.face_views(
+            self.recipe.image_size, m.face_views, strength=m.photometric, compiled=self.compiled_views
+        )
 
     def _dynamic_weights(self) -> DynamicWeights | None:
         declared = self.objective(self.recipe)

@@ -50,13 +50,6 @@ class MoCo(Method):
             return [f"--recipe.method.queue={queue} must be a multiple of --recipe.batch_size={batch}."]
         return []
 
-    def make_views(self) -> None:
-        """The two chains of the face contrast."""
-        m = self.method
-        self.views = chains.face_views(
-            self.recipe.image_size, m.face_views, strength=m.photometric, compiled=self.compiled_views
-        )
-
     @property
     def trainable_variables(self) -> list[keras.Variable]:
         """The query's. The key's follow them, but must count as trainable: BatchNorm else ignores the batch."""
@@ -64,7 +57,7 @@ class MoCo(Method):
 
     def face(self, images: tf.Tensor, rng: Rng) -> tuple[Scalars, Scalars]:
         """InfoNCE of queries against the queue, with the keys of the same images; 'keys' among the logs, [n, D]."""
-        views = chains.paired(self.views, images, rng)
+        views = chains.paired(self.face_views, images, rng)
         # (view of the query, view of its key); images stand in the queue once, by the key of their second view.
         directions = ((0, 1), (1, 0)) if self.method.both_directions else ((0, 1),)
         keys = {k: self._key(views[k]) for _, k in directions}

@@ -27,13 +27,6 @@ class SimCLR(Method):
         """L = L_face."""
         return (Part(name="face", losses=cls.face, weights={"face": 1.0}, images="batch_size", passes=2),)
 
-    def make_views(self) -> None:
-        """The two chains of the face contrast."""
-        m = self.method
-        self.face_views = chains.face_views(
-            self.recipe.image_size, m.face_views, strength=m.photometric, compiled=self.compiled_views
-        )
-
     def encoded_views(self, images: tf.Tensor, rng: Rng) -> dict[str, tf.Tensor]:
         """Features of two views of each image: [n, S, S, 3] -> dict of [2n, D], all of view 1 first."""
         return self.encoder(tf.concat(chains.paired(self.face_views, images, rng), axis=0), training=True)

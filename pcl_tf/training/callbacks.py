@@ -1,9 +1,10 @@
 """What happens around the steps: watching, saving, stopping."""
 
+import contextlib
 import math
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
 
@@ -117,6 +118,17 @@ class Save(keras.callbacks.Callback):
         if step != self.saved:
             self.checkpoints.save(step)
             self.saved = step
+
+
+@contextlib.contextmanager
+def signals_kept() -> Iterator[None]:
+    """What is done with Ctrl-C and SIGTERM inside ends with it: both go back to who had them."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class StopOnSignal(keras.callbacks.Callback):

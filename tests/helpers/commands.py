@@ -4,7 +4,6 @@ import contextlib
 import importlib
 import io
 import pathlib
-import signal
 import sys
 import types
 from unittest import mock
@@ -14,6 +13,7 @@ from absl.testing import flagsaver
 
 import pcl_tf
 from pcl_tf.console import parsed
+from pcl_tf.training.callbacks import signals_kept
 
 FLAGS = flags.FLAGS
 HERE = pathlib.Path(pcl_tf.__file__).parent
@@ -55,17 +55,6 @@ def _define(module, found):
     for flag in found:
         FLAGS[flag.name] = flag
         FLAGS.register_flag_by_module(module, flag)
-
-
-@contextlib.contextmanager
-def signals_kept():
-    """What a command does with Ctrl-C and SIGTERM ends with it."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def ended(name, *arguments):

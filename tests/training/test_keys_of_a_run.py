@@ -10,9 +10,9 @@ from PIL import Image
 from pcl_tf import recipe as recipes
 from pcl_tf.evaluation import generated
 from pcl_tf.training import loop
+from pcl_tf.training.callbacks import signals_kept
 from pcl_tf.training.workdir import Workdir
 from recipes import common
-from tests.helpers.commands import signals_kept
 from tests.helpers.keys import RUN
 from tests.helpers.methods import SIDE, tiny
 
