@@ -15,7 +15,7 @@ from itertools import islice
 import numpy as np
 from tqdm import tqdm
 
-from pcl_tf.data.decoding import decoder
+from pcl_tf.data.decoding import decode_all
 from pcl_tf.data.sources import DataError, Source
 from pcl_tf.files import check_folder, write_atomically
 
@@ -86,7 +86,6 @@ def _check_space(folder: pathlib.Path, needed: int, flag: str) -> None:
 
 
 def _decode(source: Source, size: int, path: pathlib.Path, *, bad_path: pathlib.Path, max_bad_share: float) -> None:
-    decode = decoder(size)
     aside = path.with_suffix(f".{os.getpid()}.part")
     bad, kept = [], 0
     try:
@@ -99,7 +98,7 @@ def _decode(source: Source, size: int, path: pathlib.Path, *, bad_path: pathlib.
         ):
             items = source.items()
             while chunk := list(islice(items, _CHUNK)):
-                for name, face, error in pool.map(decode, chunk):
+                for name, face, error in decode_all(chunk, size, pool):
                     if error is None:
                         faces[kept] = face
                         kept += 1

@@ -1,14 +1,20 @@
-"""One image of a source to one face, or the reason why not."""
+"""Images of a source to faces, or the reasons why not."""
 
 import functools
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor
 
 import numpy as np
 import tensorflow as tf
 
 from pcl_tf.data.images import decode_image, resize
 from pcl_tf.data.sources import Item
+
+Decoded = tuple[str, "np.ndarray | None", "str | None"]
+
+_GROUP = 16  # images a call decodes: what a call costs beside them is a half of the time of small ones
+_ERRORS = (tf.errors.OpError, OSError, ValueError, RuntimeError)
 
 
 def reason(error: Exception) -> str:
@@ -33,11 +39,23 @@ def left_out(bad: Sequence[tuple[str, str | None]], count: int) -> str:
 
 
 @functools.lru_cache
-def _traced(size: int) -> Callable[[tf.Tensor], tf.Tensor]:
-    return tf.function(lambda data: decode_image(data, size), input_signature=[tf.TensorSpec([], tf.string)])
+def _one(size: int) -> Callable[[tf.Tensor], tf.Tensor]:
+    traced = tf.function(lambda data: decode_image(data, size), input_signature=[tf.TensorSpec([], tf.string)])
+    return traced.get_concrete_function()
 
 
-def decoder(size: int) -> Callable[[Item], tuple[str, np.ndarray | None, str | None]]:
+@functools.lru_cache
+def _many(size: int) -> Callable[[tf.Tensor], tf.Tensor]:
+    def decode(data: tf.Tensor) -> tf.Tensor:
+        face = tf.TensorSpec([size, size, 3], tf.uint8)
+        with tf.device("CPU:0"):  # one after the other: the callers are many, and a photograph may be large
+            return tf.map_fn(lambda x: decode_image(x, size), data, fn_output_signature=face, parallel_iterations=1)
+
+    traced = tf.function(decode, input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
+    return traced.get_concrete_function()
+
+
+def decoder(size: int) -> Callable[[Item], Decoded]:
     """Makes ``decode(item)``, callable from several threads.
 
     Args:
@@ -47,16 +65,33 @@ def decoder(size: int) -> Callable[[Item], tuple[str, np.ndarray | None, str | N
       function of (name, encoded bytes | uint8 [H, W, 3] | exception) to
       (name, uint8 [size, size, 3] or None, None or what was wrong in one line).
     """
-    decode = _traced(size)
+    decode = _one(size)
 
-    def one(item: Item) -> tuple[str, np.ndarray | None, str | None]:
+    def one(item: Item) -> Decoded:
         name, data = item
         try:
             if isinstance(data, Exception):
                 raise data
-            face = resize(data[None], size)[0] if isinstance(data, np.ndarray) else decode(data)
+            face = resize(data[None], size)[0] if isinstance(data, np.ndarray) else decode(tf.constant(data))
             return name, face.numpy(), None
-        except (tf.errors.OpError, OSError, ValueError, RuntimeError) as error:
+        except _ERRORS as error:
             return name, None, reason(error)
 
     return one
+
+
+def decode_all(items: Sequence[Item], size: int, pool: Executor) -> Iterator[Decoded]:
+    """What ``decoder`` makes of each item, in order, decoded in groups by the threads of a pool: twice as fast."""
+    alone, together = decoder(size), _many(size)  # traced here, once, and not by each thread
+
+    def group(start: int) -> list[Decoded]:
+        some = items[start : start + _GROUP]
+        encoded = [data for _, data in some if isinstance(data, bytes)]
+        try:
+            faces = iter(together(tf.constant(encoded, tf.string, [len(encoded)])).numpy())
+        except _ERRORS:  # of one of them; each alone says of which
+            return [alone(item) for item in some]
+        return [(item[0], next(faces), None) if isinstance(item[1], bytes) else alone(item) for item in some]
+
+    for group_of_faces in pool.map(group, range(0, len(items), _GROUP)):
+        yield from group_of_faces

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from tqdm import tqdm
 
-from pcl_tf.data.decoding import decoder
+from pcl_tf.data.decoding import decode_all
 from pcl_tf.data.sources import DataError, Source
 from pcl_tf.files import write_atomically
 
@@ -120,7 +120,7 @@ def _extend(
     batch: int,
     chunk: int,
 ) -> None:
-    decode, first = decoder(size), state["rows"]
+    first = state["rows"]
     items = islice(source.items(), first, None)
     out = {key: np.load(folder / f"{key}.npy", mmap_mode="r+") for key in state["keys"]}
     called = source.name if pathlib.Path(source.name).name else pathlib.Path(source.name).resolve().name  # not '.'
@@ -130,7 +130,7 @@ def _extend(
     with ThreadPoolExecutor(os.cpu_count()) as pool, bar:
         while read := list(islice(items, chunk)):
             start = state["rows"]
-            decoded = list(pool.map(decode, read))
+            decoded = list(decode_all(read, size, pool))
             blank = np.zeros((size, size, 3), np.uint8)
             faces = np.stack([blank if face is None else face for _, face, _ in decoded])
             bad = {str(start + i): [name, why] for i, (name, face, why) in enumerate(decoded) if face is None}

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pcl_tf.data.decoding import decoder, left_out
+from pcl_tf.data.decoding import decode_all, left_out
 from pcl_tf.data.listed import Files
 from pcl_tf.data.sources import DataError
 from pcl_tf.evaluation import metrics, ridge, verification
@@ -77,9 +77,9 @@ class OnlineProbe:
     def __init__(self, task: Task) -> None:
         self.task = task
         wanted = self._chosen(task)
-        items = (item for row, item in enumerate(task.source.items()) if row in wanted)
+        items = [item for row, item in enumerate(task.source.items()) if row in wanted]
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            faces = list(pool.map(decoder(task.image_size), items))
+            faces = list(decode_all(items, task.image_size, pool))
         bad = [(name, why) for name, face, why in faces if face is None]
         if len(bad) > MAX_BAD_SHARE * len(faces):
             raise DataError(f"{_FLAG}: {left_out(bad, len(faces))} That is too many: mend or remove them.")
