@@ -93,20 +93,22 @@ def run(
       save: whether the probes are saved as .keras models.
 
     Returns:
-      list of dicts, as in ``result.json``, where each is added as soon as it is known.
+      list of dicts, as in ``result.json``, where each is added as soon as it is known. Those of all models but the first
+      say how far they are from the first.
 
     Raises:
       DataError: an image, a model or a result of before cannot be used.
     """
     from pcl_tf.data.decoding import left_out
     from pcl_tf.evaluation import pictures, probe_model, report
+    from pcl_tf.evaluation.differences import First
     from pcl_tf.evaluation.evaluate import evaluate
     from pcl_tf.evaluation.features import extract
     from pcl_tf.evaluation.keeping import keep
     from pcl_tf.evaluation.names import all_names, naming
     from pcl_tf.evaluation.results import Results, file_stem
 
-    rows, results = [], Results(out)
+    rows, results, first = [], Results(out), First(encoders[0].name, seed)
     if no_pictures := pictures.absent():
         print(f"note: {no_pictures}", file=sys.stderr, flush=True)
     names = results.name(tasks)
@@ -126,6 +128,7 @@ def run(
                 row = report.result_row(
                     encoder, task, name=name, feature=feature, result=result, encoded=encoded, solver=solver, seed=seed
                 )
+                row.update(first.compared(task, name, feature, result, own=encoder is encoders[0]))
                 rows.append(row)
                 print(*report.table([row]).splitlines()[1:], sep="\n", flush=True)
                 results.add(row)  # whatever becomes of the files beside it

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from pcl_tf.evaluation import metrics
+from pcl_tf.evaluation.measured import measured
 from pcl_tf.evaluation.scored import Scored
 from pcl_tf.evaluation.task import Task
 
@@ -75,7 +76,7 @@ def _score(
     task: Task, scored: Scored, rows: np.ndarray, *, people: np.ndarray | None, shown: np.ndarray | tuple[()], seed: int
 ) -> tuple[dict[str, Any], np.ndarray]:
     """(what the result says of a group, the resamples of its value)."""
-    contributions, statistic, detail = _contributions(task, scored, rows, shown=shown)
+    contributions, statistic, detail = measured(task, scored, rows, shown=shown)
     who = None if people is None else people[rows]
     resampled = "pairs" if task.kind == "verification" else metrics.resampled(who)
     values = metrics.resamples(contributions, statistic, groups=None, seed=seed, clusters=who)
@@ -87,21 +88,6 @@ def _score(
         "detail": detail,
     }
     return found, values
-
-
-def _contributions(task: Task, scored: Scored, rows: np.ndarray, *, shown: np.ndarray | tuple[()]) -> metrics.Measured:
-    """As the metrics of a kind give: (contributions [n, ..], statistic, detail)."""
-    labels, predicted = scored.labels[rows], scored.predicted[rows]
-    if task.kind == "verification":
-        same, said = labels == 1, predicted[:, 0] == 1
-        rates = {"false match rate": (said, ~same), "false non-match rate": (~said, same)}
-        detail = {name: float(wrong[of].mean()) for name, (wrong, of) in rates.items() if of.any()}
-        return (same == said).astype(np.float64), float, detail
-    if task.kind == "multilabel":
-        return metrics.multilabel(predicted[:, shown] - 0.5, labels[:, shown], [task.names[k] for k in shown])
-    if task.kind == "classification":
-        return metrics.classification(np.eye(len(task.names))[predicted], labels, task.names)
-    return metrics.regression(predicted, labels, task.names)
 
 
 def _gap(told: Mapping[str, dict[str, Any]], values: Mapping[str, np.ndarray]) -> dict[str, Any] | None:

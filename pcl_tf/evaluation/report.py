@@ -19,7 +19,8 @@ _FEW = 10  # groups named on the screen; result.json names all
 def table(rows: Sequence[dict[str, Any]]) -> str:
     """Text table of result rows (dicts of ``result_row``), those of their groups beneath each.
 
-    Of verification also what a layer learnt on pairs makes. Solvers are named where they are several.
+    Of verification also what a layer learnt on pairs makes, of all models but the first how far they are from it. Solvers
+    are named where they are several.
     """
     several = len({r["solver"] for r in rows}) > 1
     named = f"{'model':<28}{'task':<26}{'feature':<12}" + several * f"{'solver':<16}"
@@ -29,9 +30,13 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
         count = r["counts"].get("test", r["counts"].get("pairs"))
         named = f"{_short(r['model'], 27):<28}{_short(r['task'], 25):<26}{r['feature']:<12}"
         named += several * f"{r['solver']:<16}"
+        less = r.get("difference", {})
+        to = _short(less.get("to", ""), 27)
         lines.append(f"{named}{r['metric']:<10}{_numbers(r, scale)}{count:>7}")
+        lines += _difference(named, less, scale, to=to)
         if r.get("learnt"):
             lines.append(f"{named}{'learnt':<10}{_numbers(r['learnt'], scale)}{count:>7}")
+            lines += _difference(named, less.get("learnt", {}), scale, to=to)
         for column, told in (r.get("groups") or {}).items():
             lines += _of_groups(column, told, r["metric"], scale=scale)
     return "\n".join(lines)
@@ -40,6 +45,14 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
 def _numbers(found: dict[str, Any], scale: int) -> str:
     low, high = (scale * v for v in found["interval"])
     return f"{scale * found['value']:>8.2f}   {low:6.2f} .. {high:<6.2f}"
+
+
+def _difference(named: str, less: dict[str, Any], scale: int, *, to: str) -> list[str]:
+    """A line on how far a model is from the first; none of the first."""
+    if not less:
+        return []
+    low, high = (scale * v for v in less["interval"])
+    return [f"{named}{'difference':<10}{scale * less['value']:>+8.2f}   {low:+6.2f} .. {high:<+6.2f}  to {to}"]
 
 
 def _of_groups(column: str, told: dict[str, Any], metric: str, *, scale: int) -> list[str]:

@@ -57,13 +57,20 @@ def result_cells(rows: Iterable[dict[str, Any]]) -> list[list[Any]]:
         counts = row.get("counts") or {}
         scored = counts.get("test", counts.get("pairs", ""))
         told = [("", row["metric"], row, scored, unit)]
+        less = row.get("difference") or {}
+        points = " in points" if unit else ""  # of percentages, not percent
+        apart = f"less {less.get('to', '')}{points}"
+        if less:
+            told.append(("", f"{row['metric']} {apart}", less, "", ""))
         if row.get("learnt"):
             told.append(("", f"{row['metric']}, layer learnt on pairs", row["learnt"], scored, unit))
+        if less.get("learnt"):
+            told.append(("", f"{row['metric']}, layer learnt on pairs, {apart}", less["learnt"], "", ""))
         for column, of in (row.get("groups") or {}).items():
             told += [(f", {column}: {name}", row["metric"], g, g["count"], unit) for name, g in of["groups"].items()]
             if of["gap"]:
                 low, high = of["gap"]["between"]
-                gap = f"largest gap of {row['metric']}" + (" in points" if unit else "")  # of percentages, not percent
+                gap = f"largest gap of {row['metric']}{points}"
                 told.append((f", {column}: {low} to {high}", gap, of["gap"], "", ""))
         for part, metric, found, count, of_value in told:
             interval = " .. ".join(f"{scale * v:.2f}" for v in found["interval"]) if found.get("interval") else ""

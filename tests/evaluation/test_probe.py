@@ -72,6 +72,15 @@ def test_the_result_says_everything(probed):
     assert "100.00" in ended.stdout
 
 
+def test_the_second_model_is_compared_with_the_first(probed, workdir):
+    ended, rows = probed
+    assert ["difference" in r for r in rows] == [False, False, True]
+    less = rows[2]["difference"]
+    assert less["to"] == rows[0]["model"] and less["value"] == pytest.approx(rows[2]["value"] - rows[0]["value"])
+    assert ended.stdout.count("difference") == 1
+    assert "accuracy less" in (workdir / "probe" / "tables.md").read_text()
+
+
 def test_groups_reach_the_screen_the_result_and_the_predictions(probed):
     ended, rows = probed
     told = rows[0]["groups"]["age"]
