@@ -22,7 +22,7 @@ def video_frames(path: str, fps: float) -> Iterator[np.ndarray]:
       uint8 [H, W, 3], upright where the file says how it was filmed.
 
     Raises:
-      Broken: no video, or one whose data end or are wrong.
+      Broken: no video, one whose codec PyAV does not know, or one whose data end or are wrong.
     """
     try:
         with (
@@ -32,6 +32,8 @@ def video_frames(path: str, fps: float) -> Iterator[np.ndarray]:
             if not container.streams.video:
                 raise Broken("no video stream in it")
             stream = container.streams.video[0]
+            if stream.codec_context is None:
+                raise Broken("its codec is not known here")
             if stream.codec_context.width * stream.codec_context.height > MAX_PIXELS:
                 raise Broken(f"more than {MAX_PIXELS} pixels a frame")
             stream.thread_type = "NONE"  # several videos are decoded side by side

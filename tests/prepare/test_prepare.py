@@ -99,6 +99,13 @@ def test_what_is_no_video(tmp_path):
             list(video_frames(str(tmp_path / name), 6))
 
 
+def test_a_video_of_an_unknown_codec_is_broken(tmp_path):
+    write_video(tmp_path / "a.avi", ramp(5), codec="mpeg4")
+    (tmp_path / "a.avi").write_bytes((tmp_path / "a.avi").read_bytes().replace(b"FMP4", b"ZZZ9"))
+    with pytest.raises(Broken, match="codec is not known"):
+        list(video_frames(str(tmp_path / "a.avi"), 6))
+
+
 def test_counts_and_broken_files(prepared, tree, tmp_path):
     path, counts = prepared
     frames = sum(len(expected(n)) for n in CLIPS.values())
