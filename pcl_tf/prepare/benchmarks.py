@@ -2,7 +2,6 @@
 
 import dataclasses
 import pathlib
-import shutil
 import tempfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -211,12 +210,7 @@ def prepare_benchmark(
         if pathlib.Path(data_dir).resolve() == pathlib.Path(manual_dir).resolve():
             raise DataError(f"--out={data_dir} is the corpus' own folder; give another.")
         work.check_place(str(path))
-        for stopped in (
-            *path.parent.glob(f"incomplete.*_{path.name}"),
-            path,
-        ):  # what was written until then, whole or not
-            if stopped.exists():
-                shutil.rmtree(stopped)
+        work.remove_unfinished(str(path))
         if margin:
             detector.check_installed()
         builder = BUILDERS[name](size, any_count, margin, data_dir=str(data_dir))

@@ -63,6 +63,7 @@ def prepare_clips(
     if settings.margin:
         detector.check_installed()
     todo = list_units(manual_dir)
+    work.remove_unfinished(path)  # before the builder below, which reads what is there
     with _Progress(todo, folder):
         if not beam_options:
             _on_this_machine(todo, settings, folder, workers=workers)

@@ -132,6 +132,21 @@ def check_place(path: str) -> None:
         raise DataError(f"{path}: is no dataset and stands where one would be written; move it, or give another --out.")
 
 
+def remove_unfinished(path: str) -> None:
+    """Removes what a preparation that stopped wrote of a dataset, whole or not: TFDS would take it for all there is.
+
+    Args:
+      path: of the dataset, which ``check_place`` let pass, in any file system TensorFlow knows.
+    """
+    folder, version = os.path.split(path)
+    beside = tf.io.gfile.listdir(folder) if tf.io.gfile.isdir(folder) else []
+    names = (name.rstrip("/") for name in beside)  # as buckets list folders
+    begun = [n for n in names if n.startswith("incomplete.") and n.endswith(f"_{version}")]
+    for left in [*(os.path.join(folder, name) for name in begun), path]:
+        if tf.io.gfile.isdir(left):
+            tf.io.gfile.rmtree(left)
+
+
 def write_whole(path: str, data: bytes) -> None:
     """Writes bytes aside and renames, in any file system TensorFlow knows (``pcl_tf.files`` knows local ones alone)."""
     aside = f"{path}.{os.getpid()}.part"

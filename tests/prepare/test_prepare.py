@@ -188,6 +188,20 @@ def test_an_interrupted_preparation_goes_on(tree, tmp_path, monkeypatch):
     assert set(again) | set(done) >= {name.replace("00003", "00001") for name in CLIPS}
 
 
+def test_a_preparation_that_stopped_before_its_index_is_made_again(tmp_path):
+    """The records that were written then are not taken for those of the videos that are there now."""
+    write_video(tmp_path / "in/a.mp4", ramp(5))
+    path, counts = prepare_clips("videos", tmp_path / "in", tmp_path / "out", settings=SETTINGS)
+    pathlib.Path(path, "clips.npz").unlink()
+    half = pathlib.Path(path).with_name("incomplete.ABCDEF_1.0.0")
+    half.mkdir()
+    (half / "train.part").write_bytes(b"half a record")
+    write_video(tmp_path / "in/b.mp4", ramp(5))
+    again, more = prepare_clips("videos", tmp_path / "in", tmp_path / "out", settings=SETTINGS)
+    assert again == path and (counts["clips"], more["clips"], more["files"]) == (1, 2, 2)
+    assert [p.name for p in pathlib.Path(path).parent.iterdir()] == ["1.0.0"]
+
+
 def test_a_changed_video_is_done_again(tree):
     before = {u.name: u.stamp for u in units.voxceleb_units(tree)}
     path = tree / "vox2/dev/id2/c/00001.mp4"
