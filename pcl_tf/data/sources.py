@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Iterable
 from typing import TYPE_CHECKING
 
 from pcl_tf.data.errors import Broken, DataError
-from pcl_tf.data.tree import SUFFIXES, files_below, is_image, lies_left_out, others, printable
+from pcl_tf.data.tree import SUFFIXES, files_below, is_image, lies_left_out, others, printable, stamp
 from pcl_tf.data.zips import members, open_zip, read_member
 
 if TYPE_CHECKING:
@@ -95,11 +95,8 @@ def folder(path: str | pathlib.Path) -> Source:
             except OSError as error:
                 yield printable(p), Broken(error.strerror or str(error))
 
-    def stamp(p: pathlib.Path) -> tuple[str, int, int]:
-        of = p.stat() if p.exists() else p.lstat()
-        return str(p.relative_to(root)), of.st_size, of.st_mtime_ns
-
-    return Source(printable(path), fingerprint(map(stamp, files)), len(files), items, beside)
+    stamps = ((str(p.relative_to(root)), *stamp(p)) for p in files)
+    return Source(printable(path), fingerprint(stamps), len(files), items, beside)
 
 
 def zipped(path: str | pathlib.Path, given: str = "") -> Source:
@@ -144,13 +141,13 @@ def tfds_dataset(name: str) -> Source:
     except Exception as error:  # TFDS raises a dozen kinds; all mean the same to the user
         raise DataError(f"--data=tfds:{name}: {type(error).__name__}: {error}") from error
     count = builder.info.splits[split].num_examples
-    stamp = fingerprint([(name, str(builder.version), split, count)])
+    version = fingerprint([(name, str(builder.version), split, count)])
 
     def items() -> Items:
         for i, example in enumerate(dataset.as_numpy_iterator()):
             yield f"tfds:{name}/{split}#{i}", example["image"]
 
-    return Source(f"tfds:{name}", stamp, count, items)
+    return Source(f"tfds:{name}", version, count, items)
 
 
 def generated(count: int, size: int, seed: int = 0) -> Source:

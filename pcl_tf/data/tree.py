@@ -46,6 +46,17 @@ def printable(name: str | pathlib.PurePath) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+def stamp(path: str | pathlib.Path) -> tuple[object, ...]:
+    """What changes with a file on this machine: bytes, time of its last change, and whether it may not be read.
+
+    Permissions change no time, and what could not be read once is to be looked at again when it can be.
+    """
+    there = os.path.exists(path)
+    of = os.stat(path) if there else os.lstat(path)
+    shut = there and not os.access(path, os.R_OK)
+    return of.st_size, of.st_mtime_ns, *(["may not be read"] if shut else [])
+
+
 def walk(root: str | pathlib.Path) -> Iterator[tuple[str, list[str], list[str]]]:
     """``os.walk`` that goes into linked folders, into none twice on one way down. Links to nothing are files.
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 import tensorflow as tf
 
 from pcl_tf.data.sources import SUFFIXES, DataError
-from pcl_tf.data.tree import is_left_out, others, printable, walk
+from pcl_tf.data.tree import is_left_out, others, printable, stamp, walk
 
 VIDEOS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg")
 IMAGES_IN_UNIT = 256
@@ -138,6 +138,5 @@ def _unit(root: str | pathlib.Path, name: str, identity: str, *, relative: list[
             stat = tf.io.gfile.stat(path)
             digest.update(repr((r, stat.length, stat.mtime_nsec)).encode())
         else:
-            stat = os.stat(path) if os.path.exists(path) else os.lstat(path)
-            digest.update(repr((r, stat.st_size, stat.st_mtime_ns)).encode())
+            digest.update(repr((r, *stamp(path))).encode())
     return Unit(name, identity, files, clips, digest.hexdigest()[:16])

@@ -12,8 +12,9 @@ from PIL import Image
 
 from pcl_tf.data.cache import decoded_faces
 from pcl_tf.data.listed import Files
-from pcl_tf.data.sources import Broken, DataError, folder, open_source, zipped
+from pcl_tf.data.sources import Broken, DataError, fingerprint, folder, open_source, zipped
 from pcl_tf.data.tree import files_below, is_image, printable
+from pcl_tf.prepare.units import image_units
 
 
 def save(path, colour=128):
@@ -82,6 +83,20 @@ def test_a_folder_that_cannot_be_listed_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr("os.scandir", refuse)
     with pytest.raises(DataError, match=r"shut: cannot be listed \(Permission denied\)"):
         folder(tmp_path)
+
+
+def test_a_file_that_may_be_read_again_is_not_taken_for_the_one_that_might_not(tmp_path, monkeypatch):
+    """Permissions change no time; a folder that can be read has the fingerprint that it always had."""
+    save(tmp_path / "a.png")
+    (tmp_path / "gone.png").symlink_to("nowhere")
+    found = ((p, p.lstat()) for p in sorted(tmp_path.iterdir()))
+    before = fingerprint((p.name, of.st_size, of.st_mtime_ns) for p, of in found)
+    assert folder(tmp_path).fingerprint == before
+    with monkeypatch.context() as patch:  # root may read everything
+        patch.setattr("os.access", lambda path, mode: False)
+        shut = folder(tmp_path).fingerprint, image_units(tmp_path)[0].stamp
+    again = folder(tmp_path).fingerprint, image_units(tmp_path)[0].stamp
+    assert again[0] == before and again[0] != shut[0] and again[1] != shut[1]
 
 
 def test_names_are_written_in_one_printable_line():
