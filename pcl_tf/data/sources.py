@@ -129,6 +129,7 @@ def tfds_dataset(name: str) -> Source:
     """
     import tensorflow_datasets as tfds
 
+    given = f"tfds:{name}"
     name, _, split = name.partition(":")
     split = split or "train"
     try:
@@ -139,7 +140,7 @@ def tfds_dataset(name: str) -> Source:
         # Encoded bytes, so that decoding happens where all other images are decoded.
         dataset = builder.as_dataset(split=split, decoders={"image": tfds.decode.SkipDecoding()}, shuffle_files=False)
     except Exception as error:  # TFDS raises a dozen kinds; all mean the same to the user
-        raise DataError(f"--data=tfds:{name}: {type(error).__name__}: {error}") from error
+        raise DataError(f"--data={given}: {type(error).__name__}: {error}") from error
     count = builder.info.splits[split].num_examples
     version = fingerprint([(name, str(builder.version), split, count)])
 
@@ -147,7 +148,7 @@ def tfds_dataset(name: str) -> Source:
         for i, example in enumerate(dataset.as_numpy_iterator()):
             yield f"tfds:{name}/{split}#{i}", example["image"]
 
-    return Source(f"tfds:{name}", version, count, items)
+    return Source(given, version, count, items)  # with its split, by which tables of embeddings open it again
 
 
 def generated(count: int, size: int, seed: int = 0) -> Source:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import pathlib
+import re
 from collections.abc import Iterable, Sequence
 from typing import cast
 
@@ -129,7 +130,9 @@ def write_sheet(
 def _faces(embeddings: Embeddings, places: Iterable[int]) -> dict[int, np.ndarray]:
     """{place among the embeddings: uint8 [S, S, 3]}."""
     places = sorted(places)
-    source = open_source(embeddings.data, int(embeddings.rows.max()) + 1, _SIDE)
+    # As many drawn faces as were embedded, for the last ones depend on how many there are; other sources may lie beside.
+    drawn = [int(n.partition("#")[2]) for n in map(str, embeddings.names) if re.fullmatch(r"generated#\d+", n)]
+    source = open_source(embeddings.data, max(drawn, default=-1) + 1, _SIDE)
     found = thumbnails(source, embeddings.rows[places], size=_SIDE, names=embeddings.names[places])
     return dict(zip(places, found, strict=True))
 

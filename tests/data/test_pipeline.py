@@ -66,6 +66,8 @@ def test_a_tfds_dataset(tmp_path):
     )
     tfds.core.add_data_dir(tmp_path)
     assert values(open_faces("tfds:mini_faces", tmp_path)) == list(range(9))
+    for text in ("tfds:mini_faces", "tfds:mini_faces:train"):  # tables of embeddings open it again by its name
+        assert open_source(text, 8, 16).name == text
     with pytest.raises(DataError, match="tfds:mini_faces:.*nosuch"):
         open_source("tfds:mini_faces:nosuch", 8, 16)
     with pytest.raises(DataError, match="no_such_dataset"):

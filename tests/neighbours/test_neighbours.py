@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pcl_tf.data.sources import DataError
+from pcl_tf.data.sources import DataError, open_source
 from pcl_tf.embed.table import Embeddings
 from pcl_tf.files import OutputError
 from pcl_tf.neighbours import clusters, report, search, sheet
@@ -81,6 +81,18 @@ def test_each_feature_has_its_row_and_no_face_is_its_own_neighbour(embeddings, t
     centres = [side // 2, side + 12 + side // 2, 2 * side + 12 + side // 2]
     assert picture[top + side // 2, centres, 0].tolist() == [0, 80, 160]  # face: 20, then 30 degrees away
     assert picture[height + top + side // 2, centres, 0].tolist() == [0, 240, 160]  # pose: 5, then 80
+
+
+@pytest.mark.parametrize("order", ["{},generated", "generated,{}"])
+def test_drawn_faces_beside_others_are_drawn_as_they_were_embedded(order, embeddings, tmp_path):
+    source = open_source(order.format(tmp_path), 5, 96)
+    items = list(source.items())
+    names = np.array([name for name, _ in items])
+    mixed = Embeddings(names, np.arange(9), {"face": np.ones((9, 2))}, source.name, "pixels")
+    found = report._faces(mixed, range(9))
+    for place, (name, face) in enumerate(items):
+        if name.startswith("generated#"):
+            np.testing.assert_array_equal(found[place], face, err_msg=name)
 
 
 def test_clusters_are_by_direction_and_the_largest_comes_first():
