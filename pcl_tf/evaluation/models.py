@@ -6,7 +6,7 @@ import json
 import pathlib
 import struct
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -147,6 +147,24 @@ def _saved_model(text: str, path: pathlib.Path) -> Encoder:
     )
 
 
+def _side(text: str, shape: Sequence[Any]) -> int | None:
+    """Side in pixels of the images that a model takes alone, or None; shape: of its input, sizes left open no int.
+
+    Raises:
+      DataError: the input is no batch of square colour images.
+    """
+    known = [size if isinstance(size, int) else None for size in shape]
+    if len(known) != 4 or known[1] != known[2] or known[3] not in (3, None):
+        raise DataError(f"--model={text}: takes {[*shape]}, and no square colour images [N, S, S, 3].")
+    return known[1]
+
+
+def _check_side(text: str, side: int | None, faces: np.ndarray) -> None:
+    """Raises DataError: the images have another side than the model takes."""
+    if side and faces.shape[1] != side:
+        raise DataError(f"--model={text} takes images of {side} pixels alone; set --image_size={side}.")
+
+
 def _keras(text: str, path: pathlib.Path) -> Encoder:
     import keras
 
@@ -154,14 +172,22 @@ def _keras(text: str, path: pathlib.Path) -> Encoder:
         model = keras.models.load_model(path, compile=False)
     except (OSError, ValueError, TypeError) as error:
         raise DataError(f"--model={text}: cannot be loaded ({str(error).splitlines()[0]}).") from error
+    try:
+        shape = model.input_shape
+    except (AttributeError, ValueError):  # of a model that is code, and says its input to nobody
+        shape = (None, None, None, 3)
+    if not isinstance(shape, tuple):  # a list or dict of several
+        raise DataError(f"--model={text}: takes {len(shape)} inputs, and not images alone.")
+    side = _side(text, shape)
     run = tf.function(lambda x: model(x, training=False), reduce_retracing=True)
 
     def embed(faces: np.ndarray) -> dict[str, np.ndarray]:
+        _check_side(text, side, faces)
         out = run(_as_float(faces))
         out = out if isinstance(out, dict) else {"face_aware": out}
         return {k: flatten(tf.cast(v, tf.float32).numpy()) for k, v in out.items() if k in FEATURES}
 
-    return Encoder(text, _digest([path]), embed, keras_file=path)
+    return Encoder(text, _digest([path]), embed, keras_file=path, side=side)
 
 
 def _onnx(text: str, path: pathlib.Path) -> Encoder:
@@ -178,13 +204,15 @@ def _onnx(text: str, path: pathlib.Path) -> Encoder:
         raise DataError(
             f"--model={text}: no encoder that pcl_tf.export --onnx wrote; its outputs are {', '.join(keys)}."
         )
-    image = session.get_inputs()[0].name
+    image = session.get_inputs()[0]
+    side = _side(text, image.shape)
 
     def embed(faces: np.ndarray) -> dict[str, np.ndarray]:
-        found = session.run(keys, {image: faces.astype(np.float32) / np.float32(255.0)})
+        _check_side(text, side, faces)
+        found = session.run(keys, {image.name: faces.astype(np.float32) / np.float32(255.0)})
         return {k: np.asarray(x, np.float32) for k, x in zip(keys, found, strict=True) if k in FEATURES}
 
-    return Encoder(text, _digest([path]), embed)
+    return Encoder(text, _digest([path]), embed, side=side)
 
 
 def _tflite(text: str, path: pathlib.Path) -> Encoder:
@@ -203,8 +231,7 @@ def _tflite(text: str, path: pathlib.Path) -> Encoder:
         raise DataError(f"--model={text}: no encoder that pcl_tf.export --tflite wrote ({why}).") from error
 
     def embed(faces: np.ndarray) -> dict[str, np.ndarray]:
-        if faces.shape[1] != side:
-            raise DataError(f"--model={text} takes images of {side} pixels alone; set --image_size={side}.")
+        _check_side(text, side, faces)
         found = run(images=faces.astype(np.float32) / np.float32(255.0))
         return {k: np.array(x, np.float32) for k, x in found.items() if k in FEATURES}
 

@@ -6,11 +6,13 @@ import json
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 
 from pcl_tf.data.listed import arrays
 from pcl_tf.data.sources import DataError, Source
 from pcl_tf.evaluation import features, handcrafted
 from pcl_tf.evaluation.models import Encoder, flatten, open_encoder
+from tests.helpers.commands import done
 
 R = np.random.RandomState
 IMAGES = R(0).randint(256, size=(30, 8, 8, 3), dtype=np.uint8)
@@ -119,6 +121,41 @@ def test_a_keras_backbone_is_an_encoder(tmp_path):
     expected = np.moveaxis(model(IMAGES / np.float32(255)).numpy(), -1, 1).reshape(30, -1)
     np.testing.assert_allclose(encoder.embed(IMAGES)["face_aware"], expected, atol=1e-6)
     assert flatten(expected) is expected
+
+
+def saved(path, *shapes):
+    """A .keras file that takes inputs of these shapes."""
+    inputs = [keras.Input(shape) for shape in shapes]
+    x = keras.layers.Concatenate()([keras.layers.Flatten()(x) for x in inputs]) if shapes[1:] else inputs[0]
+    keras.Model(inputs if shapes[1:] else inputs[0], keras.layers.Flatten()(x)).save(path)
+    return str(path)
+
+
+def test_a_keras_file_of_one_size_says_which(tmp_path):
+    encoder = open_encoder(saved(tmp_path / "b.keras", (8, 8, 3)))
+    assert encoder.side == 8 and encoder.embed(IMAGES)["face_aware"].shape == (30, 192)
+    with pytest.raises(DataError, match="b.keras takes images of 8 pixels alone; set --image_size=8"):
+        encoder.embed(np.zeros((1, 16, 16, 3), np.uint8))
+    Image.fromarray(IMAGES[0]).save(tmp_path / "a.png")
+    where = [f"--model={tmp_path / 'b.keras'}", f"--data={tmp_path}", f"--out={tmp_path / 'e.npz'}"]
+    assert "1 images (face_aware 192)" in done("embed", *where).stdout  # at its side, though 64 is what is usual
+    assert "set --image_size=8" in done("embed", *where, "--image_size=16", code=2).stderr
+    probe = ["probe", where[0], "--task=generated_pose", "--image_size=16", f"--out={tmp_path / 'p'}"]
+    assert "set --image_size=8" in done(*probe, code=2).stderr
+
+
+@pytest.mark.parametrize(
+    "shapes, said",
+    [
+        ([(8, 16, 3)], "no square colour"),
+        ([(8, 8, 1)], "no square colour"),
+        ([(9,)], "no square"),
+        ([(4,), (5,)], "2 inputs"),
+    ],
+)
+def test_a_model_of_something_else_than_images_is_refused(shapes, said, tmp_path):
+    with pytest.raises(DataError, match=f"x.keras: takes .*{said}"):
+        open_encoder(saved(tmp_path / "x.keras", *shapes))
 
 
 @pytest.mark.parametrize("text", ["/nowhere", "hogg"])

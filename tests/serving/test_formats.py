@@ -1,5 +1,6 @@
 """An export in other formats: the numbers are the SavedModel's, and the commands take the files as models."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -59,6 +60,18 @@ def test_onnx_has_the_numbers_of_the_saved_model(small_encoder, expected, tmp_pa
     found = open_encoder(str(save_onnx(small_encoder, tmp_path / "encoder.onnx", SIZE))).embed(IMAGES)
     for key, value in expected.items():
         np.testing.assert_allclose(found[key], value, atol=1e-5, err_msg=key)
+
+
+def test_onnx_of_one_size_says_which(tmp_path):
+    pytest.importorskip("tf2onnx", reason="needs requirements-onnx.txt")
+    pytest.importorskip("onnxruntime", reason="needs requirements-onnx.txt")
+    image = keras.Input((16, 16, 3), name="image")
+    x = keras.layers.Flatten()(image)
+    model = keras.Model(image, {key: keras.layers.Dense(2, name=key)(x) for key in ("face_aware", "face", "pose")})
+    encoder = open_encoder(str(save_onnx(model, tmp_path / "encoder.onnx", 16)))
+    assert encoder.side == 16 and encoder.embed(np.zeros((2, 16, 16, 3), np.uint8))["face"].shape == (2, 2)
+    with pytest.raises(DataError, match="pixels alone; set --image_size=16"):
+        encoder.embed(np.zeros((1, 48, 48, 3), np.uint8))
 
 
 @pytest.mark.parametrize("kind", ["text", "half", "empty"])
