@@ -48,4 +48,4 @@ def embed(
         name, why = next(iter(bad.items()))
         raise DataError(f"--data={source.name}: none of {source.count} images can be read. The first: {name}: {why}")
     values = {key: np.asarray(found[key])[good] for key in features or found.keys}
-    return Embeddings(np.array(names)[good], good, values, source.name, encoder.name), bad
+    return Embeddings(np.array(names)[good], good, values, source.name, encoder.name, size), bad

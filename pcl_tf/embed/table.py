@@ -12,6 +12,7 @@ from pcl_tf.data.sources import DataError
 from pcl_tf.files import atomic_path, write_atomically
 
 SUFFIXES = (".npz", ".csv", ".parquet")
+_ABOUT = ("names", "rows", "data", "model")  # of an .npz, beside its features
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Embeddings:
       features: {feature: float32 [N, D]}.
       data: what the images were read from, in the words of --data.
       model: what embedded them.
+      size: side in pixels at which they were embedded; 0 where that is not known, as of tables of before.
     """
 
     names: np.ndarray
@@ -31,6 +33,7 @@ class Embeddings:
     features: dict[str, np.ndarray]
     data: str
     model: str
+    size: int = 0
 
 
 def check_suffix(path: str | pathlib.Path) -> None:
@@ -42,7 +45,7 @@ def check_suffix(path: str | pathlib.Path) -> None:
 def write(embeddings: Embeddings, path: str | pathlib.Path) -> None:
     """Writes a table: whole, or not at all.
 
-    ``.npz`` holds ``names``, ``rows``, ``data``, ``model`` and an array a feature. ``.csv`` and ``.parquet`` have a row an
+    ``.npz`` holds ``names``, ``rows``, ``data``, ``model``, ``size`` and an array a feature. ``.csv`` and ``.parquet`` have a row an
     image: ``name``, then ``face_aware_0 .. face_aware_511`` (CSV) or one column of lists a feature (Parquet).
 
     Args:
@@ -56,7 +59,7 @@ def write(embeddings: Embeddings, path: str | pathlib.Path) -> None:
     path = pathlib.Path(path)
     if path.suffix == ".npz":
         buffer = io.BytesIO()
-        about: dict[str, Any] = {k: np.array(getattr(embeddings, k)) for k in ("names", "rows", "data", "model")}
+        about: dict[str, Any] = {k: np.array(getattr(embeddings, k)) for k in (*_ABOUT, "size")}
         np.savez(buffer, **about, **cast(dict[str, Any], embeddings.features))
         write_atomically(path, buffer.getvalue())
     elif path.suffix == ".csv":
@@ -85,11 +88,12 @@ def read(path: str | pathlib.Path) -> Embeddings:
     """
     try:
         with np.load(path, allow_pickle=False) as f:
-            about = {k: f[k] for k in ("names", "rows", "data", "model")}
-            features = {k: f[k] for k in f.files if k not in about}
+            about = {k: f[k] for k in _ABOUT}
+            size = int(f["size"]) if "size" in f.files else 0
+            features = {k: f[k] for k in f.files if k not in (*_ABOUT, "size")}
     except FileNotFoundError as error:
         raise DataError(f"--embeddings={path}: no such file.") from error
     except (OSError, ValueError, KeyError, AttributeError) as error:
         why = "another kind of file" if "pickle" in str(error) else str(error).splitlines()[0]  # no advice to load it
         raise DataError(f"--embeddings={path}: no .npz of pcl_tf.embed ({why}); --out=E.npz writes one.") from error
-    return Embeddings(about["names"], about["rows"], features, str(about["data"]), str(about["model"]))
+    return Embeddings(about["names"], about["rows"], features, str(about["data"]), str(about["model"]), size)

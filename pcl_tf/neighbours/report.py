@@ -86,7 +86,12 @@ def _outside(embeddings: Embeddings, text: str, model: str, *, features: Sequenc
     if not path.is_file():
         raise DataError(f"--query={text}: neither one of the {len(embeddings.names)} embedded images nor a file.")
     encoder = open_encoder(model or embeddings.model)
-    size = (encoder.recipe or {}).get("image_size", 64)
+    if encoder.side and embeddings.size not in (0, encoder.side):
+        raise DataError(
+            f"--model={encoder.name}: takes images of {encoder.side} pixels alone, and the embeddings were made at"
+            f" {embeddings.size}; give the model that made them, or embed again with this one."
+        )
+    size = embeddings.size or encoder.side or (encoder.recipe or {}).get("image_size", 64)
     _, face, why = decoder(size)((text, path.read_bytes()))
     if face is None:
         raise DataError(f"--query={text}: {why}")

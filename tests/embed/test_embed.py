@@ -77,7 +77,7 @@ def test_every_format_holds_names_and_numbers(faces, tmp_path):
 
     back = table.read(tmp_path / "e.npz")
     assert back.names.tolist() == found.names.tolist() and back.rows.tolist() == [0, 2, 3]
-    assert (back.data, back.model) == (str(faces), "means")
+    assert (back.data, back.model, back.size) == (str(faces), "means", 16)
     np.testing.assert_array_equal(back.features["pose"], found.features["pose"])
 
     with open(tmp_path / "e.csv", newline="", encoding="utf-8") as f:
@@ -87,6 +87,15 @@ def test_every_format_holds_names_and_numbers(faces, tmp_path):
 
     columns = pyarrow.parquet.read_table(tmp_path / "e.parquet").to_pydict()
     assert columns["name"] == found.names.tolist() and columns["pose"][1] == [-200, -200]
+
+
+def test_a_table_of_before_says_no_size(faces, tmp_path):
+    found, _ = _embedded(faces, tmp_path)
+    table.write(found, tmp_path / "e.npz")
+    with np.load(tmp_path / "e.npz") as f:
+        np.savez(tmp_path / "older.npz", **{key: f[key] for key in f.files if key != "size"})
+    back = table.read(tmp_path / "older.npz")
+    assert back.size == 0 and list(back.features) == ["face", "pose"]
 
 
 def test_other_formats_and_files_are_refused(faces, tmp_path):

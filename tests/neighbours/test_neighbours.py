@@ -9,6 +9,7 @@ from PIL import Image
 
 from pcl_tf.data.sources import DataError, open_source
 from pcl_tf.embed.table import Embeddings
+from pcl_tf.evaluation.models import Encoder
 from pcl_tf.files import OutputError
 from pcl_tf.neighbours import clusters, report, search, sheet
 
@@ -71,6 +72,27 @@ def test_another_model_than_the_embeddings_is_refused(embeddings, tmp_path):
     Image.new("RGB", (8, 8)).save(other)
     with pytest.raises(DataError, match="'face' has 0 numbers at 64 pixels, that of the embeddings 2"):
         report.query(embeddings, str(other), model="", features=["face"], count=1)
+
+
+def test_a_file_is_asked_for_at_the_size_the_embeddings_were_made_at(embeddings, tmp_path, monkeypatch):
+    other, sides = tmp_path / "query.png", []
+    Image.new("RGB", (8, 8)).save(other)
+
+    def embed(faces):
+        sides.append(faces.shape[1])
+        return {"face": np.ones((1, 2), np.float32)}
+
+    for made_at, takes in ((48, None), (48, 48), (0, 32), (0, None)):
+        encoder = Encoder("it", "digest", embed, side=takes)
+        monkeypatch.setattr(report, "open_encoder", lambda text, encoder=encoder: encoder)
+        asked = dataclasses.replace(embeddings, size=made_at)
+        report.query(asked, str(other), model="", features=["face"], count=1)
+    assert sides == [48, 48, 32, 64]
+    monkeypatch.setattr(report, "open_encoder", lambda text: Encoder("it", "digest", embed, side=32))
+    with pytest.raises(
+        DataError, match="--model=it: takes images of 32 pixels alone, and the embeddings were made at 48"
+    ):
+        report.query(dataclasses.replace(embeddings, size=48), str(other), model="", features=["face"], count=1)
 
 
 def test_each_feature_has_its_row_and_no_face_is_its_own_neighbour(embeddings, tmp_path):
