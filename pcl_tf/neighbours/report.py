@@ -56,7 +56,8 @@ def query(embeddings: Embeddings, text: str, *, model: str, features: Sequence[s
 
     Args:
       embeddings: ``Embeddings``.
-      text: a name among them or the end of just one, or an image file; '' takes ``count`` of them, spread evenly.
+      text: a name among them or the end of just one, from a folder, file or number on, or an image file; '' takes
+        ``count`` of them, spread evenly.
       model: what embeds an image file; '' is what made the embeddings.
       features: names.
       count: see text.
@@ -69,7 +70,9 @@ def query(embeddings: Embeddings, text: str, *, model: str, features: Sequence[s
     else:
         names, asked = [one_sign(str(n)) for n in embeddings.names], one_sign(text)
         exact = [i for i, n in enumerate(names) if n == asked]
-        places = np.array(exact or [i for i, n in enumerate(names) if n.endswith(asked)], int)
+        # 1.jpg is not 11.jpg; members of a zip stand behind a colon, and drawn faces behind a #.
+        ends = (f"/{asked}", f":{asked}", f"#{asked}", *([asked] if asked[0] in ":#" else []))
+        places = np.array(exact or [i for i, n in enumerate(names) if n.endswith(ends)], int)
         if len(places) > 1:
             raise DataError(
                 f"--query={text}: {len(places)} names end so, {names[places[0]]} and {names[places[1]]} first."

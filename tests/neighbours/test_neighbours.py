@@ -61,10 +61,24 @@ def test_a_query_is_a_name_or_its_end(embeddings):
         1
     ]
     assert report.query(embeddings, "", model="", features=["face"], count=2).places.tolist() == [0, 3]
-    with pytest.raises(DataError, match="4 names end so"):
-        report.query(embeddings, ".png", model="", features=["face"], count=4)
+    twice = dataclasses.replace(embeddings, names=np.array(["a/1.png", "b/1.png", "c/2.png", "c/3.png"]))
+    with pytest.raises(DataError, match="2 names end so, a/1.png and b/1.png first"):
+        report.query(twice, "1.png", model="", features=["face"], count=4)
     with pytest.raises(DataError, match="neither one of the 4"):
         report.query(embeddings, "nobody.png", model="", features=["face"], count=4)
+
+
+@pytest.mark.parametrize(
+    "text, place",
+    [("face.png", 1), ("b/face.png", 1), ("c.png", 2), ("d/c.png", 2), ("85", 3), ("#85", 3), ("generated#85", 3)],
+)
+def test_a_name_ends_where_a_folder_a_zip_or_a_number_begins(embeddings, text, place):
+    names = np.array(["a/myface.png", "b/face.png", "z.zip:d/c.png", "generated#85"])
+    asked = dataclasses.replace(embeddings, names=names)
+    assert report.query(asked, text, model="", features=["face"], count=1).places.tolist() == [place]
+    for none in ("ace.png", "5", "nerated#85", "/b/face.png"):
+        with pytest.raises(DataError, match="neither one of the 4"):
+            report.query(asked, none, model="", features=["face"], count=1)
 
 
 def test_another_model_than_the_embeddings_is_refused(embeddings, tmp_path):
