@@ -39,8 +39,12 @@ def places(x: np.ndarray, method: str) -> tuple[np.ndarray, str]:
 
     z = unit(x)
     if method == "tsne":
+        if np.ptp(z, axis=0).max() < 1e-6:  # all alike: t-SNE may crash where there is no distance
+            return np.zeros((len(z), 2)), "t-SNE, all are alike"
         perplexity = min(30.0, (len(z) - 1) / 3)
-        return TSNE(init="pca", perplexity=perplexity, random_state=0).fit_transform(z), "t-SNE"
+        # It begins with a PCA, for which a width of 1 is too small; a column of zeros changes no distance.
+        wide = np.pad(z, ((0, 0), (0, max(0, 2 - z.shape[1]))))
+        return TSNE(init="pca", perplexity=perplexity, random_state=0).fit_transform(wide), "t-SNE"
     width = min(2, z.shape[1])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # where all are alike there is no variance to divide

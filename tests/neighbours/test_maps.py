@@ -83,6 +83,15 @@ def test_tsne_keeps_two_heaps_apart(monkeypatch):
     assert np.linalg.norm(a.mean(0) - b.mean(0)) > 2 * within
 
 
+def test_tsne_of_images_that_are_alike_or_have_one_number(tmp_path):
+    pytest.importorskip("sklearn", reason="needs the extra plots")
+    for x in (np.ones((9, 4)), np.zeros((9, 4)), np.ones((9, 1)), 1 + 1e-9 * R(0).normal(size=(9, 4))):
+        found, said = maps.places(x, "tsne")
+        assert found.shape == (9, 2) and not found.any() and said == "t-SNE, all are alike"
+    found, said = maps.places(np.repeat([[-1.0], [2.0]], 6, axis=0), "tsne")  # the directions are -1 and 1
+    assert found.shape == (12, 2) and np.isfinite(found).all() and said == "t-SNE"
+
+
 @pytest.mark.parametrize("values", [None, [1.5, np.nan] * 6, ["$x$", "", "others"] * 4])
 def test_a_map_is_a_picture(values, tmp_path):
     pytest.importorskip("matplotlib", reason="needs the extra plots")
