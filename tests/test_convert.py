@@ -36,13 +36,15 @@ class Runs:
         return (open, (str(self.path), "w"))
 
 
-@pytest.mark.parametrize("kind", ["plain", "data parallel", "nested", "old format", "half"])
+@pytest.mark.parametrize("kind", ["plain", "data parallel", "nested", "old format", "half", "parameters"])
 def test_all_ways_of_saving_are_read(tmp_path, kind):
     content, options = state("module." if kind == "data parallel" else ""), {}
     if kind == "nested":
         content = {"epoch": 3, "lr": 0.1, "optimizer": {"state": {}, "param_groups": [1]}, "state_dict": content}
     if kind == "half":
         content = {k: v.half() for k, v in content.items()}
+    if kind == "parameters":
+        content = {k: torch.nn.Parameter(v) if v.is_floating_point() else v for k, v in content.items()}
     if kind == "old format":
         options = {"_use_new_zipfile_serialization": False}
     torch.save(content, tmp_path / "best.pth", **options)
@@ -60,10 +62,16 @@ def test_hidden_code_does_not_run(tmp_path):
     assert not (tmp_path / "owned").exists()
 
 
-@pytest.mark.parametrize("content", [b"", b"no checkpoint at all", b"PK\x03\x04 cut short"])
+@pytest.mark.parametrize("content", [b"", b"no checkpoint at all", b"PK\x03\x04 cut short", b"a face", b"X\0"])
 def test_files_that_are_none(tmp_path, content):
     (tmp_path / "best.pth").write_bytes(content)
     with pytest.raises(WeightsError, match="best.pth"):
+        read_arrays(tmp_path / "best.pth")
+
+
+def test_tensors_that_are_no_arrays_are_named(tmp_path):
+    torch.save({"encoder.weight": torch.eye(2).to_sparse()}, tmp_path / "best.pth")
+    with pytest.raises(WeightsError, match="best.pth: 'encoder.weight': is no plain array of numbers"):
         read_arrays(tmp_path / "best.pth")
 
 

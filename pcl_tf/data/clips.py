@@ -45,7 +45,7 @@ def read_arrays(path: str | pathlib.Path, flag: str = "") -> dict[str, np.ndarra
         # TensorFlow takes no names that are not UTF-8.
         with tf.io.gfile.GFile(str(path), "rb") if "://" in str(path) else open(path, "rb") as f:
             return dict(np.load(io.BytesIO(f.read())))
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError, zlib.error, tf.errors.OpError) as error:
+    except (OSError, ValueError, zipfile.BadZipFile, EOFError, zlib.error, RuntimeError, tf.errors.OpError) as error:
         raise damaged(f"{flag}{path}", error) from error
 
 

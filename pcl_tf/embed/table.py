@@ -93,7 +93,8 @@ def read(path: str | pathlib.Path) -> Embeddings:
             features = {k: f[k] for k in f.files if k not in (*_ABOUT, "size")}
     except FileNotFoundError as error:
         raise DataError(f"--embeddings={path}: no such file.") from error
-    except (OSError, ValueError, KeyError, AttributeError) as error:
-        why = "another kind of file" if "pickle" in str(error) else str(error).splitlines()[0]  # no advice to load it
+    except Exception as error:  # numpy, zipfile and zlib raise a dozen kinds; all mean the same to the user
+        said = (str(error) or type(error).__name__).splitlines()[0]
+        why = "another kind of file" if "pickle" in said else said  # no advice to load it
         raise DataError(f"--embeddings={path}: no .npz of pcl_tf.embed ({why}); --out=E.npz writes one.") from error
     return Embeddings(about["names"], about["rows"], features, str(about["data"]), str(about["model"]), size)

@@ -170,8 +170,9 @@ def _keras(text: str, path: pathlib.Path) -> Encoder:
 
     try:
         model = keras.models.load_model(path, compile=False)
-    except (OSError, ValueError, TypeError) as error:
-        raise DataError(f"--model={text}: cannot be loaded ({str(error).splitlines()[0]}).") from error
+    except Exception as error:  # keras, zipfile and h5py raise a dozen kinds
+        said = (str(error) or type(error).__name__).splitlines()[0]
+        raise DataError(f"--model={text}: cannot be loaded ({said}).") from error
     try:
         shape = model.input_shape
     except (AttributeError, ValueError):  # of a model that is code, and says its input to nobody

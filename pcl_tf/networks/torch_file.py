@@ -19,7 +19,7 @@ def read_arrays(path: str | pathlib.Path) -> dict[str, np.ndarray]:
       {name: numpy array}, without the 'module.' that DataParallel puts before names.
 
     Raises:
-      WeightsError: the file is no checkpoint, or holds more than tensors and plain values.
+      WeightsError: the file is no checkpoint, holds more than tensors and plain values, or tensors that are no plain arrays.
       ImportError: torch is not installed.
     """
     import torch
@@ -33,13 +33,23 @@ def read_arrays(path: str | pathlib.Path) -> dict[str, np.ndarray]:
             f"--torch={path}: no checkpoint of tensors and plain values; anything else could run code and is not"
             f" loaded ({str(error).splitlines()[0]})."
         ) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+    except Exception as error:  # torch raises a dozen kinds at files of other programs
         said = (str(error) or type(error).__name__).splitlines()[0]
         raise WeightsError(f"--torch={path}: not a whole PyTorch checkpoint ({said}).") from error
     tensors = _parameters(content, torch)
     if tensors is None:
         raise WeightsError(f"--torch={path}: holds no parameters by name.")
-    return {k.removeprefix("module."): v.to(torch.float32).numpy() for k, v in tensors.items()}
+    return {k.removeprefix("module."): _array(v, f"--torch={path}: '{k}'") for k, v in tensors.items()}
+
+
+def _array(tensor: Any, called: str) -> np.ndarray:
+    """A tensor, or parameter that torch would train, as float32. Raises WeightsError: it is sparse, quantised or empty."""
+    import torch
+
+    try:
+        return tensor.detach().to(torch.float32).numpy()
+    except (RuntimeError, TypeError) as error:
+        raise WeightsError(f"{called}: is no plain array of numbers ({str(error).splitlines()[0]})") from error
 
 
 def _parameters(content: Any, torch: Any) -> dict[str, Any] | None:

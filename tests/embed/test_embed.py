@@ -104,8 +104,10 @@ def test_other_formats_and_files_are_refused(faces, tmp_path):
     with pytest.raises(DataError, match="no such file"):
         table.read(tmp_path / "none.npz")
     np.savez(tmp_path / "other.npz", x=np.zeros(3))
-    (tmp_path / "text.npz").write_text("hello")
-    for name in ("other.npz", "text.npz"):
+    np.save(tmp_path / "array.npy", np.zeros(3))
+    for name, content in {"text": b"hello", "empty": b"", "short": b"PK\x03\x04 cut short"}.items():
+        (tmp_path / f"{name}.npz").write_bytes(content)
+    for name in ("other.npz", "text.npz", "empty.npz", "short.npz", "array.npy"):
         with pytest.raises(DataError, match="no .npz of pcl_tf.embed"):
             table.read(tmp_path / name)
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import zipfile
 
 import keras
 import numpy as np
@@ -167,7 +168,9 @@ def test_no_such_model(text):
 def test_damaged_models_are_refused_in_words(tmp_path):
     (tmp_path / "x.keras").write_bytes(b"no zip")
     (tmp_path / "saved_model.pb").write_bytes(b"no graph")
-    for path in (tmp_path / "x.keras", tmp_path):
+    with zipfile.ZipFile(tmp_path / "zip.keras", "w") as z:
+        z.writestr("face.png", b"")
+    for path in (tmp_path / "x.keras", tmp_path / "zip.keras", tmp_path):
         with pytest.raises(DataError, match="cannot be loaded"):
             open_encoder(str(path))
     (tmp_path / "w" / "export").mkdir(parents=True)
