@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from ml_collections import ConfigDict
 
 from pcl_tf import recipe as recipes
 from pcl_tf.data.sources import DataError
@@ -63,25 +64,43 @@ class Runs:
         """Workdir of a finished run; trained first, or further, where it is not finished.
 
         Raises:
+          DataError: the workdir is of another recipe, other data or another precision than are asked for now.
           RunFailed: pcl_tf.train ended with an error.
         """
         workdir, steps = self.workdir(variant, seed), self.steps[variant]
-        try:
-            if json.loads((workdir / "result.json").read_text())["step"] == steps:
-                return workdir
-        except (OSError, ValueError, KeyError):
-            pass
-        print(f"pre-training {workdir.name}: {steps} steps", flush=True)
         argument = "" if variant in ("", "untrained") else (("," if ":" in self.recipe else ":") + variant)
-        command = [sys.executable, "-m", "pcl_tf.train", f"--recipe={self.recipe}{argument}", f"--workdir={workdir}"]
+        name = f"{self.recipe}{argument}"
+        own = applying(self.overrides, recipes.flatten(recipes.named(name)))  # a key of PCL's means nothing to MoCo
+        result = _result(workdir)
+        if (workdir / "recipe.json").exists():
+            asked = [*own, f"seed={seed}", f"total_steps={steps}", f"data.source={self.source}"]
+            self._same(workdir, recipes.resolve(recipes.named(name, overrides=asked)), result)
+        if result.get("step") == steps:
+            return workdir
+        print(f"pre-training {workdir.name}: {steps} steps", flush=True)
+        command = [sys.executable, "-m", "pcl_tf.train", f"--recipe={name}", f"--workdir={workdir}"]
         command += [f"--data={self.source}", f"--recipe.seed={seed}", f"--recipe.total_steps={steps}"]
-        keys = recipes.flatten(recipes.named(f"{self.recipe}{argument}"))
-        own = applying(self.overrides, keys)  # a key of PCL's means nothing to MoCo
         command += [f"--recipe.data.cache={self.folder / 'cache'}", *(f"--recipe.{text}" for text in own), *self.flags]
         code = _call(command)
         if code:
             raise RunFailed(workdir.name, code)
         return workdir
+
+    def _same(self, workdir: pathlib.Path, asked: ConfigDict, result: Mapping[str, Any]) -> None:
+        """Raises DataError where a workdir was trained by other settings than are asked for: its numbers are not theirs."""
+        made = recipes.load(workdir / "recipe.json")
+        changed = recipes.differences(asked, made)
+        if made.data.source != asked.data.source:
+            changed.append(f"data.source: {made.data.source} -> {asked.data.source}")
+        precisions = [flag.removeprefix("--precision=") for flag in self.flags if flag.startswith("--precision=")]
+        before = result.get("precision")
+        changed += [f"precision: {before} -> {now}" for now in precisions if before not in (None, now)]
+        if changed:
+            raise DataError(
+                f"{workdir} was pre-trained by other settings:\n  "
+                + "\n  ".join(changed)
+                + "\nGive another --workdir, or the settings it was made with."
+            )
 
     def result(self, model: str, seed: int, task: Task, *, feature: str) -> dict[str, Any]:
         """What a probe of a row's model finds: {'value', 'interval', 'detail', 'metric', 'counts'}, cached.
@@ -106,6 +125,15 @@ class Runs:
         row = {"model": str(encoder.name), "images_encoded": values.encoded, **result.as_json()}
         write_atomically(path, json.dumps(row, indent=1))
         return row
+
+
+def _result(workdir: pathlib.Path) -> dict[str, Any]:
+    """What a finished run says of itself, {} where there is none."""
+    try:
+        found = json.loads((workdir / "result.json").read_text())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _call(command: list[str]) -> int:

@@ -8,9 +8,10 @@ import pytest
 from PIL import Image
 
 from pcl_tf import recipe as recipes
+from pcl_tf.data.sources import DataError
 from pcl_tf.methods.build import encoder_passes
 from pcl_tf.reproduce import paper, picture, tables
-from pcl_tf.reproduce.runs import over_seeds, paired
+from pcl_tf.reproduce.runs import Runs, over_seeds, paired
 from recipes import common
 from tests.helpers import labelled
 from tests.helpers.commands import done
@@ -142,6 +143,33 @@ def test_variants_are_the_rows_they_stand_for():
         recipes.named("vox64", "", ["netork.width=1"])
     with pytest.raises(recipes.RecipeError, match="--set seed=x"):
         recipes.named("vox64", "", ["seed=x"])
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"overrides": ["method.temperature=0.2"]}, "method.temperature: 0.07 -> 0.2"),
+        ({"overrides": ["watch.generated=0"]}, ""),  # what is watched changes no number
+        ({"recipe": "small64:smoke"}, "image_size: 64 -> 32"),
+        ({"source": "faces.zip"}, "data.source: generated -> faces.zip"),
+        ({"flags": ["--precision=mixed_bfloat16"]}, "precision: float32 -> mixed_bfloat16"),
+    ],
+)
+def test_a_finished_run_of_other_settings_is_not_taken_for_this_one(changed, said, tmp_path):
+    asked = {"recipe": "small64", "source": "generated", "steps": {"simclr": 7}, "flags": ["--precision=float32"]}
+    workdir = Runs(tmp_path, **asked).workdir("simclr", 3)
+    workdir.mkdir(parents=True)
+    made = recipes.named("small64", "simclr", ["seed=3", "total_steps=7", "data.source=generated"])
+    (workdir / "recipe.json").write_text(recipes.to_json(recipes.resolve(made)))
+    (workdir / "result.json").write_text(json.dumps({"step": 7, "precision": "float32"}))
+    assert Runs(tmp_path, **asked).pretrained("simclr", 3) == workdir
+    if not said:
+        assert Runs(tmp_path, **(asked | changed)).pretrained("simclr", 3) == workdir
+        return
+    with pytest.raises(DataError) as error:
+        Runs(tmp_path, **(asked | changed)).pretrained("simclr", 3)
+    text = str(error.value)
+    assert text.startswith(f"{workdir} was") and said in text and "another --workdir" in text
 
 
 TINY = ["--base=vox64:smoke", "--steps=3", "--image_size=32"]
