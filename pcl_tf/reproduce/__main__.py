@@ -58,6 +58,7 @@ _OVERRIDE = flags.DEFINE_multi_string("set", [], "KEY=VALUE of the recipe, for e
 _TARGETS = flags.DEFINE_multi_string(
     "targets", [], "ROLE:COLUMN,.. to predict of the manifests of --expression, --actions or --pose; repeatable."
 )
+_OWN_FLAGS = {"total_steps": "--steps", "seed": "--seeds", "data.source": "--data"}  # keys that --set does not take
 _TASKS = {
     role: flags.DEFINE_list(role, [], f"Tasks of {role}, as for --task of pcl_tf.probe; small: generated_{role}.")
     for role in ("expression", "verification", "actions", "pose")
@@ -216,6 +217,9 @@ def main(argv: list[str]) -> None:
             refuse(f"--figure={number}: the figure that is drawn is 4.")
     if _BUDGETS.value:
         _check_budgets()
+    for text in _OVERRIDE.value:  # they would stand behind what these flags say on each run's command line, and win
+        if flag := _OWN_FLAGS.get(text.partition("=")[0].strip()):
+            refuse(f"--set={text}: give {flag} instead, from which every run's follows.")
     for seed in _SEEDS.value:
         if not (seed.isascii() and seed.isdigit() and int(seed) <= 10**6) or _SEEDS.value.count(seed) > 1:
             refuse(f"--seeds={','.join(_SEEDS.value)}: different whole numbers from 0 to 1000000.")

@@ -241,6 +241,9 @@ def test_tables_1_to_6_on_generated_faces(folder, tmp_path):
         (["--table=1", "--workdir={}", "--expression=fer2013", "--data_dir=/nowhere"], 2, "/nowhere is no folder"),
         (["--table=7", "--workdir={}", "--scale=full"], 2, "needs --data_dir"),
         (["--table=7", "--workdir={}", "--set=seeed=1"], 2, "--set seeed=1"),
+        (["--table=7", "--workdir={}", "--set=total_steps=5"], 2, "--set=total_steps=5: give --steps instead"),
+        (["--table=7", "--workdir={}", "--set=seed=5"], 2, "--set=seed=5: give --seeds instead"),
+        (["--table=7", "--workdir={}", "--set", "data.source=x"], 2, "--set=data.source=x: give --data instead"),
         (["--figure=4", "--workdir={}", "--data=/nowhere"], 1, "pre-training pcl-0 ended with exit code 2"),
     ],
 )
