@@ -69,15 +69,19 @@ def named(name: str, argument: str = "", overrides: Iterable[str] = ()) -> Confi
       locked ConfigDict.
 
     Raises:
-      RecipeError: no such recipe, key or value.
+      RecipeError: no such recipe, argument, key or value, or its file raises something.
     """
     path, _, own = find(name).partition(":")
     spec: Any = importlib.util.spec_from_file_location("recipe", path)
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    if not hasattr(module, "get_config"):
-        raise RecipeError(f"--recipe={name}: {path} has no function get_config(arg).")
-    c = module.get_config(",".join(filter(None, (own, argument))))
+    try:
+        spec.loader.exec_module(module)
+        if not hasattr(module, "get_config"):
+            raise RecipeError(f"{path} has no function get_config(arg).")
+        c = module.get_config(",".join(filter(None, (own, argument))))
+    except Exception as error:  # a user's file may raise anything; what is expected speaks for itself
+        kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
+        raise RecipeError(f"--recipe={name}: {kind}{error}") from error
     return override(c, overrides, "--set ")
 
 

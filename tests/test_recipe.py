@@ -81,6 +81,14 @@ def test_a_file_that_is_no_recipe_is_said_in_a_line(tmp_path):
             recipes.named(str(tmp_path / name))
 
 
+def test_a_recipe_that_raises_is_said_in_a_line(tmp_path):
+    with pytest.raises(recipes.RecipeError, match="^--recipe=small64:foo: Unknown recipe argument 'foo'; known: smoke"):
+        recipes.named("small64:foo")
+    (tmp_path / "mine.py").write_text("def get_config(arg):\n    return {}['x']\n")
+    with pytest.raises(recipes.RecipeError, match="mine.py: KeyError: 'x'"):
+        recipes.named(str(tmp_path / "mine.py"))
+
+
 def test_a_recipe_that_gives_no_config_is_said_in_a_line():
     with pytest.raises(recipes.RecipeError, match="its get_config gives int, not a ConfigDict"):
         recipes.resolve(3)

@@ -39,7 +39,13 @@ _DATA = flags.DEFINE_string("data", "", "Faces to pre-train on, as for pcl_tf.tr
 _DATA_DIR = flags.DEFINE_string("data_dir", "", "Folder with the corpora in folders of their names.")
 _SEEDS = flags.DEFINE_list("seeds", ["0"], "Seeds of pre-training; differences are paired by seed.")
 _BASE = flags.DEFINE_string("base", "", "Recipe instead of small64 or vox64.")
-_STEPS = flags.DEFINE_integer("steps", 0, "Steps of full PCL; the others get as many encoder passes. 0: the recipe's.")
+_STEPS = flags.DEFINE_integer(
+    "steps",
+    0,
+    "Steps of full PCL; the others get as many encoder passes. 0: the recipe's.",
+    lower_bound=0,
+    upper_bound=10**9,
+)
 _PRECISION = flags.DEFINE_enum(
     "precision", "float32", ("float32", "mixed_bfloat16", "mixed_float16"), "Arithmetic of pre-training."
 )
@@ -65,19 +71,27 @@ _TASKS = {
 }
 
 
-def _passes(base: str) -> dict[str, tuple[int, int]]:
+def _passes(base: str, variants: Iterable[str]) -> dict[str, tuple[int, int]]:
     """{variant: (encoder passes of a step, steps)}, by the recipe."""
     from pcl_tf import recipe as recipes
     from pcl_tf.methods.build import encoder_passes
     from pcl_tf.recipe_method import applying
-    from recipes.common import ABLATIONS
 
     def passes(argument: str) -> tuple[int, int]:
         own = applying(_OVERRIDE.value, recipes.flatten(recipes.named(base, argument)))
         c = recipes.resolve(recipes.named(base, argument, own))
         return encoder_passes(c), c.total_steps
 
-    return {argument: passes(argument) for argument in ("", *ABLATIONS)}
+    return {argument: passes(argument) for argument in variants}
+
+
+def _variants(tables: Iterable[int]) -> list[str]:
+    """The variants that the tables, the figure and the budgets asked for train; full PCL, whose passes are the measure, first."""
+    from pcl_tf.reproduce import budgets, paper
+    from recipes.common import ABLATIONS
+
+    asked = {row.model for number in tables for row in paper.TABLES[number].rows}
+    return ["", *(v for v in ABLATIONS if v in asked or (_BUDGETS.value and v in budgets.TRAINED))]
 
 
 def _equal(passes: Mapping[str, tuple[int, int]], steps: int) -> dict[str, int]:
@@ -133,7 +147,7 @@ def _run(tables: list[int], workdir: pathlib.Path) -> None:
 
     small = _SCALE.value == "small"
     base = _BASE.value or ("small64" if small else "vox64")
-    passes = _passes(base)
+    passes = _passes(base, _variants(tables))
     asked = {role for n in tables for role in paper.TABLES[n].roles}
     tasks = _tasks(sorted(asked.union(ROLES if _BUDGETS.value else ())))
     source = _DATA.value or ("generated" if small else "")
@@ -228,11 +242,16 @@ def main(argv: list[str]) -> None:
     flags_alone(argv)
     if not _WORKDIR.value or not (_TABLE.value or _FIGURE.value or _BUDGETS.value):
         refuse("--workdir and --table, --figure or --budgets are needed; see --help.")
+    from pcl_tf import recipe as recipes
     from pcl_tf.data.sources import DataError
     from pcl_tf.files import check_folder
     from pcl_tf.recipe import RecipeError
     from pcl_tf.reproduce.runs import RunFailed
 
+    try:  # before TensorFlow starts, and by the flag that names it here
+        recipes.named(_BASE.value or "small64")
+    except RecipeError as error:
+        refuse(str(error).replace("--recipe=", "--base=", 1))
     try:
         with explained(_WORKDIR.value, (DataError, RecipeError)):
             check_folder(_WORKDIR.value, "--workdir")

@@ -155,7 +155,8 @@ def picture(found: dict[str, dict[str, dict[str, Any]]], path: str | pathlib.Pat
 def _draw(axes: Any, line: dict[str, Any], label: str, *, colour: str, scale: int) -> None:
     passes, mean = np.array(line["passes"]), scale * np.array(line["mean"])
     low, high = scale * np.array(line["interval"]).T
-    axes.errorbar(passes, mean, [mean - low, high - mean], fmt="o", capsize=3, color=colour, label=label)
+    bars = np.maximum(0, [mean - low, high - mean])  # a mean may lie a little outside of what was resampled
+    axes.errorbar(passes, mean, bars, fmt="o", capsize=3, color=colour, label=label)
     asked = np.geomspace(passes.min(), passes.max() * FURTHER[0], 40)
     law = power_law(passes, *_wrong(line), at=asked)
     middle, low, high = scale * np.array([_right(line, value) for value in law["at"]]).T

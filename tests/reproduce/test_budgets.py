@@ -81,6 +81,13 @@ def test_tables_and_picture(found, tmp_path):
         assert image.width > 2 * image.height  # a panel for each of the two tasks
 
 
+def test_a_mean_outside_of_its_interval_is_drawn(found, tmp_path):
+    line = found["faces"]["PCL"]
+    line["interval"][0] = [line["mean"][0] + 0.001, line["mean"][0] + 0.01]
+    budgets.picture(found, tmp_path / "p.png")
+    assert (tmp_path / "p.png").stat().st_size > 10_000
+
+
 @pytest.mark.parametrize("given", ["5", "5,5", "5,x", "0,5", "5,-1", "5,²"])
 def test_budgets_that_are_none_are_refused(given, tmp_path):
     said = refused("reproduce", f"--budgets={given}", f"--workdir={tmp_path}")

@@ -8,13 +8,14 @@ import pytest
 from PIL import Image
 
 from pcl_tf import recipe as recipes
+from pcl_tf.console import parsed
 from pcl_tf.data.sources import DataError
 from pcl_tf.methods.build import encoder_passes
 from pcl_tf.reproduce import paper, picture, tables
 from pcl_tf.reproduce.runs import Runs, over_seeds, paired
 from recipes import common
 from tests.helpers import labelled
-from tests.helpers.commands import done
+from tests.helpers.commands import command, done
 
 
 class Fake:
@@ -135,6 +136,14 @@ def test_budgets_are_equal_in_encoder_passes():
     assert passes("moco") == 4 * 128  # each view is a query once and a key once
 
 
+def test_only_what_is_trained_is_asked_for_its_passes():
+    with command("reproduce") as reproduce:
+        parsed(["reproduce"])
+        assert reproduce._variants([7]) == [""] and reproduce._variants([5]) == ["", "simclr", "dis", "orth", "pose"]
+        parsed(["reproduce", "--budgets=5,6"])
+        assert reproduce._variants([]) == ["", "simclr"]
+
+
 def test_variants_are_the_rows_they_stand_for():
     m = recipes.named("vox64", "no_pose").method
     assert (m.reconstruct, m.orthogonality, m.pose_contrast, m.dynamic_weights) == (True, "per_sample", "none", False)
@@ -244,6 +253,14 @@ def test_tables_1_to_6_on_generated_faces(folder, tmp_path):
         (["--table=7", "--workdir={}", "--set=total_steps=5"], 2, "--set=total_steps=5: give --steps instead"),
         (["--table=7", "--workdir={}", "--set=seed=5"], 2, "--set=seed=5: give --seeds instead"),
         (["--table=7", "--workdir={}", "--set", "data.source=x"], 2, "--set=data.source=x: give --data instead"),
+        (
+            ["--table=7", "--workdir={}", "--base=small64:foo"],
+            2,
+            "--base=small64:foo: Unknown recipe argument 'foo'; known",
+        ),
+        (["--table=7", "--workdir={}", "--base=nope"], 2, "--base=nope: no such recipe"),
+        (["--table=7", "--workdir={}", "--steps=-3"], 2, "flag --steps=-3"),
+        (["--table=7", "--workdir={}", "--steps=2000000000"], 2, "flag --steps=2000000000"),
         (["--figure=4", "--workdir={}", "--data=/nowhere"], 1, "pre-training pcl-0 ended with exit code 2"),
     ],
 )
