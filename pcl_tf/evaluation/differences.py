@@ -15,7 +15,8 @@ def difference(task: Task, scored: Scored, first: Scored, *, similarity: int = 0
     """The metric of what one model said less that of what another said of the same test.
 
     Each resample takes the same images, pairs or people for both (a paired bootstrap), so that what is hard for both cancels: the
-    interval is narrower than those of the two. It knows the test that was drawn, not another training of the models.
+    interval is narrower than those of the two. It knows the test that was drawn, not another training of the models. F1 is, in
+    each fold, of the labels that have one for both.
 
     Args:
       task: ``Task``.
@@ -40,6 +41,10 @@ def difference(task: Task, scored: Scored, first: Scored, *, similarity: int = 0
     resampled = "pairs" if task.kind == "verification" else metrics.resampled(people, folds)
 
     def less(means: np.ndarray) -> float:
+        if task.kind == "multilabel":
+            theirs, ours = metrics.f1(means[..., 0]), metrics.f1(means[..., 1])
+            known = ~np.isnan(theirs + ours)
+            return metrics.mean(ours[known]) - metrics.mean(theirs[known])
         return statistic(means[..., 1]) - statistic(means[..., 0])
 
     clusters = people if resampled == "subjects" else None

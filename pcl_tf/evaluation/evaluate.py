@@ -165,10 +165,13 @@ def of_folds(
     people = None if task.subjects is None else task.subjects[rows]
     resampled = metrics.resampled(people, folds)
     clusters = people if resampled == "subjects" else None
-    each = metrics.BY_PART.get(task.kind, lambda means: ())
-    low, high = metrics.bootstrap(
-        contributions, lambda m: np.array([statistic(m), *each(m)]), groups=folds, seed=seed, clusters=clusters
-    )
+    each = metrics.BY_PART.get(task.kind)
+    told = [k for k, name in enumerate(task.names) if name in detail]  # a label may have no F1 in any fold
+
+    def parts_too(means: np.ndarray) -> np.ndarray:
+        return np.array([statistic(means), *(each(means)[told] if each else ())])
+
+    low, high = metrics.bootstrap(contributions, parts_too, groups=folds, seed=seed, clusters=clusters)
     intervals = list(zip(low.tolist(), high.tolist(), strict=True))
     return Result(
         metric=metrics.METRICS[task.kind],

@@ -100,8 +100,9 @@ def _swept(
 def _missed(flat: tf.Tensor, z: np.ndarray, y: np.ndarray) -> float:
     """1 - mean F1."""
     weights, bias = (v.numpy() for v in _layer(flat, z, y))
-    contributions, f1, _ = metrics.multilabel(z @ weights + bias, y, range(y.shape[1]))
-    return 1.0 - f1(contributions.mean(0))
+    contributions, _, _ = metrics.multilabel(z @ weights + bias, y, range(y.shape[1]))
+    # A label without F1 counts as 0 here: penalties are compared by the same labels, whatever each finds.
+    return 1.0 - float(np.nan_to_num(metrics.f1(contributions.mean(0))).mean())
 
 
 def held_out(count: int, *, subjects: np.ndarray | None, seed: int, classes: np.ndarray | None = None) -> np.ndarray:

@@ -36,7 +36,7 @@ def bootstrap(
 
 def central(values: np.ndarray) -> tuple[Any, Any]:
     """(low, high) of the central 95 % of resamples [repeats, ..]: floats, or arrays [..]."""
-    low, high = np.percentile(values, [2.5, 97.5], axis=0)
+    low, high = np.nanpercentile(values, [2.5, 97.5], axis=0)  # NaN: drawn without an image that shows a rare label
     return (low, high) if np.ndim(low) else (float(low), float(high))
 
 
@@ -54,20 +54,20 @@ def resamples(
     Args:
       contributions: float [N, ...], what each sample adds to the means.
       statistic: means [...] -> float, or an array.
-      groups: int [N], folds: resampled within each, statistic averaged over them; None is one group.
+      groups: int [N], folds: resampled within each, statistic averaged over those where it is a number; None is one group.
       seed: int.
       repeats: resamples.
       clusters: [N], who each sample shows: whole people are resampled, since images of one person are no independent
         evidence (Field and Welsh, 2007); None resamples samples.
 
     Returns:
-      float64 [repeats, ..].
+      float64 [repeats, ..], NaN where the statistic is none in any fold.
     """
     r = np.random.RandomState(seed)
     groups = np.zeros(len(contributions), int) if groups is None else np.asarray(groups)
-    values: Any
-    values, numbers = 0.0, np.unique(groups)
-    for g in numbers:
+    total: Any = 0.0
+    count: Any = 0
+    for g in np.unique(groups):
         part = contributions[groups == g].reshape((groups == g).sum(), -1)
         sizes = np.ones(len(part))
         if clusters is not None:
@@ -77,8 +77,10 @@ def resamples(
             counts = r.multinomial(n, np.full(n, 1 / n), size=min(100, repeats - start))
             means = (counts @ part / (counts @ sizes)[:, None]).reshape(-1, *contributions.shape[1:])
             found += [statistic(m) for m in means]
-        values = values + np.array(found, np.float64)
-    return values / len(numbers)
+        values = np.array(found, np.float64)
+        known = ~np.isnan(values)
+        total, count = total + np.where(known, values, 0.0), count + known
+    return np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
 
 
 def _summed(part: np.ndarray, clusters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -104,9 +106,15 @@ def resampled(subjects: np.ndarray | None, groups: np.ndarray | None = None) -> 
 
 
 def over_folds(contributions: np.ndarray, statistic: Statistic, groups: np.ndarray | None) -> float:
-    """The statistic of each fold's means, averaged over folds."""
+    """The statistic of each fold's means, averaged over the folds where it is a number."""
     groups = np.zeros(len(contributions), int) if groups is None else np.asarray(groups)
-    return float(np.mean([statistic(contributions[groups == g].mean(0)) for g in np.unique(groups)]))
+    return mean(np.array([statistic(contributions[groups == g].mean(0)) for g in np.unique(groups)]))
+
+
+def mean(values: np.ndarray) -> float:
+    """Mean of the numbers among values [N], NaN where there is none."""
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else float("nan")
 
 
 def classification(scores: np.ndarray, labels: np.ndarray, names: Iterable[Any]) -> Measured:
@@ -119,17 +127,24 @@ def classification(scores: np.ndarray, labels: np.ndarray, names: Iterable[Any])
 def multilabel(
     scores: np.ndarray, labels: np.ndarray, names: Iterable[Any], *, groups: np.ndarray | None = None
 ) -> Measured:
-    """Logits [N, K] and 0/1 labels -> (contributions [N, K, 3], mean F1 over labels, detail: F1 of each)."""
+    """Logits [N, K] and 0/1 labels -> (contributions [N, K, 3], mean F1 over labels, detail: F1 of each).
+
+    Labels that have no F1, see ``f1``, are left out: of the mean, and of the detail where they have none in any group.
+    """
     guess, truth = scores > 0, labels > 0.5
     parts = np.stack([guess & truth, guess & ~truth, ~guess & truth], axis=2).astype(np.float64)
     detail = {n: over_folds(parts[:, k], lambda m: float(f1(m)), groups) for k, n in enumerate(names)}
-    return parts, lambda means: float(f1(means).mean()), detail
+    return parts, lambda means: mean(f1(means)), {n: v for n, v in detail.items() if not np.isnan(v)}
 
 
 def f1(means: np.ndarray) -> np.ndarray:
-    """F1 of each label, from the means of its hits, false alarms and misses: [K, 3] -> float [K]."""
+    """F1 of each label, from the means of its hits, false alarms and misses: [K, 3] -> float [K].
+
+    NaN where all three are 0: what no image shows, and of none was said, was neither found nor missed.
+    """
     tp, fp, fn = np.moveaxis(means, -1, 0)
-    return 2 * tp / np.maximum(2 * tp + fp + fn, 1e-12)
+    total = 2 * tp + fp + fn
+    return np.where(total > 0, 2 * tp / np.maximum(total, 1e-12), np.nan)
 
 
 def regression(scores: np.ndarray, labels: np.ndarray, names: Iterable[Any]) -> Measured:

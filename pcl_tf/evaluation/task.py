@@ -32,7 +32,8 @@ class Task:
       groups: {column: str [N], of verification [P]}: of which group a row is, '' of none; errors are told by them.
 
     Raises:
-      DataError: a row or a subject is in both the training and the test split, or a class is tested that no training image has.
+      DataError: a row or a subject is in both the training and the test split, or a class is tested that no training image has,
+        or of a multilabel no test image shows any label.
     """
 
     name: str
@@ -70,6 +71,11 @@ class Task:
                 if untaught.size:
                     some = ", ".join(str(self.names[k]) for k in untaught[:5])
                     raise DataError(f"{self.name}: classes are tested that no training image has: {some}.")
+
+        if self.kind == "multilabel" and self.splits:
+            assert self.labels is not None
+            if not any((self.labels[test] > 0.5).any() for _, test in self.splits):
+                raise DataError(f"{self.name}: no test image shows any of the labels, so that F1 has no value.")
 
     @property
     def digest(self) -> str:

@@ -113,8 +113,8 @@ class Runs:
         """
         trained = model in self.steps
         encoder = open_encoder(str(self.pretrained(model, seed)) if trained else model)
-        # The task by all it asks: labels that were mended are another question. v2: what a result holds.
-        key = f"{encoder.digest}-{short(task.name)}-{task.digest}-{feature}-{self.solver}-{seed}-v2"
+        # The task by all it asks: labels that were mended are another question. v3: what a result holds, and F1's folds.
+        key = f"{encoder.digest}-{short(task.name)}-{task.digest}-{feature}-{self.solver}-{seed}-v3"
         path = self.folder / "probes" / f"{key}.json"
         if path.exists():
             return json.loads(path.read_text())
@@ -161,14 +161,15 @@ def over_seeds(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """
     if not results:
         raise DataError("no seeds were given.")
-    values = np.array([v["value"] for v in results])
+    values, details = np.array([v["value"] for v in results]), [v["detail"] for v in results]
     return {
         "metric": results[0]["metric"],
         "values": values.tolist(),
         "mean": float(values.mean()),
         "std": float(values.std(ddof=1)) if len(values) > 1 else None,
         "interval": np.mean([v["interval"] for v in results], axis=0).tolist(),
-        "detail": {k: float(np.mean([v["detail"][k] for v in results])) for k in results[0]["detail"]},
+        # Of one seed a label may have no F1, where nothing was said of it.
+        "detail": {k: float(np.mean([d[k] for d in details if k in d])) for d in details for k in d},
     }
 
 

@@ -77,6 +77,20 @@ def test_people_are_resampled_where_they_are_known():
     assert 3 < _width(found["interval"]) / _width(alone["interval"]) < 7
 
 
+def test_f1_is_compared_by_the_labels_that_both_have():
+    truth = np.zeros((40, 2), int)
+    truth[::2, 0] = 1
+    folds = np.repeat([0, 1], 20)
+    silent = np.where(truth > 0, 1.0, -1.0)
+    alarmed = silent.copy()
+    alarmed[3, 1] = 1.0  # in fold 0 alone; of the first model the label has no F1 anywhere
+    task = _task("multilabel", truth)
+    first, other = (
+        of_scores("multilabel", rows=np.arange(40), folds=folds, labels=truth, scores=s) for s in (silent, alarmed)
+    )
+    assert difference(task, other, first) == {"value": 0.0, "interval": (0.0, 0.0), "resampled": "images"}
+
+
 def _evaluated(kind):
     """(task, two Results) of real probes of two features."""
     count, x = 240, R.normal(size=(240, 6)).astype(np.float32)

@@ -36,6 +36,33 @@ def test_f1_of_folds_is_the_mean_of_each():
     assert metrics.over_folds(parts, statistic, folds) == pytest.approx(np.mean(each))
 
 
+def test_a_label_has_no_f1_in_a_fold_that_neither_shows_nor_says_it():
+    truth, folds = np.zeros((50, 2)), np.arange(50) % 5
+    truth[::2, 0] = 1
+    truth[[0, 5, 10], 1] = 1  # a rare label, in fold 0 alone
+    perfect = np.where(truth > 0, 1.0, -1.0)
+    parts, statistic, detail = metrics.multilabel(perfect, truth, ["a", "b"], groups=folds)
+    assert detail == {"a": 1.0, "b": 1.0} and metrics.over_folds(parts, statistic, folds) == 1.0
+    assert metrics.bootstrap(parts, statistic, groups=folds) == (1.0, 1.0)
+    alarmed = perfect.copy()
+    alarmed[1, 1] = 1.0  # said in fold 1, where it is not
+    _, _, detail = metrics.multilabel(alarmed, truth, ["a", "b"], groups=folds)
+    assert detail == {"a": 1.0, "b": 0.5}
+    parts, statistic, detail = metrics.multilabel(perfect - 2.0, truth * [1, 0], ["a", "b"], groups=folds)
+    assert detail == {"a": 0.0} and metrics.over_folds(parts, statistic, folds) == 0.0
+
+
+def test_f1_equals_scikit_learn_where_labels_lack():
+    logits, truth = R(0).normal(size=(30, 6)), (R(1).rand(30, 6) < 0.1) * 1.0
+    logits[:, :3] = -1.0
+    truth[:, :2] = 0.0
+    each = [sk.f1_score(truth[:, k], logits[:, k] > 0, zero_division=np.nan) for k in range(6)]
+    assert np.isnan(each).any() and not np.isnan(each).all()
+    parts, statistic, _ = metrics.multilabel(logits, truth, range(6))
+    np.testing.assert_allclose(metrics.f1(parts.mean(0)), each)
+    assert statistic(parts.mean(0)) == pytest.approx(np.nanmean(each))
+
+
 def test_mae_by_hand():
     errors, statistic, detail = metrics.regression(np.array([[1.0, 2], [3, 5]]), np.array([[0.0, 2], [5, 2]]), "xy")
     assert detail == {"x": 1.5, "y": 1.5} and statistic(errors.mean(0)) == 1.5
