@@ -68,7 +68,7 @@ class OnlineProbe:
     """Decodes a labelled set once and evaluates features on it as often as asked.
 
     Args:
-      task: ``Task``; of its folds the first is used, of its images an even choice of LIMIT.
+      task: ``Task``; of its folds the first is used, of its images LIMIT at most, drawn once for all looks.
 
     Raises:
       DataError: too many of them cannot be read.
@@ -105,12 +105,20 @@ class OnlineProbe:
 
     @staticmethod
     def _chosen(task: Task) -> set[int]:
+        draw = np.random.RandomState(0).permutation  # every so-manieth would follow any rhythm that a list has
         if task.kind == "verification":
-            assert task.pairs is not None
-            return set(task.pairs[:: max(1, 2 * len(task.pairs) // LIMIT)].ravel().tolist())
+            assert task.pairs is not None and task.folds is not None
+            order = draw(len(task.pairs))
+            _, first = np.unique(task.folds[order], return_index=True)  # a pair of each fold before the others
+            rows = task.pairs[np.concatenate([order[first], np.delete(order, first)])].ravel()
+            _, new = np.unique(rows, return_index=True)
+            end = np.sort(new)[LIMIT] // 2 * 2 if len(new) > LIMIT else len(rows)  # of the last pair that fits
+            return set(rows[:end].tolist())
         train, test = task.splits[0]
-        step = max(1, -(-(len(train) + len(test)) // LIMIT))
-        return {*train[::step].tolist(), *test[::step].tolist()}
+        if len(train) + len(test) <= LIMIT:
+            return {*train.tolist(), *test.tolist()}
+        tested = min(max(1, LIMIT * len(test) // (len(train) + len(test))), LIMIT - 1)
+        return {*train[draw(len(train))[: LIMIT - tested]].tolist(), *test[draw(len(test))[:tested]].tolist()}
 
     def __call__(self, embed: Callable[[np.ndarray], Mapping[str, np.ndarray]]) -> dict[str, float]:
         """Scores of each feature.

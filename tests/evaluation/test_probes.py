@@ -13,7 +13,7 @@ from pcl_tf.evaluation.corpora import generated as faces_of
 from pcl_tf.evaluation.evaluate import evaluate
 from pcl_tf.evaluation.knn import Nearest, knn_accuracy
 from pcl_tf.evaluation.online import OnlineProbe, labelled
-from pcl_tf.evaluation.task import Task
+from pcl_tf.evaluation.task import Task, folds_from
 
 R = np.random.RandomState
 
@@ -93,6 +93,34 @@ def test_online_probes_of_every_kind(kind):
     name = "verification" if kind == "verification" else "ridge"
     best = {"pose": 0.0, "actions": 1.0, "verification": 1.0}[kind]
     assert abs(scores[f"{name}/truth"] - best) < 0.5 * abs(scores[f"{name}/noise"] - best)
+
+
+def _pairs(count, same, folds):
+    """A verification of pairs that share no image, of 1 x 1 pixel faces."""
+    images = arrays("faces", np.zeros((2 * count, 1, 1, 3), np.uint8))
+    return Task("t", "verification", images, 1, pairs=np.arange(2 * count).reshape(-1, 2), same=same, folds=folds)
+
+
+def test_a_choice_of_images_follows_no_rhythm_of_a_list(monkeypatch):
+    """Lists often alternate: same and different pairs, folds, classes."""
+    monkeypatch.setattr("pcl_tf.evaluation.online.LIMIT", 400)
+    for folds in (np.arange(1000) % 2, np.arange(1000) // 999):  # the second has one pair in a fold
+        task = _pairs(1000, np.arange(1000) // 2 % 2, folds)
+        shown = sorted(OnlineProbe._chosen(task))
+        used = np.array(shown[::2]) // 2
+        assert len(shown) == 400 and np.array_equal(task.pairs[used].ravel(), shown)
+        assert 0.4 < task.same[used].mean() < 0.6 and set(folds[used]) == {0, 1}
+        probe = OnlineProbe(task)
+        noise = R(0).normal(size=(len(probe.images), 8))
+        assert 0.3 < probe(lambda faces, noise=noise: {"x": noise})["verification/x"] < 0.7
+    small = _pairs(200, np.arange(200) % 2, np.arange(200) % 2)
+    assert OnlineProbe._chosen(small) == set(range(400))
+
+    labels = np.arange(1500) // 2 % 5
+    images = arrays("faces", np.zeros((1500, 1, 1, 3), np.uint8))
+    task = Task("t", "classification", images, 1, tuple("abcde"), labels, folds_from(np.arange(1500) % 2))
+    rows = np.array(sorted(OnlineProbe._chosen(task)))
+    assert len(rows) == 400 and (rows % 2).sum() == 200 and np.bincount(labels[rows]).min() > 50
 
 
 def test_generated_faces_rank_features_between_chance_and_truth():
