@@ -260,7 +260,12 @@ def resolve(recipe: ConfigDict, replicas: int = 1) -> ConfigDict:
     used = {"batch_size": c.batch_size, **{part.images: part.count(c) for part in method.parts_on(c)}}
     for key, value in used.items():
         need(value <= c.batch_size, f"--recipe.{key}={value} is more than --recipe.batch_size={c.batch_size}.")
-        need(value % replicas == 0, f"--recipe.{key}={value} cannot be shared by {replicas} replicas.")
+        some = -(-value // replicas) * replicas  # the next; it fits in the batch, which is checked first
+        need(
+            value % replicas == 0,
+            f"--recipe.{key}={value} cannot be shared by {replicas} replicas: give a multiple of {replicas}, for instance"
+            f" --recipe.{key}={some}.",
+        )
     problems = [*method.problems(c), *wrong_views(c)]
     need(not problems, "\n".join(problems))
     return c.lock()

@@ -1,6 +1,8 @@
 """Recipes: older than the code, overridden, refused."""
 
 import json
+import pathlib
+import re
 
 import pytest
 
@@ -87,6 +89,14 @@ def test_a_recipe_that_raises_is_said_in_a_line(tmp_path):
     (tmp_path / "mine.py").write_text("def get_config(arg):\n    return {}['x']\n")
     with pytest.raises(recipes.RecipeError, match="mine.py: KeyError: 'x'"):
         recipes.named(str(tmp_path / "mine.py"))
+
+
+def test_the_commands_for_four_machines_can_be_shared_by_four():
+    text = (pathlib.Path(recipes.__file__).parent / "training" / "README.md").read_text()
+    commands = re.findall(r"--recipe=(\w+)(?:,? --set[ =](\S+=\w+))?.*--strategy=multiworker", text)
+    assert len(commands) == 2
+    for name, given in commands:
+        recipes.resolve(recipes.named(name, overrides=filter(None, [given])), replicas=4)
 
 
 def test_a_recipe_that_gives_no_config_is_said_in_a_line():

@@ -78,7 +78,7 @@ def test_checks_of_a_part_follow_from_its_declaration(quiet):
     with pytest.raises(recipes.RecipeError, match="--recipe.method.short_batch=7 is more than --recipe.batch_size=6"):
         quiet(**{"method.short_batch": 7})
     c = quiet(**{"method.short_batch": 3})
-    with pytest.raises(recipes.RecipeError, match="--recipe.method.short_batch=3 cannot be shared by 2 replicas"):
+    with pytest.raises(recipes.RecipeError, match="short_batch=3 cannot be .* 2 replicas: give a multiple of 2, .*=4"):
         recipes.resolve(c, replicas=2)
 
 
