@@ -223,7 +223,7 @@ def resolve(recipe: ConfigDict, replicas: int = 1) -> ConfigDict:
       RecipeError: names the key that is wrong and what would do.
     """
     from pcl_tf.methods.build import method_of  # the registries need TensorFlow, the flags do not wait for it
-    from pcl_tf.recipe_checks import CHECKS, wrong_values, wrong_views
+    from pcl_tf.recipe_checks import CHECKS, wrong_side, wrong_values, wrong_views
 
     if not hasattr(recipe, "items"):
         raise RecipeError(f"--recipe: its get_config gives {type(recipe).__name__}, not a ConfigDict.")
@@ -266,7 +266,7 @@ def resolve(recipe: ConfigDict, replicas: int = 1) -> ConfigDict:
             f"--recipe.{key}={value} cannot be shared by {replicas} replicas: give a multiple of {replicas}, for instance"
             f" --recipe.{key}={some}.",
         )
-    problems = [*method.problems(c), *wrong_views(c)]
+    problems = [*method.problems(c), *wrong_side(c), *wrong_views(c)]
     need(not problems, "\n".join(problems))
     return c.lock()
 

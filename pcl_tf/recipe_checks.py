@@ -8,7 +8,7 @@ from ml_collections import ConfigDict
 from pcl_tf.data.clips import SAMPLINGS
 from pcl_tf.methods.optimisation import DECAY_KINDS
 from pcl_tf.methods.registry import known_keys
-from pcl_tf.networks.backbones import BACKBONES
+from pcl_tf.networks.backbones import BACKBONES, FIXED_SIZE, STRIDE
 from pcl_tf.recipe_values import Check, number, one_of, text, whole
 from pcl_tf.views.errors import ViewError
 
@@ -60,6 +60,17 @@ def wrong_values(values: Mapping[str, Any]) -> list[str]:
         f"--recipe.{key}={value}: must be {CHECKS[key].allowed}."
         for key, value in values.items()
         if key in CHECKS and not CHECKS[key](value)
+    ]
+
+
+def wrong_side(recipe: ConfigDict) -> list[str]:
+    """What is wrong with a recipe's image side for its backbone: a list of lines."""
+    kind, side = recipe.network.backbone, recipe.image_size
+    if kind not in FIXED_SIZE or side % STRIDE == 0:
+        return []
+    near = max(STRIDE, round(side / STRIDE) * STRIDE)
+    return [
+        f"--recipe.image_size={side}: {kind} needs a multiple of {STRIDE}, for instance --recipe.image_size={near}."
     ]
 
 

@@ -75,6 +75,17 @@ def test_all_wrong_values_are_named_at_once():
     assert len(lines) == 2 and "random_resized, quadrant, none" in lines[0] and "coupled, decoupled" in lines[1]
 
 
+def test_a_side_that_the_transformer_cannot_cut_into_patches():
+    c = vox64.get_config("simclr")
+    c.network.backbone, c.image_size = "vit_tiny", 48
+    recipes.resolve(c)
+    c.image_size = 50
+    with pytest.raises(recipes.RecipeError, match="^--recipe.image_size=50: vit_tiny needs a multiple of 16, .*=48.$"):
+        recipes.resolve(c)
+    c.network.backbone = "cnn16"
+    recipes.resolve(c)
+
+
 def test_checks_and_keys_are_the_same():
     assert CHECKS.keys() == KEYS.keys()
 

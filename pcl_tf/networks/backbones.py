@@ -69,7 +69,8 @@ def _under_policy(dtype: str, build: Callable[[], keras.Model]) -> keras.Model:
 
 
 BACKBONES = {"cnn16": _cnn16, "patch_cnn": _patch_cnn, "resnet18": _resnet18, "vgg16": _vgg16, "vit_tiny": _vit_tiny}
-FIXED_SIZE = ("vit_tiny",)  # these take images of the size they were built for alone
+FIXED_SIZE = ("vit_tiny",)  # these take images of the size they were built for alone, a multiple of STRIDE
+STRIDE = 16
 
 
 def backbone(
