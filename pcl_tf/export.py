@@ -41,6 +41,7 @@ def main(argv: list[str]) -> None:
     from pcl_tf import recipe as recipes
     from pcl_tf.data.sources import DataError
     from pcl_tf.extras import missing
+    from pcl_tf.files import check_folder
     from pcl_tf.methods.build import build_method
     from pcl_tf.networks.backbones import FIXED_SIZE
     from pcl_tf.serving.card import state
@@ -60,6 +61,7 @@ def main(argv: list[str]) -> None:
             refuse(missing("onnx", error, "writes encoder.onnx"))
     size = _SIZE.value
     with explained(workdir, (recipes.RecipeError,)):
+        check_folder(workdir, "--workdir")
         recipe = recipes.resolve(recipes.load(workdir / "recipe.json"))
         version = newest_step(workdir) if _VERSION.value is None else _VERSION.value
         if version is not None:

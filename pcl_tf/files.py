@@ -122,7 +122,9 @@ def _check_place(folder: pathlib.Path, given: str) -> None:
         with tempfile.TemporaryFile(dir=above):
             pass
     except OSError as error:
-        raise OutputError(f"{given}: {above} cannot be written to ({error.strerror or error}).") from error
+        raise OutputError(
+            f"{given}: {above} cannot be written to ({error.strerror or error}); give a place that can."
+        ) from error
 
 
 def _never(folder: pathlib.Path) -> bool:

@@ -2,7 +2,9 @@
 
 import errno
 import os
+import tempfile
 
+import keras
 import pytest
 import tensorflow as tf
 
@@ -211,3 +213,25 @@ def test_no_command_writes_over_what_is_not_its_own(command, theirs, tmp_path):
     said = refused(*(word.format(tmp_path) for word in command))
     assert theirs in said and "Traceback" not in said
     assert [p.name for p in tmp_path.iterdir()] == [theirs] and (tmp_path / theirs).read_text() == "mine"
+
+
+def test_a_model_that_lies_where_nothing_can_be_written(tmp_path, monkeypatch):
+    """As on a mount that only reads: the flag is named that gives another place."""
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/recipe.json").write_text("{}")
+    image = keras.Input((8, 8, 3))
+    keras.Model(image, keras.layers.Flatten()(image)).save(tmp_path / "run/it.keras")
+    able = tempfile.TemporaryFile
+
+    def refuses(dir):
+        if str(dir).startswith(str(tmp_path / "run")):
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+        return able(dir=dir)
+
+    monkeypatch.setattr("pcl_tf.files.tempfile.TemporaryFile", refuses)
+    embed = ["embed", f"--model={tmp_path}/run/it.keras", "--data=generated", f"--out={tmp_path}/e.npz"]
+    wanted = "run cannot be written to (Read-only file system); give a place that can."
+    assert refused(*embed).startswith(f"error: --cache={tmp_path}/run/probe/features: ")
+    assert refused(*embed).endswith(wanted)
+    said = refused("export", f"--workdir={tmp_path}/run")
+    assert said.startswith(f"error: --workdir={tmp_path}/run: ") and said.endswith(wanted)

@@ -57,12 +57,11 @@ def main(argv: list[str]) -> None:
         check_output(listed)
         if _PROJECTOR.value:
             check_place(_PROJECTOR.value)
-        if _CACHE.value:
-            check_folder(_CACHE.value, "--cache")
         encoder = open_encoder(_MODEL.value)
+        cache = pathlib.Path(_CACHE.value or probe_folder(_MODEL.value) / "features")
+        check_folder(cache, "--cache")  # by default beside the model, which may lie where nothing can be written
         size = _SIZE.value or encoder.side or (encoder.recipe or {}).get("image_size", 64)
         source = open_source(_DATA.value, _IMAGES.value, size)
-        cache = pathlib.Path(_CACHE.value or probe_folder(_MODEL.value) / "features")
         found, bad = embed(encoder, source, size, cache=cache, features=_FEATURE.value)
         table.write(found, out)
         widths = ", ".join(f"{k} {x.shape[1]}" for k, x in found.features.items())
