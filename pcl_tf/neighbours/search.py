@@ -39,6 +39,7 @@ def duplicates(x: np.ndarray, threshold: float, *, block: int = 1024) -> list[li
       list of ascending lists of rows, each of two or more, ordered by their first row.
     """
     z = unit(x)
+    threshold = min(threshold, 1 - 1e-6)  # in float32 the cosine of a row with its copy may be .9999999
     every = np.arange(len(z))
     of = every  # the first row of the group that each row is in
     for start in range(0, len(z), block):

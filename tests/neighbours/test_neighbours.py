@@ -43,6 +43,11 @@ def test_a_long_list_is_searched_in_blocks():
     assert search.duplicates(x, 0.9999, block=6) == [[7, 40]]
 
 
+def test_a_copy_is_a_duplicate_at_1_however_its_cosine_is_rounded():
+    x = np.random.RandomState(0).standard_normal((40, 64)).astype(np.float32)
+    assert search.duplicates(np.concatenate([x, x]), 1.0) == [[i, i + 40] for i in range(40)]
+
+
 @pytest.fixture
 def embeddings(tmp_path):
     names = []
