@@ -5,6 +5,8 @@ epoch would pay it again. One uint8 row per face also makes the place in the
 data a plain number.
 """
 
+import io
+import math
 import os
 import pathlib
 import shutil
@@ -126,14 +128,16 @@ def _report(bad: list[tuple[str, str]], source: Source, bad_path: pathlib.Path, 
 
 
 def _finish(aside: pathlib.Path, path: pathlib.Path, kept: int, *, shape: tuple[int, ...]) -> None:
-    if kept < shape[0]:  # rows of bad images were never written: cut the file to what is there
-        whole = np.load(aside, mmap_mode="r")
-        shorter = aside.with_suffix(".cut")
-        with open(shorter, "wb") as f:
-            np.lib.format.write_array_header_1_0(
-                f, {"descr": "|u1", "fortran_order": False, "shape": (kept, *shape[1:])}
-            )
-            for start in range(0, kept, 4096):
-                f.write(np.ascontiguousarray(whole[start : min(kept, start + 4096)]).tobytes())
-        os.replace(shorter, aside)
+    if (
+        kept < shape[0]
+    ):  # rows of bad images were never written: cut the file to what is there, and say so in its header
+        offset = np.load(aside, mmap_mode="r").offset
+        header = io.BytesIO()
+        np.lib.format.write_array_header_1_0(
+            header, {"descr": "|u1", "fortran_order": False, "shape": (kept, *shape[1:])}
+        )
+        assert header.tell() == offset  # numpy leaves room for any number of rows
+        with open(aside, "r+b") as f:
+            f.write(header.getvalue())
+            f.truncate(offset + kept * math.prod(shape[1:]))
     os.replace(aside, path)

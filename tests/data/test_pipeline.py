@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+from pcl_tf.data import cache
 from pcl_tf.data.cache import decoded_faces
 from pcl_tf.data.clips import find_clips, read_index
 from pcl_tf.data.faces import ArrayFaces
@@ -96,6 +97,23 @@ def test_bad_images_are_left_out_and_named(tree, tmp_path, capfd):
     log = (tmp_path / "cache" / "bad_images.txt").read_text()
     assert "broken.jpg" in log and "empty.png" in log and len(log.splitlines()) == 2
     assert "2 of 14" in capfd.readouterr().err
+
+
+def test_bad_images_are_cut_off_without_a_copy(tree, tmp_path, monkeypatch):
+    """The disk was asked for room for one array, not for two."""
+    (tree / "broken.jpg").write_bytes(b"x")
+    seen, cut = [], cache._finish
+
+    def watched(aside, path, kept, *, shape):
+        before = aside.stat().st_ino
+        cut(aside, path, kept, shape=shape)
+        seen.append((before, path.stat().st_ino))
+
+    monkeypatch.setattr(cache, "_finish", watched)
+    faces = open_faces(tree, tmp_path, bad=0.5)
+    assert values(faces) == list(range(12)) and seen[0][0] == seen[0][1]
+    (path,) = (tmp_path / "cache").glob("faces-*")
+    assert path.stat().st_size == faces.offset + faces.nbytes and path.suffix == ".npy"
 
 
 def test_too_many_bad_images_stop_the_run(tree, tmp_path):
