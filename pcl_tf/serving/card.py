@@ -15,6 +15,7 @@ ABOUT = "about.json"  # in the workdir: what its user states of it
 STATED = ("data_terms", "license")
 UNKNOWN = "not known here"
 TAGS = ("tensorflow", "keras", "saved-model", "self-supervised-learning", "contrastive-learning", "faces", "pcl")
+_SETTINGS, _VERSION = r"\d+px_[\d.e+-]+fps[^/]*", r"\d+\.\d+\.\d+"  # folders of a dataset that pcl_tf.prepare made
 # What the metrics of probes are called by hubs, and the kinds of task.
 METRICS = {"accuracy": "accuracy", "F1": "f1", "MAE": "mae"}
 TASKS = {"classification": "image-classification", "multilabel": "image-classification"}
@@ -227,16 +228,35 @@ def _generated(run: dict[str, Any]) -> str:
 def _data(recipe: dict[str, Any], run: dict[str, Any], about: dict[str, Any]) -> str:
     source = recipe.get("data.source")
     nobody = source in ("generated", "synthetic")  # as older recipes call them
+    clips = _clips(source or "")
     if nobody:
         what = "Faces that pcl_tf draws: they show nobody, and nothing was learnt of photographs."
+    elif clips:
+        what = f"Clips of faces of {clips}."
     else:
-        names = [pathlib.PurePath(part).name for part in (source or "").split(",") if part]
+        names = [_name(part) for part in (source or "").split(",") if part]
         what = f"Face images of {', '.join(names)}." if names else f"Which faces it was trained on is {UNKNOWN}."
     return f"""{what}
 
-- Faces: {f"{run['faces']:,}" if run.get("faces") else UNKNOWN}
+- {"Clips" if clips else "Faces"}: {f"{run['faces']:,}" if run.get("faces") else UNKNOWN}
 - Terms of the data, as its user states them: {terms(about, "export")}
 - People shown, their consent and their make-up by group: {"nobody" if nobody else UNKNOWN}"""
+
+
+def _clips(source: str) -> str:
+    """What pcl_tf.prepare made clips of, as KIND (SETTINGS) or KIND (SETTINGS, VERSION), or ''; source: a path."""
+    found = re.search(rf"([^/]+)/({_SETTINGS})(?:/({_VERSION}))?/*$", source)
+    return f"{found[1]} ({', '.join(filter(None, found.groups()[1:]))})" if found else ""
+
+
+def _name(source: str) -> str:
+    """What a folder, zip or dataset is called: its last name, with the one before where that is a version alone."""
+    path = pathlib.PurePath(source)
+    if path.name in ("", ".."):
+        return f"a folder whose name is {UNKNOWN}"
+    if re.fullmatch(_VERSION, path.name) and path.parent.name not in ("", ".."):
+        return f"{path.parent.name} {path.name}"
+    return path.name
 
 
 def terms(about: dict[str, Any], command: str) -> str:

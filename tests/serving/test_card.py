@@ -115,6 +115,27 @@ def test_training_says_how_many_faces_and_what_it_changed(workdir):
 
 
 @pytest.mark.parametrize(
+    ("source", "said", "counted"),
+    [
+        ("/d/voxceleb/64px_6fps/1.0.0", "Clips of faces of voxceleb (64px_6fps, 1.0.0).", "Clips"),
+        ("d/videos/64px_0.5fps_mtcnn1.5_aligned/", "Clips of faces of videos (64px_0.5fps_mtcnn1.5_aligned).", "Clips"),
+        (".", "Face images of a folder whose name is not known here.", "Faces"),
+        ("a/..", "Face images of a folder whose name is not known here.", "Faces"),
+        ("/d/celeba/2.0.1,x/faces.zip", "Face images of celeba 2.0.1, faces.zip.", "Faces"),
+        ("1.0.0", "Face images of 1.0.0.", "Faces"),
+        ("tfds:lfw:test", "Face images of tfds:lfw:test.", "Faces"),
+    ],
+)
+def test_the_data_is_called_by_its_name(source, said, counted, workdir):
+    recipe = json.loads(RECIPE)
+    recipe["data"]["source"] = source
+    (workdir / "export/7/assets/recipe.json").write_text(json.dumps(recipe))
+    (workdir / "result.json").write_text(json.dumps({"step": 7, "faces": 12345}))
+    text = written(workdir)[1]
+    assert f"\n{said}\n" in text and f"- {counted}: 12,345\n" in text
+
+
+@pytest.mark.parametrize(
     ("argument", "said"),
     [("", "PCL (pose"), ("simclr", "SimCLR"), ("moco", "MoCo"), ("no_pose", "without pose contrast")],
 )
