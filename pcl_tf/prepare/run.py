@@ -123,6 +123,14 @@ def _build(builder: tfds.core.DatasetBuilder, folder: str, beam_options: list[st
 def _check_shares(notes: work.Notes, files: int, max_broken: float, *, max_no_face: float, folder: str) -> None:
     """Says what is left out. Raises DataError: it is too much, or everything."""
     faceless = [(name, "no face found") for name in notes.faceless]
+    looked_at = f"Look at {os.path.join(folder, sheet.NAME)}"
+    if len(notes.broken) + len(faceless) == files:  # whatever shares are allowed
+        remedies = [*(["Mend or replace them."] if notes.broken else [])]
+        remedies += [f"{looked_at}; replace them, or leave out --detect."] if faceless else []
+        raise DataError(
+            f"Nothing is left: of {files} files {len(notes.broken)} are broken, and {len(faceless)} show no face that was"
+            f" found. The first:\n{_first([*notes.broken, *faceless])}\n{' '.join(remedies)}"
+        )
     kinds = (
         (
             notes.broken,
@@ -135,19 +143,21 @@ def _check_shares(notes: work.Notes, files: int, max_broken: float, *, max_no_fa
             faceless,
             max_no_face,
             "show no face that was found",
-            f"Look at {os.path.join(folder, sheet.NAME)}; remove them, leave out --detect, or allow more with"
-            " --max_no_face_share",
+            f"{looked_at}; remove them, leave out --detect, or allow more with --max_no_face_share",
             "no_face.txt",
         ),
     )
     for rows, most, what, remedy, listed in kinds:
         if not rows:
             continue
-        first = "\n".join(f"  {name}: {why}" for name, why in rows[:5])
-        message = f"{len(rows)} of {files} files ({len(rows) / files:.1%}) {what}. The first:\n{first}"
-        if len(rows) / files > most or len(notes.broken) + len(faceless) == files:
+        message = f"{len(rows)} of {files} files ({len(rows) / files:.1%}) {what}. The first:\n{_first(rows)}"
+        if len(rows) / files > most:
             raise DataError(f"{message}\n{remedy}.")
         print(f"Left out: {message}\nAll are named in {listed} beside the records.", file=sys.stderr, flush=True)
+
+
+def _first(rows: list[tuple[str, str]]) -> str:
+    return "\n".join(f"  {name}: {why}" for name, why in rows[:5])
 
 
 class _Progress:
