@@ -2,11 +2,14 @@
 
 import ast
 import dataclasses
+import re
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
+from pcl_tf.seeds import Rng
 from pcl_tf.views.base import View
 from pcl_tf.views.borrowed import LIBRARIES, Borrowed
 from pcl_tf.views.colour import ColorJitter, RandomGrayscale
@@ -120,17 +123,28 @@ def named_views(text: str, *, size: int, strength: float = 1.0, which: int = 0) 
 
 
 def tried(text: str, *, size: int) -> None:
-    """Makes the views that a text names and tries those of other packages on two images.
+    """Makes the views that a text names and tries on two images those that it gives arguments, or takes from other packages.
 
     Raises:
       ViewError: one cannot be made, or not be used on images of this side.
     """
-    for view in named_views(text, size=size) if text else []:
-        if isinstance(view, Borrowed):
-            try:
-                view(tf.zeros([2, size, size, 3]))
-            except Exception as error:  # a layer of another package: whatever it raises, the recipe cannot be run
-                lines = [line for line in str(error).strip().splitlines() if line.strip()] or [type(error).__name__]
-                raise ViewError(
-                    f"{view.what[0]} cannot be used on images of {size} pixels ({lines[0].rstrip('.')})"
-                ) from error
+    if not text:
+        return
+    for view, (name, args, given) in zip(named_views(text, size=size), parsed(text), strict=True):
+        if not (isinstance(view, Borrowed) or args or given):
+            continue  # as it stands in VIEWS it is tested
+        try:
+            with tf.device("CPU"):
+                images, rng = (
+                    tf.random.stateless_uniform([2, size, size, 3], [0, 0]),
+                    Rng(tf.constant([0, 0], tf.int32)),
+                )
+                out = view.transform(images, view.parameters(2, rng))  # whatever p is
+            if out.shape != images.shape or not np.isfinite(out).all():
+                raise ViewError("what comes out is no image of this side")
+        except Exception as error:  # a layer of another package: whatever it raises, the recipe cannot be run
+            told = re.sub(r"\{\{.*?\}\}", "", str(error))  # TensorFlow's name of the operation
+            lines = [line for line in told.strip().splitlines() if line.strip()] or [type(error).__name__]
+            raise ViewError(
+                f"{name} cannot be used on images of {size} pixels ({lines[0].strip().rstrip('.')})"
+            ) from error

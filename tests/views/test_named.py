@@ -119,6 +119,12 @@ def test_what_is_no_view_is_refused_with_what_there_is(text):
         ("flip(0.5)", "flip: arguments are given by name"),
         ("blur(kernel=4)", "blur: GaussianBlur: kernel must be odd"),
         ("keras_cv.RandomCutout(height_factor=.3)", "keras_cv.RandomCutout: "),
+        ("blur(kernel=65)", "blur cannot be used on images of 32 pixels"),
+        ("blur(kernel=7.0)", "blur cannot be used on images of 32 pixels"),
+        ("blur(sigma=(0.0, 0.0))", "blur cannot .*what comes out is no image of this side"),
+        ("blur(sigma=(0.0, 0.0), p=0.0)", "blur cannot be used"),
+        ("quadrant_crop(which=5)", "quadrant_crop cannot be used on images of 32 pixels"),
+        ("resized_crop(area=3)", "resized_crop: "),
         ("keras.RandomCrop(8, 8)", "keras.RandomCrop(.*) cannot be used on images of 32 pixels"),
     ],
 )
@@ -129,6 +135,18 @@ def test_arguments_that_will_not_do_are_refused_in_a_line(key, text, said):
     with pytest.raises(recipes.RecipeError, match=f"^--recipe.method.{key}: {said}") as error:
         recipes.resolve(c)
     assert len(str(error.value).splitlines()) == 1
+
+
+def test_views_as_they_stand_are_not_tried_and_others_pass(monkeypatch):
+    c = vox64.get_config("smoke")
+    c.method.face_views = (
+        "resized_crop(area=(0.2, 1.0))|flip(p=1)|jitter(hue=0.5)|blur(kernel=3)|rotate_translate(shift=0.2)"
+    )
+    recipes.resolve(c)
+    c.method.face_views = "quadrant_crop(which=1)|sobel(p=0.1)|grayscale(p=0)"
+    recipes.resolve(c)
+    monkeypatch.setattr(GaussianBlur, "transform", None)
+    recipes.resolve(vox64.get_config("smoke"))
 
 
 def test_crop_and_flips_are_short_for_names():
