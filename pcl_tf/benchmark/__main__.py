@@ -152,6 +152,8 @@ def main(argv: list[str]) -> None:
         refuse(
             f"{wrong[0]}: parts are {', '.join(PARTS)}." if wrong else "--recipe is needed, for instance quickstart."
         )
+    if "gradients" in parts and _STEPS.value < 2:
+        refuse(f"--steps={_STEPS.value}: gradients needs at least 2 batches, since their spread is the noise.")
     if _JSON.value and not pathlib.Path(_JSON.value).parent.is_dir():
         refuse(f"--out={_JSON.value}: no such folder.")
     for flag in ("against", "profile", "xla"):

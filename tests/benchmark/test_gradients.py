@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from pcl_tf.benchmark.gradients import Moments, gradients, summary
+from tests.helpers.commands import refused
 from tests.helpers.methods import tiny
 
 
@@ -54,6 +55,11 @@ def test_every_part_of_a_recipe_is_measured():
     assert {k for k in found if k.startswith("cosine")} == {"cosine_pdd_face", "cosine_pdd_pose", "cosine_face_pose"}
     assert found["face"]["noise"] > 0 and found["pose"]["noise"] > 0 and found["face"]["loss"] > 0
     assert found["pdd"] == {"signal": 0.0, "noise": 0.0, "ratio": 0.0, "loss": 0.0}  # the weight is in the gradient
+
+
+def test_one_batch_has_no_spread():
+    said = refused("benchmark", "gradients", "--recipe=vox64:smoke", "--steps=1")
+    assert said == "error: --steps=1: gradients needs at least 2 batches, since their spread is the noise."
 
 
 def test_a_method_of_one_loss_is_measured_too():
