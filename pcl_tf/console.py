@@ -20,7 +20,7 @@ EXIT_CODES = {
     0: "done",
     1: "done in part: client had images refused, reproduce had a run fail",
     2: "a flag, or what it names, is wrong",
-    3: "train: a loss became NaN or infinite; client: the server does not answer",
+    3: "train: a loss or the gradient became NaN or infinite; client: the server does not answer",
     4: "the disk is full; what is written is whole",
     5: "train: other machines of the run are missing",
     130: "stopped by Ctrl-C",

@@ -5,8 +5,8 @@
   python -m pcl_tf.train --recipe=vox64:smoke --workdir=/tmp/smoke --recipe.batch_size=64
 
 The same command on the same workdir resumes. Exit codes: 0 finished; 2 a flag, the recipe, the data or the workdir is
-wrong; 3 a loss became NaN or infinite; 4 the disk is full; 5 other machines of a run are missing; 130 and 143 saved and
-stopped by Ctrl-C and SIGTERM.
+wrong; 3 a loss or the gradient became NaN or infinite; 4 the disk is full; 5 other machines of a run are missing; 130 and
+143 saved and stopped by Ctrl-C and SIGTERM.
 """
 
 import pathlib

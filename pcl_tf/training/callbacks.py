@@ -16,14 +16,20 @@ from pcl_tf.training.checkpoints import Checkpoints
 
 
 class NotFinite(RuntimeError):
-    """A loss became NaN or infinite."""
+    """A loss or the gradient became NaN or infinite."""
 
 
 class StopOnNotFinite(keras.callbacks.Callback):
-    """Stops the run with the step and the offending terms before anything bad is saved."""
+    """Stops the run with the step and the offending terms before anything bad is saved.
+
+    A gradient that is not finite has already made the weights so. Where the loss is scaled (mixed_float16) it has not:
+    the optimiser leaves out such a step and lowers the scale.
+    """
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        bad = [f"{k} = {v}" for k, v in logs.items() if k.startswith("loss") and not math.isfinite(v)]
+        scaled = getattr(self.model.optimizer, "dynamic_scale", None) is not None
+        names = [k for k in logs if k.startswith("loss") or (k == "gradient_norm" and not scaled)]
+        bad = [f"{k} = {logs[k]}" for k in names if not math.isfinite(logs[k])]
         if bad:
             step = int(self.model.step.numpy())
             raise NotFinite(f"step {step}: {', '.join(bad)}.")

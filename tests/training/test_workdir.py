@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from pcl_tf import recipe as recipes
 from pcl_tf.processor import precision_warning
-from pcl_tf.training.callbacks import Scalars
+from pcl_tf.training.callbacks import NotFinite, Scalars, StopOnNotFinite
 from pcl_tf.training.loop import _measured, run
 from pcl_tf.training.purge import purge_from
 from pcl_tf.training.watch import embedder
@@ -72,6 +72,19 @@ def test_a_command_with_nothing_to_train_repeats_what_was_measured(tmp_path):
     path.write_text(json.dumps({"seconds_per_step": 0.5, "last": {"loss": 2.0}, "step": 9}))
     assert _measured(0, 3.0, {}, earlier=path) == {"seconds_per_step": 0.5, "last": {"loss": 2.0}}
     assert _measured(6, 3.0, {"loss": 1}, earlier=path) == {"seconds_per_step": 0.5, "last": {"loss": 1.0}}
+
+
+@pytest.mark.parametrize("norm", [float("nan"), float("inf")])
+def test_a_gradient_that_is_not_finite_stops_a_run_unless_its_step_was_left_out(norm):
+    stop, logs = StopOnNotFinite(), {"loss": 1.0, "gradient_norm": norm, "alpha_pose": 1.0}
+    stop.set_model(types.SimpleNamespace(step=tf.Variable(7), optimizer=types.SimpleNamespace()))
+    with pytest.raises(NotFinite, match=f"step 7: gradient_norm = {norm}"):
+        stop.on_train_batch_end(0, logs)
+    stop.on_train_batch_end(0, {**logs, "gradient_norm": 3.0})
+    stop.set_model(types.SimpleNamespace(step=tf.Variable(7), optimizer=types.SimpleNamespace(dynamic_scale=1.0)))
+    stop.on_train_batch_end(0, logs)
+    with pytest.raises(NotFinite, match="loss = nan"):
+        stop.on_train_batch_end(0, {**logs, "loss": float("nan")})
 
 
 def test_last_numbers_are_there_after_fewer_steps_than_are_averaged():
