@@ -90,6 +90,8 @@ def run(
         raise DataError(
             f"--workdir={workdir.path}: the machines do not see the same checkpoints; it must be on a file system all share."
         )
+    if step is not None and cluster.writer and (moved := workdir.moved(len(faces))):  # corpora move and grow
+        print(f"note: {moved}.", file=sys.stderr, flush=True)
     workdir.claim()
     print(f"training on {len(faces)} faces" if step is None else f"resuming at step {step}", flush=True)
     step = step or 0

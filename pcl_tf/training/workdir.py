@@ -1,5 +1,6 @@
 """The folder of a run: one process at a time, one recipe for ever."""
 
+import json
 import os
 import pathlib
 import re
@@ -57,6 +58,24 @@ class Workdir:
         """Writes recipe.json: from now on the folder belongs to this recipe."""
         if self.writer:
             write_atomically(self.path / "recipe.json", recipes.to_json(self.recipe))
+
+    def moved(self, faces: int) -> str:
+        """What is other about the data than when the folder was claimed last, '' where nothing is; ask before ``claim``.
+
+        Args:
+          faces: how many there are now. How many there were, result.json alone knows, of a run that came to its end.
+        """
+        if not (self.path / "recipe.json").exists():
+            return ""
+        before, now = recipes.load(self.path / "recipe.json").data.source, self.recipe.data.source
+        try:
+            count = json.loads((self.path / "result.json").read_text())["faces"]
+        except (OSError, ValueError, KeyError, TypeError):
+            count = None
+        if before == now and count in (None, faces):
+            return ""
+        source = f"data.source: {before} -> {now}" if before != now else f"data.source: {now}, which has changed"
+        return f"{source}; {'' if count is None else f'{count} faces before, '}{faces} faces now"
 
     def abandon(self) -> None:
         """After a failed start: takes away the lock, and the folder if it was made here and nothing is in it."""

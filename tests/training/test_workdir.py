@@ -66,6 +66,21 @@ def test_a_claimed_folder_refuses_another_recipe(tmp_path):
         Workdir(tmp_path, recipe(batch_size=64))
 
 
+def test_other_data_is_noted_and_taken(tmp_path):
+    def at(source):
+        work = Workdir(tmp_path, recipe(**{"data.source": source}), writer=False)
+        work.writer = True  # without the lock, which the first would hold
+        return work
+
+    assert at("a.zip").moved(5) == ""  # nothing is there yet
+    at("a.zip").claim()
+    assert at("a.zip").moved(5) == "" and at("b.zip").moved(7) == "data.source: a.zip -> b.zip; 7 faces now"
+    (tmp_path / "result.json").write_text('{"faces": 5}')
+    assert at("b.zip").moved(7) == "data.source: a.zip -> b.zip; 5 faces before, 7 faces now"
+    assert at("a.zip").moved(7) == "data.source: a.zip, which has changed; 5 faces before, 7 faces now"
+    assert at("a.zip").moved(5) == ""
+
+
 def test_a_command_with_nothing_to_train_repeats_what_was_measured(tmp_path):
     path = tmp_path / "result.json"
     assert _measured(0, 3.0, {}, earlier=path) == {"seconds_per_step": None, "last": {}}
