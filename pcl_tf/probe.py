@@ -128,7 +128,7 @@ def run(
                 row = report.result_row(
                     encoder, task, name=name, feature=feature, result=result, encoded=encoded, solver=solver, seed=seed
                 )
-                row.update(first.compared(task, name, feature, result, own=encoder is encoders[0]))
+                row.update(first.compared(task, name, feature, result=result, own=encoder is encoders[0]))
                 rows.append(row)
                 print(*report.table([row]).splitlines()[1:], sep="\n", flush=True)
                 results.add(row)  # whatever becomes of the files beside it

@@ -128,9 +128,7 @@ def _report(bad: list[tuple[str, str]], source: Source, bad_path: pathlib.Path, 
 
 
 def _finish(aside: pathlib.Path, path: pathlib.Path, kept: int, *, shape: tuple[int, ...]) -> None:
-    if (
-        kept < shape[0]
-    ):  # rows of bad images were never written: cut the file to what is there, and say so in its header
+    if kept < shape[0]:  # rows of bad images were never written: the file is cut to what is there, its header says so
         offset = np.load(aside, mmap_mode="r").offset
         header = io.BytesIO()
         np.lib.format.write_array_header_1_0(

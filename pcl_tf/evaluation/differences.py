@@ -67,7 +67,7 @@ class First:
         self.model, self.seed = model, seed
         self._found: dict[str, dict[str, Result]] = {}
 
-    def compared(self, task: Task, name: str, feature: str, result: Result, *, own: bool) -> dict[str, Any]:
+    def compared(self, task: Task, name: str, feature: str, *, result: Result, own: bool) -> dict[str, Any]:
         """Adds a result of the first model, or compares one of another.
 
         Args:

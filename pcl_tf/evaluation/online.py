@@ -105,7 +105,7 @@ class OnlineProbe:
 
     @staticmethod
     def _chosen(task: Task) -> set[int]:
-        draw = np.random.RandomState(0).permutation  # every so-manieth would follow any rhythm that a list has
+        draw = np.random.RandomState(0).permutation  # a fixed stride would follow any rhythm that a list has
         if task.kind == "verification":
             assert task.pairs is not None and task.folds is not None
             order = draw(len(task.pairs))

@@ -117,8 +117,8 @@ def _evaluated(kind):
 def test_it_is_the_second_result_less_the_first(kind):
     task, (one, other) = _evaluated(kind)
     first = First("one")
-    assert first.compared(task, "t", "face_aware", one, own=True) == {}
-    found = first.compared(task, "t", "face_aware", other, own=False)["difference"]
+    assert first.compared(task, "t", "face_aware", result=one, own=True) == {}
+    found = first.compared(task, "t", "face_aware", result=other, own=False)["difference"]
     assert found["to"] == "one" and found["value"] == pytest.approx(other.value - one.value) and found["value"] != 0
     assert found["resampled"] == other.resampled
     if kind == "verification":
@@ -132,14 +132,14 @@ def test_features_are_compared_with_the_same_one_or_with_the_only_one():
     task, (one, other) = _evaluated("classification")
     first = First("pcl")
     for feature, result in (("face_aware", one), ("pose", other)):
-        first.compared(task, "t", feature, result, own=True)
-    assert first.compared(task, "t", "pose", other, own=False)["difference"]["value"] == 0.0
-    assert first.compared(task, "t", "face_aware", other, own=False)["difference"]["value"] != 0.0
-    assert first.compared(task, "t", "face", other, own=False) == {}
-    assert first.compared(task, "another", "pose", other, own=False) == {}
+        first.compared(task, "t", feature, result=result, own=True)
+    assert first.compared(task, "t", "pose", result=other, own=False)["difference"]["value"] == 0.0
+    assert first.compared(task, "t", "face_aware", result=other, own=False)["difference"]["value"] != 0.0
+    assert first.compared(task, "t", "face", result=other, own=False) == {}
+    assert first.compared(task, "another", "pose", result=other, own=False) == {}
     single = First("hog")
-    single.compared(task, "t", "face_aware", one, own=True)
-    assert single.compared(task, "t", "face", other, own=False)["difference"]["to"] == "hog"
+    single.compared(task, "t", "face_aware", result=one, own=True)
+    assert single.compared(task, "t", "face", result=other, own=False)["difference"]["to"] == "hog"
 
 
 def test_other_tests_are_refused():
