@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import json
 import os
 import pathlib
 import re
@@ -9,6 +10,7 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 
 def disk_is_full(error: BaseException) -> bool:
@@ -180,3 +182,12 @@ def write_atomically(path: str | pathlib.Path, data: str | bytes) -> None:
         f.write(data.encode() if isinstance(data, str) else data)
         f.flush()
         os.fsync(f.fileno())
+
+
+def read_json(path: pathlib.Path) -> dict[str, Any]:
+    """The dict that a file holds; {} where there is none that can be read."""
+    try:
+        found = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -6,7 +6,7 @@ import numpy as np
 
 from pcl_tf.evaluation import metrics
 from pcl_tf.evaluation.evaluate import Result
-from pcl_tf.evaluation.measured import measured
+from pcl_tf.evaluation.measured import measured, units
 from pcl_tf.evaluation.scored import Scored
 from pcl_tf.evaluation.task import Task
 
@@ -36,9 +36,7 @@ def difference(task: Task, scored: Scored, first: Scored, *, similarity: int = 0
     parts = [measured(task, said, similarity=similarity) for said in (first, scored)]
     statistic = parts[0][1]
     both = np.stack([contributions for contributions, _, _ in parts], axis=-1)
-    folds = scored.folds if task.kind in ("verification", "multilabel") else None  # as their metrics are averaged
-    people = None if task.subjects is None else task.subjects[scored.rows]
-    resampled = "pairs" if task.kind == "verification" else metrics.resampled(people, folds)
+    folds, resampled, clusters = units(task, scored)
 
     def less(means: np.ndarray) -> float:
         if task.kind == "multilabel":
@@ -47,7 +45,6 @@ def difference(task: Task, scored: Scored, first: Scored, *, similarity: int = 0
             return metrics.mean(ours[known]) - metrics.mean(theirs[known])
         return statistic(means[..., 1]) - statistic(means[..., 0])
 
-    clusters = people if resampled == "subjects" else None
     return {
         "value": metrics.over_folds(both, less, folds),
         "interval": metrics.bootstrap(both, less, groups=folds, seed=seed, clusters=clusters),

@@ -9,6 +9,7 @@ import numpy as np
 from pcl_tf.data.sources import DataError
 from pcl_tf.evaluation import curves, linear, metrics, pair_layer, verification
 from pcl_tf.evaluation.groups import by_group
+from pcl_tf.evaluation.measured import units
 from pcl_tf.evaluation.scored import Scored, of_pairs, of_scores
 from pcl_tf.evaluation.task import Task
 
@@ -156,15 +157,11 @@ def of_folds(
     rows, scores = (np.concatenate(p) for p in zip(*parts, strict=True))
     labels, fold = task.labels[rows], np.repeat(np.arange(len(parts)), [len(test) for test, _ in parts])
     scored = of_scores(task.kind, rows=rows, folds=fold, labels=labels, scores=scores, logits=logits)
-    if task.kind == "multilabel":  # mean of the folds' F1
-        folds = fold
+    folds, resampled, clusters = units(task, scored)
+    if task.kind == "multilabel":
         contributions, statistic, detail = metrics.multilabel(scores, labels, task.names, groups=folds)
     else:
         contributions, statistic, detail = metrics.CONTRIBUTIONS[task.kind](scores, labels, task.names)
-        folds = None  # every image tested once: one mean over all
-    people = None if task.subjects is None else task.subjects[rows]
-    resampled = metrics.resampled(people, folds)
-    clusters = people if resampled == "subjects" else None
     each = metrics.BY_PART.get(task.kind)
     told = [k for k, name in enumerate(task.names) if name in detail]  # a label may have no F1 in any fold
 

@@ -41,3 +41,18 @@ def measured(
     if task.kind == "classification":
         return metrics.classification(np.eye(len(task.names))[predicted], labels, task.names)
     return metrics.regression(predicted, labels, task.names)
+
+
+def units(task: Task, scored: Scored) -> tuple[np.ndarray | None, str, np.ndarray | None]:
+    """What a bootstrap of a task's metric draws, as ``metrics.bootstrap`` takes it.
+
+    Returns:
+      (folds that are drawn apart, or None where every image is tested once: one mean over all;
+      'subjects', 'images' or 'pairs'; who is on each image, or None where no people are drawn).
+    """
+    if task.kind == "verification":
+        return scored.folds, "pairs", None
+    folds = scored.folds if task.kind == "multilabel" else None  # F1 is a mean of the folds'
+    people = None if task.subjects is None else task.subjects[scored.rows]
+    resampled = metrics.resampled(people, folds)
+    return folds, resampled, people if resampled == "subjects" else None

@@ -18,7 +18,7 @@ from pcl_tf.evaluation.features import extract
 from pcl_tf.evaluation.models import open_encoder
 from pcl_tf.evaluation.results import short
 from pcl_tf.evaluation.task import Task
-from pcl_tf.files import write_atomically
+from pcl_tf.files import read_json, write_atomically
 from pcl_tf.recipe_method import applying
 
 
@@ -71,7 +71,7 @@ class Runs:
         argument = "" if variant in ("", "untrained") else (("," if ":" in self.recipe else ":") + variant)
         name = f"{self.recipe}{argument}"
         own = applying(self.overrides, recipes.flatten(recipes.named(name)))  # a key of PCL's means nothing to MoCo
-        result = _result(workdir)
+        result = read_json(workdir / "result.json")  # {} of a run that is not finished
         if (workdir / "recipe.json").exists():
             asked = [*own, f"seed={seed}", f"total_steps={steps}", f"data.source={self.source}"]
             self._same(workdir, recipes.resolve(recipes.named(name, overrides=asked)), result)
@@ -125,15 +125,6 @@ class Runs:
         row = {"model": str(encoder.name), "images_encoded": values.encoded, **result.as_json()}
         write_atomically(path, json.dumps(row, indent=1))
         return row
-
-
-def _result(workdir: pathlib.Path) -> dict[str, Any]:
-    """What a finished run says of itself, {} where there is none."""
-    try:
-        found = json.loads((workdir / "result.json").read_text())
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _call(command: list[str]) -> int:

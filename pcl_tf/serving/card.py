@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from pcl_tf.evaluation.tables import HEADER, result_cells
 from pcl_tf.evaluation.tables import markdown as table
-from pcl_tf.files import OutputError, write_atomically
+from pcl_tf.files import OutputError, read_json, write_atomically
 from pcl_tf.recipe import flatten
 
 NAME = "README.md"
@@ -73,14 +73,14 @@ def state(workdir: str | pathlib.Path, **facts: str | None) -> None:
     facts = {key: " ".join(text.split()) for key, text in facts.items() if text is not None}
     if facts:
         path = pathlib.Path(workdir) / ABOUT
-        if path.exists() and not {*_json(path)} & {*STATED}:
+        if path.exists() and not {*read_json(path)} & {*STATED}:
             raise OutputError(f"{path}: is there and states nothing of a model; move it, or take another folder.")
-        write_atomically(path, json.dumps({**_json(path), **facts}, indent=1) + "\n")
+        write_atomically(path, json.dumps({**read_json(path), **facts}, indent=1) + "\n")
 
 
 def stated(workdir: str | pathlib.Path) -> dict[str, Any]:
     """What ``state`` noted down: a dict."""
-    return _json(pathlib.Path(workdir) / ABOUT)
+    return read_json(pathlib.Path(workdir) / ABOUT)
 
 
 def write_card(export: str | pathlib.Path, workdir: str | pathlib.Path) -> None:
@@ -91,10 +91,10 @@ def write_card(export: str | pathlib.Path, workdir: str | pathlib.Path) -> None:
       workdir: may hold ``about.json`` (what the user states), ``result.json`` (of training) and ``probe/result.json``.
     """
     export, workdir = pathlib.Path(export), pathlib.Path(workdir)
-    recipe, made = (_json(export / "assets" / name) for name in ("recipe.json", "provenance.json"))
-    run = _json(workdir / "result.json")
+    recipe, made = (read_json(export / "assets" / name) for name in ("recipe.json", "provenance.json"))
+    run = read_json(workdir / "result.json")
     run = run if run.get("step") == made.get("step") else {}
-    rows = [row for row in _json(workdir / "probe/result.json").get("results", []) if _measures(row, made)]
+    rows = [row for row in read_json(workdir / "probe/result.json").get("results", []) if _measures(row, made)]
     write_atomically(export / NAME, _text(flatten(recipe), made, run, rows=rows, about=stated(workdir)))
 
 
@@ -274,12 +274,3 @@ def _measures(row: Any, made: dict[str, Any]) -> bool:
     if not isinstance(row, dict) or not {"task", "feature", "metric", "value"} <= set(row):
         return False
     return row.get("model_step") == made.get("step") and row.get("recipe_hash") == made.get("recipe_hash")
-
-
-def _json(path: pathlib.Path) -> dict[str, Any]:
-    """A dict; {} where there is none that can be read."""
-    try:
-        found = json.loads(path.read_text())
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}

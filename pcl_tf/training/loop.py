@@ -20,7 +20,7 @@ from pcl_tf.data.pipeline import batches
 from pcl_tf.data.sources import DataError
 from pcl_tf.evaluation import generated
 from pcl_tf.evaluation.online import labelled
-from pcl_tf.files import write_atomically
+from pcl_tf.files import read_json, write_atomically
 from pcl_tf.methods.base import Method
 from pcl_tf.methods.build import build_method, images_per_step, parts_per_step
 from pcl_tf.seeds import seed_everything
@@ -165,10 +165,7 @@ def _measured(steps: int, seconds: float, last: Mapping[str, float], *, earlier:
     """
     if steps:
         return {"seconds_per_step": seconds / steps, "last": {k: float(v) for k, v in last.items()}}
-    try:
-        said = json.loads(earlier.read_text())
-    except (OSError, ValueError):
-        said = {}
+    said = read_json(earlier)
     return {"seconds_per_step": said.get("seconds_per_step"), "last": said.get("last", {})}
 
 

@@ -1,6 +1,5 @@
 """The folder of a run: one process at a time, one recipe for ever."""
 
-import json
 import os
 import pathlib
 import re
@@ -9,7 +8,7 @@ from filelock import FileLock, Timeout
 from ml_collections import ConfigDict
 
 from pcl_tf import recipe as recipes
-from pcl_tf.files import write_atomically
+from pcl_tf.files import read_json, write_atomically
 
 
 class WorkdirError(RuntimeError):
@@ -68,10 +67,7 @@ class Workdir:
         if not (self.path / "recipe.json").exists():
             return ""
         before, now = recipes.load(self.path / "recipe.json").data.source, self.recipe.data.source
-        try:
-            count = json.loads((self.path / "result.json").read_text())["faces"]
-        except (OSError, ValueError, KeyError, TypeError):
-            count = None
+        count = read_json(self.path / "result.json").get("faces")
         if before == now and count in (None, faces):
             return ""
         source = f"data.source: {before} -> {now}" if before != now else f"data.source: {now}, which has changed"

@@ -135,11 +135,9 @@ def tried(text: str, *, size: int) -> None:
             continue  # as it stands in VIEWS it is tested
         try:
             with tf.device("CPU"):
-                images, rng = (
-                    tf.random.stateless_uniform([2, size, size, 3], [0, 0]),
-                    Rng(tf.constant([0, 0], tf.int32)),
-                )
-                out = view.transform(images, view.parameters(2, rng))  # whatever p is
+                images = tf.random.stateless_uniform([2, size, size, 3], [0, 0])
+                drawn = view.parameters(2, Rng(tf.constant([0, 0], tf.int32)))
+                out = view.transform(images, drawn)  # whatever p is
             if out.shape != images.shape or not np.isfinite(out).all():
                 raise ViewError("what comes out is no image of this side")
         except Exception as error:  # a layer of another package: whatever it raises, the recipe cannot be run

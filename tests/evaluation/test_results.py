@@ -128,7 +128,7 @@ def test_a_probe_writes_a_run_for_each_model_and_keeps_what_was_there(tmp_path, 
         tags |= {tag.replace("accuracy", "confusion") for tag in tags}
     assert {t for t in found if "detail" not in t} == tags and set(found.values()) == {0}
     out = capsys.readouterr().out
-    assert out.count("b/labels") == 3 and out.count("difference") == 2  # of the second model, beneath each of its values
+    assert out.count("b/labels") == 3 and out.count("difference") == 2  # of the second model, one a task
 
 
 def test_images_that_cannot_be_read_are_named_on_the_screen_and_in_the_result(tmp_path, capsys, run_probe):
