@@ -27,12 +27,18 @@ def _named(variables: "Iterable[keras.Variable]") -> dict[str, tf.Variable]:
 
 
 def saved_steps(folder: str | pathlib.Path) -> list[int]:
-    """Steps of the checkpoints in a folder, the newest first, whole or not: list of int.
+    """Steps of the checkpoints in a folder that were saved to their end, the newest first: list of int.
 
     By the files themselves: TensorFlow's list of them may have been lost, or left behind where they were not copied.
     """
-    names = (re.fullmatch(r"ckpt-(\d+)\.(index|data-.*)", p.name) for p in pathlib.Path(folder).glob("ckpt-*"))
-    return sorted({int(name[1]) for name in names if name}, reverse=True)
+    names = [p.name for p in pathlib.Path(folder).glob("ckpt-*")]
+    found = (re.fullmatch(r"ckpt-(\d+)\.(index|data-.*)", name) for name in names)
+    return sorted({int(name[1]) for name in found if name and _mark(name[1]) not in names}, reverse=True)
+
+
+def _mark(step: int | str) -> str:
+    """Name of the file that is there while a checkpoint is written: TensorFlow writes it under its last name."""
+    return f"ckpt-{step}.unfinished"
 
 
 def _forget_a_damaged_list(folder: str) -> None:
@@ -76,14 +82,18 @@ class Checkpoints:
 
     def save(self, step: int) -> str:
         """Saves as ``ckpt-<step>``; returns its path."""
+        mark = pathlib.Path(self.folder, _mark(step))
+        mark.parent.mkdir(parents=True, exist_ok=True)
+        mark.touch()
         path = self.manager.save(checkpoint_number=step)
+        mark.unlink(missing_ok=True)
         self.step = step
         return path
 
     def restore(self) -> int | None:
         """Restores the newest checkpoint that can be read; returns its step, or None if there is none.
 
-        A checkpoint that the machine died in the middle of is passed over.
+        A checkpoint in the middle of which the process was killed is none; one that cannot be read is passed over.
 
         Raises:
           DataError: there are some, and none can be read: what begins again would write over them.

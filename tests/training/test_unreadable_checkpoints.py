@@ -1,5 +1,7 @@
 """A run whose checkpoints cannot be read stops: beginning again would write over what somebody trained for days."""
 
+import pathlib
+
 import numpy as np
 import pytest
 
@@ -71,6 +73,36 @@ def test_a_list_without_files_is_a_beginning(folder):
     for path in folder.glob("ckpt-*"):
         path.unlink()
     assert Checkpoints(Tiny(), folder).restore() is None and newest_step(folder.parent) is None
+
+
+class Killed(BaseException):
+    """As by SIGKILL: what the process had to do next is never done."""
+
+
+@pytest.mark.parametrize("written", ["data", "index"])
+def test_a_save_that_was_killed_is_no_checkpoint(written, tmp_path, monkeypatch):
+    """Not the first of a run either, before which there is nothing that beginning again could write over."""
+    folder = tmp_path / "checkpoints"
+
+    def die(checkpoints, step):
+        def half(checkpoint_number):
+            index = pathlib.Path(f"{checkpoints.manager.checkpoint.write(f'{folder}/ckpt-{checkpoint_number}')}.index")
+            index.unlink() if written == "data" else DAMAGE["cut"](index)
+            raise Killed
+
+        with monkeypatch.context() as patched, pytest.raises(Killed):
+            patched.setattr(checkpoints.manager, "save", half)
+            checkpoints.save(step)
+
+    for step, before in ((4, None), (8, 4)):
+        tiny = Tiny()
+        checkpoints = Checkpoints(tiny, folder)
+        die(checkpoints, step)
+        assert len(list(folder.glob(f"ckpt-{step}.*"))) > 1
+        assert newest_step(tmp_path) == before and Checkpoints(Tiny(), folder).restore() == before
+        tiny.step.assign(step)
+        checkpoints.save(step)
+        assert newest_step(tmp_path) == step == Checkpoints(Tiny(), folder).restore()
 
 
 def test_a_step_whose_checkpoint_is_damaged_is_saved_again(folder):
