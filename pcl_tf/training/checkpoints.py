@@ -7,7 +7,8 @@ the data are functions of (seed, step), so nothing else is needed.
 
 import pathlib
 import re
-from collections.abc import Iterable
+import shutil
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import tensorflow as tf
@@ -26,27 +27,19 @@ def _named(variables: "Iterable[keras.Variable]") -> dict[str, tf.Variable]:
     return {f"{i:04d}_{v.path.split('/')[-1]}": v.value for i, v in enumerate(variables)}
 
 
+def _found(folder: str | pathlib.Path) -> Iterator[tuple[int, str, pathlib.Path]]:
+    """(step, kind, path) of all that belongs to a checkpoint: 'index', 'data', 'unfinished' or 'temp'."""
+    for path in pathlib.Path(folder).glob("ckpt-*"):
+        if name := re.fullmatch(r"ckpt-(\d+)[._](index|data|unfinished|temp)(-.*)?", path.name):
+            yield int(name[1]), name[2], path
+
+
 def saved_steps(folder: str | pathlib.Path) -> list[int]:
-    """Steps of the checkpoints in a folder that were saved to their end, the newest first: list of int.
-
-    By the files themselves: TensorFlow's list of them may have been lost, or left behind where they were not copied.
-    """
-    names = [p.name for p in pathlib.Path(folder).glob("ckpt-*")]
-    found = (re.fullmatch(r"ckpt-(\d+)\.(index|data-.*)", name) for name in names)
-    return sorted({int(name[1]) for name in found if name and _mark(name[1]) not in names}, reverse=True)
-
-
-def _mark(step: int | str) -> str:
-    """Name of the file that is there while a checkpoint is written: TensorFlow writes it under its last name."""
-    return f"ckpt-{step}.unfinished"
-
-
-def _forget_a_damaged_list(folder: str) -> None:
-    """A full disk leaves it empty, and then no manager can be made; the checkpoints are found without it."""
-    try:
-        tf.train.get_checkpoint_state(folder)
-    except ValueError:  # UnicodeDecodeError among them
-        pathlib.Path(folder, "checkpoint").unlink(missing_ok=True)
+    """Steps of the checkpoints in a folder that were saved to their end, the newest first: list of int."""
+    kinds: dict[int, set[str]] = {}
+    for step, kind, _ in _found(folder):
+        kinds.setdefault(step, set()).add(kind)
+    return sorted((s for s, k in kinds.items() if "unfinished" not in k and k & {"index", "data"}), reverse=True)
 
 
 def newest_step(workdir: str | pathlib.Path) -> int | None:
@@ -75,20 +68,24 @@ class Checkpoints:
         self.parts = {"state": _named([*model.variables, *adam.variables])} | (
             {"scale": _named(scale)} if scale else {}
         )
-        self.folder = str(folder)
+        self.folder, self.keep = str(folder), keep
         self.step: int | None = None
-        _forget_a_damaged_list(self.folder)
-        self.manager = tf.train.CheckpointManager(tf.train.Checkpoint(**self.parts), self.folder, max_to_keep=keep)
 
     def save(self, step: int) -> str:
-        """Saves as ``ckpt-<step>``; returns its path."""
-        mark = pathlib.Path(self.folder, _mark(step))
-        mark.parent.mkdir(parents=True, exist_ok=True)
+        """Saves as ``ckpt-<step>``, and removes those up to it that are not among the newest; returns its path."""
+        path = pathlib.Path(self.folder, f"ckpt-{step}")
+        # TensorFlow writes under the last name: without a mark, half a checkpoint would look like a damaged one.
+        mark = path.with_name(f"{path.name}.unfinished")
+        path.parent.mkdir(parents=True, exist_ok=True)
         mark.touch()
-        path = self.manager.save(checkpoint_number=step)
+        tf.train.Checkpoint(**self.parts).write(str(path))
         mark.unlink(missing_ok=True)
         self.step = step
-        return path
+        kept = [s for s in saved_steps(self.folder) if s <= step][: self.keep]
+        for other, _, left in _found(self.folder):
+            if other < step and other not in kept:
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
+        return str(path)
 
     def restore(self) -> int | None:
         """Restores the newest checkpoint that can be read; returns its step, or None if there is none.
@@ -104,7 +101,7 @@ class Checkpoints:
             try:
                 saved = {name.split("/")[0] for name, _ in tf.train.list_variables(path)}
                 parts = {k: v for k, v in self.parts.items() if k == "state" or k in saved}
-                status = tf.train.Checkpoint(**parts).restore(path)
+                status = tf.train.Checkpoint(**parts).read(path)
                 status.assert_existing_objects_matched()
                 status.expect_partial()  # the loss scale, where this precision has none
             except _ERRORS as error:

@@ -4,6 +4,7 @@ import pathlib
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from pcl_tf.data.errors import DataError
 from pcl_tf.training.callbacks import Save
@@ -62,16 +63,12 @@ def test_one_damaged_falls_back_and_all_damaged_stop(folder, damage, part, capsy
     assert "\n" not in str(said.value) and "move the folder away" in str(said.value)
 
 
-@pytest.mark.parametrize("listed", [None, b"", b"\xff\x00 no list", b'model_checkpoint_path: "ckpt-99"\n'])
-def test_files_count_and_not_the_list_of_them(folder, listed):
-    (folder / "checkpoint").unlink() if listed is None else (folder / "checkpoint").write_bytes(listed)
-    assert Checkpoints(Tiny(), folder).restore() == 8
-    assert newest_step(folder.parent) == 8
-
-
-def test_a_list_without_files_is_a_beginning(folder):
+def test_other_files_are_no_checkpoints(folder):
     for path in folder.glob("ckpt-*"):
         path.unlink()
+    for name in ("checkpoint", "ckpt-best.index", "my-ckpt-9.index", "ckpt-9.txt"):  # the first is TensorFlow's list
+        (folder / name).write_text('model_checkpoint_path: "ckpt-99"')
+    (folder / "ckpt-10_temp").mkdir()
     assert Checkpoints(Tiny(), folder).restore() is None and newest_step(folder.parent) is None
 
 
@@ -79,30 +76,66 @@ class Killed(BaseException):
     """As by SIGKILL: what the process had to do next is never done."""
 
 
-@pytest.mark.parametrize("written", ["data", "index"])
-def test_a_save_that_was_killed_is_no_checkpoint(written, tmp_path, monkeypatch):
-    """Not the first of a run either, before which there is nothing that beginning again could write over."""
-    folder = tmp_path / "checkpoints"
+@pytest.fixture
+def killed(monkeypatch):
+    """killed(checkpoints, step, at): saves until that instant."""
 
-    def die(checkpoints, step):
-        def half(checkpoint_number):
-            index = pathlib.Path(f"{checkpoints.manager.checkpoint.write(f'{folder}/ckpt-{checkpoint_number}')}.index")
-            index.unlink() if written == "data" else DAMAGE["cut"](index)
+    def save(checkpoints, step, at):
+        write, unlink = tf.train.Checkpoint.write, pathlib.Path.unlink
+
+        def half(self, path):
+            index = pathlib.Path(f"{write(self, path)}.index")
+            if at == "data":
+                unlink(index)
+            elif at == "index":
+                DAMAGE["cut"](index)
+            else:
+                return
             raise Killed
 
+        def removed(self, missing_ok=False):
+            if at in self.name:
+                raise Killed
+            unlink(self, missing_ok)
+
         with monkeypatch.context() as patched, pytest.raises(Killed):
-            patched.setattr(checkpoints.manager, "save", half)
+            patched.setattr(tf.train.Checkpoint, "write", half)
+            patched.setattr(pathlib.Path, "unlink", removed)
             checkpoints.save(step)
 
-    for step, before in ((4, None), (8, 4)):
+    return save
+
+
+@pytest.mark.parametrize("keep", [1, 3])
+@pytest.mark.parametrize("at", ["data", "index", "ckpt-4.unfinished", "ckpt-8.unfinished", "ckpt-4.data"])
+def test_a_save_that_was_killed_is_no_checkpoint(at, keep, tmp_path, killed):
+    """Not the first of a run either, before which there is nothing that beginning again could write over."""
+    folder = tmp_path / "checkpoints"
+    saved = None
+    for step in (4, 8):
         tiny = Tiny()
-        checkpoints = Checkpoints(tiny, folder)
-        die(checkpoints, step)
-        assert len(list(folder.glob(f"ckpt-{step}.*"))) > 1
-        assert newest_step(tmp_path) == before and Checkpoints(Tiny(), folder).restore() == before
+        checkpoints = Checkpoints(tiny, folder, keep)
+        assert checkpoints.restore() == saved
         tiny.step.assign(step)
+        if at in ("data", "index", f"ckpt-{step}.unfinished"):
+            killed(checkpoints, step, at)
+            assert newest_step(tmp_path) == saved and Checkpoints(Tiny(), folder).restore() == saved
+        if step == 8 and keep == 1 and at == "ckpt-4.data":  # while the one before is removed
+            killed(checkpoints, step, at)
+        else:
+            checkpoints.save(step)
+        saved = step
+        assert newest_step(tmp_path) == step == Checkpoints(Tiny(), folder, keep).restore()
+
+
+def test_what_was_left_unfinished_is_removed(tmp_path, killed):
+    tiny = Tiny()
+    checkpoints = Checkpoints(tiny, tmp_path, keep=2)
+    killed(checkpoints, 5, "index")
+    (tmp_path / "ckpt-5_temp").mkdir()
+    for step in (4, 8, 12):
         checkpoints.save(step)
-        assert newest_step(tmp_path) == step == Checkpoints(Tiny(), folder).restore()
+    assert {path.name.split(".")[0] for path in tmp_path.iterdir()} == {"ckpt-8", "ckpt-12"}
 
 
 def test_a_step_whose_checkpoint_is_damaged_is_saved_again(folder):
