@@ -82,6 +82,8 @@ class Checkpoints:
         mark.unlink(missing_ok=True)
         self.step = step
         kept = [s for s in saved_steps(self.folder) if s <= step][: self.keep]
+        # For tf.train.latest_checkpoint and others; nothing here reads it.
+        tf.compat.v1.train.update_checkpoint_state(self.folder, path.name, [f"ckpt-{s}" for s in reversed(kept)])
         for other, _, left in _found(self.folder):
             if other < step and other not in kept:
                 shutil.rmtree(left) if left.is_dir() else left.unlink()

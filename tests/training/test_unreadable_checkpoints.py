@@ -135,7 +135,8 @@ def test_what_was_left_unfinished_is_removed(tmp_path, killed):
     (tmp_path / "ckpt-5_temp").mkdir()
     for step in (4, 8, 12):
         checkpoints.save(step)
-    assert {path.name.split(".")[0] for path in tmp_path.iterdir()} == {"ckpt-8", "ckpt-12"}
+    assert {path.name.split(".")[0] for path in tmp_path.iterdir()} == {"ckpt-8", "ckpt-12", "checkpoint"}
+    assert tf.train.latest_checkpoint(tmp_path) == str(tmp_path / "ckpt-12")
 
 
 def test_a_step_whose_checkpoint_is_damaged_is_saved_again(folder):
