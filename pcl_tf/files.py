@@ -133,11 +133,19 @@ def _never(folder: pathlib.Path) -> bool:
     return False
 
 
+def sync(path: pathlib.Path) -> None:
+    """Brings a file, or each file below a folder, to the disk, so that what is named afterwards outlasts a power cut."""
+    for file in path.rglob("*") if path.is_dir() else [path]:
+        if file.is_file():
+            with open(file, "rb") as f:
+                os.fsync(f.fileno())
+
+
 @contextlib.contextmanager
 def atomic_path(
     path: str | pathlib.Path, *, replaces: Callable[[pathlib.Path], bool] = _never
 ) -> Iterator[pathlib.Path]:
-    """Yields where to write a file or a folder instead; it takes its name when all went well.
+    """Yields where to write a file or a folder instead; it takes its name when all went well and is on the disk.
 
     What had the name is replaced, and is back when the replacement fails; what was written aside then goes. Where it is
     a link, what it points to is replaced. The names in between begin with a dot and end as path does, since libraries
@@ -158,6 +166,7 @@ def atomic_path(
     aside, old = (path.with_name(f".{kind}.{os.getpid()}.{path.name}") for kind in ("part", "old"))
     try:
         yield aside
+        sync(aside)
         if path.is_dir() and not (aside.is_dir() and replaces(path)):
             raise OutputError(f"{path}: is a folder; it is left as it is.")
         if path.is_dir():  # a folder cannot be renamed onto one that holds anything
@@ -178,10 +187,8 @@ def atomic_path(
 
 def write_atomically(path: str | pathlib.Path, data: str | bytes) -> None:
     """Writes text or bytes aside, syncs, and renames into place."""
-    with atomic_path(path) as aside, open(aside, "wb") as f:
-        f.write(data.encode() if isinstance(data, str) else data)
-        f.flush()
-        os.fsync(f.fileno())
+    with atomic_path(path) as aside:
+        aside.write_bytes(data.encode() if isinstance(data, str) else data)
 
 
 def read_json(path: pathlib.Path) -> dict[str, Any]:

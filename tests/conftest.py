@@ -15,3 +15,21 @@ tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfigur
 def two_replicas():
     """MirroredStrategy over two logical CPUs."""
     return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+
+
+@pytest.fixture
+def power_cut(monkeypatch):
+    """A function that empties each file below a folder that was not synced since it was written, as a power cut may."""
+    sync, synced = os.fsync, set()
+
+    def noted(descriptor):
+        sync(descriptor)
+        synced.add((os.fstat(descriptor).st_ino, os.fstat(descriptor).st_mtime_ns))
+
+    def cut(folder):
+        for path in filter(os.path.isfile, folder.rglob("*")):
+            if (path.stat().st_ino, path.stat().st_mtime_ns) not in synced:
+                os.truncate(path, 0)
+
+    monkeypatch.setattr("os.fsync", noted)
+    return cut

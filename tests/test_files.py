@@ -56,6 +56,23 @@ def test_a_folder_is_replaced_whole(tmp_path):
     assert (tmp_path / "7/weights").read_text() == "new" and len(list(tmp_path.iterdir())) == 1
 
 
+def test_what_has_its_name_outlasts_a_power_cut(tmp_path, power_cut):
+    with atomic_path(tmp_path / "model.keras") as aside:
+        aside.write_text("weights")
+    write_atomically(tmp_path / "state.json", "state")
+    with atomic_path(tmp_path / "7") as aside:
+        _version(aside, "in a folder")
+        _version(aside / "assets", "below it")
+    power_cut(tmp_path)
+    texts = {str(p.relative_to(tmp_path)): p.read_text() for p in tmp_path.rglob("*") if p.is_file()}
+    assert texts == {
+        "model.keras": "weights",
+        "state.json": "state",
+        "7/weights": "in a folder",
+        "7/assets/weights": "below it",
+    }
+
+
 @pytest.mark.parametrize("fails_at", ["filling", "renaming"])
 def test_a_folder_that_cannot_be_replaced_is_back(tmp_path, monkeypatch, fails_at):
     _version(tmp_path / "7", "old")

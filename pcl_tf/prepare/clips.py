@@ -12,6 +12,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from pcl_tf.data.clips import INDEX, SPEC
+from pcl_tf.files import sync
 from pcl_tf.prepare import work
 from pcl_tf.prepare.sheet import NAME as SHEET
 from pcl_tf.prepare.units import Unit
@@ -131,6 +132,8 @@ def finish(builder: tfds.core.DatasetBuilder, files: int, notes: work.Notes, *, 
     _write(builder, "no_face.txt", "".join(said).encode())
     _write(builder, SHEET, sheet)
     _write(builder, "prepared.json", (json.dumps(counts, indent=1) + "\n").encode())
+    if "://" not in str(builder.data_path):
+        sync(pathlib.Path(builder.data_path))  # the index says that the records are whole
     _write(builder, INDEX, held.getvalue())
     return counts
 

@@ -17,6 +17,7 @@ from pcl_tf.data.images import centre, decode_upright
 from pcl_tf.data.sources import Broken, DataError
 from pcl_tf.data.tree import printable
 from pcl_tf.data.videos import video_frames
+from pcl_tf.files import write_atomically
 from pcl_tf.prepare import crop
 from pcl_tf.prepare.units import VIDEOS, Unit
 
@@ -148,7 +149,9 @@ def remove_unfinished(path: str) -> None:
 
 
 def write_whole(path: str, data: bytes) -> None:
-    """Writes bytes aside and renames, in any file system TensorFlow knows (``pcl_tf.files`` knows local ones alone)."""
+    """Writes bytes that are whole or not there, in any file system TensorFlow knows."""
+    if "://" not in path:  # TensorFlow does not sync: after a power cut an empty file would have the name
+        return write_atomically(path, data)
     aside = f"{path}.{os.getpid()}.part"
     with tf.io.gfile.GFile(aside, "wb") as f:
         f.write(data)

@@ -52,9 +52,10 @@ def test_the_probes_are_asked_the_same(name, tmp_path):
         open_task(f"{name}:{path}", image_size=32)
 
 
-def test_the_dataset_is_an_ordinary_one_of_tfds(tmp_path):
+def test_the_dataset_is_an_ordinary_one_of_tfds_and_outlasts_a_power_cut(tmp_path, power_cut):
     layouts.rafdb(tmp_path)
     path, _ = prepare_benchmark("rafdb", tmp_path, tmp_path / "data", any_count=True)
+    power_cut(path)
     rows = list(tfds.builder_from_directory(str(path)).as_data_source(split="train"))
     assert [row["label"] for row in rows] == [b"sadness", b"happiness"]
     np.testing.assert_allclose([row["image"].mean() for row in rows], [0, 80], atol=2)

@@ -188,6 +188,11 @@ def test_an_interrupted_preparation_goes_on(tree, tmp_path, monkeypatch):
     assert set(again) | set(done) >= {name.replace("00003", "00001") for name in CLIPS}
 
 
+def stopped(*_, **__):
+    """In the place of a function: the process is killed before it."""
+    raise KeyboardInterrupt
+
+
 def test_a_preparation_that_stopped_before_its_index_is_made_again(tmp_path):
     """The records that were written then are not taken for those of the videos that are there now."""
     write_video(tmp_path / "in/a.mp4", ramp(5))
@@ -200,6 +205,18 @@ def test_a_preparation_that_stopped_before_its_index_is_made_again(tmp_path):
     again, more = prepare_clips("videos", tmp_path / "in", tmp_path / "out", settings=SETTINGS)
     assert again == path and (counts["clips"], more["clips"], more["files"]) == (1, 2, 2)
     assert [p.name for p in pathlib.Path(path).parent.iterdir()] == ["1.0.0"]
+
+
+def test_what_is_done_outlasts_a_power_cut(tmp_path, power_cut, monkeypatch):
+    """The units, and then the dataset."""
+    write_video(tmp_path / "in/a.mp4", ramp(5))
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("pcl_tf.prepare.run._build", stopped)
+        prepare_clips("videos", tmp_path / "in", tmp_path / "out", settings=SETTINGS)
+    power_cut(tmp_path / "out")
+    path, _ = prepare_clips("videos", tmp_path / "in", tmp_path / "out", settings=SETTINGS)
+    power_cut(tmp_path / "out")
+    assert ClipFaces(path, 32).head(1).shape == (1, 32, 32, 3)
 
 
 def test_a_changed_video_is_done_again(tree):

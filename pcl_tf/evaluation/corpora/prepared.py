@@ -33,7 +33,7 @@ def write(folder: str | pathlib.Path, task: Task, fingerprint: str) -> None:
       task: ``Task``.
       fingerprint: of the pictures in the records.
     """
-    from pcl_tf.files import write_atomically
+    from pcl_tf.files import sync, write_atomically
 
     facts = {
         "name": task.name,
@@ -50,6 +50,7 @@ def write(folder: str | pathlib.Path, task: Task, fingerprint: str) -> None:
     held = io.BytesIO()
     np.savez(held, **table)
     write_atomically(pathlib.Path(folder) / _FACTS, json.dumps(facts, indent=1) + "\n")
+    sync(pathlib.Path(folder))  # the index says that the records are whole
     write_atomically(pathlib.Path(folder) / INDEX, held.getvalue())
 
 
