@@ -5,21 +5,24 @@ epoch would pay it again. One uint8 row per face also makes the place in the
 data a plain number.
 """
 
+import contextlib
 import io
 import math
 import os
 import pathlib
 import shutil
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
 import numpy as np
+from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from pcl_tf.data.decoding import decode_all
 from pcl_tf.data.sources import DataError, Source
-from pcl_tf.files import check_folder, write_atomically
+from pcl_tf.files import check_folder, sync, write_atomically
 
 _CHUNK = 256
 
@@ -40,7 +43,8 @@ def decoded_faces(
     """Decodes a source, or opens what an earlier run decoded.
 
     Unreadable images are left out, counted, and named in ``bad_images.txt`` in
-    cache_dir. The array is written aside and renamed into place when whole.
+    cache_dir. The array is written aside and renamed into place when whole. Of
+    processes that want the same faces one decodes them, the others wait for it.
 
     Args:
       source: ``pcl_tf.data.sources.Source``.
@@ -61,8 +65,14 @@ def decoded_faces(
     if not _is_whole(path):
         check_folder(cache, flag)
         cache.mkdir(parents=True, exist_ok=True)
-        _check_space(cache, source.count * size * size * 3, flag)
-        _decode(source, size, path, bad_path=cache / "bad_images.txt", max_bad_share=max_bad_share)
+        with _alone(path):
+            if not _is_whole(path):
+                if path.exists():
+                    print(f"{path}: is damaged, the faces are decoded again.", file=sys.stderr)
+                for left in cache.glob(f"{path.stem}.*.part"):  # of killed processes, each as large as the array
+                    left.unlink()
+                _check_space(cache, source.count * size * size * 3, flag)
+                _decode(source, size, path, bad_path=cache / "bad_images.txt", max_bad_share=max_bad_share)
     return np.load(path, mmap_mode="r")
 
 
@@ -70,12 +80,24 @@ def _is_whole(path: pathlib.Path) -> bool:
     """Whether the array is there; one that cannot be opened, of a copy that stopped, is not."""
     try:
         np.load(path, mmap_mode="r")
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except (ValueError, EOFError):
-        print(f"{path}: is damaged, the faces are decoded again.", file=sys.stderr)
+    except (FileNotFoundError, NotADirectoryError, ValueError, EOFError):
         return False
     return True
+
+
+@contextlib.contextmanager
+def _alone(path: pathlib.Path) -> Iterator[None]:
+    """Within, no other process decodes the same faces; one that does is waited for."""
+    lock = FileLock(path.with_name(f".{path.stem}.lock"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        print(f"{path}: another process decodes these faces, waiting for it.", file=sys.stderr, flush=True)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _check_space(folder: pathlib.Path, needed: int, flag: str) -> None:
@@ -138,4 +160,5 @@ def _finish(aside: pathlib.Path, path: pathlib.Path, kept: int, *, shape: tuple[
         with open(aside, "r+b") as f:
             f.write(header.getvalue())
             f.truncate(offset + kept * math.prod(shape[1:]))
+    sync(aside)
     os.replace(aside, path)

@@ -1,7 +1,11 @@
 """Sources, the decoded cache and the order of batches."""
 
 import io
+import threading
+import time
+import types
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -116,6 +120,14 @@ def test_bad_images_are_cut_off_without_a_copy(tree, tmp_path, monkeypatch):
     assert path.stat().st_size == faces.offset + faces.nbytes and path.suffix == ".npy"
 
 
+def test_decoded_faces_outlast_a_power_cut(tree, tmp_path, power_cut):
+    (tree / "broken.jpg").write_bytes(b"x")
+    open_faces(tree, tmp_path, bad=0.5)
+    power_cut(tmp_path / "cache")
+    (path,) = (tmp_path / "cache").glob("faces-*")
+    assert values(np.load(path)) == list(range(12))
+
+
 def test_too_many_bad_images_stop_the_run(tree, tmp_path):
     (tree / "broken.jpg").write_bytes(b"x")
     with pytest.raises(DataError, match=r"1 of 13 .*(?s:.*)broken\.jpg(?s:.*)max_bad_share"):
@@ -215,6 +227,42 @@ def test_a_cache_that_is_cut_short_is_made_again(tree, tmp_path, size):
     (path,) = (tmp_path / "cache").glob("faces-*.npy")
     path.write_bytes(path.read_bytes()[:size])
     np.testing.assert_array_equal(open_faces(tree, tmp_path), wanted)
+
+
+def test_what_a_killed_process_left_is_removed(tree, tmp_path, monkeypatch):
+    """There is room for one array, not for two."""
+    open_faces(tree, tmp_path)
+    (path,) = (tmp_path / "cache").glob("faces-*")
+    size = path.stat().st_size
+    path.rename(left := path.with_suffix(".4194304.part"))
+    monkeypatch.setattr(
+        "pcl_tf.data.cache.shutil.disk_usage", lambda _: types.SimpleNamespace(free=0 if left.exists() else size)
+    )
+    assert values(open_faces(tree, tmp_path)) == list(range(12))
+    assert list((tmp_path / "cache").glob("faces-*")) == [path]
+
+
+def test_of_two_that_want_the_same_faces_one_decodes(tree, tmp_path, monkeypatch, capfd):
+    """The other waits, says so, and reads what the first made."""
+    lets_go, decoded = threading.Event(), []
+    decode = cache._decode
+
+    def slowly(*args, **options):
+        decoded.append(args)
+        assert lets_go.wait(60)
+        decode(*args, **options)
+
+    monkeypatch.setattr(cache, "_decode", slowly)
+    said = ""
+    with ThreadPoolExecutor(2) as pool:
+        both = [pool.submit(open_faces, tree, tmp_path) for _ in range(2)]
+        for _ in range(600):
+            if "waiting for it" in (said := said + capfd.readouterr().err) or len(decoded) == 2:
+                break
+            time.sleep(0.1)
+        lets_go.set()
+    assert [values(faces.result()) for faces in both] == [list(range(12))] * 2
+    assert len(decoded) == 1 and "another process decodes these faces" in said
 
 
 def test_a_folder_called_as_the_drawn_faces_is_not_passed_over(tmp_path, monkeypatch):
