@@ -128,15 +128,16 @@ def write_points(
 
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    config = projector.ProjectorConfig()
+    for key in features:
+        entry = config.embeddings.add(tensor_name=key, tensor_path=_table(key), metadata_path=_NAMES)
+        entry.sprite.image_path = _PICTURE
+        entry.sprite.single_image_dim.extend(faces.shape[1:3])
+    projector.visualize_embeddings(str(folder), config)  # first: by it the other files are known to be of this
     with atomic_path(folder / _PICTURE) as aside:
         sprite(faces).save(aside, format="png")
     # A tab or a line break in a name would shift every row that follows.
     write_atomically(folder / _NAMES, "\n".join(" ".join(str(n).split()) for n in names) + "\n")
-    config = projector.ProjectorConfig()
     for key, x in features.items():
         lines = ("\t".join(f"{v:.6g}" for v in row) for row in x)
         write_atomically(folder / _table(key), "\n".join(lines) + "\n")
-        entry = config.embeddings.add(tensor_name=key, tensor_path=_table(key), metadata_path=_NAMES)
-        entry.sprite.image_path = _PICTURE
-        entry.sprite.single_image_dim.extend(faces.shape[1:3])
-    projector.visualize_embeddings(str(folder), config)

@@ -10,7 +10,7 @@ from PIL import Image
 from pcl_tf.data.sources import DataError, open_source
 from pcl_tf.embed import table
 from pcl_tf.embed.images import embed
-from pcl_tf.embed.projector import sprite, write_points, write_projector
+from pcl_tf.embed.projector import check_place, sprite, write_points, write_projector
 from pcl_tf.evaluation.models import Encoder
 from tests.helpers.commands import done
 
@@ -132,6 +132,20 @@ def test_the_projector_gets_as_many_names_as_vectors(faces, tmp_path):
     assert 'tensor_path: "face.tsv"' in config and 'image_path: "sprite.png"' in config
     shades = np.asarray(Image.open(tmp_path / "logs" / "sprite.png"))[5, [5, 69], 0]
     assert shades.tolist() == [10, 200]
+
+
+def test_files_of_the_projector_that_were_begun_are_written_over(tmp_path, monkeypatch):
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    points = {"names": ["a"], "faces": np.zeros((1, 16, 16, 3), np.uint8)}
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("pcl_tf.embed.projector.write_atomically", stopped)
+        write_points(tmp_path, {"face": np.eye(1)}, **points)
+    assert (tmp_path / "sprite.png").exists()
+    check_place(tmp_path)
+    write_points(tmp_path, {"face": np.eye(1)}, **points)
+    assert (tmp_path / "face.tsv").read_text() == "1\n"
 
 
 def test_the_command_embeds_a_folder_and_finds_neighbours(faces, tmp_path):
