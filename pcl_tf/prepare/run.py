@@ -1,14 +1,17 @@
 """A whole preparation: list the units, do those that are not done, write the records."""
 
 import concurrent.futures
+import contextlib
 import os
 import pathlib
 import sys
 import threading
+from collections.abc import Iterator
 from typing import cast
 
 import tensorflow as tf
 import tensorflow_datasets as tfds
+from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from pcl_tf.data.sources import DataError
@@ -48,41 +51,68 @@ def prepare_clips(
       (path of the dataset, dict of counts).
 
     Raises:
-      DataError: nothing there, too much of it broken or without a face, or nothing left.
+      DataError: nothing there, too much of it broken or without a face, nothing left, or another call does it now.
     """
     list_units, make = KINDS[kind]
     # Beside the dataset, whose name says the settings: other settings are other work.
     folder = os.path.join(str(data_dir), f".{kind}-{settings.name}")
     builder = make([], settings, folder, data_dir=str(data_dir))
     path = str(builder.data_path)
-    counts = clips.finished(builder)
-    if counts is not None:
-        print(f"{path} is prepared already; remove it to prepare it again.", flush=True)
-        return path, counts
-    work.check_place(path)
-    if settings.margin:
-        detector.check_installed()
-    todo = list_units(manual_dir)
-    work.remove_unfinished(path)  # before the builder below, which reads what is there
-    with _Progress(todo, folder):
-        if not beam_options:
-            _on_this_machine(todo, settings, folder, workers=workers)
-        builder = make(todo, settings, folder, on_beam=bool(beam_options), data_dir=str(data_dir))
-        if beam_options:
-            _build(builder, folder, beam_options)
-    paths = [work.path_of(unit, folder) for unit in todo]
-    every = [work.notes_of(path) for path in paths]
-    notes = work.Notes([row for n in every for row in n.broken], [row for n in every for row in n.no_face])
-    seen = sheet.of_units(paths)
-    work.write_whole(os.path.join(folder, sheet.NAME), seen)  # to be looked at where the rest is refused
-    _check_shares(
-        notes, sum(len(u.files) for u in todo), max_broken_share, max_no_face=max_no_face_share, folder=folder
-    )
-    if not beam_options:
-        _build(builder, folder)
-    counts = clips.finish(builder, sum(len(u.files) for u in todo), notes, sheet=seen)
-    tf.io.gfile.rmtree(folder)
+    todo: list[units.Unit] = []
+    if clips.finished(builder) is None:
+        work.check_place(path)
+        if settings.margin:
+            detector.check_installed()
+        todo = list_units(manual_dir)
+    # A folder is left beside a dataset where a call was killed as it ended.
+    with _alone(folder) if todo or tf.io.gfile.isdir(folder) else contextlib.nullcontext():
+        counts = clips.finished(builder)  # asked again: another call may have ended meanwhile
+        if counts is not None:
+            print(f"{path} is prepared already; remove it to prepare it again.", flush=True)
+        else:
+            work.remove_unfinished(path)  # before the builder below, which reads what is there
+            with _Progress(todo, folder):
+                if not beam_options:
+                    _on_this_machine(todo, settings, folder, workers=workers)
+                builder = make(todo, settings, folder, on_beam=bool(beam_options), data_dir=str(data_dir))
+                if beam_options:
+                    _build(builder, folder, beam_options)
+            paths = [work.path_of(unit, folder) for unit in todo]
+            every = [work.notes_of(path) for path in paths]
+            notes = work.Notes([row for n in every for row in n.broken], [row for n in every for row in n.no_face])
+            seen = sheet.of_units(paths)
+            work.write_whole(os.path.join(folder, sheet.NAME), seen)  # to be looked at where the rest is refused
+            files = sum(len(u.files) for u in todo)
+            _check_shares(notes, files, max_broken_share, max_no_face=max_no_face_share, folder=folder)
+            if not beam_options:
+                _build(builder, folder)
+            counts = clips.finish(builder, files, notes, sheet=seen)
+        if tf.io.gfile.isdir(folder):
+            tf.io.gfile.rmtree(folder)
     return path, counts
+
+
+@contextlib.contextmanager
+def _alone(folder: str) -> Iterator[None]:
+    """Within, no other call works in a folder. Buckets have no locks: there two can.
+
+    Raises:
+      DataError: another does.
+    """
+    if "://" in folder:
+        yield
+        return
+    os.makedirs(os.path.dirname(folder), exist_ok=True)
+    lock = FileLock(f"{folder}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise DataError(f"{folder}: another process is preparing the same; wait until it ends.") from None
+    try:
+        yield
+    finally:
+        os.unlink(lock.lock_file)  # while it is held
+        lock.release()
 
 
 def _on_this_machine(todo: list[units.Unit], settings: work.Settings, folder: str, *, workers: int) -> None:

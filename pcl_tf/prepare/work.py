@@ -140,6 +140,8 @@ def remove_unfinished(path: str) -> None:
       path: of the dataset, which ``check_place`` let pass, in any file system TensorFlow knows.
     """
     folder, version = os.path.split(path)
+    if "://" not in path and os.path.isdir(path):  # at once: half of it would be taken for somebody's
+        os.replace(path, os.path.join(folder, f"incomplete.{os.getpid()}_{version}"))
     beside = tf.io.gfile.listdir(folder) if tf.io.gfile.isdir(folder) else []
     names = (name.rstrip("/") for name in beside)  # as buckets list folders
     begun = [n for n in names if n.startswith("incomplete.") and n.endswith(f"_{version}")]

@@ -19,7 +19,7 @@ from pcl_tf.data.pipeline import batches
 from pcl_tf.data.sources import Broken, DataError
 from pcl_tf.data.videos import video_frames
 from pcl_tf.prepare import crop, units, work
-from pcl_tf.prepare.run import prepare_clips
+from pcl_tf.prepare.run import KINDS, prepare_clips
 from tests.helpers.commands import done
 from tests.helpers.processes import command
 from tests.prepare.videos import ramp, write_video
@@ -205,6 +205,63 @@ def test_a_preparation_that_stopped_before_its_index_is_made_again(tmp_path):
     again, more = prepare_clips("videos", tmp_path / "in", tmp_path / "out", settings=SETTINGS)
     assert again == path and (counts["clips"], more["clips"], more["files"]) == (1, 2, 2)
     assert [p.name for p in pathlib.Path(path).parent.iterdir()] == ["1.0.0"]
+
+
+def test_a_preparation_that_is_killed_while_it_removes_one_goes_on(tmp_path, monkeypatch):
+    write_video(tmp_path / "in/a.mp4", ramp(5))
+    wanted = prepare_clips("videos", tmp_path / "in", tmp_path / "out", settings=SETTINGS)
+    pathlib.Path(wanted[0], "clips.npz").unlink()
+
+    def half(path):
+        os.unlink(os.path.join(path, "dataset_info.json"))
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("tensorflow.io.gfile.rmtree", half)
+        prepare_clips("videos", tmp_path / "in", tmp_path / "out", settings=SETTINGS)
+    assert prepare_clips("videos", tmp_path / "in", tmp_path / "out", settings=SETTINGS) == wanted
+    assert [p.name for p in pathlib.Path(wanted[0]).parent.iterdir()] == ["1.0.0"]
+
+
+def test_what_a_preparation_that_was_killed_as_it_ended_left_is_removed(tmp_path, monkeypatch, capsys):
+    write_video(tmp_path / "in/a.mp4", ramp(5))
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("tensorflow.io.gfile.rmtree", stopped)
+        prepare_clips("videos", tmp_path / "in", tmp_path / "out", settings=SETTINGS)
+    assert list((tmp_path / "out").rglob("*.zip"))
+    prepare_clips("videos", tmp_path / "in", tmp_path / "out", settings=SETTINGS)
+    assert "is prepared already" in capsys.readouterr().out
+    assert [p.name for p in (tmp_path / "out").iterdir()] == ["videos"]
+
+
+def test_two_preparations_of_the_same_do_not_remove_each_others_work(tmp_path, monkeypatch):
+    write_video(tmp_path / "in/a.mp4", ramp(5))
+    refused, once = [], work.prepare
+
+    def with_another(unit, settings, folder):
+        with pytest.raises(DataError, match="another process is preparing the same") as error:
+            prepare_clips("videos", tmp_path / "in", tmp_path / "out", settings=SETTINGS)
+        refused.append(error)
+        return once(unit, settings, folder)
+
+    monkeypatch.setattr("pcl_tf.prepare.run.work.prepare", with_another)
+    _, counts = prepare_clips("videos", tmp_path / "in", tmp_path / "out", settings=SETTINGS)
+    assert refused and counts["clips"] == 1
+    assert [p.name for p in (tmp_path / "out").iterdir()] == ["videos"]
+
+
+def test_a_dataset_that_another_call_ends_meanwhile_is_kept(tmp_path, monkeypatch, capsys):
+    write_video(tmp_path / "in/a.mp4", ramp(5))
+    list_units, make = KINDS["videos"]
+
+    def while_another_ends(root):
+        monkeypatch.setitem(KINDS, "videos", (list_units, make))
+        prepare_clips("videos", root, tmp_path / "out", settings=SETTINGS)
+        return list_units(root)
+
+    monkeypatch.setitem(KINDS, "videos", (while_another_ends, make))
+    prepare_clips("videos", tmp_path / "in", tmp_path / "out", settings=SETTINGS)
+    assert "is prepared already" in capsys.readouterr().out
 
 
 def test_what_is_done_outlasts_a_power_cut(tmp_path, power_cut, monkeypatch):
