@@ -1,6 +1,7 @@
 """Writes the SavedModel others load: numbered folders that appear whole."""
 
 import contextlib
+import os
 import pathlib
 import shutil
 from collections.abc import Callable, Iterator
@@ -119,8 +120,10 @@ def save_export(
         write_card(aside, folder.parent)
     if keep:
         made_here = [v for v in versions(folder) if replaceable(folder / str(v))]
-        for old in set(made_here[:-keep]) - {version}:
-            shutil.rmtree(folder / str(old))
+        for old in set(made_here[:-keep]) - {version}:  # half deleted under its number it would be taken for no export
+            os.replace(folder / str(old), folder / f".gone.{os.getpid()}.{old}")
+        for gone in folder.glob(".gone.*"):  # also what a process left that was killed meanwhile
+            shutil.rmtree(gone, ignore_errors=True)
     return folder / str(version)
 
 

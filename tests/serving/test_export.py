@@ -3,6 +3,7 @@
 import json
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 
@@ -18,6 +19,7 @@ from pcl_tf.files import OutputError
 from pcl_tf.networks.encoder import encoder
 from pcl_tf.serving.export import (
     check_places,
+    check_version,
     constant_weights,
     is_export,
     save_backbone,
@@ -102,6 +104,31 @@ def test_only_the_newest_versions_stay(smallest_encoder, tmp_path):
     save(11, 0)
     assert versions(tmp_path) == [2, 11] and (tmp_path / "11" / "saved_model.pb").stat().st_ino != before
     assert not [p.name for p in tmp_path.iterdir() if not p.name.isdigit()]
+
+
+def test_a_version_in_whose_deletion_it_was_killed_is_gone(smallest_encoder, tmp_path, monkeypatch):
+    class Killed(BaseException):
+        pass
+
+    remove = shutil.rmtree
+
+    def half(path, **options):
+        if pathlib.Path(path).parent != tmp_path or not pathlib.Path(path).exists():
+            return remove(path, **options)
+        (path / "saved_model.pb").unlink()
+        raise Killed
+
+    def save(version):
+        return save_export(smallest_encoder, tmp_path, step=version, image_size=SIZE, recipe_json="{}", keep=1)
+
+    _made(tmp_path, "1/saved_model.pb", "1/assets/recipe.json")
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr("pcl_tf.serving.export.shutil.rmtree", half)
+        save(2)
+    assert versions(tmp_path) == [2]
+    check_version(tmp_path / "1")
+    save(3)
+    assert [p.name for p in tmp_path.iterdir()] == ["3"]  # what was left of 1 too
 
 
 def test_an_export_that_fails_leaves_the_old_one(smallest_encoder, tmp_path, monkeypatch):
