@@ -32,7 +32,7 @@ from absl import flags
 from pcl_tf.console import explained, not_empty, quiet, refuse, start
 from pcl_tf.data.sources import DataError, Items, folder, zipped
 from pcl_tf.data.tree import printable
-from pcl_tf.files import check_output, write_atomically
+from pcl_tf.files import atomic_path, check_output
 from pcl_tf.serving.answers import ServerError
 from pcl_tf.serving.requests import embed
 from pcl_tf.serving.transport import Grpc, Rest, connect
@@ -119,8 +119,12 @@ class _Matrix:
             return
         buffer = io.BytesIO()
         np.save(buffer, np.stack(self.rows))
-        write_atomically(self.path, buffer.getvalue())
-        write_atomically(self.path.with_suffix(".txt"), "".join(f"{name}\n" for name in self.names))
+        listed = self.path.with_suffix(".txt")
+        with atomic_path(listed) as names, atomic_path(self.path) as matrix:
+            names.write_bytes("".join(f"{name}\n" for name in self.names).encode())
+            matrix.write_bytes(buffer.getvalue())
+            # Both are whole. The rows take their name first: killed then, no names of before stand beside them.
+            listed.resolve().unlink(missing_ok=True)
 
 
 def _run(

@@ -18,6 +18,7 @@ from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 from pcl_tf.serving.requests import embed
 from pcl_tf.serving.transport import Refused, ServerError, Unavailable, connect
+from tests.helpers.commands import command as in_process
 from tests.helpers.commands import done
 from tests.helpers.processes import ROOT, command
 
@@ -159,6 +160,35 @@ def test_command_writes_a_matrix_from_files_and_zips(server, faces, direct, tmp_
     done("client", f"--server={server.rest_address}", *paths, f"--out={out}")
     np.testing.assert_allclose(np.load(out), direct([png(0), png(9)])["face_aware"], atol=1e-5)
     assert out.with_suffix(".txt").read_text().splitlines() == [paths[0], f"{paths[1]}:a/face.png"]
+
+
+def test_rows_that_come_while_it_is_killed_have_no_names_of_others(tmp_path, monkeypatch):
+    out = tmp_path / "e.npy"
+
+    def write(names):
+        with in_process("client") as client:
+            matrix = client._Matrix("face", str(out))
+            for name in names:
+                matrix.write(name, {"face": np.zeros(3)})
+            matrix.close()
+
+    class Killed(BaseException):
+        pass
+
+    replace = os.replace
+
+    def killed_at_the_names(source, target):
+        if str(target).endswith(".txt"):
+            raise Killed
+        replace(source, target)
+
+    write("ab")
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr("pcl_tf.files.os.replace", killed_at_the_names)
+        write("cde")
+    assert len(np.load(out)) == 3 and not out.with_suffix(".txt").exists()
+    write("fg")
+    assert len(np.load(out)) == 2 and out.with_suffix(".txt").read_text().split() == ["f", "g"]
 
 
 @pytest.mark.parametrize(
