@@ -58,9 +58,19 @@ class Job:
         self._names: list[Any] = []
 
     def finetune(self, options: run.Options) -> pathlib.Path:
-        """Fine-tunes, evaluates and exports; returns the path of the export."""
+        """Fine-tunes, evaluates and exports; returns the path of the export.
+
+        Raises:
+          DataError: another process is at the same fine-tuning, or as ``run.finetune`` says.
+          Stopped: by a signal; the same call goes on.
+          OutputError: something else stands where the export is written.
+        """
         self.folder = run.place(self.out, self.encoder, self.task, name=self.name, options=options)
         check_version(self.folder / "export/1")
+        with run.alone(self.folder):
+            return self._finetune(options)
+
+    def _finetune(self, options: run.Options) -> pathlib.Path:
         row = self._done(self.folder.name)
         if row and (self.folder / "export/1/saved_model.pb").is_file():
             if any(text is not None for text in self.about.values()):  # else the card may have been written on by hand
@@ -70,6 +80,7 @@ class Job:
                 write_classifier_card(self.folder / "export/1", self.task.kind, names, size=size, row=row, about=about)
             print("done already: another --seed, or without this folder, does it again.", flush=True)
             self.rows.append(row)
+            run.forget(self.folder)  # nothing, unless the process that was to do it was killed
             return self.folder / "export/1"
         result, model = run.finetune(self.encoder, self.task, self.faces, options=options, folder=self.folder, say=_say)
         row = self._row(result, options.feature, options.way, seed=options.seed, key=self.folder.name)
@@ -102,17 +113,18 @@ class Job:
             row = self._done(key)
             _say(f"{compare.WAYS[name]}, {mine.labels:.0%} of the labels{', done already' if row else ''}")
             if row is None:
-                if name == "probe":
-                    result = compare.probe(self.task, self.faces, mine)
-                else:
-                    result, _ = run.finetune(
-                        self.encoder, self.task, self.faces, options=mine, folder=self.folder, say=_say
-                    )
-                row = self._row(result, mine.feature, solver, seed=mine.seed, key=key)
-                self._add(row, result)
-                if name != "probe":  # its folder is that of the fine-tuning, which may have been stopped
-                    run.forget(self.folder)
-            else:
+                with run.alone(self.folder):
+                    if name == "probe":
+                        result = compare.probe(self.task, self.faces, mine)
+                    else:
+                        result, _ = run.finetune(
+                            self.encoder, self.task, self.faces, options=mine, folder=self.folder, say=_say
+                        )
+                    row = self._row(result, mine.feature, solver, seed=mine.seed, key=key)
+                    self._add(row, result)
+                    if name != "probe":  # its folder is that of the fine-tuning, which may have been stopped
+                        run.forget(self.folder)
+            else:  # states that are there may be of a fine-tuning that was stopped, done again for its export
                 self.rows.append(row)
             print(*report.table([row]).splitlines()[1:], sep="\n", flush=True)
         compare.figure(self.rows, path)
@@ -131,11 +143,9 @@ class Job:
         return self._faces
 
     def _done(self, key: str) -> dict[str, Any] | None:
-        """The row of a run, None where there is none or where groups are asked for that it does not tell."""
-        return next(
-            (r for r in self.results.rows if r.get("run") == key and {*self.task.groups} <= {*r.get("groups", ())}),
-            None,
-        )
+        """The row of a run; None where there is none whose files ``keep`` wrote, or where it tells not all groups asked for."""
+        mine = (r for r in self.results.rows if r.get("run") == key and "pictures" in r)
+        return next((r for r in mine if {*self.task.groups} <= {*r.get("groups", ())}), None)
 
     def _row(self, result: Result, feature: str, solver: str, *, seed: int, key: str) -> dict[str, Any]:
         encoded = self.faces.values.encoded

@@ -130,6 +130,39 @@ def test_what_is_done_is_not_done_again(done, place):
     assert code in (0, None) and "done already" in said and "epoch" not in said
 
 
+def test_a_result_that_was_killed_before_its_files_were_written_gets_them(place, tmp_path, monkeypatch):
+    class Killed(BaseException):
+        pass
+
+    def killed(*_, **__):
+        raise Killed
+
+    def remade(*_, **__):
+        raise AssertionError("trained again")
+
+    more = ["--epochs=1"]
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(work, "keep", killed)
+        ended(*arguments(place, *more, out=tmp_path))
+    (row,) = json.loads((tmp_path / "result.json").read_text())["results"]
+    (state,) = tmp_path.glob("*/fold0")
+    monkeypatch.setattr(fit.keras.Model, "fit", remade)
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(run, "forget", killed)
+        ended(*arguments(place, *more, out=tmp_path))  # evaluates what is kept
+    (whole,) = json.loads((tmp_path / "result.json").read_text())["results"]
+    assert whole["value"] == row["value"] and os.path.isfile(whole["predictions"]) and state.is_dir()
+    code, said, error = ended(*arguments(place, *more, out=tmp_path))
+    assert not code and "done already" in said and not state.exists(), error
+
+
+def test_two_processes_are_not_at_one_fine_tuning(done, place):
+    with run.alone(done[2].parents[1]):
+        said = refused(*arguments(place, out=done[2].parents[2]))
+        assert "another process is at this fine-tuning" in said
+    assert ended(*arguments(place, out=done[2].parents[2]))[0] == 0
+
+
 def test_groups_that_a_result_does_not_tell_are_not_done(done):
     task = dataclasses.replace(labelled.task("classification"), groups={"age": np.array(["old"] * labelled.COUNT)})
     job = work.Job(None, task, out=done[2].parents[2], cache=None)
