@@ -1,14 +1,17 @@
 """Features extracted once per image and model, kept on disk, continued where an extraction stopped."""
 
+import contextlib
 import json
 import os
 import pathlib
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from pcl_tf.data.decoding import decode_all
@@ -66,6 +69,8 @@ def extract(
 ) -> Features:
     """Features of every image of a source, each image encoded once in the life of the cache.
 
+    Of several processes that ask for the same features one encodes, and the others wait for it.
+
     Args:
       encoder: ``pcl_tf.evaluation.models.Encoder``.
       source: ``pcl_tf.data.sources.Source``.
@@ -85,14 +90,31 @@ def extract(
     folder.mkdir(parents=True, exist_ok=True)
     state = _state(folder, source.count)
     first = state["rows"]
-    if first < source.count:
-        _extend(encoder, source, size, folder=folder, state=state, batch=batch, chunk=chunk)
+    if first < source.count:  # else nothing is written, not even a lock: the cache may be read-only
+        with _alone(folder):
+            state = _state(folder, source.count)  # another process may have made them meanwhile
+            first = state["rows"]
+            if first < source.count:
+                _extend(encoder, source, size, folder=folder, state=state, batch=batch, chunk=chunk)
     if len(state["bad"]) > max_bad_share * source.count:
         named = "\n".join(f"  {name}: {why}" for name, why in list(state["bad"].values())[:5])
         raise DataError(
             f"{source.name}: {len(state['bad'])} of {source.count} images cannot be read. The first:\n{named}"
         )
     return Features(folder, state, source.count - first)
+
+
+@contextlib.contextmanager
+def _alone(folder: pathlib.Path) -> Iterator[None]:
+    """Holds a folder's lock, and waits for the process that holds it: two would make the same files anew."""
+    lock = FileLock(folder / ".lock")
+    try:
+        held = lock.acquire(timeout=0)
+    except Timeout:
+        print(f"{folder}: another process extracts these features; waiting for it.", file=sys.stderr, flush=True)
+        held = lock.acquire()
+    with held:
+        yield
 
 
 def _state(folder: pathlib.Path, count: int) -> dict[str, Any]:
@@ -103,10 +125,8 @@ def _state(folder: pathlib.Path, count: int) -> dict[str, Any]:
         whole = all(len(np.load(folder / f"{key}.npy", mmap_mode="r")) == count for key in state["keys"])
         if whole and state["keys"] and 0 <= state["rows"] <= count:
             return state
-    except FileNotFoundError:
-        pass
     except (OSError, ValueError, EOFError, KeyError, TypeError, AttributeError):
-        print(f"{folder}: is damaged, the features are extracted again.", file=sys.stderr)
+        pass
     return {"rows": 0, "bad": {}, "keys": []}
 
 
@@ -121,6 +141,9 @@ def _extend(
     chunk: int,
 ) -> None:
     first = state["rows"]
+    if not state["keys"] and os.path.lexists(folder / "state.json"):
+        print(f"{folder}: is damaged, the features are extracted again.", file=sys.stderr)
+        (folder / "state.json").unlink()  # it would count the zeros of files that are made anew
     items = islice(source.items(), first, None)
     out = {key: np.load(folder / f"{key}.npy", mmap_mode="r+") for key in state["keys"]}
     called = source.name if pathlib.Path(source.name).name else pathlib.Path(source.name).resolve().name  # not '.'

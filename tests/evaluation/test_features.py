@@ -1,8 +1,12 @@
 """Every image is encoded once; what is cached is what would be computed; what stops goes on."""
 
+import contextlib
 import dataclasses
+import io
 import json
+import threading
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 
 import keras
 import numpy as np
@@ -200,3 +204,53 @@ def test_features_that_are_not_there_whole_are_extracted_again(tmp_path, how):
     again = features.extract(counting.encoder, source, 8, cache=tmp_path)
     assert again.encoded == 30 and counting.seen == 60
     np.testing.assert_array_equal(again["face"], wanted)
+
+
+def test_files_that_are_made_anew_are_never_counted_by_an_old_state(tmp_path, monkeypatch):
+    source, make = arrays("a", IMAGES), features._made
+    first = features.extract(Counting().encoder, source, 8, cache=tmp_path)
+    wanted = np.array(first["face"])
+    (first.folder / "face.npy").write_bytes(b"")
+
+    def killed(path, *shape):
+        made = make(path, *shape)
+        if path.name == "pose.npy":  # the last of three
+            raise KeyboardInterrupt
+        return made
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(features, "_made", killed)
+        features.extract(Counting().encoder, source, 8, cache=tmp_path)
+    again = features.extract(Counting().encoder, source, 8, cache=tmp_path)
+    assert again.encoded == 30
+    np.testing.assert_array_equal(again["face"], wanted)
+
+
+def test_of_two_that_extract_the_same_one_waits_for_the_other(tmp_path):
+    started, waited, source = threading.Event(), threading.Event(), arrays("a", IMAGES)
+
+    def slowly(faces):
+        started.set()
+        assert waited.wait(10)
+        return Counting().embed(faces)
+
+    class Said(io.StringIO):
+        def write(self, text):
+            if "another process extracts these features" in text:
+                waited.set()
+            return super().write(text)
+
+    with ThreadPoolExecutor(1) as pool, contextlib.redirect_stderr(Said()):
+        slow = pool.submit(features.extract, Encoder("slow", "digest", slowly), source, 8, cache=tmp_path)
+        assert started.wait(30)
+        counting = Counting()
+        second = features.extract(counting.encoder, source, 8, cache=tmp_path)
+        assert slow.result().encoded == 30 and second.encoded == counting.seen == 0
+    np.testing.assert_array_equal(second["face_aware"], IMAGES.reshape(30, -1))
+
+
+def test_features_that_are_there_need_no_place_to_write(tmp_path, monkeypatch):
+    source = arrays("a", IMAGES)
+    features.extract(Counting().encoder, source, 8, cache=tmp_path)
+    monkeypatch.setattr(features, "FileLock", None)  # as where nothing can be written
+    assert features.extract(Counting().encoder, source, 8, cache=tmp_path).encoded == 0
