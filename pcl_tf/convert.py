@@ -5,8 +5,8 @@
   python -m pcl_tf.train --recipe=vox64_official --data=DIR_OR_ZIP --workdir=runs/official
 
 The workdir is that of a run at step 0: export, probe, reconstruct and train work on it, train with the recipe given
-here. Needs torch (pcl_tf[torch]). Exit codes: 0 done; 2 a flag, the checkpoint or the workdir is wrong; 4 the
-disk is full.
+here. The same command begins again where it was stopped before its end. Needs torch (pcl_tf[torch]). Exit codes:
+0 done; 2 a flag, the checkpoint or the workdir is wrong; 4 the disk is full.
 """
 
 import pathlib
@@ -60,13 +60,13 @@ def main(argv: list[str]) -> None:
     from pcl_tf import recipe as recipes
     from pcl_tf.networks.official import WeightsError
     from pcl_tf.networks.torch_file import read_arrays
-    from pcl_tf.training.checkpoints import Checkpoints
+    from pcl_tf.training.checkpoints import Checkpoints, newest_step
     from pcl_tf.training.export import export_run
     from pcl_tf.training.workdir import Workdir, WorkdirError
 
     assert _WORKDIR.value is not None and _TORCH.value is not None
     path = pathlib.Path(_WORKDIR.value)
-    if (path / "checkpoints").exists():
+    if (path / "recipe.json").exists() or newest_step(path):  # what is there without is of this command, stopped
         refuse(f"--workdir={path}: a run is there already; give a folder that is empty or not there.")
     try:
         import torch  # noqa: F401
@@ -75,10 +75,10 @@ def main(argv: list[str]) -> None:
     with explained(path, (WeightsError, WorkdirError, ValueError)):
         recipe = recipes.resolve(_RECIPE.value)
         model = _loaded(recipe, read_arrays(_TORCH.value))
-        workdir = Workdir(path, recipe)  # claimed by a recipe that fits alone
-        workdir.claim()
+        workdir = Workdir(path, recipe)
         Checkpoints(model, workdir / "checkpoints", recipe.checkpoint.keep).save(0)
         print(export_run(recipe, workdir, model.encoder, step=0))
+        workdir.claim()  # last: a workdir with a recipe and without weights is one in which train draws them
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ torch = pytest.importorskip("torch", reason="needs requirements-torch.txt")
 
 from pcl_tf.networks.official import WeightsError
 from pcl_tf.networks.torch_file import read_arrays
+from pcl_tf.training.checkpoints import newest_step
 from tests import golden
 from tests.helpers.commands import done
 
@@ -95,6 +96,34 @@ SMALL = [
     "--recipe.data.generated_images=16",
     "--recipe.total_steps=2",
 ]
+
+
+def test_where_it_was_killed_it_begins_again_and_training_waits_for_it(tmp_path, monkeypatch):
+    torch.save(state(), tmp_path / "best.pth")
+    small = ["--recipe=vox64_official:smoke", *SMALL, f"--workdir={tmp_path / 'w'}"]
+    convert = ["convert", f"--torch={tmp_path / 'best.pth'}", *small]
+
+    class Killed(BaseException):
+        pass
+
+    def killed(checkpoints, step):
+        folder = tmp_path / "w" / "checkpoints"
+        folder.mkdir(exist_ok=True)
+        for ending in ("unfinished", "data-00000-of-00001"):
+            (folder / f"ckpt-{step}.{ending}").touch()
+        raise Killed
+
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr("pcl_tf.training.checkpoints.Checkpoints.save", killed)
+        done(*convert)
+    with monkeypatch.context() as patched:
+        patched.setattr("pcl_tf.training.loop._shared_faces", lambda *_, **__: pytest.fail("a run began"))
+        said = done("train", *small, code=2).stderr
+    assert "pcl_tf.convert was stopped there before its weights were whole; run it again" in said
+    with monkeypatch.context() as patched:
+        patched.setattr("pcl_tf.training.export.export_run", lambda *_, **__: "exported")
+        assert "exported" in done(*convert).stdout and newest_step(tmp_path / "w") == 0
+    assert "a run is there already" in done(*convert, code=2).stderr
 
 
 @pytest.mark.slow

@@ -29,7 +29,7 @@ from pcl_tf.serving.export import check_places
 from pcl_tf.strategy import all_reduce_max, barrier
 from pcl_tf.training import board
 from pcl_tf.training import callbacks as cb
-from pcl_tf.training.checkpoints import Checkpoints
+from pcl_tf.training.checkpoints import Checkpoints, newest_step
 from pcl_tf.training.eta import Eta
 from pcl_tf.training.export import export_run
 from pcl_tf.training.purge import purge_from
@@ -72,6 +72,11 @@ def run(
     """
     if cluster.writer:
         check_places(workdir.path, recipe.total_steps)
+        claimed, begun = (workdir / "recipe.json").exists(), any((workdir / "checkpoints").glob("ckpt-*"))
+        if begun and not claimed and newest_step(workdir.path) is None:  # a run claims its folder first, convert last
+            raise DataError(
+                f"--workdir={workdir.path}: pcl_tf.convert was stopped there before its weights were whole; run it again."
+            )
     seed_everything(recipe.seed, deterministic)
     labelled_set = None  # opened before faces are decoded and the workdir is claimed
     if cluster.writer and recipe.watch.labelled:
