@@ -8,9 +8,12 @@ import pathlib
 import re
 import shutil
 import stat
+import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 
 def disk_is_full(error: BaseException) -> bool:
@@ -183,6 +186,30 @@ def atomic_path(
             shutil.rmtree(aside, ignore_errors=True)
         else:
             aside.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def alone(lock: str | pathlib.Path, busy: str | Exception) -> Iterator[None]:
+    """Within, no other process holds a lock. A killed one leaves it free; file systems without locks have none.
+
+    Args:
+      lock: file of the lock; its folder is there.
+      busy: where another process holds it: a text is printed, and that process waited for; an exception is raised.
+    """
+    held = FileLock(lock)
+    try:
+        held.acquire(timeout=0)
+    except Timeout:
+        if isinstance(busy, Exception):
+            raise busy from None
+        print(busy, file=sys.stderr, flush=True)
+        held.acquire()
+    except NotImplementedError:
+        pass
+    try:
+        yield
+    finally:
+        held.release()
 
 
 def write_atomically(path: str | pathlib.Path, data: str | bytes) -> None:

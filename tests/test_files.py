@@ -3,6 +3,9 @@
 import errno
 import os
 import tempfile
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import keras
 import pytest
@@ -10,6 +13,7 @@ import tensorflow as tf
 
 from pcl_tf.files import (
     OutputError,
+    alone,
     at_home,
     atomic_path,
     check_beside,
@@ -71,6 +75,34 @@ def test_what_has_its_name_outlasts_a_power_cut(tmp_path, power_cut):
         "7/weights": "in a folder",
         "7/assets/weights": "below it",
     }
+
+
+def test_one_process_at_a_time(tmp_path, capsys):
+    lock = tmp_path / "lock"
+    with alone(lock, ""), pytest.raises(ValueError, match="in use"), alone(lock, ValueError("in use")):
+        pass
+    with ThreadPoolExecutor() as pool, alone(lock, ""):
+
+        def second():
+            with alone(lock, "waiting"):
+                return ended.is_set()
+
+        ended, waiting = threading.Event(), pool.submit(second)
+        while "waiting" not in capsys.readouterr().err:
+            time.sleep(0.01)
+        ended.set()
+    assert waiting.result()
+    with alone(lock, ValueError("in use")):  # it is free
+        pass
+
+
+def test_where_no_lock_is_known_nobody_is_kept_out(tmp_path, monkeypatch):
+    def unknown(*_, **__):
+        raise NotImplementedError
+
+    monkeypatch.setattr("filelock.FileLock.acquire", unknown)
+    with alone(tmp_path / "lock", ""), alone(tmp_path / "lock", ValueError("in use")):
+        pass
 
 
 @pytest.mark.parametrize("fails_at", ["filling", "renaming"])

@@ -5,24 +5,21 @@ epoch would pay it again. One uint8 row per face also makes the place in the
 data a plain number.
 """
 
-import contextlib
 import io
 import math
 import os
 import pathlib
 import shutil
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
 import numpy as np
-from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from pcl_tf.data.decoding import decode_all
 from pcl_tf.data.sources import DataError, Source
-from pcl_tf.files import check_folder, sync, write_atomically
+from pcl_tf.files import alone, check_folder, sync, write_atomically
 
 _CHUNK = 256
 
@@ -65,7 +62,8 @@ def decoded_faces(
     if not _is_whole(path):
         check_folder(cache, flag)
         cache.mkdir(parents=True, exist_ok=True)
-        with _alone(path):
+        busy = f"{path}: another process decodes these faces; waiting for it."
+        with alone(path.with_name(f".{path.stem}.lock"), busy):
             if not _is_whole(path):
                 if path.exists():
                     print(f"{path}: is damaged, the faces are decoded again.", file=sys.stderr)
@@ -83,21 +81,6 @@ def _is_whole(path: pathlib.Path) -> bool:
     except (FileNotFoundError, NotADirectoryError, ValueError, EOFError):
         return False
     return True
-
-
-@contextlib.contextmanager
-def _alone(path: pathlib.Path) -> Iterator[None]:
-    """Within, no other process decodes the same faces; one that does is waited for."""
-    lock = FileLock(path.with_name(f".{path.stem}.lock"))
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        print(f"{path}: another process decodes these faces, waiting for it.", file=sys.stderr, flush=True)
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _check_space(folder: pathlib.Path, needed: int, flag: str) -> None:

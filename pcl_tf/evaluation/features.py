@@ -1,22 +1,19 @@
 """Features extracted once per image and model, kept on disk, continued where an extraction stopped."""
 
-import contextlib
 import json
 import os
 import pathlib
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from pcl_tf.data.decoding import decode_all
 from pcl_tf.data.sources import DataError, Source
-from pcl_tf.files import write_atomically
+from pcl_tf.files import alone, write_atomically
 
 if TYPE_CHECKING:
     from pcl_tf.evaluation.models import Encoder
@@ -91,7 +88,8 @@ def extract(
     state = _state(folder, source.count)
     first = state["rows"]
     if first < source.count:  # else nothing is written, not even a lock: the cache may be read-only
-        with _alone(folder):
+        busy = f"{folder}: another process extracts these features; waiting for it."
+        with alone(folder / ".lock", busy):  # two would make the same files anew
             state = _state(folder, source.count)  # another process may have made them meanwhile
             first = state["rows"]
             if first < source.count:
@@ -102,19 +100,6 @@ def extract(
             f"{source.name}: {len(state['bad'])} of {source.count} images cannot be read. The first:\n{named}"
         )
     return Features(folder, state, source.count - first)
-
-
-@contextlib.contextmanager
-def _alone(folder: pathlib.Path) -> Iterator[None]:
-    """Holds a folder's lock, and waits for the process that holds it: two would make the same files anew."""
-    lock = FileLock(folder / ".lock")
-    try:
-        held = lock.acquire(timeout=0)
-    except Timeout:
-        print(f"{folder}: another process extracts these features; waiting for it.", file=sys.stderr, flush=True)
-        held = lock.acquire()
-    with held:
-        yield
 
 
 def _state(folder: pathlib.Path, count: int) -> dict[str, Any]:

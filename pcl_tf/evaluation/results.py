@@ -1,6 +1,7 @@
 """What probes found, kept in one folder: every call adds its rows, and replaces those it measured again."""
 
 import collections
+import contextlib
 import hashlib
 import json
 import os
@@ -8,12 +9,10 @@ import pathlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from filelock import FileLock
-
 from pcl_tf.data.sources import DataError
 from pcl_tf.evaluation import tables
 from pcl_tf.evaluation.task import Task
-from pcl_tf.files import check_beside, write_atomically
+from pcl_tf.files import alone, check_beside, write_atomically
 
 _TABLES = ("tables.md", "tables.tex")
 _LONGEST = 40  # letters of a task's name in names of files: with targets by name it may be longer than a file's can be
@@ -83,11 +82,15 @@ class Results:
             yield f"{task.name}-{task.kind}-{number}"
             number += 1
 
+    def _alone(self) -> contextlib.AbstractContextManager[None]:
+        assert self.path is not None
+        return alone(self.path.with_name(".result.lock"), f"{self.path}: another process writes it; waiting.")
+
     def add(self, row: dict[str, Any]) -> None:
         """Puts a row in its place and writes the file; what another probe wrote there meanwhile stays."""
         assert self.path is not None
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(self.path.with_name(".result.lock")):  # no other probe writes here meanwhile
+        with self._alone():  # no other probe writes here meanwhile
             rows, place = self._read(), key(row)
             equal = [i for i, other in enumerate(rows) if key(_with_path(other, row["task_path"])) == place]
             if equal:
@@ -100,7 +103,7 @@ class Results:
     def tabulate(self) -> list[pathlib.Path]:
         """Writes all rows as ``tables.md`` and ``tables.tex`` beside ``result.json``: the paths."""
         assert self.path is not None
-        with FileLock(self.path.with_name(".result.lock")):  # so that the tables are not older than the result
+        with self._alone():  # so that the tables are not older than the result
             self.rows = self._read()
             cells = tables.result_cells(self.rows)
             paths = [self.path.with_name(name) for name in _TABLES]

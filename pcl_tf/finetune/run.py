@@ -1,17 +1,15 @@
 """A fine-tuning from faces to a result, fold by fold."""
 
-import contextlib
 import dataclasses
 import hashlib
 import json
 import pathlib
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import cast
 
 import keras
 import numpy as np
-from filelock import FileLock, Timeout
 
 from pcl_tf.data.cache import decoded_faces, faces_file
 from pcl_tf.data.sources import DataError
@@ -221,24 +219,6 @@ def place(out: str | pathlib.Path, encoder: Encoder, task: Task, *, name: str, o
     said = json.dumps([encoder.digest, task.digest, dataclasses.asdict(options)])
     digest = hashlib.sha256(said.encode()).hexdigest()[:8]
     return pathlib.Path(out) / f"{short(name)}-{options.feature}-{options.way}-{digest}"
-
-
-@contextlib.contextmanager
-def alone(folder: pathlib.Path) -> Iterator[None]:
-    """Holds the folder of a fine-tuning, which it makes: two processes in it would delete each other's states.
-
-    Raises:
-      DataError: another process holds it.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        held = FileLock(folder / ".lock").acquire(timeout=0)
-    except Timeout:
-        raise DataError(
-            f"{folder}: another process is at this fine-tuning; wait for its end, or give another --seed or --out."
-        ) from None
-    with held:
-        yield
 
 
 def forget(folder: str | pathlib.Path) -> None:

@@ -1,5 +1,6 @@
 """One task, one encoder: what is fine-tuned, what is done already, what is written."""
 
+import contextlib
 import dataclasses
 import json
 import pathlib
@@ -8,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pcl_tf.data.decoding import left_out
+from pcl_tf.data.sources import DataError
 from pcl_tf.evaluation import report
 from pcl_tf.evaluation.evaluate import Result
 from pcl_tf.evaluation.features import extract
@@ -16,7 +18,7 @@ from pcl_tf.evaluation.models import Encoder
 from pcl_tf.evaluation.names import all_names, naming
 from pcl_tf.evaluation.results import Results, short
 from pcl_tf.evaluation.task import Task
-from pcl_tf.files import check_output
+from pcl_tf.files import alone, check_output
 from pcl_tf.finetune import compare, run
 from pcl_tf.serving.card import state, stated
 from pcl_tf.serving.classifier import save_classifier, write_classifier_card
@@ -67,8 +69,16 @@ class Job:
         """
         self.folder = run.place(self.out, self.encoder, self.task, name=self.name, options=options)
         check_version(self.folder / "export/1")
-        with run.alone(self.folder):
+        with self._alone():
             return self._finetune(options)
+
+    def _alone(self) -> contextlib.AbstractContextManager[None]:
+        """Two processes in the folder of one fine-tuning would delete each other's states."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        busy = (
+            f"{self.folder}: another process is at this fine-tuning; wait for its end, or give another --seed or --out."
+        )
+        return alone(self.folder / ".lock", DataError(busy))
 
     def _finetune(self, options: run.Options) -> pathlib.Path:
         row = self._done(self.folder.name)
@@ -113,7 +123,7 @@ class Job:
             row = self._done(key)
             _say(f"{compare.WAYS[name]}, {mine.labels:.0%} of the labels{', done already' if row else ''}")
             if row is None:
-                with run.alone(self.folder):
+                with self._alone():
                     if name == "probe":
                         result = compare.probe(self.task, self.faces, mine)
                     else:

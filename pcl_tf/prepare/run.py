@@ -11,10 +11,10 @@ from typing import cast
 
 import tensorflow as tf
 import tensorflow_datasets as tfds
-from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from pcl_tf.data.sources import DataError
+from pcl_tf.files import alone
 from pcl_tf.prepare import clips, detector, sheet, units, work
 
 KINDS = {
@@ -103,16 +103,12 @@ def _alone(folder: str) -> Iterator[None]:
         yield
         return
     os.makedirs(os.path.dirname(folder), exist_ok=True)
-    lock = FileLock(f"{folder}.lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise DataError(f"{folder}: another process is preparing the same; wait until it ends.") from None
-    try:
-        yield
-    finally:
-        os.unlink(lock.lock_file)  # while it is held
-        lock.release()
+    lock = f"{folder}.lock"
+    with alone(lock, DataError(f"{folder}: another process is preparing the same; wait until it ends.")):
+        try:
+            yield
+        finally:
+            os.unlink(lock)
 
 
 def _on_this_machine(todo: list[units.Unit], settings: work.Settings, folder: str, *, workers: int) -> None:

@@ -252,5 +252,5 @@ def test_of_two_that_extract_the_same_one_waits_for_the_other(tmp_path):
 def test_features_that_are_there_need_no_place_to_write(tmp_path, monkeypatch):
     source = arrays("a", IMAGES)
     features.extract(Counting().encoder, source, 8, cache=tmp_path)
-    monkeypatch.setattr(features, "FileLock", None)  # as where nothing can be written
+    monkeypatch.setattr(features, "alone", None)  # as where nothing can be written
     assert features.extract(Counting().encoder, source, 8, cache=tmp_path).encoded == 0

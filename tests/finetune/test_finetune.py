@@ -17,6 +17,7 @@ from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from pcl_tf.data.sources import DataError
 from pcl_tf.evaluation.models import open_encoder
+from pcl_tf.files import alone
 from pcl_tf.finetune import fit, run, work
 from pcl_tf.serving.classifier import save_classifier
 from tests.helpers import labelled
@@ -157,7 +158,7 @@ def test_a_result_that_was_killed_before_its_files_were_written_gets_them(place,
 
 
 def test_two_processes_are_not_at_one_fine_tuning(done, place):
-    with run.alone(done[2].parents[1]):
+    with alone(done[2].parents[1] / ".lock", ""):
         said = refused(*arguments(place, out=done[2].parents[2]))
         assert "another process is at this fine-tuning" in said
     assert ended(*arguments(place, out=done[2].parents[2]))[0] == 0
