@@ -251,7 +251,7 @@ def resolve(recipe: ConfigDict, replicas: int = 1) -> ConfigDict:
         print(f"note: {', '.join(f'method.{key}' for key in idle)}: no meaning to {m.name}.", file=sys.stderr)
     need(
         not contradicting_views(m.to_dict()),
-        f"--recipe.method.face_views={m.get('face_views')}: other views than crop and flip_views ask for; say it one way.",
+        f"--recipe.method.face_views={m.get('face_views')}: other views than crop, crop_area and flip_views ask for; say it one way.",
     )
     with c.unlocked():
         c.method = m = ConfigDict(own_keys(m.to_dict()))

@@ -26,7 +26,7 @@ def own_keys(values: Mapping[str, Any]) -> dict[str, Any]:
     given = {key: value for key, value in values.items() if key in usual or key not in known_keys()}
     own = {**usual, **given, "name": name}
     if own.get("face_views") == "" and own["crop"] in CROPS:
-        own["face_views"] = face_views(own["crop"], own["flip_views"])
+        own["face_views"] = face_views(own)
     return own
 
 
@@ -37,13 +37,13 @@ def idle_keys(values: Mapping[str, Any]) -> list[str]:
 
 
 def contradicting_views(values: Mapping[str, Any]) -> bool:
-    """Whether a method's ``face_views`` name other views than its ``crop`` or ``flip_views`` ask for."""
+    """Whether a method's ``face_views`` name other views than its ``crop``, ``crop_area`` or ``flip_views`` ask for."""
     own = own_keys(values)
     views = values.get("face_views", "")
-    if not views or own["name"] not in METHODS or views == face_views(own["crop"], own["flip_views"]):
+    if not views or own["name"] not in METHODS or views == face_views(own):
         return False
     usual = METHODS[own["name"]].keys
-    changed = any(own[key] != usual[key].value for key in ("crop", "flip_views"))
+    changed = any(own[key] != usual[key].value for key in ("crop", "crop_area", "flip_views"))
     return changed or (own["flip_views"] and "flip" not in views)
 
 

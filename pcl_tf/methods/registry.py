@@ -120,14 +120,15 @@ _VIEWS = {
     "face_views": Key(
         "",
         Check(
-            lambda: f"{_NAMED.allowed}; or empty, for crop, flip_views and {_PHOTOMETRIC}",
+            lambda: f"{_NAMED.allowed}; or empty, for crop, crop_area, flip_views and {_PHOTOMETRIC}",
             lambda v: v == "" or _NAMED(v),
         ),
-        "face views by name; empty: what crop and flip_views say, then " + _PHOTOMETRIC,
+        "face views by name; empty: what crop, crop_area and flip_views say, then " + _PHOTOMETRIC,
     ),
     "crop": Key(
         "random_resized", one_of(CROPS), "first of the face views: random_resized (paper), quadrant (code), none"
     ),
+    "crop_area": Key(0.3, number(0, 1, least=False), "least share of the area of an image in a random_resized crop"),
     "flip_views": Key(False, truth, "flips among the face views"),
     "photometric": Key(1.0, number(0, 1), "strength of the photometric chain, 0 to 1"),
 }
@@ -197,9 +198,12 @@ DEFAULT = "pcl"  # of recipes that say nothing else
 NAME = Key(DEFAULT, one_of(METHODS), f"{', '.join(METHODS)}: each has keys of its own")
 
 
-def face_views(crop: str, flips: bool) -> str:
-    """The names of the face views that ``crop`` and ``flip_views`` stand for."""
-    return "|".join(filter(None, (CROPS[crop], "flip" if flips else "", _PHOTOMETRIC)))
+def face_views(own: Mapping[str, Any]) -> str:
+    """The names of the face views that ``crop``, ``crop_area`` and ``flip_views`` stand for."""
+    crop = CROPS[own["crop"]]
+    if own["crop"] == "random_resized" and own["crop_area"] != _VIEWS["crop_area"].value:
+        crop += f"(area=({own['crop_area']}, 1.0))"
+    return "|".join(filter(None, (crop, "flip" if own["flip_views"] else "", _PHOTOMETRIC)))
 
 
 def keys_of(name: str) -> dict[str, Key]:

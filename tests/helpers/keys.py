@@ -7,6 +7,7 @@ BASE = {"method.face_views": "flip", "method.temperature": 1.0, "epoch_steps": 1
 _FACE = {
     "face_views": ("flip(p=1)", "face"),
     "crop": ("quadrant", "face"),
+    "crop_area": (0.9, "face"),
     "flip_views": (True, "face"),
     "photometric": (0.0, "face"),
     "temperature": (0.2, "face"),
@@ -47,6 +48,7 @@ OBJECTIVE = {
 # What a key is held beside, before and after: the views it is a strength or a part of.
 BESIDE = {
     "crop": {"face_views": "", "photometric": 0.0},
+    "crop_area": {"face_views": "", "photometric": 0.0},
     "flip_views": {"face_views": "", "photometric": 0.0, "crop": "none"},
     "photometric": {"face_views": "sobel", "pose_views": "sobel"},
     "interpolate_negatives": {"negatives_per_image": 5},  # three are permuted into themselves with this seed

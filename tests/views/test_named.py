@@ -153,7 +153,16 @@ def test_crop_and_flips_are_short_for_names():
     c = recipes.resolve(vox64.get_config("smoke,simclr_pose"))
     assert c.method.face_views == "resized_crop|flip|jitter|grayscale|blur|sobel"
     assert recipes.resolve(c).method.face_views == c.method.face_views
-    for views, change in (("flip|blur", {"crop": "quadrant"}), ("blur", {"flip_views": True})):
+    c = vox64.get_config("smoke,simclr_pose")
+    c.method.crop_area = 0.8
+    c = recipes.resolve(recipes.resolve(c))
+    assert c.method.face_views == "resized_crop(area=(0.8, 1.0))|flip|jitter|grayscale|blur|sobel"
+    assert RandomResizedCrop(32).area == (vox64.get_config().method.crop_area, 1.0)  # what is not written out
+    for views, change in (
+        ("flip|blur", {"crop": "quadrant"}),
+        ("blur", {"flip_views": True}),
+        ("resized_crop", {"crop_area": 0.8}),
+    ):
         c = vox64.get_config("smoke")
         c.method.face_views = views
         c.method.update(change)
