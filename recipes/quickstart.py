@@ -11,15 +11,17 @@ from recipes import common
 def get_config(arg: str | None = None) -> ConfigDict:
     """Returns the recipe."""
     c = common.base()
-    common.set_batch(c, 64, pdd=16, pose=4, negatives=8)
+    common.set_batch(c, 64, pdd=16, pose=8, negatives=2)
     c.network.backbone = "patch_cnn"  # made for processors
     c.network.width = 0.25
     c.network.head_dim = 128
-    # Drawn faces differ in little but colour and pose: full photometric changes leave nothing to tell them apart by.
-    c.method.photometric = 0.25
+    # Drawn faces differ in pose, place and colour: what small crops and full photometric changes hide is not learnt.
+    c.method.crop_area = 0.8
+    c.method.photometric = 0.1
+    c.method.recon_noise_std = 0.1
     c.method.pose_weight = 0.1
     c.total_steps, c.epoch_steps = 600, 50
-    c.optimizer.learning_rate = 1e-3
+    c.optimizer.learning_rate = 2e-3
     c.optimizer.warmup_steps = 25
     c.optimizer.clip_norm = 5.0
     c.data.source, c.data.generated_images = "generated", 2048
