@@ -11,16 +11,16 @@ from recipes import common
 def get_config(arg: str | None = None) -> ConfigDict:
     """Returns the recipe."""
     c = common.base()
-    common.set_batch(c, 64, pdd=16, pose=8, negatives=2)
+    common.set_batch(c, 64, pdd=12, pose=8, negatives=2)
     c.network.backbone = "patch_cnn"  # made for processors
     c.network.width = 0.25
     c.network.head_dim = 128
     # Drawn faces differ in pose, place and colour: what small crops and full photometric changes hide is not learnt.
     c.method.crop_area = 0.8
-    c.method.photometric = 0.1
+    c.method.photometric = 0.35
     c.method.recon_noise_std = 0.1
     c.method.pose_weight = 0.1
-    c.total_steps, c.epoch_steps = 600, 50
+    c.total_steps, c.epoch_steps = 700, 50
     c.optimizer.learning_rate = 2e-3
     c.optimizer.warmup_steps = 25
     c.optimizer.clip_norm = 5.0
