@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from pcl_tf.data.errors import DataError
 from pcl_tf.training.callbacks import Save
-from pcl_tf.training.checkpoints import Checkpoints, newest_step
+from pcl_tf.training.checkpoints import Checkpoints, newest_step, saved_steps
 
 
 class Tiny:
@@ -137,6 +137,14 @@ def test_what_was_left_unfinished_is_removed(tmp_path, killed):
         checkpoints.save(step)
     assert {path.name.split(".")[0] for path in tmp_path.iterdir()} == {"ckpt-8", "ckpt-12", "checkpoint"}
     assert tf.train.latest_checkpoint(tmp_path) == str(tmp_path / "ckpt-12")
+
+
+def test_a_damaged_newer_one_takes_no_place_among_those_kept(folder):
+    DAMAGE["cut"](next(folder.glob("ckpt-8.index")))
+    checkpoints = Checkpoints(Tiny(), folder, keep=2)
+    for step in (5, 6):
+        checkpoints.save(step)
+    assert saved_steps(folder) == [8, 6, 5]
 
 
 def test_a_step_whose_checkpoint_is_damaged_is_saved_again(folder):
