@@ -16,6 +16,7 @@ from pcl_tf.networks.torch_file import read_arrays
 from pcl_tf.training.checkpoints import newest_step
 from tests import golden
 from tests.helpers.commands import done
+from tests.helpers.killed import Killed
 
 G = golden.NUMBERS
 CLOSE = dict(rtol=1e-4, atol=1e-4)
@@ -102,9 +103,6 @@ def test_where_it_was_killed_it_begins_again_and_training_waits_for_it(tmp_path,
     torch.save(state(), tmp_path / "best.pth")
     small = ["--recipe=vox64_official:smoke", *SMALL, f"--workdir={tmp_path / 'w'}"]
     convert = ["convert", f"--torch={tmp_path / 'best.pth'}", *small]
-
-    class Killed(BaseException):
-        pass
 
     def killed(checkpoints, step):
         folder = tmp_path / "w" / "checkpoints"

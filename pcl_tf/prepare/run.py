@@ -103,12 +103,12 @@ def _alone(folder: str) -> Iterator[None]:
         yield
         return
     os.makedirs(os.path.dirname(folder), exist_ok=True)
-    lock = f"{folder}.lock"
+    lock = pathlib.Path(f"{folder}.lock")
     with alone(lock, DataError(f"{folder}: another process is preparing the same; wait until it ends.")):
         try:
             yield
         finally:
-            os.unlink(lock)
+            lock.unlink(missing_ok=True)  # not there where a file system has no locks
 
 
 def _on_this_machine(todo: list[units.Unit], settings: work.Settings, folder: str, *, workers: int) -> None:

@@ -22,6 +22,7 @@ from pcl_tf.finetune import fit, run, work
 from pcl_tf.serving.classifier import save_classifier
 from tests.helpers import labelled
 from tests.helpers.commands import ended, refused
+from tests.helpers.killed import Killed
 
 COMMAND = "finetune"
 
@@ -132,9 +133,6 @@ def test_what_is_done_is_not_done_again(done, place):
 
 
 def test_a_result_that_was_killed_before_its_files_were_written_gets_them(place, tmp_path, monkeypatch):
-    class Killed(BaseException):
-        pass
-
     def killed(*_, **__):
         raise Killed
 

@@ -20,6 +20,7 @@ from pcl_tf.serving.requests import embed
 from pcl_tf.serving.transport import Refused, ServerError, Unavailable, connect
 from tests.helpers.commands import command as in_process
 from tests.helpers.commands import done
+from tests.helpers.killed import Killed
 from tests.helpers.processes import ROOT, command
 
 BAD = b"\xff\xd8\xff no face"
@@ -171,9 +172,6 @@ def test_rows_that_come_while_it_is_killed_have_no_names_of_others(tmp_path, mon
             for name in names:
                 matrix.write(name, {"face": np.zeros(3)})
             matrix.close()
-
-    class Killed(BaseException):
-        pass
 
     replace = os.replace
 

@@ -9,6 +9,7 @@ import tensorflow as tf
 from pcl_tf.data.errors import DataError
 from pcl_tf.training.callbacks import Save
 from pcl_tf.training.checkpoints import Checkpoints, newest_step, saved_steps
+from tests.helpers.killed import Killed
 
 
 class Tiny:
@@ -70,10 +71,6 @@ def test_other_files_are_no_checkpoints(folder):
         (folder / name).write_text('model_checkpoint_path: "ckpt-99"')
     (folder / "ckpt-10_temp").mkdir()
     assert Checkpoints(Tiny(), folder).restore() is None and newest_step(folder.parent) is None
-
-
-class Killed(BaseException):
-    """As by SIGKILL: what the process had to do next is never done."""
 
 
 @pytest.fixture
