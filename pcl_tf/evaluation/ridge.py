@@ -8,7 +8,7 @@ PENALTIES = 10.0 ** np.arange(-4, 5)
 
 
 class Ridge:
-    """Ridge regression on standardised features; the penalty is chosen on a fifth of the training set.
+    """Ridge regression on standardised features; the penalty is chosen on a fifth of the training set (of fewer than five, on one).
 
     Args:
       features: float [N, D] of the training set.
@@ -18,8 +18,9 @@ class Ridge:
     def __init__(self, features: np.ndarray, targets: np.ndarray) -> None:
         x, y = np.asarray(features, np.float64), np.asarray(targets, np.float64)
         self.mean, self.std = x.mean(0), x.std(0) + 1e-6
-        held = np.arange(len(x)) % 5 == 4
-        inside = self._solutions(x[~held], y[~held], PENALTIES)
+        held = np.arange(len(x)) % 5 == min(len(x), 5) - 1
+        rest = ~held if len(x) > 1 else held
+        inside = self._solutions(x[rest], y[rest], PENALTIES)
         errors = [np.square(self._apply(x[held], s) - y[held]).mean() for s in inside]
         self.penalty = PENALTIES[int(np.argmin(errors))]
         self.solution = self._solutions(x, y, [self.penalty])[0]

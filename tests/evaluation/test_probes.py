@@ -35,6 +35,14 @@ def test_ridge_finds_a_linear_law_and_not_noise():
     assert ridge.mean_absolute_error((x[:200], noise[:200]), (x[200:], noise[200:])) > 0.9 * np.abs(noise).mean()
 
 
+@pytest.mark.filterwarnings("error")
+def test_ridge_of_a_handful_holds_the_last_out():
+    x = np.arange(4.0)[:, None]
+    assert ridge.Ridge(x, 2 * x).penalty == ridge.PENALTIES[0]
+    assert ridge.Ridge(x, np.array([[0.0], [1.0], [2.0], [-9.0]])).penalty == ridge.PENALTIES[-1]
+    assert ridge.Ridge(x[:1], x[:1] + 7).predict(x) == pytest.approx(np.full((4, 1), 7.0))
+
+
 def test_ridge_classifies_what_is_separable():
     y = np.arange(90) % 3
     x = np.eye(3)[y] + 0.1 * R(0).randn(90, 3)
