@@ -1,6 +1,8 @@
 """The evaluation corpora, as TFDS datasets: licences want them fetched by hand, so every one says how."""
 
 import dataclasses
+import functools
+import os
 import pathlib
 import tempfile
 import zlib
@@ -196,28 +198,42 @@ def prepare_benchmark(
       (path of the dataset, {split: records}).
 
     Raises:
-      DataError: a file is missing or broken, a split has not the size of the corpus as handed out, or the dataset would
-        lie among the corpus' own files.
+      DataError: a file is missing or broken, a split has not the size of the corpus as handed out, the dataset would
+        lie among the corpus' own files, or another call prepares the same.
     """
-    builder = BUILDERS[name](size, any_count, margin, data_dir=str(data_dir))
+    make = functools.partial(BUILDERS[name], size, any_count, margin, data_dir=str(data_dir))
+    builder = make()
     path = pathlib.Path(builder.data_path)
-    if (path / prepared.INDEX).exists():
-        builder.count({split: info.num_examples for split, info in builder.info.splits.items()})
-        print(f"{path} is prepared already; remove it to prepare it again.", flush=True)
-    else:
+    index = path / prepared.INDEX
+    if not index.exists():
         if not pathlib.Path(manual_dir).is_dir():
             raise DataError(f"--data={manual_dir}: no such folder. Needed: {CORPORA[name].instructions}")
         if pathlib.Path(data_dir).resolve() == pathlib.Path(manual_dir).resolve():
             raise DataError(f"--out={data_dir} is the corpus' own folder; give another.")
         work.check_place(str(path))
-        work.remove_unfinished(str(path))
         if margin:
             detector.check_installed()
-        builder = BUILDERS[name](size, any_count, margin, data_dir=str(data_dir))
-        config = tfds.download.DownloadConfig(manual_dir=str(folder_of(name, pathlib.Path(manual_dir))))
-        with tempfile.TemporaryDirectory() as nothing_is_downloaded:
-            builder.download_and_prepare(download_dir=nothing_is_downloaded, download_config=config)
-        if builder.faces is not None:
-            write_atomically(path / sheet.NAME, builder.faces.sheet())
-        prepared.write(path, builder.task, builder.stamp)
-    return path, {split: info.num_examples for split, info in builder.info.splits.items()}
+        with work.alone_at(os.path.join(data_dir, f".{name}-{builder.builder_config.name}")):
+            if not index.exists():  # asked again: another call may have ended meanwhile
+                work.remove_unfinished(str(path))
+                return path, _write(make(), name, manual_dir)
+        builder = make()
+    counts = _counts(builder)
+    builder.count(counts)
+    print(f"{path} is prepared already; remove it to prepare it again.", flush=True)
+    return path, counts
+
+
+def _write(builder: _Benchmark, name: str, manual_dir: str | pathlib.Path) -> dict[str, int]:
+    config = tfds.download.DownloadConfig(manual_dir=str(folder_of(name, pathlib.Path(manual_dir))))
+    with tempfile.TemporaryDirectory() as nothing_is_downloaded:
+        builder.download_and_prepare(download_dir=nothing_is_downloaded, download_config=config)
+    path = pathlib.Path(builder.data_path)
+    if builder.faces is not None:
+        write_atomically(path / sheet.NAME, builder.faces.sheet())
+    prepared.write(path, builder.task, builder.stamp)
+    return _counts(builder)
+
+
+def _counts(builder: _Benchmark) -> dict[str, int]:
+    return {split: info.num_examples for split, info in builder.info.splits.items()}

@@ -6,7 +6,6 @@ import os
 import pathlib
 import sys
 import threading
-from collections.abc import Iterator
 from typing import cast
 
 import tensorflow as tf
@@ -14,7 +13,6 @@ import tensorflow_datasets as tfds
 from tqdm import tqdm
 
 from pcl_tf.data.sources import DataError
-from pcl_tf.files import alone
 from pcl_tf.prepare import clips, detector, sheet, units, work
 
 KINDS = {
@@ -65,7 +63,7 @@ def prepare_clips(
             detector.check_installed()
         todo = list_units(manual_dir)
     # A folder is left beside a dataset where a call was killed as it ended.
-    with _alone(folder) if todo or tf.io.gfile.isdir(folder) else contextlib.nullcontext():
+    with work.alone_at(folder) if todo or tf.io.gfile.isdir(folder) else contextlib.nullcontext():
         counts = clips.finished(builder)  # asked again: another call may have ended meanwhile
         if counts is not None:
             print(f"{path} is prepared already; remove it to prepare it again.", flush=True)
@@ -90,25 +88,6 @@ def prepare_clips(
         if tf.io.gfile.isdir(folder):
             tf.io.gfile.rmtree(folder)
     return path, counts
-
-
-@contextlib.contextmanager
-def _alone(folder: str) -> Iterator[None]:
-    """Within, no other call works in a folder. Buckets have no locks: there two can.
-
-    Raises:
-      DataError: another does.
-    """
-    if "://" in folder:
-        yield
-        return
-    os.makedirs(os.path.dirname(folder), exist_ok=True)
-    lock = pathlib.Path(f"{folder}.lock")
-    with alone(lock, DataError(f"{folder}: another process is preparing the same; wait until it ends.")):
-        try:
-            yield
-        finally:
-            lock.unlink(missing_ok=True)  # not there where a file system has no locks
 
 
 def _on_this_machine(todo: list[units.Unit], settings: work.Settings, folder: str, *, workers: int) -> None:

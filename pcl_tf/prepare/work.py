@@ -1,5 +1,6 @@
 """One unit of work: its clips as JPEG in a zip, which appears when it is whole. What is there is not done again."""
 
+import contextlib
 import dataclasses
 import io
 import json
@@ -17,7 +18,7 @@ from pcl_tf.data.images import centre, decode_upright
 from pcl_tf.data.sources import Broken, DataError
 from pcl_tf.data.tree import printable
 from pcl_tf.data.videos import video_frames
-from pcl_tf.files import write_atomically
+from pcl_tf.files import alone, write_atomically
 from pcl_tf.prepare import crop
 from pcl_tf.prepare.units import VIDEOS, Unit
 
@@ -131,6 +132,25 @@ def check_place(path: str) -> None:
     is_file = tf.io.gfile.exists(path) and not tf.io.gfile.isdir(path)
     if is_file or found and "dataset_info.json" not in found:
         raise DataError(f"{path}: is no dataset and stands where one would be written; move it, or give another --out.")
+
+
+@contextlib.contextmanager
+def alone_at(folder: str) -> Iterator[None]:
+    """Within, no other call works in a folder. Buckets have no locks: there two can.
+
+    Raises:
+      DataError: another does.
+    """
+    if "://" in folder:
+        yield
+        return
+    os.makedirs(os.path.dirname(folder), exist_ok=True)
+    lock = pathlib.Path(f"{folder}.lock")
+    with alone(lock, DataError(f"{folder}: another process is preparing the same; wait until it ends.")):
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)  # not there where a file system has no locks
 
 
 def remove_unfinished(path: str) -> None:

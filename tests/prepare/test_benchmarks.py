@@ -10,7 +10,7 @@ from pcl_tf.data.decoding import decoder
 from pcl_tf.data.sources import DataError
 from pcl_tf.evaluation.corpora import CORPORA, prepared
 from pcl_tf.evaluation.tasks import open_task
-from pcl_tf.prepare import BENCHMARKS
+from pcl_tf.prepare import BENCHMARKS, work
 from pcl_tf.prepare.benchmarks import BUILDERS, prepare_benchmark
 from tests.evaluation import layouts
 from tests.helpers.commands import done
@@ -132,6 +132,40 @@ def test_what_a_killed_preparation_left_is_removed(tmp_path):
     left.write_bytes(b"half a record")
     path, _ = prepare_benchmark("bu3dfe", tmp_path, tmp_path / "data", any_count=True)
     assert not left.exists() and [p.name for p in path.parent.iterdir()] == ["1.0.0"]
+
+
+def test_two_preparations_of_one_corpus_do_not_remove_each_others_work(tmp_path, monkeypatch, capsys):
+    layouts.bu3dfe(tmp_path)
+    refused, write = [], prepared.write
+
+    def call():
+        return prepare_benchmark("bu3dfe", tmp_path, tmp_path / "data", any_count=True)
+
+    def with_another(*of):
+        with pytest.raises(DataError, match="another process is preparing the same") as error:
+            call()
+        refused.append(error)
+        write(*of)
+
+    monkeypatch.setattr(prepared, "write", with_another)
+    path, counts = call()
+    assert refused and counts["train"] == 3
+    assert [p.name for p in (tmp_path / "data").iterdir()] == ["bu3dfe"]
+    assert call() == (path, counts) and "is prepared already" in capsys.readouterr().out
+
+
+def test_a_corpus_that_another_call_ends_meanwhile_is_kept(tmp_path, monkeypatch, capsys):
+    layouts.bu3dfe(tmp_path)
+    check = work.check_place
+
+    def while_another_ends(path):
+        monkeypatch.setattr(work, "check_place", check)
+        prepare_benchmark("bu3dfe", tmp_path, tmp_path / "data", any_count=True)
+        check(path)
+
+    monkeypatch.setattr(work, "check_place", while_another_ends)
+    _, counts = prepare_benchmark("bu3dfe", tmp_path, tmp_path / "data", any_count=True)
+    assert "is prepared already" in capsys.readouterr().out and counts["train"] == 3
 
 
 def test_a_dataset_of_another_count_is_not_taken_for_whole_later(tmp_path):
