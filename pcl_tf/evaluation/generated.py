@@ -44,14 +44,14 @@ def measure(
     result = {}
     for key in parts[0]:
         x = np.concatenate([np.asarray(p[key], np.float32) for p in parts])
-        fit, held = x[:train], x[train:]
+        probe, held = ridge.Ridge(x[:train]), x[train:]
         row = {
-            name: ridge.accuracy((fit, labels[name][:train]), (held, labels[name][train:]))
+            name: ridge.accuracy(probe, labels[name][:train], (held, labels[name][train:]))
             for name in ("identity", "expression")
         }
         for i, name in enumerate(ANGLES):
             y = labels["angles"][:, i : i + 1]
-            row[name] = ridge.mean_absolute_error((fit, y[:train]), (held, y[train:]))
+            row[name] = ridge.mean_absolute_error(probe, y[:train], (held, y[train:]))
         result[key] = row
     return result
 

@@ -144,10 +144,12 @@ class OnlineProbe:
         assert task.labels is not None
         train, test = ([r for r in part if self.place[r] >= 0] for part in task.splits[0])
         data: list[Any] = [(x[self.place[rows]], task.labels[rows]) for rows in (train, test)]
+        (features, known), held = data
+        probe = ridge.Ridge(features)
         if task.kind == "classification":
-            return {"knn": knn_accuracy(*data), "ridge": ridge.accuracy(*data)}
+            return {"knn": knn_accuracy(*data), "ridge": ridge.accuracy(probe, known, held)}
         if task.kind == "regression":
-            return {"ridge": ridge.mean_absolute_error(*data)}
-        scores = ridge.Ridge(*data[0]).predict(data[1][0]) - 0.5
-        parts, f1, _ = metrics.multilabel(scores, data[1][1], task.names)
+            return {"ridge": ridge.mean_absolute_error(probe, known, held)}
+        scores = probe.fit(known).predict(held[0]) - 0.5
+        parts, f1, _ = metrics.multilabel(scores, held[1], task.names)
         return {"ridge": f1(parts.mean(0))}

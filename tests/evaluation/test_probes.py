@@ -21,7 +21,7 @@ R = np.random.RandomState
 @pytest.mark.parametrize("shape", [(60, 7), (20, 50)])  # primal and dual
 def test_ridge_against_normal_equations(shape):
     x, y = R(0).randn(*shape), R(1).randn(shape[0], 2)
-    probe = ridge.Ridge(x, y)
+    probe = ridge.Ridge(x).fit(y)
     z = (x - x.mean(0)) / (x.std(0) + 1e-6)
     w = np.linalg.solve(z.T @ z + probe.penalty * len(z) * np.eye(shape[1]), z.T @ (y - y.mean(0)))
     np.testing.assert_allclose(probe.predict(x), z @ w + y.mean(0), atol=1e-6)
@@ -30,23 +30,35 @@ def test_ridge_against_normal_equations(shape):
 def test_ridge_finds_a_linear_law_and_not_noise():
     x = R(0).randn(300, 20)
     y = x @ R(1).randn(20, 1)
-    assert ridge.mean_absolute_error((x[:200], y[:200]), (x[200:], y[200:])) < 0.05 * np.abs(y).mean()
+    assert ridge.mean_absolute_error(ridge.Ridge(x[:200]), y[:200], (x[200:], y[200:])) < 0.05 * np.abs(y).mean()
     noise = R(2).randn(300, 1)
-    assert ridge.mean_absolute_error((x[:200], noise[:200]), (x[200:], noise[200:])) > 0.9 * np.abs(noise).mean()
+    assert (
+        ridge.mean_absolute_error(ridge.Ridge(x[:200]), noise[:200], (x[200:], noise[200:]))
+        > 0.9 * np.abs(noise).mean()
+    )
 
 
 @pytest.mark.filterwarnings("error")
 def test_ridge_of_a_handful_holds_the_last_out():
     x = np.arange(4.0)[:, None]
-    assert ridge.Ridge(x, 2 * x).penalty == ridge.PENALTIES[0]
-    assert ridge.Ridge(x, np.array([[0.0], [1.0], [2.0], [-9.0]])).penalty == ridge.PENALTIES[-1]
-    assert ridge.Ridge(x[:1], x[:1] + 7).predict(x) == pytest.approx(np.full((4, 1), 7.0))
+    assert ridge.Ridge(x).fit(2 * x).penalty == ridge.PENALTIES[0]
+    assert ridge.Ridge(x).fit(np.array([[0.0], [1.0], [2.0], [-9.0]])).penalty == ridge.PENALTIES[-1]
+    assert ridge.Ridge(x[:1]).fit(x[:1] + 7).predict(x) == pytest.approx(np.full((4, 1), 7.0))
+
+
+def test_features_are_decomposed_once_for_all_targets(monkeypatch):
+    eigh, sides = np.linalg.eigh, []
+    monkeypatch.setattr(np.linalg, "eigh", lambda gram: sides.append(len(gram)) or eigh(gram))
+    probe = ridge.Ridge(R(0).randn(50, 7))
+    for column in R(1).randn(3, 50, 1):
+        probe.fit(column)
+    assert sides == [7, 7]  # of the part that the penalty is chosen by, and of all
 
 
 def test_ridge_classifies_what_is_separable():
     y = np.arange(90) % 3
     x = np.eye(3)[y] + 0.1 * R(0).randn(90, 3)
-    assert ridge.accuracy((x[:60], y[:60]), (x[60:], y[60:])) == 1.0
+    assert ridge.accuracy(ridge.Ridge(x[:60]), y[:60], (x[60:], y[60:])) == 1.0
 
 
 def test_knn_against_a_loop():
