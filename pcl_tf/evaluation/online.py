@@ -5,7 +5,6 @@ import pathlib
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import numpy as np
 
@@ -142,12 +141,12 @@ class OnlineProbe:
             values = verification.similarities(x, self.place[task.pairs[use]])
             return {"verification": float(verification.verify(values, task.same[use], task.folds[use])[0].mean())}
         assert task.labels is not None
-        train, test = ([r for r in part if self.place[r] >= 0] for part in task.splits[0])
-        data: list[Any] = [(x[self.place[rows]], task.labels[rows]) for rows in (train, test)]
-        (features, known), held = data
+        decoded = ([r for r in part if self.place[r] >= 0] for part in task.splits[0])
+        train, held = ((x[self.place[rows]], task.labels[rows]) for rows in decoded)
+        features, known = train
         probe = ridge.Ridge(features)
         if task.kind == "classification":
-            return {"knn": knn_accuracy(*data), "ridge": ridge.accuracy(probe, known, held)}
+            return {"knn": knn_accuracy(train, held), "ridge": ridge.accuracy(probe, known, held)}
         if task.kind == "regression":
             return {"ridge": ridge.mean_absolute_error(probe, known, held)}
         scores = probe.fit(known).predict(held[0]) - 0.5

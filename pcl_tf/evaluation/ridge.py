@@ -34,12 +34,11 @@ class Ridge:
           targets: float [N, K].
         """
         y = np.asarray(targets, np.float64)
-        offset = y[self.rest].mean(0)
-        inside = self._inside.solutions(y[self.rest] - offset, PENALTIES)
-        errors = [np.square(self._tests @ w + offset - y[self.held]).mean() for w in inside]
+        inside = self._inside.solutions(y[self.rest], PENALTIES)
+        errors = [np.square(self._tests @ w + offset - y[self.held]).mean() for w, offset in inside]
         penalty = PENALTIES[int(np.argmin(errors))]
-        (weights,) = self._whole.solutions(y - y.mean(0), [penalty])
-        return Fitted(self, float(penalty), weights, y.mean(0))
+        ((weights, offset),) = self._whole.solutions(y, [penalty])
+        return Fitted(self, float(penalty), weights, offset)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,13 +72,14 @@ class _Gram:
         self.z, self.dual = z, len(z) < z.shape[1]
         self.values, self.vectors = np.linalg.eigh(z @ z.T if self.dual else z.T @ z)
 
-    def solutions(self, centred: np.ndarray, penalties: Iterable[float]) -> list[np.ndarray]:
-        """Weights [D, K] of each penalty, for targets [n, K] less their mean."""
-        right = self.vectors.T @ (centred if self.dual else self.z.T @ centred)
+    def solutions(self, y: np.ndarray, penalties: Iterable[float]) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Weights [D, K] and offset [K] of each penalty, for targets [n, K] of the rows."""
+        offset = y.mean(0)
+        right = self.vectors.T @ ((y - offset) if self.dual else self.z.T @ (y - offset))
         out = []
         for penalty in penalties:
             w = self.vectors @ (right / (np.maximum(self.values, 0) + penalty * len(self.z))[:, None])
-            out.append(self.z.T @ w if self.dual else w)
+            out.append((self.z.T @ w if self.dual else w, offset))
         return out
 
 
