@@ -30,8 +30,9 @@ import tqdm
 from absl import flags
 
 from pcl_tf.console import explained, not_empty, quiet, refuse, start
-from pcl_tf.data.sources import DataError, Items, folder, zipped
+from pcl_tf.data.sources import Items, folder, zipped
 from pcl_tf.data.tree import printable
+from pcl_tf.errors import Refused
 from pcl_tf.files import atomic_path, check_output
 from pcl_tf.serving.answers import ServerError
 from pcl_tf.serving.requests import embed
@@ -75,9 +76,9 @@ def _sources(paths: Iterable[str]) -> list[tuple[int, Callable[[], Items]]]:
         elif path.is_file():
             sources.append((1, functools.partial(one, path)))
         else:
-            raise DataError(f"{printable(path)}: no such file or folder.")
+            raise Refused(f"{printable(path)}: no such file or folder.")
         if not sources[-1][0]:
-            raise DataError(f"{printable(path)}: holds no image.")
+            raise Refused(f"{printable(path)}: holds no image.")
     return sources
 
 
@@ -182,13 +183,13 @@ def main(argv: list[str]) -> None:
         refuse("--server=host:port and images, folders or zips are needed; see --help.")
     if out and not out.endswith((".npy", ".jsonl")):
         refuse(f"--out={out}: ends neither with .npy nor with .jsonl.")
-    with explained(out, ()):
+    with explained(out):
         for name in filter(None, (out, out.endswith(".npy") and out.removesuffix("npy") + "txt")):
             check_output(cast(str, name))
     if out.endswith(".npy") and not os.path.exists(out) and os.path.exists(names := out.removesuffix("npy") + "txt"):
         refuse(f"--out={out}: the names would go to {names}, which is no earlier run's; give another name.")
     connection = {**_connection(_SERVER.value), "needed": (_FEATURE.value,)}
-    with explained(out or "stdout", (DataError, PermissionError, FileNotFoundError)):
+    with explained(out or "stdout"):
         sources = _sources(argv[1:])
         address = _SERVER.value.removeprefix("grpc://")
         transport = connect(address, model=_MODEL.value, version=_VERSION.value, deadline=_DEADLINE.value, **connection)

@@ -8,13 +8,11 @@ import sys
 import time
 from typing import NoReturn
 
+from pcl_tf.errors import Refused
+
 MISSING = 5  # exit code: other machines did not come, or were lost again and again
 _RESTARTS = "PCL_RESTARTS"  # how often this command began again, and at which step it last did
 _MOST_RESTARTS = 10  # without a new step in between
-
-
-class ClusterError(ValueError):
-    """What is wrong with TF_CONFIG."""
 
 
 class Absent(RuntimeError):
@@ -46,7 +44,7 @@ def from_environment() -> Cluster:
       Cluster.
 
     Raises:
-      ClusterError: it is missing or says something else.
+      Refused: it is missing or says something else.
     """
     text = os.environ.get("TF_CONFIG", "")
     example = '{"cluster": {"worker": ["host1:2222", "host2:2222"]}, "task": {"type": "worker", "index": 0}}'
@@ -61,7 +59,7 @@ def from_environment() -> Cluster:
         if kind not in ("chief", "worker") or not 0 <= index < len(members) or set(by_type) - {"chief", "worker"}:
             raise ValueError(f"task {kind} {config['task']['index']} of {by_type}")
     except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
-        raise ClusterError(
+        raise Refused(
             f"--strategy=multiworker: TF_CONFIG={text!r} is not usable ({error}); on the first of two machines it is for"
             f" instance {example}. There are workers, and a chief if you like, but no ps or evaluator."
         ) from error
@@ -78,7 +76,7 @@ def wait_for_all(cluster: Cluster, seconds: float) -> None:
       seconds: how long the others may take to come.
 
     Raises:
-      ClusterError: the own port cannot be listened at.
+      Refused: the own port cannot be listened at.
       Absent: some did not come in time.
     """
     port = int(cluster.members[cluster.index].rpartition(":")[2])
@@ -87,9 +85,7 @@ def wait_for_all(cluster: Cluster, seconds: float) -> None:
     try:
         listening = socket.create_server(("", port), backlog=128)
     except OSError as error:
-        raise ClusterError(
-            f"TF_CONFIG gives this machine port {port}, which cannot be listened at: {error}."
-        ) from error
+        raise Refused(f"TF_CONFIG gives this machine port {port}, which cannot be listened at: {error}.") from error
     with listening:
         while missing := [m for m in missing if not _listens(m)]:
             if time.monotonic() > end:

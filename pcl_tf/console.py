@@ -13,7 +13,8 @@ from typing import NoReturn
 
 from absl import app, flags, logging
 
-from pcl_tf.files import OutputError, disk_is_full
+from pcl_tf.errors import Refused
+from pcl_tf.files import disk_is_full
 from pcl_tf.recipe import parse_flags
 
 EXIT_CODES = {
@@ -139,14 +140,14 @@ def refuse(text: str | Exception, code: int = 2) -> NoReturn:
 
 
 @contextlib.contextmanager
-def explained(place: str | pathlib.Path, wrong: tuple[type[Exception], ...]) -> Iterator[None]:
+def explained(place: str | pathlib.Path, *also: type[Exception]) -> Iterator[None]:
     """Within, errors a user can mend end the command with a line instead of a traceback.
 
     Args:
       place: folder written to, named when its disk is full (exit code 4).
-      wrong: tuple of exceptions that mean a flag or what it names is wrong (exit code 2); ``OutputError`` always is.
+      *also: exceptions that end it like ``Refused`` and a file that is missing or forbidden (exit code 2).
     """
-    mended: tuple[type[Exception], ...] = (*wrong, OutputError)
+    mended: tuple[type[Exception], ...] = (Refused, PermissionError, FileNotFoundError, ImportError, *also)
     try:
         yield
     except mended as error:

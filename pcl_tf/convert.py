@@ -38,7 +38,7 @@ def _loaded(recipe: ConfigDict, arrays: "dict[str, np.ndarray]") -> "Method":
     """The recipe's method with the arrays as weights.
 
     Raises:
-      WeightsError: the arrays do not fit the networks.
+      Refused: the arrays do not fit the networks.
     """
     from pcl_tf.methods.build import build_method
     from pcl_tf.networks import official
@@ -58,11 +58,10 @@ def main(argv: list[str]) -> None:
     quiet()
     flags_alone(argv, "torch", "workdir")
     from pcl_tf import recipe as recipes
-    from pcl_tf.networks.official import WeightsError
     from pcl_tf.networks.torch_file import read_arrays
     from pcl_tf.training.checkpoints import Checkpoints, newest_step
     from pcl_tf.training.export import export_run
-    from pcl_tf.training.workdir import Workdir, WorkdirError
+    from pcl_tf.training.workdir import Workdir
 
     assert _WORKDIR.value is not None and _TORCH.value is not None
     path = pathlib.Path(_WORKDIR.value)
@@ -72,7 +71,7 @@ def main(argv: list[str]) -> None:
         import torch  # noqa: F401
     except ImportError as error:
         refuse(missing("torch", error, "reads the checkpoint"))
-    with explained(path, (WeightsError, WorkdirError, ValueError)):
+    with explained(path, ValueError):
         recipe = recipes.resolve(_RECIPE.value)
         model = _loaded(recipe, read_arrays(_TORCH.value))
         workdir = Workdir(path, recipe)

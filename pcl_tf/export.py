@@ -39,7 +39,6 @@ def main(argv: list[str]) -> None:
     if _QUANTIZE.value and not _TFLITE.value:
         refuse("--quantize: has no meaning without --tflite.")
     from pcl_tf import recipe as recipes
-    from pcl_tf.data.sources import DataError
     from pcl_tf.extras import missing
     from pcl_tf.files import check_folder
     from pcl_tf.methods.build import build_method
@@ -60,7 +59,7 @@ def main(argv: list[str]) -> None:
         except ImportError as error:
             refuse(missing("onnx", error, "writes encoder.onnx"))
     size = _SIZE.value
-    with explained(workdir, (recipes.RecipeError,)):
+    with explained(workdir):
         check_folder(workdir, "--workdir")
         recipe = recipes.resolve(recipes.load(workdir / "recipe.json"))
         version = newest_step(workdir) if _VERSION.value is None else _VERSION.value
@@ -69,11 +68,11 @@ def main(argv: list[str]) -> None:
     if size and recipe.network.backbone in FIXED_SIZE and size != recipe.image_size:
         refuse(f"--image_size={size}: a {recipe.network.backbone} has the size it was trained at, {recipe.image_size}.")
     model = build_method(recipe)
-    with explained(workdir, (DataError,)):
+    with explained(workdir):
         step = Checkpoints(model, workdir / "checkpoints", recipe.checkpoint.keep).restore()
     if step is None:
         refuse(f"{workdir / 'checkpoints'} holds no checkpoint to export.")
-    with explained(workdir, (PermissionError, ImportError)):
+    with explained(workdir):
         state(workdir, license=_LICENSE.value, data_terms=_TERMS.value)
         path = export_run(
             recipe,

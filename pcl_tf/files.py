@@ -15,14 +15,12 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from pcl_tf.errors import Refused
+
 
 def disk_is_full(error: BaseException) -> bool:
     """Whether an exception, Python's or TensorFlow's, says that no space is left."""
     return getattr(error, "errno", None) == errno.ENOSPC or "No space left on device" in str(error)
-
-
-class OutputError(ValueError):
-    """Why nothing can be written under a name, in words for the person who gave it."""
 
 
 # What is written aside has a name that is so much longer, the process among it.
@@ -48,22 +46,22 @@ def check_output(path: str | pathlib.Path, flag: str = "--out", suffix: str = ""
       suffix: that the name must have, so that no file of another kind is written over.
 
     Raises:
-      OutputError: no name of a file, an existing folder or device, a file that is write-protected, or a place where
+      Refused: no name of a file, an existing folder or device, a file that is write-protected, or a place where
         nothing can be made.
     """
     text, path = str(path), pathlib.Path(path)
     if "\0" in text or len(os.fsencode(path.name)) > _LONGEST:
-        raise OutputError(f"{flag}={ascii(text[:40])}..: is too long, or holds a NUL.")
+        raise Refused(f"{flag}={ascii(text[:40])}..: is too long, or holds a NUL.")
     if path.is_dir():
-        raise OutputError(f"{flag}={text}: is a folder; give the name of a file, for instance in it.")
+        raise Refused(f"{flag}={text}: is a folder; give the name of a file, for instance in it.")
     if not path.name or text.endswith(("/", os.sep)):
-        raise OutputError(f"{flag}={text}: gives no name of a file.")
+        raise Refused(f"{flag}={text}: gives no name of a file.")
     if path.exists() and not stat.S_ISREG(path.stat().st_mode):
-        raise OutputError(f"{flag}={text}: is a device or a pipe; give the name of a file.")
+        raise Refused(f"{flag}={text}: is a device or a pipe; give the name of a file.")
     if path.exists() and not path.stat().st_mode & 0o222:  # a new file of the name would not ask it
-        raise OutputError(f"{flag}={text}: is write-protected; give another name, or allow it with chmod u+w.")
+        raise Refused(f"{flag}={text}: is write-protected; give another name, or allow it with chmod u+w.")
     if not path.name.lower().endswith(suffix):
-        raise OutputError(f"{flag}={text}: the name must end in {suffix}.")
+        raise Refused(f"{flag}={text}: the name must end in {suffix}.")
     _check_place(path.parent, f"{flag}={text}")
 
 
@@ -76,14 +74,14 @@ def check_not_among(path: str | pathlib.Path, inputs: Iterable[str | pathlib.Pat
       flag: that gave the path, for the error.
 
     Raises:
-      OutputError: the file is there, and is one of them or lies in one.
+      Refused: the file is there, and is one of them or lies in one.
     """
     if not os.path.exists(path):
         return
     here = pathlib.Path(path).resolve()
     for given in map(str, inputs):
         if os.path.exists(given) and {pathlib.Path(given).resolve()} & {here, *here.parents}:
-            raise OutputError(f"{flag}={path}: is one of the images that are read; give another name.")
+            raise Refused(f"{flag}={path}: is one of the images that are read; give another name.")
 
 
 def check_beside(path: str | pathlib.Path, others: Iterable[str | pathlib.Path], flag: str) -> None:
@@ -95,11 +93,11 @@ def check_beside(path: str | pathlib.Path, others: Iterable[str | pathlib.Path],
       flag: that gave the place, for the error.
 
     Raises:
-      OutputError: one of the others is somebody's.
+      Refused: one of the others is somebody's.
     """
     theirs = [other for other in map(pathlib.Path, others) if os.path.lexists(other)]
     if theirs and not pathlib.Path(path).exists():
-        raise OutputError(f"{flag}: {theirs[0]} is there already and would be written over; move it, or give another.")
+        raise Refused(f"{flag}: {theirs[0]} is there already and would be written over; move it, or give another.")
 
 
 def check_folder(path: str | pathlib.Path, flag: str) -> None:
@@ -110,11 +108,11 @@ def check_folder(path: str | pathlib.Path, flag: str) -> None:
       flag: that gave it, for the error.
 
     Raises:
-      OutputError: no name of a folder, an existing file, or a place where nothing can be made.
+      Refused: no name of a folder, an existing file, or a place where nothing can be made.
     """
     text = str(path)
     if not text or "\0" in text:
-        raise OutputError(f"{flag}={ascii(text)}: gives no name of a folder.")
+        raise Refused(f"{flag}={ascii(text)}: gives no name of a folder.")
     _check_place(pathlib.Path(path), f"{flag}={text}")
 
 
@@ -123,11 +121,11 @@ def _check_place(folder: pathlib.Path, given: str) -> None:
     try:
         above = next((p for p in (folder.absolute(), *folder.absolute().parents) if p.exists()), None)
         if above is None or not above.is_dir():
-            raise OutputError(f"{given}: {above} is a file, no folder.")
+            raise Refused(f"{given}: {above} is a file, no folder.")
         with tempfile.TemporaryFile(dir=above):
             pass
     except OSError as error:
-        raise OutputError(
+        raise Refused(
             f"{given}: {above} cannot be written to ({error.strerror or error}); give a place that can."
         ) from error
 
@@ -160,7 +158,7 @@ def atomic_path(
       replaces: whether a folder, which may be all that somebody has, may be replaced by another; by default none is.
 
     Raises:
-      OutputError: a folder has the name and is not to be replaced.
+      Refused: a folder has the name and is not to be replaced.
     """
     path = pathlib.Path(path)
     if path.is_symlink():
@@ -171,7 +169,7 @@ def atomic_path(
         yield aside
         sync(aside)
         if path.is_dir() and not (aside.is_dir() and replaces(path)):
-            raise OutputError(f"{path}: is a folder; it is left as it is.")
+            raise Refused(f"{path}: is a folder; it is left as it is.")
         if path.is_dir():  # a folder cannot be renamed onto one that holds anything
             os.replace(path, old)
         try:

@@ -97,7 +97,7 @@ def run(
       say how far they are from the first.
 
     Raises:
-      DataError: an image, a model or a result of before cannot be used.
+      Refused: an image, a model or a result of before cannot be used.
     """
     from pcl_tf.data.decoding import left_out
     from pcl_tf.evaluation import pictures, probe_model, report
@@ -144,7 +144,6 @@ def main(argv: list[str]) -> None:
     quiet()
     not_empty("data", "out", "cache", "targets", "groups")
     flags_alone(argv, "model", "task")
-    from pcl_tf.data.sources import DataError
     from pcl_tf.evaluation.models import FEATURES, open_encoder, probe_folder
     from pcl_tf.evaluation.tasks import open_task
     from pcl_tf.files import check_folder
@@ -155,7 +154,7 @@ def main(argv: list[str]) -> None:
     assert _MODEL.value is not None and _TASK.value is not None
     out = pathlib.Path(_OUT.value or probe_folder(_MODEL.value[0]))
     cache = pathlib.Path(_CACHE.value or out / "features")
-    with explained(out, (DataError, PermissionError)):
+    with explained(out):
         check_folder(out, "--out")
         check_folder(cache, "--cache")
         encoders = [open_encoder(text) for text in _MODEL.value]

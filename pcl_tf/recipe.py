@@ -12,6 +12,7 @@ from typing import Any
 from absl import flags
 from ml_collections import ConfigDict
 
+from pcl_tf.errors import Refused
 from pcl_tf.files import at_home
 from pcl_tf.methods.registry import DEFAULT, METHODS, keys_of, knowing
 from pcl_tf.recipe_method import applying, contradicting_views, idle_keys, own_keys, told_apart
@@ -32,10 +33,6 @@ if "recipes" not in sys.modules:  # recipes say `from recipes import common`, fr
     _spec.loader.exec_module(sys.modules["recipes"])
 
 
-class RecipeError(ValueError):
-    """What is wrong with a recipe, in words for the person who typed it."""
-
-
 def known() -> list[str]:
     """Names of the recipes that come with the project."""
     return sorted(p.stem for p in SHIPPED.glob("*.py") if p.stem not in ("__init__", "common"))
@@ -47,14 +44,14 @@ def find(name: str) -> str:
     A name is looked for in the folder ``recipes`` of the current one first, then among those that come with the project.
 
     Raises:
-      RecipeError: there is no such recipe.
+      Refused: there is no such recipe.
     """
     stem, _, arg = name.partition(":")
     places = [pathlib.Path(stem), pathlib.Path("recipes") / f"{stem}.py", SHIPPED / f"{stem}.py"]
     for place in places:
         if place.suffix == ".py" and place.is_file():
             return f"{place}:{arg}" if arg else str(place)
-    raise RecipeError(f"--recipe={stem}: no such recipe; known: {', '.join(known())}, or the path of a .py file.")
+    raise Refused(f"--recipe={stem}: no such recipe; known: {', '.join(known())}, or the path of a .py file.")
 
 
 def named(name: str, argument: str = "", overrides: Iterable[str] = ()) -> ConfigDict:
@@ -69,7 +66,7 @@ def named(name: str, argument: str = "", overrides: Iterable[str] = ()) -> Confi
       locked ConfigDict.
 
     Raises:
-      RecipeError: no such recipe, argument, key or value, or its file raises something.
+      Refused: no such recipe, argument, key or value, or its file raises something.
     """
     path, _, own = find(name).partition(":")
     spec: Any = importlib.util.spec_from_file_location("recipe", path)
@@ -77,11 +74,11 @@ def named(name: str, argument: str = "", overrides: Iterable[str] = ()) -> Confi
     try:
         spec.loader.exec_module(module)
         if not hasattr(module, "get_config"):
-            raise RecipeError(f"{path} has no function get_config(arg).")
+            raise Refused(f"{path} has no function get_config(arg).")
         c = module.get_config(",".join(filter(None, (own, argument))))
     except Exception as error:  # a user's file may raise anything; what is expected speaks for itself
         kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
-        raise RecipeError(f"--recipe={name}: {kind}{error}") from error
+        raise Refused(f"--recipe={name}: {kind}{error}") from error
     return override(c, overrides, "--set ")
 
 
@@ -97,19 +94,19 @@ def override(recipe: ConfigDict, texts: Iterable[str], flag: str = "") -> Config
       the recipe.
 
     Raises:
-      RecipeError: no such key or value.
+      Refused: no such key or value.
     """
     for text in texts:
         key, given, value = text.partition("=")
         if not given:
-            raise RecipeError(f"{flag}{text}: KEY=VALUE is needed.")
+            raise Refused(f"{flag}{text}: KEY=VALUE is needed.")
         if key not in flatten(recipe) and (said := told_apart(key)):
-            raise RecipeError(f"{flag}{text}: {said}.")
+            raise Refused(f"{flag}{text}: {said}.")
         try:
             old = flatten(recipe)[key]
             recipe.update_from_flattened_dict({key: _truth(value) if isinstance(old, bool) else type(old)(value)})
         except (KeyError, TypeError, ValueError) as error:
-            raise RecipeError(f"{flag}{text}: {type(error).__name__} {error}.") from error
+            raise Refused(f"{flag}{text}: {type(error).__name__} {error}.") from error
     return recipe
 
 
@@ -141,7 +138,7 @@ def _keys_as_flags(argv: list[str]) -> list[str]:
         if name in ("--set", "-set"):
             value = value if given else next(left, "")
             if "=" not in value:
-                raise RecipeError(f"--set {value}: KEY=VALUE is needed.")
+                raise Refused(f"--set {value}: KEY=VALUE is needed.")
             keys.append(f"--recipe.{value}")
         elif name == "--image_size" and given and "image_size" not in known:
             keys.append(f"--recipe.image_size={value}")
@@ -196,7 +193,7 @@ def parse_flags(argv: list[str]) -> list[str]:
         return flags.FLAGS(argv)
     except SystemExit:
         raise SystemExit(0) from None  # of --help and its like alone, after which absl ends with 1
-    except (RecipeError, flags.Error, AttributeError, KeyError, TypeError, ValueError) as error:
+    except (Refused, flags.Error, AttributeError, KeyError, TypeError, ValueError) as error:
         text = str(error.args[0] if error.args else error)
         if "Traceback" in text:  # a recipe that raised: its last line says why
             text = "--recipe: " + text.strip().splitlines()[-1].strip()
@@ -220,18 +217,18 @@ def resolve(recipe: ConfigDict, replicas: int = 1) -> ConfigDict:
       a locked copy.
 
     Raises:
-      RecipeError: names the key that is wrong and what would do.
+      Refused: names the key that is wrong and what would do.
     """
     from pcl_tf.methods.build import method_of  # the registries need TensorFlow, the flags do not wait for it
     from pcl_tf.recipe_checks import CHECKS, wrong_side, wrong_values, wrong_views
 
     if not hasattr(recipe, "items"):
-        raise RecipeError(f"--recipe: its get_config gives {type(recipe).__name__}, not a ConfigDict.")
+        raise Refused(f"--recipe: its get_config gives {type(recipe).__name__}, not a ConfigDict.")
     c = recipe.copy_and_resolve_references() if hasattr(recipe, "copy_and_resolve_references") else ConfigDict(recipe)
 
     def need(fine: bool, message: str) -> None:
         if not fine:
-            raise RecipeError(message)
+            raise Refused(message)
 
     values = flatten(c)
     needed = [
@@ -317,7 +314,7 @@ def load(path: str | pathlib.Path) -> ConfigDict:
     is what runs did before there was the key. Keys of other methods, which older files have, are left out.
 
     Raises:
-      RecipeError: it is empty, cut short, or no recipe.
+      Refused: it is empty, cut short, or no recipe.
     """
     from recipes import common
 
@@ -331,7 +328,7 @@ def load(path: str | pathlib.Path) -> ConfigDict:
         c.method = common.method(own["name"]) if own.get("name") in METHODS else ConfigDict()
         c.update(ConfigDict({**values, "method": own}))
     except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:  # empty, cut short, of another program
-        raise RecipeError(
+        raise Refused(
             f"{path}: is no recipe of a run ({str(error).splitlines()[0]}). An export has a copy of its own,"
             " export/STEP/assets/recipe.json; without one give another --workdir."
         ) from error

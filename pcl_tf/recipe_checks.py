@@ -6,11 +6,11 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from pcl_tf.data.clips import SAMPLINGS
+from pcl_tf.errors import Refused
 from pcl_tf.methods.optimisation import DECAY_KINDS
 from pcl_tf.methods.registry import known_keys
 from pcl_tf.networks.backbones import BACKBONES, FIXED_SIZE, STRIDE
 from pcl_tf.recipe_values import Check, number, one_of, text, whole
-from pcl_tf.views.errors import ViewError
 
 STEPS = 10**9  # the longest of everything that is counted in steps
 
@@ -86,6 +86,6 @@ def wrong_views(recipe: ConfigDict) -> list[str]:
     for key in ("face_views", "pose_views"):
         try:
             tried(recipe.method.get(key, ""), size=size)
-        except ViewError as error:
+        except Refused as error:
             found.append(f"--recipe.method.{key}: {error}.")
     return found

@@ -22,13 +22,11 @@ def main(argv: list[str]) -> None:
     quiet()
     not_empty("data", "out")
     flags_alone(argv, "workdir")
-    from pcl_tf.data.sources import DataError
     from pcl_tf.files import check_output
-    from pcl_tf.recipe import RecipeError
     from pcl_tf.reproduce.figure import figure
 
     assert _WORKDIR.value is not None
-    with explained(_OUT.value, (DataError, RecipeError, PermissionError, FileNotFoundError)):
+    with explained(_OUT.value):
         check_output(_OUT.value, suffix=".png")
         given = typed("data", "images")
         print(*figure(_WORKDIR.value, _DATA.value, _OUT.value, count=_COUNT.value, flag=given), sep="\n")

@@ -56,7 +56,7 @@ _DETERMINISTIC = flags.DEFINE_bool("deterministic", False, "Bit-for-bit repeatab
 
 
 def _recipe(replicas: int) -> ConfigDict:
-    """The resolved recipe. Raises RecipeError."""
+    """The resolved recipe. Raises Refused."""
     from pcl_tf import recipe as recipes
 
     recipe = _RECIPE.value
@@ -87,7 +87,7 @@ def main(argv: list[str]) -> int:
     try:
         cluster = clusters.from_environment()
         clusters.wait_for_all(cluster, _JOIN_TIMEOUT.value)
-    except clusters.ClusterError as error:
+    except ValueError as error:
         refuse(error)
     except clusters.Absent as error:
         refuse(error, clusters.MISSING)
@@ -99,26 +99,26 @@ def main(argv: list[str]) -> int:
 
 def _train(cluster: "Cluster | None" = None) -> int:
     """Runs on this machine; returns the exit code."""
-    from pcl_tf.data.sources import VOXCELEB_HELP, DataError
+    from pcl_tf.data.sources import VOXCELEB_HELP
+    from pcl_tf.errors import Refused
     from pcl_tf.methods.build import compiled_by
-    from pcl_tf.recipe import RecipeError
     from pcl_tf.strategy import make_strategy
     from pcl_tf.training.callbacks import NotFinite
     from pcl_tf.training.checkpoints import newest_step
     from pcl_tf.training.loop import ALONE, Interrupted, run
-    from pcl_tf.training.workdir import Workdir, WorkdirError
+    from pcl_tf.training.workdir import Workdir
 
     cluster = cluster or ALONE
     assert _WORKDIR.value is not None
-    with explained(_WORKDIR.value, (ValueError,)):  # RecipeError among them
+    with explained(_WORKDIR.value, ValueError):
         strategy = make_strategy(_STRATEGY.value)
         recipe = _recipe(strategy.num_replicas_in_sync)
         if _XLA.value and strategy.num_replicas_in_sync > 1:
             raise ValueError("--xla: only on one device so far; --strategy=one chooses one.")
     try:
-        with explained(_WORKDIR.value, (DataError, WorkdirError, RecipeError)):
+        with explained(_WORKDIR.value):
             if not recipe.data.source:
-                raise DataError(VOXCELEB_HELP)
+                raise Refused(VOXCELEB_HELP)
             workdir = Workdir(_WORKDIR.value, recipe, cluster.writer)
             _warn_of_precision()
             try:

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 torch = pytest.importorskip("torch", reason="needs requirements-torch.txt")
 
-from pcl_tf.networks.official import WeightsError
+from pcl_tf.errors import Refused
 from pcl_tf.networks.torch_file import read_arrays
 from pcl_tf.training.checkpoints import newest_step
 from tests import golden
@@ -59,7 +59,7 @@ def test_hidden_code_does_not_run(tmp_path):
     torch.save({"state_dict": state(), "extra": Runs(tmp_path / "owned")}, tmp_path / "evil.pth")
     (tmp_path / "bare.pkl").write_bytes(pickle.dumps(Runs(tmp_path / "owned")))
     for name in ("evil.pth", "bare.pkl"):
-        with pytest.raises(WeightsError, match="could run code"):
+        with pytest.raises(Refused, match="could run code"):
             read_arrays(tmp_path / name)
     assert not (tmp_path / "owned").exists()
 
@@ -67,13 +67,13 @@ def test_hidden_code_does_not_run(tmp_path):
 @pytest.mark.parametrize("content", [b"", b"no checkpoint at all", b"PK\x03\x04 cut short", b"a face", b"X\0"])
 def test_files_that_are_none(tmp_path, content):
     (tmp_path / "best.pth").write_bytes(content)
-    with pytest.raises(WeightsError, match="best.pth"):
+    with pytest.raises(Refused, match="best.pth"):
         read_arrays(tmp_path / "best.pth")
 
 
 def test_tensors_that_are_no_arrays_are_named(tmp_path):
     torch.save({"encoder.weight": torch.eye(2).to_sparse()}, tmp_path / "best.pth")
-    with pytest.raises(WeightsError, match="best.pth: 'encoder.weight': is no plain array of numbers"):
+    with pytest.raises(Refused, match="best.pth: 'encoder.weight': is no plain array of numbers"):
         read_arrays(tmp_path / "best.pth")
 
 

@@ -11,8 +11,8 @@ import keras
 import pytest
 import tensorflow as tf
 
+from pcl_tf.errors import Refused
 from pcl_tf.files import (
-    OutputError,
     alone,
     at_home,
     atomic_path,
@@ -126,7 +126,7 @@ def test_a_folder_that_cannot_be_replaced_is_back(tmp_path, monkeypatch, fails_a
 
 def test_a_file_never_replaces_a_folder(tmp_path):
     _version(tmp_path / "figures", "my only copy")
-    with pytest.raises(OutputError, match="figures: is a folder"):
+    with pytest.raises(Refused, match="figures: is a folder"):
         write_atomically(tmp_path / "figures", b"picture")
     assert (tmp_path / "figures/weights").read_text() == "my only copy" and len(list(tmp_path.iterdir())) == 1
 
@@ -136,7 +136,7 @@ def test_names_under_which_no_file_can_be_written(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder").mkdir()
     (tmp_path / "file.txt").write_text("text")
-    with pytest.raises(OutputError, match="--out="):
+    with pytest.raises(Refused, match="--out="):
         check_output(name)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["file.txt", "folder"]
 
@@ -151,7 +151,7 @@ def test_new_and_old_files_are_fine(tmp_path, monkeypatch):
 
 def test_a_folder_replaces_no_other_unless_it_may(tmp_path):
     _version(tmp_path / "7", "somebody's")
-    with pytest.raises(OutputError, match="7: is a folder"), atomic_path(tmp_path / "7") as aside:
+    with pytest.raises(Refused, match="7: is a folder"), atomic_path(tmp_path / "7") as aside:
         _version(aside, "new")
     assert (tmp_path / "7/weights").read_text() == "somebody's" and len(list(tmp_path.iterdir())) == 1
 
@@ -169,7 +169,7 @@ def test_names_that_no_file_can_have(tmp_path, monkeypatch):
     os.mkfifo("pipe.png")
     (tmp_path / "faces.zip").write_text("my only copy")
     for name in ("pipe.png", "/dev/null", "x" * 250, "a\0b.png", "faces.zip", "x.png/"):
-        with pytest.raises(OutputError, match="--out="):
+        with pytest.raises(Refused, match="--out="):
             check_output(name, suffix=".png")
     check_output("x" * 200 + ".PNG", suffix=".png")
 
@@ -199,7 +199,7 @@ def test_tildes_of_paths(monkeypatch, argument, wanted):
 def test_a_write_protected_file_is_kept(tmp_path):
     (tmp_path / "old.png").write_text("my only copy")
     (tmp_path / "old.png").chmod(0o444)
-    with pytest.raises(OutputError, match="old.png: is write-protected"):
+    with pytest.raises(Refused, match="old.png: is write-protected"):
         check_output(tmp_path / "old.png")
 
 
@@ -211,7 +211,7 @@ def test_places_in_which_nothing_can_be_made(tmp_path, monkeypatch, check, error
 
     monkeypatch.setattr("pcl_tf.files.tempfile.TemporaryFile", refuses)  # as /proc does, and a disk that only reads
     with pytest.raises(
-        OutputError, match=rf"--out={tmp_path}/new/it.png: {tmp_path} cannot be written to \({error.strerror}"
+        Refused, match=rf"--out={tmp_path}/new/it.png: {tmp_path} cannot be written to \({error.strerror}"
     ):
         check(tmp_path / "new/it.png")
 
@@ -222,7 +222,7 @@ def test_a_picture_that_is_read_is_not_written_over(tmp_path, monkeypatch, input
     (tmp_path / "faces").mkdir()
     (tmp_path / "faces/a.png").write_text("my only copy")
     (tmp_path / "linked").symlink_to("faces")
-    with pytest.raises(OutputError, match="--out=faces/a.png: is one of the images that are read"):
+    with pytest.raises(Refused, match="--out=faces/a.png: is one of the images that are read"):
         check_not_among("faces/a.png", inputs)
     check_not_among("faces/b.png", inputs)
     check_not_among("faces/a.png", ["", "faces.zip", "generated"])
@@ -232,7 +232,7 @@ def test_a_picture_that_is_read_is_not_written_over(tmp_path, monkeypatch, input
 def test_names_that_cannot_be_a_folder(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file.txt").write_text("text")
-    with pytest.raises(OutputError, match="--cache="):
+    with pytest.raises(Refused, match="--cache="):
         check_folder(name, "--cache")
     check_folder("new/folder/", "--cache")
     check_folder(".", "--cache")
@@ -242,7 +242,7 @@ def test_names_that_cannot_be_a_folder(tmp_path, monkeypatch, name):
 def test_what_lies_beside_an_output_is_written_over_only_with_it(tmp_path):
     check_beside(tmp_path / "out.png", [tmp_path / "out_swap.png"], "--out")
     (tmp_path / "out_swap.png").write_text("mine")
-    with pytest.raises(OutputError, match="--out: .*out_swap.png is there already"):
+    with pytest.raises(Refused, match="--out: .*out_swap.png is there already"):
         check_beside(tmp_path / "out.png", [tmp_path / "out_swap.png"], "--out")
     (tmp_path / "out.png").write_text("of an earlier call, as the other then is")
     check_beside(tmp_path / "out.png", [tmp_path / "out_swap.png"], "--out")

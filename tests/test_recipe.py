@@ -7,6 +7,7 @@ import re
 import pytest
 
 from pcl_tf import recipe as recipes
+from pcl_tf.errors import Refused
 from recipes import vox64
 
 
@@ -25,7 +26,7 @@ def test_a_recipe_written_before_a_key_was_there_gets_its_default(tmp_path):
 def test_too_few_generated_faces_tell_nothing(count):
     c = vox64.get_config("smoke")
     c.watch.generated = count
-    with pytest.raises(recipes.RecipeError, match="watch.generated"):
+    with pytest.raises(Refused, match="watch.generated"):
         recipes.resolve(c)
 
 
@@ -36,7 +37,7 @@ def test_override_sets_values_and_says_what_is_wrong():
         c = recipes.override(vox64.get_config(), [f"method.reconstruct={value}"])
         assert c.method.reconstruct is meant
     for wrong in ("nothing=1", "batch_size=many", "method.crop", "method.reconstruct=maybe"):
-        with pytest.raises(recipes.RecipeError, match=wrong.split("=")[0]):
+        with pytest.raises(Refused, match=wrong.split("=")[0]):
             recipes.override(vox64.get_config(), [wrong])
 
 
@@ -44,7 +45,7 @@ def test_override_sets_values_and_says_what_is_wrong():
 def test_a_file_that_is_no_recipe_is_named(tmp_path, text):
     path = tmp_path / "recipe.json"
     path.write_text(text)
-    with pytest.raises(recipes.RecipeError, match="recipe.json: is no recipe of a run"):
+    with pytest.raises(Refused, match="recipe.json: is no recipe of a run"):
         recipes.load(path)
 
 
@@ -53,7 +54,7 @@ def test_a_recipe_that_lacks_keys_is_said_in_a_line():
     with c.unlocked():
         del c.network["backbone"]
         del c["method"]
-    with pytest.raises(recipes.RecipeError, match=r"--recipe: has no .*\bmethod.name.*; recipes"):
+    with pytest.raises(Refused, match=r"--recipe: has no .*\bmethod.name.*; recipes"):
         recipes.resolve(c)
 
 
@@ -69,7 +70,7 @@ def test_the_former_word_for_generated_faces():
     c = vox64.get_config("smoke")
     with c.unlocked():
         c.data.synthetic_images = 300
-    with pytest.raises(recipes.RecipeError, match=r"data.synthetic_images is called data.generated_images now"):
+    with pytest.raises(Refused, match=r"data.synthetic_images is called data.generated_images now"):
         recipes.resolve(c)
 
 
@@ -79,15 +80,15 @@ def test_a_file_that_is_no_recipe_is_said_in_a_line(tmp_path):
         "empty.py": "has no function",
     }.items():
         (tmp_path / name).write_text("x = 1\n")
-        with pytest.raises(recipes.RecipeError, match=said):
+        with pytest.raises(Refused, match=said):
             recipes.named(str(tmp_path / name))
 
 
 def test_a_recipe_that_raises_is_said_in_a_line(tmp_path):
-    with pytest.raises(recipes.RecipeError, match="^--recipe=small64:foo: Unknown recipe argument 'foo'; known: smoke"):
+    with pytest.raises(Refused, match="^--recipe=small64:foo: Unknown recipe argument 'foo'; known: smoke"):
         recipes.named("small64:foo")
     (tmp_path / "mine.py").write_text("def get_config(arg):\n    return {}['x']\n")
-    with pytest.raises(recipes.RecipeError, match="mine.py: KeyError: 'x'"):
+    with pytest.raises(Refused, match="mine.py: KeyError: 'x'"):
         recipes.named(str(tmp_path / "mine.py"))
 
 
@@ -100,5 +101,5 @@ def test_the_commands_for_four_machines_can_be_shared_by_four():
 
 
 def test_a_recipe_that_gives_no_config_is_said_in_a_line():
-    with pytest.raises(recipes.RecipeError, match="its get_config gives int, not a ConfigDict"):
+    with pytest.raises(Refused, match="its get_config gives int, not a ConfigDict"):
         recipes.resolve(3)

@@ -7,6 +7,7 @@ import pathlib
 import pytest
 
 from pcl_tf import recipe as recipes
+from pcl_tf.errors import Refused
 from pcl_tf.methods.registry import knowing, known_keys
 from pcl_tf.recipe_checks import CHECKS
 from recipes import common, patch64, quickstart, small64, vox64, vox64_official
@@ -33,7 +34,7 @@ def with_value(key, value):
 @pytest.mark.parametrize("key", KEYS)
 def test_a_bad_value_of_every_key_is_refused_in_a_line(key):
     for value in BAD[type(KEYS[key])]:
-        with pytest.raises(recipes.RecipeError) as error:
+        with pytest.raises(Refused) as error:
             recipes.resolve(with_value(key, value))
         assert str(error.value) == f"--recipe.{key}={value}: must be {CHECKS[key].allowed}."
 
@@ -43,7 +44,7 @@ def test_zero_is_a_value_of_some_keys_alone(key):
     if key == "total_steps":
         assert recipes.resolve(with_value(key, 0)).total_steps == 0
         return
-    with pytest.raises(recipes.RecipeError, match=key):
+    with pytest.raises(Refused, match=key):
         recipes.resolve(with_value(key, 0))
 
 
@@ -62,14 +63,14 @@ EDGES = {
 def test_the_last_value_that_is_taken_and_the_first_that_is_not(key):
     fine, wrong = EDGES[key]
     assert recipes.flatten(recipes.resolve(with_value(key, fine)))[key] == fine
-    with pytest.raises(recipes.RecipeError, match=key):
+    with pytest.raises(Refused, match=key):
         recipes.resolve(with_value(key, wrong))
 
 
 def test_all_wrong_values_are_named_at_once():
     c = with_value("method.crop", "center")
     c.optimizer.decay_kind = "adamw"
-    with pytest.raises(recipes.RecipeError) as error:
+    with pytest.raises(Refused) as error:
         recipes.resolve(c)
     lines = str(error.value).splitlines()
     assert len(lines) == 2 and "random_resized, quadrant, none" in lines[0] and "coupled, decoupled" in lines[1]
@@ -80,7 +81,7 @@ def test_a_side_that_the_transformer_cannot_cut_into_patches():
     c.network.backbone, c.image_size = "vit_tiny", 48
     recipes.resolve(c)
     c.image_size = 50
-    with pytest.raises(recipes.RecipeError, match="^--recipe.image_size=50: vit_tiny needs a multiple of 16, .*=48.$"):
+    with pytest.raises(Refused, match="^--recipe.image_size=50: vit_tiny needs a multiple of 16, .*=48.$"):
         recipes.resolve(c)
     c.network.backbone = "cnn16"
     recipes.resolve(c)

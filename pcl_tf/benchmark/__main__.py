@@ -165,7 +165,7 @@ def main(argv: list[str]) -> None:
     from pcl_tf.files import check_folder, check_output, write_atomically
 
     result = {}
-    with explained(_JSON.value or ".", (ValueError,)):  # RecipeError and DataError among them
+    with explained(_JSON.value or ".", ValueError):
         if _JSON.value:
             check_output(_JSON.value, "--out")
         if _PROFILE.value:

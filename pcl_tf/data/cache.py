@@ -18,7 +18,8 @@ import numpy as np
 from tqdm import tqdm
 
 from pcl_tf.data.decoding import decode_all
-from pcl_tf.data.sources import DataError, Source
+from pcl_tf.data.sources import Source
+from pcl_tf.errors import Refused
 from pcl_tf.files import alone, check_folder, sync, write_atomically
 
 _CHUNK = 256
@@ -54,8 +55,8 @@ def decoded_faces(
       read-only uint8 memmap [N, size, size, 3].
 
     Raises:
-      DataError: too many unreadable images, or the disk is too small.
-      OutputError: nothing can be written in cache_dir, where it does not hold them already.
+      Refused: too many unreadable images, or the disk is too small.
+      Refused: nothing can be written in cache_dir, where it does not hold them already.
     """
     cache = pathlib.Path(cache_dir)
     path = cache / faces_file(source, size)
@@ -86,7 +87,7 @@ def _is_whole(path: pathlib.Path) -> bool:
 def _check_space(folder: pathlib.Path, needed: int, flag: str) -> None:
     free = shutil.disk_usage(folder).free
     if needed > free:
-        raise DataError(
+        raise Refused(
             f"{folder}: the decoded faces need {needed / 1e9:.2f} GB and {free / 1e9:.2f} GB are free."
             f" Give a {flag} on a larger disk or fewer images."
         )
@@ -128,7 +129,7 @@ def _report(bad: list[tuple[str, str]], source: Source, bad_path: pathlib.Path, 
     message = f"{len(bad)} of {source.count} images ({share:.1%}) of {source.name} cannot be read; all are named in {bad_path}. The first:\n{first}"
     if share > max_bad_share or len(bad) == source.count:
         more = ", or allow more with --recipe.data.max_bad_share" if share < 1 else ""  # no share allows none at all
-        raise DataError(f"{message}\nMend or remove them{more}.")
+        raise Refused(f"{message}\nMend or remove them{more}.")
     tqdm.write(f"Left out: {message}", file=sys.stderr)
 
 

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from pcl_tf.data.images import decode_image
 from pcl_tf.data.order import Order
-from pcl_tf.data.sources import DataError
+from pcl_tf.errors import Refused
 
 INDEX = "clips.npz"  # beside the records: how many frames each has and whom it shows, in their order
 SAMPLINGS = ("clip", "identity", "frame")  # how faces are drawn from clips
@@ -23,9 +23,9 @@ SPEC = {
 }
 
 
-def damaged(path: str | pathlib.Path, error: Exception) -> DataError:
-    """The DataError to raise where a file of a prepared dataset cannot be read."""
-    return DataError(f"{path}: cannot be read ({str(error).splitlines()[0]}); remove its folder and prepare it again.")
+def damaged(path: str | pathlib.Path, error: Exception) -> Refused:
+    """The Refused to raise where a file of a prepared dataset cannot be read."""
+    return Refused(f"{path}: cannot be read ({str(error).splitlines()[0]}); remove its folder and prepare it again.")
 
 
 def read_arrays(path: str | pathlib.Path, flag: str = "") -> dict[str, np.ndarray]:
@@ -39,7 +39,7 @@ def read_arrays(path: str | pathlib.Path, flag: str = "") -> dict[str, np.ndarra
       dict of arrays.
 
     Raises:
-      DataError: it is damaged, or not there.
+      Refused: it is damaged, or not there.
     """
     try:
         # TensorFlow takes no names that are not UTF-8.
@@ -50,7 +50,7 @@ def read_arrays(path: str | pathlib.Path, flag: str = "") -> dict[str, np.ndarra
 
 
 def read_index(folder: str | pathlib.Path) -> dict[str, np.ndarray]:
-    """dict of 'frames' int32 [N], 'identity' int32 [N] and 'names' string [I]. Raises DataError: it is damaged."""
+    """dict of 'frames' int32 [N], 'identity' int32 [N] and 'names' string [I]. Raises Refused: it is damaged."""
     return read_arrays(os.path.join(str(folder), INDEX), "--data=")
 
 
@@ -58,7 +58,7 @@ def find_clips(path: str | pathlib.Path) -> str | None:
     """The folder at or below path that holds a dataset of clips, or None.
 
     Raises:
-      DataError: several do, or it is in a file system that TensorFlow cannot read.
+      Refused: several do, or it is in a file system that TensorFlow cannot read.
     """
     path = str(path).rstrip("/")
     deeper = ("", "*", "*/*", "*/*/*")  # KIND/SETTINGS/VERSION
@@ -66,9 +66,9 @@ def find_clips(path: str | pathlib.Path) -> str | None:
     try:
         found = [f for pattern in deeper for f in find(os.path.join(glob.escape(path), pattern, INDEX))]
     except tf.errors.OpError as error:
-        raise DataError(f"--data={path}: cannot be looked into ({str(error).splitlines()[0]}).") from error
+        raise Refused(f"--data={path}: cannot be looked into ({str(error).splitlines()[0]}).") from error
     if len(found) > 1:
-        raise DataError(
+        raise Refused(
             f"--data={path}: holds several datasets; give one of\n  " + "\n  ".join(map(os.path.dirname, found))
         )
     return os.path.dirname(found[0]) if found else None
@@ -94,7 +94,7 @@ class ClipFaces:
         index = read_index(folder)
         self.frames = index["frames"]
         if len(self.frames) != len(self.source):
-            raise DataError(f"--data={folder}: {INDEX} is of other records; remove it and prepare again.")
+            raise Refused(f"--data={folder}: {INDEX} is of other records; remove it and prepare again.")
         if sampling == "identity":
             self.by_person = np.argsort(index["identity"], kind="stable")
             counts = np.bincount(index["identity"])

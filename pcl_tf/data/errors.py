@@ -1,8 +1,4 @@
-"""What can be wrong with data."""
-
-
-class DataError(ValueError):
-    """What is wrong with the data, in words for the person who gave it."""
+"""What can be wrong with one file of many."""
 
 
 class Broken(ValueError):

@@ -58,7 +58,7 @@ def open_faces(data: ConfigDict, size: int, cache: str | pathlib.Path) -> ArrayF
       ClipFaces for a dataset of pcl_tf.prepare, ArrayFaces for any other source.
 
     Raises:
-      DataError: nothing there, or too much of it broken.
+      Refused: nothing there, or too much of it broken.
     """
     prepared = find_clips(data.source)
     if prepared:

@@ -11,9 +11,10 @@ from typing import Any, cast
 
 import numpy as np
 
-from pcl_tf.data.sources import Broken, DataError, Items, Source, fingerprint
+from pcl_tf.data.sources import Broken, Items, Source, fingerprint
 from pcl_tf.data.tree import is_left_out, one_sign, printable
 from pcl_tf.data.zips import members, open_zip, read_member
+from pcl_tf.errors import Refused
 
 
 class Files:
@@ -38,7 +39,7 @@ class Files:
         for path in sorted(p for p in self.root.iterdir() if p.suffix.lower() == ".zip" and not is_left_out(p.name)):
             try:
                 found |= {os.path.normpath(info.filename): (path, info) for info in members(path)}
-            except DataError as error:  # it may have nothing to do with the list
+            except Refused as error:  # it may have nothing to do with the list
                 self._unreadable.append(str(error))
         return found
 
@@ -102,13 +103,13 @@ class Files:
         """``Source`` of these images, in this order.
 
         Raises:
-          DataError: one of them is not there.
+          Refused: one of them is not there.
         """
         listed, paths = list(paths), []
         for text in listed:
             paths.append(cast(str, self.spelled(text)))  # None is refused in the next line
             if paths[-1] is None:
-                raise DataError(
+                raise Refused(
                     f"{printable(self.root / text)}: no such image, nor in a zip in {printable(self.root)}.{self.remark}"
                 )
 

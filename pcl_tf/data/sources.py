@@ -7,14 +7,15 @@ import sys
 from collections.abc import Callable, Generator, Iterable
 from typing import TYPE_CHECKING
 
-from pcl_tf.data.errors import Broken, DataError
+from pcl_tf.data.errors import Broken
 from pcl_tf.data.tree import SUFFIXES, files_below, is_image, lies_left_out, others, printable, stamp
 from pcl_tf.data.zips import members, open_zip, read_member
+from pcl_tf.errors import Refused
 
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["SUFFIXES", "Broken", "DataError", "Source", "fingerprint", "folder", "open_source", "zipped"]
+__all__ = ["SUFFIXES", "Broken", "Refused", "Source", "fingerprint", "folder", "open_source", "zipped"]
 
 PEOPLE = 4096  # among the generated faces, as many as in a small video corpus
 
@@ -78,7 +79,7 @@ def folder(path: str | pathlib.Path) -> Source:
     """All images below a folder, linked folders too, in sorted order.
 
     Raises:
-      DataError: a folder in it cannot be listed.
+      Refused: a folder in it cannot be listed.
     """
     root = pathlib.Path(path)
     every = files_below(root, lambda name: True)
@@ -107,7 +108,7 @@ def zipped(path: str | pathlib.Path, given: str = "") -> Source:
       given: flag and text that gave it, for the error; by default the path.
 
     Raises:
-      DataError: not a readable zip.
+      Refused: not a readable zip.
     """
     every = [i for i in members(path, given) if not lies_left_out(i.filename)]
     infos = sorted((i for i in every if is_image(i.filename)), key=lambda i: i.filename)
@@ -125,7 +126,7 @@ def tfds_dataset(name: str) -> Source:
     """The 'image' feature of a TFDS dataset, prepared first where it is not; 'NAME' or 'NAME:SPLIT'.
 
     Raises:
-      DataError: the dataset is unknown, cannot be downloaded, or has no images.
+      Refused: the dataset is unknown, cannot be downloaded, or has no images.
     """
     import tensorflow_datasets as tfds
 
@@ -140,7 +141,7 @@ def tfds_dataset(name: str) -> Source:
         # Encoded bytes, so that decoding happens where all other images are decoded.
         dataset = builder.as_dataset(split=split, decoders={"image": tfds.decode.SkipDecoding()}, shuffle_files=False)
     except Exception as error:  # TFDS raises a dozen kinds; all mean the same to the user
-        raise DataError(f"--data={given}: {type(error).__name__}: {error}") from error
+        raise Refused(f"--data={given}: {type(error).__name__}: {error}") from error
     count = builder.info.splits[split].num_examples
     version = fingerprint([(name, str(builder.version), split, count)])
 
@@ -178,10 +179,10 @@ def open_source(text: str, generated_images: int, image_size: int, *, flag: str 
       Source.
 
     Raises:
-      DataError: nothing given, nothing there, or no image in it.
+      Refused: nothing given, nothing there, or no image in it.
     """
     if not text:
-        raise DataError(VOXCELEB_HELP)
+        raise Refused(VOXCELEB_HELP)
     texts = [text] if os.path.exists(text) else text.split(",")  # a folder's name may have a comma
     parts = [_open(part, generated_images, image_size, given=f"{flag}={printable(part)}") for part in texts]
     if len(parts) == 1:
@@ -198,7 +199,7 @@ def _open(text: str, generated_images: int, image_size: int, *, given: str) -> S
     path = pathlib.Path(text)
     if text == "generated":
         if path.is_dir():
-            raise DataError(
+            raise Refused(
                 f"{given}: means faces that pcl_tf draws, and there is a folder of that name: ./generated is it."
             )
         source = generated(generated_images, image_size)
@@ -210,9 +211,9 @@ def _open(text: str, generated_images: int, image_size: int, *, given: str) -> S
         source = zipped(path, given)
     else:
         now = " Faces that pcl_tf draws are --data=generated now." if text == "synthetic" else ""
-        raise DataError(f"{given}: no such folder or file.{now}")
+        raise Refused(f"{given}: no such folder or file.{now}")
     if not source.count:
         beside = f"; its files are {source.others}" if source.others else ""
-        raise DataError(f"{given}: holds no image ({', '.join(SUFFIXES)}){beside}.")
+        raise Refused(f"{given}: holds no image ({', '.join(SUFFIXES)}){beside}.")
     source.say_others()
     return source

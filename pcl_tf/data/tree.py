@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from pcl_tf.data.errors import DataError
+from pcl_tf.errors import Refused
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp")
 # What machines leave beside pictures: macOS in archives, a Synology in shared folders.
@@ -61,7 +61,7 @@ def walk(root: str | pathlib.Path) -> Iterator[tuple[str, list[str], list[str]]]
     """``os.walk`` that goes into linked folders, into none twice on one way down. Links to nothing are files.
 
     Raises:
-      DataError: a folder cannot be listed.
+      Refused: a folder cannot be listed.
     """
 
     def entries(folder: str) -> tuple[list[str], list[str]]:
@@ -77,7 +77,7 @@ def walk(root: str | pathlib.Path) -> Iterator[tuple[str, list[str], list[str]]]
                     elif kind.is_file() or kind is not entry and not kind.exists():  # a pipe is none
                         names.append(entry.name)
         except OSError as error:
-            raise DataError(f"{printable(folder)}: cannot be listed ({error.strerror}).") from error
+            raise Refused(f"{printable(folder)}: cannot be listed ({error.strerror}).") from error
         return inner, names
 
     def below(folder: str, above: tuple[str, ...]) -> Iterator[tuple[str, list[str], list[str]]]:
@@ -100,7 +100,7 @@ def files_below(root: str | pathlib.Path, wanted: Callable[[str], bool] = is_ima
       wanted: function of a name.
 
     Raises:
-      DataError: a folder cannot be listed.
+      Refused: a folder cannot be listed.
     """
     found = []
     for folder, inner, names in walk(root):

@@ -6,8 +6,9 @@ import struct
 import zipfile
 import zlib
 
-from pcl_tf.data.errors import Broken, DataError
+from pcl_tf.data.errors import Broken
 from pcl_tf.data.tree import printable
+from pcl_tf.errors import Refused
 
 # Damaged, cut short, encrypted (RuntimeError), packed by a method unknown here (NotImplementedError, one of these).
 _ERRORS = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, RuntimeError, ValueError)
@@ -21,12 +22,12 @@ def open_zip(path: str | pathlib.Path, given: str = "") -> zipfile.ZipFile:
       given: flag and text that gave it, for the error; by default the path.
 
     Raises:
-      DataError: not a readable zip.
+      Refused: not a readable zip.
     """
     try:
         return zipfile.ZipFile(path)
     except _ERRORS as error:
-        raise DataError(f"{given or printable(path)}: not a readable zip ({error}).") from error
+        raise Refused(f"{given or printable(path)}: not a readable zip ({error}).") from error
 
 
 def members(path: str | pathlib.Path, given: str = "") -> list[zipfile.ZipInfo]:

@@ -38,7 +38,7 @@ def main(argv: list[str]) -> None:
     quiet()
     not_empty("projector", "cache", "feature")
     flags_alone(argv, "model", "data", "out")
-    from pcl_tf.data.sources import DataError, open_source
+    from pcl_tf.data.sources import open_source
     from pcl_tf.embed import table
     from pcl_tf.embed.images import embed
     from pcl_tf.embed.projector import check_place, write_projector
@@ -50,7 +50,7 @@ def main(argv: list[str]) -> None:
         refuse(f"--feature={unknown[0]}: not one of {', '.join(FEATURES)}.")
     assert _MODEL.value is not None and _DATA.value is not None and _OUT.value is not None
     out = pathlib.Path(_OUT.value)
-    with explained(out, (DataError, PermissionError)):
+    with explained(out):
         check_output(_OUT.value)
         table.check_suffix(out)
         listed = out.with_name(out.name + ".bad.txt")

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pcl_tf.data.sources import DataError, Source
+from pcl_tf.data.sources import Source
 from pcl_tf.embed.table import Embeddings
+from pcl_tf.errors import Refused
 from pcl_tf.evaluation.features import extract
 from pcl_tf.evaluation.models import Encoder
 from pcl_tf.evaluation.names import naming
@@ -35,7 +36,7 @@ def embed(
       (``Embeddings``, {name: why it could not be read}).
 
     Raises:
-      DataError: no image that can be read, or a feature that the model does not have.
+      Refused: no image that can be read, or a feature that the model does not have.
     """
     source, names = naming(source)
     found = extract(encoder, source, size, cache=cache, batch=batch, max_bad_share=1.0)
@@ -46,6 +47,6 @@ def embed(
     bad = {names[row]: why for row, (_, why) in sorted(found.bad.items())}
     if not len(good):
         name, why = next(iter(bad.items()))
-        raise DataError(f"--data={source.name}: none of {source.count} images can be read. The first: {name}: {why}")
+        raise Refused(f"--data={source.name}: none of {source.count} images can be read. The first: {name}: {why}")
     values = {key: np.asarray(found[key])[good] for key in features or found.keys}
     return Embeddings(np.array(names)[good], good, values, source.name, encoder.name, size), bad

@@ -7,8 +7,9 @@ import numpy as np
 from PIL import Image
 
 from pcl_tf.data.decoding import decoder
-from pcl_tf.data.sources import DataError, Source
+from pcl_tf.data.sources import Source
 from pcl_tf.embed.table import Embeddings
+from pcl_tf.errors import Refused
 from pcl_tf.evaluation.models import FEATURES
 from pcl_tf.files import atomic_path, check_beside, check_folder, check_output, write_atomically
 
@@ -30,7 +31,7 @@ def thumbnails(source: Source, rows: np.ndarray, *, size: int, names: Sequence[s
       uint8 [n, size, size, 3].
 
     Raises:
-      DataError: the source has other images in these places now.
+      Refused: the source has other images in these places now.
     """
     decode, wanted = decoder(size), dict(zip(map(int, rows), map(str, names), strict=True))
     found: dict[int, np.ndarray | None] = {}
@@ -42,7 +43,7 @@ def thumbnails(source: Source, rows: np.ndarray, *, size: int, names: Sequence[s
         if len(found) == len(wanted):
             break
     if lost := [name for row, name in wanted.items() if row not in found]:
-        raise DataError(
+        raise Refused(
             f"{source.name}: holds other images than were embedded, {lost[0]} is not in its place; embed again."
         )
     blank = np.full((size, size, 3), 127, np.uint8)  # it cannot be read any more
@@ -69,7 +70,7 @@ def check_place(folder: str | pathlib.Path, flag: str = "--projector") -> None:
     """Refuses a folder that ``write_projector`` could not write to, or only over files of others, before any work.
 
     Raises:
-      OutputError: says what is wrong with the folder, or names the file.
+      Refused: says what is wrong with the folder, or names the file.
     """
     check_folder(folder, flag)
     folder = pathlib.Path(folder)

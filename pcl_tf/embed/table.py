@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from pcl_tf.data.sources import DataError
+from pcl_tf.errors import Refused
 from pcl_tf.files import atomic_path, write_atomically
 
 SUFFIXES = (".npz", ".csv", ".parquet")
@@ -37,9 +37,9 @@ class Embeddings:
 
 
 def check_suffix(path: str | pathlib.Path) -> None:
-    """Raises DataError unless the path names a format that ``write`` writes."""
+    """Raises Refused unless the path names a format that ``write`` writes."""
     if pathlib.Path(path).suffix not in SUFFIXES:
-        raise DataError(f"--out={path}: the name must end in {', '.join(SUFFIXES)}.")
+        raise Refused(f"--out={path}: the name must end in {', '.join(SUFFIXES)}.")
 
 
 def write(embeddings: Embeddings, path: str | pathlib.Path) -> None:
@@ -53,7 +53,7 @@ def write(embeddings: Embeddings, path: str | pathlib.Path) -> None:
       path: its suffix decides the format.
 
     Raises:
-      DataError: another suffix.
+      Refused: another suffix.
     """
     check_suffix(path)
     path = pathlib.Path(path)
@@ -84,7 +84,7 @@ def read(path: str | pathlib.Path) -> Embeddings:
     """Reads what ``write`` wrote as .npz.
 
     Raises:
-      DataError: no such file, or another one.
+      Refused: no such file, or another one.
     """
     try:
         with np.load(path, allow_pickle=False) as f:
@@ -92,9 +92,9 @@ def read(path: str | pathlib.Path) -> Embeddings:
             size = int(f["size"]) if "size" in f.files else 0
             features = {k: f[k] for k in f.files if k not in (*_ABOUT, "size")}
     except FileNotFoundError as error:
-        raise DataError(f"--embeddings={path}: no such file.") from error
+        raise Refused(f"--embeddings={path}: no such file.") from error
     except Exception as error:  # numpy, zipfile and zlib raise a dozen kinds; all mean the same to the user
         said = (str(error) or type(error).__name__).splitlines()[0]
         why = "another kind of file" if "pickle" in said else said  # no advice to load it
-        raise DataError(f"--embeddings={path}: no .npz of pcl_tf.embed ({why}); --out=E.npz writes one.") from error
+        raise Refused(f"--embeddings={path}: no .npz of pcl_tf.embed ({why}); --out=E.npz writes one.") from error
     return Embeddings(about["names"], about["rows"], features, str(about["data"]), str(about["model"]), size)

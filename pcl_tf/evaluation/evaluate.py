@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from pcl_tf.data.sources import DataError
+from pcl_tf.errors import Refused
 from pcl_tf.evaluation import curves, linear, metrics, pair_layer, verification
 from pcl_tf.evaluation.groups import by_group
 from pcl_tf.evaluation.measured import units
@@ -115,12 +115,12 @@ def readable(task: Task, good: np.ndarray, count: int | None = None) -> list[tup
       list of (train rows, test rows).
 
     Raises:
-      DataError: a fold has no test image, or fewer than two training images, of which a solver holds one out.
+      Refused: a fold has no test image, or fewer than two training images, of which a solver holds one out.
     """
     folds = [(train[good[train]], test[good[test]]) for train, test in task.splits[:count]]
     for number, (train, test) in enumerate(folds):
         if len(train) < 2 or not len(test):
-            raise DataError(
+            raise Refused(
                 f"{task.name}, fold {number + 1} of {len(task.splits)}: {len(train)} training and {len(test)} test images"
                 " can be read; at least 2 and 1 are needed."
             )
@@ -189,7 +189,7 @@ def _verification(task: Task, x: np.ndarray, good: np.ndarray, *, seed: int) -> 
     assert task.pairs is not None and task.same is not None and task.folds is not None
     use = good[task.pairs].all(1)
     if not use.any() or len(np.unique(task.folds[use])) < 2:
-        raise DataError(f"{task.name}: fewer than two folds of pairs can be read.")
+        raise Refused(f"{task.name}: fewer than two folds of pairs can be read.")
     pairs, same, folds = task.pairs[use], task.same[use], task.folds[use]
     values = verification.similarities(x, pairs)
     right, thresholds = verification.verify(values, same, folds)

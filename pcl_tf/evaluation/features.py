@@ -12,7 +12,8 @@ import numpy as np
 from tqdm import tqdm
 
 from pcl_tf.data.decoding import decode_all
-from pcl_tf.data.sources import DataError, Source
+from pcl_tf.data.sources import Source
+from pcl_tf.errors import Refused
 from pcl_tf.files import alone, write_atomically
 
 if TYPE_CHECKING:
@@ -39,12 +40,12 @@ class Features:
         """float32 [N, D] of a feature; 'face+pose' is the sum (Table 7).
 
         Raises:
-          DataError: the model has no such feature.
+          Refused: the model has no such feature.
         """
         parts = name.split("+")
         missing = [p for p in parts if p not in self.keys]
         if missing:
-            raise DataError(f"--feature={name}: this model has {', '.join(self.keys)}.")
+            raise Refused(f"--feature={name}: this model has {', '.join(self.keys)}.")
         x = np.load(self.folder / f"{parts[0]}.npy", mmap_mode="r")
         for part in parts[1:]:
             x = x + np.load(self.folder / f"{part}.npy", mmap_mode="r")
@@ -81,7 +82,7 @@ def extract(
       Features.
 
     Raises:
-      DataError: too many unreadable images, or features that are not finite.
+      Refused: too many unreadable images, or features that are not finite.
     """
     folder = pathlib.Path(cache) / f"{encoder.digest}-{source.fingerprint}-{size}"
     folder.mkdir(parents=True, exist_ok=True)
@@ -96,7 +97,7 @@ def extract(
                 _extend(encoder, source, size, folder=folder, state=state, batch=batch, chunk=chunk)
     if len(state["bad"]) > max_bad_share * source.count:
         named = "\n".join(f"  {name}: {why}" for name, why in list(state["bad"].values())[:5])
-        raise DataError(
+        raise Refused(
             f"{source.name}: {len(state['bad'])} of {source.count} images cannot be read. The first:\n{named}"
         )
     return Features(folder, state, source.count - first)
@@ -151,7 +152,7 @@ def _extend(
                 out = {key: _made(folder / f"{key}.npy", source.count, x.shape[1]) for key, x in values.items()}
             for key, x in values.items():
                 if not np.isfinite(x).all():
-                    raise DataError(f"--model={encoder.name}: '{key}' is not finite on images of {source.name}.")
+                    raise Refused(f"--model={encoder.name}: '{key}' is not finite on images of {source.name}.")
                 for row in bad:
                     x[int(row) - start] = 0.0
                 out[key][start : start + len(x)] = x

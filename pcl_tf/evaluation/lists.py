@@ -7,7 +7,7 @@ import pathlib
 import re
 from collections.abc import Collection, Iterator
 
-from pcl_tf.data.sources import DataError
+from pcl_tf.errors import Refused
 
 # UTF-32 first: its little-endian mark begins with UTF-16's.
 _MARKS = (
@@ -30,26 +30,24 @@ def read_text(path: str | pathlib.Path) -> str:
       str, every line ended by a newline alone.
 
     Raises:
-      DataError: it cannot be read, is empty, or is in another encoding.
+      Refused: it cannot be read, is empty, or is in another encoding.
     """
     path = pathlib.Path(path)
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}).") from error
+        raise Refused(f"{path}: cannot be read ({error.strerror}).") from error
     encoding = next((name for mark, name in _MARKS if data.startswith(mark)), "utf-8")
     try:
         text = data.decode(encoding)
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise DataError(
-            f"{path}, line {line}: not {encoding.removesuffix('-sig').upper()}; save it as UTF-8."
-        ) from error
+        raise Refused(f"{path}, line {line}: not {encoding.removesuffix('-sig').upper()}; save it as UTF-8.") from error
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
-        raise DataError(f"{path}, line {line}: holds zero bytes, so it is no UTF-8 text; save it as UTF-8.")
+        raise Refused(f"{path}, line {line}: holds zero bytes, so it is no UTF-8 text; save it as UTF-8.")
     if not text.strip():
-        raise DataError(f"{path}: is empty.")
+        raise Refused(f"{path}: is empty.")
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
@@ -57,7 +55,7 @@ def read_lines(path: str | pathlib.Path) -> list[tuple[int, str]]:
     """The lines of a list that are not blank: list of (line number from 1, line without blanks at its ends).
 
     Raises:
-      DataError: as ``read_text``.
+      Refused: as ``read_text``.
     """
     numbered = enumerate(read_text(path).split("\n"), 1)
     return [(number, line.strip()) for number, line in numbered if line.strip()]
@@ -96,26 +94,26 @@ def read_table(path: str | pathlib.Path, reserved: Collection[str] = ()) -> Tabl
       Table.
 
     Raises:
-      DataError: as ``read_text``; other separators, a quote that does not end, two columns of one name.
+      Refused: as ``read_text``; other separators, a quote that does not end, two columns of one name.
     """
     try:
         # strict: a quote that is never closed would swallow the rows below it
         reader = csv.reader(_ended(read_text(path)), strict=True, skipinitialspace=True)
         lines = [(reader.line_num, [f.strip() for f in fields]) for fields in reader]
     except csv.Error as error:
-        raise DataError(f"{path}: cannot be read as a CSV ({error}).") from error
+        raise Refused(f"{path}: cannot be read as a CSV ({error}).") from error
     lines = [(number, fields) for number, fields in lines if any(fields)]
     if not lines:
-        raise DataError(f"{path}: is empty.")
+        raise Refused(f"{path}: is empty.")
     (_, first), *lines = lines
     if len(first) == 1 and (other := next((s for s in ";\t|" if s in first[0]), None)):
         shown = {"\t": "tabs"}.get(other, f"'{other}'")
-        raise DataError(f"{path}: its columns are separated by {shown}; separate them by commas, with decimal points.")
+        raise Refused(f"{path}: its columns are separated by {shown}; separate them by commas, with decimal points.")
     header = [name.lower() if name.lower() in reserved else name for name in first]
     named = [i for i, name in enumerate(header) if not _UNNAMED.fullmatch(name)]
     names = [header[i] for i in named]
     if twice := next((name for name in names if names.count(name) > 1), None):
-        raise DataError(f"{path}: two columns are called '{twice}'; rename one.")
+        raise Refused(f"{path}: two columns are called '{twice}'; rename one.")
     rows = [(n, {header[i]: f[i] for i in named}) for n, f in lines if len(f) == len(header)]
     ragged = {n: len(f) for n, f in lines if len(f) != len(header)}
     return Table(tuple(names), rows, ragged, len(header) - len(named))

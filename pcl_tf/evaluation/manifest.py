@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from pcl_tf.data.listed import Files
-from pcl_tf.data.sources import DataError
 from pcl_tf.data.tree import one_sign
+from pcl_tf.errors import Refused
 from pcl_tf.evaluation.lists import Table, read_table
 from pcl_tf.evaluation.task import KINDS, Splits, Task, exclusive_folds, folds_from
 
@@ -49,20 +49,18 @@ def read_manifest(
       Task.
 
     Raises:
-      DataError: no such file, a column is missing, or rows are bad: all of them, with line numbers.
+      Refused: no such file, a column is missing, or rows are bad: all of them, with line numbers.
     """
     if kind not in KINDS:
-        raise DataError(f"{kind}: not one of {', '.join(KINDS)}.")
+        raise Refused(f"{kind}: not one of {', '.join(KINDS)}.")
     path = pathlib.Path(path)
     if not path.is_file():
-        raise DataError(
-            f"{path}: cannot be read as a CSV manifest ({'a folder' if path.is_dir() else 'no such file'})."
-        )
+        raise Refused(f"{path}: cannot be read as a CSV manifest ({'a folder' if path.is_dir() else 'no such file'}).")
     table = read_table(path, RESERVED)
     grouped = _groups(path, table.header, groups)
     values = _targets(path, kind, table.header, stated=tuple(targets), grouped=grouped)
     if not table.rows and not table.ragged:
-        raise DataError(f"{path}: no rows below the header.")
+        raise Refused(f"{path}: no rows below the header.")
     files = _files(path, table.rows)
     bad = _Bad(path)
     _other_width(path, table, bad)
@@ -86,7 +84,7 @@ def _other_width(path: pathlib.Path, table: Table, bad: "_Bad") -> None:
         hint = " (decimal numbers have a point, texts with a comma have quotes)" if count > width else ""
         what = f"{count} fields, but the header has {width}{hint}"
         if not table.rows:
-            raise DataError(f"{path}, line {line} and every other: {what}.")
+            raise Refused(f"{path}, line {line} and every other: {what}.")
         bad.say(line, what)
 
 
@@ -94,7 +92,7 @@ def _groups(path: pathlib.Path, header: tuple[str, ...], stated: Iterable[str]) 
     """The columns by which errors are told, each once."""
     asked = [name.lower() if name.lower() in RESERVED else name for name in stated]
     if unknown := [name for name in asked if name not in header or name in ("path", "path1", "path2")]:
-        raise DataError(
+        raise Refused(
             f"--groups={unknown[0]}: no such column of groups in {path}; its columns are {', '.join(header)}."
         )
     return tuple(dict.fromkeys([*(["group"] if "group" in header else []), *asked]))
@@ -109,14 +107,14 @@ def _targets(
     default = {"classification": ("label",), "verification": ()}.get(kind, free)
     if missing or not (stated or default or kind == "verification"):
         wanted = ",".join(COLUMNS[kind]) + ("" if len(COLUMNS[kind]) > 1 else ",VALUE,..")
-        raise DataError(f"{path}: the header is '{','.join(header)}'; a {kind} manifest has {wanted}.")
+        raise Refused(f"{path}: the header is '{','.join(header)}'; a {kind} manifest has {wanted}.")
     if unknown := [t for t in stated if t not in header or t == "path"]:
-        raise DataError(f"--targets={unknown[0]}: no such target in {path}; its columns are {', '.join(header)}.")
+        raise Refused(f"--targets={unknown[0]}: no such target in {path}; its columns are {', '.join(header)}.")
     if stated and (kind == "verification" or (kind == "classification" and len(stated) > 1)):
         most = "no targets" if kind == "verification" else "one target, its classes"
-        raise DataError(f"--targets={','.join(stated)}: {kind} has {most}.")
+        raise Refused(f"--targets={','.join(stated)}: {kind} has {most}.")
     if len(set(stated)) < len(stated):
-        raise DataError(f"--targets={','.join(stated)}: a column stands there twice.")
+        raise Refused(f"--targets={','.join(stated)}: a column stands there twice.")
     return stated or default
 
 
@@ -143,7 +141,7 @@ class _Bad:
         if self.lines:
             more = len(self.lines) - _SHOWN
             shown = "\n".join(self.lines[:_SHOWN]) + (f"\n  and {more} more" if more > 0 else "")
-            raise DataError(f"{self.path}: {len(self.lines)} bad rows:\n{shown}")
+            raise Refused(f"{self.path}: {len(self.lines)} bad rows:\n{shown}")
 
 
 def _number(text: str, low: float = -math.inf, high: float = math.inf) -> float | None:

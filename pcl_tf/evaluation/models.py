@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from pcl_tf.data.sources import DataError
+from pcl_tf.errors import Refused
 from pcl_tf.evaluation import handcrafted
 from pcl_tf.extras import missing
 from pcl_tf.provenance import recipe_hash
@@ -55,7 +55,7 @@ def open_encoder(text: str) -> Encoder:
     """Opens an export, the newest export of a workdir, a .keras, .onnx or .tflite file, or 'pixels', 'lbp', 'hog'.
 
     Raises:
-      DataError: nothing there, or nothing that can be loaded.
+      Refused: nothing there, or nothing that can be loaded.
     """
     if text in handcrafted.EXTRACTORS:
         extract = handcrafted.EXTRACTORS[text]
@@ -64,7 +64,7 @@ def open_encoder(text: str) -> Encoder:
     if (path / "export").is_dir():
         exported = versions(path / "export")
         if not exported:
-            raise DataError(f"--model={text}: {path / 'export'} holds no version; python -m pcl_tf.export makes one.")
+            raise Refused(f"--model={text}: {path / 'export'} holds no version; python -m pcl_tf.export makes one.")
         path = path / "export" / str(exported[-1])
     if (path / "saved_model.pb").is_file():
         return _saved_model(text, path)
@@ -75,7 +75,7 @@ def open_encoder(text: str) -> Encoder:
     if path.suffix == ".tflite" and path.is_file():
         return _tflite(text, path)
     known = ", ".join(handcrafted.EXTRACTORS)
-    raise DataError(
+    raise Refused(
         f"--model={text}: no SavedModel, workdir of pcl_tf.train or .keras, .onnx or .tflite file, nor one of {known}."
     )
 
@@ -111,7 +111,7 @@ def _json(path: pathlib.Path) -> dict[str, Any] | None:
     try:
         return json.loads(path.read_text()) if path.is_file() else None
     except ValueError as error:
-        raise DataError(f"{path}: is damaged ({error}); python -m pcl_tf.export makes another export.") from error
+        raise Refused(f"{path}: is damaged ({error}); python -m pcl_tf.export makes another export.") from error
 
 
 def _as_float(faces: np.ndarray) -> tf.Tensor:
@@ -122,9 +122,9 @@ def _saved_model(text: str, path: pathlib.Path) -> Encoder:
     try:
         module = tf.saved_model.load(str(path))
     except (OSError, ValueError, tf.errors.OpError) as error:
-        raise DataError(f"--model={text}: {path} cannot be loaded ({str(error).splitlines()[0]}).") from error
+        raise Refused(f"--model={text}: {path} cannot be loaded ({str(error).splitlines()[0]}).") from error
     if not hasattr(module, "embed"):
-        raise DataError(f"--model={text}: has no endpoint 'embed'; is it an export of pcl_tf?")
+        raise Refused(f"--model={text}: has no endpoint 'embed'; is it an export of pcl_tf?")
     assets = path / "assets"
     recipe, made = (_json(assets / name) for name in ("recipe.json", "provenance.json"))
     keras_file = assets / "encoder.keras"
@@ -134,7 +134,7 @@ def _saved_model(text: str, path: pathlib.Path) -> Encoder:
             out = module.embed(_as_float(faces))
         except (ValueError, TypeError) as error:  # a Transformer's export takes images of one size alone
             side = faces.shape[1]
-            raise DataError(f"--model={text} takes no images of {side} pixels; set --image_size.") from error
+            raise Refused(f"--model={text} takes no images of {side} pixels; set --image_size.") from error
         return {k: v.numpy() for k, v in out.items()}
 
     return Encoder(
@@ -151,18 +151,18 @@ def _side(text: str, shape: Sequence[Any]) -> int | None:
     """Side in pixels of the images that a model takes alone, or None; shape: of its input, sizes left open no int.
 
     Raises:
-      DataError: the input is no batch of square colour images.
+      Refused: the input is no batch of square colour images.
     """
     known = [size if isinstance(size, int) else None for size in shape]
     if len(known) != 4 or known[1] != known[2] or known[3] not in (3, None):
-        raise DataError(f"--model={text}: takes {[*shape]}, and no square colour images [N, S, S, 3].")
+        raise Refused(f"--model={text}: takes {[*shape]}, and no square colour images [N, S, S, 3].")
     return known[1]
 
 
 def _check_side(text: str, side: int | None, faces: np.ndarray) -> None:
-    """Raises DataError: the images have another side than the model takes."""
+    """Raises Refused: the images have another side than the model takes."""
     if side and faces.shape[1] != side:
-        raise DataError(f"--model={text} takes images of {side} pixels alone; set --image_size={side}.")
+        raise Refused(f"--model={text} takes images of {side} pixels alone; set --image_size={side}.")
 
 
 def _keras(text: str, path: pathlib.Path) -> Encoder:
@@ -172,13 +172,13 @@ def _keras(text: str, path: pathlib.Path) -> Encoder:
         model = keras.models.load_model(path, compile=False)
     except Exception as error:  # keras, zipfile and h5py raise a dozen kinds
         said = (str(error) or type(error).__name__).splitlines()[0]
-        raise DataError(f"--model={text}: cannot be loaded ({said}).") from error
+        raise Refused(f"--model={text}: cannot be loaded ({said}).") from error
     try:
         shape = model.input_shape
     except (AttributeError, ValueError):  # of a model that is code, and says its input to nobody
         shape = (None, None, None, 3)
     if not isinstance(shape, tuple):  # a list or dict of several
-        raise DataError(f"--model={text}: takes {len(shape)} inputs, and not images alone.")
+        raise Refused(f"--model={text}: takes {len(shape)} inputs, and not images alone.")
     side = _side(text, shape)
     run = tf.function(lambda x: model(x, training=False), reduce_retracing=True)
 
@@ -195,16 +195,14 @@ def _onnx(text: str, path: pathlib.Path) -> Encoder:
     try:
         import onnxruntime
     except ImportError as error:
-        raise DataError(f"--model={text}: {missing('onnx', error, 'reads .onnx files')}") from error
+        raise Refused(f"--model={text}: {missing('onnx', error, 'reads .onnx files')}") from error
     try:
         session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime raises a dozen kinds of its own
-        raise DataError(f"--model={text}: cannot be loaded ({str(error).splitlines()[0]}).") from error
+        raise Refused(f"--model={text}: cannot be loaded ({str(error).splitlines()[0]}).") from error
     keys = [o.name for o in session.get_outputs()]
     if len(session.get_inputs()) != 1 or not set(keys) & set(FEATURES):
-        raise DataError(
-            f"--model={text}: no encoder that pcl_tf.export --onnx wrote; its outputs are {', '.join(keys)}."
-        )
+        raise Refused(f"--model={text}: no encoder that pcl_tf.export --onnx wrote; its outputs are {', '.join(keys)}.")
     image = session.get_inputs()[0]
     side = _side(text, image.shape)
 
@@ -229,7 +227,7 @@ def _tflite(text: str, path: pathlib.Path) -> Encoder:
         side = int(run.get_input_details()["images"]["shape"][1])
     except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, struct.error) as error:
         why = (str(error).splitlines() or [""])[0]
-        raise DataError(f"--model={text}: no encoder that pcl_tf.export --tflite wrote ({why}).") from error
+        raise Refused(f"--model={text}: no encoder that pcl_tf.export --tflite wrote ({why}).") from error
 
     def embed(faces: np.ndarray) -> dict[str, np.ndarray]:
         _check_side(text, side, faces)

@@ -10,7 +10,7 @@ import numpy as np
 
 from pcl_tf.data.decoding import decode_all, left_out
 from pcl_tf.data.listed import Files
-from pcl_tf.data.sources import DataError
+from pcl_tf.errors import Refused
 from pcl_tf.evaluation import metrics, ridge, verification
 from pcl_tf.evaluation.corpora.layout import class_images
 from pcl_tf.evaluation.features import MAX_BAD_SHARE
@@ -33,12 +33,12 @@ def labelled(text: str, size: int) -> Task:
       Task.
 
     Raises:
-      DataError: fewer than two classes, or what the task says is wrong.
+      Refused: fewer than two classes, or what the task says is wrong.
     """
     root = pathlib.Path(text)
     if not root.is_dir():
         if ":" not in text and text not in names():
-            raise DataError(f"{_FLAG}={text}: no such folder, and no task of pcl_tf.probe.")
+            raise Refused(f"{_FLAG}={text}: no such folder, and no task of pcl_tf.probe.")
         task = open_task(text, None, size, flag=_FLAG)
         _say(task.notes)
         return task
@@ -46,7 +46,7 @@ def labelled(text: str, size: int) -> Task:
     _say(notes)
     classes = sorted({name for _, name in files})
     if len(classes) < 2:
-        raise DataError(f"{_FLAG}={text}: needs one folder of images per class, at least two.")
+        raise Refused(f"{_FLAG}={text}: needs one folder of images per class, at least two.")
     return Task(
         name=root.name,
         kind="classification",
@@ -70,7 +70,7 @@ class OnlineProbe:
       task: ``Task``; of its folds the first is used, of its images LIMIT at most, drawn once for all looks.
 
     Raises:
-      DataError: too many of them cannot be read.
+      Refused: too many of them cannot be read.
     """
 
     def __init__(self, task: Task) -> None:
@@ -81,7 +81,7 @@ class OnlineProbe:
             faces = list(decode_all(items, task.image_size, pool))
         bad = [(name, why) for name, face, why in faces if face is None]
         if len(bad) > MAX_BAD_SHARE * len(faces):
-            raise DataError(f"{_FLAG}: {left_out(bad, len(faces))} That is too many: mend or remove them.")
+            raise Refused(f"{_FLAG}: {left_out(bad, len(faces))} That is too many: mend or remove them.")
         _say([left_out(bad, len(faces))] if bad else [])
         decoded = [(row, face) for row, (_, face, _) in zip(sorted(wanted), faces, strict=True) if face is not None]
         self.images = np.stack([face for _, face in decoded])

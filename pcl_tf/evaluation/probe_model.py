@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
-from pcl_tf.data.sources import DataError
+from pcl_tf.errors import Refused
 from pcl_tf.evaluation.linear import LABELS, Linear
 from pcl_tf.evaluation.task import Task
 from pcl_tf.files import atomic_path
@@ -28,10 +28,10 @@ def build(encoder: "Encoder", task: Task, feature: str, *, layer: Linear) -> ker
       of each label, or the targets themselves; stock Keras layers only.
 
     Raises:
-      DataError: this model has no Keras form.
+      Refused: this model has no Keras form.
     """
     if encoder.keras_file is None:
-        raise DataError(
+        raise Refused(
             f"--model={encoder.name}: has no encoder.keras in it; python -m pcl_tf.export makes such exports."
         )
     net = keras.models.load_model(encoder.keras_file, compile=False)

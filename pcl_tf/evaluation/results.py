@@ -9,7 +9,7 @@ import pathlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from pcl_tf.data.sources import DataError
+from pcl_tf.errors import Refused
 from pcl_tf.evaluation import tables
 from pcl_tf.evaluation.task import Task
 from pcl_tf.files import alone, check_beside, write_atomically
@@ -28,8 +28,8 @@ class Results:
       folder: holds or will hold ``result.json``; None keeps nothing and only tells tasks apart.
 
     Raises:
-      DataError: there is a ``result.json`` that is not of pcl_tf.probe.
-      OutputError: there are tables and no ``result.json`` that they could be of.
+      Refused: there is a ``result.json`` that is not of pcl_tf.probe.
+      Refused: there are tables and no ``result.json`` that they could be of.
     """
 
     def __init__(self, folder: str | pathlib.Path | None) -> None:
@@ -49,7 +49,7 @@ class Results:
         except FileNotFoundError:
             return []
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise DataError(f"{self.path}: no result of pcl_tf.probe ({error}); move it away or give --out.") from error
+            raise Refused(f"{self.path}: no result of pcl_tf.probe ({error}); move it away or give --out.") from error
         return rows
 
     def name(self, tasks: Sequence[Task]) -> list[str]:

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from pcl_tf.data.sources import DataError, Source
+from pcl_tf.data.sources import Source
+from pcl_tf.errors import Refused
 
 Splits = tuple[tuple[np.ndarray, np.ndarray], ...]  # (train rows, test rows) for each fold
 KINDS = ("classification", "regression", "multilabel", "verification")
@@ -32,7 +33,7 @@ class Task:
       groups: {column: str [N], of verification [P]}: of which group a row is, '' of none; errors are told by them.
 
     Raises:
-      DataError: a row or a subject is in both the training and the test split, or a class is tested that no training image has,
+      Refused: a row or a subject is in both the training and the test split, or a class is tested that no training image has,
         or of a multilabel no test image shows any label.
     """
 
@@ -54,14 +55,14 @@ class Task:
     def __post_init__(self) -> None:
         for train, test in self.splits:
             if not len(train) or not len(test):
-                raise DataError(f"{self.name}: a fold has {len(train)} training and {len(test)} test images.")
+                raise Refused(f"{self.name}: a fold has {len(train)} training and {len(test)} test images.")
             if both := np.intersect1d(train, test).size:
-                raise DataError(f"{self.name}: {both} images are in the training and the test part of one fold.")
+                raise Refused(f"{self.name}: {both} images are in the training and the test part of one fold.")
             if self.subjects is not None:
                 shared = np.intersect1d(self.subjects[train], self.subjects[test])
                 if shared.size:
                     some = ", ".join(map(str, shared[:5]))
-                    raise DataError(
+                    raise Refused(
                         f"{self.name}: {shared.size} subjects are in both the training and the test split: {some}."
                     )
             # With folds drawn by chance a rare class may lie in one of them; a stated split is meant as it stands.
@@ -70,12 +71,12 @@ class Task:
                 untaught = np.setdiff1d(self.labels[test], self.labels[train])
                 if untaught.size:
                     some = ", ".join(str(self.names[k]) for k in untaught[:5])
-                    raise DataError(f"{self.name}: classes are tested that no training image has: {some}.")
+                    raise Refused(f"{self.name}: classes are tested that no training image has: {some}.")
 
         if self.kind == "multilabel" and self.splits:
             assert self.labels is not None
             if not any((self.labels[test] > 0.5).any() for _, test in self.splits):
-                raise DataError(f"{self.name}: no test image shows any of the labels, so that F1 has no value.")
+                raise Refused(f"{self.name}: no test image shows any of the labels, so that F1 has no value.")
 
     @property
     def digest(self) -> str:
@@ -97,12 +98,12 @@ def exclusive_folds(subjects: Sequence[Any] | np.ndarray, count: int) -> Splits:
       tuple of (train rows, test rows).
 
     Raises:
-      DataError: fewer subjects than folds.
+      Refused: fewer subjects than folds.
     """
     subjects = np.asarray(subjects)
     people, images = np.unique(subjects, return_counts=True)
     if len(people) < count:
-        raise DataError(f"{count} subject-exclusive folds need at least {count} subjects, not {len(people)}.")
+        raise Refused(f"{count} subject-exclusive folds need at least {count} subjects, not {len(people)}.")
     load, fold_of = np.zeros(count), {}
     for person in people[np.argsort(-images, kind="stable")]:
         fold = int(np.argmin(load))

@@ -4,7 +4,7 @@ import dataclasses
 import pathlib
 from collections.abc import Sequence
 
-from pcl_tf.data.sources import DataError
+from pcl_tf.errors import Refused
 from pcl_tf.evaluation.corpora import CORPORA, expression, generated, prepared
 from pcl_tf.evaluation.corpora.layout import centred
 from pcl_tf.evaluation.manifest import read_manifest
@@ -47,13 +47,13 @@ def open_task(
       Task.
 
     Raises:
-      DataError: unknown name, or the first file that is not there.
+      Refused: unknown name, or the first file that is not there.
     """
     name, _, path = text.partition(":")
     if name not in names():
-        raise DataError(f"{flag}={name}: not one of {', '.join(names())}.")
+        raise Refused(f"{flag}={name}: not one of {', '.join(names())}.")
     if image_size and image_size < _SMALLEST:
-        raise DataError(f"--image_size={image_size}: at least {_SMALLEST}, or 0 for the task's usual side.")
+        raise Refused(f"--image_size={image_size}: at least {_SMALLEST}, or 0 for the task's usual side.")
     task = _open(
         name,
         path,
@@ -83,27 +83,27 @@ def _open(
     flag: str,
 ) -> Task:
     if groups and name not in KINDS:
-        raise DataError(f"--groups={','.join(groups)}: {flag}={name} is no manifest, it has no such columns.")
+        raise Refused(f"--groups={','.join(groups)}: {flag}={name} is no manifest, it has no such columns.")
     if targets and name not in KINDS:
-        raise DataError(f"--targets={','.join(targets)}: {flag}={name} is no manifest, its targets are known.")
+        raise Refused(f"--targets={','.join(targets)}: {flag}={name} is no manifest, its targets are known.")
     if name.startswith("generated_"):
         return generated.MAKERS[name.removeprefix("generated_")](image_size or MANIFEST_SIZE)
     place = path or data_dir
     if not place:
-        raise DataError(f"{flag}={name} needs {'--data_dir, or ' if data_dir is not None else ''}{flag}={name}:PATH.")
+        raise Refused(f"{flag}={name} needs {'--data_dir, or ' if data_dir is not None else ''}{flag}={name}:PATH.")
     origin = str(pathlib.Path(place).resolve())
     if name in KINDS:
         task = read_manifest(place, name, image_size or MANIFEST_SIZE, targets=targets, groups=groups)
         return dataclasses.replace(task, origin=origin)
     root = pathlib.Path(place)
     if not root.is_dir():
-        raise DataError(f"{flag}={name}: {root} is no folder.")
+        raise Refused(f"{flag}={name}: {root} is no folder.")
     if not path:
         root = folder_of(name, root)
     if folder := prepared.find(root, image_size):
         task = prepared.read(folder, image_size)
         if task.name != name:
-            raise DataError(f"{flag}={name}: {folder} holds {task.name}.")
+            raise Refused(f"{flag}={name}: {folder} holds {task.name}.")
     else:
         task = read_corpus(name, root, image_size)
         if name == "fer2013" and not any_count and not (root / "fer2013.csv").exists():

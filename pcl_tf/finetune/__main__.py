@@ -61,7 +61,6 @@ def main(argv: list[str]) -> int:
     quiet()
     not_empty("data", "out", "cache", "targets", "groups", "license", "data_terms")
     flags_alone(argv, "model", "task")
-    from pcl_tf.data.sources import DataError
     from pcl_tf.evaluation import report
     from pcl_tf.evaluation.models import FEATURES, open_encoder, probe_folder
     from pcl_tf.evaluation.pictures import absent
@@ -97,7 +96,7 @@ def main(argv: list[str]) -> int:
         seed=_SEED.value,
     )
     assert _MODEL.value is not None and _TASK.value is not None
-    with explained(_OUT.value or _MODEL.value, (DataError, PermissionError)):
+    with explained(_OUT.value or _MODEL.value):
         encoder = open_encoder(_MODEL.value)
         probed = probe_folder(_MODEL.value)
         out = pathlib.Path(_OUT.value or probed.parent / "finetune")

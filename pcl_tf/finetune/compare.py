@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from pcl_tf.data.sources import DataError
+from pcl_tf.errors import Refused
 from pcl_tf.evaluation.evaluate import Result, evaluate, readable
 from pcl_tf.evaluation.task import Task
 from pcl_tf.finetune import run
@@ -23,7 +23,7 @@ def shares(task: Task, options: run.Options) -> list[float]:
     """The shares of the labels that leave enough images in every fold that is used.
 
     Raises:
-      DataError: not even all of them do.
+      Refused: not even all of them do.
     """
     folds = task.splits[: options.folds or None]
 
@@ -34,7 +34,7 @@ def shares(task: Task, options: run.Options) -> list[float]:
         )
 
     if not (found := [part for part in SHARES if enough(part)]):
-        raise DataError(f"{task.name}: fewer than {FEWEST} training images.")
+        raise Refused(f"{task.name}: fewer than {FEWEST} training images.")
     if few := [f"{part:.0%}" for part in SHARES if part not in found]:
         print(f"note: {' and '.join(few)} of the labels are fewer than {FEWEST} images: left out.", file=sys.stderr)
     return found

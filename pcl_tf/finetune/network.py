@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from pcl_tf.data.sources import DataError
+from pcl_tf.errors import Refused
 from pcl_tf.evaluation.models import Encoder
 from pcl_tf.evaluation.probe_model import outputs, vector_of
 from pcl_tf.evaluation.task import Task
@@ -27,10 +27,10 @@ def load(encoder: Encoder) -> keras.Model:
       keras.Model: float32 [N, S, S, 3] in [0, 1] -> dict of features, or one feature map.
 
     Raises:
-      DataError: this model has no Keras form.
+      Refused: this model has no Keras form.
     """
     if encoder.keras_file is None:
-        raise DataError(
+        raise Refused(
             f"--model={encoder.name}: cannot be fine-tuned; a workdir or export of pcl_tf, or a .keras file, can."
         )
     return keras.models.load_model(encoder.keras_file, compile=False)
@@ -40,18 +40,18 @@ def check(trunk: keras.Model, encoder: Encoder, task: Task, *, feature: str) -> 
     """Refuses what cannot be fine-tuned before anything is decoded.
 
     Raises:
-      DataError: a task of pairs, images of a size that the encoder does not take, or a feature that it does not have.
+      Refused: a task of pairs, images of a size that the encoder does not take, or a feature that it does not have.
     """
     if task.kind == "verification":
-        raise DataError(
+        raise Refused(
             "--task=verification: pairs have no labels to fine-tune by; a classification of who is on each image does."
         )
     side = trunk.input_shape[1]
     if side not in (None, task.image_size):
-        raise DataError(f"--model={encoder.name} takes no images of {task.image_size} pixels; set --image_size={side}.")
+        raise Refused(f"--model={encoder.name} takes no images of {task.image_size} pixels; set --image_size={side}.")
     keys = outputs(trunk.output)
     if missing := [part for part in feature.split("+") if part not in keys]:
-        raise DataError(f"--feature={missing[0]}: this model has {', '.join(keys)}.")
+        raise Refused(f"--feature={missing[0]}: this model has {', '.join(keys)}.")
 
 
 def build(

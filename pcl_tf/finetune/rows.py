@@ -4,7 +4,7 @@ from typing import cast
 
 import numpy as np
 
-from pcl_tf.data.sources import DataError
+from pcl_tf.errors import Refused
 from pcl_tf.evaluation.lbfgs import held_out
 from pcl_tf.evaluation.task import Task
 
@@ -49,10 +49,10 @@ def split(task: Task, rows: np.ndarray, seed: int = 0) -> tuple[np.ndarray, np.n
     That is whole subjects from five known subjects on, and of no class all rows.
 
     Raises:
-      DataError: too few.
+      Refused: too few.
     """
     if len(rows) < FEWEST:
-        raise DataError(f"{task.name}: {len(rows)} labelled images are left to teach; at least {FEWEST} are needed.")
+        raise Refused(f"{task.name}: {len(rows)} labelled images are left to teach; at least {FEWEST} are needed.")
     classes = cast(np.ndarray, task.labels)[rows] if task.kind == "classification" else None
     out = held_out(
         len(rows), subjects=None if task.subjects is None else task.subjects[rows], seed=seed, classes=classes

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 
 from pcl_tf.data.cache import decoded_faces, faces_file
-from pcl_tf.data.sources import DataError
+from pcl_tf.errors import Refused
 from pcl_tf.evaluation import linear
 from pcl_tf.evaluation.evaluate import Result, of_folds, readable
 from pcl_tf.evaluation.features import Features
@@ -86,13 +86,13 @@ def read(task: Task, values: Features, cache: str | pathlib.Path) -> Faces:
     """``Faces`` of a task whose features were extracted, decoded once in the life of the cache.
 
     Raises:
-      DataError: the features are of other images than those that are decoded: one of the two caches is of before.
+      Refused: the features are of other images than those that are decoded: one of the two caches is of before.
     """
     images = decoded_faces(task.source, task.image_size, cache_dir=cache, max_bad_share=1.0, flag="--cache")
     place = np.full(task.source.count, -1)
     encoded = np.setdiff1d(np.arange(task.source.count), list(values.bad))
     if len(encoded) != len(images):
-        raise DataError(
+        raise Refused(
             f"{cache}: holds {len(images)} decoded faces and features of {len(encoded)}, which should be the same images;"
             f" delete {faces_file(task.source, task.image_size)} and {values.folder.name} there, both are made again."
         )
@@ -133,7 +133,7 @@ def finetune(
 
     Raises:
       Stopped: by a signal; the same call goes on.
-      DataError: too few images of a fold can be read.
+      Refused: too few images of a fold can be read.
     """
     folds = readable(task, faces.good, options.folds or None)
     parts, protocols, taught, first = [], [], 0, None

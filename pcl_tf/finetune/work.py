@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pcl_tf.data.decoding import left_out
-from pcl_tf.data.sources import DataError
+from pcl_tf.errors import Refused
 from pcl_tf.evaluation import report
 from pcl_tf.evaluation.evaluate import Result
 from pcl_tf.evaluation.features import extract
@@ -63,9 +63,9 @@ class Job:
         """Fine-tunes, evaluates and exports; returns the path of the export.
 
         Raises:
-          DataError: another process is at the same fine-tuning, or as ``run.finetune`` says.
+          Refused: another process is at the same fine-tuning, or as ``run.finetune`` says.
           Stopped: by a signal; the same call goes on.
-          OutputError: something else stands where the export is written.
+          Refused: something else stands where the export is written.
         """
         self.folder = run.place(self.out, self.encoder, self.task, name=self.name, options=options)
         check_version(self.folder / "export/1")
@@ -78,7 +78,7 @@ class Job:
         busy = (
             f"{self.folder}: another process is at this fine-tuning; wait for its end, or give another --seed or --out."
         )
-        return alone(self.folder / ".lock", DataError(busy))
+        return alone(self.folder / ".lock", Refused(busy))
 
     def _finetune(self, options: run.Options) -> pathlib.Path:
         row = self._done(self.folder.name)

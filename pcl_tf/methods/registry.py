@@ -95,12 +95,12 @@ def _pose_augmentations() -> tuple[str, ...]:
 
 def _named_views() -> Check:
     def fine(value: Any) -> bool:
-        from pcl_tf.views.errors import ViewError
+        from pcl_tf.errors import Refused
         from pcl_tf.views.named import names
 
         try:
             return isinstance(value, str) and bool(names(value))
-        except ViewError:
+        except Refused:
             return False
 
     def allowed() -> str:

@@ -47,7 +47,6 @@ def main(argv: list[str]) -> None:
     quiet()
     not_empty("query", "model", "feature", "map", "colour")
     flags_alone(argv, "embeddings")
-    from pcl_tf.data.sources import DataError
     from pcl_tf.embed import table
     from pcl_tf.files import check_not_among, check_output
     from pcl_tf.neighbours import clusters, report
@@ -64,7 +63,7 @@ def main(argv: list[str]) -> None:
         refuse(f"--out: has no meaning with {asked[0]}{where}.")
     assert _EMBEDDINGS.value is not None
     out, flag = (_MAP.value, "--map") if _MAP.value else (_OUT.value, "--out")
-    with explained(out, (DataError, PermissionError)):
+    with explained(out):
         if not _DUPLICATES.value:
             check_output(out, flag, suffix=".png")
         found = table.read(_EMBEDDINGS.value)

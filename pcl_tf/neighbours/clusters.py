@@ -7,9 +7,9 @@ import warnings
 
 import numpy as np
 
-from pcl_tf.data.sources import DataError
+from pcl_tf.errors import Refused
 from pcl_tf.extras import absent
-from pcl_tf.files import OutputError, check_output, write_atomically
+from pcl_tf.files import check_output, write_atomically
 from pcl_tf.neighbours.search import unit
 
 _HEADER = ("image", "cluster", "cosine")
@@ -17,16 +17,16 @@ SEED = 0  # the same command finds the same clusters
 
 
 def check_installed() -> None:
-    """Raises DataError, which says what to install, where nothing can be clustered."""
+    """Raises Refused, which says what to install, where nothing can be clustered."""
     if lacking := absent("plots", "sklearn.cluster", purpose="finds them"):
-        raise DataError(f"--clusters: {lacking}.")
+        raise Refused(f"--clusters: {lacking}.")
 
 
 def check_list(path: pathlib.Path) -> None:
-    """Raises OutputError where something else than such a list stands in its place."""
+    """Raises Refused where something else than such a list stands in its place."""
     check_output(path)
     if path.exists() and not path.read_bytes().startswith(",".join(_HEADER).encode()):
-        raise OutputError(f"--out: {path} would be written too, and is no list of clusters; give another name.")
+        raise Refused(f"--out: {path} would be written too, and is no list of clusters; give another name.")
 
 
 def clusters(x: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -40,7 +40,7 @@ def clusters(x: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
       (int [N], cluster of each row, from 0, the largest first; float [N], cosine to its centre).
 
     Raises:
-      DataError: fewer directions than clusters.
+      Refused: fewer directions than clusters.
     """
     from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning
@@ -53,7 +53,7 @@ def clusters(x: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
             found = KMeans(count, n_init=10, random_state=SEED).fit(z)
         different = len(np.unique(found.labels_))  # copies that differ by rounding alone are no clusters
     if different < count:
-        raise DataError(f"--clusters={count}: there are {different} different embeddings; ask for at most as many.")
+        raise Refused(f"--clusters={count}: there are {different} different embeddings; ask for at most as many.")
     order = np.argsort(-np.bincount(found.labels_, minlength=count), kind="stable")
     rank = np.argsort(order)[found.labels_]
     return rank, np.sum(z * unit(found.cluster_centers_)[found.labels_], axis=1)

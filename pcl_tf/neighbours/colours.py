@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from pcl_tf.data.sources import DataError
 from pcl_tf.data.tree import one_sign
+from pcl_tf.errors import Refused
 from pcl_tf.evaluation.lists import read_table
 
 NAMES = (
@@ -50,24 +50,24 @@ def read(text: str, names: np.ndarray) -> Colours:
       Colours.
 
     Raises:
-      DataError: no such file or column, an image that stands twice, a name that several images end with, or none that
+      Refused: no such file or column, an image that stands twice, a name that several images end with, or none that
         is among the embedded ones.
     """
     path, _, column = text.rpartition(":")
     if not path or not column:
-        raise DataError(f"--colour={text}: what is needed is FILE.csv:COLUMN.")
+        raise Refused(f"--colour={text}: what is needed is FILE.csv:COLUMN.")
     table = read_table(path, NAMES)
     naming = next((name for name in NAMES if name in table.header), None)
     if naming is None or column not in table.header:
         lacking = f"no column {column}" if naming else f"none of the columns {', '.join(NAMES)}"
-        raise DataError(f"--colour={text}: {lacking} in {path}; its columns are {', '.join(table.header)}.")
+        raise Refused(f"--colour={text}: {lacking} in {path}; its columns are {', '.join(table.header)}.")
     if table.ragged:
         line = next(iter(table.ragged))
-        raise DataError(f"{path}, line {line}: has not as many fields as the header.")
+        raise Refused(f"{path}, line {line}: has not as many fields as the header.")
     found = _values(path, [(line, row[naming], row[column]) for line, row in table.rows], list(map(str, names)))
     known = [value for value in found if value]
     if not known:
-        raise DataError(f"--colour={text}: none of its images is among the {len(names)} that are embedded.")
+        raise Refused(f"--colour={text}: none of its images is among the {len(names)} that are embedded.")
     return Colours(column, _numbers(found) if _are_many_numbers(known) else _few(found), len(found) - len(known))
 
 
@@ -87,13 +87,13 @@ def _values(path: str, rows: list[tuple[int, str, str]], names: list[str]) -> li
         ]
         places = next((same for n in (stands, listed) if (same := [p for p in ends if whole[p] == n])), ends)
         if len(places) > 1:
-            raise DataError(
+            raise Refused(
                 f"{path}, line {line}: {len(places)} embedded images are called so, {names[places[0]]} and"
                 f" {names[places[1]]} first; write more of their folders."
             )
         for place in places:
             if place in lines:
-                raise DataError(f"{path}, line {line}: '{listed}' stands in line {lines[place]} already.")
+                raise Refused(f"{path}, line {line}: '{listed}' stands in line {lines[place]} already.")
             lines[place], values[place] = line, value
     return values
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pcl_tf.data.sources import DataError
+from pcl_tf.errors import Refused
 from pcl_tf.extras import absent
 from pcl_tf.files import write_atomically
 from pcl_tf.neighbours.colours import OTHERS, Colours
@@ -19,9 +19,9 @@ _UNKNOWN = "0.8"  # grey
 
 
 def check_installed() -> None:
-    """Raises DataError, which says what to install, where a map cannot be drawn."""
+    """Raises Refused, which says what to install, where a map cannot be drawn."""
     if lacking := absent("plots", "matplotlib.figure", "sklearn.manifold", purpose="draws it"):
-        raise DataError(f"--map: {lacking}.")
+        raise Refused(f"--map: {lacking}.")
 
 
 def places(x: np.ndarray, method: str) -> tuple[np.ndarray, str]:
@@ -66,13 +66,13 @@ def draw(
       colours: of the N images, or None.
 
     Raises:
-      DataError: fewer than three images.
+      Refused: fewer than three images.
     """
     from matplotlib.figure import Figure
 
     count = len(next(iter(features.values())))
     if count < 3:
-        raise DataError(f"--map: {count} embedded images make no map; at least three are needed.")
+        raise Refused(f"--map: {count} embedded images make no map; at least three are needed.")
     rows = np.arange(count)
     if method == "tsne" and count > MOST:
         rows = np.unique(np.linspace(0, count - 1, MOST).astype(int))

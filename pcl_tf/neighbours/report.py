@@ -9,10 +9,11 @@ from typing import cast
 import numpy as np
 
 from pcl_tf.data.decoding import decoder
-from pcl_tf.data.sources import DataError, open_source
+from pcl_tf.data.sources import open_source
 from pcl_tf.data.tree import one_sign
 from pcl_tf.embed.projector import thumbnails
 from pcl_tf.embed.table import Embeddings
+from pcl_tf.errors import Refused
 from pcl_tf.evaluation.models import open_encoder
 from pcl_tf.files import write_atomically
 from pcl_tf.neighbours import clusters as grouping
@@ -43,11 +44,11 @@ def chosen(embeddings: Embeddings, features: Sequence[str]) -> list[str]:
     """The features to compare, all where none is asked for.
 
     Raises:
-      DataError: the embeddings do not hold one of them.
+      Refused: the embeddings do not hold one of them.
     """
     for name in features:
         if name not in embeddings.features:
-            raise DataError(f"--feature={name}: the embeddings hold {', '.join(embeddings.features)}.")
+            raise Refused(f"--feature={name}: the embeddings hold {', '.join(embeddings.features)}.")
     return list(features or embeddings.features)
 
 
@@ -63,7 +64,7 @@ def query(embeddings: Embeddings, text: str, *, model: str, features: Sequence[s
       count: see text.
 
     Raises:
-      DataError: no such name or file, several names that end so, or a file that cannot be read.
+      Refused: no such name or file, several names that end so, or a file that cannot be read.
     """
     if not text:
         places = np.unique(np.linspace(0, len(embeddings.names) - 1, count).astype(int))
@@ -74,7 +75,7 @@ def query(embeddings: Embeddings, text: str, *, model: str, features: Sequence[s
         ends = (f"/{asked}", f":{asked}", f"#{asked}", *([asked] if asked[0] in ":#" else []))
         places = np.array(exact or [i for i, n in enumerate(names) if n.endswith(ends)], int)
         if len(places) > 1:
-            raise DataError(
+            raise Refused(
                 f"--query={text}: {len(places)} names end so, {names[places[0]]} and {names[places[1]]} first."
             )
         if not len(places):
@@ -87,24 +88,24 @@ def query(embeddings: Embeddings, text: str, *, model: str, features: Sequence[s
 def _outside(embeddings: Embeddings, text: str, model: str, *, features: Sequence[str]) -> Query:
     path = pathlib.Path(text)
     if not path.is_file():
-        raise DataError(f"--query={text}: neither one of the {len(embeddings.names)} embedded images nor a file.")
+        raise Refused(f"--query={text}: neither one of the {len(embeddings.names)} embedded images nor a file.")
     encoder = open_encoder(model or embeddings.model)
     if encoder.side and embeddings.size not in (0, encoder.side):
-        raise DataError(
+        raise Refused(
             f"--model={encoder.name}: takes images of {encoder.side} pixels alone, and the embeddings were made at"
             f" {embeddings.size}; give the model that made them, or embed again with this one."
         )
     size = embeddings.size or encoder.side or (encoder.recipe or {}).get("image_size", 64)
     _, face, why = decoder(size)((text, path.read_bytes()))
     if face is None:
-        raise DataError(f"--query={text}: {why}")
+        raise Refused(f"--query={text}: {why}")
     values, features_of_it = encoder.embed(face[None]), {}
     for name in features:
         parts = name.split("+")
         x = np.sum([values[p] for p in parts], axis=0) if all(p in values for p in parts) else np.zeros((1, 0))
         width = embeddings.features[name].shape[1]
         if x.shape[1] != width:
-            raise DataError(
+            raise Refused(
                 f"--model={encoder.name}: its '{name}' has {x.shape[1]} numbers at {size} pixels, that of the embeddings"
                 f" {width}; another model or another image size made them."
             )
@@ -158,7 +159,7 @@ def write_clusters(
       out, listed: paths of the PNG and of the CSV.
 
     Raises:
-      DataError: fewer different embeddings than clusters, or a folder that holds other images now.
+      Refused: fewer different embeddings than clusters, or a folder that holds other images now.
     """
     found, cosine = grouping.clusters(embeddings.features[feature], clusters)
     near = [np.flatnonzero(found == c) for c in range(clusters)]

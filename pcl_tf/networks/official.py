@@ -5,6 +5,8 @@ from collections.abc import Iterator, Mapping
 import keras
 import numpy as np
 
+from pcl_tf.errors import Refused
+
 _ENCODER = {
     "conv1.0": "stem_conv1",
     "conv1.2": "stem_conv2",
@@ -46,10 +48,6 @@ PARTS = {
 }
 
 
-class WeightsError(ValueError):
-    """What does not fit between a checkpoint and the networks, one line each."""
-
-
 def _layers(net: keras.Model, part: str) -> Iterator[tuple[str, keras.layers.Layer]]:
     """(their module's name, our layer) of one part."""
     for theirs, ours in PARTS[part][1].items():
@@ -81,7 +79,7 @@ def assign(arrays: Mapping[str, np.ndarray], nets: Mapping[str, keras.Model]) ->
       nets: {'encoder', 'exp_fc', 'pose_fc', 'decoder', or some of them: keras.Model}.
 
     Raises:
-      WeightsError: names every array that is missing, unexpected or of another shape; nothing was assigned.
+      Refused: names every array that is missing, unexpected or of another shape; nothing was assigned.
     """
     found = {k: np.asarray(v) for k, v in arrays.items() if not k.endswith("num_batches_tracked")}
     wanted = {
@@ -98,7 +96,7 @@ def assign(arrays: Mapping[str, np.ndarray], nets: Mapping[str, keras.Model]) ->
         if name in found and found[name].shape != shape
     ]
     if wrong:
-        raise WeightsError("\n".join(wrong))
+        raise Refused("\n".join(wrong))
     for part, net in nets.items():
         for module, layer in _layers(net, part):
             layer.set_weights([_ours(found[f"{module}.{name}"]) for name in _names(layer)])

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pcl_tf.networks.official import WeightsError
+from pcl_tf.errors import Refused
 
 
 def read_arrays(path: str | pathlib.Path) -> dict[str, np.ndarray]:
@@ -19,37 +19,37 @@ def read_arrays(path: str | pathlib.Path) -> dict[str, np.ndarray]:
       {name: numpy array}, without the 'module.' that DataParallel puts before names.
 
     Raises:
-      WeightsError: the file is no checkpoint, holds more than tensors and plain values, or tensors that are no plain arrays.
+      Refused: the file is no checkpoint, holds more than tensors and plain values, or tensors that are no plain arrays.
       ImportError: torch is not installed.
     """
     import torch
 
     if not pathlib.Path(path).is_file():
-        raise WeightsError(f"--torch={path}: no such file.")
+        raise Refused(f"--torch={path}: no such file.")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        raise WeightsError(
+        raise Refused(
             f"--torch={path}: no checkpoint of tensors and plain values; anything else could run code and is not"
             f" loaded ({str(error).splitlines()[0]})."
         ) from error
     except Exception as error:  # torch raises a dozen kinds at files of other programs
         said = (str(error) or type(error).__name__).splitlines()[0]
-        raise WeightsError(f"--torch={path}: not a whole PyTorch checkpoint ({said}).") from error
+        raise Refused(f"--torch={path}: not a whole PyTorch checkpoint ({said}).") from error
     tensors = _parameters(content, torch)
     if tensors is None:
-        raise WeightsError(f"--torch={path}: holds no parameters by name.")
+        raise Refused(f"--torch={path}: holds no parameters by name.")
     return {k.removeprefix("module."): _array(v, f"--torch={path}: '{k}'") for k, v in tensors.items()}
 
 
 def _array(tensor: Any, called: str) -> np.ndarray:
-    """A tensor, or parameter that torch would train, as float32. Raises WeightsError: it is sparse, quantised or empty."""
+    """A tensor, or parameter that torch would train, as float32. Raises Refused: it is sparse, quantised or empty."""
     import torch
 
     try:
         return tensor.detach().to(torch.float32).numpy()
     except (RuntimeError, TypeError) as error:
-        raise WeightsError(f"{called}: is no plain array of numbers ({str(error).splitlines()[0]})") from error
+        raise Refused(f"{called}: is no plain array of numbers ({str(error).splitlines()[0]})") from error
 
 
 def _parameters(content: Any, torch: Any) -> dict[str, Any] | None:

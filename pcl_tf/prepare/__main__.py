@@ -115,17 +115,16 @@ def _refuse_unwritable(folder: str) -> None:
         return
     if not folder or not folder.isprintable():
         refuse(f"--out={ascii(folder)}: TFDS needs a name of printable characters; give another.")
-    with explained(folder, ()):
+    with explained(folder):
         check_folder(folder, "--out")
 
 
 def _benchmark(name: str) -> None:
-    from pcl_tf.data.sources import DataError
     from pcl_tf.prepare.benchmarks import prepare_benchmark
 
     size = _SIZE.value if _SIZE.present else 0
     margin = _MARGIN.value if _DETECT.value else 0.0
-    with explained(_OUT.value, (DataError, PermissionError)):
+    with explained(_OUT.value):
         path, counts = prepare_benchmark(
             name, _DATA.value, _OUT.value, size=size, any_count=_ANY_COUNT.value, margin=margin
         )
@@ -145,14 +144,13 @@ def _clips(kind: str) -> None:
             import apache_beam  # noqa: F401
     except ImportError as error:
         refuse(missing("beam", error, "runs on clusters"))
-    from pcl_tf.data.sources import DataError
     from pcl_tf.prepare.run import prepare_clips
     from pcl_tf.prepare.work import Settings
 
     margin = _MARGIN.value if _DETECT.value else 0.0
     settings = Settings(_SIZE.value, _FPS.value, _SHARE.value, margin, _ALIGN.value)
     options = [f"--{option}" for option in _BEAM.value]
-    with explained(_OUT.value, (DataError, PermissionError)):
+    with explained(_OUT.value):
         path, counts = prepare_clips(
             kind,
             _DATA.value,

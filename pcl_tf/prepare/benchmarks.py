@@ -14,7 +14,8 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from pcl_tf.data.decoding import decoder
-from pcl_tf.data.sources import DataError, fingerprint
+from pcl_tf.data.sources import fingerprint
+from pcl_tf.errors import Refused
 from pcl_tf.evaluation.corpora import CORPORA, prepared
 from pcl_tf.evaluation.corpora.actions import disfa
 from pcl_tf.evaluation.task import Task
@@ -73,11 +74,11 @@ class _Benchmark(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # ty
         return {split: self._generate_examples(r) for split, r in rows.items()}
 
     def count(self, found: Mapping[str, int]) -> None:
-        """Checks {split: records}. Raises DataError: not as many as the corpus as handed out has."""
+        """Checks {split: records}. Raises Refused: not as many as the corpus as handed out has."""
         for split, count in found.items():
             if not self.any_count and not any(low <= count <= high for low, high in self.corpus.counts[split]):
                 wanted = " or ".join(f"{a:,}" if a == b else f"{a:,} to {b:,}" for a, b in self.corpus.counts[split])
-                raise DataError(
+                raise Refused(
                     f"{self.name}: '{split}' has {count:,} records, the corpus as handed out {wanted}. Is it unpacked"
                     " whole? --any_count takes what is there."
                 )
@@ -90,7 +91,7 @@ class _Benchmark(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # ty
                 continue
             _, face, why = decode((name, data))
             if face is None:
-                raise DataError(f"{name}: {why}. A benchmark without it would be another; mend the file.")
+                raise Refused(f"{name}: {why}. A benchmark without it would be another; mend the file.")
             if isinstance(data, np.ndarray):
                 data = tf.io.encode_png(face if min(data.shape[:2]) > self.size else data).numpy()
             self.stamps[row] = (row, len(data), zlib.crc32(data))
@@ -198,7 +199,7 @@ def prepare_benchmark(
       (path of the dataset, {split: records}).
 
     Raises:
-      DataError: a file is missing or broken, a split has not the size of the corpus as handed out, the dataset would
+      Refused: a file is missing or broken, a split has not the size of the corpus as handed out, the dataset would
         lie among the corpus' own files, or another call prepares the same.
     """
     make = functools.partial(BUILDERS[name], size, any_count, margin, data_dir=str(data_dir))
@@ -207,9 +208,9 @@ def prepare_benchmark(
     index = path / prepared.INDEX
     if not index.exists():
         if not pathlib.Path(manual_dir).is_dir():
-            raise DataError(f"--data={manual_dir}: no such folder. Needed: {CORPORA[name].instructions}")
+            raise Refused(f"--data={manual_dir}: no such folder. Needed: {CORPORA[name].instructions}")
         if pathlib.Path(data_dir).resolve() == pathlib.Path(manual_dir).resolve():
-            raise DataError(f"--out={data_dir} is the corpus' own folder; give another.")
+            raise Refused(f"--out={data_dir} is the corpus' own folder; give another.")
         work.check_place(str(path))
         if margin:
             detector.check_installed()

@@ -93,7 +93,7 @@ def square(image: np.ndarray, share: float = 1.0, margin: float = 0.0, *, align:
       uint8 [S, S, 3], or None where no face is found.
 
     Raises:
-      DataError: mtcnn, which detects, is not installed.
+      Refused: mtcnn, which detects, is not installed.
     """
     if not margin:
         return centre(image, share)

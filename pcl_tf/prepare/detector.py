@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from pcl_tf.data.sources import DataError
+from pcl_tf.errors import Refused
 from pcl_tf.extras import missing
 
 # The detector finds faces from 20 pixels on, and sees every picture at this shorter side: faces worth training on are
@@ -41,7 +41,7 @@ def largest(image: np.ndarray) -> Face | None:
       image: uint8 [H, W, 3].
 
     Raises:
-      DataError: mtcnn is not installed.
+      Refused: mtcnn is not installed.
     """
     return max(detect(image), key=lambda face: face.box[2] * face.box[3], default=None)
 
@@ -53,7 +53,7 @@ def detect(image: np.ndarray) -> list[Face]:
       image: uint8 [H, W, 3].
 
     Raises:
-      DataError: mtcnn is not installed.
+      Refused: mtcnn is not installed.
     """
     height, width = image.shape[:2]
     scale = min(_SHORTER / min(height, width), _LONGER / max(height, width))
@@ -77,7 +77,7 @@ def _mtcnn() -> Any:
         from mtcnn import MTCNN
         from mtcnn.stages import StageONet, StagePNet, StageRNet
     except ImportError as error:
-        raise DataError(missing("prepare", error, "finds the faces of --detect")) from error
+        raise Refused(missing("prepare", error, "finds the faces of --detect")) from error
 
     def traced(kind: Any) -> Any:
         """A stage whose network is a graph: four times as fast as layer by layer."""
@@ -96,6 +96,6 @@ def _mtcnn() -> Any:
 
 
 def check_installed() -> None:
-    """Raises DataError where mtcnn is not installed."""
+    """Raises Refused where mtcnn is not installed."""
     with _LOCK:
         _mtcnn()

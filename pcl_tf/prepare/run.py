@@ -12,7 +12,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 from tqdm import tqdm
 
-from pcl_tf.data.sources import DataError
+from pcl_tf.errors import Refused
 from pcl_tf.prepare import clips, detector, sheet, units, work
 
 KINDS = {
@@ -49,7 +49,7 @@ def prepare_clips(
       (path of the dataset, dict of counts).
 
     Raises:
-      DataError: nothing there, too much of it broken or without a face, nothing left, or another call does it now.
+      Refused: nothing there, too much of it broken or without a face, nothing left, or another call does it now.
     """
     list_units, make = KINDS[kind]
     # Beside the dataset, whose name says the settings: other settings are other work.
@@ -126,13 +126,13 @@ def _build(builder: tfds.core.DatasetBuilder, folder: str, beam_options: list[st
 
 
 def _check_shares(notes: work.Notes, files: int, max_broken: float, *, max_no_face: float, folder: str) -> None:
-    """Says what is left out. Raises DataError: it is too much, or everything."""
+    """Says what is left out. Raises Refused: it is too much, or everything."""
     faceless = [(name, "no face found") for name in notes.faceless]
     looked_at = f"Look at {os.path.join(folder, sheet.NAME)}"
     if len(notes.broken) + len(faceless) == files:  # whatever shares are allowed
         remedies = [*(["Mend or replace them."] if notes.broken else [])]
         remedies += [f"{looked_at}; replace them, or leave out --detect."] if faceless else []
-        raise DataError(
+        raise Refused(
             f"Nothing is left: of {files} files {len(notes.broken)} are broken, and {len(faceless)} show no face that was"
             f" found. The first:\n{_first([*notes.broken, *faceless])}\n{' '.join(remedies)}"
         )
@@ -157,7 +157,7 @@ def _check_shares(notes: work.Notes, files: int, max_broken: float, *, max_no_fa
             continue
         message = f"{len(rows)} of {files} files ({len(rows) / files:.1%}) {what}. The first:\n{_first(rows)}"
         if len(rows) / files > most:
-            raise DataError(f"{message}\n{remedy}.")
+            raise Refused(f"{message}\n{remedy}.")
         print(f"Left out: {message}\nAll are named in {listed} beside the records.", file=sys.stderr, flush=True)
 
 

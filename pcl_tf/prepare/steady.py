@@ -11,7 +11,8 @@ from scipy import ndimage
 from tqdm import tqdm
 
 from pcl_tf.data.images import centre, decode_upright
-from pcl_tf.data.sources import DataError, Items, Source, fingerprint
+from pcl_tf.data.sources import Items, Source, fingerprint
+from pcl_tf.errors import Refused
 from pcl_tf.prepare import crop, detector, sheet, work
 
 EVERY = 10  # of a person's frames one in so many is looked at, half a second of DISFA's videos
@@ -45,7 +46,7 @@ class Faces:
       source: the same frames, cut: uint8 [S, S, 3] each. Frames that are broken stay what they are.
 
     Raises:
-      DataError: a person's face is hardly ever found.
+      Refused: a person's face is hardly ever found.
     """
 
     def __init__(self, source: Source, people: Sequence[Any] | np.ndarray, margin: float) -> None:
@@ -83,7 +84,7 @@ class Faces:
         for person in np.unique(people):
             of = looked & (people == person)
             if there[of].sum() < LEAST * max(1, of.sum()):
-                raise DataError(
+                raise Refused(
                     f"{person}: a face is found in {there[of].sum()} of {of.sum()} frames that were looked at; without"
                     " --detect the centre of the frames is taken."
                 )

@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator
 
 import tensorflow as tf
 
-from pcl_tf.data.sources import SUFFIXES, DataError
+from pcl_tf.data.sources import SUFFIXES
 from pcl_tf.data.tree import is_left_out, others, printable, stamp, walk
+from pcl_tf.errors import Refused
 
 VIDEOS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg")
 IMAGES_IN_UNIT = 256
@@ -42,13 +43,13 @@ def voxceleb_units(root: str | pathlib.Path) -> list[Unit]:
     """The videos of VoxCeleb1 and 2: trees that end in identity/video/clip.mp4, at any depth.
 
     Raises:
-      DataError: no mp4, or one that lies less deep.
+      Refused: no mp4, or one that lies less deep.
     """
     found = []
     for folder, names in _folders(root, (".mp4",)):
         parts = folder.split("/")
         if len(parts) < 2:
-            raise DataError(
+            raise Refused(
                 f"{printable(os.path.join(root, folder, names[0]))}: VoxCeleb's videos lie in identity/video/clip.mp4,"
                 " for instance id00012/21Uxsk56VDQ/00001.mp4. Give the folder above the identities as --data, or"
                 " prepare other videos as 'videos'."
@@ -58,14 +59,14 @@ def voxceleb_units(root: str | pathlib.Path) -> list[Unit]:
 
 
 def video_units(root: str | pathlib.Path) -> list[Unit]:
-    """All videos below a folder; the name of the folder they lie in is the identity. Raises DataError: none."""
+    """All videos below a folder; the name of the folder they lie in is the identity. Raises Refused: none."""
     # One by one, for these may be hours long.
     found = [(f"{folder}/{n}", _last(folder), folder, [n]) for folder, names in _folders(root, VIDEOS) for n in names]
     return _units(found, root, f"video ({', '.join(VIDEOS)})", clip_of=_without_suffix)
 
 
 def image_units(root: str | pathlib.Path) -> list[Unit]:
-    """All images below a folder; the name of the folder they lie in is the identity. Raises DataError: none."""
+    """All images below a folder; the name of the folder they lie in is the identity. Raises Refused: none."""
     found = []
     for folder, names in _folders(root, SUFFIXES):
         for start in range(0, len(names), IMAGES_IN_UNIT):
@@ -87,7 +88,7 @@ def _units(
 ) -> list[Unit]:
     """Units of [(name, identity, folder, names of files)]; ``clip_of`` gives the clip of a file's relative name."""
     if not found:
-        raise DataError(f"--data={printable(root)}: holds no {what}.")
+        raise Refused(f"--data={printable(root)}: holds no {what}.")
     relative = [[f"{folder}/{n}".lstrip("/") for n in names] for _, _, folder, names in found]
     # Telephones leave IMG_1.mov beside IMG_1.mp4: then both keep their suffix.
     often = collections.Counter(clip_of(r) for some in relative for r in some)
@@ -115,7 +116,7 @@ def _folders(root: str | pathlib.Path, suffixes: tuple[str, ...]) -> Iterator[tu
     seen = []
     root = str(root).rstrip("/") or "/"
     if not (tf.io.gfile.isdir(root) if "://" in root else os.path.isdir(root)):
-        raise DataError(f"--data={printable(root)}: no such folder.")
+        raise Refused(f"--data={printable(root)}: no such folder.")
     for folder, inner, names in tf.io.gfile.walk(root) if "://" in root else walk(root):
         if "dataset_info.json" in names:  # a dataset that was prepared below the corpus
             inner.clear()

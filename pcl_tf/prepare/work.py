@@ -15,9 +15,10 @@ import tensorflow as tf
 
 from pcl_tf.data.decoding import reason
 from pcl_tf.data.images import centre, decode_upright
-from pcl_tf.data.sources import Broken, DataError
+from pcl_tf.data.sources import Broken
 from pcl_tf.data.tree import printable
 from pcl_tf.data.videos import video_frames
+from pcl_tf.errors import Refused
 from pcl_tf.files import alone, write_atomically
 from pcl_tf.prepare import crop
 from pcl_tf.prepare.units import VIDEOS, Unit
@@ -126,12 +127,12 @@ def check_place(path: str) -> None:
       path: where the dataset will be, in any file system TensorFlow knows; what an earlier call wrote of it may be there.
 
     Raises:
-      DataError: a file, or a folder with something in it that is no dataset.
+      Refused: a file, or a folder with something in it that is no dataset.
     """
     found = tf.io.gfile.listdir(path) if tf.io.gfile.isdir(path) else []
     is_file = tf.io.gfile.exists(path) and not tf.io.gfile.isdir(path)
     if is_file or found and "dataset_info.json" not in found:
-        raise DataError(f"{path}: is no dataset and stands where one would be written; move it, or give another --out.")
+        raise Refused(f"{path}: is no dataset and stands where one would be written; move it, or give another --out.")
 
 
 @contextlib.contextmanager
@@ -139,14 +140,14 @@ def alone_at(folder: str) -> Iterator[None]:
     """Within, no other call works in a folder. Buckets have no locks: there two can.
 
     Raises:
-      DataError: another does.
+      Refused: another does.
     """
     if "://" in folder:
         yield
         return
     os.makedirs(os.path.dirname(folder), exist_ok=True)
     lock = pathlib.Path(f"{folder}.lock")
-    with alone(lock, DataError(f"{folder}: another process is preparing the same; wait until it ends.")):
+    with alone(lock, Refused(f"{folder}: another process is preparing the same; wait until it ends.")):
         try:
             yield
         finally:

@@ -100,14 +100,14 @@ def _equal(passes: Mapping[str, tuple[int, int]], steps: int) -> dict[str, int]:
 
 
 def _targets() -> dict[str, list[str]]:
-    """{role: columns of its manifests to predict}. Raises DataError: another role, no column, a role that stands twice."""
-    from pcl_tf.data.sources import DataError
+    """{role: columns of its manifests to predict}. Raises Refused: another role, no column, a role that stands twice."""
+    from pcl_tf.errors import Refused
 
     found = {}
     for text in _TARGETS.value:
         role, _, columns = text.partition(":")
         if role not in _TASKS or role in found or not columns or not _TASKS[role].value:
-            raise DataError(
+            raise Refused(
                 f"--targets={text}: what is needed is ROLE:COLUMN,.., once a role, of {', '.join(_TASKS)}, beside the flag"
                 " --ROLE with a manifest."
             )
@@ -243,17 +243,16 @@ def main(argv: list[str]) -> None:
     if not _WORKDIR.value or not (_TABLE.value or _FIGURE.value or _BUDGETS.value):
         refuse("--workdir and --table, --figure or --budgets are needed; see --help.")
     from pcl_tf import recipe as recipes
-    from pcl_tf.data.sources import DataError
+    from pcl_tf.errors import Refused
     from pcl_tf.files import check_folder
-    from pcl_tf.recipe import RecipeError
     from pcl_tf.reproduce.runs import RunFailed
 
     try:  # before TensorFlow starts, and by the flag that names it here
         recipes.named(_BASE.value or "small64")
-    except RecipeError as error:
+    except Refused as error:
         refuse(str(error).replace("--recipe=", "--base=", 1))
     try:
-        with explained(_WORKDIR.value, (DataError, RecipeError)):
+        with explained(_WORKDIR.value):
             check_folder(_WORKDIR.value, "--workdir")
             _run([int(t) for t in _TABLE.value], pathlib.Path(_WORKDIR.value))
     except RunFailed as failed:

@@ -9,7 +9,8 @@ import numpy as np
 
 from pcl_tf import recipe as recipes
 from pcl_tf.data.decoding import decoder, left_out
-from pcl_tf.data.sources import DataError, open_source
+from pcl_tf.data.sources import open_source
+from pcl_tf.errors import Refused
 from pcl_tf.files import check_beside, check_not_among, check_output, write_atomically
 from pcl_tf.methods.build import build_method
 from pcl_tf.training import sheet
@@ -32,8 +33,8 @@ def figure(
       (path, path of the swapped poses).
 
     Raises:
-      DataError: no checkpoint, no decoder, or fewer than two faces that can be read.
-      OutputError: one of the pictures cannot be written.
+      Refused: no checkpoint, no decoder, or fewer than two faces that can be read.
+      Refused: one of the pictures cannot be written.
     """
     workdir, out = pathlib.Path(workdir), pathlib.Path(out)
     swapped = out.with_name(f"{out.stem}_swap{out.suffix or '.png'}")
@@ -42,10 +43,10 @@ def figure(
         check_not_among(path, [images, *images.split(",")])
     check_beside(out, [swapped], f"--out={out}")
     if not (workdir / "recipe.json").is_file():
-        raise DataError(f"--workdir={workdir}: no recipe.json there; it is no folder of pcl_tf.train.")
+        raise Refused(f"--workdir={workdir}: no recipe.json there; it is no folder of pcl_tf.train.")
     recipe = recipes.resolve(recipes.load(workdir / "recipe.json"))
     if not recipe.method.reconstruct:
-        raise DataError(f"--workdir={workdir}: this run trained no decoder.")
+        raise Refused(f"--workdir={workdir}: this run trained no decoder.")
     source = open_source(images or "generated", count, recipe.image_size, flag=flag)
     spread = islice(source.items(), 0, None, max(1, source.count // count))  # folders are sorted, often by person
     faces: Any = []
@@ -57,12 +58,12 @@ def figure(
             break
     if len(faces) < 2:
         said = left_out(bad, len(faces) + len(bad))
-        raise DataError(f"{flag}={images}: fewer than two faces that can be read. {said}".strip())
+        raise Refused(f"{flag}={images}: fewer than two faces that can be read. {said}".strip())
     if bad:
         print(f"note: {left_out(bad, len(faces) + len(bad))}", file=sys.stderr)
     model = build_method(recipe)
     if Checkpoints(model, workdir / "checkpoints").restore() is None:
-        raise DataError(f"--workdir={workdir}: {workdir / 'checkpoints'} holds no checkpoint.")
+        raise Refused(f"--workdir={workdir}: {workdir / 'checkpoints'} holds no checkpoint.")
     faces, noise = np.stack(faces), recipe.method.recon_noise_std
     scale = max(1, 128 // recipe.image_size)
     write_atomically(out, sheet.png(sheet.draw(sheet.reconstructions(model, faces, noise), scale)))

@@ -12,7 +12,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from pcl_tf import recipe as recipes
-from pcl_tf.data.sources import DataError
+from pcl_tf.errors import Refused
 from pcl_tf.evaluation.evaluate import evaluate
 from pcl_tf.evaluation.features import extract
 from pcl_tf.evaluation.models import open_encoder
@@ -64,7 +64,7 @@ class Runs:
         """Workdir of a finished run; trained first, or further, where it is not finished.
 
         Raises:
-          DataError: the workdir is of another recipe, other data or another precision than are asked for now.
+          Refused: the workdir is of another recipe, other data or another precision than are asked for now.
           RunFailed: pcl_tf.train ended with an error.
         """
         workdir, steps = self.workdir(variant, seed), self.steps[variant]
@@ -87,7 +87,7 @@ class Runs:
         return workdir
 
     def _same(self, workdir: pathlib.Path, asked: ConfigDict, result: Mapping[str, Any]) -> None:
-        """Raises DataError where a workdir was trained by other settings than are asked for: its numbers are not theirs."""
+        """Raises Refused where a workdir was trained by other settings than are asked for: its numbers are not theirs."""
         made = recipes.load(workdir / "recipe.json")
         changed = recipes.differences(asked, made)
         if made.data.source != asked.data.source:
@@ -96,7 +96,7 @@ class Runs:
         before = result.get("precision")
         changed += [f"precision: {before} -> {now}" for now in precisions if before not in (None, now)]
         if changed:
-            raise DataError(
+            raise Refused(
                 f"{workdir} was pre-trained by other settings:\n  "
                 + "\n  ".join(changed)
                 + "\nGive another --workdir, or the settings it was made with."
@@ -148,10 +148,10 @@ def over_seeds(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
       {'values', 'mean', 'std' (of the seeds, None for one), 'interval', 'detail'}.
 
     Raises:
-      DataError: there is none.
+      Refused: there is none.
     """
     if not results:
-        raise DataError("no seeds were given.")
+        raise Refused("no seeds were given.")
     values, details = np.array([v["value"] for v in results]), [v["detail"] for v in results]
     return {
         "metric": results[0]["metric"],

@@ -20,7 +20,7 @@ class Unavailable(ServerError):
     after = 0.0
 
 
-class Refused(ServerError):
+class Rejected(ServerError):
     """The server found something wrong with the images of a request."""
 
 

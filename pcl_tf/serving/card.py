@@ -5,9 +5,10 @@ import pathlib
 import re
 from typing import Any, cast
 
+from pcl_tf.errors import Refused
 from pcl_tf.evaluation.tables import HEADER, result_cells
 from pcl_tf.evaluation.tables import markdown as table
-from pcl_tf.files import OutputError, read_json, write_atomically
+from pcl_tf.files import read_json, write_atomically
 from pcl_tf.recipe import flatten
 
 NAME = "README.md"
@@ -68,13 +69,13 @@ def state(workdir: str | pathlib.Path, **facts: str | None) -> None:
       **facts: of STATED; None leaves what was stated before.
 
     Raises:
-      OutputError: a file of that name is there and none of ours.
+      Refused: a file of that name is there and none of ours.
     """
     facts = {key: " ".join(text.split()) for key, text in facts.items() if text is not None}
     if facts:
         path = pathlib.Path(workdir) / ABOUT
         if path.exists() and not {*read_json(path)} & {*STATED}:
-            raise OutputError(f"{path}: is there and states nothing of a model; move it, or take another folder.")
+            raise Refused(f"{path}: is there and states nothing of a model; move it, or take another folder.")
         write_atomically(path, json.dumps({**read_json(path), **facts}, indent=1) + "\n")
 
 

@@ -55,7 +55,7 @@ def save_classifier(
       pathlib.Path of the export.
 
     Raises:
-      OutputError: what is there under this number is no export.
+      Refused: what is there under this number is no export.
     """
     target = pathlib.Path(folder) / str(version)
     check_version(target)

@@ -11,7 +11,8 @@ import keras
 import tensorflow as tf
 
 from pcl_tf.data.images import decode_image
-from pcl_tf.files import OutputError, atomic_path
+from pcl_tf.errors import Refused
+from pcl_tf.files import atomic_path
 from pcl_tf.provenance import provenance
 from pcl_tf.serving.card import write_card
 from pcl_tf.serving.tflite import FILES as TFLITE
@@ -88,7 +89,7 @@ def save_export(
       pathlib.Path of the export.
 
     Raises:
-      OutputError: what is there under this number is no export.
+      Refused: what is there under this number is no export.
     """
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -138,9 +139,9 @@ def replaceable(folder: pathlib.Path) -> bool:
 
 
 def check_version(target: pathlib.Path) -> None:
-    """Refuses a folder that would be replaced and is no export. Raises OutputError."""
+    """Refuses a folder that would be replaced and is no export. Raises Refused."""
     if target.exists() and not replaceable(target):
-        raise OutputError(f"{target}: is no export; it is left as it is. Move it, or give another --version.")
+        raise Refused(f"{target}: is no export; it is left as it is. Move it, or give another --version.")
 
 
 def check_places(workdir: str | pathlib.Path, version: int) -> None:
@@ -151,14 +152,14 @@ def check_places(workdir: str | pathlib.Path, version: int) -> None:
       version: number of the export.
 
     Raises:
-      OutputError: names what is there.
+      Refused: names what is there.
     """
     workdir = pathlib.Path(workdir)
     check_version(workdir / "export" / str(version))
     files = [workdir / name for name in ("backbone.keras", "encoder.onnx", *TFLITE.values())]
     folders = [workdir / name for name in ("serving", "export")]
     if in_the_way := [p for p in files if p.is_dir()] + [p for p in folders if p.exists() and not p.is_dir()]:
-        raise OutputError(f"{in_the_way[0]}: stands where the export is written; move it, or give another --workdir.")
+        raise Refused(f"{in_the_way[0]}: stands where the export is written; move it, or give another --workdir.")
 
 
 def versions(folder: str | pathlib.Path) -> list[int]:

@@ -8,7 +8,7 @@ from typing import cast
 import numpy as np
 
 from pcl_tf.data.sources import Item
-from pcl_tf.serving.answers import Failed, Refused, ServerError, Unavailable
+from pcl_tf.serving.answers import Failed, Rejected, ServerError, Unavailable
 from pcl_tf.serving.transport import Grpc, Rest
 
 
@@ -65,13 +65,13 @@ def embed(
     def one(image: bytes) -> dict[str, np.ndarray] | ServerError:
         try:
             return answered([image])[0]
-        except (Refused, Failed) as error:
+        except (Rejected, Failed) as error:
             return error
 
     def rows(images: list[bytes]) -> list[dict[str, np.ndarray] | ServerError]:
         try:
             return answered(images)
-        except (Refused, Failed) as error:
+        except (Rejected, Failed) as error:
             found: list[dict[str, np.ndarray] | ServerError]
             found = [one(image) for image in images] if len(images) > 1 else [error]
         # Where nothing but failures comes, it is not the images.
@@ -91,4 +91,4 @@ def embed(
 def _finite(row: dict[str, np.ndarray]) -> dict[str, np.ndarray] | ServerError:
     """The features themselves, or why they are not to be used."""
     wrong = [name for name, values in row.items() if not np.isfinite(values).all()]
-    return Refused(f"the model's {wrong[0]} is not finite") if wrong else row
+    return Rejected(f"the model's {wrong[0]} is not finite") if wrong else row

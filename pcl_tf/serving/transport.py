@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from pcl_tf.serving.answers import Failed, Refused, ServerError, Unavailable, features, rows_as_columns
+from pcl_tf.serving.answers import Failed, Rejected, ServerError, Unavailable, features, rows_as_columns
 
 SIGNATURE = "serving_default"
 _LONGEST = 600.0  # seconds that a server may ask to be left alone
@@ -73,7 +73,7 @@ class Grpc:
           {name: float32 [n, D]}.
 
         Raises:
-          Refused, Unavailable, Failed, ServerError.
+          Rejected, Unavailable, Failed, ServerError.
         """
         import grpc
         import tensorflow as tf
@@ -90,7 +90,7 @@ class Grpc:
         except grpc.RpcError as error:
             code = grpc.StatusCode
             kinds = {
-                code.INVALID_ARGUMENT: Refused,
+                code.INVALID_ARGUMENT: Rejected,
                 code.UNAVAILABLE: Unavailable,  # also what the server's batching answers when its queue is full
                 code.ABORTED: Unavailable,
                 code.INTERNAL: Failed,
@@ -155,7 +155,7 @@ class Rest:
 
     def _wrong(self, error: urllib.error.HTTPError) -> ServerError:
         """The exception that an HTTP status stands for."""
-        kinds = {400: Refused, 413: Failed, 500: Failed} | dict.fromkeys((408, 429, 502, 503, 504), Unavailable)
+        kinds = {400: Rejected, 413: Failed, 500: Failed} | dict.fromkeys((408, 429, 502, 503, 504), Unavailable)
         kind, moved = kinds.get(error.code, ServerError), error.headers.get("Location")
         said = f"moved to {moved}; give that as --server" if 300 <= error.code < 400 else _said(error)
         wrong: Any = kind(f"{self.url}: {error.code}: {said or error.reason}")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
-from pcl_tf.data.errors import DataError
+from pcl_tf.errors import Refused
 
 if TYPE_CHECKING:
     import keras
@@ -95,7 +95,7 @@ class Checkpoints:
         A checkpoint in the middle of which the process was killed is none; one that cannot be read is passed over.
 
         Raises:
-          DataError: there are some, and none can be read: what begins again would write over them.
+          Refused: there are some, and none can be read: what begins again would write over them.
         """
         steps = saved_steps(self.folder)
         for step in steps:
@@ -114,7 +114,7 @@ class Checkpoints:
             self.step = int(self.model.step.numpy())
             return self.step
         if steps:
-            raise DataError(
+            raise Refused(
                 f"{self.folder}: holds checkpoints (steps {', '.join(map(str, steps))}) and none can be read ({why})."
                 " Put whole copies in their place, or move the folder away to begin again."
             )

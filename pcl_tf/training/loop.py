@@ -17,7 +17,7 @@ from pcl_tf.cluster import Cluster
 from pcl_tf.data.clips import ClipFaces
 from pcl_tf.data.faces import ArrayFaces, open_faces
 from pcl_tf.data.pipeline import batches
-from pcl_tf.data.sources import DataError
+from pcl_tf.errors import Refused
 from pcl_tf.evaluation import generated
 from pcl_tf.evaluation.online import labelled
 from pcl_tf.files import read_json, write_atomically
@@ -68,13 +68,13 @@ def run(
       dict, what ``result.json`` says; None on a machine that does not write.
 
     Raises:
-      NotFinite, DataError, OutputError, Interrupted.
+      NotFinite, Refused, Interrupted.
     """
     if cluster.writer:
         check_places(workdir.path, recipe.total_steps)
         claimed, begun = (workdir / "recipe.json").exists(), any((workdir / "checkpoints").glob("ckpt-*"))
         if begun and not claimed and newest_step(workdir.path) is None:  # a run claims its folder first, convert last
-            raise DataError(
+            raise Refused(
                 f"--workdir={workdir.path}: pcl_tf.convert was stopped there before its weights were whole; run it again."
             )
     seed_everything(recipe.seed, deterministic)
@@ -92,7 +92,7 @@ def run(
     step = checkpoints.restore()
     seen = -1 if step is None else step
     if all_reduce_max(strategy, seen) != seen:
-        raise DataError(
+        raise Refused(
             f"--workdir={workdir.path}: the machines do not see the same checkpoints; it must be on a file system all share."
         )
     if step is not None and cluster.writer and (moved := workdir.moved(len(faces))):  # corpora move and grow
@@ -185,7 +185,7 @@ def _shared_faces(
     if cluster.writer:
         barrier(strategy)
     if all_reduce_max(strategy, len(faces)) != len(faces):
-        raise DataError(f"--data={recipe.data.source}: the machines do not see the same number of faces.")
+        raise Refused(f"--data={recipe.data.source}: the machines do not see the same number of faces.")
     return faces
 
 

@@ -8,11 +8,8 @@ from filelock import FileLock, Timeout
 from ml_collections import ConfigDict
 
 from pcl_tf import recipe as recipes
+from pcl_tf.errors import Refused
 from pcl_tf.files import read_json, write_atomically
-
-
-class WorkdirError(RuntimeError):
-    """Why a workdir cannot be used."""
 
 
 class Workdir:
@@ -27,27 +24,25 @@ class Workdir:
       writer: whether this process writes; the other machines of a run only read.
 
     Raises:
-      WorkdirError: another process holds it, another recipe made it, or checkpoints below it could not be read.
+      Refused: another process holds it, another recipe made it, or checkpoints below it could not be read.
     """
 
     def __init__(self, path: str | pathlib.Path, recipe: ConfigDict, writer: bool = True) -> None:
         self.path, self.recipe, self.writer = pathlib.Path(path), recipe, writer
         if re.search(r"[\[*?\\]", str(path)):  # it takes them for patterns: a run would begin again, none be deleted
-            raise WorkdirError(
+            raise Refused(
                 f"--workdir={path}: TensorFlow finds no checkpoints below a name with [, *, ? or \\; give another."
             )
         self._made = not self.path.exists()
         written = self.path / "recipe.json"
         if not written.exists() and (self.path / "result.json").exists():  # asked before anything is made there
-            raise WorkdirError(
-                f"--workdir={path}: {self.path / 'result.json'} is there and of no run; give another folder."
-            )
+            raise Refused(f"--workdir={path}: {self.path / 'result.json'} is there and of no run; give another folder.")
         if writer:
             self._lock_it()
         if written.exists():
             changed = recipes.differences(recipe, recipes.load(written))
             if changed:
-                raise WorkdirError(
+                raise Refused(
                     f"--workdir={path} was made by another recipe:\n  "
                     + "\n  ".join(changed)
                     + "\nGive another --workdir, or the values it was made with."
@@ -91,11 +86,11 @@ class Workdir:
             owner.write_text(f"{os.getpid()}\n")
         except Timeout:
             process = owner.read_text().strip() if owner.exists() else "unknown"
-            raise WorkdirError(
+            raise Refused(
                 f"--workdir={self.path}: process {process} is already training here; give another --workdir."
             ) from None
         except (OSError, NotImplementedError) as error:  # NotImplementedError: a file system without locks
-            raise WorkdirError(f"--workdir={self.path}: cannot be written ({error}).") from error
+            raise Refused(f"--workdir={self.path}: cannot be written ({error}).") from error
 
     def __truediv__(self, name: str) -> pathlib.Path:
         return self.path / name

@@ -10,9 +10,9 @@ import keras
 import keras_cv
 import tensorflow as tf
 
+from pcl_tf.errors import Refused
 from pcl_tf.seeds import Rng
 from pcl_tf.views.base import KERAS_CV_BASES, View
-from pcl_tf.views.errors import ViewError
 
 # Of several images one, or of one several: not views of an image. Augmenters and pipelines take layers.
 _NOT_VIEWS = ("MixUp", "CutMix", "FourierMix", "Mosaic", "RepeatedAugmentation", "RandomAugmentationPipeline")
@@ -114,7 +114,7 @@ class Borrowed(View):
         probability with which an image is changed.
 
     Raises:
-      ViewError: no such layer.
+      Refused: no such layer.
       TypeError, ValueError: the layer's own words about its arguments.
     """
 
@@ -125,7 +125,7 @@ class Borrowed(View):
     ) -> None:
         library, _, layer = name.rpartition(".")
         if library not in LIBRARIES or layer not in LIBRARIES[library]():
-            raise ViewError(f"{name}: no augmentation layer of keras or keras_cv")
+            raise Refused(f"{name}: no augmentation layer of keras or keras_cv")
         made, given = LIBRARIES[library]()[layer], dict(given or {})
         takes = inspect.signature(made).parameters
         p = given.pop("p", 1.0) if "p" not in takes else 1.0

@@ -29,7 +29,7 @@ def face_views(
       (chain of view 1, chain of view 2), one object where no view knows which of the two it is in.
 
     Raises:
-      ViewError: see ``named_views``.
+      Refused: see ``named_views``.
     """
 
     def chain(which: int) -> Chain:

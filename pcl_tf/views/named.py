@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from pcl_tf.errors import Refused
 from pcl_tf.seeds import Rng
 from pcl_tf.views.base import View
 from pcl_tf.views.borrowed import LIBRARIES, Borrowed
 from pcl_tf.views.colour import ColorJitter, RandomGrayscale
-from pcl_tf.views.errors import ViewError
 from pcl_tf.views.filters import GaussianBlur, Sobel
 from pcl_tf.views.geometry import HorizontalFlip, QuadrantCrop, RandomResizedCrop, RotateTranslate
 
@@ -62,7 +62,7 @@ def parsed(text: str) -> list[tuple[str, list[Any], dict[str, Any]]]:
       [(name, positional arguments, keyword arguments)].
 
     Raises:
-      ViewError: it is not NAME or NAME(ARGUMENTS), joined by "|", with numbers, texts, tuples or truths as arguments.
+      Refused: it is not NAME or NAME(ARGUMENTS), joined by "|", with numbers, texts, tuples or truths as arguments.
     """
     try:
         nodes = [ast.parse(text.strip(), mode="eval").body]
@@ -70,7 +70,7 @@ def parsed(text: str) -> list[tuple[str, list[Any], dict[str, Any]]]:
             nodes[:1] = [first.left, first.right]
         return [_call(node) for node in nodes]
     except (SyntaxError, ValueError, TypeError, AttributeError, RecursionError, MemoryError):
-        raise ViewError(f"'{text}' is not NAME or NAME(ARGUMENT=VALUE, ..), joined by |") from None
+        raise Refused(f"'{text}' is not NAME or NAME(ARGUMENT=VALUE, ..), joined by |") from None
 
 
 def _call(node: Any) -> tuple[str, list[Any], dict[str, Any]]:
@@ -81,12 +81,12 @@ def _call(node: Any) -> tuple[str, list[Any], dict[str, Any]]:
 
 
 def names(text: str) -> list[str]:
-    """Names of the views in a text; raises ViewError where one is not known."""
+    """Names of the views in a text; raises Refused where one is not known."""
     found = [name for name, _, _ in parsed(text)]
     for name in found:
         library, _, layer = name.rpartition(".")
         if name not in VIEWS and not (library in LIBRARIES and layer in LIBRARIES[library]()):
-            raise ViewError(f"'{name}' is none of {KNOWN}")
+            raise Refused(f"'{name}' is none of {KNOWN}")
     return found
 
 
@@ -102,7 +102,7 @@ def named_views(text: str, *, size: int, strength: float = 1.0, which: int = 0) 
       list of ``View``: float32 [N, S, S, 3] in [0, 1] in and out.
 
     Raises:
-      ViewError: no such view, or arguments that it does not take.
+      Refused: no such view, or arguments that it does not take.
     """
     at, views = Place(size=size, strength=strength, which=which), []
     names(text)
@@ -113,12 +113,12 @@ def named_views(text: str, *, size: int, strength: float = 1.0, which: int = 0) 
             if name not in VIEWS:
                 views.append(Borrowed(name, args, given))
             elif args:
-                raise ViewError(f"{name}: arguments are given by name, as in {name}(p=0.5)")
+                raise Refused(f"{name}: arguments are given by name, as in {name}(p=0.5)")
             else:
                 views.append(VIEWS[name](at, **given))
         except (TypeError, ValueError, AttributeError) as error:
             said = str(error).strip().splitlines()[0]
-            raise ViewError(said if isinstance(error, ViewError) else f"{name}: {said}") from error
+            raise Refused(said if isinstance(error, Refused) else f"{name}: {said}") from error
     return views
 
 
@@ -126,7 +126,7 @@ def tried(text: str, *, size: int) -> None:
     """Makes the views that a text names and tries on two images those that it gives arguments, or takes from other packages.
 
     Raises:
-      ViewError: one cannot be made, or not be used on images of this side.
+      Refused: one cannot be made, or not be used on images of this side.
     """
     if not text:
         return
@@ -139,10 +139,10 @@ def tried(text: str, *, size: int) -> None:
                 drawn = view.parameters(2, Rng(tf.constant([0, 0], tf.int32)))
                 out = view.transform(images, drawn)  # whatever p is
             if out.shape != images.shape or not np.isfinite(out).all():
-                raise ViewError("what comes out is no image of this side")
+                raise Refused("what comes out is no image of this side")
         except Exception as error:  # a layer of another package: whatever it raises, the recipe cannot be run
             told = re.sub(r"\{\{.*?\}\}", "", str(error))  # TensorFlow's name of the operation
             lines = [line for line in told.strip().splitlines() if line.strip()] or [type(error).__name__]
-            raise ViewError(
+            raise Refused(
                 f"{name} cannot be used on images of {size} pixels ({lines[0].strip().rstrip('.')})"
             ) from error

@@ -19,8 +19,8 @@ from pcl_tf.data.faces import ArrayFaces
 from pcl_tf.data.generated import MAX_ANGLES, render, sample_labels
 from pcl_tf.data.order import Order
 from pcl_tf.data.pipeline import batches
-from pcl_tf.data.sources import DataError, folder, open_source
-from pcl_tf.files import OutputError
+from pcl_tf.data.sources import folder, open_source
+from pcl_tf.errors import Refused
 
 
 def jpeg(value):
@@ -73,9 +73,9 @@ def test_a_tfds_dataset(tmp_path):
     assert values(open_faces("tfds:mini_faces", tmp_path)) == list(range(9))
     for text in ("tfds:mini_faces", "tfds:mini_faces:train"):  # tables of embeddings open it again by its name
         assert open_source(text, 8, 16).name == text
-    with pytest.raises(DataError, match="tfds:mini_faces:.*nosuch"):
+    with pytest.raises(Refused, match="tfds:mini_faces:.*nosuch"):
         open_source("tfds:mini_faces:nosuch", 8, 16)
-    with pytest.raises(DataError, match="no_such_dataset"):
+    with pytest.raises(Refused, match="no_such_dataset"):
         open_source("tfds:no_such_dataset", 8, 16)
 
 
@@ -130,7 +130,7 @@ def test_decoded_faces_outlast_a_power_cut(tree, tmp_path, power_cut):
 
 def test_too_many_bad_images_stop_the_run(tree, tmp_path):
     (tree / "broken.jpg").write_bytes(b"x")
-    with pytest.raises(DataError, match=r"1 of 13 .*(?s:.*)broken\.jpg(?s:.*)max_bad_share"):
+    with pytest.raises(Refused, match=r"1 of 13 .*(?s:.*)broken\.jpg(?s:.*)max_bad_share"):
         open_faces(tree, tmp_path, bad=0.01)
     assert not list((tmp_path / "cache").glob("faces-*"))
 
@@ -140,7 +140,7 @@ def test_errors_say_what_is_wrong(text, tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "broken.zip").write_bytes(b"PK nothing")
     where = str(tmp_path / text) if text in ("empty", "broken.zip") else text
-    with pytest.raises(DataError, match="VoxCeleb" if not text else "--data="):
+    with pytest.raises(Refused, match="VoxCeleb" if not text else "--data="):
         open_source(where, 8, 16)
 
 
@@ -202,7 +202,7 @@ def test_a_cache_that_cannot_be_written_is_refused_and_a_full_one_is_only_read(t
     source = folder(tree)
     (tmp_path / "file").write_text("text")
     for place in (tmp_path / "file", tmp_path / "file/below"):
-        with pytest.raises(OutputError, match="--recipe.data.cache=.*file is a file, no folder"):
+        with pytest.raises(Refused, match="--recipe.data.cache=.*file is a file, no folder"):
             decoded_faces(source, 16, cache_dir=place)
     made = decoded_faces(source, 16, cache_dir=tmp_path / "cache")
     monkeypatch.setattr("pcl_tf.files.tempfile.TemporaryFile", lambda dir: open("/nowhere/at/all", "w"))
@@ -210,14 +210,14 @@ def test_a_cache_that_cannot_be_written_is_refused_and_a_full_one_is_only_read(t
 
 
 def test_a_file_system_that_cannot_be_read_is_said_in_a_line():
-    with pytest.raises(DataError, match=r"--data=nosuch://bucket/faces: cannot be looked into \(.*nosuch"):
+    with pytest.raises(Refused, match=r"--data=nosuch://bucket/faces: cannot be looked into \(.*nosuch"):
         find_clips("nosuch://bucket/faces")
 
 
 @pytest.mark.parametrize("content", [b"", b"no zip", b"PK\x03\x04 cut short"])
 def test_an_index_of_clips_that_is_damaged_is_said_in_a_line(tmp_path, content):
     (tmp_path / "clips.npz").write_bytes(content)
-    with pytest.raises(DataError, match="clips.npz: cannot be read .*prepare it again"):
+    with pytest.raises(Refused, match="clips.npz: cannot be read .*prepare it again"):
         read_index(tmp_path)
 
 
@@ -269,5 +269,5 @@ def test_a_folder_called_as_the_drawn_faces_is_not_passed_over(tmp_path, monkeyp
     monkeypatch.chdir(tmp_path)
     assert open_source("generated", 3, 16).count == 3
     (tmp_path / "generated").mkdir()
-    with pytest.raises(DataError, match=r"there is a folder of that name: \./generated is it"):
+    with pytest.raises(Refused, match=r"there is a folder of that name: \./generated is it"):
         open_source("generated", 3, 16)

@@ -12,8 +12,9 @@ from PIL import Image
 
 from pcl_tf.data.cache import decoded_faces
 from pcl_tf.data.listed import Files
-from pcl_tf.data.sources import Broken, DataError, fingerprint, folder, open_source, zipped
+from pcl_tf.data.sources import Broken, fingerprint, folder, open_source, zipped
 from pcl_tf.data.tree import files_below, is_image, printable
+from pcl_tf.errors import Refused
 from pcl_tf.prepare.units import image_units
 
 
@@ -81,7 +82,7 @@ def test_a_folder_that_cannot_be_listed_is_named(tmp_path, monkeypatch):
         return scandir(path)
 
     monkeypatch.setattr("os.scandir", refuse)
-    with pytest.raises(DataError, match=r"shut: cannot be listed \(Permission denied\)"):
+    with pytest.raises(Refused, match=r"shut: cannot be listed \(Permission denied\)"):
         folder(tmp_path)
 
 
@@ -159,9 +160,9 @@ def test_one_damaged_member_is_left_out_and_named(tmp_path, how):
 @pytest.mark.parametrize("data", [b"", b"PK nothing", b"PK\x05\x06" + b"\xff" * 18])
 def test_zips_that_cannot_be_opened(tmp_path, data):
     (tmp_path / "faces.zip").write_bytes(data)
-    with pytest.raises(DataError, match=r"^--images=.*faces.zip: not a readable zip"):
+    with pytest.raises(Refused, match=r"^--images=.*faces.zip: not a readable zip"):
         open_source(str(tmp_path / "faces.zip"), 8, 16, flag="--images")
-    with pytest.raises(DataError, match=r"^/.*faces.zip: not a readable zip"):
+    with pytest.raises(Refused, match=r"^/.*faces.zip: not a readable zip"):
         Files(tmp_path).source(["a.png"])
 
 
@@ -182,7 +183,7 @@ def test_folders_of_any_name(tmp_path, name):
 def test_places_that_are_none_are_named_by_their_flag(tmp_path, monkeypatch, text):
     monkeypatch.chdir(tmp_path)
     save(tmp_path / "faces/a.png")
-    with pytest.raises(DataError, match=r"^--images=[^,]*: no such folder or file\.$"):
+    with pytest.raises(Refused, match=r"^--images=[^,]*: no such folder or file\.$"):
         open_source(text, 8, 16, flag="--images")
 
 
@@ -236,7 +237,7 @@ def test_a_damaged_zip_beside_a_list_counts_where_an_image_is_missing(tmp_path):
     (tmp_path / "damaged.zip").write_bytes(b"PK\x03\x04 cut short")
     files = Files(tmp_path)
     assert [isinstance(data, bytes) for _, data in files.source(["a.png", "b.png"]).items()] == [True, True]
-    with pytest.raises(DataError, match=r"c.png: no such image, .* \(.*damaged.zip: not a readable zip"):
+    with pytest.raises(Refused, match=r"c.png: no such image, .* \(.*damaged.zip: not a readable zip"):
         files.source(["a.png", "c.png"])
 
 
@@ -252,7 +253,7 @@ def test_what_is_passed_over_is_counted_and_named(tmp_path, capsys):
     assert source.count == 3 and all(isinstance(data, bytes) for _, data in source.items())
     assert "not looked at: 1 .zip, 1 .avif." in capsys.readouterr().err
     (tmp_path / "a.png").unlink()
-    with pytest.raises(DataError, match=r"holds no image \(.*\); its files are 2 .heic, 1 without, 1 .zip\."):
+    with pytest.raises(Refused, match=r"holds no image \(.*\); its files are 2 .heic, 1 without, 1 .zip\."):
         open_source(str(tmp_path), 0, 24)
 
 
@@ -261,5 +262,5 @@ def test_pictures_beside_records_are_no_faces(tmp_path):
     save(tmp_path / "voxceleb/64px/1.0.0/sheet.png")
     (tmp_path / "voxceleb/64px/1.0.0/dataset_info.json").write_text("{}")
     assert names(open_source(str(tmp_path), 0, 24), tmp_path) == ["a.png"]
-    with pytest.raises(DataError, match="holds no image .* a dataset of records, which pcl_tf.train reads alone"):
+    with pytest.raises(Refused, match="holds no image .* a dataset of records, which pcl_tf.train reads alone"):
         open_source(f"{tmp_path / 'voxceleb'},{tmp_path}", 0, 24)

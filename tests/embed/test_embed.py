@@ -7,10 +7,11 @@ import pyarrow.parquet
 import pytest
 from PIL import Image
 
-from pcl_tf.data.sources import DataError, open_source
+from pcl_tf.data.sources import open_source
 from pcl_tf.embed import table
 from pcl_tf.embed.images import embed
 from pcl_tf.embed.projector import check_place, sprite, write_points, write_projector
+from pcl_tf.errors import Refused
 from pcl_tf.evaluation.models import Encoder
 from tests.helpers.commands import done
 
@@ -66,7 +67,7 @@ def test_a_second_call_encodes_nothing_and_still_knows_the_names(faces, tmp_path
 def test_nothing_that_can_be_read_is_an_error_that_names_the_first(faces, tmp_path):
     for path in faces.glob("[acd].png"):
         path.unlink()
-    with pytest.raises(DataError, match=r"none of 1 images can be read.*b\.png"):
+    with pytest.raises(Refused, match=r"none of 1 images can be read.*b\.png"):
         _embedded(faces, tmp_path)
 
 
@@ -99,16 +100,16 @@ def test_a_table_of_before_says_no_size(faces, tmp_path):
 
 
 def test_other_formats_and_files_are_refused(faces, tmp_path):
-    with pytest.raises(DataError, match=r"\.npz, \.csv, \.parquet"):
+    with pytest.raises(Refused, match=r"\.npz, \.csv, \.parquet"):
         table.check_suffix("faces.json")
-    with pytest.raises(DataError, match="no such file"):
+    with pytest.raises(Refused, match="no such file"):
         table.read(tmp_path / "none.npz")
     np.savez(tmp_path / "other.npz", x=np.zeros(3))
     np.save(tmp_path / "array.npy", np.zeros(3))
     for name, content in {"text": b"hello", "empty": b"", "short": b"PK\x03\x04 cut short"}.items():
         (tmp_path / f"{name}.npz").write_bytes(content)
     for name in ("other.npz", "text.npz", "empty.npz", "short.npz", "array.npy"):
-        with pytest.raises(DataError, match="no .npz of pcl_tf.embed"):
+        with pytest.raises(Refused, match="no .npz of pcl_tf.embed"):
             table.read(tmp_path / name)
 
 

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from scipy.io import loadmat, savemat
 
-from pcl_tf.data.sources import DataError
+from pcl_tf.errors import Refused
 from pcl_tf.evaluation import corpora
 from pcl_tf.evaluation.corpora import actions, generated, prepared
 from pcl_tf.evaluation.corpora.pose import crop, face_box
@@ -55,7 +55,7 @@ def test_fer2013_folders_and_a_folder_of_corpora(tmp_path):
 @pytest.mark.parametrize("row", ["9,1 2,Training", "0,1 2 3,Training", "0,1,Other"])
 def test_a_damaged_fer2013_names_the_line(tmp_path, row):
     (tmp_path / "fer2013.csv").write_text(f"emotion,pixels,Usage\n{row}\n")
-    with pytest.raises(DataError, match="line 2"):
+    with pytest.raises(Refused, match="line 2"):
         open_task("fer2013", tmp_path)
 
 
@@ -66,7 +66,7 @@ def test_rafdb(tmp_path):
     np.testing.assert_allclose(shades(task), [0, 80, 160], atol=2)
     assert [list(p) for p in task.splits[0]] == [[0, 1], [2]]
     (tmp_path / "basic" / "Image" / "aligned" / "test_0001_aligned.jpg").unlink()
-    with pytest.raises(DataError, match="test_0001_aligned.jpg is missing"):
+    with pytest.raises(Refused, match="test_0001_aligned.jpg is missing"):
         open_task("rafdb", tmp_path)
 
 
@@ -78,7 +78,7 @@ def test_lfw(tmp_path):
     assert list(task.same) == [1, 0, 1, 0] and list(task.folds) == [0, 0, 1, 1]
     assert task.source.count == 4  # an image of many pairs is encoded once
     (tmp_path / "pairs.txt").write_text("\n".join(layouts.LFW[:-1]) + "\n")
-    with pytest.raises(DataError, match="3 pairs, but its first line promises 4"):
+    with pytest.raises(Refused, match="3 pairs, but its first line promises 4"):
         open_task("lfw", tmp_path)
 
 
@@ -89,7 +89,7 @@ def test_cplfw(tmp_path):
     assert task.source.count == 20 and task.image_size == 128
     lines = [layouts.CPLFW[0], "P1_1.jpg 1", *layouts.CPLFW[2:]]
     (tmp_path / "pairs_CPLFW.txt").write_text("\n".join(lines))
-    with pytest.raises(DataError, match="line 1"):
+    with pytest.raises(Refused, match="line 1"):
         open_task("cplfw", tmp_path)
 
 
@@ -103,7 +103,7 @@ def test_disfa(tmp_path):
     for train, test in task.splits:
         assert not set(task.subjects[train]) & set(task.subjects[test])
     (tmp_path / "ActionUnit_Labels" / "SN004" / "SN004_au9.txt").unlink()
-    with pytest.raises(DataError, match="SN004_au9.txt is missing"):
+    with pytest.raises(Refused, match="SN004_au9.txt is missing"):
         open_task("disfa", tmp_path)
 
 
@@ -115,7 +115,7 @@ def test_aflw2000(tmp_path):
     assert [len(p) for p in task.splits[0]] == [4, 1]
     np.testing.assert_allclose(shades(task), [0, 40, 80, 120, 160], atol=2)
     (tmp_path / "300W_LP" / "AFW" / "x1.mat").unlink()
-    with pytest.raises(DataError, match="x1.mat is missing"):
+    with pytest.raises(Refused, match="x1.mat is missing"):
         open_task("aflw2000", tmp_path)
 
 
@@ -169,7 +169,7 @@ def test_bu3dfe(tmp_path):
 
 @pytest.mark.parametrize("name", ["fer2013", "rafdb", "lfw", "cplfw", "disfa", "aflw2000", "bu3dfe"])
 def test_an_empty_folder_names_the_first_file_it_lacks(tmp_path, name):
-    with pytest.raises(DataError, match="is missing"):
+    with pytest.raises(Refused, match="is missing"):
         open_task(name, tmp_path)
 
 
@@ -180,24 +180,24 @@ def test_a_corpus_is_of_the_kind_it_declares(tmp_path, name):
 
 
 def test_unknown_tasks_and_missing_folders():
-    with pytest.raises(DataError, match="not one of fer2013"):
+    with pytest.raises(Refused, match="not one of fer2013"):
         open_task("fer2014", ".")
-    with pytest.raises(DataError, match="needs --data_dir"):
+    with pytest.raises(Refused, match="needs --data_dir"):
         open_task("lfw")
-    with pytest.raises(DataError, match="no folder"):
+    with pytest.raises(Refused, match="no folder"):
         open_task("lfw", "/nowhere")
     for size in (-5, 4):
-        with pytest.raises(DataError, match=f"--image_size={size}: at least 8"):
+        with pytest.raises(Refused, match=f"--image_size={size}: at least 8"):
             open_task("generated_pose", image_size=size)
-    with pytest.raises(DataError, match="--targets=yaw: --task=generated_pose is no manifest"):
+    with pytest.raises(Refused, match="--targets=yaw: --task=generated_pose is no manifest"):
         open_task("generated_pose", targets=["yaw"])
     for text, said in (
         ("fer2014", "--pose=fer2014: not one of"),
         ("lfw:/nowhere", "--pose=lfw: /nowhere is no folder"),
     ):
-        with pytest.raises(DataError, match=said):
+        with pytest.raises(Refused, match=said):
             open_task(text, flag="--pose")
-    with pytest.raises(DataError, match="--pose=lfw needs --pose=lfw:PATH"):
+    with pytest.raises(Refused, match="--pose=lfw needs --pose=lfw:PATH"):
         open_task("lfw", None, flag="--pose")
     assert {"generated_pose", "classification"} <= set(names())
 
@@ -218,7 +218,7 @@ def test_fer2013_labels_of_no_class_are_refused(tmp_path, label):
     (tmp_path / "fer2013.csv").write_text(
         f"\ufeffemotion,pixels,Usage\n0,{pixels},Training\n{label},{pixels},Training\n"
     )
-    with pytest.raises(DataError, match=f"fer2013.csv, line 3: .*label {label} is not of 0 to 6"):
+    with pytest.raises(Refused, match=f"fer2013.csv, line 3: .*label {label} is not of 0 to 6"):
         open_task("fer2013", tmp_path)
 
 
@@ -228,7 +228,7 @@ def test_rafdb_labels_of_no_class_and_entries_of_no_split(tmp_path):
     lines = listed.read_text().splitlines()
     for label in (0, 8, -1):
         listed.write_text("\n".join([*lines, f"train_00003.jpg {label}"]))
-        with pytest.raises(DataError, match=f"list_patition_label.txt, line 4: .*label {label} is not of 1 to 7"):
+        with pytest.raises(Refused, match=f"list_patition_label.txt, line 4: .*label {label} is not of 1 to 7"):
             open_task("rafdb", tmp_path)
     listed.write_bytes("\r\n".join([*lines, "val_00003.jpg 2"]).encode("utf-16"))
     task = open_task("rafdb", tmp_path)
@@ -242,10 +242,10 @@ def test_fer2013_folders_are_counted_where_asked(tmp_path):
             photo(tmp_path / split / label / "a.png", 50)
             (tmp_path / split / label / "._a.png").write_bytes(b"left by macOS")
     assert open_task("fer2013", tmp_path).source.count == 4
-    with pytest.raises(DataError, match="'train' has 2 images, the published split 28,709 .* --any_count"):
+    with pytest.raises(Refused, match="'train' has 2 images, the published split 28,709 .* --any_count"):
         open_task("fer2013", tmp_path, any_count=False)
     photo(tmp_path / "test" / "Happy" / "b.png", 50)
-    with pytest.raises(DataError, match="no training image has: Happy"):
+    with pytest.raises(Refused, match="no training image has: Happy"):
         open_task("fer2013", tmp_path)
 
 
@@ -274,7 +274,7 @@ def test_lfw_may_lie_beside_its_list_in_a_folder_of_its_name(tmp_path):
 def test_lists_of_pairs_name_the_line(tmp_path, name, file, text, match):
     layouts.MAKERS[name](tmp_path)
     (tmp_path / file).write_text(text)
-    with pytest.raises(DataError, match=match):
+    with pytest.raises(Refused, match=match):
         open_task(name, tmp_path)
 
 
@@ -291,7 +291,7 @@ def test_disfa_is_evaluated_in_the_folds_of_the_literature(tmp_path):
         ("9", "'9' is not"),
     ):
         path.write_text(whole + line)
-        with pytest.raises(DataError, match=f"SN003_au2.txt, line 5: {match}"):
+        with pytest.raises(Refused, match=f"SN003_au2.txt, line 5: {match}"):
             open_task("disfa", tmp_path)
     (tmp_path / "ActionUnit_Labels" / "SN003").rename(tmp_path / "ActionUnit_Labels" / "SN014")
     for au in layouts.AUS:
@@ -299,7 +299,7 @@ def test_disfa_is_evaluated_in_the_folds_of_the_literature(tmp_path):
         (folder / f"SN003_au{au}.txt").rename(folder / f"SN014_au{au}.txt")
     path.parent.with_name("SN014").joinpath("SN014_au2.txt").write_text(whole)
     (tmp_path / "Frames" / "SN003").rename(tmp_path / "Frames" / "SN014")
-    with pytest.raises(DataError, match="SN014 is none of its 27 people"):
+    with pytest.raises(Refused, match="SN014 is none of its 27 people"):
         open_task("disfa", tmp_path)
 
 
@@ -318,14 +318,14 @@ def test_mat_files_of_both_formats_and_damaged_ones(tmp_path):
     whole = path.read_bytes()
     for damaged in (b"", whole[:700], b"MATLAB 5.0 MAT-file" + b" " * 200):
         path.write_bytes(damaged)
-        with pytest.raises(DataError, match="x1.mat: cannot be read as a MATLAB file"):
+        with pytest.raises(Refused, match="x1.mat: cannot be read as a MATLAB file"):
             open_task("aflw2000", tmp_path)
     for wrong in ({"Pose_Para": known["Pose_Para"] * np.nan}, {"pt2d": known["pt2d"] * np.inf}):
         savemat(path, known | wrong)
-        with pytest.raises(DataError, match="x1.mat: its angles or landmarks are not numbers"):
+        with pytest.raises(Refused, match="x1.mat: its angles or landmarks are not numbers"):
             open_task("aflw2000", tmp_path)
     savemat(path, known | {"pt2d": known["pt2d"].T})
-    with pytest.raises(DataError, match=r"x1.mat: pt2d is \[3, 2\], not \[2, 68\]"):
+    with pytest.raises(Refused, match=r"x1.mat: pt2d is \[3, 2\], not \[2, 68\]"):
         open_task("aflw2000", tmp_path)
 
 
@@ -396,7 +396,7 @@ def test_a_prepared_corpus_that_is_damaged_is_said_in_a_line(tmp_path, name, con
     layouts.bu3dfe(tmp_path / "corpus")
     prepared.write(tmp_path, open_task("bu3dfe", tmp_path / "corpus"), "0" * 16)
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(DataError, match=f"{name}: cannot be read .*prepare it again"):
+    with pytest.raises(Refused, match=f"{name}: cannot be read .*prepare it again"):
         open_task(f"bu3dfe:{tmp_path}")
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pcl_tf.data.listed import arrays
-from pcl_tf.data.sources import DataError
+from pcl_tf.errors import Refused
 from pcl_tf.evaluation import linear, metrics
 from pcl_tf.evaluation.evaluate import evaluate
 from pcl_tf.evaluation.task import Task, exclusive_folds, folds_from
@@ -56,7 +56,7 @@ def test_a_fold_of_one_person_resamples_images():
 
 def test_a_fold_of_which_nothing_can_be_read_is_named():
     splits = folds_from([int(s[1:]) % 3 for s in PEOPLE])
-    with pytest.raises(DataError, match="t, fold 2 of 3: 400 training and 0 test images can be read"):
+    with pytest.raises(Refused, match="t, fold 2 of 3: 400 training and 0 test images can be read"):
         evaluate(task("regression", PEOPLE, splits), ERRORS[:, None], bad=splits[1][1])
-    with pytest.raises(DataError, match="t, fold 1 of 1: 1 training and 200 test images can be read; at least 2 and 1"):
+    with pytest.raises(Refused, match="t, fold 1 of 1: 1 training and 200 test images can be read; at least 2 and 1"):
         evaluate(task("regression", PEOPLE, splits[:1]), ERRORS[:, None], bad=splits[0][0][1:])

@@ -14,7 +14,8 @@ import pytest
 from PIL import Image
 
 from pcl_tf.data.listed import arrays
-from pcl_tf.data.sources import DataError, Source
+from pcl_tf.data.sources import Source
+from pcl_tf.errors import Refused
 from pcl_tf.evaluation import features, handcrafted
 from pcl_tf.evaluation.models import Encoder, flatten, open_encoder
 from tests.helpers.commands import done
@@ -88,19 +89,19 @@ def test_unreadable_images_are_named_and_left_out(tmp_path):
     found = features.extract(Counting().encoder, some_bad(1), 8, cache=tmp_path)
     assert list(found.bad) == [0] and found.bad[0][0] == "image0" and not found["face_aware"][0].any()
     np.testing.assert_array_equal(found["face_aware"][1:], IMAGES.reshape(30, -1)[1:])
-    with pytest.raises(DataError, match="4 of 30 images cannot be read"):
+    with pytest.raises(Refused, match="4 of 30 images cannot be read"):
         features.extract(Counting().encoder, some_bad(4), 8, cache=tmp_path)
 
 
 def test_features_that_are_not_finite_are_refused(tmp_path):
     encoder = Encoder("broken", "d", lambda faces: {"face_aware": np.full((len(faces), 2), np.nan, np.float32)})
-    with pytest.raises(DataError, match="'face_aware' is not finite"):
+    with pytest.raises(Refused, match="'face_aware' is not finite"):
         features.extract(encoder, arrays("a", IMAGES), 8, cache=tmp_path)
 
 
 def test_a_feature_the_model_lacks(tmp_path):
     found = features.extract(open_encoder("pixels"), arrays("a", IMAGES), 8, cache=tmp_path)
-    with pytest.raises(DataError, match="--feature=pose: this model has face_aware"):
+    with pytest.raises(Refused, match="--feature=pose: this model has face_aware"):
         found["pose"]
 
 
@@ -139,7 +140,7 @@ def saved(path, *shapes):
 def test_a_keras_file_of_one_size_says_which(tmp_path):
     encoder = open_encoder(saved(tmp_path / "b.keras", (8, 8, 3)))
     assert encoder.side == 8 and encoder.embed(IMAGES)["face_aware"].shape == (30, 192)
-    with pytest.raises(DataError, match="b.keras takes images of 8 pixels alone; set --image_size=8"):
+    with pytest.raises(Refused, match="b.keras takes images of 8 pixels alone; set --image_size=8"):
         encoder.embed(np.zeros((1, 16, 16, 3), np.uint8))
     Image.fromarray(IMAGES[0]).save(tmp_path / "a.png")
     where = [f"--model={tmp_path / 'b.keras'}", f"--data={tmp_path}", f"--out={tmp_path / 'e.npz'}"]
@@ -159,13 +160,13 @@ def test_a_keras_file_of_one_size_says_which(tmp_path):
     ],
 )
 def test_a_model_of_something_else_than_images_is_refused(shapes, said, tmp_path):
-    with pytest.raises(DataError, match=f"x.keras: takes .*{said}"):
+    with pytest.raises(Refused, match=f"x.keras: takes .*{said}"):
         open_encoder(saved(tmp_path / "x.keras", *shapes))
 
 
 @pytest.mark.parametrize("text", ["/nowhere", "hogg"])
 def test_no_such_model(text):
-    with pytest.raises(DataError, match=f"--model={text}"):
+    with pytest.raises(Refused, match=f"--model={text}"):
         open_encoder(text)
 
 
@@ -175,10 +176,10 @@ def test_damaged_models_are_refused_in_words(tmp_path):
     with zipfile.ZipFile(tmp_path / "zip.keras", "w") as z:
         z.writestr("face.png", b"")
     for path in (tmp_path / "x.keras", tmp_path / "zip.keras", tmp_path):
-        with pytest.raises(DataError, match="cannot be loaded"):
+        with pytest.raises(Refused, match="cannot be loaded"):
             open_encoder(str(path))
     (tmp_path / "w" / "export").mkdir(parents=True)
-    with pytest.raises(DataError, match="holds no version"):
+    with pytest.raises(Refused, match="holds no version"):
         open_encoder(str(tmp_path / "w"))
 
 

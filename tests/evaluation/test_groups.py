@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from pcl_tf.data.listed import arrays
-from pcl_tf.data.sources import DataError
+from pcl_tf.errors import Refused
 from pcl_tf.evaluation import groups, metrics, tasks
 from pcl_tf.evaluation.manifest import read_manifest
 from pcl_tf.evaluation.report import table
@@ -105,12 +105,12 @@ def test_pairs_have_groups_of_their_own(folder):
 
 @pytest.mark.parametrize("name", ["hair", "path", ""])
 def test_a_column_that_is_not_there_is_named(folder, name):
-    with pytest.raises(DataError, match=f"--groups={name}: no such column of groups .* path, yaw, gender, age, group"):
+    with pytest.raises(Refused, match=f"--groups={name}: no such column of groups .* path, yaw, gender, age, group"):
         read_manifest(folder / "m.csv", "regression", 8, targets=["yaw"], groups=[name])
 
 
 def test_groups_of_what_is_no_manifest():
-    with pytest.raises(DataError, match="--groups=age: --task=generated_pose is no manifest"):
+    with pytest.raises(Refused, match="--groups=age: --task=generated_pose is no manifest"):
         tasks.open_task("generated_pose", groups=["age"])
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pcl_tf.data.sources import DataError
+from pcl_tf.errors import Refused
 from pcl_tf.evaluation.lists import read_lines, read_table
 
 
@@ -25,7 +25,7 @@ def test_encodings_and_line_ends_change_nothing(tmp_path, encoding, end):
 )
 def test_what_cannot_be_read_is_said_in_a_line(tmp_path, data, match):
     (tmp_path / "list.txt").write_bytes(data)
-    with pytest.raises(DataError, match=match) as error:
+    with pytest.raises(Refused, match=match) as error:
         read_lines(tmp_path / "list.txt")
     assert "\n" not in str(error.value) and "list.txt" in str(error.value)
 
@@ -54,5 +54,5 @@ def test_blanks_unnamed_columns_and_rows_of_another_width(tmp_path):
     ],
 )
 def test_tables_that_would_be_misread_are_refused(tmp_path, text, match):
-    with pytest.raises(DataError, match=match):
+    with pytest.raises(Refused, match=match):
         table(tmp_path, text)

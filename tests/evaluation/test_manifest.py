@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pcl_tf.data.sources import DataError
+from pcl_tf.errors import Refused
 from pcl_tf.evaluation.manifest import read_manifest
 from pcl_tf.evaluation.task import Task
 
@@ -51,18 +51,18 @@ def test_subjects_make_exclusive_folds(folder):
 
 def test_a_subject_on_both_sides_of_the_split_is_refused(folder):
     path = write(folder, "path,label,split,subject", "0.png,a,train,x", "1.png,b,train,y", "2.png,a,test,x")
-    with pytest.raises(DataError, match="1 subjects are in both the training and the test split: x"):
+    with pytest.raises(Refused, match="1 subjects are in both the training and the test split: x"):
         read_manifest(path, "classification", 16)
 
 
 def test_an_image_that_is_for_training_and_testing_is_refused(folder):
     path = write(folder, "path,label,split", "0.png,a,train", "1.png,b,train", "0.png,a,test")
-    with pytest.raises(DataError, match="line 4: '0.png' stands in line 2 already"):
+    with pytest.raises(Refused, match="line 4: '0.png' stands in line 2 already"):
         read_manifest(path, "classification", 16)
     source = read_manifest(
         write(folder, "path,label", "0.png,a", "1.png,b", "2.png,a", "3.png,b", "4.png,a"), "classification", 8
     ).source
-    with pytest.raises(DataError, match="1 images are in the training and the test part"):
+    with pytest.raises(Refused, match="1 images are in the training and the test part"):
         Task("t", "classification", source, 8, ("a",), np.zeros(5, int), ((np.array([0, 1]), np.array([1, 2])),))
 
 
@@ -82,7 +82,7 @@ def test_all_bad_rows_are_named_at_once(folder):
         "2.png,x,,test",
         "3.png,0,1,dev",
     )
-    with pytest.raises(DataError) as error:
+    with pytest.raises(Refused) as error:
         read_manifest(path, "multilabel", 16)
     text = str(error.value)
     assert "4 bad rows" in text
@@ -97,7 +97,7 @@ def test_all_bad_rows_are_named_at_once(folder):
 
 def test_bad_pairs(folder):
     path = write(folder, "fold,path1,path2,same", "1,0.png,0.png,1", "1,1.png,9.jpg,yes", ",1.png,2.png,0")
-    with pytest.raises(DataError) as error:
+    with pytest.raises(Refused) as error:
         read_manifest(path, "verification", 16)
     for part in ("paired with itself", "no image '9.jpg'", "same is 'yes'", "line 4: no fold"):
         assert part in str(error.value)
@@ -116,12 +116,12 @@ def test_bad_pairs(folder):
     ],
 )
 def test_what_is_wrong_is_said(folder, kind, lines, match):
-    with pytest.raises(DataError, match=match):
+    with pytest.raises(Refused, match=match):
         read_manifest(write(folder, *lines), kind, 16)
 
 
 def test_a_manifest_that_is_not_there(tmp_path):
-    with pytest.raises(DataError, match="cannot be read as a CSV manifest"):
+    with pytest.raises(Refused, match="cannot be read as a CSV manifest"):
         read_manifest(tmp_path / "m.csv", "classification", 16)
 
 
@@ -150,20 +150,20 @@ def test_blanks_and_ways_of_writing_an_accent_make_no_class(folder):
     ],
 )
 def test_targets_that_cannot_be(folder, kind, targets, match):
-    with pytest.raises(DataError, match=match):
+    with pytest.raises(Refused, match=match):
         read_manifest(write(folder, "path,yaw,pitch", "0.png,1,2"), kind, 16, targets=targets)
 
 
 def test_rows_of_another_width_are_named(folder):
-    with pytest.raises(DataError, match="line 2 and every other: 5 fields, but the header has 3 .decimal numbers"):
+    with pytest.raises(Refused, match="line 2 and every other: 5 fields, but the header has 3 .decimal numbers"):
         read_manifest(write(folder, "path,yaw,pitch", "0.png,0,5,0,25", "1.png,1,5,1,25"), "regression", 16)
-    with pytest.raises(DataError, match="1 bad rows:\n  line 3: 2 fields, but the header has 3"):
+    with pytest.raises(Refused, match="1 bad rows:\n  line 3: 2 fields, but the header has 3"):
         read_manifest(write(folder, "path,yaw,pitch", "0.png,1,2", "1.png,1", "2.png,1,2"), "regression", 16)
 
 
 def test_a_class_that_nothing_teaches_is_refused(folder):
     path = write(folder, "path,label,split", "0.png,a,train", "1.png,b,train", "2.png,B,test")
-    with pytest.raises(DataError, match="no training image has: B"):
+    with pytest.raises(Refused, match="no training image has: B"):
         read_manifest(path, "classification", 16)
 
 
@@ -184,9 +184,9 @@ def test_a_linked_manifest_finds_the_images_of_either_folder(tmp_path):
 def test_one_image_is_one_however_its_path_is_written(folder, again):
     again = again.format(folder.name)
     path = write(folder, "path,label,split", "0.png,a,train", "1.png,b,train", f"{again},a,test")
-    with pytest.raises(DataError, match="line 4: .* stands in line 2 already"):
+    with pytest.raises(Refused, match="line 4: .* stands in line 2 already"):
         read_manifest(path, "classification", 16)
-    with pytest.raises(DataError, match="line 2: an image is paired with itself"):
+    with pytest.raises(Refused, match="line 2: an image is paired with itself"):
         read_manifest(
             write(folder, "fold,path1,path2,same", f"a,0.png,{again},1", "b,1.png,2.png,0"), "verification", 16
         )
@@ -194,5 +194,5 @@ def test_one_image_is_one_however_its_path_is_written(folder, again):
 
 def test_digits_joined_by_a_line_are_no_number(folder):
     path = write(folder, "path,split,yaw", "0.png,train,1_5", "1.png,test,2")
-    with pytest.raises(DataError, match="line 2: .*1_5"):
+    with pytest.raises(Refused, match="line 2: .*1_5"):
         read_manifest(path, "regression", 16)

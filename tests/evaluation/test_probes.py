@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from pcl_tf.data.listed import arrays
-from pcl_tf.data.sources import DataError
+from pcl_tf.errors import Refused
 from pcl_tf.evaluation import generated, knn, linear, ridge
 from pcl_tf.evaluation.corpora import generated as faces_of
 from pcl_tf.evaluation.evaluate import evaluate
@@ -87,12 +87,12 @@ def test_class_folders(tmp_path, capsys):
     assert len(probe.images) == 60 and probe.place.tolist() == [*range(30), -1, *range(30, 60)]
     scores = probe(lambda faces: {"gray": faces.mean((1, 2)) - 100, "none": np.zeros((len(faces), 2))})
     assert scores["knn/gray"] == scores["ridge/gray"] == 1.0 > scores["ridge/none"]
-    with pytest.raises(DataError, match="at least two"):
+    with pytest.raises(Refused, match="at least two"):
         labelled(tmp_path / "a", 8)
     for path in tmp_path.glob("*/1*.png"):
         path.write_bytes(b"")
     with pytest.raises(
-        DataError, match=r"watch.labelled: 23 of 61 images cannot be read .* and 18 more. That is too many"
+        Refused, match=r"watch.labelled: 23 of 61 images cannot be read .* and 18 more. That is too many"
     ):
         OnlineProbe(labelled(tmp_path, 8))
 
@@ -172,7 +172,7 @@ def test_generated_faces_rank_features_between_chance_and_truth():
     ],
 )
 def test_a_labelled_set_that_is_none_is_said_by_its_flag(text, said):
-    with pytest.raises(DataError, match=said):
+    with pytest.raises(Refused, match=said):
         labelled(text, 16)
 
 

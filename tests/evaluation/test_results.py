@@ -8,7 +8,8 @@ import pytest
 import tensorflow as tf
 
 from pcl_tf.data.listed import arrays
-from pcl_tf.data.sources import Broken, DataError
+from pcl_tf.data.sources import Broken
+from pcl_tf.errors import Refused
 from pcl_tf.evaluation import report
 from pcl_tf.evaluation.models import Encoder
 from pcl_tf.evaluation.pictures import absent
@@ -70,7 +71,7 @@ def test_results_of_before_are_read_and_replaced_where_they_are_the_same(tmp_pat
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"results": [1]}', '{"results": [{}]}', '{"step": 3}'])
 def test_a_file_that_is_no_result_is_not_overwritten(tmp_path, text):
     (tmp_path / "result.json").write_text(text)
-    with pytest.raises(DataError, match="move it away"):
+    with pytest.raises(Refused, match="move it away"):
         Results(tmp_path)
     assert (tmp_path / "result.json").read_text() == text
 

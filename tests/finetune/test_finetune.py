@@ -15,7 +15,7 @@ import yaml
 from PIL import Image
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
-from pcl_tf.data.sources import DataError
+from pcl_tf.errors import Refused
 from pcl_tf.evaluation.models import open_encoder
 from pcl_tf.files import alone
 from pcl_tf.finetune import fit, run, work
@@ -273,7 +273,7 @@ def test_it_is_refused_before_anything_is_decoded(more, said, place, tmp_path, m
 
 def test_a_corpus_is_asked_for_as_by_the_probe(place, tmp_path, monkeypatch):
     def asked(*_, **options):
-        raise DataError(str(options))
+        raise Refused(str(options))
 
     monkeypatch.setattr("pcl_tf.evaluation.tasks.open_task", asked)
     said = refused(*arguments(place, "--any_count", "--groups=a,b", out=tmp_path))

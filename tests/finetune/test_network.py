@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pcl_tf.data.cache import faces_file
-from pcl_tf.data.sources import DataError
+from pcl_tf.errors import Refused
 from pcl_tf.evaluation.evaluate import evaluate
 from pcl_tf.evaluation.features import extract
 from pcl_tf.evaluation.models import open_encoder
@@ -112,16 +112,16 @@ def test_what_cannot_be_fine_tuned_is_refused(opened, prepared):
         (dataclasses.replace(task, kind="verification"), "face_aware", "--task=verification: pairs have no labels"),
         (task, "hair", "--feature=hair: this model has face_aware"),
     ):
-        with pytest.raises(DataError, match=said):
+        with pytest.raises(Refused, match=said):
             network.check(trunk, opened, other, feature=feature)
-    with pytest.raises(DataError, match="--model=hog: cannot be fine-tuned"):
+    with pytest.raises(Refused, match="--model=hog: cannot be fine-tuned"):
         network.load(open_encoder("hog"))
 
 
 def test_a_fold_that_cannot_be_read_is_said_before_anything_is_trained(opened, prepared, tmp_path):
     task, faces = prepared["classification"]
     place = np.where(np.isin(np.arange(labelled.COUNT), task.splits[0][1]), -1, faces.place)
-    with pytest.raises(DataError, match="generated_classification, fold 1 of 1: 60 training and 0 test images"):
+    with pytest.raises(Refused, match="generated_classification, fold 1 of 1: 60 training and 0 test images"):
         run.finetune(opened, task, dataclasses.replace(faces, place=place), options=run.Options(), folder=tmp_path)
     assert not list(tmp_path.iterdir())
 
@@ -131,7 +131,7 @@ def test_caches_that_hold_other_images_than_each_other_are_named(prepared, tmp_p
     name = faces_file(task.source, task.image_size)
     np.save(tmp_path / name, faces.images[1:])
     with pytest.raises(
-        DataError, match=f"{tmp_path}: holds 79 .* features of 80, .*; delete {name} and {faces.values.folder.name}"
+        Refused, match=f"{tmp_path}: holds 79 .* features of 80, .*; delete {name} and {faces.values.folder.name}"
     ):
         run.read(task, faces.values, tmp_path)
 

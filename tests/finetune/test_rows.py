@@ -5,7 +5,7 @@ import types
 import numpy as np
 import pytest
 
-from pcl_tf.data.sources import DataError
+from pcl_tf.errors import Refused
 from pcl_tf.finetune.rows import share, split
 
 LABELS = np.repeat([0, 1, 2], [700, 290, 10])
@@ -52,5 +52,5 @@ def test_a_fifth_is_held_out_and_no_subject_is_on_both_sides():
     assert len(held) == 10 and not set(task.subjects[teach]) & set(task.subjects[held])
     task.labels, task.subjects = np.r_[np.zeros(40, int), np.arange(1, 11)], None
     assert set(task.labels[split(task, np.arange(50))[0]]) == set(range(11))  # the only image of a class teaches
-    with pytest.raises(DataError, match="faces: 4 labelled images are left to teach; at least 5"):
+    with pytest.raises(Refused, match="faces: 4 labelled images are left to teach; at least 5"):
         split(task, np.arange(4))

@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from pcl_tf import recipe as recipes
+from pcl_tf.errors import Refused
 from pcl_tf.methods.build import encoder_passes, method_of, parts_per_step, updates_per_step
 from pcl_tf.methods.part import Balanced, Part, balanced
 from pcl_tf.methods.registry import METHODS, Entry, Key, keys_of
@@ -75,10 +76,10 @@ def test_a_method_is_a_class_and_a_line(quiet):
 
 
 def test_checks_of_a_part_follow_from_its_declaration(quiet):
-    with pytest.raises(recipes.RecipeError, match="--recipe.method.short_batch=7 is more than --recipe.batch_size=6"):
+    with pytest.raises(Refused, match="--recipe.method.short_batch=7 is more than --recipe.batch_size=6"):
         quiet(**{"method.short_batch": 7})
     c = quiet(**{"method.short_batch": 3})
-    with pytest.raises(recipes.RecipeError, match="short_batch=3 cannot be .* 2 replicas: give a multiple of 2, .*=4"):
+    with pytest.raises(Refused, match="short_batch=3 cannot be .* 2 replicas: give a multiple of 2, .*=4"):
         recipes.resolve(c, replicas=2)
 
 

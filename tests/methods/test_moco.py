@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from pcl_tf import recipe as recipes
+from pcl_tf.errors import Refused
 from pcl_tf.losses import info_nce_and_accuracy
 from pcl_tf.losses.cosine import unit
 from pcl_tf.methods.build import build_method, encoder_passes
@@ -113,14 +114,14 @@ def test_queue_and_key_are_in_the_checkpoint(tmp_path):
 
 @pytest.mark.parametrize("change", [{"method.queue": 20}, {"method.queue": 4}])
 def test_recipes_that_cannot_be_run(change):
-    with pytest.raises(recipes.RecipeError, match="--recipe.method"):
+    with pytest.raises(Refused, match="--recipe.method"):
         small(**change)
 
 
 def test_moco_with_parts_of_pcl_is_refused():
     c = vox64.get_config("smoke")
     c.method.name = "moco"
-    with pytest.raises(recipes.RecipeError, match="--recipe.method.name=moco has neither decoder nor pose contrast"):
+    with pytest.raises(Refused, match="--recipe.method.name=moco has neither decoder nor pose contrast"):
         recipes.resolve(c)
 
 

@@ -7,6 +7,7 @@ import zlib
 import pytest
 
 from pcl_tf import recipe as recipes
+from pcl_tf.errors import Refused
 from pcl_tf.methods.build import build_method
 from pcl_tf.methods.registry import METHODS, keys_of
 from pcl_tf.training.checkpoints import Checkpoints
@@ -93,5 +94,5 @@ def test_a_key_of_another_method_is_refused_by_name():
         ("smoke,simclr", "method.pose_weight=2"),
         ("moco", "method.updates=x"),
     ):
-        with pytest.raises(recipes.RecipeError, match=f"{key}: a key of (moco|pcl), not of this recipe's method"):
+        with pytest.raises(Refused, match=f"{key}: a key of (moco|pcl), not of this recipe's method"):
             recipes.named("vox64", name, [key])

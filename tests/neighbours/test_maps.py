@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pcl_tf.data.sources import DataError
 from pcl_tf.embed import table
+from pcl_tf.errors import Refused
 from pcl_tf.neighbours import colours, maps
 from tests.helpers.commands import ended, refused
 
@@ -52,13 +52,13 @@ def test_numbers_of_which_there_are_many_are_a_scale_and_rare_texts_are_one(tmp_
     ],
 )
 def test_what_is_wrong_with_a_list_is_said(lines, match, tmp_path):
-    with pytest.raises(DataError, match=match):
+    with pytest.raises(Refused, match=match):
         colours.read(listed(tmp_path, *lines), NAMES)
 
 
 @pytest.mark.parametrize("text", ["l.csv", ":label", "l.csv:"])
 def test_a_file_and_a_column_are_needed(text):
-    with pytest.raises(DataError, match="FILE.csv:COLUMN"):
+    with pytest.raises(Refused, match="FILE.csv:COLUMN"):
         colours.read(text, NAMES)
 
 
@@ -105,12 +105,12 @@ def test_a_map_is_a_picture(values, tmp_path):
 
 
 def test_what_cannot_be_drawn_is_said(tmp_path, monkeypatch):
-    with pytest.raises(DataError, match="2 embedded images make no map"):
+    with pytest.raises(Refused, match="2 embedded images make no map"):
         pytest.importorskip("matplotlib", reason="needs the extra plots")
         maps.draw({"face": np.ones((2, 2))}, tmp_path / "m.png")
     monkeypatch.setitem(sys.modules, "sklearn.manifold", None)
     with pytest.raises(
-        DataError, match=r'--map: .*sklearn.* is not installed, which draws it: pip install "pcl_tf\[plots\]"'
+        Refused, match=r'--map: .*sklearn.* is not installed, which draws it: pip install "pcl_tf\[plots\]"'
     ):
         maps.check_installed()
 

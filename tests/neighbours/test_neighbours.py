@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pcl_tf.data.sources import DataError, open_source
+from pcl_tf.data.sources import open_source
 from pcl_tf.embed.table import Embeddings
+from pcl_tf.errors import Refused
 from pcl_tf.evaluation.models import Encoder
-from pcl_tf.files import OutputError
 from pcl_tf.neighbours import clusters, report, search, sheet
 
 
@@ -67,9 +67,9 @@ def test_a_query_is_a_name_or_its_end(embeddings):
     ]
     assert report.query(embeddings, "", model="", features=["face"], count=2).places.tolist() == [0, 3]
     twice = dataclasses.replace(embeddings, names=np.array(["a/1.png", "b/1.png", "c/2.png", "c/3.png"]))
-    with pytest.raises(DataError, match="2 names end so, a/1.png and b/1.png first"):
+    with pytest.raises(Refused, match="2 names end so, a/1.png and b/1.png first"):
         report.query(twice, "1.png", model="", features=["face"], count=4)
-    with pytest.raises(DataError, match="neither one of the 4"):
+    with pytest.raises(Refused, match="neither one of the 4"):
         report.query(embeddings, "nobody.png", model="", features=["face"], count=4)
 
 
@@ -82,14 +82,14 @@ def test_a_name_ends_where_a_folder_a_zip_or_a_number_begins(embeddings, text, p
     asked = dataclasses.replace(embeddings, names=names)
     assert report.query(asked, text, model="", features=["face"], count=1).places.tolist() == [place]
     for none in ("ace.png", "5", "nerated#85", "/b/face.png"):
-        with pytest.raises(DataError, match="neither one of the 4"):
+        with pytest.raises(Refused, match="neither one of the 4"):
             report.query(asked, none, model="", features=["face"], count=1)
 
 
 def test_another_model_than_the_embeddings_is_refused(embeddings, tmp_path):
     other = tmp_path / "query.png"
     Image.new("RGB", (8, 8)).save(other)
-    with pytest.raises(DataError, match="'face' has 0 numbers at 64 pixels, that of the embeddings 2"):
+    with pytest.raises(Refused, match="'face' has 0 numbers at 64 pixels, that of the embeddings 2"):
         report.query(embeddings, str(other), model="", features=["face"], count=1)
 
 
@@ -109,7 +109,7 @@ def test_a_file_is_asked_for_at_the_size_the_embeddings_were_made_at(embeddings,
     assert sides == [48, 48, 32, 64]
     monkeypatch.setattr(report, "open_encoder", lambda text: Encoder("it", "digest", embed, side=32))
     with pytest.raises(
-        DataError, match="--model=it: takes images of 32 pixels alone, and the embeddings were made at 48"
+        Refused, match="--model=it: takes images of 32 pixels alone, and the embeddings were made at 48"
     ):
         report.query(dataclasses.replace(embeddings, size=48), str(other), model="", features=["face"], count=1)
 
@@ -141,10 +141,10 @@ def test_clusters_are_by_direction_and_the_largest_comes_first():
     found, cosine = clusters.clusters(x, 3)
     assert found.tolist() == [1, 0, 0, 1, 0, 2]
     np.testing.assert_allclose(cosine, np.cos(np.radians([1, 0, 1, 1, 1, 0])), atol=1e-6)
-    with pytest.raises(DataError, match="--clusters=3: there are 2 different embeddings"):
+    with pytest.raises(Refused, match="--clusters=3: there are 2 different embeddings"):
         clusters.clusters(np.array([[1.0, 1.0], [2.0, 2.0], [0.0, 1.0]]), 3)
     pairs = np.repeat(_at(0, 50, 120), 2, axis=0) + np.array([[0.0], [1e-7]] * 3)  # one picture, encoded in two batches
-    with pytest.raises(DataError, match="--clusters=5: there are 3 different embeddings"):
+    with pytest.raises(Refused, match="--clusters=5: there are 3 different embeddings"):
         clusters.clusters(pairs, 5)
 
 
@@ -160,7 +160,7 @@ def test_a_cluster_is_a_row_of_faces_and_lines_of_a_list(embeddings, tmp_path):
     assert picture[height + top + side // 2, side // 2, 0] == 240
     clusters.check_list(out.with_suffix(".csv"))
     out.with_suffix(".csv").write_text("image,label\n")
-    with pytest.raises(OutputError, match="out.csv would be written too, and is no list of clusters"):
+    with pytest.raises(Refused, match="out.csv would be written too, and is no list of clusters"):
         clusters.check_list(out.with_suffix(".csv"))
 
 
@@ -170,7 +170,7 @@ def test_a_cluster_is_a_row_of_faces_and_lines_of_a_list(embeddings, tmp_path):
 def test_faces_of_a_folder_that_changed_are_not_shown_for_others(embeddings, tmp_path, change):
     asked = report.query(embeddings, "", model="", features=["face"], count=4)
     change(tmp_path)
-    with pytest.raises(DataError, match="other images than were embedded, .* is not in its place; embed again"):
+    with pytest.raises(Refused, match="other images than were embedded, .* is not in its place; embed again"):
         report.write_sheet(embeddings, asked, features=["face"], count=2, out=tmp_path / "out.png")
     assert not (tmp_path / "out.png").exists()
 

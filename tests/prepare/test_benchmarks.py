@@ -7,7 +7,7 @@ import pytest
 import tensorflow_datasets as tfds
 
 from pcl_tf.data.decoding import decoder
-from pcl_tf.data.sources import DataError
+from pcl_tf.errors import Refused
 from pcl_tf.evaluation.corpora import CORPORA, prepared
 from pcl_tf.evaluation.tasks import open_task
 from pcl_tf.prepare import BENCHMARKS, work
@@ -48,7 +48,7 @@ def test_the_probes_are_asked_the_same(name, tmp_path):
     same_question(original, again)
     records = len(original.pairs) if original.pairs is not None else original.source.count
     assert sum(counts.values()) == records
-    with pytest.raises(DataError, match="prepare it with --image_size=32"):
+    with pytest.raises(Refused, match="prepare it with --image_size=32"):
         open_task(f"{name}:{path}", image_size=32)
 
 
@@ -97,22 +97,22 @@ def test_disfa_is_read_from_its_videos(tmp_path):
 
 def test_a_video_that_ends_early_is_named(tmp_path):
     disfa_videos(tmp_path, shortest=3)
-    with pytest.raises(DataError, match=r"LeftVideoSN006_comp.avi#4: the video ends before"):
+    with pytest.raises(Refused, match=r"LeftVideoSN006_comp.avi#4: the video ends before"):
         prepare_benchmark("disfa", tmp_path, tmp_path / "data", any_count=True)
     assert prepared.find(tmp_path / "data") is None
     (tmp_path / "Videos_LeftCamera" / "LeftVideoSN002_comp.avi").unlink()
-    with pytest.raises(DataError, match="LeftVideoSN002_comp.avi is missing"):
+    with pytest.raises(Refused, match="LeftVideoSN002_comp.avi is missing"):
         open_task("disfa", tmp_path)
 
 
 def test_half_a_corpus_is_refused_and_nothing_is_left(tmp_path):
     layouts.rafdb(tmp_path)
-    with pytest.raises(DataError, match=r"'test' has 1 records, the corpus as handed out 3,068.*--any_count"):
+    with pytest.raises(Refused, match=r"'test' has 1 records, the corpus as handed out 3,068.*--any_count"):
         prepare_benchmark("rafdb", tmp_path, tmp_path / "data")
     assert prepared.find(tmp_path / "data") is None
     broken = tmp_path / "basic" / "Image" / "aligned" / "test_0001_aligned.jpg"
     broken.write_bytes(broken.read_bytes()[:200])
-    with pytest.raises(DataError, match="test_0001_aligned.jpg"):
+    with pytest.raises(Refused, match="test_0001_aligned.jpg"):
         prepare_benchmark("rafdb", tmp_path, tmp_path / "data", any_count=True)
     assert prepared.find(tmp_path / "data") is None
 
@@ -142,7 +142,7 @@ def test_two_preparations_of_one_corpus_do_not_remove_each_others_work(tmp_path,
         return prepare_benchmark("bu3dfe", tmp_path, tmp_path / "data", any_count=True)
 
     def with_another(*of):
-        with pytest.raises(DataError, match="another process is preparing the same") as error:
+        with pytest.raises(Refused, match="another process is preparing the same") as error:
             call()
         refused.append(error)
         write(*of)
@@ -171,16 +171,16 @@ def test_a_corpus_that_another_call_ends_meanwhile_is_kept(tmp_path, monkeypatch
 def test_a_dataset_of_another_count_is_not_taken_for_whole_later(tmp_path):
     layouts.bu3dfe(tmp_path)
     prepare_benchmark("bu3dfe", tmp_path, tmp_path / "data", any_count=True)
-    with pytest.raises(DataError, match="6,264"):
+    with pytest.raises(Refused, match="6,264"):
         prepare_benchmark("bu3dfe", tmp_path, tmp_path / "data")
 
 
 def test_another_corpus_is_refused(tmp_path):
     layouts.bu3dfe(tmp_path)
     path, _ = prepare_benchmark("bu3dfe", tmp_path, tmp_path / "data", any_count=True)
-    with pytest.raises(DataError, match="holds bu3dfe"):
+    with pytest.raises(Refused, match="holds bu3dfe"):
         open_task(f"rafdb:{path}")
-    with pytest.raises(DataError, match="own folder"):
+    with pytest.raises(Refused, match="own folder"):
         prepare_benchmark("bu3dfe", tmp_path, tmp_path, any_count=True)
 
 

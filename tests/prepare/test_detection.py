@@ -10,7 +10,7 @@ import tensorflow as tf
 from PIL import Image
 
 from pcl_tf.data.clips import ClipFaces
-from pcl_tf.data.sources import DataError
+from pcl_tf.errors import Refused
 from pcl_tf.prepare import crop, detector, sheet, units, work
 from pcl_tf.prepare.run import _check_shares, prepare_clips
 from tests.prepare.videos import write_video
@@ -166,9 +166,9 @@ def test_no_face_is_counted_apart_from_broken(photographs, tmp_path, capsys):
 
 def test_each_has_its_own_share(photographs, tmp_path):
     settings = work.Settings(size=48, margin=1.5)
-    with pytest.raises(DataError, match=r"text.jpg.*(?s:.*)--max_bad_share"):
+    with pytest.raises(Refused, match=r"text.jpg.*(?s:.*)--max_bad_share"):
         prepare_clips("images", photographs, tmp_path, settings=settings, max_broken_share=0.1)
-    with pytest.raises(DataError, match=r"wall.png: no face(?s:.*)sheet.png(?s:.*)--max_no_face_share") as error:
+    with pytest.raises(Refused, match=r"wall.png: no face(?s:.*)sheet.png(?s:.*)--max_no_face_share") as error:
         prepare_clips("images", photographs, tmp_path, settings=settings, max_broken_share=0.2, max_no_face_share=0.1)
     kept = str(error.value).split("Look at ")[1].split(";")[0]
     assert pathlib.Path(kept).read_bytes().startswith(b"\x89PNG")  # what was refused can be looked at
@@ -178,9 +178,7 @@ def test_that_nothing_is_left_is_said_as_such():
     """No share that may be allowed leaves anything: none is named."""
     notes = work.Notes([("text.jpg", "no image")], [("wall.png", 1, 1), ("her.mp4", 2, 9)])
     _check_shares(notes, 4, 0.5, max_no_face=0.5, folder="out")
-    with pytest.raises(
-        DataError, match=r"of 2 files 1 are broken, and 1 show no face(?s:.*)leave out --detect"
-    ) as error:
+    with pytest.raises(Refused, match=r"of 2 files 1 are broken, and 1 show no face(?s:.*)leave out --detect") as error:
         _check_shares(notes, 2, 0.5, max_no_face=0.5, folder="out")
     assert "share" not in str(error.value) and "out/sheet.png" in str(error.value)
 

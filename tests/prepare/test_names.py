@@ -9,7 +9,7 @@ import pytest
 import tensorflow_datasets as tfds
 from PIL import Image
 
-from pcl_tf.data.sources import DataError
+from pcl_tf.errors import Refused
 from pcl_tf.prepare import units, work
 from pcl_tf.prepare.run import prepare_clips
 from tests.evaluation import layouts
@@ -120,10 +120,10 @@ def test_everything_at_once(video, tmp_path):
 
 def test_a_corpus_whose_own_name_is_no_utf8(tmp_path):
     root = os.fsdecode(os.fsencode(tmp_path) + b"/b\xf6se")
-    with pytest.raises(DataError, match=r"b\\xf6se: no such folder"):
+    with pytest.raises(Refused, match=r"b\\xf6se: no such folder"):
         units.image_units(root)
     os.mkdir(root)
-    with pytest.raises(DataError, match=r"b\\xf6se: holds no image"):
+    with pytest.raises(Refused, match=r"b\\xf6se: holds no image"):
         units.image_units(root)
     put(root, "a.png", png())
     assert len(units.image_units(root)) == 1

@@ -16,8 +16,9 @@ import pytest
 
 from pcl_tf.data.clips import ClipFaces, find_clips
 from pcl_tf.data.pipeline import batches
-from pcl_tf.data.sources import Broken, DataError
+from pcl_tf.data.sources import Broken
 from pcl_tf.data.videos import video_frames
+from pcl_tf.errors import Refused
 from pcl_tf.prepare import crop, units, work
 from pcl_tf.prepare.run import KINDS, prepare_clips
 from tests.helpers.commands import done
@@ -119,7 +120,7 @@ def test_counts_and_broken_files(prepared, tree, tmp_path):
     assert open(f"{path}/broken.txt").read().startswith("vox1/id1/a/00003.mp4\t")
     assert find_clips(os.path.dirname(os.path.dirname(path))) == path
     assert os.listdir(os.path.dirname(os.path.dirname(os.path.dirname(path)))) == ["voxceleb"]  # nothing left over
-    with pytest.raises(DataError, match=r"1 of 6 files .16.7%(?s:.*)00003.mp4(?s:.*)--max_bad_share"):
+    with pytest.raises(Refused, match=r"1 of 6 files .16.7%(?s:.*)00003.mp4(?s:.*)--max_bad_share"):
         prepare_clips("voxceleb", tree, tmp_path, settings=SETTINGS)
 
 
@@ -239,7 +240,7 @@ def test_two_preparations_of_the_same_do_not_remove_each_others_work(tmp_path, m
     refused, once = [], work.prepare
 
     def with_another(unit, settings, folder):
-        with pytest.raises(DataError, match="another process is preparing the same") as error:
+        with pytest.raises(Refused, match="another process is preparing the same") as error:
             prepare_clips("videos", tmp_path / "in", tmp_path / "out", settings=SETTINGS)
         refused.append(error)
         return once(unit, settings, folder)
@@ -390,7 +391,7 @@ def test_errors_say_what_is_wrong(kind, make, message, tmp_path):
     if make == "bad":
         for name in "ab":
             (root / f"{name}.jpg").write_bytes(b"no image")
-    with pytest.raises(DataError, match=message):
+    with pytest.raises(Refused, match=message):
         prepare_clips(kind, root, tmp_path / "out", settings=SETTINGS, max_broken_share=1.0)
 
 

@@ -8,7 +8,8 @@ import pytest
 import skimage
 from PIL import Image
 
-from pcl_tf.data.sources import Broken, DataError, Source
+from pcl_tf.data.sources import Broken, Source
+from pcl_tf.errors import Refused
 from pcl_tf.evaluation.tasks import open_task
 from pcl_tf.prepare import detector, steady
 from pcl_tf.prepare.benchmarks import prepare_benchmark
@@ -86,7 +87,7 @@ def test_broken_frames_stay_for_who_reads_them(bright):
 def test_a_person_who_is_hardly_ever_found_is_named(bright):
     made = frames([(20, 20)] * 42)
     made[5:41] = 50
-    with pytest.raises(DataError, match="SN002: a face is found in 1 of 5 frames"):
+    with pytest.raises(Refused, match="SN002: a face is found in 1 of 5 frames"):
         steady.Faces(source(list(made)), ["SN002"] * 41 + ["SN003"], 1.5)
 
 

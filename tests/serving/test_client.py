@@ -17,7 +17,7 @@ from PIL import Image
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 from pcl_tf.serving.requests import embed
-from pcl_tf.serving.transport import Refused, ServerError, Unavailable, connect
+from pcl_tf.serving.transport import Rejected, ServerError, Unavailable, connect
 from tests.helpers.commands import command as in_process
 from tests.helpers.commands import done
 from tests.helpers.killed import Killed
@@ -107,7 +107,7 @@ def test_nobody_listens(address):
 def test_unknown_models_and_versions(address):
     with pytest.raises(ServerError, match=r"Servable not found for request: Latest\(nobody\)") as error:
         connect(address, model="nobody").predict([png(0)])
-    assert not isinstance(error.value, Unavailable | Refused)
+    assert not isinstance(error.value, Unavailable | Rejected)
     with pytest.raises(ServerError, match=r"Specific\(pcl, 9\)"):
         connect(address, version=9).predict([png(0)])
     assert connect(address, version=3).predict([png(0)])["face"].shape[0] == 1

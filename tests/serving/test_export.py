@@ -15,7 +15,7 @@ from google.protobuf import text_format
 from tensorflow_serving.apis import prediction_log_pb2
 from tensorflow_serving.config import model_server_config_pb2
 
-from pcl_tf.files import OutputError
+from pcl_tf.errors import Refused
 from pcl_tf.networks.encoder import encoder
 from pcl_tf.serving.export import (
     check_places,
@@ -164,7 +164,7 @@ def _made(path, *names):
 )
 def test_what_stands_where_an_export_goes_is_named_before_work_begins(tmp_path, there, named):
     _made(tmp_path, *there)
-    with pytest.raises(OutputError, match=named):
+    with pytest.raises(Refused, match=named):
         check_places(tmp_path, 7)
     assert all((tmp_path / name).read_text() == "mine" for name in there)
 

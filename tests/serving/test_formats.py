@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pcl_tf.data.sources import DataError
+from pcl_tf.errors import Refused
 from pcl_tf.evaluation.corpora.generated import faces
 from pcl_tf.evaluation.models import open_encoder
 from pcl_tf.serving.export import save_onnx
@@ -41,7 +41,7 @@ def test_tflite_has_the_numbers_of_the_saved_model(tflite, expected):
         assert set(found) == set(expected)
         for key, value in expected.items():
             np.testing.assert_allclose(found[key], value[:count], atol=1e-5, err_msg=key)
-    with pytest.raises(DataError, match=f"pixels alone; set --image_size={SIZE}"):
+    with pytest.raises(Refused, match=f"pixels alone; set --image_size={SIZE}"):
         encoder.embed(np.zeros((1, 48, 48, 3), np.uint8))
     assert [p.name for p in tflite.parent.iterdir()] == ["encoder.tflite"]
 
@@ -70,7 +70,7 @@ def test_onnx_of_one_size_says_which(tmp_path):
     model = keras.Model(image, {key: keras.layers.Dense(2, name=key)(x) for key in ("face_aware", "face", "pose")})
     encoder = open_encoder(str(save_onnx(model, tmp_path / "encoder.onnx", 16)))
     assert encoder.side == 16 and encoder.embed(np.zeros((2, 16, 16, 3), np.uint8))["face"].shape == (2, 2)
-    with pytest.raises(DataError, match="pixels alone; set --image_size=16"):
+    with pytest.raises(Refused, match="pixels alone; set --image_size=16"):
         encoder.embed(np.zeros((1, 48, 48, 3), np.uint8))
 
 
@@ -80,7 +80,7 @@ def test_a_tflite_file_that_is_none_is_named(tflite, tmp_path, kind):
     path.write_bytes(
         {"text": b"no model at all, but long enough", "half": whole[: len(whole) // 2], "empty": b""}[kind]
     )
-    with pytest.raises(DataError, match="x.tflite: no encoder that pcl_tf.export --tflite wrote"):
+    with pytest.raises(Refused, match="x.tflite: no encoder that pcl_tf.export --tflite wrote"):
         open_encoder(str(path))
 
 

@@ -161,7 +161,7 @@ def test_a_worker_that_never_comes_is_named(tmp_path):
 def test_tf_config(text, index, monkeypatch):
     monkeypatch.setenv("TF_CONFIG", text)
     if index is None:
-        with pytest.raises(cluster.ClusterError, match="TF_CONFIG=.*for instance"):
+        with pytest.raises(cluster.Refused, match="TF_CONFIG=.*for instance"):
             cluster.from_environment()
     else:
         found = cluster.from_environment()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pcl_tf.data.errors import DataError
+from pcl_tf.errors import Refused
 from pcl_tf.training.callbacks import Save
 from pcl_tf.training.checkpoints import Checkpoints, newest_step, saved_steps
 from tests.helpers.killed import Killed
@@ -59,7 +59,7 @@ def test_one_damaged_falls_back_and_all_damaged_stop(folder, damage, part, capsy
     assert Checkpoints(tiny, folder).restore() == 4 and tiny.variables[0].numpy()[0] == 4
     assert "ckpt-8 cannot be read" in capsys.readouterr().out
     DAMAGE[damage](next(folder.glob(f"ckpt-4.{part}")))
-    with pytest.raises(DataError, match=r"checkpoints: holds checkpoints \(steps 8, 4\) and none can be read") as said:
+    with pytest.raises(Refused, match=r"checkpoints: holds checkpoints \(steps 8, 4\) and none can be read") as said:
         Checkpoints(Tiny(), folder).restore()
     assert "\n" not in str(said.value) and "move the folder away" in str(said.value)
 

@@ -13,12 +13,13 @@ import pytest
 import tensorflow as tf
 
 from pcl_tf import recipe as recipes
+from pcl_tf.errors import Refused
 from pcl_tf.processor import precision_warning
 from pcl_tf.training.callbacks import NotFinite, Scalars, StopOnNotFinite
 from pcl_tf.training.loop import _measured, run
 from pcl_tf.training.purge import purge_from
 from pcl_tf.training.watch import embedder
-from pcl_tf.training.workdir import Workdir, WorkdirError
+from pcl_tf.training.workdir import Workdir
 from recipes import vox64
 from tests.helpers.commands import command
 
@@ -62,7 +63,7 @@ def test_a_claimed_folder_refuses_another_recipe(tmp_path):
     one = Workdir(tmp_path, recipe())
     one.claim()
     one._lock.release()
-    with pytest.raises(WorkdirError, match="batch_size: 32 -> 64"):
+    with pytest.raises(Refused, match="batch_size: 32 -> 64"):
         Workdir(tmp_path, recipe(batch_size=64))
 
 
@@ -186,7 +187,7 @@ def test_a_killed_process_leaves_its_workdir_free(tmp_path):
     holder = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True)
     try:
         assert holder.stdout.readline() == "held\n"
-        with pytest.raises(WorkdirError, match=f"process {holder.pid} is already training here"):
+        with pytest.raises(Refused, match=f"process {holder.pid} is already training here"):
             Workdir(tmp_path, recipe())
     finally:
         holder.kill()
@@ -197,12 +198,12 @@ def test_a_killed_process_leaves_its_workdir_free(tmp_path):
 
 def test_a_file_is_no_workdir(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(WorkdirError, match="file: cannot be written"):
+    with pytest.raises(Refused, match="file: cannot be written"):
         Workdir(tmp_path / "file", recipe())
 
 
 @pytest.mark.parametrize("name", ["runs [2026]", "a*", "b?", "c\\d"])
 def test_names_below_which_tensorflow_finds_no_checkpoints(tmp_path, name):
-    with pytest.raises(WorkdirError, match="finds no checkpoints below a name with"):
+    with pytest.raises(Refused, match="finds no checkpoints below a name with"):
         Workdir(tmp_path / name / "w", recipe())
     assert not list(tmp_path.iterdir())

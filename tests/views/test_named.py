@@ -5,11 +5,11 @@ import pytest
 import tensorflow as tf
 
 from pcl_tf import recipe as recipes
+from pcl_tf.errors import Refused
 from pcl_tf.seeds import Rng
 from pcl_tf.views import chains
 from pcl_tf.views.base import Chain
 from pcl_tf.views.colour import ColorJitter, RandomGrayscale
-from pcl_tf.views.errors import ViewError
 from pcl_tf.views.filters import GaussianBlur, Sobel
 from pcl_tf.views.geometry import HorizontalFlip, QuadrantCrop, RandomResizedCrop
 from pcl_tf.views.named import named_views, names, parsed
@@ -99,11 +99,11 @@ def test_a_share_of_the_images_is_changed():
 @pytest.mark.parametrize("text", ["jiter", "flip||blur", "flip|", "keras_cv.Nothing()", "keras.Dense(3)", "os.system(1)",
                                   "keras.MixUp()", "flip(p=x)", "1|flip", "flip+blur", "(lambda: 1)()", "a.b.c()"])  # fmt: skip
 def test_what_is_no_view_is_refused_with_what_there_is(text):
-    with pytest.raises(ViewError):
+    with pytest.raises(Refused):
         names(text)
     c = vox64.get_config("smoke")
     c.method.face_views = text
-    with pytest.raises(recipes.RecipeError) as error:
+    with pytest.raises(Refused) as error:
         recipes.resolve(c)
     said = str(error.value)
     assert len(said.splitlines()) == 1 and said.startswith(
@@ -132,7 +132,7 @@ def test_what_is_no_view_is_refused_with_what_there_is(text):
 def test_arguments_that_will_not_do_are_refused_in_a_line(key, text, said):
     c = vox64.get_config("smoke")
     c.method[key] = text
-    with pytest.raises(recipes.RecipeError, match=f"^--recipe.method.{key}: {said}") as error:
+    with pytest.raises(Refused, match=f"^--recipe.method.{key}: {said}") as error:
         recipes.resolve(c)
     assert len(str(error.value).splitlines()) == 1
 
@@ -166,5 +166,5 @@ def test_crop_and_flips_are_short_for_names():
         c = vox64.get_config("smoke")
         c.method.face_views = views
         c.method.update(change)
-        with pytest.raises(recipes.RecipeError, match="say it one way"):
+        with pytest.raises(Refused, match="say it one way"):
             recipes.resolve(c)

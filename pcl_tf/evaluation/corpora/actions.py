@@ -8,8 +8,9 @@ import numpy as np
 
 from pcl_tf.data.images import centre
 from pcl_tf.data.listed import Files
-from pcl_tf.data.sources import Broken, DataError, Items, Source, fingerprint
+from pcl_tf.data.sources import Broken, Items, Source, fingerprint
 from pcl_tf.data.tree import files_below, is_image, is_left_out
+from pcl_tf.errors import Refused
 from pcl_tf.evaluation.corpora.layout import need, some
 from pcl_tf.evaluation.lists import read_lines
 from pcl_tf.evaluation.task import Task, folds_from
@@ -35,11 +36,11 @@ def _intensities(path: pathlib.Path) -> dict[int, int]:
         try:
             frame, intensity = map(int, line.split(","))
         except ValueError as error:
-            raise DataError(f"{path}, line {number}: '{line}' is not 'frame,intensity'.") from error
+            raise Refused(f"{path}, line {number}: '{line}' is not 'frame,intensity'.") from error
         if not 0 <= intensity <= 5:
-            raise DataError(f"{path}, line {number}: intensity {intensity} is not of 0 to 5.")
+            raise Refused(f"{path}, line {number}: intensity {intensity} is not of 0 to 5.")
         if frame in found:
-            raise DataError(f"{path}, line {number}: frame {frame} stands there twice.")
+            raise Refused(f"{path}, line {number}: frame {frame} stands there twice.")
         found[frame] = intensity
     return found
 
@@ -53,7 +54,7 @@ def _fold(person: str) -> int:
     for fold, people in enumerate(FOLDS):
         if number and int(number.group(1)) in people:
             return fold
-    raise DataError(f"disfa: {person} is none of its 27 people, SN001 to SN032, and in no fold.")
+    raise Refused(f"disfa: {person} is none of its 27 people, SN001 to SN032, and in no fold.")
 
 
 def disfa(root: pathlib.Path, image_size: int, whole: bool = False) -> Task:
@@ -66,7 +67,7 @@ def disfa(root: pathlib.Path, image_size: int, whole: bool = False) -> Task:
     labelled = need(root, "ActionUnit_Labels")
     people = sorted(p.name for p in labelled.iterdir() if p.is_dir() and not is_left_out(p.name))
     if not people:
-        raise DataError(f"{labelled}/SN001 is missing.")
+        raise Refused(f"{labelled}/SN001 is missing.")
     known, partly = {}, []
     for person in people:
         of_aus = [_intensities(need(labelled, f"{person}/{person}_au{au}.txt")) for au in AUS]
@@ -105,7 +106,7 @@ def _frames(root: pathlib.Path, known: _Labels) -> tuple[Source, list[tuple[str,
                 paths.append(f"Frames/{person}/{frame.name}")
                 rows.append((person, int(number.group(1))))
         if len(rows) == before:
-            raise DataError(f"{folder} holds no frame whose number ActionUnit_Labels/{person} has.")
+            raise Refused(f"{folder} holds no frame whose number ActionUnit_Labels/{person} has.")
     return Files(root).source(paths), rows
 
 
@@ -116,11 +117,11 @@ def _videos(root: pathlib.Path, known: _Labels, whole: bool) -> tuple[Source, li
     for person in known:
         videos[person] = cast(pathlib.Path, found.get(f"leftvideo{person.lower()}_comp"))
         if videos[person] is None:
-            raise DataError(f"{root}: LeftVideo{person}_comp.avi is missing, and there is no folder Frames.")
+            raise Refused(f"{root}: LeftVideo{person}_comp.avi is missing, and there is no folder Frames.")
     try:
         from pcl_tf.data.videos import video_frames
     except ImportError as error:
-        raise DataError(missing("prepare", error, "reads DISFA's videos")) from error
+        raise Refused(missing("prepare", error, "reads DISFA's videos")) from error
 
     def items() -> Items:
         for person, labels in known.items():

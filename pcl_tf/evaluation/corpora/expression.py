@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from pcl_tf.data.listed import Files, arrays
-from pcl_tf.data.sources import DataError, Source
+from pcl_tf.data.sources import Source
+from pcl_tf.errors import Refused
 from pcl_tf.evaluation.corpora import CORPORA
 from pcl_tf.evaluation.corpora.layout import class_tree, need, need_image, some
 from pcl_tf.evaluation.lists import read_lines, read_table
@@ -53,9 +54,9 @@ def fer2013(root: pathlib.Path, image_size: int) -> Task:
         return tree_task("fer2013", root, image_size)
     table = read_table(path, ("emotion", "pixels", "usage"))
     if missing := [c for c in ("emotion", "pixels", "usage") if c not in table.header]:
-        raise DataError(f"{path}: no column '{missing[0]}'; is it the original file, emotion,pixels,Usage?")
+        raise Refused(f"{path}: no column '{missing[0]}'; is it the original file, emotion,pixels,Usage?")
     if table.ragged:
-        raise DataError(f"{path}, line {min(table.ragged)}: not as many fields as the header; is it the original file?")
+        raise Refused(f"{path}, line {min(table.ragged)}: not as many fields as the header; is it the original file?")
     images, rows = [], []
     for line, row in table.rows:
         try:
@@ -63,21 +64,21 @@ def fer2013(root: pathlib.Path, image_size: int) -> Task:
             pixels = np.array(row["pixels"].split(), np.uint8).reshape(48, 48, 1)
             label = _class(FER, int(row["emotion"]), 0)
         except (KeyError, ValueError, OverflowError) as error:
-            raise DataError(f"{path}, line {line}: {type(error).__name__} {error}; is it the original file?") from error
+            raise Refused(f"{path}, line {line}: {type(error).__name__} {error}; is it the original file?") from error
         if split:
             images.append(np.repeat(pixels, 3, axis=2))
             rows.append((label, split))
     if not rows:
-        raise DataError(f"{path} holds no Training or PrivateTest rows.")
+        raise Refused(f"{path} holds no Training or PrivateTest rows.")
     return split_task("fer2013", rows, image_size, source=arrays("fer2013", np.stack(images)))
 
 
 def check_counts(task: Task) -> None:
-    """Raises DataError where FER-2013 has not its published images: folders do not tell PublicTest from PrivateTest."""
+    """Raises Refused where FER-2013 has not its published images: folders do not tell PublicTest from PrivateTest."""
     for split, rows in zip(("train", "test"), task.splits[0], strict=True):
         [(published, _)] = CORPORA["fer2013"].counts[split]
         if len(rows) != published:
-            raise DataError(
+            raise Refused(
                 f"fer2013: '{split}' has {len(rows):,} images, the published split {published:,} (folders"
                 " often hold PublicTest too); --any_count takes what is there."
             )
@@ -100,7 +101,7 @@ def rafdb(root: pathlib.Path, image_size: int) -> Task:
             image, label = line.split()
             label = _class(RAF, int(label), 1)
         except ValueError as error:
-            raise DataError(f"{listed}, line {number}: '{line}' is not 'train_00001.jpg 5' ({error}).") from error
+            raise Refused(f"{listed}, line {number}: '{line}' is not 'train_00001.jpg 5' ({error}).") from error
         split = image.split("_")[0]
         if split not in ("train", "test"):
             neither.append(f"{image} (line {number})")
@@ -108,6 +109,6 @@ def rafdb(root: pathlib.Path, image_size: int) -> Task:
         rows.append((label, split))
         paths.append(need_image(files, f"Image/aligned/{image.rsplit('.', 1)[0]}_aligned.jpg", listed))
     if not rows:
-        raise DataError(f"{listed}: no line names a train_ or test_ image, such as 'train_00001.jpg 5'.")
+        raise Refused(f"{listed}: no line names a train_ or test_ image, such as 'train_00001.jpg 5'.")
     left_out = f"{listed}: {len(neither)} entries are neither train_ nor test_ and are left out: {some(neither)}."
     return split_task("rafdb", rows, image_size, source=files.source(paths), notes=(left_out,) if neither else ())

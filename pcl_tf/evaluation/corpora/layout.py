@@ -9,20 +9,21 @@ import tensorflow as tf
 
 from pcl_tf.data.images import centre, decode_upright
 from pcl_tf.data.listed import Files
-from pcl_tf.data.sources import SUFFIXES, DataError, Items, Source, fingerprint
+from pcl_tf.data.sources import SUFFIXES, Items, Source, fingerprint
 from pcl_tf.data.tree import files_below
+from pcl_tf.errors import Refused
 
 
 def need(root: str | pathlib.Path, *paths: str) -> pathlib.Path:
     """The first of these paths below root that exists.
 
     Raises:
-      DataError: none does.
+      Refused: none does.
     """
     for path in paths:
         if (pathlib.Path(root) / path).exists():
             return pathlib.Path(root) / path
-    raise DataError(
+    raise Refused(
         f"{pathlib.Path(root) / paths[0]} is missing" + (f" (or {', '.join(paths[1:])})." if paths[1:] else ".")
     )
 
@@ -31,10 +32,10 @@ def need_image(files: Files, path: str, listed_in: str | pathlib.Path) -> str:
     """The path itself.
 
     Raises:
-      DataError: there is no such image.
+      Refused: there is no such image.
     """
     if path not in files:
-        raise DataError(
+        raise Refused(
             f"{files.root / path} is missing, but {listed_in} lists it: is the corpus unpacked whole?{files.remark}"
         )
     return path
@@ -50,7 +51,7 @@ def class_images(folder: pathlib.Path) -> tuple[list[tuple[str, str]], tuple[str
       (list of (path relative to folder, class), notes: what lies beside the folders of classes and is left out).
 
     Raises:
-      DataError: a folder in it cannot be listed.
+      Refused: a folder in it cannot be listed.
     """
     found = [p.relative_to(folder) for p in files_below(folder)]
     loose = [str(p) for p in found if len(p.parts) == 1]
@@ -62,12 +63,12 @@ def class_tree(root: pathlib.Path, split: str) -> tuple[list[tuple[str, str]], t
     """Images of ``root/split/CLASS/*``, as ``class_images``; paths are relative to root.
 
     Raises:
-      DataError: no such folder, or no image in it.
+      Refused: no such folder, or no image in it.
     """
     folder = need(root, split)
     found, notes = class_images(folder)
     if not found:
-        raise DataError(f"{folder} holds no CLASS/image ({', '.join(SUFFIXES)}).")
+        raise Refused(f"{folder} holds no CLASS/image ({', '.join(SUFFIXES)}).")
     return [(f"{split}/{path}", name) for path, name in found], notes
 
 

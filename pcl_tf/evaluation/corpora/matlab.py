@@ -5,7 +5,7 @@ import pathlib
 import h5py
 import numpy as np
 
-from pcl_tf.data.sources import DataError
+from pcl_tf.errors import Refused
 
 
 def read_mat(path: str | pathlib.Path) -> dict[str, np.ndarray]:
@@ -18,7 +18,7 @@ def read_mat(path: str | pathlib.Path) -> dict[str, np.ndarray]:
       {name: array, rows first}.
 
     Raises:
-      DataError: it is empty, damaged, or no such file.
+      Refused: it is empty, damaged, or no such file.
     """
     from scipy.io import loadmat
 
@@ -28,4 +28,4 @@ def read_mat(path: str | pathlib.Path) -> dict[str, np.ndarray]:
                 return {k: np.asarray(v[()]).T for k, v in f.items() if isinstance(v, h5py.Dataset)}
         return loadmat(path)
     except Exception as error:  # a damaged file ends in a dozen kinds: of zlib, of struct, of scipy's own
-        raise DataError(f"{path}: cannot be read as a MATLAB file ({type(error).__name__}: {error}).") from error
+        raise Refused(f"{path}: cannot be read as a MATLAB file ({type(error).__name__}: {error}).") from error

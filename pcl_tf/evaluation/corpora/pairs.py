@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from pcl_tf.data.listed import Files
-from pcl_tf.data.sources import DataError
+from pcl_tf.errors import Refused
 from pcl_tf.evaluation.corpora.layout import need, need_image
 from pcl_tf.evaluation.lists import read_lines
 from pcl_tf.evaluation.task import Task
@@ -17,7 +17,7 @@ def _photos(root: pathlib.Path, files: Files, first: str, *folders: str) -> str:
     """What stands before the names of photographs: 'lfw/', or '' where they lie beside their list, on disk or zipped.
 
     Raises:
-      DataError: none of the folders is there, nor the first photograph.
+      Refused: none of the folders is there, nor the first photograph.
     """
     places = [*(f"{f}/" for f in folders), "", *(f"{f}/{f}/" for f in folders)]  # some archives hold a folder twice
     found = next((place for place in places if f"{place}{first}" in files), None)
@@ -46,12 +46,12 @@ def lfw(root: pathlib.Path, image_size: int) -> Task:
     listed, files = need(root, "pairs.txt"), Files(root)
     (line, head), *lines = [(number, text.split()) for number, text in read_lines(listed)]
     if len(head) != 2 or not all(x.isascii() and x.isdecimal() and int(x) for x in head):
-        raise DataError(
+        raise Refused(
             f"{listed}, line {line}: '{' '.join(head)}' is not the number of folds and of pairs, such as 10 300."
         )
     folds, each = map(int, head)
     if len(lines) != folds * each * 2:
-        raise DataError(f"{listed}: {len(lines)} pairs, but its first line promises {folds * each * 2}.")
+        raise Refused(f"{listed}: {len(lines)} pairs, but its first line promises {folds * each * 2}.")
 
     def photo(person: str, number: str) -> str:
         return f"{person}/{person}_{int(number):04d}.jpg"
@@ -66,7 +66,7 @@ def lfw(root: pathlib.Path, image_size: int) -> Task:
                 (*a, c, d) = parts
                 a, b = photo(*a), photo(c, d)
         except (ValueError, TypeError) as error:
-            raise DataError(
+            raise Refused(
                 f"{listed}, line {line}: '{' '.join(parts)}' is neither 'NAME 1 2' nor 'NAME 1 OTHER 2'."
             ) from error
         rows.append((i // (2 * each), a, b, int(len(parts) == 3)))
@@ -81,14 +81,14 @@ def cplfw(root: pathlib.Path, image_size: int) -> Task:
     lines = [(number, text.split()) for number, text in read_lines(listed)]
     for number, parts in lines:
         if len(parts) < 2 or parts[1] not in ("0", "1"):
-            raise DataError(f"{listed}, line {number}: '{' '.join(parts)}' is not 'photo.jpg 1' or 'photo.jpg 0'.")
+            raise Refused(f"{listed}, line {number}: '{' '.join(parts)}' is not 'photo.jpg 1' or 'photo.jpg 0'.")
     if len(lines) % 2 or len(lines) < 20:
-        raise DataError(f"{listed}: {len(lines)} lines; two for each of at least ten pairs are needed.")
+        raise Refused(f"{listed}: {len(lines)} lines; two for each of at least ten pairs are needed.")
     photos = _photos(root, files, lines[0][1][0], "aligned images", "images")
     rows, count = [], len(lines) // 2
     for i in range(count):
         (number, (a, same, *_)), (_, (b, again, *_)) = lines[2 * i : 2 * i + 2]
         if same != again:
-            raise DataError(f"{listed}, line {number}: the two lines of a pair say '{same}' and '{again}'.")
+            raise Refused(f"{listed}, line {number}: the two lines of a pair say '{same}' and '{again}'.")
         rows.append((i * 10 // count, photos + a, photos + b, int(same)))
     return _task("cplfw", files, rows, listed=listed, image_size=image_size)

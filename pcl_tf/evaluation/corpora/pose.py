@@ -11,8 +11,9 @@ import numpy as np
 import tensorflow as tf
 
 from pcl_tf.data.images import decode_as_stored
-from pcl_tf.data.sources import DataError, Items, Source, fingerprint
+from pcl_tf.data.sources import Items, Source, fingerprint
 from pcl_tf.data.tree import files_below
+from pcl_tf.errors import Refused
 from pcl_tf.evaluation.corpora.expression import tree_task
 from pcl_tf.evaluation.corpora.layout import need
 from pcl_tf.evaluation.corpora.matlab import read_mat
@@ -37,17 +38,17 @@ def _mat(path: pathlib.Path, points: str) -> tuple[_Angles, np.ndarray]:
         pitch, yaw, roll = np.rad2deg(np.asarray(mat["Pose_Para"], np.float64)[0, :3])
         landmarks = np.asarray(mat[points], np.float32)
     except (KeyError, ValueError, TypeError, IndexError) as error:
-        raise DataError(f"{path}: no Pose_Para and {points} in it ({error}).") from error
+        raise Refused(f"{path}: no Pose_Para and {points} in it ({error}).") from error
     if landmarks.ndim != 2 or len(landmarks) not in (2, 3) or landmarks.shape[1] < 3:
-        raise DataError(f"{path}: {points} is {list(landmarks.shape)}, not [2, 68] or [3, 68].")
+        raise Refused(f"{path}: {points} is {list(landmarks.shape)}, not [2, 68] or [3, 68].")
     _check(path, (yaw, pitch, roll), landmarks[:2])
     return (yaw, pitch, roll), landmarks[:2].T
 
 
 def _check(name: str | pathlib.Path, angles: _Angles, landmarks: np.ndarray) -> None:
-    """Raises DataError: angles or landmarks are no numbers, or lie where no picture is."""
+    """Raises Refused: angles or landmarks are no numbers, or lie where no picture is."""
     if not np.isfinite(angles).all() or not (np.abs(landmarks) < _FARTHEST).all():
-        raise DataError(
+        raise Refused(
             f"{name}: its angles or landmarks are not numbers of a face in a picture (NaN?); mend or remove it."
         )
 
@@ -91,7 +92,7 @@ def _folder(folder: pathlib.Path, points: str) -> _Half:
     # 300W-LP brings its MATLAB code
     images = [p for p in files_below(folder, lambda name: name.lower().endswith(".jpg")) if "Code" not in p.parts]
     if not images:
-        raise DataError(f"{folder} holds no .jpg.")
+        raise Refused(f"{folder} holds no .jpg.")
     rows, kept = [], []
     for image in images:
         angles, landmarks = _mat(need(image.parent, f"{image.stem}.mat"), points)
@@ -112,7 +113,7 @@ def _tfds(folder: pathlib.Path) -> _Half:
 
     versions = sorted(p for p in folder.iterdir() if p.is_dir())
     if not versions:
-        raise DataError(f"{folder} holds no prepared version.")
+        raise Refused(f"{folder} holds no prepared version.")
     builder = tfds.builder_from_directory(versions[-1])
     dataset = builder.as_dataset("train", decoders={"image": tfds.decode.SkipDecoding()}, shuffle_files=False)
     rows, kept, i = [], set(), -1

@@ -9,7 +9,8 @@ import numpy as np
 import tensorflow as tf
 
 from pcl_tf.data.clips import damaged, read_arrays
-from pcl_tf.data.sources import DataError, Items, Source
+from pcl_tf.data.sources import Items, Source
+from pcl_tf.errors import Refused
 from pcl_tf.evaluation.task import Task, folds_from
 
 INDEX = "task.npz"  # written last: where it stands, the dataset is whole
@@ -67,13 +68,13 @@ def find(root: str | pathlib.Path, image_size: int = 0) -> pathlib.Path | None:
       image_size: chooses among configurations; 0 takes the only one.
 
     Raises:
-      DataError: several are there.
+      Refused: several are there.
     """
     found = inside(root)
     if len(found) > 1 and image_size:
         found = [f for f in found if _facts(f)["image_size"] == image_size] or found
     if len(found) > 1:
-        raise DataError(f"{root} holds several datasets; give one of\n  " + "\n  ".join(map(str, found)))
+        raise Refused(f"{root} holds several datasets; give one of\n  " + "\n  ".join(map(str, found)))
     return found[0] if found else None
 
 
@@ -95,12 +96,12 @@ def read(folder: pathlib.Path, image_size: int = 0) -> Task:
       Task.
 
     Raises:
-      DataError: it was prepared for smaller pictures, or is damaged.
+      Refused: it was prepared for smaller pictures, or is damaged.
     """
     facts = _facts(folder)
     side = facts["image_size"]
     if image_size > side:
-        raise DataError(f"{folder} was prepared for {side} pixels; prepare it with --image_size={image_size}.")
+        raise Refused(f"{folder} was prepared for {side} pixels; prepare it with --image_size={image_size}.")
     table: dict[str, Any] = read_arrays(folder / INDEX)
     fold = table.pop("fold")
     pairs = table.get("pairs")
