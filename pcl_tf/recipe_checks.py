@@ -5,9 +5,8 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from pcl_tf.data.clips import SAMPLINGS
+from pcl_tf.choices import DECAY_KINDS, SAMPLINGS
 from pcl_tf.errors import Refused
-from pcl_tf.methods.optimisation import DECAY_KINDS
 from pcl_tf.methods.registry import known_keys
 from pcl_tf.networks.backbones import BACKBONES, FIXED_SIZE, STRIDE
 from pcl_tf.recipe_values import Check, number, one_of, text, whole

@@ -4,6 +4,8 @@ import os
 
 import tensorflow as tf
 
+from pcl_tf.choices import STRATEGIES
+
 # What TensorFlow raises on the machines that are left when one is gone.
 PEER_ERRORS = (
     tf.errors.UnavailableError,
@@ -13,7 +15,6 @@ PEER_ERRORS = (
     tf.errors.FailedPreconditionError,
     tf.errors.InternalError,
 )
-STRATEGIES = ("auto", "one", "mirrored", "multiworker")
 
 
 def make_strategy(name: str = "auto") -> tf.distribute.Strategy:

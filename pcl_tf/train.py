@@ -17,13 +17,12 @@ from typing import TYPE_CHECKING
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
+from pcl_tf.choices import PRECISIONS, STRATEGIES
 from pcl_tf.console import explained, flags_alone, not_empty, quiet, refuse, start
 from pcl_tf.recipe import known
 
 if TYPE_CHECKING:
     from pcl_tf.cluster import Cluster
-
-PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 
 _RECIPE = config_flags.DEFINE_config_file(
     "recipe",
@@ -40,7 +39,7 @@ _PRECISION = flags.DEFINE_enum("precision", "float32", PRECISIONS, "Arithmetic o
 _STRATEGY = flags.DEFINE_enum(
     "strategy",
     "auto",
-    ("auto", "one", "mirrored", "multiworker"),
+    STRATEGIES,
     "Devices: auto uses all GPUs, one uses one, mirrored forces copies, multiworker the machines of TF_CONFIG.",
 )
 _JOIN_TIMEOUT = flags.DEFINE_float(

@@ -16,7 +16,6 @@ from pcl_tf.data.order import Order
 from pcl_tf.errors import Refused
 
 INDEX = "clips.npz"  # beside the records: how many frames each has and whom it shows, in their order
-SAMPLINGS = ("clip", "identity", "frame")  # how faces are drawn from clips
 SPEC = {
     "frames": tf.io.RaggedFeature(tf.string, row_splits_dtype=tf.int64),
     "identity": tf.io.FixedLenFeature([], tf.string),

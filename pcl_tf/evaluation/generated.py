@@ -4,12 +4,12 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from pcl_tf.choices import ANGLES
 from pcl_tf.data.generated import EXPRESSIONS, sample_labels
 from pcl_tf.evaluation import ridge
 from pcl_tf.evaluation.corpora.generated import SEED, TEST, TRAIN, faces
 
 IDENTITIES = 64
-ANGLES = ("yaw", "pitch", "roll")
 
 
 def chance(train: int = TRAIN, test: int = TEST) -> dict[str, float]:

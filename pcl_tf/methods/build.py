@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 from ml_collections import ConfigDict
 
+from pcl_tf.choices import XLA as XLA
 from pcl_tf.methods.base import Method, is_joint
 from pcl_tf.methods.optimisation import optimizer
 from pcl_tf.methods.registry import METHODS
@@ -13,7 +14,6 @@ from pcl_tf.networks.decoder import decoder
 from pcl_tf.networks.encoder import encoder
 from pcl_tf.networks.heads import projection_head
 
-XLA = ("none", "views", "step")  # what of a step is compiled; the step as a whole draws other numbers
 _PAYS = 100  # steps, as --xla of pcl_tf.train says: shorter runs end before the seconds of compiling have come back
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-DECAY_KINDS = ("coupled", "decoupled")
+from pcl_tf.choices import DECAY_KINDS
 
 
 def schedule(base: float, total: int, warmup: int = 0) -> keras.optimizers.schedules.LearningRateSchedule:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
+from pcl_tf.choices import ANGLES
 from pcl_tf.data.generated import AUS, EXPRESSIONS, rendered, sample_labels
 from pcl_tf.data.listed import arrays
 from pcl_tf.evaluation.task import Task
@@ -56,7 +57,7 @@ def pose(size: int, train: int = TRAIN, test: int = TEST) -> Task:
         "regression",
         "pose",
         size,
-        names=("yaw", "pitch", "roll"),
+        names=ANGLES,
         labelled=lambda labels: labels["angles"],
         train=train,
         test=test,

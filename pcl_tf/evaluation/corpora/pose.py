@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from pcl_tf.choices import ANGLES
 from pcl_tf.data.images import decode_as_stored
 from pcl_tf.data.sources import Items, Source, fingerprint
 from pcl_tf.data.tree import files_below
@@ -19,7 +20,6 @@ from pcl_tf.evaluation.corpora.layout import need
 from pcl_tf.evaluation.corpora.matlab import read_mat
 from pcl_tf.evaluation.task import Task
 
-ANGLES = ("yaw", "pitch", "roll")
 _Angles = tuple[float, float, float]  # yaw, pitch, roll in degrees
 _Box = tuple[int, int, int]  # left, top, side in pixels
 _FARTHEST = 1e5  # pixels

@@ -1,0 +1,28 @@
+"""Names that several rooms share, each set of them once: plain tuples, no imports, so that a flag can list them early.
+
+A registry (a dict of names and what they name) is its own list: METHODS, BACKBONES, VIEWS, ORTHOGONALITY, CORPORA.
+"""
+
+# How networks are run.
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+STRATEGIES = ("auto", "one", "mirrored", "multiworker")
+XLA = ("none", "views", "step")  # the part of a step that XLA compiles; a compiled step draws other numbers
+
+# Outputs of an encoder, and what a probe can take of them.
+OUTPUTS = ("face_aware", "face", "pose")
+FEATURES = (*OUTPUTS, "face+pose")
+
+# Values of recipes.
+SAMPLINGS = ("clip", "identity", "frame")  # what is drawn evenly
+UPDATES = ("joint", "alternating")  # one update on Eq. 7, or one on each part of it (released code)
+DECAY_KINDS = ("coupled", "decoupled")  # L2 in the gradient (released code), AdamW
+POSE_CONTRASTS = ("pose", "face_style", "none")  # Eq. 5; Eq. 6 on F_p (rows 2 and 3 of Table 5); neither
+POSE_NEGATIVES = ("own_flip", "official_layout")  # the paper's; the released code's layout, which mixes images
+POSE_AUGMENTATIONS = ("flip", "rotate_translate", "flip_rotate_translate")
+PHOTOMETRIC = ("jitter", "grayscale", "blur", "sobel")  # views in the released code's order
+
+# Tasks of probes.
+ROLES = ("expression", "verification", "actions", "pose")
+SOLVERS = ("lbfgs", "adam", "knn")
+ANGLES = ("yaw", "pitch", "roll")
+AUS = (1, 2, 4, 6, 9, 12, 25, 26)  # action units of DISFA, those of Table 3
