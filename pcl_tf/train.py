@@ -11,7 +11,6 @@ wrong; 3 a loss or the gradient became NaN or infinite; 4 the disk is full; 5 ot
 
 import pathlib
 import shlex
-import sys
 from typing import TYPE_CHECKING
 
 from absl import flags
@@ -119,7 +118,6 @@ def _train(cluster: "Cluster | None" = None) -> int:
             if not recipe.data.source:
                 raise Refused(VOXCELEB_HELP)
             workdir = Workdir(_WORKDIR.value, recipe, cluster.writer)
-            _warn_of_precision()
             try:
                 run(
                     recipe,
@@ -149,18 +147,6 @@ def _what_is_kept(step: int | None, workdir: pathlib.Path) -> str:
     if step is None:
         return "Nothing had been saved yet: a smaller --recipe.optimizer.learning_rate may do, in the same --workdir."
     return f"The last good checkpoint, of step {step}, is kept in {workdir / 'checkpoints'}."
-
-
-def _warn_of_precision() -> None:
-    """One line where this machine only emulates the precision."""
-    import tensorflow as tf
-
-    from pcl_tf.processor import CPUINFO, precision_warning
-
-    cpuinfo = CPUINFO.read_text() if CPUINFO.exists() else ""
-    warning = precision_warning(_PRECISION.value, len(tf.config.list_physical_devices("GPU")), cpuinfo)
-    if warning:
-        print(warning, file=sys.stderr, flush=True)
 
 
 def _next_commands(w: pathlib.Path) -> None:

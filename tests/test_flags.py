@@ -46,8 +46,7 @@ def test_an_export_to_onnx_without_its_packages(tmp_path, monkeypatch):
     [
         (["train", "--steps=0"], "--steps"),
         (["train", "--steps=nan"], "--steps"),
-        (["train", "--json=FOLDER"], "is a folder"),
-        (["train", "--json=FOLDER/none/x.json"], "no such folder"),
+        (["train", "--out=FOLDER"], "is a folder"),
         (["train", "--profile=FILE/below"], "is a file, no folder"),
         (["train", "--profile=FILE"], "is a file, no folder"),
         (["data", "--profile=x"], "--profile has no meaning without the part train"),
@@ -128,13 +127,8 @@ def test_a_flag_of_an_unset_variable_is_not_left_out(name, arguments):
 @pytest.mark.parametrize(
     "name, old, new",
     [
-        ("prepare", "manual_dir", "data"),
-        ("prepare", "data_dir", "out"),
-        ("prepare", "size", "image_size"),
-        ("prepare", "max_broken_share", "max_bad_share"),
         ("probe", "data_dir", "data"),
         ("reconstruct", "images", "data"),
-        ("benchmark", "json", "out"),
     ],
 )
 def test_old_spellings_of_flags_still_work(name, old, new):
@@ -175,7 +169,7 @@ NEEDS = {
     "neighbours": "--embeddings is",
     "probe": "--model and --task are",
     "reconstruct": "--workdir is",
-    "reproduce": "--workdir and --table, --figure or --budgets are",
+    "reproduce": "--workdir and --table or --figure are",
 }
 
 

@@ -2,17 +2,15 @@
 
   python -m pcl_tf.benchmark train --recipe=vox64 --precision=mixed_bfloat16 --steps=3
   python -m pcl_tf.benchmark train --recipe=quickstart --against=precision=mixed_bfloat16
-  python -m pcl_tf.benchmark data probe contrast serving scaling --recipe=quickstart
+  python -m pcl_tf.benchmark data gradients --recipe=quickstart
 
-train: a step by phases, and its share of what this machine can do at most; --profile=DIR keeps the profile the phases
-are read from, for TensorBoard with its profile plugin (pcl_tf[profile]);
---against: two steps in turns; its memory is that of the process, so ask for it first.
-data: the input pipeline. probe: encoding and the solvers. contrast: Eq. 6 against materialised negatives. serving: the
-signatures of the export. scaling: one process against two, a core each. released: a step beside the released code's
-iteration, in turns (needs torch). gradients: signal, noise and cosines of the parts of Eq. 7 on the backbone, over
---steps batches, at the start or at the newest checkpoint of --workdir. Without
-the name of a part it measures train and data. Prints a table; --out=FILE also writes the numbers. Run it on an otherwise idle machine.
-Exit codes: 0 done; 2 a flag, or what it names, is wrong.
+train: seconds, phases and memory of a step, and its share of what this machine can do at most; with --against two steps
+in turns, with --profile=DIR a profile for TensorBoard and its profile plugin (pcl_tf[profile]). Its memory is that of the
+process, so name it first.
+data: the input pipeline. gradients: signal, noise and cosines of the parts of Eq. 7 on the backbone, over --steps batches,
+at the start or at the newest checkpoint of --workdir.
+Without the name of a part it measures train and data. Prints a table; --out=FILE also writes the numbers. Run it on an
+otherwise idle machine. Exit codes: 0 done; 2 a flag, or what it names, is wrong.
 """
 
 import json
@@ -40,36 +38,24 @@ _AGAINST = flags.DEFINE_list(
 )
 _PROFILE = flags.DEFINE_string("profile", None, "Of train: folder for TensorBoard's profile of a step.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Of gradients: a run of the recipe, measured at its newest checkpoint.")
-_JSON = flags.DEFINE_string("out", None, "File for the numbers, written after each part.")
-flags.DEFINE_alias("json", "out")
+_OUT = flags.DEFINE_string("out", None, "File for the numbers, written after each part.")
 
 
-def _rows(name: str, value: Any) -> list[str]:
-    if name.endswith("phases"):
-        return [f"{name} {k:<{47 - len(name)}}{v:>14.1%}  {'█' * round(50 * v)}" for k, v in value.items()]
-    if isinstance(value, dict):
-        return [row for k, v in value.items() for row in _rows(f"{name} {k}", v)]
-    if isinstance(value, list):
-        return [f"{name.strip().replace('_', ' '):<48}{' '.join(f'{v:.4g}' for v in value):>14}"]
-    return [f"{name.strip().replace('_', ' '):<48}{value:>14.4g}"]
-
-
-def _in_turns(recipe: ConfigDict) -> dict[str, Any]:
+def _against(recipe: ConfigDict, xla: str) -> dict[str, Any]:
     from pcl_tf import recipe as recipes
     from pcl_tf.benchmark.train import against
-    from pcl_tf.methods.build import XLA, compiled_by
+    from pcl_tf.methods.build import XLA
 
-    ours = {"precision": _PRECISION.value, "xla": compiled_by(_XLA.value, recipe)}  # flags here, no keys of a recipe
-    told = [c.partition("=")[::2] for c in _AGAINST.value]
-    theirs = ours | {key: value for key, value in told if key in ours}
-    changes = [c for c, (key, _) in zip(_AGAINST.value, told, strict=True) if key not in ours]
+    ours = {"precision": _PRECISION.value, "xla": xla}  # these are flags, no keys of a recipe
+    changes = [change.partition("=")[::2] for change in _AGAINST.value]
+    theirs = ours | {key: value for key, value in changes if key in ours}
     for key, known in (("precision", PRECISIONS), ("xla", XLA)):
         if theirs[key] not in known:
             refuse(f"--against={key}={theirs[key]}: not one of {', '.join(known)}.")
-    other = recipes.resolve(recipes.override(_RECIPE.value.copy_and_resolve_references(), changes, "--against="))
-    both = (ours, theirs)
-    precisions, xla = ([how[key] for how in both] for key in ("precision", "xla"))
-    return against((recipe, other), precisions, xla=xla, steps=_STEPS.value)
+    keys = [f"{key}={value}" for key, value in changes if key not in ours]
+    other = recipes.resolve(recipes.override(_RECIPE.value.copy_and_resolve_references(), keys, "--against="))
+    precisions, compiled = ([how[key] for how in (ours, theirs)] for key in ("precision", "xla"))
+    return against((recipe, other), precisions, xla=compiled, steps=_STEPS.value)
 
 
 def _train(recipe: ConfigDict) -> dict[str, Any]:
@@ -77,16 +63,16 @@ def _train(recipe: ConfigDict) -> dict[str, Any]:
     from pcl_tf.extras import install
     from pcl_tf.methods.build import compiled_by
 
-    if _AGAINST.value:
-        return _in_turns(recipe)
     xla = compiled_by(_XLA.value, recipe)
-    found = train(recipe, precision=_PRECISION.value, steps=_STEPS.value, folder=_PROFILE.value, xla=xla)
+    if _AGAINST.value:
+        return _against(recipe, xla)
+    result = train(recipe, precision=_PRECISION.value, steps=_STEPS.value, folder=_PROFILE.value, xla=xla)
     if _PROFILE.value:
         print(
             f"{_PROFILE.value} holds the profile:\n  {install('profile')}\n"
             f"  tensorboard --logdir={shlex.quote(_PROFILE.value)}"
         )
-    return found
+    return result
 
 
 def _data(recipe: ConfigDict) -> dict[str, Any]:
@@ -95,52 +81,13 @@ def _data(recipe: ConfigDict) -> dict[str, Any]:
     return data(recipe)
 
 
-def _probe(recipe: ConfigDict) -> dict[str, Any]:
-    from pcl_tf.benchmark.probe import probe
-
-    return probe(recipe)
-
-
-def _contrast(recipe: ConfigDict) -> dict[str, Any]:
-    from pcl_tf.benchmark.contrast import contrast
-
-    return contrast(recipe.batch_size, recipe.network.head_dim)
-
-
-def _serving(recipe: ConfigDict) -> dict[str, Any]:
-    from pcl_tf.benchmark.serving import serving
-
-    return serving(recipe, _STEPS.value)
-
-
-def _scaling(recipe: ConfigDict) -> dict[str, Any]:
-    from pcl_tf.benchmark.scaling import scaling
-
-    return scaling(recipe, _PRECISION.value, _STEPS.value)
-
-
-def _released(recipe: ConfigDict) -> dict[str, Any]:
-    from pcl_tf.benchmark.released import released
-
-    return released(recipe, _PRECISION.value, _STEPS.value)
-
-
 def _gradients(recipe: ConfigDict) -> dict[str, Any]:
     from pcl_tf.benchmark.gradients import gradients
 
     return gradients(recipe, _STEPS.value, _WORKDIR.value)
 
 
-PARTS = {
-    "train": _train,
-    "data": _data,
-    "probe": _probe,
-    "contrast": _contrast,
-    "serving": _serving,
-    "scaling": _scaling,
-    "released": _released,
-    "gradients": _gradients,
-}
+PARTS = {"train": _train, "data": _data, "gradients": _gradients}
 
 
 def main(argv: list[str]) -> None:
@@ -154,8 +101,6 @@ def main(argv: list[str]) -> None:
         )
     if "gradients" in parts and _STEPS.value < 2:
         refuse(f"--steps={_STEPS.value}: gradients needs at least 2 batches, since their spread is the noise.")
-    if _JSON.value and not pathlib.Path(_JSON.value).parent.is_dir():
-        refuse(f"--out={_JSON.value}: no such folder.")
     for flag in ("against", "profile", "xla"):
         if flags.FLAGS[flag].present and "train" not in parts:
             refuse(f"--{flag} has no meaning without the part train.")
@@ -165,9 +110,9 @@ def main(argv: list[str]) -> None:
     from pcl_tf.files import check_folder, check_output, write_atomically
 
     result = {}
-    with explained(_JSON.value or ".", ValueError):
-        if _JSON.value:
-            check_output(_JSON.value, "--out")
+    with explained(_OUT.value or "."):
+        if _OUT.value:
+            check_output(_OUT.value)
         if _PROFILE.value:
             check_folder(_PROFILE.value, "--profile")
         recipe = recipes.resolve(_RECIPE.value)
@@ -176,8 +121,18 @@ def main(argv: list[str]) -> None:
             name = "against" if part == "train" and _AGAINST.value else part
             result[name] = PARTS[part](recipe)
             print("\n".join(_rows(name, result[name])), flush=True)
-            if _JSON.value:
-                write_atomically(pathlib.Path(_JSON.value), json.dumps(result, indent=1) + "\n")
+            if _OUT.value:
+                write_atomically(pathlib.Path(_OUT.value), json.dumps(result, indent=1) + "\n")
+
+
+def _rows(name: str, value: Any) -> list[str]:
+    """Lines of a result: a number each, of phases with a bar."""
+    if name.endswith("phases"):
+        return [f"{name} {k:<{47 - len(name)}}{v:>14.1%}  {'█' * round(50 * v)}" for k, v in value.items()]
+    if isinstance(value, dict):
+        return [row for k, v in value.items() for row in _rows(f"{name} {k}", v)]
+    numbers = value if isinstance(value, list) else [value]
+    return [f"{name.strip().replace('_', ' '):<48}{' '.join(f'{v:.4g}' for v in numbers):>14}"]
 
 
 if __name__ == "__main__":

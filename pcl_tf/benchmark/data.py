@@ -6,8 +6,7 @@ import time
 
 from ml_collections import ConfigDict
 
-from pcl_tf.benchmark.memory import resident
-from pcl_tf.benchmark.spread import spread
+from pcl_tf.benchmark.measure import resident, spread
 from pcl_tf.data.faces import ArrayFaces, open_faces
 from pcl_tf.data.pipeline import batches
 from pcl_tf.methods.build import images_per_step

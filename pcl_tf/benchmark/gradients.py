@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from pcl_tf.data.faces import open_faces
 from pcl_tf.data.pipeline import batches
+from pcl_tf.errors import Refused
 from pcl_tf.methods.base import Method
 from pcl_tf.methods.build import build_method, images_per_step, parts_per_step
 from pcl_tf.seeds import replica_rng, seed_everything
@@ -89,7 +90,7 @@ def gradients(recipe: ConfigDict, draws: int = 16, workdir: str | pathlib.Path |
       {'step', part: {'signal', 'noise', 'ratio', 'loss'}, .., 'cosine_A_B': ..}; weights, dynamic ones too, are applied.
 
     Raises:
-      ValueError: a workdir without a checkpoint of this network.
+      Refused: a workdir without a checkpoint of this network.
     """
     source = recipe.data.copy_and_resolve_references()
     if not source.source:
@@ -97,7 +98,7 @@ def gradients(recipe: ConfigDict, draws: int = 16, workdir: str | pathlib.Path |
     seed_everything(recipe.seed)
     model = build_method(recipe)
     if workdir is not None and Checkpoints(model, f"{workdir}/checkpoints").restore() is None:
-        raise ValueError(f"--workdir={workdir}: no checkpoint that this recipe can read.")
+        raise Refused(f"--workdir={workdir}: no checkpoint that this recipe can read.")
     backbone = model.encoder.get_layer("backbone")
     moments: dict[str, Moments] = {}
     losses: dict[str, float] = {}

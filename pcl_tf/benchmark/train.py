@@ -12,11 +12,9 @@ import numpy as np
 import tensorflow as tf
 from ml_collections import ConfigDict
 
-from pcl_tf.benchmark.flops import flops
-from pcl_tf.benchmark.memory import peak_memory
-from pcl_tf.benchmark.peaks import peaks
+from pcl_tf.benchmark.measure import peak_memory, spread
+from pcl_tf.benchmark.peak import flops, peak
 from pcl_tf.benchmark.phases import phase, profile, shares
-from pcl_tf.benchmark.spread import spread
 from pcl_tf.data.pipeline import batches
 from pcl_tf.methods.build import build_method, images_per_step
 
@@ -71,15 +69,14 @@ def train(
       xla: what of the step is compiled, of ``methods.build.XLA``; 'tracing_seconds' lacks the compiling.
 
     Returns:
-      dict: 'peak_gflops' (``peaks``); 'seconds_per_step' (median), 'spread' (slowest minus fastest over the median),
-      'images_per_second'; 'tflop' of a step and 'mfu', the share of the peak of convolutions in this precision;
+      dict: 'peak_gflops' (``peak`` in this precision); 'seconds_per_step' (median), 'spread' (slowest minus fastest over
+      the median), 'images_per_second'; 'tflop' of a step and 'mfu', its share of the peak;
       'phases' (data: share of the step that is waiting for a batch; the rest as its operations share their time, so that
-      one on one core counts half of what two cores could have done) and 'tflop_of'; 'tracing_seconds', 'peak_memory_mb'
-      of the process. Without 'phases' where this TensorFlow hides its profile, and where the whole step is compiled and
-      its operations have lost their names.
+      one on one core counts half of what two cores could have done) and 'tflop_of' each; 'tracing_seconds',
+      'peak_memory_mb' of the process. Without 'phases' where this TensorFlow hides its profile, and where the whole step
+      is compiled and its operations have lost their names.
     """
-    compute = tf.as_dtype(precision.removeprefix("mixed_"))
-    best = peaks(dtypes=dict.fromkeys((tf.float32, tf.bfloat16, compute)))
+    best = peak(tf.as_dtype(precision.removeprefix("mixed_")))
     step = Step(recipe, precision, xla)
     counted = flops(step.concrete)
     for _ in range(steps):
@@ -99,14 +96,13 @@ def train(
     for name, count in counted.items():
         work[phase(name)] = work.get(phase(name), 0) + count / 1e12
     tflop = sum(work.values())
-    peak = best["convolution"][compute.name]
     return {
         "peak_gflops": best,
         "seconds_per_step": seconds,
         "spread": spread(step.seconds),
         "images_per_second": step.images / seconds,
         "tflop": tflop,
-        "mfu": 1000 * tflop / seconds / peak,
+        "mfu": 1000 * tflop / seconds / best,
         **phases,
         "tflop_of": work,
         "tracing_seconds": step.tracing,

@@ -1,11 +1,11 @@
-"""Tasks by name: corpora in the layouts they are distributed in or as datasets of pcl_tf.prepare, own data, generated faces."""
+"""Tasks by name: corpora in the layouts they are handed out in, own data, generated faces."""
 
 import dataclasses
 import pathlib
 from collections.abc import Sequence
 
 from pcl_tf.errors import Refused
-from pcl_tf.evaluation.corpora import CORPORA, expression, generated, prepared
+from pcl_tf.evaluation.corpora import CORPORA, expression, generated
 from pcl_tf.evaluation.corpora.layout import centred
 from pcl_tf.evaluation.manifest import read_manifest
 from pcl_tf.evaluation.task import KINDS, Task
@@ -99,31 +99,21 @@ def _open(
     if not root.is_dir():
         raise Refused(f"{flag}={name}: {root} is no folder.")
     if not path:
-        root = folder_of(name, root)
-    if folder := prepared.find(root, image_size):
-        task = prepared.read(folder, image_size)
-        if task.name != name:
-            raise Refused(f"{flag}={name}: {folder} holds {task.name}.")
-    else:
-        task = read_corpus(name, root, image_size)
-        if name == "fer2013" and not any_count and not (root / "fer2013.csv").exists():
-            expression.check_counts(task)
+        root = _folder_of(name, root)
+    corpus = CORPORA[name]
+    task = corpus.reader()(root, image_size or corpus.size)
+    if name == "fer2013" and not any_count and not (root / "fer2013.csv").exists():
+        expression.check_counts(task)
     return dataclasses.replace(task, origin=str(root.resolve()))
 
 
-def folder_of(name: str, root: pathlib.Path) -> pathlib.Path:
+def _folder_of(name: str, root: pathlib.Path) -> pathlib.Path:
     """Where a corpus lies: root/NAME, or root, which may have a folder of that name too (LFW's photos): pathlib.Path."""
 
     def has_corpus(folder: pathlib.Path) -> bool:
         return any((folder / mark).exists() for mark in CORPORA[name].marks)
 
     inner = root / name
-    if not inner.is_dir() or (has_corpus(root) and not has_corpus(inner) and not prepared.inside(inner)):
+    if not inner.is_dir() or (has_corpus(root) and not has_corpus(inner)):
         return root
     return inner
-
-
-def read_corpus(name: str, root: pathlib.Path, image_size: int = 0) -> Task:
-    """The task of a corpus as it was handed out, in root: ``open_task`` without a look for what pcl_tf.prepare made."""
-    corpus = CORPORA[name]
-    return corpus.reader()(root, image_size or corpus.size)

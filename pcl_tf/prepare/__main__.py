@@ -1,15 +1,14 @@
-"""Turns a corpus as it is handed out into a dataset that training or probes read.
+"""Turns videos or photographs into a dataset that training reads.
 
   python -m pcl_tf.prepare voxceleb --data=VOXCELEB --out=DATA
   python -m pcl_tf.prepare videos --data=DIR --out=DATA --fps=2 --detect
   python -m pcl_tf.prepare images --data=DIR --out=DATA --detect
-  python -m pcl_tf.prepare fer2013 --data=DIR --out=DATA
   python -m pcl_tf.prepare voxceleb --data=gs://.. --out=gs://.. --beam_pipeline_options=runner=DataflowRunner,project=..
 
 What is done of videos and images is kept: the same command goes on where one was stopped. Broken files, and with
 --detect files in which no face is found, are left out, counted, and named in broken.txt and no_face.txt beside the
-records; sheet.png there shows what was cut out and what was not. The evaluation corpora (without a name the command
-lists them) are taken whole, as many records as published, or not at all; of disfa --detect cuts out the faces. Needs pcl_tf[prepare], and pcl_tf[beam] for --beam_pipeline_options.
+records; sheet.png there shows what was cut out and what was not. Needs pcl_tf[prepare], and pcl_tf[beam] for
+--beam_pipeline_options.
 Exit codes: 0 done; 2 a flag, or what it names, is wrong; 4 the disk is full; 130 and 143 stopped by Ctrl-C and SIGTERM.
 """
 
@@ -25,18 +24,16 @@ from absl import flags, logging
 from pcl_tf.console import explained, quiet, refuse, run
 from pcl_tf.extras import missing
 from pcl_tf.files import check_folder
-from pcl_tf.prepare import BENCHMARKS, CLIPS
 
-OF_CLIPS = ("fps", "centre", "align", "workers", "beam_pipeline_options", "max_bad_share", "max_no_face_share")
+KINDS = ("voxceleb", "videos", "images")
 OF_DETECTION = ("margin", "align", "max_no_face_share")
-DETECTING = (*CLIPS, "disfa")
 
-_DATA = flags.DEFINE_string("data", None, "Folder of the corpus as it was handed out.", required=True)
+_DATA = flags.DEFINE_string("data", None, "Folder of the videos or photographs.", required=True)
 _OUT = flags.DEFINE_string("out", None, "Folder the dataset is written below.", required=True)
 _SIZE = flags.DEFINE_integer(
     "image_size",
     64,
-    "Side of the faces in pixels; of evaluation corpora, the paper's if not given.",
+    "Side of the faces in pixels.",
     lower_bound=16,
     upper_bound=2048,
 )
@@ -69,39 +66,24 @@ _NO_FACE = flags.DEFINE_float(
     lower_bound=0,
     upper_bound=1,
 )
-_ANY_COUNT = flags.DEFINE_bool("any_count", False, "Of evaluation corpora: take what is there, be it less or more.")
 
-for _old, _name in (
-    ("manual_dir", "data"),
-    ("data_dir", "out"),
-    ("size", "image_size"),
-    ("max_broken_share", "max_bad_share"),
-):
-    flags.DEFINE_alias(_old, _name)
 for _name in ("fps", "centre", "margin", "max_bad_share", "max_no_face_share"):
     flags.register_validator(_name, math.isfinite, "a number is needed")  # NaN is neither too small nor too large
 
 
 def main(argv: list[str]) -> None:
     quiet(logging.ERROR)  # TFDS warns of every dataset that is not among its own
-    if len(argv) != 2 or argv[1] not in (*CLIPS, *BENCHMARKS):
-        refuse(f"give one of {', '.join((*CLIPS, *BENCHMARKS))} as the first argument; see --help.")
+    if len(argv) != 2 or argv[1] not in KINDS:
+        refuse(f"give one of {', '.join(KINDS)} as the first argument; see --help.")
     _refuse_meaningless(argv[1])
     _refuse_unwritable(_OUT.value)
-    (_clips if argv[1] in CLIPS else _benchmark)(argv[1])
+    _prepare(argv[1])
 
 
 def _refuse_meaningless(kind: str) -> None:
     """Ends the command where a flag is given that would do nothing."""
-    for names, means in (
-        (OF_CLIPS, kind in CLIPS),
-        (("fps",), kind != "images"),
-        (("detect", "margin"), kind in DETECTING),
-        (("any_count",), kind in BENCHMARKS),
-    ):
-        for flag in names:
-            if flags.FLAGS[flag].present and not means:
-                refuse(f"--{flag} has no meaning for {kind}.")
+    if _FPS.present and kind == "images":
+        refuse("--fps has no meaning for images.")
     for flag in OF_DETECTION:
         if flags.FLAGS[flag].present and not _DETECT.value:
             refuse(f"--{flag} has no meaning without --detect.")
@@ -119,22 +101,7 @@ def _refuse_unwritable(folder: str) -> None:
         check_folder(folder, "--out")
 
 
-def _benchmark(name: str) -> None:
-    from pcl_tf.prepare.benchmarks import prepare_benchmark
-
-    size = _SIZE.value if _SIZE.present else 0
-    margin = _MARGIN.value if _DETECT.value else 0.0
-    with explained(_OUT.value):
-        path, counts = prepare_benchmark(
-            name, _DATA.value, _OUT.value, size=size, any_count=_ANY_COUNT.value, margin=margin
-        )
-    print(", ".join(f"{value} in {split}" for split, value in counts.items()))
-    print(
-        f"\n{path} holds them. Next:\n  python -m pcl_tf.probe --model=WORKDIR --task={shlex.quote(f'{name}:{path}')}"
-    )
-
-
-def _clips(kind: str) -> None:
+def _prepare(kind: str) -> None:
     try:
         import av  # noqa: F401
     except ImportError as error:
@@ -179,10 +146,7 @@ def _stop_on_signals() -> None:
 
     def wait() -> None:
         number = signal.sigwait(signals)
-        kept = "What is done is kept; the same command goes on."
-        if any(name in sys.argv for name in BENCHMARKS):
-            kept = "Nothing of it is kept; the same command begins again."
-        print(f"\nStopped. {kept}", file=sys.stderr, flush=True)
+        print("\nStopped. What is done is kept; the same command goes on.", file=sys.stderr, flush=True)
         os._exit(128 + number)
 
     threading.Thread(target=wait, daemon=True).start()

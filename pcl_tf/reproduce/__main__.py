@@ -3,12 +3,10 @@
   python -m pcl_tf.reproduce --table=1,2,3,4,5,6,7 --figure=4 --workdir=runs/tables
   python -m pcl_tf.reproduce --table=5 --workdir=W --data=FACES.zip --expression=classification:fer.csv --seeds=0,1,2
   python -m pcl_tf.reproduce --scale=full --table=1 --workdir=W --data=VOXCELEB --data_dir=CORPORA
-  python -m pcl_tf.reproduce --budgets=250,500,1000,2000 --workdir=W --base=patch64 --data=FACES.zip
 
 small is two cores and an evening: recipe small64, generated faces unless --data and tasks say otherwise. full is the
-paper: recipe vox64, the corpora below --data_dir. All variants get the same number of encoder passes. --budgets draws
-the scores of PCL and SimCLR over encoder passes, and a power law through them. What is done is kept; the same command
-goes on. Exit codes: 0 done; 2 a flag or the data is wrong; 1 a pre-training run failed; 4 the disk is full; 130 and 143
+paper: recipe vox64, the corpora below --data_dir. All variants get the same number of encoder passes. What is done is
+kept; the same command goes on. Exit codes: 0 done; 2 a flag or the data is wrong; 1 a pre-training run failed; 4 the disk is full; 130 and 143
 stopped by Ctrl-C and SIGTERM.
 """
 
@@ -24,15 +22,9 @@ from pcl_tf.console import explained, flags_alone, not_empty, quiet, refuse, sid
 
 if TYPE_CHECKING:
     from pcl_tf.evaluation.task import Task
-    from pcl_tf.reproduce.runs import Runs
 
 _TABLE = flags.DEFINE_list("table", [], "Tables of the paper, 1 to 7; commas join several.")
 _FIGURE = flags.DEFINE_list("figure", [], "Figures of the paper: 4.")
-_BUDGETS = flags.DEFINE_list(
-    "budgets",
-    [],
-    "Budgets, two or more, in steps of full PCL: each is trained from the start, and scores are drawn over them.",
-)
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of runs, features, probes and tables. Continued if it exists.")
 _SCALE = flags.DEFINE_enum("scale", "small", ("small", "full"), "small: recipe small64. full: vox64 and the corpora.")
 _DATA = flags.DEFINE_string("data", "", "Faces to pre-train on, as for pcl_tf.train; small: generated faces.")
@@ -86,12 +78,12 @@ def _passes(base: str, variants: Iterable[str]) -> dict[str, tuple[int, int]]:
 
 
 def _variants(tables: Iterable[int]) -> list[str]:
-    """The variants that the tables, the figure and the budgets asked for train; full PCL, whose passes are the measure, first."""
-    from pcl_tf.reproduce import budgets, paper
+    """The variants that the tables and the figure train; full PCL, whose passes are the measure, first."""
+    from pcl_tf.reproduce import paper
     from recipes.common import ABLATIONS
 
     asked = {row.model for number in tables for row in paper.TABLES[number].rows}
-    return ["", *(v for v in ABLATIONS if v in asked or (_BUDGETS.value and v in budgets.TRAINED))]
+    return ["", *(v for v in ABLATIONS if v in asked)]
 
 
 def _equal(passes: Mapping[str, tuple[int, int]], steps: int) -> dict[str, int]:
@@ -137,7 +129,6 @@ def _tasks(roles: Iterable[str]) -> "dict[str, list[Task]]":
 
 
 def _run(tables: list[int], workdir: pathlib.Path) -> None:
-    from pcl_tf.evaluation.corpora import ROLES
     from pcl_tf.evaluation.pictures import absent
     from pcl_tf.files import write_atomically
     from pcl_tf.reproduce import paper
@@ -149,28 +140,24 @@ def _run(tables: list[int], workdir: pathlib.Path) -> None:
     base = _BASE.value or ("small64" if small else "vox64")
     passes = _passes(base, _variants(tables))
     asked = {role for n in tables for role in paper.TABLES[n].roles}
-    tasks = _tasks(sorted(asked.union(ROLES if _BUDGETS.value else ())))
+    tasks = _tasks(sorted(asked))
     source = _DATA.value or ("generated" if small else "")
     solver = _SOLVER.value or ("lbfgs" if small else "adam")
 
-    def runs(steps: int, place: str = "runs") -> Runs:
-        return Runs(
-            workdir,
-            base,
-            source=source,
-            steps=_equal(passes, steps),
-            overrides=_OVERRIDE.value,
-            flags=[f"--precision={_PRECISION.value}"],
-            solver=solver,
-            place=place,
-        )
-
-    usual = runs(_STEPS.value or passes[""][1])
+    runs = Runs(
+        workdir,
+        base,
+        source=source,
+        steps=_equal(passes, _STEPS.value or passes[""][1]),
+        overrides=_OVERRIDE.value,
+        flags=[f"--precision={_PRECISION.value}"],
+        solver=solver,
+    )
     seeds = [int(s) for s in _SEEDS.value]
     if tables and (undrawn := absent("draws the tables")):
         print(f"note: {undrawn}", file=sys.stderr)
     for number in tables:
-        rows = fill(paper.TABLES[number], tasks, usual, seeds=seeds)
+        rows = fill(paper.TABLES[number], tasks, runs, seeds=seeds)
         text = markdown(number, paper.TABLES[number], rows)
         write_atomically(workdir / "tables" / f"table{number}.md", text)
         write_atomically(workdir / "tables" / f"table{number}.tex", latex(number, paper.TABLES[number], rows))
@@ -181,40 +168,7 @@ def _run(tables: list[int], workdir: pathlib.Path) -> None:
     if _FIGURE.value:
         from pcl_tf.reproduce.figure import figure
 
-        print(*figure(usual.pretrained("", seeds[0]), "", workdir / "tables" / "figure4.png", count=8), sep="\n")
-    if _BUDGETS.value:
-        _draw_budgets(
-            {steps * passes[""][0]: runs(steps, f"runs-{steps}") for steps in sorted(map(int, _BUDGETS.value))},
-            tasks,
-            seeds,
-            folder=workdir / "tables",
-        )
-
-
-def _draw_budgets(
-    runs: "Mapping[int, Runs]", tasks: "Mapping[str, list[Task]]", seeds: list[int], *, folder: pathlib.Path
-) -> None:
-    """Curves over {encoder passes: ``Runs``}, as tables and as a picture."""
-    from pcl_tf.files import write_atomically
-    from pcl_tf.reproduce import budgets
-    from pcl_tf.reproduce.tables import fill
-
-    found = budgets.curves({n: fill(budgets.table(tasks), tasks, each, seeds=seeds) for n, each in runs.items()})
-    text = budgets.markdown(found)
-    write_atomically(folder / "budgets.md", text)
-    write_atomically(folder / "budgets.json", json.dumps(found, indent=1) + "\n")
-    budgets.picture(found, folder / "budgets.png")
-    print(f"\n{text}\n{folder / 'budgets.png'}", flush=True)
-
-
-def _check_budgets() -> None:
-    from pcl_tf.evaluation.pictures import absent
-
-    given = _BUDGETS.value
-    if not all(b.isascii() and b.isdigit() and 0 < int(b) <= 10**9 for b in given) or len(set(map(int, given))) < 2:
-        refuse(f"--budgets={','.join(given)}: two different numbers of steps or more, each above 0.")
-    if lacking := absent("draws the curves of --budgets"):
-        refuse(lacking)
+        print(*figure(runs.pretrained("", seeds[0]), "", workdir / "tables" / "figure4.png", count=8), sep="\n")
 
 
 def main(argv: list[str]) -> None:
@@ -229,8 +183,6 @@ def main(argv: list[str]) -> None:
     for number in _FIGURE.value:
         if number != "4":
             refuse(f"--figure={number}: the figure that is drawn is 4.")
-    if _BUDGETS.value:
-        _check_budgets()
     for text in _OVERRIDE.value:  # they would stand behind what these flags say on each run's command line, and win
         if flag := _OWN_FLAGS.get(text.partition("=")[0].strip()):
             refuse(f"--set={text}: give {flag} instead, from which every run's follows.")
@@ -240,8 +192,8 @@ def main(argv: list[str]) -> None:
     if not _SEEDS.value:
         refuse("--seeds=: at least one is needed.")
     flags_alone(argv)
-    if not _WORKDIR.value or not (_TABLE.value or _FIGURE.value or _BUDGETS.value):
-        refuse("--workdir and --table, --figure or --budgets are needed; see --help.")
+    if not _WORKDIR.value or not (_TABLE.value or _FIGURE.value):
+        refuse("--workdir and --table or --figure are needed; see --help.")
     from pcl_tf import recipe as recipes
     from pcl_tf.errors import Refused
     from pcl_tf.files import check_folder

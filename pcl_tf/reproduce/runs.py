@@ -37,7 +37,6 @@ class Runs:
       overrides: 'KEY=VALUE' of the recipe, for the variants whose method knows the key.
       flags: further flags of pcl_tf.train.
       solver: of the probes.
-      place: folder below it where the pre-training runs are.
     """
 
     def __init__(
@@ -50,15 +49,13 @@ class Runs:
         overrides: Iterable[str] = (),
         flags: Iterable[str] = (),
         solver: str = "lbfgs",
-        place: str = "runs",
     ) -> None:
         self.folder, self.recipe, self.source = pathlib.Path(folder), recipe, source
         self.steps, self.overrides, self.flags, self.solver = steps, list(overrides), list(flags), solver
-        self.place = place
 
     def workdir(self, variant: str, seed: int) -> pathlib.Path:
         """Folder of a pre-training run."""
-        return self.folder / self.place / f"{variant or 'pcl'}-{seed}"
+        return self.folder / "runs" / f"{variant or 'pcl'}-{seed}"
 
     def pretrained(self, variant: str, seed: int) -> pathlib.Path:
         """Workdir of a finished run; trained first, or further, where it is not finished.

@@ -12,13 +12,15 @@ import pytest
 from PIL import Image
 from scipy.io import loadmat, savemat
 
+from pcl_tf.data.decoding import decoder
 from pcl_tf.errors import Refused
 from pcl_tf.evaluation import corpora
-from pcl_tf.evaluation.corpora import actions, generated, prepared
+from pcl_tf.evaluation.corpora import actions, generated
 from pcl_tf.evaluation.corpora.pose import crop, face_box
 from pcl_tf.evaluation.tasks import names, open_task
 from tests.evaluation import layouts
 from tests.evaluation.layouts import photo, pose_file
+from tests.prepare.videos import ramp, write_video
 
 R = np.random.RandomState
 
@@ -171,12 +173,6 @@ def test_bu3dfe(tmp_path):
 def test_an_empty_folder_names_the_first_file_it_lacks(tmp_path, name):
     with pytest.raises(Refused, match="is missing"):
         open_task(name, tmp_path)
-
-
-@pytest.mark.parametrize("name", corpora.CORPORA)
-def test_a_corpus_is_of_the_kind_it_declares(tmp_path, name):
-    layouts.MAKERS[name](tmp_path)
-    assert open_task(name, tmp_path).kind == corpora.CORPORA[name].kind
 
 
 def test_unknown_tasks_and_missing_folders():
@@ -386,18 +382,32 @@ def test_disfas_frames_without_all_labels_or_a_picture_are_named(tmp_path):
     assert task.source.count == 24 - 3 and task.notes == (
         "disfa: 2 frames lack the label of an action unit and are left out: SN004 3, SN004 4.",
         "disfa: 1 frames are labelled and have no picture and are left out: SN002 3.",
-        "disfa: the central square of each frame is evaluated; pcl_tf.prepare disfa --detect cuts out the face first.",
+        "disfa: the central square of each frame is evaluated, not the face cut out of it.",
     )
 
 
-@pytest.mark.parametrize("name", ["task.json", "task.npz"])
-@pytest.mark.parametrize("content", [b"", b"{", b"PK\x03\x04 cut short"])
-def test_a_prepared_corpus_that_is_damaged_is_said_in_a_line(tmp_path, name, content):
-    layouts.bu3dfe(tmp_path / "corpus")
-    prepared.write(tmp_path, open_task("bu3dfe", tmp_path / "corpus"), "0" * 16)
-    (tmp_path / name).write_bytes(content)
-    with pytest.raises(Refused, match=f"{name}: cannot be read .*prepare it again"):
-        open_task(f"bu3dfe:{tmp_path}")
+def test_disfa_is_read_from_its_videos(tmp_path):
+    """Wide videos of five frames, the last unlabelled; one ends two frames early."""
+    layouts.disfa_labels(tmp_path)
+    wide = np.zeros((5, 48, 64, 3), np.uint8)
+    wide[:, :, 8:56] = ramp(6, 48)[1:] * 5  # the central square, as bright as the frame's number
+    for person in layouts.PEOPLE:
+        # DISFA comes as AVI; H.264 in MP4 takes the same way through PyAV.
+        suffix, codec = ("mp4", "libx264") if person == "SN001" else ("avi", "mpeg4")
+        path = tmp_path / "Videos_LeftCamera" / f"LeftVideo{person}_comp.{suffix}"
+        write_video(path, wide[: 3 if person == "SN006" else 5], 20, codec)
+    task = open_task("disfa", tmp_path, 32)
+    decoded = [decoder(32)(item) for item in task.source.items()]
+    number = [frame for _ in layouts.PEOPLE for frame in (1, 2, 3, 4)]
+    for (_, face, why), frame in zip(decoded[:-1], number[:-1], strict=True):
+        assert why is None and round(np.median(face) / 20) == frame
+        assert face[2:30, 2:30].min() > 5  # the dark sides of the frame are cut off
+    name, face, why = decoded[-1]
+    assert name.endswith("LeftVideoSN006_comp.avi#4") and face is None and "the video ends before" in why
+    np.testing.assert_array_equal(task.labels, [[(f + j) % 4 >= 2 for j in range(8)] for f in number])
+    (tmp_path / "Videos_LeftCamera" / "LeftVideoSN002_comp.avi").unlink()
+    with pytest.raises(Refused, match="LeftVideoSN002_comp.avi is missing"):
+        open_task("disfa", tmp_path)
 
 
 def test_the_readme_lists_every_corpus_as_the_registry_does():

@@ -31,7 +31,7 @@ def test_from_videos_to_an_encoder(tmp_path):
         assert process.returncode == 0, said[-3000:]
         return said
 
-    prepare = ("pcl_tf.prepare", "voxceleb", f"--manual_dir={tmp_path}/vox", f"--data_dir={tmp_path}/data")
+    prepare = ("pcl_tf.prepare", "voxceleb", f"--data={tmp_path}/vox", f"--out={tmp_path}/data")
     killed = start(*prepare, "--workers=1")
     while not list(tmp_path.glob("data/.vox*/*/*.zip")) and killed.poll() is None:
         time.sleep(0.005)

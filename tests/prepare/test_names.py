@@ -12,7 +12,6 @@ from PIL import Image
 from pcl_tf.errors import Refused
 from pcl_tf.prepare import units, work
 from pcl_tf.prepare.run import prepare_clips
-from tests.evaluation import layouts
 from tests.helpers.commands import refused
 from tests.prepare.videos import ramp, write_video
 
@@ -137,9 +136,6 @@ def test_a_corpus_whose_own_name_is_no_utf8(tmp_path):
         (["videos", "--max_no_face_share=.5"], "--max_no_face_share has no meaning without"),
         (["videos", "--detect", "--centre=0.5"], "--centre has no meaning with --detect"),
         (["images", "--fps=2"], "--fps has no meaning for images"),
-        (["images", "--any_count"], "--any_count has no meaning for images"),
-        (["disfa", "--detect", "--align"], "--align has no meaning for disfa"),
-        (["fer2013", "--detect"], "--detect has no meaning for fer2013"),
         *((["videos", f"--{flag}={value}"], f"--{flag}") for flag, values in {
             "image_size": ["-1", "0", "15", "100000", "64.5", "nan"],
             "fps": ["-1", "0", "nan", "inf", "1e9", "six"],
@@ -154,7 +150,7 @@ def test_a_corpus_whose_own_name_is_no_utf8(tmp_path):
     ],
 )  # fmt: skip
 def test_flags_out_of_range_or_without_meaning_are_refused_in_a_line(arguments, said, tmp_path):
-    folders = [f"--manual_dir={tmp_path}", f"--data_dir={tmp_path}/data"]
+    folders = [f"--data={tmp_path}", f"--out={tmp_path}/data"]
     assert said in refused("prepare", *arguments, *folders)
 
 
@@ -164,22 +160,19 @@ def test_flags_out_of_range_or_without_meaning_are_refused_in_a_line(arguments, 
 def test_where_nothing_can_be_written(place, said, tmp_path):
     (tmp_path / "file").write_text("mine")
     data = os.fsdecode(os.fsencode(tmp_path) + b"/" + os.fsencode(place))
-    assert said in refused("prepare", "videos", f"--manual_dir={tmp_path}", f"--data_dir={data}")
+    assert said in refused("prepare", "videos", f"--data={tmp_path}", f"--out={data}")
     assert (tmp_path / "file").read_text() == "mine"
 
 
-@pytest.mark.parametrize("kind", ["images", "bu3dfe"])
 @pytest.mark.parametrize("stands", ["file", "folder"])
-def test_what_stands_where_a_dataset_would_be_is_kept(kind, stands, tmp_path):
-    layouts.bu3dfe(tmp_path / "corpus")
-    place = tmp_path / "data" / kind / {"images": "32px_6fps", "bu3dfe": "32px"}[kind] / "1.0.0"
+def test_what_stands_where_a_dataset_would_be_is_kept(stands, tmp_path):
+    put(tmp_path, "corpus/a.png", png())
+    place = tmp_path / "data" / "images" / "32px_6fps" / "1.0.0"
     mine = place if stands == "file" else place / "notes.txt"
     mine.parent.mkdir(parents=True)
     mine.write_text("mine")
     other = place.parent / "incomplete.of_mine"
     other.mkdir()
-    said = refused(
-        "prepare", kind, f"--manual_dir={tmp_path / 'corpus'}", f"--data_dir={tmp_path / 'data'}", "--size=32"
-    )
+    said = refused("prepare", "images", f"--data={tmp_path}/corpus", f"--out={tmp_path}/data", "--image_size=32")
     assert f"{place}: is no dataset and stands where one would be written" in said
     assert mine.read_text() == "mine" and other.is_dir()

@@ -400,8 +400,8 @@ def test_the_command_is_stopped_and_goes_on(tmp_path):
     write_video(tmp_path / "in/v0.mp4", np.tile(ramp(60, 256), (4, 1, 1, 1)))  # a tenth of a second of work, 40 times
     for i in range(1, 40):
         shutil.copy(tmp_path / "in/v0.mp4", tmp_path / f"in/v{i}.mp4")
-    folders = [f"--manual_dir={tmp_path / 'in'}", f"--data_dir={tmp_path / 'out'}"]
-    args = ["videos", *folders, "--size=16", "--workers=1"]
+    folders = [f"--data={tmp_path / 'in'}", f"--out={tmp_path / 'out'}"]
+    args = ["videos", *folders, "--image_size=16", "--workers=1"]
     running = subprocess.Popen(command("prepare", *args), stderr=subprocess.PIPE, text=True)
     while not list((tmp_path / "out").rglob("*.zip")) and running.poll() is None:
         time.sleep(0.01)

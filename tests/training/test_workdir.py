@@ -14,7 +14,6 @@ import tensorflow as tf
 
 from pcl_tf import recipe as recipes
 from pcl_tf.errors import Refused
-from pcl_tf.processor import precision_warning
 from pcl_tf.training.callbacks import NotFinite, Scalars, StopOnNotFinite
 from pcl_tf.training.loop import _measured, run
 from pcl_tf.training.purge import purge_from
@@ -165,22 +164,6 @@ def test_embedding_batches_of_many_sizes_traces_once():
     for count in (3, 8, 20, 5, 1):
         assert embed(tf.zeros([count, 4, 4, 3], tf.uint8))["face"].shape == (count, 3)
     assert len(traces) == 1
-
-
-@pytest.mark.parametrize(
-    "precision, gpus, flags, warned",
-    [
-        ("mixed_bfloat16", 0, "fpu avx2 avx512f", True),
-        ("mixed_bfloat16", 0, "fpu avx512_bf16", False),
-        ("mixed_bfloat16", 0, "fpu amx_bf16", False),
-        ("mixed_bfloat16", 1, "fpu avx2", False),
-        ("float32", 0, "fpu avx2", False),
-    ],
-)
-def test_emulated_bfloat16_is_said_in_a_line(precision, gpus, flags, warned):
-    text = precision_warning(precision, gpus, f"processor : 0\nflags\t\t: {flags}\n")
-    assert bool(text) == warned and "\n" not in text
-    assert not precision_warning(precision, gpus, "")  # nothing known, nothing said
 
 
 def test_a_killed_process_leaves_its_workdir_free(tmp_path):

@@ -45,7 +45,7 @@ def _intensities(path: pathlib.Path) -> dict[int, int]:
     return found
 
 
-_UNCUT = "disfa: the central square of each frame is evaluated; pcl_tf.prepare disfa --detect cuts out the face first."
+_UNCUT = "disfa: the central square of each frame is evaluated, not the face cut out of it."
 
 
 def _fold(person: str) -> int:
@@ -57,12 +57,12 @@ def _fold(person: str) -> int:
     raise Refused(f"disfa: {person} is none of its 27 people, SN001 to SN032, and in no fold.")
 
 
-def disfa(root: pathlib.Path, image_size: int, whole: bool = False) -> Task:
+def disfa(root: pathlib.Path, image_size: int) -> Task:
     """``ActionUnit_Labels/SN001/SN001_au1.txt`` and the videos as handed out, ``LeftVideoSN001_comp.avi`` in any folder.
 
     Instead of the videos, frames cut from them may lie in ``Frames/SN001/*00001.jpg``. Frames are numbered from 1, as
     ffmpeg does; frames without a label, and labels without a frame, are left out. Of the videos' frames the central
-    square is taken, unless they are to be ``whole``.
+    square is taken.
     """
     labelled = need(root, "ActionUnit_Labels")
     people = sorted(p.name for p in labelled.iterdir() if p.is_dir() and not is_left_out(p.name))
@@ -74,7 +74,7 @@ def disfa(root: pathlib.Path, image_size: int, whole: bool = False) -> Task:
         numbers = sorted(set.intersection(*map(set, of_aus)))
         partly += [f"{person} {n}" for n in sorted(set.union(*map(set, of_aus)) - set(numbers))]
         known[person] = {n: [k[n] >= POSITIVE for k in of_aus] for n in numbers}
-    source, rows = _frames(root, known) if (root / "Frames").is_dir() else _videos(root, known, whole)
+    source, rows = _frames(root, known) if (root / "Frames").is_dir() else _videos(root, known)
     subjects, there = [person for person, _ in rows], set(rows)
     unseen = [f"{person} {n}" for person, labels in known.items() for n in labels if (person, n) not in there]
     left_out = (("lack the label of an action unit", partly), ("are labelled and have no picture", unseen))
@@ -89,7 +89,7 @@ def disfa(root: pathlib.Path, image_size: int, whole: bool = False) -> Task:
         splits=folds_from([_fold(person) for person in subjects]),
         notes=(
             *(f"disfa: {len(f)} frames {what} and are left out: {some(f)}." for what, f in left_out if f),
-            *(() if whole else (_UNCUT,)),
+            _UNCUT,
         ),
     )
 
@@ -110,7 +110,7 @@ def _frames(root: pathlib.Path, known: _Labels) -> tuple[Source, list[tuple[str,
     return Files(root).source(paths), rows
 
 
-def _videos(root: pathlib.Path, known: _Labels, whole: bool) -> tuple[Source, list[tuple[str, int]]]:
+def _videos(root: pathlib.Path, known: _Labels) -> tuple[Source, list[tuple[str, int]]]:
     """The same of videos; a frame that a video lacks is an unreadable image."""
     found = {p.stem.lower(): p for p in files_below(root, lambda name: name.startswith("LeftVideo"))}
     videos: dict[str, pathlib.Path] = {}
@@ -130,7 +130,7 @@ def _videos(root: pathlib.Path, known: _Labels, whole: bool) -> tuple[Source, li
             try:
                 for number, frame in enumerate(video_frames(str(videos[person]), _ALL), 1):
                     if left and number == left[0]:
-                        yield f"{videos[person]}#{left.pop(0)}", frame if whole else centre(frame)
+                        yield f"{videos[person]}#{left.pop(0)}", centre(frame)
             except Broken as error:
                 why = error
             for number in left:

@@ -1,7 +1,9 @@
-"""Resident memory of this process."""
+"""What several parts measure alike: memory of this process, and how far measurements lie apart."""
 
 import os
+import statistics
 import sys
+from collections.abc import Sequence
 
 import psutil
 
@@ -18,3 +20,8 @@ def peak_memory() -> float:
 def resident() -> float:
     """Resident set of this process now, in MB."""
     return psutil.Process().memory_info().rss / 2**20
+
+
+def spread(values: Sequence[float]) -> float:
+    """Largest minus smallest of a list of numbers, over their median."""
+    return (max(values) - min(values)) / statistics.median(values)
