@@ -29,14 +29,14 @@ import numpy as np
 import tqdm
 from absl import flags
 
-from pcl_tf.console import explained, not_empty, quiet, refuse, start
+from pcl_tf.console import begin, explained, refuse, start
 from pcl_tf.data.sources import Items, folder, zipped
 from pcl_tf.data.tree import printable
 from pcl_tf.errors import Refused
-from pcl_tf.files import atomic_path, check_output
 from pcl_tf.serving.answers import ServerError
 from pcl_tf.serving.requests import embed
 from pcl_tf.serving.transport import Grpc, Rest, connect
+from pcl_tf.store import atomic_path, check
 
 _SERVER = flags.DEFINE_string("server", None, "host:port of gRPC, or http://host:port of REST.")
 _MODEL = flags.DEFINE_string("model", "pcl", "Name the server knows the model by.")
@@ -176,8 +176,7 @@ def _connection(server: str) -> dict[str, Any]:
 
 
 def main(argv: list[str]) -> None:
-    quiet()
-    not_empty("out", "tls_ca")
+    begin(argv)
     out = _OUT.value
     if not _SERVER.value or len(argv) < 2:
         refuse("--server=host:port and images, folders or zips are needed; see --help.")
@@ -185,7 +184,7 @@ def main(argv: list[str]) -> None:
         refuse(f"--out={out}: ends neither with .npy nor with .jsonl.")
     with explained(out):
         for name in filter(None, (out, out.endswith(".npy") and out.removesuffix("npy") + "txt")):
-            check_output(cast(str, name))
+            check(cast(str, name))
     if out.endswith(".npy") and not os.path.exists(out) and os.path.exists(names := out.removesuffix("npy") + "txt"):
         refuse(f"--out={out}: the names would go to {names}, which is no earlier run's; give another name.")
     connection = {**_connection(_SERVER.value), "needed": (_FEATURE.value,)}

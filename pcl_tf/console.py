@@ -1,11 +1,10 @@
-"""What all commands share: how they begin, what stops them, what they print, what they exit with."""
+"""What all commands share: how they begin, what stops them, what they exit with."""
 
 import contextlib
 import math
 import os
 import pathlib
 import re
-import select
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -14,8 +13,8 @@ from typing import NoReturn
 from absl import app, flags, logging
 
 from pcl_tf.errors import Refused
-from pcl_tf.files import disk_is_full
 from pcl_tf.recipe import parse_flags
+from pcl_tf.store import disk_is_full
 
 EXIT_CODES = {
     0: "done",
@@ -24,108 +23,99 @@ EXIT_CODES = {
     3: "train: a loss or the gradient became NaN or infinite; client: the server does not answer",
     4: "the disk is full; what is written is whole",
     5: "train: other machines of the run are missing",
+    129: "stopped by SIGHUP, as when a terminal closes",
     130: "stopped by Ctrl-C",
     141: "what read the output went away, as | head does",
     143: "stopped by SIGTERM",
 }
+# Modules of the extras of the package, by the extra that installs them; pyproject.toml has the versions.
+EXTRAS = {
+    "apache_beam": "beam",
+    "av": "prepare",
+    "matplotlib": "plots",
+    "mtcnn": "prepare",
+    "onnx": "onnx",
+    "onnxruntime": "onnx",
+    "tf2onnx": "onnx",
+    "torch": "torch",
+    "xprof": "profile",
+}
 
 
 def start(main: Callable[[list[str]], int | None]) -> None:
-    """Runs a command to its end, or until Ctrl-C or SIGTERM; does not return.
+    """Runs a command to its end, or until Ctrl-C, SIGTERM or SIGHUP; does not return.
 
     Args:
       main: called with the arguments that are no flags, the command's name before them; returns the exit code or None.
     """
-    for number in (signal.SIGINT, signal.SIGTERM):  # training takes both over while there is something to save
-        signal.signal(number, lambda n, _: sys.exit(128 + n))
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # training takes them while it has a state to save
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores SIGHUP
+            signal.signal(number, lambda n, _: sys.exit(128 + n))
     run(main)
 
 
 def run(main: Callable[[list[str]], int | None]) -> None:
     """As ``start``, without taking signals."""
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="backslashreplace")  # names of files may be no text
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by the shell: 2>&-
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
+    with contextlib.suppress(AttributeError):
+        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # names of files may be no text
     try:
-        app.run(main, flags_parser=parsed)
+        try:
+            app.run(main, flags_parser=parsed)
+        finally:
+            sys.stdout.flush()
     except BrokenPipeError:
-        if not nobody_reads():
-            raise
+        nobody = os.open(os.devnull, os.O_WRONLY)
+        for number in (1, 2):
+            os.dup2(nobody, number)
         sys.exit(141)
-    except SystemExit as ended:
-        if nobody_reads() and not ended.code:
-            sys.exit(141)
-        raise
 
 
 def parsed(argv: list[str]) -> list[str]:
-    """Flags of a command line, as ``pcl_tf.recipe.parse_flags`` reads them; what is no finite number ends the command."""
-    rest = parse_flags(argv)
-    for name in flags.FLAGS:  # nan is neither above nor below any bound
-        if isinstance(value := flags.FLAGS[name].value, float) and not math.isfinite(value):
-            refuse(f"--{name}={value}: is no number.")
-    return rest
+    """Reads the flags of a command line, recipes among them; returns the arguments that are none."""
+    return parse_flags([at_home(a) for a in argv])
 
 
-def typed(name: str, *aliases: str) -> str:
-    """A flag as it was given on the command line, '--NAME' or one of its aliases."""
-    found = (alias for alias in aliases if any(re.match(rf"--?{alias}(=|$)", word) for word in sys.argv[1:]))
-    return f"--{next(found, name)}"
+def begin(argv: list[str], *needed: str, words: int = 0, level: int = logging.WARNING) -> None:
+    """Ends the command if its command line cannot be right; silences the libraries.
 
-
-def nobody_reads() -> bool:
-    """Whether nobody reads stdout or stderr any more; what is left to be printed then goes nowhere."""
-    left = False
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            asked = select.poll()
-            asked.register(stream.fileno(), 0)
-            gone = bool(asked.poll(0))  # nothing but that is reported where nothing is asked for
-            stream.flush()
-        except BrokenPipeError:
-            gone = True
-        except (OSError, ValueError, AttributeError):  # no stream of this process's own
-            continue
-        if gone:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-        left |= gone
-    return left
-
-
-def quiet(least: int = logging.WARNING) -> None:
-    """Leaves out lines of Python libraries below a level, unless --verbosity asks for them.
-
-    Some C++ lines at the import of TensorFlow cannot be turned off (tensorflow issue 100442).
+    Args:
+      argv: what ``start`` calls main with.
+      *needed: names of flags without which nothing can be done.
+      words: arguments that are no flags, at most.
+      level: of lines of Python libraries that are printed, unless --verbosity asks for others.
     """
+    # Some C++ lines at the import of TensorFlow cannot be turned off (tensorflow issue 100442).
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if not flags.FLAGS["verbosity"].present:
-        logging.set_verbosity(least)
+        logging.set_verbosity(level)
+    if len(argv) > 1 + words:
+        refuse(f"unexpected argument {argv[1 + words]}; see --help.")
+    for name in flags.FLAGS:
+        value = flags.FLAGS[name].value
+        if flags.FLAGS[name].present and value in ("", [""], []):  # as --data=$UNSET is in a shell
+            refuse(f"--{name}=: is empty; leave it out, or give a value.")
+        if isinstance(value, float) and not math.isfinite(value):  # NaN is neither above nor below any bound
+            refuse(f"--{name}={value}: is no number.")
+    if missing := [f"--{name}" for name in needed if not flags.FLAGS[name].value]:
+        refuse(f"{' and '.join(missing)} {'are' if missing[1:] else 'is'} needed; see --help.")
+
+
+def at_home(argument: str) -> str:
+    """An argument of a command line with every path in it that begins with ~ written out.
+
+    Shells do that for words that begin so, but not for --flag=~/faces or a,~/b.
+    """
+    flag, equals, value = argument.partition("=") if argument.startswith("-") else ("", "", argument)
+    pattern = r"(?<![^,:=])~(?:(?=[/,]|$)|[\w.-]+(?=/))"
+    return flag + equals + re.sub(pattern, lambda found: os.path.expanduser(found[0]), value)
 
 
 def side_in_pixels(flag: str) -> None:
     """Refuses values of an integer flag that no picture has as its side; 0 stays what the command makes of it."""
     flags.register_validator(flag, lambda v: v == 0 or 16 <= v <= 2048, "a side of 16 to 2048 pixels is needed")
-
-
-def not_empty(*names: str) -> None:
-    """Ends the command where one of these flags is given without a value, as --data=$UNSET is in a shell."""
-    for name in names:
-        if flags.FLAGS[name].present and flags.FLAGS[name].value in ("", [""], []):
-            refuse(f"--{name}=: is empty; leave it out, or give a value.")
-
-
-def flags_alone(argv: list[str], *needed: str) -> None:
-    """Ends the command where it is given an argument that is no flag, or not given flags that it needs.
-
-    Args:
-      argv: what ``start`` calls main with.
-      *needed: names of flags without which nothing can be done.
-    """
-    if len(argv) > 1:
-        refuse(f"unexpected argument {argv[1]}; see --help.")
-    if not all(flags.FLAGS[name].value for name in needed):
-        names = [f"--{name}" for name in needed]
-        those = " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
-        refuse(f"{those} {'are' if names[1:] else 'is'} needed; see --help.")
 
 
 def refuse(text: str | Exception, code: int = 2) -> NoReturn:
@@ -139,6 +129,12 @@ def refuse(text: str | Exception, code: int = 2) -> NoReturn:
     sys.exit(code)
 
 
+def lacking(error: ImportError) -> str:
+    """One line that says how a module that cannot be imported is installed."""
+    extra = EXTRAS.get((error.name or "").partition(".")[0])
+    return f'{error.name} is not installed: pip install "pcl_tf[{extra}]"' if extra else str(error)
+
+
 @contextlib.contextmanager
 def explained(place: str | pathlib.Path, *also: type[Exception]) -> Iterator[None]:
     """Within, errors a user can mend end the command with a line instead of a traceback.
@@ -147,11 +143,13 @@ def explained(place: str | pathlib.Path, *also: type[Exception]) -> Iterator[Non
       place: folder written to, named when its disk is full (exit code 4).
       *also: exceptions that end it like ``Refused`` and a file that is missing or forbidden (exit code 2).
     """
-    mended: tuple[type[Exception], ...] = (Refused, PermissionError, FileNotFoundError, ImportError, *also)
+    mended: tuple[type[Exception], ...] = (Refused, PermissionError, FileNotFoundError, *also)
     try:
         yield
     except mended as error:
         refuse(error)
+    except ImportError as error:
+        refuse(lacking(error))
     except Exception as error:
         if not disk_is_full(error):
             raise

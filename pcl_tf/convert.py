@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
-from pcl_tf.console import explained, flags_alone, quiet, refuse, start
-from pcl_tf.extras import missing
+from pcl_tf.console import begin, explained, refuse, start
 from pcl_tf.recipe import find
 
 if TYPE_CHECKING:
@@ -55,8 +54,7 @@ def _loaded(recipe: ConfigDict, arrays: "dict[str, np.ndarray]") -> "Method":
 
 
 def main(argv: list[str]) -> None:
-    quiet()
-    flags_alone(argv, "torch", "workdir")
+    begin(argv, "torch", "workdir")
     from pcl_tf import recipe as recipes
     from pcl_tf.networks.torch_file import read_arrays
     from pcl_tf.training.checkpoints import Checkpoints, newest_step
@@ -67,11 +65,9 @@ def main(argv: list[str]) -> None:
     path = pathlib.Path(_WORKDIR.value)
     if (path / "recipe.json").exists() or newest_step(path):  # what is there without is of this command, stopped
         refuse(f"--workdir={path}: a run is there already; give a folder that is empty or not there.")
-    try:
-        import torch  # noqa: F401
-    except ImportError as error:
-        refuse(missing("torch", error, "reads the checkpoint"))
     with explained(path, ValueError):
+        import torch  # noqa: F401
+
         recipe = recipes.resolve(_RECIPE.value)
         model = _loaded(recipe, read_arrays(_TORCH.value))
         workdir = Workdir(path, recipe)

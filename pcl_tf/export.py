@@ -14,7 +14,7 @@ import pathlib
 
 from absl import flags
 
-from pcl_tf.console import explained, flags_alone, not_empty, quiet, refuse, side_in_pixels, start
+from pcl_tf.console import begin, explained, refuse, side_in_pixels, start
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of a run of pcl_tf.train or pcl_tf.convert.", required=True)
 _SIZE = flags.DEFINE_integer("image_size", 0, "Side in pixels of the exported encoder; 0 is the training size.")
@@ -33,34 +33,29 @@ _TERMS = flags.DEFINE_string("data_terms", None, "For the model card: under whic
 
 
 def main(argv: list[str]) -> None:
-    quiet()
-    flags_alone(argv)
-    not_empty("license", "data_terms")
+    begin(argv)
     if _QUANTIZE.value and not _TFLITE.value:
         refuse("--quantize: has no meaning without --tflite.")
     from pcl_tf import recipe as recipes
-    from pcl_tf.extras import missing
-    from pcl_tf.files import check_folder
     from pcl_tf.methods.build import build_method
     from pcl_tf.networks.backbones import FIXED_SIZE
     from pcl_tf.serving.card import state
     from pcl_tf.serving.export import check_places
     from pcl_tf.serving.tflite import FILES, save_tflite
+    from pcl_tf.store import check
     from pcl_tf.training.checkpoints import Checkpoints, newest_step
     from pcl_tf.training.export import export_run
 
     workdir = pathlib.Path(_WORKDIR.value)
     if not (workdir / "recipe.json").is_file():
         refuse(f"--workdir={workdir}: no recipe.json there; it is no folder of pcl_tf.train.")
-    if _ONNX.value:
-        try:
+    with explained(workdir):
+        if _ONNX.value:
             import onnx  # noqa: F401
             import tf2onnx  # noqa: F401
-        except ImportError as error:
-            refuse(missing("onnx", error, "writes encoder.onnx"))
     size = _SIZE.value
     with explained(workdir):
-        check_folder(workdir, "--workdir")
+        check(workdir, "--workdir", folder=True)
         recipe = recipes.resolve(recipes.load(workdir / "recipe.json"))
         version = newest_step(workdir) if _VERSION.value is None else _VERSION.value
         if version is not None:

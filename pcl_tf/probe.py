@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
-from pcl_tf.console import explained, flags_alone, not_empty, quiet, refuse, side_in_pixels, start
+from pcl_tf.console import begin, explained, refuse, side_in_pixels, start
 from pcl_tf.evaluation.corpora import CORPORA, ROLES
 from pcl_tf.evaluation.task import KINDS, Task
 
@@ -100,7 +100,7 @@ def run(
       Refused: an image, a model or a result of before cannot be used.
     """
     from pcl_tf.data.decoding import left_out
-    from pcl_tf.evaluation import pictures, probe_model, report
+    from pcl_tf.evaluation import probe_model, report
     from pcl_tf.evaluation.differences import First
     from pcl_tf.evaluation.evaluate import evaluate
     from pcl_tf.evaluation.features import extract
@@ -109,8 +109,6 @@ def run(
     from pcl_tf.evaluation.results import Results, file_stem
 
     rows, results, first = [], Results(out), First(encoders[0].name, seed)
-    if no_pictures := pictures.absent():
-        print(f"note: {no_pictures}", file=sys.stderr, flush=True)
     names = results.name(tasks)
     print(report.table([]), flush=True)
     for encoder in encoders:
@@ -141,12 +139,10 @@ def run(
 
 
 def main(argv: list[str]) -> None:
-    quiet()
-    not_empty("data", "out", "cache", "targets", "groups")
-    flags_alone(argv, "model", "task")
+    begin(argv, "model", "task")
     from pcl_tf.evaluation.models import FEATURES, open_encoder, probe_folder
     from pcl_tf.evaluation.tasks import open_task
-    from pcl_tf.files import check_folder
+    from pcl_tf.store import check
 
     unknown = [f for f in _FEATURE.value if f not in FEATURES]
     if unknown:
@@ -155,8 +151,8 @@ def main(argv: list[str]) -> None:
     out = pathlib.Path(_OUT.value or probe_folder(_MODEL.value[0]))
     cache = pathlib.Path(_CACHE.value or out / "features")
     with explained(out):
-        check_folder(out, "--out")
-        check_folder(cache, "--cache")
+        check(out, "--out", folder=True)
+        check(cache, "--cache", folder=True)
         encoders = [open_encoder(text) for text in _MODEL.value]
         options: dict[str, Any] = {"targets": _TARGETS.value, "groups": _GROUPS.value}
         options |= {"centre": _CENTRE.value, "any_count": _ANY_COUNT.value}

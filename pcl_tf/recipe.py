@@ -13,7 +13,6 @@ from absl import flags
 from ml_collections import ConfigDict
 
 from pcl_tf.errors import Refused
-from pcl_tf.files import at_home
 from pcl_tf.methods.registry import DEFAULT, METHODS, keys_of, knowing
 from pcl_tf.recipe_method import applying, contradicting_views, idle_keys, own_keys, told_apart
 
@@ -187,7 +186,6 @@ def parse_flags(argv: list[str]) -> list[str]:
     """absl flags parser that knows recipe names and says errors in one line (exit code 2)."""
     if any(a in ("--helpfull", "-helpfull") for a in argv) and "recipe" in flags.FLAGS:
         print(f"Keys of --recipe, with the paper's values:\n\n{keys_help()}")  # absl knows none of them
-    argv = [at_home(a) for a in argv]
     try:
         argv = _without_idle_keys(_with_recipe_found(_keys_as_flags(argv)))
         return flags.FLAGS(argv)

@@ -9,27 +9,23 @@ with every other's pose). Exit codes: 0 done; 2 a flag, the workdir or the image
 
 from absl import flags
 
-from pcl_tf.console import explained, flags_alone, not_empty, quiet, start, typed
+from pcl_tf.console import begin, explained, start
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of a run of pcl_tf.train whose recipe has a decoder.")
 _DATA = flags.DEFINE_string("data", "", "Folder or zip of faces; without it faces are generated.")
-flags.DEFINE_alias("images", "data")
 _OUT = flags.DEFINE_string("out", "fig4.png", "The PNG.")
 _COUNT = flags.DEFINE_integer("count", 8, "How many faces, spread over the images.", lower_bound=2)
 
 
 def main(argv: list[str]) -> None:
-    quiet()
-    not_empty("data", "out")
-    flags_alone(argv, "workdir")
-    from pcl_tf.files import check_output
+    begin(argv, "workdir")
     from pcl_tf.reproduce.figure import figure
+    from pcl_tf.store import check
 
     assert _WORKDIR.value is not None
     with explained(_OUT.value):
-        check_output(_OUT.value, suffix=".png")
-        given = typed("data", "images")
-        print(*figure(_WORKDIR.value, _DATA.value, _OUT.value, count=_COUNT.value, flag=given), sep="\n")
+        check(_OUT.value, suffix=".png")
+        print(*figure(_WORKDIR.value, _DATA.value, _OUT.value, count=_COUNT.value, flag="--data"), sep="\n")
 
 
 if __name__ == "__main__":

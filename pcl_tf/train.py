@@ -17,7 +17,7 @@ from absl import flags
 from ml_collections import ConfigDict, config_flags
 
 from pcl_tf.choices import PRECISIONS, STRATEGIES
-from pcl_tf.console import explained, flags_alone, not_empty, quiet, refuse, start
+from pcl_tf.console import begin, explained, refuse, start
 from pcl_tf.recipe import known
 
 if TYPE_CHECKING:
@@ -64,9 +64,7 @@ def _recipe(replicas: int) -> ConfigDict:
 
 
 def main(argv: list[str]) -> int:
-    quiet()
-    flags_alone(argv)
-    not_empty("data")
+    begin(argv)
     for flag, value, example in (
         ("recipe", _RECIPE.value, "quickstart"),
         ("workdir", _WORKDIR.value, "runs/quickstart"),

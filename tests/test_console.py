@@ -24,7 +24,7 @@ console.start(main)
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_signals_end_any_command_without_a_traceback(number):
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
@@ -32,12 +32,6 @@ def test_signals_end_any_command_without_a_traceback(number):
     assert child.stdout.readline() == "here\n"
     child.send_signal(number)
     assert (child.communicate()[1], child.returncode) == ("", 128 + number)
-
-
-def test_every_command_begins_in_one_place():
-    for name in set(console.commands()) - {"prepare"}:  # whose main thread may sit in Beam: a thread takes its signals
-        code = console.source(name).read_text()
-        assert code.endswith('if __name__ == "__main__":\n    start(main)\n'), name
 
 
 PRINTS = """

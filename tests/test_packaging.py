@@ -16,7 +16,7 @@ from packaging.requirements import Requirement
 import pcl_tf
 from pcl_tf import __main__ as console
 from pcl_tf import recipe as recipes
-from pcl_tf.extras import EXTRAS, install, missing
+from pcl_tf.console import EXTRAS, lacking
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -69,7 +69,6 @@ def test_metadata_has_the_version_and_the_extras(wheel):
         "torch",
         "onnx",
         "profile",
-        "plots",
         "dev",
     }
 
@@ -100,7 +99,7 @@ def test_what_is_pinned_is_within_the_bounds():
             pins |= dict(line.lower().split("==") for line in lines if "==" in line and not line.startswith("#"))
     extras = PROJECT["optional-dependencies"]
     for text in PROJECT["dependencies"] + [
-        t for e in ("prepare", "beam", "torch", "onnx", "profile", "plots", "dev") for t in extras[e]
+        t for e in ("prepare", "beam", "torch", "onnx", "profile", "dev") for t in extras[e]
     ]:
         wanted = Requirement(text)
         if wanted.name != "pcl_tf":
@@ -148,7 +147,7 @@ def test_an_installed_command_runs_its_module(python, tmp_path):
 
 def test_an_installation_inside_a_clone_of_something_else_has_no_commit(wheel, tmp_path):
     zipfile.ZipFile(wheel).extractall(tmp_path / "venv")
-    for args in (["init", "-q"], ["add", "venv/pcl_tf/files.py"], ["commit", "-q", "-m", "x"]):
+    for args in (["init", "-q"], ["add", "venv/pcl_tf/store.py"], ["commit", "-q", "-m", "x"]):
         author = ["-c", "user.name=a", "-c", "user.email=a@b"]
         subprocess.run(["git", *author, *args], cwd=tmp_path, check=True)
     script = "from pcl_tf import provenance; print(provenance.revision())"
@@ -168,11 +167,8 @@ def test_what_is_not_installed_is_named_with_an_extra_that_brings_it():
     brings = {
         e: {Requirement(t).name.replace("-", "_") for t in ts} for e, ts in PROJECT["optional-dependencies"].items()
     }
-    assert all(set(modules) <= brings[extra] for extra, modules in EXTRAS.items())
-    said = missing("onnx", ImportError("No module named 'tf2onnx'", name="tf2onnx"), "writes encoder.onnx")
-    assert said.startswith('tf2onnx is not installed, which writes encoder.onnx: pip install "pcl_tf[onnx]" (')
-    with pytest.raises(KeyError):
-        install("everything")
+    assert all(module in brings[extra] for module, extra in EXTRAS.items())
+    assert lacking(ImportError(name="tf2onnx")) == 'tf2onnx is not installed: pip install "pcl_tf[onnx]"'
 
 
 def test_no_text_of_the_package_names_a_file_that_the_wheel_lacks():

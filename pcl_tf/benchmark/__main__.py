@@ -22,7 +22,7 @@ from typing import Any
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
-from pcl_tf.console import explained, not_empty, quiet, refuse, start
+from pcl_tf.console import begin, explained, refuse, start
 
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 
@@ -60,7 +60,6 @@ def _against(recipe: ConfigDict, xla: str) -> dict[str, Any]:
 
 def _train(recipe: ConfigDict) -> dict[str, Any]:
     from pcl_tf.benchmark.train import train
-    from pcl_tf.extras import install
     from pcl_tf.methods.build import compiled_by
 
     xla = compiled_by(_XLA.value, recipe)
@@ -69,7 +68,7 @@ def _train(recipe: ConfigDict) -> dict[str, Any]:
     result = train(recipe, precision=_PRECISION.value, steps=_STEPS.value, folder=_PROFILE.value, xla=xla)
     if _PROFILE.value:
         print(
-            f"{_PROFILE.value} holds the profile:\n  {install('profile')}\n"
+            f"{_PROFILE.value} holds the profile:\n  pip install 'pcl_tf[profile]'\n"
             f"  tensorboard --logdir={shlex.quote(_PROFILE.value)}"
         )
     return result
@@ -91,8 +90,7 @@ PARTS = {"train": _train, "data": _data, "gradients": _gradients}
 
 
 def main(argv: list[str]) -> None:
-    quiet()
-    not_empty("out", "profile", "against")
+    begin(argv)
     parts = argv[1:] or ["train", "data"]
     wrong = [p for p in parts if p not in PARTS]
     if wrong or not _RECIPE.value:
@@ -107,14 +105,14 @@ def main(argv: list[str]) -> None:
     if _PROFILE.value and _AGAINST.value:
         refuse("--profile has no meaning with --against, which times steps and profiles none.")
     from pcl_tf import recipe as recipes
-    from pcl_tf.files import check_folder, check_output, write_atomically
+    from pcl_tf.store import check, write_atomically
 
     result = {}
     with explained(_OUT.value or "."):
         if _OUT.value:
-            check_output(_OUT.value)
+            check(_OUT.value)
         if _PROFILE.value:
-            check_folder(_PROFILE.value, "--profile")
+            check(_PROFILE.value, "--profile", folder=True)
         recipe = recipes.resolve(_RECIPE.value)
         print(f"{_PRECISION.value}, {os.cpu_count()} cores, batch {recipe.batch_size}, {recipe.image_size} pixels")
         for part in parts:

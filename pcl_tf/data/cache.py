@@ -20,7 +20,7 @@ from tqdm import tqdm
 from pcl_tf.data.decoding import decode_all
 from pcl_tf.data.sources import Source
 from pcl_tf.errors import Refused
-from pcl_tf.files import alone, check_folder, sync, write_atomically
+from pcl_tf.store import alone, check, sync, write_atomically
 
 _CHUNK = 256
 
@@ -61,7 +61,7 @@ def decoded_faces(
     cache = pathlib.Path(cache_dir)
     path = cache / faces_file(source, size)
     if not _is_whole(path):
-        check_folder(cache, flag)
+        check(cache, flag, folder=True)
         cache.mkdir(parents=True, exist_ok=True)
         busy = f"{path}: another process decodes these faces; waiting for it."
         with alone(path.with_name(f".{path.stem}.lock"), busy):

@@ -16,7 +16,7 @@ import shlex
 
 from absl import flags
 
-from pcl_tf.console import explained, flags_alone, not_empty, quiet, refuse, side_in_pixels, start
+from pcl_tf.console import begin, explained, refuse, side_in_pixels, start
 
 _MODEL = flags.DEFINE_string(
     "model", None, "SavedModel, workdir of pcl_tf.train, .keras, .onnx or .tflite file, or a baseline."
@@ -35,15 +35,13 @@ _CACHE = flags.DEFINE_string("cache", "", "Folder of features; by default featur
 
 
 def main(argv: list[str]) -> None:
-    quiet()
-    not_empty("projector", "cache", "feature")
-    flags_alone(argv, "model", "data", "out")
+    begin(argv, "model", "data", "out")
     from pcl_tf.data.sources import open_source
     from pcl_tf.embed import table
     from pcl_tf.embed.images import embed
     from pcl_tf.embed.projector import check_place, write_projector
     from pcl_tf.evaluation.models import FEATURES, open_encoder, probe_folder
-    from pcl_tf.files import check_folder, check_output, write_atomically
+    from pcl_tf.store import check, write_atomically
 
     unknown = [f for f in _FEATURE.value if f not in FEATURES]
     if unknown:
@@ -51,15 +49,15 @@ def main(argv: list[str]) -> None:
     assert _MODEL.value is not None and _DATA.value is not None and _OUT.value is not None
     out = pathlib.Path(_OUT.value)
     with explained(out):
-        check_output(_OUT.value)
+        check(_OUT.value)
         table.check_suffix(out)
         listed = out.with_name(out.name + ".bad.txt")
-        check_output(listed)
+        check(listed)
         if _PROJECTOR.value:
             check_place(_PROJECTOR.value)
         encoder = open_encoder(_MODEL.value)
         cache = pathlib.Path(_CACHE.value or probe_folder(_MODEL.value) / "features")
-        check_folder(cache, "--cache")  # by default beside the model, which may lie where nothing can be written
+        check(cache, "--cache", folder=True)  # by default beside the model, which may lie where nothing can be written
         size = _SIZE.value or encoder.side or (encoder.recipe or {}).get("image_size", 64)
         source = open_source(_DATA.value, _IMAGES.value, size)
         found, bad = embed(encoder, source, size, cache=cache, features=_FEATURE.value)

@@ -11,7 +11,7 @@ from pcl_tf.data.sources import Source
 from pcl_tf.embed.table import Embeddings
 from pcl_tf.errors import Refused
 from pcl_tf.evaluation.models import FEATURES
-from pcl_tf.files import atomic_path, check_beside, check_folder, check_output, write_atomically
+from pcl_tf.store import atomic_path, check, write_atomically
 
 LIMIT = 5000  # images that the Projector shows at once without becoming slow
 _NAMES, _PICTURE, _CONFIG = "names.tsv", "sprite.png", "projector_config.pbtxt"
@@ -72,12 +72,12 @@ def check_place(folder: str | pathlib.Path, flag: str = "--projector") -> None:
     Raises:
       Refused: says what is wrong with the folder, or names the file.
     """
-    check_folder(folder, flag)
+    check(folder, flag, folder=True)
     folder = pathlib.Path(folder)
     written = [folder / name for name in (_NAMES, _PICTURE, *map(_table, FEATURES))]
     for path in written:
-        check_output(path, flag)
-    check_beside(folder / _CONFIG, written, f"{flag}={folder}")
+        check(path, flag)
+    check(folder / _CONFIG, flag, beside=written)
 
 
 def _table(feature: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any, cast
 import numpy as np
 
 from pcl_tf.errors import Refused
-from pcl_tf.files import atomic_path, write_atomically
+from pcl_tf.store import atomic_path, write_atomically
 
 SUFFIXES = (".npz", ".csv", ".parquet")
 _ABOUT = ("names", "rows", "data", "model")  # of an .npz, beside its features

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from pcl_tf.data.decoding import decode_all
 from pcl_tf.data.sources import Source
 from pcl_tf.errors import Refused
-from pcl_tf.files import alone, write_atomically
+from pcl_tf.store import alone, write_atomically
 
 if TYPE_CHECKING:
     from pcl_tf.evaluation.models import Encoder

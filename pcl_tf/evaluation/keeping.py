@@ -21,7 +21,7 @@ def keep(results: Results, row: dict[str, Any], task: Task, *, scored: Scored, i
     out = results.path.parent
     stem = out / file_stem(row)
     row["predictions"] = str(predictions.write(f"{stem}-predictions.csv", task, scored, names=images))
-    drawn = {} if pictures.absent() else pictures.draw(task, scored, row)
+    drawn = pictures.draw(task, scored, row)
     row["pictures"] = pictures.save(stem, drawn)
     results.add(row)
     results.tabulate()

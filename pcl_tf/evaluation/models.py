@@ -14,7 +14,6 @@ import tensorflow as tf
 
 from pcl_tf.errors import Refused
 from pcl_tf.evaluation import handcrafted
-from pcl_tf.extras import missing
 from pcl_tf.provenance import recipe_hash
 from pcl_tf.serving.export import versions
 
@@ -192,10 +191,8 @@ def _keras(text: str, path: pathlib.Path) -> Encoder:
 
 
 def _onnx(text: str, path: pathlib.Path) -> Encoder:
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise Refused(f"--model={text}: {missing('onnx', error, 'reads .onnx files')}") from error
+    import onnxruntime
+
     try:
         session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime raises a dozen kinds of its own

@@ -6,7 +6,7 @@ import json
 import pathlib
 
 from pcl_tf.data.sources import Item, Items, Source
-from pcl_tf.files import write_atomically
+from pcl_tf.store import write_atomically
 
 _FILE = "names.json"
 

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pcl_tf import extras
 from pcl_tf.evaluation import curves
 from pcl_tf.evaluation.metrics import percent
 from pcl_tf.evaluation.scored import Scored
 from pcl_tf.evaluation.task import Task
-from pcl_tf.files import write_atomically
+from pcl_tf.store import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,11 +23,6 @@ _WRITTEN = 12  # classes up to which every cell of a confusion matrix has its nu
 _LABELLED = 40  # and up to which each has its name
 _PANELS = 12  # targets that are drawn, the first ones
 _LONGEST = 28  # letters of a name
-
-
-def absent(purpose: str = "draws the pictures of a probe") -> str:
-    """One line that says what would do this, '' where it is there."""
-    return extras.absent("plots", "matplotlib.figure", purpose=purpose)
 
 
 def draw(task: Task, scored: Scored, row: dict[str, Any]) -> dict[str, bytes]:

@@ -10,7 +10,7 @@ import numpy as np
 from pcl_tf.data.tree import printable
 from pcl_tf.evaluation.scored import Scored
 from pcl_tf.evaluation.task import Task
-from pcl_tf.files import atomic_path
+from pcl_tf.store import atomic_path
 
 _Table = tuple[list[str], list[list[Any]]]  # header and lines
 

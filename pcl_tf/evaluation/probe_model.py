@@ -8,7 +8,7 @@ import keras
 from pcl_tf.errors import Refused
 from pcl_tf.evaluation.linear import LABELS, Linear
 from pcl_tf.evaluation.task import Task
-from pcl_tf.files import atomic_path
+from pcl_tf.store import atomic_path
 
 if TYPE_CHECKING:
     from pcl_tf.evaluation.models import Encoder

@@ -12,7 +12,9 @@ from typing import Any
 from pcl_tf.errors import Refused
 from pcl_tf.evaluation import tables
 from pcl_tf.evaluation.task import Task
-from pcl_tf.files import alone, check_beside, write_atomically
+from pcl_tf.store import alone, check, write_atomically
+from pcl_tf.tables import latex as latex
+from pcl_tf.tables import markdown as markdown
 
 _TABLES = ("tables.md", "tables.tex")
 _LONGEST = 40  # letters of a task's name in names of files: with targets by name it may be longer than a file's can be
@@ -36,7 +38,7 @@ class Results:
         self.path = pathlib.Path(folder) / "result.json" if folder else None
         if folder:
             assert self.path is not None
-            check_beside(self.path, [self.path.with_name(name) for name in _TABLES], f"--out={folder}")
+            check(self.path, beside=[self.path.with_name(name) for name in _TABLES])
         self.rows = self._read() if folder else []
         self._named: dict[tuple[str, str, str], str] = {}
 
@@ -107,7 +109,7 @@ class Results:
             self.rows = self._read()
             cells = tables.result_cells(self.rows)
             paths = [self.path.with_name(name) for name in _TABLES]
-            for path, form in zip(paths, (tables.markdown, tables.latex), strict=True):
+            for path, form in zip(paths, (markdown, latex), strict=True):
                 write_atomically(path, form(tables.HEADER, cells) + "\n")
         return paths
 

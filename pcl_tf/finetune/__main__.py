@@ -17,7 +17,7 @@ from typing import Any
 
 from absl import flags
 
-from pcl_tf.console import explained, flags_alone, not_empty, quiet, refuse, side_in_pixels, start
+from pcl_tf.console import begin, explained, refuse, side_in_pixels, start
 
 _MODEL = flags.DEFINE_string("model", None, "Workdir of pcl_tf.train, an export, or a .keras file.")
 _TASK = flags.DEFINE_string("task", None, "NAME or KIND:MANIFEST.csv, as of pcl_tf.probe; KIND is not verification.")
@@ -58,17 +58,14 @@ for name in ("labels", "rate"):
 
 
 def main(argv: list[str]) -> int:
-    quiet()
-    not_empty("data", "out", "cache", "targets", "groups", "license", "data_terms")
-    flags_alone(argv, "model", "task")
+    begin(argv, "model", "task")
     from pcl_tf.evaluation import report
     from pcl_tf.evaluation.models import FEATURES, open_encoder, probe_folder
-    from pcl_tf.evaluation.pictures import absent
     from pcl_tf.evaluation.tasks import open_task
-    from pcl_tf.files import check_folder
     from pcl_tf.finetune import compare, network, work
     from pcl_tf.finetune.fit import Stopped
     from pcl_tf.finetune.run import Options, teaching
+    from pcl_tf.store import check
 
     if _FEATURE.value not in FEATURES:
         refuse(f"--feature={_FEATURE.value}: not one of {', '.join(FEATURES)}.")
@@ -81,8 +78,6 @@ def main(argv: list[str]) -> int:
     if _EPOCHS.value == 0 and (_SCRATCH.value or _COMPARE.value):
         flag = "--compare, which trains from scratch too" if _COMPARE.value else "--from_scratch"
         refuse(f"--epochs=0: has no meaning with {flag}: nothing of that network would be trained.")
-    if _COMPARE.value and (lacking := absent("draws the figure")):
-        refuse(lacking)
     options = Options(
         feature=_FEATURE.value,
         labels=_LABELS.value,
@@ -100,9 +95,9 @@ def main(argv: list[str]) -> int:
         encoder = open_encoder(_MODEL.value)
         probed = probe_folder(_MODEL.value)
         out = pathlib.Path(_OUT.value or probed.parent / "finetune")
-        check_folder(out, "--out")
+        check(out, "--out", folder=True)
         cache = pathlib.Path(_CACHE.value or (out if _OUT.value else probed) / "features")
-        check_folder(cache, "--cache" if _CACHE.value else "--out" if _OUT.value else "--model")
+        check(cache, "--cache" if _CACHE.value else "--out" if _OUT.value else "--model", folder=True)
         asked: dict[str, Any] = {"targets": _TARGETS.value, "groups": _GROUPS.value, "any_count": _ANY_COUNT.value}
         task = open_task(_TASK.value, _DATA.value, _SIZE.value, **asked)
         network.check(network.load(encoder), encoder, task, feature=options.feature)

@@ -86,7 +86,7 @@ def figure(rows: list[dict[str, Any]], path: str | pathlib.Path) -> None:
 
     from pcl_tf.evaluation.metrics import percent
     from pcl_tf.evaluation.pictures import plain
-    from pcl_tf.files import atomic_path
+    from pcl_tf.store import atomic_path
 
     drawn = Figure(figsize=(6, 4), layout="constrained")
     axes = drawn.add_subplot(xscale="log")

@@ -6,7 +6,7 @@ import pathlib
 import keras
 import numpy as np
 
-from pcl_tf.files import atomic_path, write_atomically
+from pcl_tf.store import atomic_path, write_atomically
 
 
 class Kept:

@@ -18,12 +18,12 @@ from pcl_tf.evaluation.models import Encoder
 from pcl_tf.evaluation.names import all_names, naming
 from pcl_tf.evaluation.results import Results, short
 from pcl_tf.evaluation.task import Task
-from pcl_tf.files import alone, check_output
 from pcl_tf.finetune import compare, run
 from pcl_tf.serving.card import state, stated
 from pcl_tf.serving.classifier import save_classifier, write_classifier_card
 from pcl_tf.serving.export import check_version
 from pcl_tf.serving.server_files import write_server_files
+from pcl_tf.store import alone, check
 
 
 class Job:
@@ -114,7 +114,7 @@ class Job:
     def compare(self, options: run.Options, rate: float | None = None) -> pathlib.Path:
         """Evaluates every way with every share of the labels; returns the path of the figure."""
         path = self.out / f"{short(self.name)}-{options.feature}-compared.png"
-        check_output(path)
+        check(path)
         parts = compare.shares(self.task, options)
         for name, mine in compare.every(options, parts, rate):
             self.folder = run.place(self.out, self.encoder, self.task, name=self.name, options=mine)

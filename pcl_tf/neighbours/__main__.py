@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from absl import flags
 
-from pcl_tf.console import explained, flags_alone, not_empty, quiet, refuse, start
+from pcl_tf.console import begin, explained, refuse, start
 
 if TYPE_CHECKING:
     from pcl_tf.embed.table import Embeddings
@@ -44,12 +44,10 @@ _OUT = flags.DEFINE_string("out", "neighbours.png", "The PNG.")
 
 
 def main(argv: list[str]) -> None:
-    quiet()
-    not_empty("query", "model", "feature", "map", "colour")
-    flags_alone(argv, "embeddings")
+    begin(argv, "embeddings")
     from pcl_tf.embed import table
-    from pcl_tf.files import check_not_among, check_output
     from pcl_tf.neighbours import clusters, report
+    from pcl_tf.store import check
 
     if _COLOUR.value and not _MAP.value:
         refuse("--colour: has no meaning without --map.")
@@ -65,14 +63,13 @@ def main(argv: list[str]) -> None:
     out, flag = (_MAP.value, "--map") if _MAP.value else (_OUT.value, "--out")
     with explained(out):
         if not _DUPLICATES.value:
-            check_output(out, flag, suffix=".png")
+            check(out, flag, suffix=".png")
         found = table.read(_EMBEDDINGS.value)
         if not _DUPLICATES.value:
             alike = (n for n in map(str, found.names) if pathlib.Path(n).name == pathlib.Path(out).name)
-            check_not_among(out, [*alike, _QUERY.value], flag)
+            check(out, flag, inputs=[*alike, _QUERY.value])
         features = report.chosen(found, _FEATURE.value)
         if _CLUSTERS.value:
-            clusters.check_installed()
             path, count = pathlib.Path(out), _CLUSTERS.value
             listed = path.with_suffix(".csv")
             clusters.check_list(listed)
@@ -93,7 +90,6 @@ def main(argv: list[str]) -> None:
 def _draw_map(found: "Embeddings", features: list[str]) -> None:
     from pcl_tf.neighbours import colours, maps
 
-    maps.check_installed()
     coloured = colours.read(_COLOUR.value, found.names) if _COLOUR.value else None
     if coloured and coloured.unknown:
         print(

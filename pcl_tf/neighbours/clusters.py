@@ -8,23 +8,16 @@ import warnings
 import numpy as np
 
 from pcl_tf.errors import Refused
-from pcl_tf.extras import absent
-from pcl_tf.files import check_output, write_atomically
 from pcl_tf.neighbours.search import unit
+from pcl_tf.store import check, write_atomically
 
 _HEADER = ("image", "cluster", "cosine")
 SEED = 0  # the same command finds the same clusters
 
 
-def check_installed() -> None:
-    """Raises Refused, which says what to install, where nothing can be clustered."""
-    if lacking := absent("plots", "sklearn.cluster", purpose="finds them"):
-        raise Refused(f"--clusters: {lacking}.")
-
-
 def check_list(path: pathlib.Path) -> None:
     """Raises Refused where something else than such a list stands in its place."""
-    check_output(path)
+    check(path)
     if path.exists() and not path.read_bytes().startswith(",".join(_HEADER).encode()):
         raise Refused(f"--out: {path} would be written too, and is no list of clusters; give another name.")
 

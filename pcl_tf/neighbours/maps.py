@@ -8,20 +8,13 @@ from typing import Any
 import numpy as np
 
 from pcl_tf.errors import Refused
-from pcl_tf.extras import absent
-from pcl_tf.files import write_atomically
 from pcl_tf.neighbours.colours import OTHERS, Colours
 from pcl_tf.neighbours.search import unit
+from pcl_tf.store import write_atomically
 
 METHODS = ("pca", "tsne")
 MOST = 3000  # images that t-SNE lays out, an even choice: it takes a minute for these on two cores
 _UNKNOWN = "0.8"  # grey
-
-
-def check_installed() -> None:
-    """Raises Refused, which says what to install, where a map cannot be drawn."""
-    if lacking := absent("plots", "matplotlib.figure", "sklearn.manifold", purpose="draws it"):
-        raise Refused(f"--map: {lacking}.")
 
 
 def places(x: np.ndarray, method: str) -> tuple[np.ndarray, str]:

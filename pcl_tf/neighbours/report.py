@@ -15,9 +15,9 @@ from pcl_tf.embed.projector import thumbnails
 from pcl_tf.embed.table import Embeddings
 from pcl_tf.errors import Refused
 from pcl_tf.evaluation.models import open_encoder
-from pcl_tf.files import write_atomically
 from pcl_tf.neighbours import clusters as grouping
 from pcl_tf.neighbours import search, sheet
+from pcl_tf.store import write_atomically
 from pcl_tf.training.sheet import png
 
 _SIDE = 96  # pixels a face is drawn at

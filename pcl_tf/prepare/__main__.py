@@ -21,9 +21,8 @@ import threading
 
 from absl import flags, logging
 
-from pcl_tf.console import explained, quiet, refuse, run
-from pcl_tf.extras import missing
-from pcl_tf.files import check_folder
+from pcl_tf.console import begin, explained, refuse, run
+from pcl_tf.store import check
 
 KINDS = ("voxceleb", "videos", "images")
 OF_DETECTION = ("margin", "align", "max_no_face_share")
@@ -72,7 +71,7 @@ for _name in ("fps", "centre", "margin", "max_bad_share", "max_no_face_share"):
 
 
 def main(argv: list[str]) -> None:
-    quiet(logging.ERROR)  # TFDS warns of every dataset that is not among its own
+    begin(argv, level=logging.ERROR, words=1)  # TFDS warns of every dataset that is not among its own
     if len(argv) != 2 or argv[1] not in KINDS:
         refuse(f"give one of {', '.join(KINDS)} as the first argument; see --help.")
     _refuse_meaningless(argv[1])
@@ -98,19 +97,15 @@ def _refuse_unwritable(folder: str) -> None:
     if not folder or not folder.isprintable():
         refuse(f"--out={ascii(folder)}: TFDS needs a name of printable characters; give another.")
     with explained(folder):
-        check_folder(folder, "--out")
+        check(folder, "--out", folder=True)
 
 
 def _prepare(kind: str) -> None:
-    try:
+    with explained(_OUT.value):
         import av  # noqa: F401
-    except ImportError as error:
-        refuse(missing("prepare", error))
-    try:
+
         if _BEAM.value:
             import apache_beam  # noqa: F401
-    except ImportError as error:
-        refuse(missing("beam", error, "runs on clusters"))
     from pcl_tf.prepare.run import prepare_clips
     from pcl_tf.prepare.work import Settings
 

@@ -12,10 +12,10 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from pcl_tf.data.clips import INDEX, SPEC
-from pcl_tf.files import sync
 from pcl_tf.prepare import work
 from pcl_tf.prepare.sheet import NAME as SHEET
 from pcl_tf.prepare.units import Unit
+from pcl_tf.store import sync
 
 
 class _Clips(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: ignore[call-arg]

@@ -9,9 +9,6 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from pcl_tf.errors import Refused
-from pcl_tf.extras import missing
-
 # The detector finds faces from 20 pixels on, and sees every picture at this shorter side: faces worth training on are
 # found there, one in ten of it or larger, and a picture of any size costs the same.
 _SHORTER = 224
@@ -73,11 +70,8 @@ def detect(image: np.ndarray) -> list[Face]:
 
 @functools.cache
 def _mtcnn() -> Any:
-    try:
-        from mtcnn import MTCNN
-        from mtcnn.stages import StageONet, StagePNet, StageRNet
-    except ImportError as error:
-        raise Refused(missing("prepare", error, "finds the faces of --detect")) from error
+    from mtcnn import MTCNN
+    from mtcnn.stages import StageONet, StagePNet, StageRNet
 
     def traced(kind: Any) -> Any:
         """A stage whose network is a graph: four times as fast as layer by layer."""

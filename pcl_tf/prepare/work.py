@@ -19,9 +19,9 @@ from pcl_tf.data.sources import Broken
 from pcl_tf.data.tree import printable
 from pcl_tf.data.videos import video_frames
 from pcl_tf.errors import Refused
-from pcl_tf.files import alone, write_atomically
 from pcl_tf.prepare import crop
 from pcl_tf.prepare.units import VIDEOS, Unit
+from pcl_tf.store import alone, write_atomically
 
 FRAMES_IN_CLIP = 512  # a longer video becomes several clips, so that no record grows beyond a few megabytes
 THUMBNAIL = 96  # pixels of the pictures in which no face was found, for the contact sheet

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
-from pcl_tf.console import explained, flags_alone, not_empty, quiet, refuse, side_in_pixels, start
+from pcl_tf.console import begin, explained, refuse, side_in_pixels, start
 
 if TYPE_CHECKING:
     from pcl_tf.evaluation.task import Task
@@ -129,12 +129,11 @@ def _tasks(roles: Iterable[str]) -> "dict[str, list[Task]]":
 
 
 def _run(tables: list[int], workdir: pathlib.Path) -> None:
-    from pcl_tf.evaluation.pictures import absent
-    from pcl_tf.files import write_atomically
     from pcl_tf.reproduce import paper
     from pcl_tf.reproduce.picture import draw
     from pcl_tf.reproduce.runs import Runs
     from pcl_tf.reproduce.tables import fill, latex, markdown
+    from pcl_tf.store import write_atomically
 
     small = _SCALE.value == "small"
     base = _BASE.value or ("small64" if small else "vox64")
@@ -154,8 +153,6 @@ def _run(tables: list[int], workdir: pathlib.Path) -> None:
         solver=solver,
     )
     seeds = [int(s) for s in _SEEDS.value]
-    if tables and (undrawn := absent("draws the tables")):
-        print(f"note: {undrawn}", file=sys.stderr)
     for number in tables:
         rows = fill(paper.TABLES[number], tasks, runs, seeds=seeds)
         text = markdown(number, paper.TABLES[number], rows)
@@ -163,8 +160,7 @@ def _run(tables: list[int], workdir: pathlib.Path) -> None:
         write_atomically(workdir / "tables" / f"table{number}.tex", latex(number, paper.TABLES[number], rows))
         write_atomically(workdir / "tables" / f"table{number}.json", json.dumps(rows, indent=1) + "\n")
         print(f"\n{text}", flush=True)
-        if not undrawn:
-            draw(number, paper.TABLES[number], rows, path=workdir / "tables" / f"table{number}.png")
+        draw(number, paper.TABLES[number], rows, path=workdir / "tables" / f"table{number}.png")
     if _FIGURE.value:
         from pcl_tf.reproduce.figure import figure
 
@@ -172,8 +168,7 @@ def _run(tables: list[int], workdir: pathlib.Path) -> None:
 
 
 def main(argv: list[str]) -> None:
-    quiet()
-    not_empty("data", "data_dir", "base", *_TASKS)
+    begin(argv)
     from pcl_tf.reproduce.paper import TABLES
 
     known = [str(number) for number in TABLES]
@@ -191,13 +186,12 @@ def main(argv: list[str]) -> None:
             refuse(f"--seeds={','.join(_SEEDS.value)}: different whole numbers from 0 to 1000000.")
     if not _SEEDS.value:
         refuse("--seeds=: at least one is needed.")
-    flags_alone(argv)
     if not _WORKDIR.value or not (_TABLE.value or _FIGURE.value):
         refuse("--workdir and --table or --figure are needed; see --help.")
     from pcl_tf import recipe as recipes
     from pcl_tf.errors import Refused
-    from pcl_tf.files import check_folder
     from pcl_tf.reproduce.runs import RunFailed
+    from pcl_tf.store import check
 
     try:  # before TensorFlow starts, and by the flag that names it here
         recipes.named(_BASE.value or "small64")
@@ -205,7 +199,7 @@ def main(argv: list[str]) -> None:
         refuse(str(error).replace("--recipe=", "--base=", 1))
     try:
         with explained(_WORKDIR.value):
-            check_folder(_WORKDIR.value, "--workdir")
+            check(_WORKDIR.value, "--workdir", folder=True)
             _run([int(t) for t in _TABLE.value], pathlib.Path(_WORKDIR.value))
     except RunFailed as failed:
         name, code = failed.args

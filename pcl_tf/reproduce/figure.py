@@ -11,8 +11,8 @@ from pcl_tf import recipe as recipes
 from pcl_tf.data.decoding import decoder, left_out
 from pcl_tf.data.sources import open_source
 from pcl_tf.errors import Refused
-from pcl_tf.files import check_beside, check_not_among, check_output, write_atomically
 from pcl_tf.methods.build import build_method
+from pcl_tf.store import check, write_atomically
 from pcl_tf.training import sheet
 from pcl_tf.training.checkpoints import Checkpoints
 
@@ -39,9 +39,8 @@ def figure(
     workdir, out = pathlib.Path(workdir), pathlib.Path(out)
     swapped = out.with_name(f"{out.stem}_swap{out.suffix or '.png'}")
     for path in (out, swapped):
-        check_output(path)
-        check_not_among(path, [images, *images.split(",")])
-    check_beside(out, [swapped], f"--out={out}")
+        check(path, inputs=[images, *images.split(",")])
+    check(out, beside=[swapped])
     if not (workdir / "recipe.json").is_file():
         raise Refused(f"--workdir={workdir}: no recipe.json there; it is no folder of pcl_tf.train.")
     recipe = recipes.resolve(recipes.load(workdir / "recipe.json"))

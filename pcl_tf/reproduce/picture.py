@@ -24,7 +24,7 @@ def draw(number: int, table: "Table", rows: list[dict[str, Any]], *, path: pathl
     from matplotlib.figure import Figure
 
     from pcl_tf.evaluation.pictures import plain
-    from pcl_tf.files import atomic_path
+    from pcl_tf.store import atomic_path
 
     ours = list(dict.fromkeys(name for row in rows for name in row["ours"]))
     theirs = list(dict.fromkeys(column for row in rows for column in row["paper"]))

@@ -18,8 +18,8 @@ from pcl_tf.evaluation.features import extract
 from pcl_tf.evaluation.models import open_encoder
 from pcl_tf.evaluation.results import short
 from pcl_tf.evaluation.task import Task
-from pcl_tf.files import read_json, write_atomically
 from pcl_tf.recipe_method import applying
+from pcl_tf.store import read_json, write_atomically
 
 
 class RunFailed(RuntimeError):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pcl_tf.evaluation import tables as texts
+from pcl_tf import tables as texts
 from pcl_tf.evaluation.metrics import percent
 from pcl_tf.evaluation.results import Results
 from pcl_tf.evaluation.task import Task

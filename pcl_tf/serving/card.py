@@ -7,9 +7,9 @@ from typing import Any, cast
 
 from pcl_tf.errors import Refused
 from pcl_tf.evaluation.tables import HEADER, result_cells
-from pcl_tf.evaluation.tables import markdown as table
-from pcl_tf.files import read_json, write_atomically
 from pcl_tf.recipe import flatten
+from pcl_tf.store import read_json, write_atomically
+from pcl_tf.tables import markdown as table
 
 NAME = "README.md"
 ABOUT = "about.json"  # in the workdir: what its user states of it

@@ -8,11 +8,11 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from pcl_tf.files import atomic_path, write_atomically
 from pcl_tf.provenance import provenance
 from pcl_tf.serving import card
 from pcl_tf.serving.export import check_version, decoded, replaceable
 from pcl_tf.serving.warmup import write_warmup
+from pcl_tf.store import atomic_path, write_atomically
 
 SCORES = {"classification": tf.nn.softmax, "multilabel": tf.nn.sigmoid, "regression": tf.identity}
 # What TF Serving's clients read of each kind: names in the order of the values.

@@ -12,11 +12,11 @@ import tensorflow as tf
 
 from pcl_tf.data.images import decode_image
 from pcl_tf.errors import Refused
-from pcl_tf.files import atomic_path
 from pcl_tf.provenance import provenance
 from pcl_tf.serving.card import write_card
 from pcl_tf.serving.tflite import FILES as TFLITE
 from pcl_tf.serving.warmup import write_warmup
+from pcl_tf.store import atomic_path
 
 KEYS = ("face_aware", "face", "pose")
 # Images of a request that are decoded at the same time: this many times what one may unpack is the memory a request

@@ -2,7 +2,7 @@
 
 import pathlib
 
-from pcl_tf.files import write_atomically
+from pcl_tf.store import write_atomically
 
 NAME = "pcl"
 

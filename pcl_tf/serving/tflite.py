@@ -5,7 +5,7 @@ import tempfile
 
 import tensorflow as tf
 
-from pcl_tf.files import write_atomically
+from pcl_tf.store import write_atomically
 
 FILES = {False: "encoder.tflite", True: "encoder-quantized.tflite"}  # by whether weights are 8 bits
 

@@ -20,12 +20,12 @@ from pcl_tf.data.pipeline import batches
 from pcl_tf.errors import Refused
 from pcl_tf.evaluation import generated
 from pcl_tf.evaluation.online import labelled
-from pcl_tf.files import read_json, write_atomically
 from pcl_tf.methods.base import Method
 from pcl_tf.methods.build import build_method, images_per_step, parts_per_step
 from pcl_tf.seeds import seed_everything
 from pcl_tf.serving.card import write_card
 from pcl_tf.serving.export import check_places
+from pcl_tf.store import read_json, write_atomically
 from pcl_tf.strategy import all_reduce_max, barrier
 from pcl_tf.training import board
 from pcl_tf.training import callbacks as cb

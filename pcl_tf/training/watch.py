@@ -11,8 +11,8 @@ from pcl_tf.data.faces import ArrayFaces
 from pcl_tf.embed.projector import write_points
 from pcl_tf.evaluation.online import OnlineProbe
 from pcl_tf.evaluation.task import Task
-from pcl_tf.files import write_atomically
 from pcl_tf.methods.base import Method
+from pcl_tf.store import write_atomically
 from pcl_tf.training import sheet
 from pcl_tf.training.board import description
 

@@ -9,7 +9,7 @@ from ml_collections import ConfigDict
 
 from pcl_tf import recipe as recipes
 from pcl_tf.errors import Refused
-from pcl_tf.files import read_json, write_atomically
+from pcl_tf.store import read_json, write_atomically
 
 
 class Workdir:

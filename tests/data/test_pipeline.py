@@ -205,7 +205,7 @@ def test_a_cache_that_cannot_be_written_is_refused_and_a_full_one_is_only_read(t
         with pytest.raises(Refused, match="--recipe.data.cache=.*file is a file, no folder"):
             decoded_faces(source, 16, cache_dir=place)
     made = decoded_faces(source, 16, cache_dir=tmp_path / "cache")
-    monkeypatch.setattr("pcl_tf.files.tempfile.TemporaryFile", lambda dir: open("/nowhere/at/all", "w"))
+    monkeypatch.setattr("pcl_tf.store.tempfile.TemporaryFile", lambda dir: open("/nowhere/at/all", "w"))
     np.testing.assert_array_equal(decoded_faces(source, 16, cache_dir=tmp_path / "cache"), made)
 
 

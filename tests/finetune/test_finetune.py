@@ -17,9 +17,9 @@ from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from pcl_tf.errors import Refused
 from pcl_tf.evaluation.models import open_encoder
-from pcl_tf.files import alone
 from pcl_tf.finetune import fit, run, work
 from pcl_tf.serving.classifier import save_classifier
+from pcl_tf.store import alone
 from tests.helpers import labelled
 from tests.helpers.commands import ended, refused
 from tests.helpers.killed import Killed

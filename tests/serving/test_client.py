@@ -182,7 +182,7 @@ def test_rows_that_come_while_it_is_killed_have_no_names_of_others(tmp_path, mon
 
     write("ab")
     with monkeypatch.context() as patched, pytest.raises(Killed):
-        patched.setattr("pcl_tf.files.os.replace", killed_at_the_names)
+        patched.setattr("pcl_tf.store.os.replace", killed_at_the_names)
         write("cde")
     assert len(np.load(out)) == 3 and not out.with_suffix(".txt").exists()
     write("fg")

@@ -14,7 +14,6 @@ from pcl_tf.errors import Refused
 from pcl_tf.evaluation.corpora.layout import need, some
 from pcl_tf.evaluation.lists import read_lines
 from pcl_tf.evaluation.task import Task, folds_from
-from pcl_tf.extras import missing
 
 _Labels = dict[str, dict[int, list[bool]]]  # of each person's frames, by their numbers
 
@@ -118,10 +117,7 @@ def _videos(root: pathlib.Path, known: _Labels) -> tuple[Source, list[tuple[str,
         videos[person] = cast(pathlib.Path, found.get(f"leftvideo{person.lower()}_comp"))
         if videos[person] is None:
             raise Refused(f"{root}: LeftVideo{person}_comp.avi is missing, and there is no folder Frames.")
-    try:
-        from pcl_tf.data.videos import video_frames
-    except ImportError as error:
-        raise Refused(missing("prepare", error, "reads DISFA's videos")) from error
+    from pcl_tf.data.videos import video_frames
 
     def items() -> Items:
         for person, labels in known.items():

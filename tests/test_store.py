@@ -8,21 +8,14 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import keras
+import numpy as np
 import pytest
 import tensorflow as tf
 
+from pcl_tf.console import at_home
 from pcl_tf.errors import Refused
-from pcl_tf.files import (
-    alone,
-    at_home,
-    atomic_path,
-    check_beside,
-    check_folder,
-    check_not_among,
-    check_output,
-    disk_is_full,
-    write_atomically,
-)
+from pcl_tf.rows import Rows, filled
+from pcl_tf.store import alone, atomic_path, check, disk_is_full, write_atomically
 from tests.helpers.commands import refused
 
 
@@ -105,23 +98,101 @@ def test_where_no_lock_is_known_nobody_is_kept_out(tmp_path, monkeypatch):
         pass
 
 
-@pytest.mark.parametrize("fails_at", ["filling", "renaming"])
-def test_a_folder_that_cannot_be_replaced_is_back(tmp_path, monkeypatch, fails_at):
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_folder_that_cannot_be_replaced_stays(tmp_path, monkeypatch, at_once):
     _version(tmp_path / "7", "old")
     rename = os.replace
 
     def refuse(source, target):
-        if ".part." in str(source):
+        if target == tmp_path / "7" and "old." not in str(source):
             raise OSError(errno.EIO, "Input/output error")
         rename(source, target)
 
-    if fails_at == "renaming":
-        monkeypatch.setattr("os.replace", refuse)
+    monkeypatch.setattr("os.replace", refuse)
+    if not at_once:
+        monkeypatch.setattr("ctypes.CDLL", lambda _: object())  # a system without renameat2
     with pytest.raises(OSError), atomic_path(tmp_path / "7", replaces=lambda folder: True) as aside:
         _version(aside, "new")
-        if fails_at == "filling":
+        if at_once:
             raise OSError(errno.ENOSPC, "No space left on device")
     assert (tmp_path / "7/weights").read_text() == "old" and len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_version_always_has_its_name(tmp_path, monkeypatch):
+    """Whoever is killed at any rename leaves the old version or the new one."""
+    _version(tmp_path / "7", "old")
+    monkeypatch.setattr("os.replace", lambda *_: pytest.fail("between two renames nothing has the name"))
+    with atomic_path(tmp_path / "7", replaces=lambda folder: True) as aside:
+        _version(aside, "new")
+    assert (tmp_path / "7/weights").read_text() == "new" and len(list(tmp_path.iterdir())) == 1
+
+
+def test_what_a_killed_process_left_aside_goes_and_what_another_writes_stays(tmp_path):
+    (tmp_path / ".part.killed").mkdir()
+    (tmp_path / ".part.killed/result.json").write_text("half")
+    with atomic_path(tmp_path / "model.keras") as theirs:
+        theirs.write_text("half of")
+        write_atomically(tmp_path / "result.json", "whole")
+        assert not (tmp_path / ".part.killed").exists() and theirs.read_text() == "half of"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["model.keras", "result.json"]
+
+
+def test_a_replaced_file_keeps_its_mode(tmp_path):
+    write_atomically(tmp_path / "faces.npz", "vectors of faces")
+    (tmp_path / "faces.npz").chmod(0o600)
+    write_atomically(tmp_path / "faces.npz", "more")
+    assert (tmp_path / "faces.npz").stat().st_mode & 0o777 == 0o600
+
+
+def _two(n):
+    return {"a": np.arange(n * 2.0, dtype="f4").reshape(n, 2) + n, "b": np.full((n, 3, 3), n, np.uint8)}
+
+
+def test_rows_go_on_where_they_stopped(tmp_path, power_cut):
+    rows = Rows(tmp_path)
+    rows.append(_two(5), unreadable=[])
+    rows.append(_two(2), unreadable=["x.jpg"])
+    power_cut(tmp_path)
+    with open(tmp_path / "a", "ab") as f:
+        f.write(b"of an append that was killed")
+    again = Rows(tmp_path)
+    assert (again.rows, again.whole, again.notes, sorted(again)) == (7, False, {"unreadable": ["x.jpg"]}, ["a", "b"])
+    again.append(_two(1))
+    again.finish()
+    for name in "ab":
+        wanted = np.concatenate([_two(n)[name] for n in (5, 2, 1)])
+        assert np.array_equal(Rows(tmp_path)[name], wanted) and Rows(tmp_path)[name].dtype == wanted.dtype
+    assert Rows(tmp_path).whole
+
+
+@pytest.mark.parametrize(
+    "damage", ["", "{}", "[1]", '{"rows": 5, "arrays": {"a": ["<f4", [2]]}, "notes": {}}', "short"]
+)
+def test_damaged_rows_begin_again(tmp_path, damage):
+    rows = Rows(tmp_path)
+    rows.append(_two(5))
+    rows.finish()
+    if damage == "short":
+        os.truncate(tmp_path / "b", 44)
+    else:
+        (tmp_path / "state.json").write_text(damage)
+    assert (Rows(tmp_path).rows, Rows(tmp_path).whole, list(Rows(tmp_path))) == (0, False, [])
+
+
+def test_rows_are_filled_once(tmp_path):
+    calls = []
+
+    def fill(rows):
+        calls.append(rows.rows)
+        if not rows.rows:
+            rows.append(_two(3))
+            raise KeyboardInterrupt
+        rows.append(_two(1))
+
+    with pytest.raises(KeyboardInterrupt):
+        filled(tmp_path / "new", fill, "faces")
+    assert filled(tmp_path / "new", fill, "faces").rows == filled(tmp_path / "new", fill, "faces").rows == 4
+    assert calls == [0, 3]
 
 
 def test_a_file_never_replaces_a_folder(tmp_path):
@@ -137,7 +208,7 @@ def test_names_under_which_no_file_can_be_written(tmp_path, monkeypatch, name):
     (tmp_path / "folder").mkdir()
     (tmp_path / "file.txt").write_text("text")
     with pytest.raises(Refused, match="--out="):
-        check_output(name)
+        check(name)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["file.txt", "folder"]
 
 
@@ -145,7 +216,7 @@ def test_new_and_old_files_are_fine(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "old.png").write_text("old")
     for name in ("old.png", "new.png", "folder/that/is/new/out.png", str(tmp_path / "absolute.png")):
-        check_output(name)
+        check(name)
     assert [p.name for p in tmp_path.iterdir()] == ["old.png"]
 
 
@@ -170,8 +241,8 @@ def test_names_that_no_file_can_have(tmp_path, monkeypatch):
     (tmp_path / "faces.zip").write_text("my only copy")
     for name in ("pipe.png", "/dev/null", "x" * 250, "a\0b.png", "faces.zip", "x.png/"):
         with pytest.raises(Refused, match="--out="):
-            check_output(name, suffix=".png")
-    check_output("x" * 200 + ".PNG", suffix=".png")
+            check(name, suffix=".png")
+    check("x" * 200 + ".PNG", suffix=".png")
 
 
 @pytest.mark.parametrize(
@@ -200,16 +271,16 @@ def test_a_write_protected_file_is_kept(tmp_path):
     (tmp_path / "old.png").write_text("my only copy")
     (tmp_path / "old.png").chmod(0o444)
     with pytest.raises(Refused, match="old.png: is write-protected"):
-        check_output(tmp_path / "old.png")
+        check(tmp_path / "old.png")
 
 
-@pytest.mark.parametrize("check", [check_output, lambda path: check_folder(path, "--out")])
+@pytest.mark.parametrize("check", [check, lambda path: check(path, folder=True)])
 @pytest.mark.parametrize("error", [PermissionError(13, "Permission denied"), FileNotFoundError(2, "No such file")])
 def test_places_in_which_nothing_can_be_made(tmp_path, monkeypatch, check, error):
     def refuses(dir):
         raise error
 
-    monkeypatch.setattr("pcl_tf.files.tempfile.TemporaryFile", refuses)  # as /proc does, and a disk that only reads
+    monkeypatch.setattr("pcl_tf.store.tempfile.TemporaryFile", refuses)  # as /proc does, and a disk that only reads
     with pytest.raises(
         Refused, match=rf"--out={tmp_path}/new/it.png: {tmp_path} cannot be written to \({error.strerror}"
     ):
@@ -223,9 +294,9 @@ def test_a_picture_that_is_read_is_not_written_over(tmp_path, monkeypatch, input
     (tmp_path / "faces/a.png").write_text("my only copy")
     (tmp_path / "linked").symlink_to("faces")
     with pytest.raises(Refused, match="--out=faces/a.png: is one of the images that are read"):
-        check_not_among("faces/a.png", inputs)
-    check_not_among("faces/b.png", inputs)
-    check_not_among("faces/a.png", ["", "faces.zip", "generated"])
+        check("faces/a.png", inputs=inputs)
+    check("faces/b.png", inputs=inputs)
+    check("faces/a.png", inputs=["", "faces.zip", "generated"])
 
 
 @pytest.mark.parametrize("name", ["", "file.txt", "file.txt/below", "a\0b"])
@@ -233,19 +304,19 @@ def test_names_that_cannot_be_a_folder(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file.txt").write_text("text")
     with pytest.raises(Refused, match="--cache="):
-        check_folder(name, "--cache")
-    check_folder("new/folder/", "--cache")
-    check_folder(".", "--cache")
+        check(name, "--cache", folder=True)
+    check("new/folder/", "--cache", folder=True)
+    check(".", "--cache", folder=True)
     assert [p.name for p in tmp_path.iterdir()] == ["file.txt"]
 
 
 def test_what_lies_beside_an_output_is_written_over_only_with_it(tmp_path):
-    check_beside(tmp_path / "out.png", [tmp_path / "out_swap.png"], "--out")
+    check(tmp_path / "out.png", beside=[tmp_path / "out_swap.png"])
     (tmp_path / "out_swap.png").write_text("mine")
-    with pytest.raises(Refused, match="--out: .*out_swap.png is there already"):
-        check_beside(tmp_path / "out.png", [tmp_path / "out_swap.png"], "--out")
+    with pytest.raises(Refused, match="--out=.*out_swap.png exists and would be written over"):
+        check(tmp_path / "out.png", beside=[tmp_path / "out_swap.png"])
     (tmp_path / "out.png").write_text("of an earlier call, as the other then is")
-    check_beside(tmp_path / "out.png", [tmp_path / "out_swap.png"], "--out")
+    check(tmp_path / "out.png", beside=[tmp_path / "out_swap.png"])
 
 
 @pytest.mark.parametrize(
@@ -277,7 +348,7 @@ def test_a_model_that_lies_where_nothing_can_be_written(tmp_path, monkeypatch):
             raise OSError(errno.EROFS, os.strerror(errno.EROFS))
         return able(dir=dir)
 
-    monkeypatch.setattr("pcl_tf.files.tempfile.TemporaryFile", refuses)
+    monkeypatch.setattr("pcl_tf.store.tempfile.TemporaryFile", refuses)
     embed = ["embed", f"--model={tmp_path}/run/it.keras", "--data=generated", f"--out={tmp_path}/e.npz"]
     wanted = "run cannot be written to (Read-only file system); give a place that can."
     assert refused(*embed).startswith(f"error: --cache={tmp_path}/run/probe/features: ")

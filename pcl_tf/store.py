@@ -1,0 +1,212 @@
+"""Files and folders that are whole and on the disk or not there, and one writer at a time."""
+
+import contextlib
+import ctypes
+import errno
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from pcl_tf.errors import Refused
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+_FULL = ("No space left on device", "Disk quota exceeded", "File too large")
+_ASIDE = ".part."  # begins the folders in which files are written aside; no number, so TF Serving passes over them
+
+
+def disk_is_full(error: BaseException) -> bool:
+    """Whether an exception, Python's or TensorFlow's, says that no space is left: on the disk, of a quota or of a file."""
+    return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or any(
+        words in str(error) for words in _FULL
+    )
+
+
+def digest(*parts: object) -> str:
+    """16 hexadecimal digits of the SHA-256 of some parts: bytes as they are, anything else as its text."""
+    whole = hashlib.sha256()
+    for part in parts:
+        data = part if isinstance(part, bytes) else str(part).encode(errors="surrogateescape")
+        whole.update(len(data).to_bytes(8, "little") + data)
+    return whole.hexdigest()[:16]
+
+
+def read_json(path: str | pathlib.Path) -> dict[str, Any]:
+    """The dict that a file holds; {} if there is none that can be read."""
+    try:
+        found = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def check(
+    path: str | pathlib.Path,
+    flag: str = "--out",
+    *,
+    suffix: str = "",
+    folder: bool = False,
+    inputs: Iterable[str | pathlib.Path] = (),
+    beside: Iterable[str | pathlib.Path] = (),
+) -> None:
+    """Refuses an output that could not be written, or only over somebody's files, before any work is done for it.
+
+    Args:
+      path: of the file or folder, as it was given; it need not exist.
+      flag: that gave it, for the error.
+      suffix: that the name of a file must have.
+      folder: whether a folder is written, and no file.
+      inputs: files and folders that are read; a file among them, or in one, is not written over.
+      beside: files that are written together with path: if path does not exist they are somebody else's.
+
+    Raises:
+      Refused: says why.
+    """
+    given, place = f"{flag}={ascii(str(path))[1:-1]}", pathlib.Path(path)
+    if not str(path) or "\0" in str(path):
+        raise Refused(f"{given}: is no name.")
+    if not folder and (place.is_dir() or not place.name or str(path).endswith("/")):
+        raise Refused(f"{given}: is a folder; give the name of a file, for instance in it.")
+    if not folder and not place.name.lower().endswith(suffix):
+        raise Refused(f"{given}: the name must end in {suffix}.")
+    if place.exists() and not folder and not place.is_file():
+        raise Refused(f"{given}: is a device or a pipe; give the name of a file.")
+    if place.is_file() and not place.stat().st_mode & 0o222:  # a rename over it would not ask
+        raise Refused(f"{given}: is write-protected; give another name, or allow it with chmod u+w.")
+    here = place.resolve()
+    if place.exists() and {here, *here.parents} & {pathlib.Path(i).resolve() for i in inputs if os.path.exists(i)}:
+        raise Refused(f"{given}: is one of the images that are read; give another name.")
+    if not place.exists() and (theirs := [str(other) for other in beside if os.path.lexists(other)]):
+        raise Refused(f"{given}: {theirs[0]} exists and would be written over; move it, or give another place.")
+    above = next(p for p in (here if folder else here.parent, *here.parents) if p.exists())
+    try:
+        if above.is_dir() and len(os.fsencode(place.name)) > os.pathconf(above, "PC_NAME_MAX"):
+            raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
+        with tempfile.TemporaryFile(dir=above):  # permissions alone say too little
+            pass
+    except OSError as error:
+        raise Refused(f"{given}: {above} cannot be written to ({error.strerror}); give a place that can.") from error
+
+
+def _no_folder(path: pathlib.Path) -> bool:
+    return False
+
+
+@contextlib.contextmanager
+def atomic_path(
+    path: str | pathlib.Path, *, replaces: Callable[[pathlib.Path], bool] = _no_folder
+) -> Iterator[pathlib.Path]:
+    """Yields where to write a file or a folder instead; it takes its name when all went well and is on the disk.
+
+    What had the name is replaced in one step and keeps its mode; it stays if anything fails. If path is a link, what it
+    points to is replaced. What killed processes left aside in the folder is removed.
+
+    Args:
+      path: of the file or folder.
+      replaces: whether a folder, which may be all that somebody has, may be replaced by another; by default none is.
+
+    Raises:
+      Refused: a folder has the name and is not to be replaced.
+    """
+    path = pathlib.Path(os.path.realpath(path))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for left in path.parent.glob(f"{_ASIDE}*"):
+        with contextlib.suppress(OSError), _held(left):
+            shutil.rmtree(left, ignore_errors=True)
+    folder = pathlib.Path(tempfile.mkdtemp(prefix=_ASIDE, dir=path.parent))
+    try:
+        with _held(folder):
+            aside = folder / path.name
+            yield aside
+            if path.is_dir() and not (aside.is_dir() and replaces(path)):
+                raise Refused(f"{path}: is a folder; it is left as it is.")
+            if path.is_file():
+                shutil.copymode(path, aside)
+            sync(aside)
+            _exchange(aside, path) if path.is_dir() else os.replace(aside, path)
+            _sync_one(path.parent)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _held(folder: pathlib.Path) -> Iterator[None]:
+    """Within, the folder is this process's, also if it is killed; OSError if it is another's."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        if fcntl:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _exchange(new: pathlib.Path, old: pathlib.Path) -> None:
+    """Swaps the names of two folders, in one step where the system can, so that one of them always has the name."""
+    try:
+        done = ctypes.CDLL(None).renameat2(-100, os.fsencode(new), -100, os.fsencode(old), 2) == 0
+    except (AttributeError, TypeError, OSError):  # not Linux
+        done = False
+    if not done:
+        aside = new.with_name(f"old.{new.name}")
+        os.replace(old, aside)
+        try:
+            os.replace(new, old)
+        except BaseException:
+            os.replace(aside, old)
+            raise
+
+
+def sync(path: pathlib.Path) -> None:
+    """Brings a file, or a folder and all below it, to the disk, so that it outlasts a power cut."""
+    for inner in [*path.rglob("*"), path] if path.is_dir() else [path]:
+        _sync_one(inner)
+
+
+def _sync_one(path: pathlib.Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_atomically(path: str | pathlib.Path, data: str | bytes) -> None:
+    """Writes text (as UTF-8) or bytes by ``atomic_path``."""
+    with atomic_path(path) as aside:
+        aside.write_bytes(data.encode() if isinstance(data, str) else data)
+
+
+@contextlib.contextmanager
+def alone(lock: str | pathlib.Path, busy: str | Exception) -> Iterator[None]:
+    """Within, no other process holds a lock. A killed one leaves it free; file systems without locks have none.
+
+    Args:
+      lock: file of the lock; its folder exists.
+      busy: if another process holds it: a text is printed, and that process waited for; an exception is raised.
+    """
+    held = FileLock(lock)
+    try:
+        held.acquire(timeout=0)
+    except Timeout:
+        if isinstance(busy, Exception):
+            raise busy from None
+        print(busy, file=sys.stderr, flush=True)
+        held.acquire()
+    except NotImplementedError:
+        pass
+    try:
+        yield
+    finally:
+        held.release()

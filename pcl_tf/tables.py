@@ -1,0 +1,46 @@
+"""Tables of texts as Markdown and as LaTeX."""
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+_ESCAPED = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "±": r"$\pm$",
+    **{sign: f"\\{sign}" for sign in "&%$#_{}"},
+}
+
+
+def markdown(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """A Markdown table, no line end after it.
+
+    Args:
+      header: texts [K].
+      rows: list of [K] cells of any type.
+    """
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(_one_line(x).replace("|", "\\|") for x in line) + " |" for line in lines)
+
+
+def latex(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """The same for LaTeX, a tabular with the rules of booktabs, everything in it as it stands: no formulas, no commands."""
+    lines = [" & ".join(_escaped(x) for x in line) + r" \\" for line in (header, *rows)]
+    head = [
+        r"% \usepackage{booktabs}",
+        rf"\begin{{tabular}}{{{'l' * len(header)}}}",
+        r"\toprule",
+        lines[0],
+        r"\midrule",
+    ]
+    return "\n".join([*head, *lines[1:], r"\bottomrule", r"\end{tabular}"])
+
+
+def _one_line(cell: object) -> str:
+    return " ".join(str(cell).splitlines())
+
+
+def _escaped(cell: object) -> str:
+    text = re.sub(r"[\\~^±&%$#_{}]", lambda found: _ESCAPED[found[0]], _one_line(cell))
+    return f"{{{text}}}" if text.startswith(("[", "*")) else text  # after \\ it would be taken for an argument
