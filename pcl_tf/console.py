@@ -32,7 +32,6 @@ EXIT_CODES = {
 EXTRAS = {
     "apache_beam": "beam",
     "av": "prepare",
-    "matplotlib": "plots",
     "mtcnn": "prepare",
     "onnx": "onnx",
     "onnxruntime": "onnx",
