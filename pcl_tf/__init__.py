@@ -5,4 +5,4 @@ The rooms, in the direction the data flows: ``recipe`` and ``data`` ->
 ``serving`` (the export) -> ``evaluation``.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -1,7 +1,6 @@
 """What pip installs: every module, the recipes, the commands; and that it works in any folder."""
 
 import importlib.metadata
-import importlib.util
 import os
 import pathlib
 import re
@@ -62,22 +61,7 @@ def test_metadata_has_the_version_and_the_extras(wheel):
         name = next(n for n in z.namelist() if n.endswith("/METADATA"))
         text = z.read(name).decode()
     assert f"\nVersion: {pcl_tf.__version__}\n" in text
-    assert set(re.findall(r"Provides-Extra: (\w+)", text)) == {
-        "gpu",
-        "prepare",
-        "beam",
-        "torch",
-        "onnx",
-        "profile",
-        "dev",
-    }
-
-
-def test_every_extra_that_is_named_exists():
-    texts = [p for p in (ROOT / "pcl_tf").rglob("*") if p.suffix in (".py", ".md")]
-    for path in [*texts, ROOT / "README.md", ROOT / "BUILD_NOTES.md", ROOT / "CHANGELOG.md", ROOT / "Dockerfile"]:
-        named = re.findall(r"(?:pcl_tf|EXTRA=|\.)\[([a-z]+)\]", path.read_text())
-        assert set(named) <= set(PROJECT["optional-dependencies"]), path
+    assert set(re.findall(r"Provides-Extra: (\w+)", text)) == set(PROJECT["optional-dependencies"])
 
 
 def test_every_command_is_a_console_command():
@@ -105,15 +89,9 @@ def test_what_is_pinned_is_within_the_bounds():
         if wanted.name != "pcl_tf":
             assert wanted.specifier.contains(pins[wanted.name]), f"{text}: pinned to {pins[wanted.name]}"
     light = (ROOT / "requirements.txt").read_text().lower()
-    assert not [
-        name for name in ("beam", "av=", "mtcnn", "onnx", "torch") if f"\n{name}" in light or f"-{name}" in light
-    ]
-    assert all(f"\n{Requirement(text).name}==" in light for text in PROJECT["dependencies"])
-
-
-def test_no_code_changes_where_modules_are_found():
-    paths = [*(ROOT / "pcl_tf").rglob("*.py"), *(ROOT / "recipes").glob("*.py")]
-    assert not [p for p in paths if re.search(r"sys\.path|PYTHONPATH|chdir\(", p.read_text())]
+    assert sorted(re.findall(r"^([\w-]+)==", light, re.M)) == sorted(
+        Requirement(t).name for t in PROJECT["dependencies"]
+    )
 
 
 STEPS = "from pcl_tf import recipe; c = recipe.named({!r}); print(c.total_steps); recipe.to_json(c)"
@@ -169,7 +147,3 @@ def test_what_is_not_installed_is_named_with_an_extra_that_brings_it():
     }
     assert all(module in brings[extra] for module, extra in EXTRAS.items())
     assert lacking(ImportError(name="tf2onnx")) == 'tf2onnx is not installed: pip install "pcl_tf[onnx]"'
-
-
-def test_no_text_of_the_package_names_a_file_that_the_wheel_lacks():
-    assert not [str(p) for p in (ROOT / "pcl_tf").rglob("*.py") if "requirements-" in p.read_text()]

@@ -246,6 +246,7 @@ def test_tables_1_to_6_on_generated_faces(folder, tmp_path):
         (["--table=9", "--workdir=w"], 2, "--table=9: the paper's tables that are filled are 1, 2, 3, 4, 5, 6, 7"),
         (["--table=1,12", "--workdir=w"], 2, "--table=12"),
         (["--table=1"], 2, "--workdir and --table"),
+        (["--table=1", "--workdir=w", "--seeds=4294967296"], 2, "different whole numbers from 0 to 1000000"),
         (["--table=1", "--workdir={}", "--expression=fer2013", "--data_dir=/nowhere"], 2, "/nowhere is no folder"),
         (["--table=7", "--workdir={}", "--scale=full"], 2, "needs --data_dir"),
         (["--table=7", "--workdir={}", "--set=seeed=1"], 2, "--set seeed=1"),
