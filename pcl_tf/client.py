@@ -4,49 +4,51 @@
   python -m pcl_tf.client --server=http://localhost:8501 faces.zip --feature=face > faces.jsonl
   python -m pcl_tf.client --server=faces.example.org:443 --tls --header="authorization:Bearer $TOKEN" faces/
 
-https:// and --tls encrypt, --tls_ca=FILE names the authority where it is not one the machine knows, and --header goes
-with every request. Takes files, folders and zips. --out=NAME.npy writes one row an image and their names, line by line, into NAME.txt; images
-the server refuses are left out and named. Otherwise JSON lines: {"image", "feature", "embedding"} or {"image", "error"}.
+https:// and --tls encrypt, --tls_ca=FILE names the authority where it is not a public one, and --header goes with every
+request. Takes files, folders and zips. --out=NAME.npy writes one row an image and their names, line by line, into
+NAME.txt; images the server refuses are left out and named. Otherwise JSON lines: {"image", "feature", "embedding"} or
+{"image", "error"}. --out takes its name when all images were sent; what came before an error or a signal is in
+NAME.partial.npy or NAME.partial.jsonl.
 Exit codes: 0 every image embedded; 1 some were refused; 2 a flag or a path is wrong; 3 the server cannot be reached or
-does not answer such requests; 4 the disk is full; 130 and 143 stopped by Ctrl-C and SIGTERM (JSON lines written so far stay).
+does not answer such requests; 4 the disk is full; 130 and 143 stopped by Ctrl-C and SIGTERM.
 """
 
+import contextlib
+import dataclasses
 import functools
-import io
 import itertools
 import json
-import math
 import os
 import pathlib
 import re
 import ssl
 import sys
 import urllib.parse
-from collections.abc import Callable, Iterable
-from typing import Any, cast
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import numpy as np
 import tqdm
 from absl import flags
 
+from pcl_tf.choices import OUTPUTS
 from pcl_tf.console import begin, explained, refuse, start
 from pcl_tf.data.sources import Items, folder, zipped
 from pcl_tf.data.tree import printable
-from pcl_tf.errors import Refused
-from pcl_tf.serving.answers import ServerError
-from pcl_tf.serving.requests import embed
-from pcl_tf.serving.transport import Grpc, Rest, connect
-from pcl_tf.store import atomic_path, check
+from pcl_tf.errors import Refused, Unreachable
+from pcl_tf.serving.remote import Server, embed
+from pcl_tf.store import atomic_path, check, sync
 
 _SERVER = flags.DEFINE_string("server", None, "host:port of gRPC, or http://host:port of REST.")
-_MODEL = flags.DEFINE_string("model", "pcl", "Name the server knows the model by.")
-_VERSION = flags.DEFINE_integer("version", None, "Of the model; by default the newest.", lower_bound=0)
-_FEATURE = flags.DEFINE_enum("feature", "face_aware", ("face_aware", "face", "pose"), "What to write.")
-_BATCH = flags.DEFINE_integer("batch_size", 32, "Images a request.", lower_bound=1)
-flags.DEFINE_alias("batch", "batch_size")
-_DEADLINE = flags.DEFINE_float("deadline", 30.0, "Seconds a request may take.", lower_bound=0.001)
-_RETRIES = flags.DEFINE_integer("retries", 5, "Times a request is sent again while the server is away.", lower_bound=0)
-_WAIT = flags.DEFINE_float("wait", 0.5, "Seconds before the first of these; doubled each time.", lower_bound=0.0)
+flags.DEFINE_string("model", Server.model, "Name the server knows the model by.")
+flags.DEFINE_integer("version", None, "Of the model; by default the newest.", lower_bound=0)
+flags.DEFINE_enum("feature", Server.feature, OUTPUTS, "What to write.")
+flags.DEFINE_integer("batch_size", Server.batch_size, "Images a request.", lower_bound=1, upper_bound=1024)
+flags.DEFINE_float("deadline", Server.deadline, "Seconds a request may take, with all its attempts.", lower_bound=0.001)
+flags.DEFINE_integer(
+    "retries", Server.retries, "Attempts more while the server is away; gRPC's most is 4.", lower_bound=0
+)
+flags.DEFINE_float("wait", Server.wait, "Seconds between these, doubled each time.", lower_bound=0.0)
 _TLS = flags.DEFINE_bool("tls", False, "Speak gRPC encrypted, as https:// does REST.")
 _CA = flags.DEFINE_string("tls_ca", "", "PEM file of the authority that vouches for the server.")
 _HEADER = flags.DEFINE_multi_string(
@@ -54,12 +56,11 @@ _HEADER = flags.DEFINE_multi_string(
 )
 _OUT = flags.DEFINE_string("out", "", "FILE.npy or FILE.jsonl; without it JSON lines go to stdout.")
 
-for _name in ("deadline", "wait"):
-    flags.register_validator(_name, math.isfinite, "a number is needed")  # NaN is neither too small nor too large
+Sources = list[tuple[int, Callable[[], Items]]]  # how many images, and a function that yields (name, bytes or error)
 
 
-def _sources(paths: Iterable[str]) -> list[tuple[int, Callable[[], Items]]]:
-    """[(count of images, callable that yields (name, bytes or OSError))] for files, folders and zips."""
+def _sources(paths: Iterable[str]) -> Sources:
+    """The images of files, folders and zips."""
 
     def one(path: pathlib.Path) -> Items:
         try:
@@ -67,7 +68,7 @@ def _sources(paths: Iterable[str]) -> list[tuple[int, Callable[[], Items]]]:
         except OSError as error:
             yield printable(path), error
 
-    sources: list[tuple[int, Callable[[], Items]]] = []
+    sources: Sources = []
     for path in map(pathlib.Path, paths):
         if path.is_dir() or path.suffix.lower() == ".zip" and path.is_file():
             source = folder(path) if path.is_dir() else zipped(path)
@@ -82,123 +83,106 @@ def _sources(paths: Iterable[str]) -> list[tuple[int, Callable[[], Items]]]:
     return sources
 
 
-class _Lines:
-    """JSON lines, each written when it is known."""
-
-    def __init__(self, feature: str, path: str) -> None:
-        self.feature, self.path, self.file = feature, path, None if path else sys.stdout
-
-    def write(self, name: str, answer: dict[str, np.ndarray] | str) -> None:
-        if self.file is None:  # what an earlier run wrote stays until there is something to put in its place
-            pathlib.Path(self.path).parent.mkdir(parents=True, exist_ok=True)
-            self.file = open(self.path, "w")
-        row = {"error": answer}
-        if not isinstance(answer, str):
-            row = {"feature": self.feature, "embedding": answer[self.feature].tolist()}
-        print(json.dumps({"image": name, **row}), file=self.file, flush=True)
-
-    def close(self) -> None:
-        if self.file is not None:
-            self.file.flush()
-
-
-class _Matrix:
-    """A .npy of one row an image, and a .txt of their names, written at the end."""
-
-    def __init__(self, feature: str, path: str) -> None:
-        self.feature, self.path = feature, pathlib.Path(path)
-        self.names: list[str] = []
-        self.rows: list[np.ndarray] = []
-
-    def write(self, name: str, answer: dict[str, np.ndarray] | str) -> None:
-        if not isinstance(answer, str):
-            self.names.append(name)
-            self.rows.append(answer[self.feature])
-
-    def close(self) -> None:
-        if not self.rows:
-            return
-        buffer = io.BytesIO()
-        np.save(buffer, np.stack(self.rows))
-        listed = self.path.with_suffix(".txt")
-        with atomic_path(listed) as names, atomic_path(self.path) as matrix:
-            names.write_bytes("".join(f"{name}\n" for name in self.names).encode())
-            matrix.write_bytes(buffer.getvalue())
-            # Both are whole. The rows take their name first: killed then, no names of before stand beside them.
-            listed.resolve().unlink(missing_ok=True)
-
-
-def _run(
-    sources: list[tuple[int, Callable[[], Items]]], transport: Grpc | Rest, out: _Lines | _Matrix
-) -> tuple[int, int]:
-    """Embeds everything; returns (how many, how many of them were refused)."""
-    total, refused = sum(count for count, _ in sources), 0
-    items = itertools.chain.from_iterable(source() for _, source in sources)
-    answers = embed(transport, items, batch=_BATCH.value, retries=_RETRIES.value, wait=_WAIT.value)
+def _server() -> Server:
+    """The server as the flags name it. Raises Refused in a line that holds no password and no token."""
+    given = _SERVER.value or ""
     try:
-        for name, answer in tqdm.tqdm(answers, "embedding", total, unit="img", disable=None):
-            out.write(name, answer)
-            if isinstance(answer, str):
-                refused += 1
-                tqdm.tqdm.write(f"refused: {name}: {answer}", file=sys.stderr)
-    finally:
-        out.close()  # what came back before an error or a signal is not lost
-    return total, refused
-
-
-def _connection(server: str) -> dict[str, Any]:
-    """Arguments of ``connect`` besides the address; ends the command where they or the address are wrong."""
-    try:
-        at = urllib.parse.urlsplit(server if "://" in server else f"grpc://{server}")
-        port = at.port  # raises where it is no number
-        if at.scheme not in ("grpc", "http", "https") or not at.hostname or at.scheme == "grpc" and not port:
-            raise ValueError("what is needed is host:port, http://host:port or https://host")
-        if at.query or at.fragment or at.username:
-            raise ValueError("an address has no '?', '#' or '@'; --header sends a token")
-    except ValueError as error:
-        refuse(f"--server={server}: {error}.")
+        at = urllib.parse.urlsplit(given if "://" in given else f"grpc://{given}")
+        known = at.scheme in ("http", "https") or at.scheme == "grpc" and at.port
+        if not known or not at.hostname or at.port == 0 or at.query or at.fragment or "@" in at.netloc:
+            raise ValueError
+    except ValueError:  # urllib's, of a port that is no number
+        raise Refused(
+            "--server: is not host:port, http://host:port or https://host alone; --header sends a token."
+        ) from None
     if at.scheme == "http" and (_TLS.value or _CA.value):
-        refuse(f"--server={server}: is not encrypted; write https:// where --tls or --tls_ca is given.")
+        raise Refused(f"--server={given}: is not encrypted; write https:// where --tls or --tls_ca is given.")
     try:
         ssl.create_default_context(cafile=_CA.value or None)
     except OSError as error:  # ssl.SSLError is one
-        refuse(f"--tls_ca={_CA.value}: no certificates in PEM ({error.strerror or error}).")
+        raise Refused(f"--tls_ca={_CA.value}: no certificates in PEM ({error.strerror or error}).") from error
     headers = {}
     for text in _HEADER.value:
         key, _, value = (part.strip() for part in text.partition(":"))
-        # What both gRPC and HTTP take. It may be a secret: it is not printed.
-        if not re.fullmatch(r"[a-z0-9_.-]+", key.lower()) or not value or not (value.isascii() and value.isprintable()):
-            refuse("--header: what is needed is KEY:VALUE in plain characters, for instance authorization:Bearer X.")
-        if key.lower().startswith(("content-", "grpc-")) or key.lower().endswith("-bin"):
-            refuse(f"--header={key}:..: that one is the protocol's own.")
+        # What gRPC and HTTP take; their own errors would print it, and it may be a secret.
+        plain = re.fullmatch(r"(?!content-|grpc-)[a-z0-9_.-]+(?<!-bin)", key.lower())
+        if not plain or not value or not (value.isascii() and value.isprintable()):
+            raise Refused("--header: is not KEY:VALUE in plain characters, for instance authorization:Bearer X.")
         headers[key.lower()] = value
-    return {"headers": headers, "tls": _TLS.value, "ca": _CA.value}
+    same: dict[str, Any] = {field.name: flags.FLAGS[field.name].value for field in dataclasses.fields(Server)[1:-1]}
+    return Server(given.removeprefix("grpc://"), headers=headers, **same)
+
+
+def _answers(sources: Sources, server: Server, refused: list[str]) -> Iterator[tuple[str, np.ndarray | str]]:
+    """As ``embed`` of all sources, with a bar; names what is refused, and adds it to refused."""
+    total, items = sum(count for count, _ in sources), itertools.chain.from_iterable(items() for _, items in sources)
+    for name, answer in tqdm.tqdm(embed(server, items), "embedding", total, unit="img", disable=None):
+        if isinstance(answer, str):
+            refused.append(name)
+            tqdm.tqdm.write(f"refused: {name}: {answer}", file=sys.stderr)
+        yield name, answer
+
+
+def _write_lines(answers: Iterable[tuple[str, np.ndarray | str]], feature: str, out: pathlib.Path | None) -> None:
+    """Writes JSON lines, each when it is known: to stdout, or into a file that takes its name at the end."""
+    partial = out and _partial(out)
+    with open(partial, "w") if partial else contextlib.nullcontext(sys.stdout) as file:
+        for name, answer in answers:
+            row = {"error": answer} if isinstance(answer, str) else {"feature": feature, "embedding": answer.tolist()}
+            print(json.dumps({"image": name, **row}), file=file, flush=True)
+    if out and partial:
+        sync(partial)
+        os.replace(partial, out)
+
+
+def _write_matrix(answers: Iterable[tuple[str, np.ndarray | str]], out: pathlib.Path) -> None:
+    """Writes a .npy of a row an image, and a .txt of their names: as partial ones where the answers break off."""
+    names, rows, path = [], [], _partial(out)
+    try:
+        for name, answer in answers:
+            if not isinstance(answer, str):
+                names.append(name)
+                rows.append(answer)
+        path = out
+    finally:
+        if rows:
+            listed = path.with_suffix(".txt")
+            with atomic_path(listed) as aside, atomic_path(path) as matrix:
+                aside.write_bytes("".join(f"{name}\n" for name in names).encode())
+                np.save(matrix, np.stack(rows))
+                listed.unlink(missing_ok=True)  # killed after the rows took their name, they have no others' names
+    for old in (_partial(out), _partial(out).with_suffix(".txt")):
+        old.unlink(missing_ok=True)
+
+
+def _partial(out: pathlib.Path) -> pathlib.Path:
+    out.parent.mkdir(parents=True, exist_ok=True)
+    return out.with_suffix(f".partial{out.suffix}")
 
 
 def main(argv: list[str]) -> None:
-    begin(argv)
-    out = _OUT.value
+    begin(argv, words=len(argv))
     if not _SERVER.value or len(argv) < 2:
         refuse("--server=host:port and images, folders or zips are needed; see --help.")
-    if out and not out.endswith((".npy", ".jsonl")):
-        refuse(f"--out={out}: ends neither with .npy nor with .jsonl.")
-    with explained(out):
-        for name in filter(None, (out, out.endswith(".npy") and out.removesuffix("npy") + "txt")):
-            check(cast(str, name))
-    if out.endswith(".npy") and not os.path.exists(out) and os.path.exists(names := out.removesuffix("npy") + "txt"):
-        refuse(f"--out={out}: the names would go to {names}, which is no earlier run's; give another name.")
-    connection = {**_connection(_SERVER.value), "needed": (_FEATURE.value,)}
+    out = pathlib.Path(_OUT.value) if _OUT.value else None
+    refused: list[str] = []
     with explained(out or "stdout"):
-        sources = _sources(argv[1:])
-        address = _SERVER.value.removeprefix("grpc://")
-        transport = connect(address, model=_MODEL.value, version=_VERSION.value, deadline=_DEADLINE.value, **connection)
+        if out:
+            if out.suffix not in (".npy", ".jsonl"):
+                raise Refused(f"--out={out}: ends neither with .npy nor with .jsonl.")
+            check(out, beside=[out.with_suffix(".txt")] if out.suffix == ".npy" else [])
+        server, sources = _server(), _sources(argv[1:])
+        answers = _answers(sources, server, refused)
         try:
-            total, refused = _run(
-                sources, transport, (_Matrix if out.endswith(".npy") else _Lines)(_FEATURE.value, out)
-            )
-        except ServerError as error:
-            refuse(error, 3)
-    print(f"{total - refused} of {total} images embedded", file=sys.stderr)
+            if out and out.suffix == ".npy":
+                _write_matrix(answers, out)
+            else:
+                _write_lines(answers, server.feature, out)
+        except Unreachable as error:
+            left = f" What came before is in {_partial(out)}." if out and _partial(out).exists() else ""
+            refuse(f"{error}{left}", 3)
+    total = sum(count for count, _ in sources)
+    print(f"{total - len(refused)} of {total} images embedded", file=sys.stderr)
     sys.exit(1 if refused else 0)
 
 

@@ -89,7 +89,9 @@ def test_reconstruct_refuses_names_before_work_begins(name, tmp_path, monkeypatc
 def test_the_clients_list_of_names_writes_over_nobodys_file(tmp_path):
     (tmp_path / "faces.txt").write_text("mine")
     server = "--server=http://localhost:1"
-    assert "faces.txt, which is no earlier run's" in refused("client", server, tmp_path, f"--out={tmp_path}/faces.npy")
+    assert "faces.txt exists and would be written over" in refused(
+        "client", server, tmp_path, f"--out={tmp_path}/faces.npy"
+    )
     (tmp_path / "faces.npy").mkdir()
     assert "faces.npy: is a folder" in refused("client", server, tmp_path, f"--out={tmp_path}/faces.npy")
     assert (tmp_path / "faces.txt").read_text() == "mine"

@@ -2,10 +2,11 @@
 
 import keras
 import pytest
+import tensorflow as tf
 
 from pcl_tf.networks.encoder import encoder
 from pcl_tf.serving.export import save_export
-from tests.serving.server import Server
+from tests.serving.server import Server, Wrong
 
 SIZE = 32
 
@@ -26,14 +27,33 @@ def export(small_encoder, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def running(export):
+def running():
     """The one server of the session."""
-    with Server(export) as running:
+    with Server() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def saved_model(export):
+    """Function from images to what the SavedModel makes of them, {name: float32 [n, D]}."""
+    model = tf.saved_model.load(str(export))
+
+    def answer(images):
+        try:
+            found = model.signatures["serving_default"](image_bytes=tf.constant(images, tf.string))
+        except tf.errors.InvalidArgumentError as error:
+            import grpc
+
+            raise Wrong(grpc.StatusCode.INVALID_ARGUMENT, error.message) from error
+        return {key: value.numpy() for key, value in found.items()}
+
+    return answer
 
 
 @pytest.fixture
 def server(running):
-    """The server, well and with an empty diary."""
-    running.delay, running.outages, running.batches = 0.0, 0, []
+    """The server with an empty diary, which answers nothing yet."""
+    running.answer, running.raw = None, None
+    for diary in (running.batches, running.times, running.headers, running.models):
+        diary.clear()
     return running

@@ -1,8 +1,8 @@
-"""The client against a server that speaks TF Serving's protocols over the real export."""
+"""The client against a small TensorFlow Serving over the real export, and against servers that are slow, other or hostile."""
 
-import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,211 +14,360 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
-from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
-from pcl_tf.serving.requests import embed
-from pcl_tf.serving.transport import Rejected, ServerError, Unavailable, connect
+from pcl_tf.errors import Unreachable
+from pcl_tf.serving.remote import Server as Remote
+from pcl_tf.serving.remote import embed
 from tests.helpers.commands import command as in_process
-from tests.helpers.commands import done
+from tests.helpers.commands import done, refused
+from tests.helpers.images import encoded
 from tests.helpers.killed import Killed
 from tests.helpers.processes import ROOT, command
+from tests.serving.server import Server, Wrong, reply
 
-BAD = b"\xff\xd8\xff no face"
+UNREADABLE = b"\xff\xd8\xff no face"
+ROW = {"face_aware": [1.0, 2.0], "face": [1.0], "pose": [2.0]}
+both = pytest.mark.parametrize("protocol", ["grpc", "rest"])
 
 
 def png(seed):
-    buffer = io.BytesIO()
-    Image.fromarray(np.random.default_rng(seed).integers(0, 256, (40, 40, 3), np.uint8)).save(buffer, "PNG")
-    return buffer.getvalue()
+    return encoded(Image.fromarray(np.random.default_rng(seed).integers(0, 256, (40, 40, 3), np.uint8)), "PNG")
 
 
-@pytest.fixture(params=["grpc", "rest"])
-def address(request, server):
-    return getattr(server, f"{request.param}_address")
+def ones(images):
+    """Features of every image whose bytes are not 'bad'."""
+    if b"bad" in images:
+        raise Wrong(grpc.StatusCode.INVALID_ARGUMENT, "no JPEG")
+    return {name: np.ones((len(images), len(row)), np.float32) for name, row in ROW.items()}
 
 
-@pytest.fixture(scope="module")
-def direct(export):
-    """What the SavedModel itself says to a list of images."""
-    serve = tf.saved_model.load(str(export)).signatures["serving_default"]
-    return lambda images: {k: v.numpy() for k, v in serve(image_bytes=tf.constant(images)).items()}
+def ask(address, images, **options):
+    remote = Remote(address, **{"wait": 0.01, "deadline": 20, **options})
+    return [answer for _, answer in embed(remote, enumerate(images))]
 
 
-@pytest.fixture
-def faces(tmp_path):
-    """A folder of five images, the fourth of them broken."""
-    folder = tmp_path / "faces"
-    folder.mkdir()
-    for i in range(5):
-        (folder / f"{i}.png").write_bytes(BAD if i == 3 else png(i))
-    return folder
+@both
+@pytest.mark.parametrize("feature", ROW)
+def test_features_are_those_of_the_saved_model(protocol, feature, server, saved_model):
+    server.answer = saved_model
+    images = [png(0), png(1), UNREADABLE, png(3), png(4)]
+    found = ask(getattr(server, protocol), images, feature=feature, batch_size=3)
+    assert server.batches == [3, 1, 1, 1, 2] and ("400" in found[2] or "INVALID_ARGUMENT" in found[2])
+    expected = saved_model([image for image in images if image != UNREADABLE])[feature]
+    np.testing.assert_allclose([found[i] for i in (0, 1, 3, 4)], expected, atol=1e-5)
+    assert found[0].dtype == np.float32
 
 
-def test_features_are_the_saved_models(address, direct):
-    images = [png(i) for i in range(3)]
-    served = connect(address).predict(images)
-    assert set(served) == {"face_aware", "face", "pose"}
-    for name, values in direct(images).items():
-        assert served[name].dtype == np.float32
-        np.testing.assert_allclose(served[name], values, atol=1e-6)
+def test_an_unreadable_file_is_not_sent(server):
+    server.answer = ones
+    answers = dict(embed(Remote(server.rest), [("a", OSError("gone")), ("b", b"x")]))
+    assert answers["a"] == "gone" and len(answers["b"]) == 2 and server.batches == [1]
+    assert dict(embed(Remote(server.rest), [("a", OSError("gone"))])) == {"a": "gone"} and server.batches == [1]
 
 
-def test_batches_and_their_order(address, server, direct):
-    images = [png(i) for i in range(7)]
-    answers = dict(embed(connect(address), enumerate(images), batch=3))
-    assert server.batches == [3, 3, 1]
-    expected = direct(images)["face"]
-    for i in range(7):
-        np.testing.assert_allclose(answers[i]["face"], expected[i], atol=1e-5)
+@both
+def test_a_request_is_sent_again_while_the_server_is_away(protocol, server):
+    away = [Wrong(grpc.StatusCode.UNAVAILABLE, "queue is full")] * 3
+
+    def answer(images):
+        if away:
+            raise away.pop()
+        return ones(images)
+
+    server.answer = answer
+    assert len(ask(getattr(server, protocol), [b"x"])[0]) == 2 and server.batches == [1] * 4
+    away += [Wrong(grpc.StatusCode.UNAVAILABLE, "queue is full")] * 9
+    with pytest.raises(Unreachable, match="queue is full"):
+        ask(getattr(server, protocol), [b"x"], retries=2)
+    assert server.batches == [1] * 7
+    with pytest.raises(Unreachable, match="queue is full"):
+        ask(getattr(server, protocol), [b"x"], retries=0)
+    assert server.batches == [1] * 8
 
 
-def test_a_bad_image_costs_nobody_elses_features(address, server, direct):
-    images = [png(0), BAD, png(1), b""]
-    answers = [answer for _, answer in embed(connect(address), enumerate(images), batch=4)]
-    assert server.batches == [4, 1, 1, 1, 1]
-    assert "400" in answers[1] or "INVALID_ARGUMENT" in answers[1]
-    assert isinstance(answers[3], str)
-    for i in (0, 2):
-        np.testing.assert_allclose(answers[i]["pose"], direct([images[i]])["pose"][0], atol=1e-6)
-
-
-def test_what_cannot_be_read_is_not_sent(server):
-    items = [("a", OSError("gone")), ("b", png(0))]
-    answers = dict(embed(connect(server.grpc_address), items))
-    assert answers["a"] == "gone" and server.batches == [1]
-    assert dict(embed(connect(server.grpc_address), items[:1])) == {"a": "gone"} and server.batches == [1]
-
-
-def test_waits_double_while_the_server_is_away(address, server):
-    server.outages, waits = 3, []
-    answers = list(embed(connect(address), [("a", png(0))], retries=3, wait=0.5, sleep=waits.append))
-    assert waits == [0.5, 1.0, 2.0] and not isinstance(answers[0][1], str)
-    server.outages = 9
-    with pytest.raises(Unavailable):
-        list(embed(connect(address), [("a", png(0))], retries=2, sleep=waits.append))
+@pytest.mark.parametrize("status", [429, 502, 503, 504])
+def test_a_server_is_left_alone_as_long_as_it_says(status, server):
+    server.answer = ones
+    server.raw = lambda n, handler: (reply(handler, status, b"later", Retry_After="1"), setattr(server, "raw", None))
+    ask(server.rest, [b"x"], retries=1)
+    assert len(server.times) == 2 and server.times[1] - server.times[0] >= 1
 
 
 @pytest.mark.parametrize("address", ["localhost:1", "http://localhost:1"])
 def test_nobody_listens(address):
-    with pytest.raises(Unavailable, match="localhost:1"):
-        connect(address, deadline=20).predict([png(0)])
+    with pytest.raises(Unreachable, match="localhost:1.*refused"):
+        ask(address, [b"x"])
 
 
-def test_unknown_models_and_versions(address):
-    with pytest.raises(ServerError, match=r"Servable not found for request: Latest\(nobody\)") as error:
-        connect(address, model="nobody").predict([png(0)])
-    assert not isinstance(error.value, Unavailable | Rejected)
-    with pytest.raises(ServerError, match=r"Specific\(pcl, 9\)"):
-        connect(address, version=9).predict([png(0)])
-    assert connect(address, version=3).predict([png(0)])["face"].shape[0] == 1
+@both
+def test_model_version_and_headers_are_sent(protocol, server):
+    server.answer = ones
+    ask(getattr(server, protocol), [b"x"], model="a b/c?", version=3, headers={"authorization": "Bearer t"})
+    assert server.models == [{"grpc": ("a b/c?", 3), "rest": "/v1/models/a%20b%2Fc%3F/versions/3:predict"}[protocol]]
+    assert server.headers[0]["authorization"] == "Bearer t"
 
 
-def test_deadlines(address, server):
-    server.delay = 2.0
-    with pytest.raises(ServerError, match="DEADLINE_EXCEEDED|timed out") as error:
-        connect(address, deadline=0.2).predict([png(0)])
-    assert not isinstance(error.value, Unavailable)
+def _trickle(n, handler):
+    reply(handler, 200, b"", Content_Length=10**6)
+    while True:
+        handler.wfile.write(b" ")
+        time.sleep(0.1)
 
 
-def test_http_servers_that_are_no_tf_serving(server):
-    with pytest.raises(ServerError):
-        connect(server.rest_address + "/elsewhere").predict([png(0)])
+def _trickle_headers(n, handler):
+    while True:
+        handler.wfile.write(b"H")
+        time.sleep(0.1)
+
+
+def _endless(n, handler):
+    reply(handler, 200, b"", Content_Length=10**12)
+    while True:
+        handler.wfile.write(b" " * 2**16)
 
 
 @pytest.mark.parametrize(
-    "signature, key, value, code, said",
+    ("raw", "said"),
     [
-        ("nothing", "image_bytes", [b"x"], "FAILED_PRECONDITION", 'key "nothing" not found'),
-        ("serving_default", "image_bytes", [1.0], "INVALID_ARGUMENT", "to be string but float"),
-        ("serving_default", "images", [b"x"], "INVALID_ARGUMENT", "does not match signature"),
-        ("embed", "images", np.zeros((1, 32, 32)), "INVALID_ARGUMENT", "to be float32 but float64"),
+        (_trickle, "no answer within 0.5 seconds"),
+        (_trickle_headers, "no answer within 0.5 seconds"),
+        (lambda n, h: reply(h, 503, b"", Retry_After="3600"), "no answer within 0.5 seconds"),
+        (lambda n, h: time.sleep(1), "no answer within 0.5 seconds|timed out"),
+        (_endless, "more than 256 kB an image"),
+        (lambda n, h: reply(h, 200, b"[" * 200_000), "no face_aware of 2 rows"),
+        (lambda n, h: reply(h, 200, b"", Content_Length=9), "IncompleteRead"),
     ],
 )
-def test_the_server_of_the_tests_answers_as_the_real_one(server, signature, key, value, code, said):
-    request = predict_pb2.PredictRequest()
-    request.model_spec.name, request.model_spec.signature_name = "pcl", signature
-    request.inputs[key].CopyFrom(tf.make_tensor_proto(value))
-    stub = prediction_service_pb2_grpc.PredictionServiceStub(grpc.insecure_channel(server.grpc_address))
-    with pytest.raises(grpc.RpcError) as error:
-        stub.Predict(request, timeout=20)
-    assert error.value.code().name == code and said in error.value.details()
+def test_a_deadline_is_of_the_whole_call_and_a_body_is_bounded(raw, said, server):
+    server.raw, began = raw, time.monotonic()
+    with pytest.raises(Unreachable, match=said):
+        ask(server.rest, [b"x", b"y"], deadline=20 if raw is _endless else 0.5, retries=1)
+    assert time.monotonic() - began < 15
 
 
-def test_command_writes_json_lines(server, faces, direct):
-    ended = done("client", f"--server={server.grpc_address}", str(faces), "--feature=pose", code=1)
+def test_a_deadline_of_grpc(server):
+    server.answer = lambda images: time.sleep(1.5)
+    with pytest.raises(Unreachable, match="DEADLINE_EXCEEDED"):
+        ask(server.grpc, [b"x"], deadline=0.2)
+
+
+@both
+def test_what_a_server_says_is_escaped_and_quotes_no_token(protocol, server):
+    said = "\x1b]0;title\x07 \x1b[2J you sent Bearer hunter22, or hunter22"
+    server.answer = lambda images: (_ for _ in ()).throw(Wrong(grpc.StatusCode.NOT_FOUND, said))
+    server.raw = lambda n, handler: reply(handler, 401, said.encode())
+    with pytest.raises(Unreachable, match="you sent") as error:
+        ask(getattr(server, protocol), [b"x"], headers={"authorization": "Bearer hunter22"})
+    assert str(error.value).isprintable() and "hunter22" not in str(error.value) and server.batches == [1]
+
+
+@pytest.mark.parametrize("status", [301, 307])
+def test_images_and_token_follow_no_redirect(status, server):
+    server.raw = lambda n, handler: reply(handler, status, b"", Location="http://x/")
+    with pytest.raises(Unreachable, match="moved to http://x/, give that as --server"):
+        ask(server.rest, [b"x"])
+    assert server.batches == [1]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"predictions": [[0.1, 0.2]] * 2},
+        {"predictions": [{"embedding": [1.0]}] * 2},
+        {"predictions": [{"face_aware": 0.5}] * 2},
+        {"predictions": [{"face_aware": [[1.0]]}] * 2},
+        {"predictions": [{"face_aware": []}] * 2},
+        {"predictions": [{"face_aware": ["a"]}] * 2},
+        {"predictions": [{"face_aware": [10**400]}] * 2},
+        {"predictions": [{"face_aware": [1.0] * i} for i in (1, 2)]},
+        {"predictions": [ROW]},
+        {"predictions": [ROW] * 3},
+        {"predictions": None},
+        [ROW] * 2,
+        None,
+        b"<html>\nLog in to the guest network</html>",
+        b"",
+        b"\xff\xfe{",
+    ],
+)
+def test_an_answer_that_is_no_features_ends_the_run(body, server):
+    server.raw = lambda n, handler: reply(handler, 200, body)
+    with pytest.raises(Unreachable, match="no face_aware of 2 rows of numbers; --model names") as error:
+        ask(server.rest, [b"x", b"y"])
+    assert server.batches == [2] and str(error.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    "outputs",
+    [
+        {"embedding": np.zeros((2, 3))},
+        {},
+        {"face_aware": np.zeros((1, 3))},
+        {"face_aware": np.float32(1)},
+        {"face_aware": np.array([[b"a"], [b"b"]])},
+        {"face_aware": tf.make_tensor_proto(1.0, shape=[2, 10**12])},  # one number on the wire
+    ],
+)
+def test_another_model_over_grpc_ends_the_run(outputs, server):
+    server.answer = lambda images: outputs
+    with pytest.raises(Unreachable, match="no face_aware of 2 rows of numbers; --model names"):
+        ask(server.grpc, [b"x", b"y"])
+
+
+def test_a_model_that_changes_on_the_way_ends_the_run(server):
+    server.answer = lambda images: {"face_aware": np.ones((len(images), len(server.batches)))}
+    with pytest.raises(Unreachable, match="1 numbers an image before, now 2"):
+        ask(server.grpc, [b"x", b"y"], batch_size=1)
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), float("-inf"), None])
+def test_a_row_that_is_not_finite_is_no_feature(wrong, server):
+    rows = [ROW, {"face_aware": [wrong, 1.0]}, ROW]
+    server.raw = lambda n, handler: reply(handler, 200, {"predictions": rows})
+    found = ask(server.rest, [b"x", b"y", b"z"])
+    assert found[1] == "face_aware is not finite" and found[2].tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("status", [413, 500])
+def test_where_everything_fails_the_server_is_at_fault(status, server):
+    server.answer = ones
+    server.raw = lambda n, handler: reply(handler, status, b"bug")
+    for images in ([b"x", b"y"], [b"x"]):
+        with pytest.raises(Unreachable, match=f"{status}.*bug"):
+            ask(server.rest, images)
+    server.raw = lambda n, h: reply(h, status, b"bug") if n > 1 else reply(h, 200, {"predictions": [ROW]})
+    assert len(ask(server.rest, [b"x", b"y"])) == 2
+    server.raw = None
+    assert all("400" in answer for answer in ask(server.rest, [b"bad", b"bad"]))  # which is no fault of the server
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    """Paths of a key and a certificate for localhost, signed by itself."""
+    if not shutil.which("openssl"):
+        pytest.skip("openssl makes the certificate")
+    key, cert = (tmp_path_factory.mktemp("tls") / name for name in ("key.pem", "cert.pem"))
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+         "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", key, "-out", cert],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    return key, cert
+
+
+def test_tls(certificate, monkeypatch):
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate[1]))  # --tls_ca goes before it
+    with Server(ones, tls=certificate) as server:
+        for address in (server.grpc, server.rest):
+            found = ask(address, [b"x"], tls_ca=str(certificate[1]), headers={"authorization": "Bearer t"})
+            assert len(found[0]) == 2 and server.headers[-1]["authorization"] == "Bearer t"
+        monkeypatch.delenv("REQUESTS_CA_BUNDLE")
+        asked = len(server.batches)
+        for address in (server.grpc, server.rest):  # by authorities that do not know it
+            with pytest.raises(Unreachable):
+                ask(address, [b"x"], tls=True, deadline=5, retries=0)
+        assert len(server.batches) == asked
+
+
+@pytest.fixture
+def faces(tmp_path):
+    """A folder of five images, the fourth of them unreadable."""
+    folder = tmp_path / "faces"
+    folder.mkdir()
+    for i in range(5):
+        (folder / f"{i}.png").write_bytes(UNREADABLE if i == 3 else png(i))
+    return folder
+
+
+def test_the_command_writes_json_lines(server, faces, saved_model):
+    server.answer = saved_model
+    ended = done("client", f"--server={server.grpc}", faces, "--feature=pose", code=1)
     rows = [json.loads(line) for line in ended.stdout.splitlines()]
     assert [r["image"] for r in rows] == [str(faces / f"{i}.png") for i in range(5)]
     assert "INVALID_ARGUMENT" in rows[3]["error"] and "4 of 5 images embedded" in ended.stderr
     for i in (0, 1, 2, 4):
-        np.testing.assert_allclose(rows[i]["embedding"], direct([png(i)])["pose"][0], atol=1e-5)
+        np.testing.assert_allclose(rows[i]["embedding"], saved_model([png(i)])["pose"][0], atol=1e-5)
 
 
-def test_command_writes_a_matrix_from_files_and_zips(server, faces, direct, tmp_path):
+def test_the_command_writes_a_matrix_of_files_and_zips(server, faces, saved_model, tmp_path):
+    server.answer, out = saved_model, tmp_path / "new/e.npy"
     with zipfile.ZipFile(tmp_path / "more.zip", "w") as z:
         z.writestr("a/face.png", png(9))
-    out = tmp_path / "e.npy"
     paths = [str(faces / "0.png"), str(tmp_path / "more.zip")]
-    done("client", f"--server={server.rest_address}", *paths, f"--out={out}")
-    np.testing.assert_allclose(np.load(out), direct([png(0), png(9)])["face_aware"], atol=1e-5)
+    done("client", f"--server={server.rest}", *paths, f"--out={out}")
+    np.testing.assert_allclose(np.load(out), saved_model([png(0), png(9)])["face_aware"], atol=1e-5)
     assert out.with_suffix(".txt").read_text().splitlines() == [paths[0], f"{paths[1]}:a/face.png"]
 
 
+@pytest.mark.parametrize("kind", ["npy", "jsonl"])
+def test_answers_that_break_off_replace_no_whole_ones(kind, server, faces, tmp_path):
+    server.answer, out = ones, tmp_path / f"e.{kind}"
+    arguments = [f"--server={server.rest}", "--batch_size=2", "--retries=0", f"--out={out}", faces]
+    done("client", *arguments)
+    files = {path.name: path.read_bytes() for path in tmp_path.glob("e.*")}
+    server.raw = lambda n, h: (
+        reply(h, 503, b"") if len(server.batches) > 4 else reply(h, 200, {"predictions": [ROW] * n})
+    )
+    done("client", *arguments, code=3)
+    assert {name: (tmp_path / name).read_bytes() for name in files} == files
+    partial = tmp_path / f"e.partial.{kind}"
+    assert len(np.load(partial) if kind == "npy" else partial.read_text().splitlines()) == 2
+    server.raw = None
+    done("client", *arguments)
+    assert sorted(path.name for path in tmp_path.glob("e.*")) == sorted(files)
+
+
 def test_rows_that_come_while_it_is_killed_have_no_names_of_others(tmp_path, monkeypatch):
-    out = tmp_path / "e.npy"
-
-    def write(names):
-        with in_process("client") as client:
-            matrix = client._Matrix("face", str(out))
-            for name in names:
-                matrix.write(name, {"face": np.zeros(3)})
-            matrix.close()
-
-    replace = os.replace
+    out, replace = tmp_path / "e.npy", os.replace
 
     def killed_at_the_names(source, target):
         if str(target).endswith(".txt"):
             raise Killed
         replace(source, target)
 
-    write("ab")
-    with monkeypatch.context() as patched, pytest.raises(Killed):
-        patched.setattr("pcl_tf.store.os.replace", killed_at_the_names)
-        write("cde")
-    assert len(np.load(out)) == 3 and not out.with_suffix(".txt").exists()
-    write("fg")
-    assert len(np.load(out)) == 2 and out.with_suffix(".txt").read_text().split() == ["f", "g"]
-
-
-@pytest.mark.parametrize(
-    "args, code, said",
-    [
-        (["--server=localhost:1", "nowhere"], 2, "nowhere: no such file or folder"),
-        (["--server=localhost:1"], 2, "images, folders or zips are needed"),
-        (["--server=localhost", "FACES"], 2, "--server=localhost"),
-        (["--server=http://localhost:x", "FACES"], 2, "--server=http://localhost:x"),
-        (["--server=localhost:1", "FACES", "--out=a.csv"], 2, "--out=a.csv"),
-        (["--server=http://localhost:1", "FACES", "--retries=1", "--wait=0.01"], 3, "refused"),
-        (["--server=SERVER", "FACES", "--model=nobody"], 3, "Servable not found"),
-    ],
-)
-def test_command_refuses_with_a_line(args, code, said, server, faces):
-    args = [a.replace("FACES", str(faces)).replace("SERVER", server.rest_address) for a in args]
-    ended = done("client", *args, code=code)
-    assert said in ended.stderr and "Traceback" not in ended.stderr
+    with in_process("client") as client:
+        client._write_matrix(((name, np.zeros(3)) for name in "ab"), out)
+        with monkeypatch.context() as patched, pytest.raises(Killed):
+            patched.setattr("os.replace", killed_at_the_names)
+            client._write_matrix(((name, np.zeros(3)) for name in "cde"), out)
+        assert len(np.load(out)) == 3 and not out.with_suffix(".txt").exists()
 
 
 def test_what_was_embedded_survives_sigterm(server, faces, tmp_path):
-    server.delay = 1.0
-    out = tmp_path / "e.jsonl"
-    args = [f"--server={server.rest_address}", str(faces), "--batch=1", f"--out={out}"]
+    server.answer = lambda images: time.sleep(0.5) or ones(images)
+    out = tmp_path / "e.partial.jsonl"
+    arguments = [f"--server={server.rest}", str(faces), "--batch_size=1", f"--out={tmp_path / 'e.jsonl'}"]
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen(command("client", *args), env=env, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command("client", *arguments), env=env, stderr=subprocess.PIPE, text=True)
     until = time.time() + 60
     while not (out.exists() and out.read_text().count("\n")) and time.time() < until:
         time.sleep(0.1)
     process.send_signal(signal.SIGTERM)
     assert process.wait(30) == 143, process.stderr.read()
     assert json.loads(out.read_text().splitlines()[0])["image"].endswith("0.png")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--server=h:1", "nowhere"], "nowhere: no such file or folder"),
+        (["--server=h:1"], "images, folders or zips are needed"),
+        (["--server=h", "FACES"], "--server: is not host:port"),
+        (["--server=http://h:x", "FACES"], "--server: is not host:port"),
+        (["--server=http://user:secret@h", "FACES"], "--server: is not host:port"),
+        (["--server=http://h/?a=secret", "FACES"], "--server: is not host:port"),
+        (["--server=http://h", "--tls", "FACES"], "write https://"),
+        (["--server=https://h", "--tls_ca=/nowhere.pem", "FACES"], "--tls_ca=/nowhere.pem"),
+        (["--server=h:1", "--header=Bearer secret", "FACES"], "KEY:VALUE"),
+        (["--server=h:1", "--header=token:secr\u00e9t", "FACES"], "KEY:VALUE"),
+        (["--server=h:1", "--header=token:sec\nret", "FACES"], "KEY:VALUE"),
+        (["--server=h:1", "--header=content-type:secret", "FACES"], "KEY:VALUE"),
+        (["--server=h:1", "FACES", "--out=a.csv"], "--out=a.csv"),
+    ],
+)
+def test_the_command_refuses_with_a_line_that_tells_no_secret(arguments, said, faces):
+    line = refused("client", *[a.replace("FACES", str(faces)) for a in arguments])
+    assert said in line and "sec" not in line
 
 
 def test_the_client_brings_no_networks_with_it():

@@ -1,0 +1,261 @@
+"""Images to a TensorFlow Serving server, features back: over gRPC or REST, again when it is away, one by one when an
+image is bad. What the server sends is bounded in bytes and seconds, and checked before it is taken for features."""
+
+import base64
+import dataclasses
+import itertools
+import json
+import math
+import pathlib
+import threading
+import time
+import urllib.parse
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+import numpy as np
+import requests
+import urllib3
+
+from pcl_tf.data.sources import Item
+from pcl_tf.data.tree import printable
+from pcl_tf.errors import Unreachable
+
+SIGNATURE = "serving_default"
+LARGEST = 1 << 18  # bytes of an answer, an image: three features of 2,048 numbers of 20 digits are 140 kB
+Request = Callable[[list[bytes]], np.ndarray]
+Result = TypeVar("Result")
+
+
+class Failed(Exception):
+    """The server failed at a request, or finds it too large: a smaller one may do."""
+
+
+class Rejected(Failed):
+    """The server found something wrong with the images of a request."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Server:
+    """Where a model is served, and how it is asked.
+
+    Attributes:
+      address: 'host:port' of gRPC; 'http://host:port' or 'https://host' of REST.
+      model: name the server knows the model by.
+      version: number, or None for the server's newest.
+      feature: 'face_aware', 'face' or 'pose'.
+      batch_size: images of a request.
+      deadline: seconds a request may take, with all its attempts and the waits between them.
+      retries: how often a request is sent again while the server is away; over gRPC at most 4.
+      wait: seconds between attempts, doubled each time; longer where the server says so.
+      tls: whether gRPC is encrypted.
+      tls_ca: path of the PEM certificates by which the server is known; '' for those that the libraries bring.
+      headers: {lower-case name: text} sent with every request, for instance a token.
+    """
+
+    address: str
+    model: str = "pcl"
+    version: int | None = None
+    feature: str = "face_aware"
+    batch_size: int = 32
+    deadline: float = 60.0
+    retries: int = 4
+    wait: float = 0.5
+    tls: bool = False
+    tls_ca: str = ""
+    headers: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False)
+
+    def connect(self) -> Request:
+        """Returns a function from encoded images, list of n bytes, to features float32 [n, D].
+
+        It raises Rejected or Failed where other images may do better, and Unreachable where none will.
+        """
+        return _rest(self) if self.address.startswith(("http://", "https://")) else _grpc(self)
+
+    def line(self, text: object) -> str:
+        """A line about the server: escaped, at most 300 characters of it, without what the headers hold."""
+        said = " ".join(str(text).replace("\\/", "/").split())
+        for secret in (part for value in self.headers.values() for part in (value, *value.split()) if len(part) > 3):
+            said = said.replace(secret, "***")
+        return f"{self.address}: {printable(said)[:300]}"
+
+    def features(self, read: Callable[[], object], count: int, begins: str) -> np.ndarray:
+        """What read returns as float32 [count, D]; raises Unreachable, with how the answer begins, where it is not that."""
+        try:
+            rows = np.asarray(read(), np.float32)
+            if rows.ndim != 2 or len(rows) != count or not rows.shape[1]:
+                raise ValueError
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+            what = f"its answer has no {self.feature} of {count} rows of numbers; --model names an export of pcl_tf."
+            raise Unreachable(self.line(f"{what} It begins {begins!r}")) from error
+        return rows
+
+
+def embed(server: Server, items: Iterable[Item]) -> Iterator[tuple[str, np.ndarray | str]]:
+    """Sends images in batches and yields what comes back, in order.
+
+    A batch that the server refuses, or fails at, is sent again image by image, so that one bad image costs nobody
+    else's features.
+
+    Args:
+      server: which, and how.
+      items: (name, bytes), or (name, exception) of an unreadable image.
+
+    Yields:
+      (name, float32 [D]) or (name, str: why there is none).
+
+    Raises:
+      Unreachable: the server is away, fails at everything, or answers with something else than such features.
+    """
+    request, width = server.connect(), 0
+
+    def rows(images: list[bytes]) -> list[np.ndarray | Failed]:
+        nonlocal width
+        try:
+            found = request(images)
+        except Failed as failed:
+            return [row for image in images for row in rows([image])] if len(images) > 1 else [failed]
+        if width and width != found.shape[1]:
+            raise Unreachable(
+                server.line(f"its model has changed: {width} numbers an image before, now {found.shape[1]}")
+            )
+        width = found.shape[1]
+        return [row if np.isfinite(row).all() else Rejected(f"{server.feature} is not finite") for row in found]
+
+    items = iter(items)
+    while chunk := list(itertools.islice(items, server.batch_size)):
+        readable = [data for _, data in chunk if isinstance(data, bytes)]
+        found = rows(readable) if readable else []
+        # Where nothing but failures comes, it is not the images.
+        if found and all(type(row) is Failed for row in found) and (len(found) > 1 or not width):
+            raise Unreachable(str(found[-1]))
+        answers = iter(found)
+        for name, data in chunk:
+            answer = next(answers) if isinstance(data, bytes) else data
+            yield name, answer if isinstance(answer, np.ndarray) else str(answer)
+
+
+def _grpc(server: Server) -> Request:
+    """Requests to TensorFlow Serving's PredictionService; raises OSError where the certificates cannot be read."""
+    import grpc
+    import tensorflow as tf
+    from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
+
+    policy = {
+        "retryPolicy": {
+            "maxAttempts": server.retries + 1,
+            "initialBackoff": f"{max(server.wait, 0.001):.3f}s",
+            "maxBackoff": "30s",
+            "backoffMultiplier": 2,
+            "retryableStatusCodes": ["UNAVAILABLE", "ABORTED"],  # UNAVAILABLE is a full queue of batching too
+        }
+    }
+    options = [
+        ("grpc.service_config", json.dumps({"methodConfig": [{"name": [{}], **policy}] if server.retries else []})),
+        ("grpc.max_receive_message_length", LARGEST * server.batch_size),
+        ("grpc.max_reconnect_backoff_ms", 2000),  # else the channel sleeps through the attempts
+    ]
+    if server.tls or server.tls_ca:
+        roots = pathlib.Path(server.tls_ca).read_bytes() if server.tls_ca else None
+        channel = grpc.secure_channel(server.address, grpc.ssl_channel_credentials(roots), options)
+    else:
+        channel = grpc.insecure_channel(server.address, options)
+    stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+    code = grpc.StatusCode
+    kinds = {code.INVALID_ARGUMENT: Rejected} | dict.fromkeys(
+        (code.INTERNAL, code.UNKNOWN, code.RESOURCE_EXHAUSTED), Failed
+    )
+
+    def request(images: list[bytes]) -> np.ndarray:
+        asked = predict_pb2.PredictRequest()
+        asked.model_spec.name, asked.model_spec.signature_name = server.model, SIGNATURE
+        if server.version is not None:
+            asked.model_spec.version.value = server.version
+        asked.inputs["image_bytes"].CopyFrom(tf.make_tensor_proto(images, tf.string, [len(images)]))
+        try:
+            outputs = stub.Predict(asked, timeout=server.deadline, metadata=tuple(server.headers.items())).outputs
+        except grpc.RpcError as error:
+            line = server.line(f"{error.code().name}: {error.details()}")
+            raise kinds.get(error.code(), Unreachable)(line) from error
+        names, tensor = ", ".join(outputs), outputs[server.feature]
+
+        def read() -> np.ndarray:
+            size = math.prod(dim.size for dim in tensor.tensor_shape.dim)
+            if size * 4 > LARGEST * len(images):  # a few bytes declare any number of equal values
+                raise ValueError
+            return tf.make_ndarray(tensor)
+
+        return server.features(read, len(images), names)
+
+    return request
+
+
+def _rest(server: Server) -> Request:
+    """Requests to TensorFlow Serving's REST interface."""
+    number = "" if server.version is None else f"/versions/{server.version}"
+    url = f"{server.address.rstrip('/')}/v1/models/{urllib.parse.quote(server.model, safe='')}{number}:predict"
+    retry = urllib3.Retry(
+        server.retries,
+        allowed_methods=None,  # a prediction is a POST, and may be asked for twice
+        status_forcelist=(408, 429, 502, 503, 504),
+        backoff_factor=server.wait,
+        raise_on_status=False,
+        respect_retry_after_header=True,
+    )
+    session = requests.Session()
+    session.mount(server.address, requests.adapters.HTTPAdapter(max_retries=retry))
+    session.headers.update({"Accept-Encoding": "identity", **server.headers})
+    session.auth = lambda request: request  # else a password of ~/.netrc goes in place of the token in headers
+
+    def answer(images: list[bytes]) -> tuple[requests.Response, bytes]:
+        body: Any = {"signature_name": SIGNATURE, "instances": [{"b64": base64.b64encode(i).decode()} for i in images]}
+        ends, said = time.monotonic() + server.deadline + 1, bytearray()
+        with session.post(
+            url,
+            json=body,
+            timeout=server.deadline,
+            verify=server.tls_ca or True,
+            allow_redirects=False,  # images and token are for the server that was named
+            stream=True,
+        ) as reply:
+            while piece := reply.raw.read1(1 << 16):
+                said += piece
+                if len(said) > LARGEST * len(images) or time.monotonic() > ends:
+                    break  # too much, or nobody waits for it any more
+        return reply, bytes(said)
+
+    def request(images: list[bytes]) -> np.ndarray:
+        try:
+            reply, said = _within(server.deadline, lambda: answer(images))
+        except TimeoutError as error:
+            raise Unreachable(server.line(f"no answer within {server.deadline:g} seconds (--deadline)")) from error
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+            reason = getattr(error.args[0] if error.args else None, "reason", None)
+            raise Unreachable(server.line(reason or error)) from error
+        begins = said[:200].decode(errors="replace")
+        if reply.status_code != 200:
+            kind = {400: Rejected, 413: Failed, 500: Failed}.get(reply.status_code, Unreachable)
+            moved = f"moved to {reply.headers.get('Location')}, give that as --server " if reply.is_redirect else ""
+            raise kind(server.line(f"{reply.status_code} {reply.reason}: {moved}{begins}"))
+        if len(said) > LARGEST * len(images):
+            raise Unreachable(server.line(f"more than {LARGEST >> 10} kB an image are no features"))
+        return server.features(
+            lambda: [row[server.feature] for row in json.loads(said)["predictions"]], len(images), begins
+        )
+
+    return request
+
+
+def _within(seconds: float, do: Callable[[], Result]) -> Result:
+    """What do returns or raises; raises TimeoutError. Time-outs of sockets begin again with every byte: a thread waits."""
+    found: Future[Result] = Future()
+
+    def run() -> None:
+        try:
+            found.set_result(do())
+        except BaseException as error:
+            found.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return found.result(seconds)
