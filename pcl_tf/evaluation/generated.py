@@ -9,14 +9,14 @@ from pcl_tf.data.generated import EXPRESSIONS, sample_labels
 from pcl_tf.evaluation import ridge
 from pcl_tf.evaluation.corpora.generated import SEED, TEST, TRAIN, faces
 
-IDENTITIES = 64
+CLASSES = {"identity": 64, "expression": len(EXPRESSIONS)}
 
 
 def chance(train: int = TRAIN, test: int = TEST) -> dict[str, float]:
-    """What knowing nothing scores: a guess among the classes, the mean angle of the training faces."""
-    angles = sample_labels(train + test, SEED, IDENTITIES)["angles"]
+    """Scores without any feature: a guess among the classes, the mean angle of the training faces."""
+    angles = sample_labels(train + test, SEED)["angles"]
     errors = np.abs(angles[train:] - angles[:train].mean(0)).mean(0)
-    row = {"identity": 1 / IDENTITIES, "expression": 1 / len(EXPRESSIONS)}
+    row = {name: 1 / count for name, count in CLASSES.items()}
     return row | {name: float(e) for name, e in zip(ANGLES, errors, strict=True)}
 
 
@@ -41,24 +41,21 @@ def measure(
     """
     labels, images = faces(train + test, size)
     parts = [embed(images[i : i + batch]) for i in range(0, len(images), batch)]
+    targets = np.concatenate([*(np.eye(n)[labels[name]] for name, n in CLASSES.items()), labels["angles"]], axis=1)
     result = {}
     for key in parts[0]:
-        x = np.concatenate([np.asarray(p[key], np.float32) for p in parts])
-        probe, held = ridge.Ridge(x[:train]), x[train:]
-        row = {
-            name: ridge.accuracy(probe, labels[name][:train], (held, labels[name][train:]))
-            for name in ("identity", "expression")
-        }
-        for i, name in enumerate(ANGLES):
-            y = labels["angles"][:, i : i + 1]
-            row[name] = ridge.mean_absolute_error(probe, y[:train], (held, y[train:]))
-        result[key] = row
+        x = np.concatenate([p[key] for p in parts])
+        found = ridge.predict((x[:train], targets[:train]), x[train:])
+        *classes, angles = np.split(found, np.cumsum([*CLASSES.values()]), axis=1)
+        right = ((s.argmax(1) == labels[name][train:]).mean() for name, s in zip(CLASSES, classes, strict=True))
+        errors = np.abs(angles - labels["angles"][train:]).mean(0)
+        result[key] = dict(zip((*CLASSES, *ANGLES), map(float, (*right, *errors)), strict=True))
     return result
 
 
 def table(rows: Mapping[str, Mapping[str, Mapping[str, float]]], count: int = TRAIN + TEST) -> str:
     """Text table of {name: {feature: measures}} of count faces, under what chance scores."""
-    columns = ("identity", "expression", *ANGLES)
+    columns = (*CLASSES, *ANGLES)
     lines = ["features of generated faces".ljust(30) + "".join(f"{c:>12}" for c in columns)]
     named = {f"{name} {key}": m for name, features in rows.items() for key, m in features.items()}
     for name, m in {"chance (angles: MAE, degrees)": chance(count - count // 5, count // 5), **named}.items():

@@ -141,14 +141,13 @@ class OnlineProbe:
             values = verification.similarities(x, self.place[task.pairs[use]])
             return {"verification": float(verification.verify(values, task.same[use], task.folds[use])[0].mean())}
         assert task.labels is not None
-        decoded = ([r for r in part if self.place[r] >= 0] for part in task.splits[0])
-        train, held = ((x[self.place[rows]], task.labels[rows]) for rows in decoded)
-        features, known = train
-        probe = ridge.Ridge(features)
+        parts = ([r for r in part if self.place[r] >= 0] for part in task.splits[0])
+        (train, labels), (held, known) = ((x[self.place[rows]], task.labels[rows]) for rows in parts)
         if task.kind == "classification":
-            return {"knn": knn_accuracy(train, held), "ridge": ridge.accuracy(probe, known, held)}
+            every = (train, labels), (held, known)
+            return {"knn": knn_accuracy(*every), "ridge": ridge.accuracy(*every)}
+        found = ridge.predict((train, labels), held)
         if task.kind == "regression":
-            return {"ridge": ridge.mean_absolute_error(probe, known, held)}
-        scores = probe.fit(known).predict(held[0]) - 0.5
-        parts, f1, _ = metrics.multilabel(scores, held[1], task.names)
-        return {"ridge": f1(parts.mean(0))}
+            return {"ridge": float(np.abs(found - known).mean())}
+        contributions, f1, _ = metrics.multilabel(found - 0.5, known, task.names)
+        return {"ridge": f1(contributions.mean(0))}

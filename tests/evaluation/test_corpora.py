@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import sys
 
-import h5py
 import numpy as np
 import pytest
 from PIL import Image
@@ -299,20 +298,14 @@ def test_disfa_is_evaluated_in_the_folds_of_the_literature(tmp_path):
         open_task("disfa", tmp_path)
 
 
-def test_mat_files_of_both_formats_and_damaged_ones(tmp_path):
+def test_damaged_mat_files_are_refused(tmp_path):
     layouts.aflw2000(tmp_path)
     before = open_task("aflw2000", tmp_path)
     assert before.notes == ("aflw2000: 1 faces turned beyond 99 degrees are left out.",)
     path = tmp_path / "300W_LP" / "AFW" / "x1.mat"
     known = {k: v for k, v in loadmat(path).items() if not k.startswith("__")}
-    path.unlink()
-    with h5py.File(path, "w", userblock_size=512) as f:  # MATLAB 7.3: HDF5 behind a header, columns first
-        for name, value in known.items():
-            f[name] = value.T
-    np.testing.assert_array_equal(open_task("aflw2000", tmp_path).labels, before.labels)
-    assert open_task("aflw2000", tmp_path).source.fingerprint == before.source.fingerprint
     whole = path.read_bytes()
-    for damaged in (b"", whole[:700], b"MATLAB 5.0 MAT-file" + b" " * 200):
+    for damaged in (b"", whole[:200], b"MATLAB 5.0 MAT-file" + b" " * 200):
         path.write_bytes(damaged)
         with pytest.raises(Refused, match="x1.mat: cannot be read as a MATLAB file"):
             open_task("aflw2000", tmp_path)

@@ -3,11 +3,11 @@
 import keras
 import numpy as np
 import pytest
+from sklearn import linear_model
+from sklearn.metrics import f1_score
 
 from pcl_tf.evaluation import adam, lbfgs, linear
 
-linear_model = pytest.importorskip("sklearn.linear_model", reason="needs requirements-dev.txt")
-f1_score = pytest.importorskip("sklearn.metrics").f1_score
 R = np.random.RandomState
 
 

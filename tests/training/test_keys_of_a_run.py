@@ -8,6 +8,7 @@ import tensorflow as tf
 from PIL import Image
 
 from pcl_tf import recipe as recipes
+from pcl_tf.choices import ANGLES
 from pcl_tf.evaluation import generated
 from pcl_tf.training import loop
 from pcl_tf.training.callbacks import signals_kept
@@ -28,7 +29,7 @@ def run(tmp_path_factory):
     values = {key: value for key, (value, _) in RUN.items()}
     values |= {key: str(folder / values[key]) for key in ("data.cache", "watch.labelled")}
     c, seen, asked = tiny("vox64:smoke,simclr", {"method.face_views": "flip", **values}), [], []
-    features = dict.fromkeys(("identity", "expression", *generated.ANGLES), 0.0)
+    features = dict.fromkeys((*generated.CLASSES, *ANGLES), 0.0)
     with pytest.MonkeyPatch.context() as patch, signals_kept():
         patch.setattr(
             generated, "measure", lambda embed, size, **counts: asked.append(sum(counts.values())) or {"face": features}

@@ -17,7 +17,6 @@ from pcl_tf.data.tree import files_below
 from pcl_tf.errors import Refused
 from pcl_tf.evaluation.corpora.expression import tree_task
 from pcl_tf.evaluation.corpora.layout import need
-from pcl_tf.evaluation.corpora.matlab import read_mat
 from pcl_tf.evaluation.task import Task
 
 _Angles = tuple[float, float, float]  # yaw, pitch, roll in degrees
@@ -33,7 +32,14 @@ def bu3dfe(root: pathlib.Path, image_size: int) -> Task:
 
 def _mat(path: pathlib.Path, points: str) -> tuple[_Angles, np.ndarray]:
     """(yaw, pitch, roll in degrees, landmarks [68, 2]) of a .mat file beside an image."""
-    mat = read_mat(path)
+    from scipy.io import loadmat
+
+    try:
+        mat = loadmat(path)
+    except (
+        Exception
+    ) as error:  # a damaged file raises a dozen kinds: of zlib, of struct, of scipy; of 7.3 it names the format
+        raise Refused(f"{path}: cannot be read as a MATLAB file ({type(error).__name__}: {error}).") from error
     try:
         pitch, yaw, roll = np.rad2deg(np.asarray(mat["Pose_Para"], np.float64)[0, :3])
         landmarks = np.asarray(mat[points], np.float32)
