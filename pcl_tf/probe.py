@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
+from pcl_tf.choices import ROLES
 from pcl_tf.console import begin, explained, refuse, side_in_pixels, start
-from pcl_tf.evaluation.corpora import CORPORA, ROLES
+from pcl_tf.evaluation.corpora import CORPORA
 from pcl_tf.evaluation.task import KINDS, Task
 
 if TYPE_CHECKING:

@@ -100,8 +100,7 @@ def _open(
         raise Refused(f"{flag}={name}: {root} is no folder.")
     if not path:
         root = _folder_of(name, root)
-    corpus = CORPORA[name]
-    task = corpus.reader()(root, image_size or corpus.size)
+    task = CORPORA[name].read(root, image_size)
     if name == "fer2013" and not any_count and not (root / "fer2013.csv").exists():
         expression.check_counts(task)
     return dataclasses.replace(task, origin=str(root.resolve()))

@@ -7,7 +7,8 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from pcl_tf.evaluation.corpora import ROLES, of_role
+from pcl_tf.choices import ROLES
+from pcl_tf.evaluation.corpora import of_role
 
 # The corpora of section 4, by what they ask.
 CORPORA = {role: of_role(role) for role in ROLES}

@@ -225,7 +225,7 @@ def test_rafdb_labels_of_no_class_and_entries_of_no_split(tmp_path):
         listed.write_text("\n".join([*lines, f"train_00003.jpg {label}"]))
         with pytest.raises(Refused, match=f"list_patition_label.txt, line 4: .*label {label} is not of 1 to 7"):
             open_task("rafdb", tmp_path)
-    listed.write_bytes("\r\n".join([*lines, "val_00003.jpg 2"]).encode("utf-16"))
+    listed.write_bytes("\r\n".join([*lines, "val_00003.jpg 2"]).encode("utf-8-sig"))
     task = open_task("rafdb", tmp_path)
     assert task.source.count == 3 and "1 entries are neither train_ nor test_" in task.notes[0]
     assert "val_00003.jpg (line 4)" in task.notes[0]

@@ -6,9 +6,8 @@ from pcl_tf.errors import Refused
 from pcl_tf.evaluation.lists import read_lines, read_table
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
-@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
-def test_encodings_and_line_ends_change_nothing(tmp_path, encoding, end):
+@pytest.mark.parametrize(("encoding", "end"), [("utf-8", "\n"), ("utf-8-sig", "\r\n"), ("utf-8", "\r")])
+def test_a_mark_and_line_ends_change_nothing(tmp_path, encoding, end):
     path = tmp_path / "list.txt"
     path.write_bytes(end.join(["Zoë\t1", "", "  B 2  "]).encode(encoding))
     assert read_lines(path) == [(1, "Zoë\t1"), (3, "B 2")]
@@ -18,12 +17,13 @@ def test_encodings_and_line_ends_change_nothing(tmp_path, encoding, end):
     ("data", "match"),
     [
         ("a\nZoë 1\n".encode("latin-1"), "line 2: not UTF-8; save it as UTF-8"),
-        ("a\nb".encode("utf-16-le"), "line 1: holds zero bytes"),
+        ("\ufeffa\nZoë 1\nZoë".encode()[:-1], "line 3: not UTF-8"),
+        ("a\nb".encode("utf-16"), "line 1: not UTF-8"),
         (b"", "is empty"),
         (b" \r\n\t\n", "is empty"),
     ],
 )
-def test_what_cannot_be_read_is_said_in_a_line(tmp_path, data, match):
+def test_an_unreadable_list_is_refused_in_one_line(tmp_path, data, match):
     (tmp_path / "list.txt").write_bytes(data)
     with pytest.raises(Refused, match=match) as error:
         read_lines(tmp_path / "list.txt")
@@ -43,11 +43,15 @@ def test_blanks_unnamed_columns_and_rows_of_another_width(tmp_path):
     assert found.rows == [(2, {"path": "a.png", "label": "x"}), (6, {"path": "c,d.png", "label": "y"})]
 
 
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_columns_may_be_separated_as_excel_does(tmp_path, separator):
+    found = table(tmp_path, "path;a,b;c\n1,5.png;x;0,5\n".replace(";", separator))
+    assert found.header == ("path", "a,b", "c") and found.rows == [(2, {"path": "1,5.png", "a,b": "x", "c": "0,5"})]
+
+
 @pytest.mark.parametrize(
     ("text", "match"),
     [
-        ("path;yaw\na.png;0,5\n", "separated by ';'"),
-        ("path\tyaw\na.png\t1\n", "separated by tabs"),
         ("path,yaw,yaw \na.png,1,2\n", "two columns are called 'yaw'"),
         ('path,label\n"a.png,x\nb.png,y\n', "cannot be read as a CSV"),
         (",,\n", "is empty"),

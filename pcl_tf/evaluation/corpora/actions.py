@@ -6,6 +6,7 @@ from typing import cast
 
 import numpy as np
 
+from pcl_tf.choices import AUS
 from pcl_tf.data.images import centre
 from pcl_tf.data.listed import Files
 from pcl_tf.data.sources import Broken, Items, Source, fingerprint
@@ -23,7 +24,6 @@ FOLDS = (
     (13, 18, 11, 28, 12, 6, 31, 21, 24),
     (3, 29, 23, 25, 8, 5, 7, 17, 4),
 )
-AUS = (1, 2, 4, 6, 9, 12, 25, 26)
 _ALL = 1000  # frames a second: more than any video has
 POSITIVE = 2  # intensities of 0 to 5 from which an AU counts as shown
 
@@ -42,9 +42,6 @@ def _intensities(path: pathlib.Path) -> dict[int, int]:
             raise Refused(f"{path}, line {number}: frame {frame} stands there twice.")
         found[frame] = intensity
     return found
-
-
-_UNCUT = "disfa: the central square of each frame is evaluated, not the face cut out of it."
 
 
 def _fold(person: str) -> int:
@@ -88,7 +85,7 @@ def disfa(root: pathlib.Path, image_size: int) -> Task:
         splits=folds_from([_fold(person) for person in subjects]),
         notes=(
             *(f"disfa: {len(f)} frames {what} and are left out: {some(f)}." for what, f in left_out if f),
-            _UNCUT,
+            "disfa: the central square of each frame is evaluated, not the face cut out of it.",
         ),
     )
 

@@ -164,7 +164,7 @@ def aflw2000(root: pathlib.Path, image_size: int) -> Task:
         source=Source("aflw2000", fingerprint((stamp, box) for stamp, _, box in rows), len(rows), items),
         image_size=image_size,
         names=ANGLES,
-        labels=np.array([angles for _, angles, _ in rows], np.float32),
+        labels=np.array([angles for _, angles, _ in rows]),
         splits=((np.arange(len(train.rows)), np.arange(len(train.rows), len(rows))),),
         notes=(f"aflw2000: {away} faces turned beyond {LARGEST:g} degrees are left out.",) if away else (),
     )
