@@ -5,14 +5,12 @@
   python -m pcl_tf.prepare images --data=DIR --out=DATA --detect
   python -m pcl_tf.prepare voxceleb --data=gs://.. --out=gs://.. --beam_pipeline_options=runner=DataflowRunner,project=..
 
-What is done of videos and images is kept: the same command goes on where one was stopped. Broken files, and with
---detect files in which no face is found, are left out, counted, and named in broken.txt and no_face.txt beside the
-records; sheet.png there shows what was cut out and what was not. Needs pcl_tf[prepare], and pcl_tf[beam] for
---beam_pipeline_options.
+The same command goes on where one was stopped. Unreadable files, and with --detect files in which no face is found, are
+left out, counted, and named in unreadable.txt and no_face.txt beside the records; sheet.png there shows what was cut
+out and what was not. Needs pcl_tf[prepare], and pcl_tf[beam] for --beam_pipeline_options.
 Exit codes: 0 done; 2 a flag, or what it names, is wrong; 4 the disk is full; 130 and 143 stopped by Ctrl-C and SIGTERM.
 """
 
-import math
 import os
 import shlex
 import signal
@@ -25,17 +23,10 @@ from pcl_tf.console import begin, explained, refuse, run
 from pcl_tf.store import check
 
 KINDS = ("voxceleb", "videos", "images")
-OF_DETECTION = ("margin", "align", "max_no_face_share")
 
-_DATA = flags.DEFINE_string("data", None, "Folder of the videos or photographs.", required=True)
-_OUT = flags.DEFINE_string("out", None, "Folder the dataset is written below.", required=True)
-_SIZE = flags.DEFINE_integer(
-    "image_size",
-    64,
-    "Side of the faces in pixels.",
-    lower_bound=16,
-    upper_bound=2048,
-)
+_DATA = flags.DEFINE_string("data", "", "Folder of the videos or photographs.")
+_OUT = flags.DEFINE_string("out", "", "Folder the dataset is written below.")
+_SIZE = flags.DEFINE_integer("image_size", 64, "Side of the faces in pixels.", lower_bound=16, upper_bound=2048)
 _FPS = flags.DEFINE_float(
     "fps", 6.0, "Frames a second taken from videos (section 4.1: 6).", lower_bound=0.01, upper_bound=1000
 )
@@ -55,8 +46,8 @@ _WORKERS = flags.DEFINE_integer(
 _BEAM = flags.DEFINE_list(
     "beam_pipeline_options", [], "Beam's options as key=value, for a cluster: runner=FlinkRunner,flink_master=.."
 )
-_BROKEN = flags.DEFINE_float(
-    "max_bad_share", 0.05, "Share of broken files above which nothing is written.", lower_bound=0, upper_bound=1
+_BAD = flags.DEFINE_float(
+    "max_bad_share", 0.05, "Share of unreadable files above which nothing is written.", lower_bound=0, upper_bound=1
 )
 _NO_FACE = flags.DEFINE_float(
     "max_no_face_share",
@@ -66,77 +57,54 @@ _NO_FACE = flags.DEFINE_float(
     upper_bound=1,
 )
 
-for _name in ("fps", "centre", "margin", "max_bad_share", "max_no_face_share"):
-    flags.register_validator(_name, math.isfinite, "a number is needed")  # NaN is neither too small nor too large
-
 
 def main(argv: list[str]) -> None:
-    begin(argv, level=logging.ERROR, words=1)  # TFDS warns of every dataset that is not among its own
+    begin(argv, "data", "out", words=1, level=logging.ERROR)  # TFDS warns of every dataset that is not among its own
     if len(argv) != 2 or argv[1] not in KINDS:
         refuse(f"give one of {', '.join(KINDS)} as the first argument; see --help.")
-    _refuse_meaningless(argv[1])
-    _refuse_unwritable(_OUT.value)
-    _prepare(argv[1])
-
-
-def _refuse_meaningless(kind: str) -> None:
-    """Ends the command where a flag is given that would do nothing."""
-    if _FPS.present and kind == "images":
-        refuse("--fps has no meaning for images.")
-    for flag in OF_DETECTION:
-        if flags.FLAGS[flag].present and not _DETECT.value:
-            refuse(f"--{flag} has no meaning without --detect.")
-    if _SHARE.present and _DETECT.value:
-        refuse("--centre has no meaning with --detect.")
-
-
-def _refuse_unwritable(folder: str) -> None:
-    """Ends the command where --out cannot become a folder or be written to, before hours of work."""
-    if "://" in folder:
-        return
-    if not folder or not folder.isprintable():
-        refuse(f"--out={ascii(folder)}: TFDS needs a name of printable characters; give another.")
-    with explained(folder):
-        check(folder, "--out", folder=True)
-
-
-def _prepare(kind: str) -> None:
+    for flag, where in (
+        ("fps", "for images" if argv[1] == "images" else ""),
+        ("centre", "with --detect" if _DETECT.value else ""),
+        *((flag, "" if _DETECT.value else "without --detect") for flag in ("margin", "align", "max_no_face_share")),
+    ):
+        if where and flags.FLAGS[flag].present:
+            refuse(f"--{flag} has no meaning {where}.")
+    if not _OUT.value.isprintable():
+        refuse(f"--out={ascii(_OUT.value)}: TFDS needs a name of printable characters; give another.")
     with explained(_OUT.value):
+        if "://" not in _OUT.value:
+            check(_OUT.value, folder=True)
         import av  # noqa: F401
 
         if _BEAM.value:
             import apache_beam  # noqa: F401
-    from pcl_tf.prepare.run import prepare_clips
-    from pcl_tf.prepare.work import Settings
 
-    margin = _MARGIN.value if _DETECT.value else 0.0
-    settings = Settings(_SIZE.value, _FPS.value, _SHARE.value, margin, _ALIGN.value)
-    options = [f"--{option}" for option in _BEAM.value]
-    with explained(_OUT.value):
+        from pcl_tf.prepare.run import Limits, prepare_clips
+        from pcl_tf.prepare.work import Settings
+
+        margin = _MARGIN.value if _DETECT.value else 0.0
         path, counts = prepare_clips(
-            kind,
+            argv[1],
             _DATA.value,
             _OUT.value,
-            settings=settings,
+            settings=Settings(_SIZE.value, _FPS.value, _SHARE.value, margin, _ALIGN.value),
+            limits=Limits(_BAD.value, _NO_FACE.value),
             workers=_WORKERS.value,
-            beam_options=options,
-            max_broken_share=_BROKEN.value,
-            max_no_face_share=_NO_FACE.value,
+            beam_options=[f"--{option}" for option in _BEAM.value],
         )
-    print(", ".join(f"{value} {key}" for key, value in counts.items()))
-    print(f"{path}/sheet.png shows some of them.\n")
     print(
+        f"{', '.join(f'{value} {key}' for key, value in counts.items())}\n{path}/sheet.png shows some of them.\n\n"
         f"{path} holds them. Next:\n  python -m pcl_tf.train --recipe=vox64 --data={shlex.quote(path)} --workdir=runs/vox64"
     )
 
 
 def _stop_on_signals() -> None:
-    """Ctrl-C and SIGTERM end the process at once: whatever is written appears whole or not at all.
+    """Ctrl-C, SIGTERM and SIGHUP end the process at once: whatever is written appears whole or not at all.
 
     A thread waits for them, because the main one may sit in Beam or wait for threads until everything is done. To be
     called before other threads begin, which would be given the signals otherwise.
     """
-    signals = {signal.SIGINT, signal.SIGTERM}
+    signals = {s for s in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if signal.getsignal(s) is not signal.SIG_IGN}
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)
 
     def wait() -> None:

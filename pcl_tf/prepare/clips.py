@@ -12,13 +12,14 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from pcl_tf.data.clips import INDEX, SPEC
+from pcl_tf.prepare import sheet as contact
 from pcl_tf.prepare import work
-from pcl_tf.prepare.sheet import NAME as SHEET
+from pcl_tf.prepare.place import write_whole
 from pcl_tf.prepare.units import Unit
 from pcl_tf.store import sync
 
 
-class _Clips(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: ignore[call-arg]
+class Clips(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: ignore[call-arg]
     """Clips of faces: 'frames' JPEG [T], 'identity', 'clip'.
 
     Args:
@@ -76,16 +77,19 @@ class _Clips(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: 
         )
 
 
-class Voxceleb(_Clips, skip_registration=True):  # type: ignore[call-arg]
+class Voxceleb(Clips, skip_registration=True):  # type: ignore[call-arg]
     """VoxCeleb1 and 2 (Nagrani et al., 2017; Chung et al., 2018), a record a clip, for self-supervised training."""
 
 
-class Videos(_Clips, skip_registration=True):  # type: ignore[call-arg]
+class Videos(Clips, skip_registration=True):  # type: ignore[call-arg]
     """Faces of videos, a record a video or 512 frames of it."""
 
 
-class Images(_Clips, skip_registration=True):  # type: ignore[call-arg]
+class Images(Clips, skip_registration=True):  # type: ignore[call-arg]
     """Photographs of faces, a record a photograph."""
+
+
+KINDS = {"voxceleb": Voxceleb, "videos": Videos, "images": Images}
 
 
 def _examples(unit: Unit, settings: work.Settings, folder: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -94,7 +98,7 @@ def _examples(unit: Unit, settings: work.Settings, folder: str) -> Iterator[tupl
 
 
 def finish(builder: tfds.core.DatasetBuilder, files: int, notes: work.Notes, *, sheet: bytes) -> dict[str, int]:
-    """Writes broken.txt, no_face.txt, the contact sheet, prepared.json and, last, the index beside the records.
+    """Writes unreadable.txt, no_face.txt, the contact sheet, prepared.json and, last, the index beside the records.
 
     Args:
       builder: prepared dataset.
@@ -121,16 +125,16 @@ def finish(builder: tfds.core.DatasetBuilder, files: int, notes: work.Notes, *, 
         "identities": len(names),
         "bytes": int(builder.info.dataset_size),
         "files": files,
-        "broken": len(notes.broken),
-        "without a face": len(notes.faceless),
+        "unreadable": len(notes.unreadable),
+        "without a face": len(notes.without_face),
         "frames without a face": sum(missed for _, missed, _ in notes.no_face),
     }
     held = io.BytesIO()
     np.savez(held, frames=frames, identity=identity.astype(np.int32), names=names)
-    _write(builder, "broken.txt", "".join(f"{name}\t{why}\n" for name, why in notes.broken).encode())
-    said = (f"{name}\t{missed} of {frames} frames\n" for name, missed, frames in notes.no_face)
-    _write(builder, "no_face.txt", "".join(said).encode())
-    _write(builder, SHEET, sheet)
+    _write(builder, "unreadable.txt", "".join(f"{name}\t{why}\n" for name, why in notes.unreadable).encode())
+    lines = (f"{name}\t{missed} of {frames} frames\n" for name, missed, frames in notes.no_face)
+    _write(builder, "no_face.txt", "".join(lines).encode())
+    _write(builder, contact.NAME, sheet)
     _write(builder, "prepared.json", (json.dumps(counts, indent=1) + "\n").encode())
     if "://" not in str(builder.data_path):
         sync(pathlib.Path(builder.data_path))  # the index says that the records are whole
@@ -148,4 +152,4 @@ def finished(builder: tfds.core.DatasetBuilder) -> dict[str, int] | None:
 
 
 def _write(builder: tfds.core.DatasetBuilder, name: str, data: bytes) -> None:
-    work.write_whole(os.path.join(str(builder.data_path), name), data)
+    write_whole(os.path.join(str(builder.data_path), name), data)

@@ -25,16 +25,10 @@ def around(image: np.ndarray, face: detector.Face, margin: float = MARGIN) -> np
       uint8 [S, S, 3].
     """
     left, top, width, height = face.box
-    return inside(image, top + height / 2, left + width / 2, side=margin * max(width, height))
-
-
-def inside(image: np.ndarray, row: float, column: float, *, side: float) -> np.ndarray:
-    """The square of a side around a place, moved and if need be made smaller to lie inside: uint8 [S, S, 3]."""
-    height, width = image.shape[:2]
-    side = max(1, min(round(side), height, width))
-    top = int(np.clip(round(row - side / 2), 0, height - side))
-    left = int(np.clip(round(column - side / 2), 0, width - side))
-    return image[top : top + side, left : left + side]
+    side = max(1, min(round(margin * max(width, height)), *image.shape[:2]))
+    row, column = top + height / 2 - side / 2, left + width / 2 - side / 2
+    y, x = (int(np.clip(round(at), 0, most - side)) for at, most in zip((row, column), image.shape[:2], strict=True))
+    return image[y : y + side, x : x + side]
 
 
 def upright_square(landmarks: np.ndarray, margin: float = MARGIN) -> tuple[np.ndarray, np.ndarray]:

@@ -1,6 +1,5 @@
-"""One unit of work: its clips as JPEG in a zip, which appears when it is whole. What is there is not done again."""
+"""A unit of work: its faces as JPEG in a zip. The unit is done when its zip is there."""
 
-import contextlib
 import dataclasses
 import io
 import json
@@ -18,10 +17,9 @@ from pcl_tf.data.images import centre, decode_upright
 from pcl_tf.data.sources import Broken
 from pcl_tf.data.tree import printable
 from pcl_tf.data.videos import video_frames
-from pcl_tf.errors import Refused
 from pcl_tf.prepare import crop
+from pcl_tf.prepare.place import write_whole
 from pcl_tf.prepare.units import VIDEOS, Unit
-from pcl_tf.store import alone, write_atomically
 
 FRAMES_IN_CLIP = 512  # a longer video becomes several clips, so that no record grows beyond a few megabytes
 THUMBNAIL = 96  # pixels of the pictures in which no face was found, for the contact sheet
@@ -52,14 +50,10 @@ class Settings:
     @property
     def name(self) -> str:
         """Names the dataset: 64px_6fps, 64px_6fps_centre0.8, 64px_6fps_mtcnn1.5, 64px_6fps_mtcnn1.5_aligned."""
-        return f"{self.size}px_{self.fps:g}fps{cut_name(self.share, self.margin, self.align)}"
-
-
-def cut_name(share: float = 1.0, margin: float = 0.0, align: bool = False) -> str:
-    """The part of a dataset's name that says how faces are cut out; '' for the whole central square."""
-    if margin:
-        return f"_mtcnn{margin:g}{'_aligned' if align else ''}"
-    return f"_centre{share:g}" if share != 1 else ""
+        cut = f"_centre{self.share:g}" if self.share != 1 else ""
+        if self.margin:
+            cut = f"_mtcnn{self.margin:g}{'_aligned' if self.align else ''}"
+        return f"{self.size}px_{self.fps:g}fps{cut}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,15 +61,15 @@ class Notes:
     """What a unit's zip says about its files besides their faces.
 
     Attributes:
-      broken: [(file, why it is left out), ..].
+      unreadable: [(file, why it is left out), ..].
       no_face: [(file, frames without a face, frames), ..] of files that have any such frame.
     """
 
-    broken: list[tuple[str, str]]
-    no_face: list[tuple[str, int, int]]
+    unreadable: list[tuple[str, str]] = dataclasses.field(default_factory=list)
+    no_face: list[tuple[str, int, int]] = dataclasses.field(default_factory=list)
 
     @property
-    def faceless(self) -> list[str]:
+    def without_face(self) -> list[str]:
         """Files in no frame of which a face was found."""
         return [name for name, missed, frames in self.no_face if missed == frames]
 
@@ -99,113 +93,45 @@ def prepare(unit: Unit, settings: Settings, folder: str | pathlib.Path) -> str:
     path = path_of(unit, folder)
     if tf.io.gfile.exists(path):
         return path
-    held, notes = io.BytesIO(), Notes([], [])
+    held, notes = io.BytesIO(), Notes()
     with zipfile.ZipFile(held, "w", zipfile.ZIP_STORED) as z:
         for (file, name), clip in zip(unit.files, unit.clips, strict=True):
-            name = printable(name)
             try:
-                # A clip is broken or whole: nothing of it is written before its end is reached.
-                for entry, data in [*_faces(file, name, settings)]:
-                    if entry == _NOTES:
-                        missed, frames, first = data
-                        z.writestr(f"{len(notes.no_face)}.jpg", first)
-                        notes.no_face.append((name, missed, frames))
-                    else:
-                        z.writestr(f"{clip}{entry}", data)
+                faces, missed, example = _cut(file, settings)
             except Broken as error:
-                notes.broken.append((name, str(error)))
+                notes.unreadable.append((printable(name), str(error)))
+                continue
+            for number, face in enumerate(faces):
+                part = f"+{number // settings.longest}" if number >= settings.longest else ""
+                z.writestr(f"{clip}{part}/{number:06}.jpg", face)
+            if example is not None:
+                z.writestr(f"{len(notes.no_face)}.jpg", example)
+                notes.no_face.append((printable(name), missed, len(faces) + missed))
         z.writestr(_NOTES, json.dumps(dataclasses.asdict(notes)))
     tf.io.gfile.makedirs(os.path.dirname(path))
     write_whole(path, held.getvalue())
     return path
 
 
-def check_place(path: str) -> None:
-    """Refuses to write a dataset where something else stands, which would be lost or in the way.
-
-    Args:
-      path: where the dataset will be, in any file system TensorFlow knows; what an earlier call wrote of it may be there.
-
-    Raises:
-      Refused: a file, or a folder with something in it that is no dataset.
-    """
-    found = tf.io.gfile.listdir(path) if tf.io.gfile.isdir(path) else []
-    is_file = tf.io.gfile.exists(path) and not tf.io.gfile.isdir(path)
-    if is_file or found and "dataset_info.json" not in found:
-        raise Refused(f"{path}: is no dataset and stands where one would be written; move it, or give another --out.")
-
-
-@contextlib.contextmanager
-def alone_at(folder: str) -> Iterator[None]:
-    """Within, no other call works in a folder. Buckets have no locks: there two can.
-
-    Raises:
-      Refused: another does.
-    """
-    if "://" in folder:
-        yield
-        return
-    os.makedirs(os.path.dirname(folder), exist_ok=True)
-    lock = pathlib.Path(f"{folder}.lock")
-    with alone(lock, Refused(f"{folder}: another process is preparing the same; wait until it ends.")):
-        try:
-            yield
-        finally:
-            lock.unlink(missing_ok=True)  # not there where a file system has no locks
-
-
-def remove_unfinished(path: str) -> None:
-    """Removes what a preparation that stopped wrote of a dataset, whole or not: TFDS would take it for all there is.
-
-    Args:
-      path: of the dataset, which ``check_place`` let pass, in any file system TensorFlow knows.
-    """
-    folder, version = os.path.split(path)
-    if "://" not in path and os.path.isdir(path):  # at once: half of it would be taken for somebody's
-        os.replace(path, os.path.join(folder, f"incomplete.{os.getpid()}_{version}"))
-    beside = tf.io.gfile.listdir(folder) if tf.io.gfile.isdir(folder) else []
-    names = (name.rstrip("/") for name in beside)  # as buckets list folders
-    begun = [n for n in names if n.startswith("incomplete.") and n.endswith(f"_{version}")]
-    for left in [*(os.path.join(folder, name) for name in begun), path]:
-        if tf.io.gfile.isdir(left):
-            tf.io.gfile.rmtree(left)
-
-
-def write_whole(path: str, data: bytes) -> None:
-    """Writes bytes that are whole or not there, in any file system TensorFlow knows."""
-    if "://" not in path:  # TensorFlow does not sync: after a power cut an empty file would have the name
-        return write_atomically(path, data)
-    aside = f"{path}.{os.getpid()}.part"
-    with tf.io.gfile.GFile(aside, "wb") as f:
-        f.write(data)
-    tf.io.gfile.rename(aside, path, overwrite=True)
-
-
-def _faces(file: str, name: str, settings: Settings) -> Iterator[tuple[str, Any]]:
-    """(entry behind the clip's name, JPEG) of the faces of a file; last (_NOTES, (frames without a face, frames, the
-    first such as JPEG)) where there are any."""
+def _cut(file: str, settings: Settings) -> tuple[list[bytes], int, bytes | None]:
+    """(JPEG of all faces of a file, frames without a face, JPEG of the first of those or None). Raises Broken."""
     if "://" not in file and os.path.exists(file) and not os.path.getsize(file):
         raise Broken("the file is empty")
-    found, frames = 0, 0
-    missed: list[Any] = []
-    pictures = video_frames(file, settings.fps) if name.lower().endswith(VIDEOS) else [_decoded(file)]
+    pictures = video_frames(file, settings.fps) if file.lower().endswith(VIDEOS) else [_decoded(file)]
+    missed, example = 0, None
 
     def squares() -> Iterator[np.ndarray]:
-        nonlocal frames
+        nonlocal missed, example
         for picture in pictures:
-            frames += 1
             square = crop.square(picture, settings.share, settings.margin, align=settings.align)
             if square is not None:
                 yield square
             else:
-                missed.append(None if missed else picture)
+                missed += 1
+                example = picture if example is None else example
 
-    for face in crop.resized(squares(), settings.size):
-        part = f"+{found // settings.longest}" if found >= settings.longest else ""
-        yield f"{part}/{found:06}.jpg", _jpeg(face)
-        found += 1
-    if missed:
-        yield _NOTES, (len(missed), frames, _jpeg(*crop.resized([centre(missed[0])], THUMBNAIL)))
+    faces = [_jpeg(face) for face in crop.resized(squares(), settings.size)]
+    return faces, missed, None if example is None else _jpeg(*crop.resized([centre(example)], THUMBNAIL))
 
 
 def _jpeg(image: np.ndarray) -> bytes:
@@ -239,7 +165,7 @@ def notes_of(path: str) -> Notes:
         return Notes(**{key: [tuple(row) for row in rows] for key, rows in json.loads(z.read(_NOTES)).items()})
 
 
-def samples(path: str, faces: int, missed: int) -> tuple[list[bytes], list[tuple[str, bytes]]]:
+def samples(path: str, faces: int, missed: int) -> tuple[list[bytes], list[bytes]]:
     """Some pictures of a zip for a contact sheet.
 
     Args:
@@ -247,13 +173,13 @@ def samples(path: str, faces: int, missed: int) -> tuple[list[bytes], list[tuple
       faces, missed: at most so many of faces and of pictures without one, spread evenly.
 
     Returns:
-      (list of JPEG of faces, list of (file, JPEG) of pictures without a face).
+      (JPEG of faces, JPEG of pictures without a face).
     """
     with _opened(path) as z:
-        names, notes = z.namelist(), json.loads(z.read(_NOTES))
-        shown = [z.read(name) for name in spread([n for n in names if "/" in n], faces)]
-        rows = spread(list(enumerate(notes["no_face"])), missed)
-        return shown, [(row[0], z.read(f"{number}.jpg")) for number, row in rows]
+        names = [n for n in z.namelist() if n != _NOTES]
+        chosen = (spread([n for n in names if "/" in n], faces), spread([n for n in names if "/" not in n], missed))
+        shown, without = ([z.read(name) for name in some] for some in chosen)
+    return shown, without
 
 
 def spread(rows: list[Any], count: int) -> list[Any]:

@@ -15,7 +15,7 @@ from pcl_tf.data.listed import Files
 from pcl_tf.data.sources import Broken, fingerprint, folder, open_source, zipped
 from pcl_tf.data.tree import files_below, is_image, printable
 from pcl_tf.errors import Refused
-from pcl_tf.prepare.units import image_units
+from pcl_tf.prepare.units import list_units
 
 
 def save(path, colour=128):
@@ -95,8 +95,8 @@ def test_a_file_that_may_be_read_again_is_not_taken_for_the_one_that_might_not(t
     assert folder(tmp_path).fingerprint == before
     with monkeypatch.context() as patch:  # root may read everything
         patch.setattr("os.access", lambda path, mode: False)
-        shut = folder(tmp_path).fingerprint, image_units(tmp_path)[0].stamp
-    again = folder(tmp_path).fingerprint, image_units(tmp_path)[0].stamp
+        shut = folder(tmp_path).fingerprint, list_units("images", tmp_path)[0].stamp
+    again = folder(tmp_path).fingerprint, list_units("images", tmp_path)[0].stamp
     assert again[0] == before and again[0] != shut[0] and again[1] != shut[1]
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 from pcl_tf.data.clips import ClipFaces
 from pcl_tf.errors import Refused
 from pcl_tf.prepare import crop, detector, sheet, units, work
-from pcl_tf.prepare.run import _check_shares, prepare_clips
+from pcl_tf.prepare.run import Limits, _check_shares, prepare_clips
 from tests.prepare.videos import write_video
 
 GRAY = np.full((120, 160, 3), 90, np.uint8)
@@ -150,36 +150,36 @@ def photographs(photograph, tmp_path_factory):
     return root
 
 
-def test_no_face_is_counted_apart_from_broken(photographs, tmp_path, capsys):
+def test_no_face_is_counted_apart_from_unreadable_files(photographs, tmp_path, capsys):
     settings = work.Settings(size=48, margin=1.5)
-    path, counts = prepare_clips("images", photographs, tmp_path, settings=settings, max_broken_share=0.2)
-    assert (counts["clips"], counts["broken"], counts["without a face"]) == (5, 1, 1)
+    path, counts = prepare_clips("images", photographs, tmp_path, settings=settings, limits=Limits(0.2))
+    assert (counts["clips"], counts["unreadable"], counts["without a face"]) == (5, 1, 1)
     assert open(f"{path}/no_face.txt").read() == "wall.png\t1 of 1 frames\n"
-    assert open(f"{path}/broken.txt").read().startswith("text.jpg\t")
+    assert open(f"{path}/unreadable.txt").read().startswith("text.jpg\t")
     said = capsys.readouterr().err
-    assert "1 of 7 files (14.3%) are broken" in said and "1 of 7 files (14.3%) show no face" in said
+    assert "1 of 7 files (14.3%) are unreadable" in said and "1 of 7 files (14.3%) show no face" in said
     faces = ClipFaces(path, 48).head(5).astype(int)
     assert np.abs(faces[0] - faces[1:]).mean() < 6  # the same photograph, one stored turned
     with Image.open(f"{path}/{sheet.NAME}") as drawn:
-        assert drawn.format == "PNG" and drawn.width == sheet.COLUMNS * sheet.CELL
+        assert drawn.format == "PNG" and drawn.width == 5 * work.THUMBNAIL
 
 
 def test_each_has_its_own_share(photographs, tmp_path):
     settings = work.Settings(size=48, margin=1.5)
     with pytest.raises(Refused, match=r"text.jpg.*(?s:.*)--max_bad_share"):
-        prepare_clips("images", photographs, tmp_path, settings=settings, max_broken_share=0.1)
+        prepare_clips("images", photographs, tmp_path, settings=settings, limits=Limits(0.1))
     with pytest.raises(Refused, match=r"wall.png: no face(?s:.*)sheet.png(?s:.*)--max_no_face_share") as error:
-        prepare_clips("images", photographs, tmp_path, settings=settings, max_broken_share=0.2, max_no_face_share=0.1)
+        prepare_clips("images", photographs, tmp_path, settings=settings, limits=Limits(0.2, 0.1))
     kept = str(error.value).split("Look at ")[1].split(";")[0]
     assert pathlib.Path(kept).read_bytes().startswith(b"\x89PNG")  # what was refused can be looked at
 
 
 def test_that_nothing_is_left_is_said_as_such():
     """No share that may be allowed leaves anything: none is named."""
-    notes = work.Notes([("text.jpg", "no image")], [("wall.png", 1, 1), ("her.mp4", 2, 9)])
-    _check_shares(notes, 4, 0.5, max_no_face=0.5, folder="out")
-    with pytest.raises(Refused, match=r"of 2 files 1 are broken, and 1 show no face(?s:.*)leave out --detect") as error:
-        _check_shares(notes, 2, 0.5, max_no_face=0.5, folder="out")
+    notes = work.Notes([], [("wall.png", 1, 1), ("her.mp4", 2, 9)])
+    _check_shares(notes, 2, Limits(0.5, 0.5), folder="out")
+    with pytest.raises(Refused, match=r"^Nothing is left: 1 of 1 files(?s:.*)leave out --detect") as error:
+        _check_shares(notes, 1, Limits(1.0, 1.0), folder="out")
     assert "share" not in str(error.value) and "out/sheet.png" in str(error.value)
 
 
@@ -193,12 +193,14 @@ def test_frames_without_a_face_are_counted(photograph, tmp_path):
     assert open(f"{path}/no_face.txt").read() == "her/v.mp4\t3 of 7 frames\n"
 
 
-def test_the_sheet_shows_both(tmp_path):
+def test_the_sheet_shows_both(tmp_path, monkeypatch):
     """Red faces and a blue picture without one, spread over units."""
-    faces = [Image.new("RGB", (20, 20), "red")] * 13
-    drawn = np.array(Image.open(io.BytesIO(sheet.draw(faces, [Image.new("RGB", (20, 20), "blue")]))))
-    red, blue = ((drawn == color).all(axis=2) for color in ((255, 0, 0), (0, 0, 255)))
-    assert red.sum() == 13 * sheet.CELL**2 and blue.sum() == sheet.CELL**2
+    red, blue = (jpeg(np.full((20, 20, 3), color, np.uint8)) for color in ((250, 0, 0), (0, 0, 250)))
+    zips = {"a": ([red] * 7, []), "b": ([red] * 6, [blue])}
+    monkeypatch.setattr(work, "samples", lambda path, *most: zips[path])
+    drawn = np.array(Image.open(io.BytesIO(sheet.draw(["a", "b"])))).astype(int)
+    red, blue = (((drawn - color)[..., [0, 1, 2]] ** 2).sum(axis=2) < 100 for color in ((250, 0, 0), (0, 0, 250)))
+    assert red.sum() == 13 * work.THUMBNAIL**2 and blue.sum() == work.THUMBNAIL**2
     assert np.flatnonzero(red.any(axis=1))[-1] < np.flatnonzero(blue.any(axis=1))[0]
 
 
@@ -213,7 +215,8 @@ def test_units_are_named_in_the_notes(tmp_path, monkeypatch):
     monkeypatch.setattr(detector, "detect", lambda image: [])
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.png").write_bytes(jpeg(GRAY))
-    (unit,) = units.image_units(tmp_path / "in")
+    (unit,) = units.list_units("images", tmp_path / "in")
     path = work.prepare(unit, work.Settings(size=32, margin=1.5), tmp_path / "out")
     assert work.notes_of(path) == work.Notes([], [("a.png", 1, 1)])
-    assert work.clips(path) == [] and [name for name, _ in work.samples(path, 9, 9)[1]] == ["a.png"]
+    faces, without = work.samples(path, 9, 9)
+    assert work.clips(path) == faces == [] and len(without) == 1

@@ -11,7 +11,7 @@ from PIL import Image
 
 from pcl_tf.errors import Refused
 from pcl_tf.prepare import units, work
-from pcl_tf.prepare.run import prepare_clips
+from pcl_tf.prepare.run import Limits, prepare_clips
 from tests.helpers.commands import refused
 from tests.prepare.videos import ramp, write_video
 
@@ -56,7 +56,7 @@ def png():
 def test_no_two_videos_become_one_clip(names, clips, tmp_path):
     for name in names:
         put(tmp_path, name, b"x")
-    found = units.video_units(tmp_path)
+    found = units.list_units("videos", tmp_path)
     assert {c for u in found for c in u.clips} == clips
     assert sum(len(u.clips) for u in found) == len(clips) == len({u.stamp for u in found})
 
@@ -64,15 +64,15 @@ def test_no_two_videos_become_one_clip(names, clips, tmp_path):
 def test_files_that_are_not_looked_at_are_counted(tmp_path, capsys):
     for name in ("a/1.HEIC", "a/2.heic", "b/list.txt", "b/._3.heic", "b/README", "b/4.png"):
         put(tmp_path, name, b"x")
-    assert len(units.image_units(tmp_path)) == 1
+    assert len(units.list_units("images", tmp_path)) == 1
     assert capsys.readouterr().err == "Files of other endings are not looked at: 2 .heic, 1 without, 1 .txt.\n"
 
 
 def test_a_clip_that_is_named_otherwise_is_done_again(tmp_path):
     put(tmp_path, "a/IMG_1.mp4", b"x")
-    (before,) = units.video_units(tmp_path)
+    (before,) = units.list_units("videos", tmp_path)
     put(tmp_path, "a/IMG_1.mov", b"x")
-    assert before.stamp not in {u.stamp for u in units.video_units(tmp_path)}
+    assert before.stamp not in {u.stamp for u in units.list_units("videos", tmp_path)}
 
 
 def test_linked_folders_are_entered_and_loops_are_left(tmp_path):
@@ -81,14 +81,14 @@ def test_linked_folders_are_entered_and_loops_are_left(tmp_path):
     (tmp_path / "in/linked").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "in/a/loop").symlink_to("..")
     os.mkfifo(tmp_path / "in/a/pipe.mp4")  # reading it would wait for ever
-    assert {c for u in units.video_units(tmp_path / "in") for c in u.clips} == {"linked/one", "a/two"}
+    assert {c for u in units.list_units("videos", tmp_path / "in") for c in u.clips} == {"linked/one", "a/two"}
 
 
 def test_a_dataset_below_the_corpus_is_not_part_of_it(tmp_path):
     put(tmp_path, "photo.png", png())
     path, _ = prepare_clips("images", tmp_path, tmp_path / "data", settings=SETTINGS)  # its contact sheet is an image
     assert os.path.exists(f"{path}/sheet.png")
-    assert [c for u in units.image_units(tmp_path) for c in u.clips] == ["photo.png"]
+    assert [c for u in units.list_units("images", tmp_path) for c in u.clips] == ["photo.png"]
 
 
 def test_everything_at_once(video, tmp_path):
@@ -103,14 +103,14 @@ def test_everything_at_once(video, tmp_path):
         frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
         frame.sample_rate = 16000
         out.mux([*stream.encode(frame), *stream.encode()])
-    path, counts = prepare_clips("videos", root, tmp_path / "data [1]", settings=SETTINGS, max_broken_share=0.5)
-    assert counts["clips"] == 4 and counts["broken"] == 3
+    path, counts = prepare_clips("videos", root, tmp_path / "data [1]", settings=SETTINGS, limits=Limits(bad=0.5))
+    assert counts["clips"] == 4 and counts["unreadable"] == 3
     rows = list(tfds.builder_from_directory(path).as_data_source(split="train"))
     assert {(r["clip"].decode(), r["identity"].decode()) for r in rows} == {
         ("a/IMG_1.mp4", "a"), ("a/IMG_1.MOV", "a"), ("b\\xf6se/z\\xe9ro", "b\\xf6se"), ("tab\\there\\nend", ""),
     }  # fmt: skip
-    broken = dict(line.split("\t") for line in open(f"{path}/broken.txt").read().splitlines())
-    assert broken == {
+    unreadable = dict(line.split("\t") for line in open(f"{path}/unreadable.txt").read().splitlines())
+    assert unreadable == {
         "empty\\tone.mp4": "the file is empty",
         "gone.mp4": "No such file or directory",
         "sound.mp4": "no video stream in it",
@@ -120,12 +120,12 @@ def test_everything_at_once(video, tmp_path):
 def test_a_corpus_whose_own_name_is_no_utf8(tmp_path):
     root = os.fsdecode(os.fsencode(tmp_path) + b"/b\xf6se")
     with pytest.raises(Refused, match=r"b\\xf6se: no such folder"):
-        units.image_units(root)
+        units.list_units("images", root)
     os.mkdir(root)
     with pytest.raises(Refused, match=r"b\\xf6se: holds no image"):
-        units.image_units(root)
+        units.list_units("images", root)
     put(root, "a.png", png())
-    assert len(units.image_units(root)) == 1
+    assert len(units.list_units("images", root)) == 1
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,12 @@ def test_flags_out_of_range_or_without_meaning_are_refused_in_a_line(arguments, 
 
 
 @pytest.mark.parametrize(
-    "place, said", [("file", "is a file, no folder"), ("file/data", "is a file, no folder"), (b"\xe9", "printable")]
+    "place, said",
+    [
+        ("file", "cannot be written to (Not a directory)"),
+        ("file/data", "cannot be written to (Not a directory)"),
+        (b"\xe9", "printable"),
+    ],
 )
 def test_where_nothing_can_be_written(place, said, tmp_path):
     (tmp_path / "file").write_text("mine")

@@ -20,12 +20,12 @@ from pcl_tf.data.sources import Broken
 from pcl_tf.data.videos import video_frames
 from pcl_tf.errors import Refused
 from pcl_tf.prepare import crop, units, work
-from pcl_tf.prepare.run import KINDS, prepare_clips
+from pcl_tf.prepare.run import Limits, prepare_clips
 from tests.helpers.commands import done
 from tests.helpers.processes import command
 from tests.prepare.videos import ramp, write_video
 
-SETTINGS = work.Settings(size=32)
+SETTINGS, HALF = work.Settings(size=32), Limits(bad=0.5)
 CLIPS = {  # frames at 25 a second; one of six identities has half of the clips
     "vox1/id1/a/00001.mp4": 25,
     "vox1/id1/a/00002.mp4": 50,
@@ -47,9 +47,7 @@ def tree(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def prepared(tree, tmp_path_factory):
-    path, counts = prepare_clips(
-        "voxceleb", tree, tmp_path_factory.mktemp("data"), settings=SETTINGS, max_broken_share=0.5
-    )
+    path, counts = prepare_clips("voxceleb", tree, tmp_path_factory.mktemp("data"), settings=SETTINGS, limits=HALF)
     return path, counts
 
 
@@ -100,24 +98,24 @@ def test_what_is_no_video(tmp_path):
             list(video_frames(str(tmp_path / name), 6))
 
 
-def test_a_video_of_an_unknown_codec_is_broken(tmp_path):
+def test_a_video_of_an_unknown_codec_is_unreadable(tmp_path):
     write_video(tmp_path / "a.avi", ramp(5), codec="mpeg4")
     (tmp_path / "a.avi").write_bytes((tmp_path / "a.avi").read_bytes().replace(b"FMP4", b"ZZZ9"))
     with pytest.raises(Broken, match="codec is not known"):
         list(video_frames(str(tmp_path / "a.avi"), 6))
 
 
-def test_counts_and_broken_files(prepared, tree, tmp_path):
+def test_counts_and_unreadable_files(prepared, tree, tmp_path):
     path, counts = prepared
     frames = sum(len(expected(n)) for n in CLIPS.values())
-    assert {k: counts[k] for k in ("clips", "frames", "identities", "files", "broken")} == {
+    assert {k: counts[k] for k in ("clips", "frames", "identities", "files", "unreadable")} == {
         "clips": 5,
         "frames": frames,
         "identities": 3,
         "files": 6,
-        "broken": 1,
+        "unreadable": 1,
     }
-    assert open(f"{path}/broken.txt").read().startswith("vox1/id1/a/00003.mp4\t")
+    assert open(f"{path}/unreadable.txt").read().startswith("vox1/id1/a/00003.mp4\t")
     assert find_clips(os.path.dirname(os.path.dirname(path))) == path
     assert os.listdir(os.path.dirname(os.path.dirname(os.path.dirname(path)))) == ["voxceleb"]  # nothing left over
     with pytest.raises(Refused, match=r"1 of 6 files .16.7%(?s:.*)00003.mp4(?s:.*)--max_bad_share"):
@@ -140,7 +138,7 @@ def files_of(path):
 
 def test_one_machine_needs_no_beam(prepared, tree, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "apache_beam", None)  # as where it is not installed
-    path, counts = prepare_clips("voxceleb", tree, tmp_path, settings=SETTINGS, workers=3, max_broken_share=0.5)
+    path, counts = prepare_clips("voxceleb", tree, tmp_path, settings=SETTINGS, workers=3, limits=HALF)
     assert counts == prepared[1]
     assert files_of(path) == files_of(prepared[0])
 
@@ -148,7 +146,7 @@ def test_one_machine_needs_no_beam(prepared, tree, tmp_path, monkeypatch):
 def test_beam_writes_the_same_files(prepared, tree, tmp_path):
     pytest.importorskip("apache_beam", reason="needs requirements-beam.txt")
     path, counts = prepare_clips(
-        "voxceleb", tree, tmp_path, settings=SETTINGS, beam_options=["--runner=DirectRunner"], max_broken_share=0.5
+        "voxceleb", tree, tmp_path, settings=SETTINGS, beam_options=["--runner=DirectRunner"], limits=HALF
     )
     assert counts == prepared[1]
     assert files_of(path) == files_of(prepared[0])
@@ -157,33 +155,33 @@ def test_beam_writes_the_same_files(prepared, tree, tmp_path):
 def test_an_error_of_one_unit_stops_the_others(tree, tmp_path, monkeypatch):
     begun = []
 
-    def broken(unit, settings, folder):
+    def full(unit, settings, folder):
         begun.append(unit)
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(work, "prepare", broken)
+    monkeypatch.setattr(work, "prepare", full)
     with pytest.raises(OSError, match="No space left"):
         prepare_clips("voxceleb", tree, tmp_path, settings=SETTINGS, workers=1)
     assert len(begun) == 1
 
 
 def test_an_interrupted_preparation_goes_on(tree, tmp_path, monkeypatch):
-    done, once = [], work._faces
+    done, cut = [], work._cut
 
-    def faces_of(file, name, settings):
+    def counted(file, settings):
         if len(done) == 3:
             raise OSError(28, "No space left on device")
-        done.append(name)
-        yield from once(file, name, settings)
+        done.append(os.path.relpath(file, tree))
+        return cut(file, settings)
 
-    monkeypatch.setattr(work, "_faces", faces_of)
+    monkeypatch.setattr(work, "_cut", counted)
     with pytest.raises(Exception, match="No space left"):
-        prepare_clips("voxceleb", tree, tmp_path, settings=SETTINGS, workers=1, max_broken_share=0.5)
+        prepare_clips("voxceleb", tree, tmp_path, settings=SETTINGS, workers=1, limits=HALF)
     whole = {p.name for p in tmp_path.rglob("*.zip")}
     assert whole and not list(tmp_path.rglob("*.part"))
-    kept = [u for u in units.voxceleb_units(tree) if f"{u.stamp}.zip" in whole]
+    kept = [u for u in units.list_units("voxceleb", tree) if f"{u.stamp}.zip" in whole]
     done.append("room is made")
-    prepare_clips("voxceleb", tree, tmp_path, settings=SETTINGS, workers=1, max_broken_share=0.5)
+    prepare_clips("voxceleb", tree, tmp_path, settings=SETTINGS, workers=1, limits=HALF)
     again = done[done.index("room is made") + 1 :]
     assert not {name for u in kept for _, name in u.files} & set(again)
     assert set(again) | set(done) >= {name.replace("00003", "00001") for name in CLIPS}
@@ -262,14 +260,13 @@ def test_where_no_lock_is_known_a_preparation_ends_too(tmp_path, monkeypatch):
 
 def test_a_dataset_that_another_call_ends_meanwhile_is_kept(tmp_path, monkeypatch, capsys):
     write_video(tmp_path / "in/a.mp4", ramp(5))
-    list_units, make = KINDS["videos"]
 
-    def while_another_ends(root):
-        monkeypatch.setitem(KINDS, "videos", (list_units, make))
-        prepare_clips("videos", root, tmp_path / "out", settings=SETTINGS)
-        return list_units(root)
+    def while_another_ends(kind, root):
+        monkeypatch.undo()
+        prepare_clips(kind, root, tmp_path / "out", settings=SETTINGS)
+        return units.list_units(kind, root)
 
-    monkeypatch.setitem(KINDS, "videos", (while_another_ends, make))
+    monkeypatch.setattr("pcl_tf.prepare.run.list_units", while_another_ends)
     prepare_clips("videos", tmp_path / "in", tmp_path / "out", settings=SETTINGS)
     assert "is prepared already" in capsys.readouterr().out
 
@@ -287,15 +284,15 @@ def test_what_is_done_outlasts_a_power_cut(tmp_path, power_cut, monkeypatch):
 
 
 def test_a_changed_video_is_done_again(tree):
-    before = {u.name: u.stamp for u in units.voxceleb_units(tree)}
+    before = {u.files[0][1]: u.stamp for u in units.list_units("voxceleb", tree)}
     path = tree / "vox2/dev/id2/c/00001.mp4"
     times = path.stat()
     try:
         os.utime(path, (1, 1))
-        after = {u.name: u.stamp for u in units.voxceleb_units(tree)}
+        after = {u.files[0][1]: u.stamp for u in units.list_units("voxceleb", tree)}
     finally:
         os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
-    assert [name for name in before if before[name] != after[name]] == ["vox2/dev/id2/c"]
+    assert [name for name in before if before[name] != after[name]] == ["vox2/dev/id2/c/00001.mp4"]
 
 
 def test_batches_hold_a_frame_of_every_clip_once_an_epoch(prepared):
@@ -349,15 +346,15 @@ def test_what_is_drawn_evenly(sampling, prepared):
 
 def test_long_videos_become_several_clips(tmp_path):
     write_video(tmp_path / "in/talk/long.mp4", ramp(50))
-    (unit,) = units.video_units(tmp_path / "in")
+    (unit,) = units.list_units("videos", tmp_path / "in")
     path = work.prepare(unit, dataclasses.replace(SETTINGS, longest=5), tmp_path / "out")
-    found, broken = work.clips(path), work.notes_of(path).broken
+    found, unreadable = work.clips(path), work.notes_of(path).unreadable
     assert [(name, len(frames)) for name, frames in found] == [
         ("talk/long", 5),
         ("talk/long+1", 5),
         ("talk/long+2", 2),
     ]
-    assert unit.identity == "talk" and not broken
+    assert unit.identity == "talk" and not unreadable
 
 
 def test_the_central_square():
@@ -377,7 +374,7 @@ def test_the_central_square():
         (
             "images",
             "bad",
-            r"^Nothing is left: of 2 files 2 are broken, and 0 show no face(?s:.*)a.jpg(?s:.*)\nMend or replace them.$",
+            r"^Nothing is left: 2 of 2 files .100.0%. are unreadable(?s:.*)a.jpg(?s:.*)\nMend or remove them.$",
         ),
     ],
 )
@@ -392,7 +389,7 @@ def test_errors_say_what_is_wrong(kind, make, message, tmp_path):
         for name in "ab":
             (root / f"{name}.jpg").write_bytes(b"no image")
     with pytest.raises(Refused, match=message):
-        prepare_clips(kind, root, tmp_path / "out", settings=SETTINGS, max_broken_share=1.0)
+        prepare_clips(kind, root, tmp_path / "out", settings=SETTINGS, limits=Limits(bad=1.0))
 
 
 def test_the_command_is_stopped_and_goes_on(tmp_path):
