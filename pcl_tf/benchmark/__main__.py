@@ -22,9 +22,8 @@ from typing import Any
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
+from pcl_tf.choices import PRECISIONS, XLA
 from pcl_tf.console import begin, explained, refuse, start
-
-PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 
 _RECIPE = config_flags.DEFINE_config_file("recipe", None, "Recipe NAME[:ARG], as for pcl_tf.train.", lock_config=True)
 _PRECISION = flags.DEFINE_enum("precision", "float32", PRECISIONS, "Arithmetic of the networks.")
@@ -44,7 +43,6 @@ _OUT = flags.DEFINE_string("out", None, "File for the numbers, written after eac
 def _against(recipe: ConfigDict, xla: str) -> dict[str, Any]:
     from pcl_tf import recipe as recipes
     from pcl_tf.benchmark.train import against
-    from pcl_tf.methods.build import XLA
 
     ours = {"precision": _PRECISION.value, "xla": xla}  # these are flags, no keys of a recipe
     changes = [change.partition("=")[::2] for change in _AGAINST.value]
@@ -90,13 +88,10 @@ PARTS = {"train": _train, "data": _data, "gradients": _gradients}
 
 
 def main(argv: list[str]) -> None:
-    begin(argv)
+    begin(argv, "recipe", words=len(PARTS))
     parts = argv[1:] or ["train", "data"]
-    wrong = [p for p in parts if p not in PARTS]
-    if wrong or not _RECIPE.value:
-        refuse(
-            f"{wrong[0]}: parts are {', '.join(PARTS)}." if wrong else "--recipe is needed, for instance quickstart."
-        )
+    if unknown := [part for part in parts if part not in PARTS]:
+        refuse(f"{unknown[0]}: parts are {', '.join(PARTS)}.")
     if "gradients" in parts and _STEPS.value < 2:
         refuse(f"--steps={_STEPS.value}: gradients needs at least 2 batches, since their spread is the noise.")
     for flag in ("against", "profile", "xla"):

@@ -13,11 +13,12 @@ stopped by Ctrl-C and SIGTERM.
 import json
 import pathlib
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
+from pcl_tf.choices import PRECISIONS, ROLES
 from pcl_tf.console import begin, explained, refuse, side_in_pixels, start
 
 if TYPE_CHECKING:
@@ -38,9 +39,7 @@ _STEPS = flags.DEFINE_integer(
     lower_bound=0,
     upper_bound=10**9,
 )
-_PRECISION = flags.DEFINE_enum(
-    "precision", "float32", ("float32", "mixed_bfloat16", "mixed_float16"), "Arithmetic of pre-training."
-)
+_PRECISION = flags.DEFINE_enum("precision", "float32", PRECISIONS, "Arithmetic of pre-training.")
 _SOLVER = flags.DEFINE_enum(
     "solver", "", ("", "lbfgs", "adam"), "Of the probes; small: lbfgs, full: adam, the paper's."
 )
@@ -59,22 +58,8 @@ _TARGETS = flags.DEFINE_multi_string(
 _OWN_FLAGS = {"total_steps": "--steps", "seed": "--seeds", "data.source": "--data"}  # keys that --set does not take
 _TASKS = {
     role: flags.DEFINE_list(role, [], f"Tasks of {role}, as for --task of pcl_tf.probe; small: generated_{role}.")
-    for role in ("expression", "verification", "actions", "pose")
+    for role in ROLES
 }
-
-
-def _passes(base: str, variants: Iterable[str]) -> dict[str, tuple[int, int]]:
-    """{variant: (encoder passes of a step, steps)}, by the recipe."""
-    from pcl_tf import recipe as recipes
-    from pcl_tf.methods.build import encoder_passes
-    from pcl_tf.recipe_method import applying
-
-    def passes(argument: str) -> tuple[int, int]:
-        own = applying(_OVERRIDE.value, recipes.flatten(recipes.named(base, argument)))
-        c = recipes.resolve(recipes.named(base, argument, own))
-        return encoder_passes(c), c.total_steps
-
-    return {argument: passes(argument) for argument in variants}
 
 
 def _variants(tables: Iterable[int]) -> list[str]:
@@ -84,11 +69,6 @@ def _variants(tables: Iterable[int]) -> list[str]:
 
     asked = {row.model for number in tables for row in paper.TABLES[number].rows}
     return ["", *(v for v in ABLATIONS if v in asked)]
-
-
-def _equal(passes: Mapping[str, tuple[int, int]], steps: int) -> dict[str, int]:
-    """{variant: steps}: full PCL's and, of every other, as many as give the same encoder passes."""
-    return {v: steps * passes[""][0] // each for v, (each, _) in passes.items()} | {"untrained": 0}
 
 
 def _targets() -> dict[str, list[str]]:
@@ -117,53 +97,47 @@ def _tasks(roles: Iterable[str]) -> "dict[str, list[Task]]":
     named = {role: _TASKS[role].value or default(role) for role in roles}
     options: dict[str, Any] = {"centre": _CENTRE.value, "any_count": _ANY_COUNT.value}
     targets = _targets()
-    opened = {
-        r: [
-            open_task(t, _DATA_DIR.value, _SIZE.value, **options, targets=targets.get(r, ()), flag=f"--{r}") for t in ts
-        ]
-        for r, ts in named.items()
-    }
+
+    def opened_as(role: str) -> "list[Task]":
+        own = {**options, "targets": targets.get(role, ()), "flag": f"--{role}"}
+        return [open_task(text, _DATA_DIR.value, _SIZE.value, **own) for text in named[role]]
+
+    opened = {role: opened_as(role) for role in named}
     for note in dict.fromkeys(note for tasks in opened.values() for task in tasks for note in task.notes):
         print(f"note: {note}", file=sys.stderr)
     return opened
 
 
-def _run(tables: list[int], workdir: pathlib.Path) -> None:
-    from pcl_tf.reproduce import paper
+def _run(tables: list[int], seeds: list[int], workdir: pathlib.Path) -> None:
+    from pcl_tf.reproduce.figure import figure
+    from pcl_tf.reproduce.paper import TABLES
     from pcl_tf.reproduce.picture import draw
-    from pcl_tf.reproduce.runs import Runs
+    from pcl_tf.reproduce.runs import Runs, equal_steps
     from pcl_tf.reproduce.tables import fill, latex, markdown
     from pcl_tf.store import write_atomically
 
     small = _SCALE.value == "small"
     base = _BASE.value or ("small64" if small else "vox64")
-    passes = _passes(base, _variants(tables))
-    asked = {role for n in tables for role in paper.TABLES[n].roles}
-    tasks = _tasks(sorted(asked))
-    source = _DATA.value or ("generated" if small else "")
-    solver = _SOLVER.value or ("lbfgs" if small else "adam")
-
     runs = Runs(
         workdir,
         base,
-        source=source,
-        steps=_equal(passes, _STEPS.value or passes[""][1]),
+        source=_DATA.value or ("generated" if small else ""),
+        steps=equal_steps(base, _variants(tables), _OVERRIDE.value, steps=_STEPS.value),
         overrides=_OVERRIDE.value,
-        flags=[f"--precision={_PRECISION.value}"],
-        solver=solver,
+        precision=_PRECISION.value,
+        solver=_SOLVER.value or ("lbfgs" if small else "adam"),
     )
-    seeds = [int(s) for s in _SEEDS.value]
+    tasks = _tasks(sorted({role for number in tables for role in TABLES[number].roles}))
     for number in tables:
-        rows = fill(paper.TABLES[number], tasks, runs, seeds=seeds)
-        text = markdown(number, paper.TABLES[number], rows)
-        write_atomically(workdir / "tables" / f"table{number}.md", text)
-        write_atomically(workdir / "tables" / f"table{number}.tex", latex(number, paper.TABLES[number], rows))
-        write_atomically(workdir / "tables" / f"table{number}.json", json.dumps(rows, indent=1) + "\n")
+        table, path = TABLES[number], workdir / "tables" / f"table{number}"
+        rows = fill(table, tasks, runs, seeds=seeds)
+        text = markdown(number, table, rows)
+        write_atomically(path.with_suffix(".md"), text)
+        write_atomically(path.with_suffix(".tex"), latex(number, table, rows))
+        write_atomically(path.with_suffix(".json"), json.dumps(rows, indent=1) + "\n")
+        draw(number, table, rows, path=path.with_suffix(".png"))
         print(f"\n{text}", flush=True)
-        draw(number, paper.TABLES[number], rows, path=workdir / "tables" / f"table{number}.png")
     if _FIGURE.value:
-        from pcl_tf.reproduce.figure import figure
-
         print(*figure(runs.pretrained("", seeds[0]), "", workdir / "tables" / "figure4.png", count=8), sep="\n")
 
 
@@ -171,21 +145,15 @@ def main(argv: list[str]) -> None:
     begin(argv)
     from pcl_tf.reproduce.paper import TABLES
 
-    known = [str(number) for number in TABLES]
-    for table in _TABLE.value:
-        if table not in known:
-            refuse(f"--table={table}: the paper's tables that are filled are {', '.join(known)}.")
-    for number in _FIGURE.value:
-        if number != "4":
-            refuse(f"--figure={number}: the figure that is drawn is 4.")
-    for text in _OVERRIDE.value:  # they would stand behind what these flags say on each run's command line, and win
-        if flag := _OWN_FLAGS.get(text.partition("=")[0].strip()):
-            refuse(f"--set={text}: give {flag} instead, from which every run's follows.")
-    for seed in _SEEDS.value:
-        if not (seed.isascii() and seed.isdigit() and int(seed) <= 10**6) or _SEEDS.value.count(seed) > 1:
-            refuse(f"--seeds={','.join(_SEEDS.value)}: different whole numbers from 0 to 1000000.")
-    if not _SEEDS.value:
-        refuse("--seeds=: at least one is needed.")
+    for flag, given, known in (("table", _TABLE.value, list(map(str, TABLES))), ("figure", _FIGURE.value, ["4"])):
+        if unknown := [number for number in given if number not in known]:
+            refuse(f"--{flag}={unknown[0]}: not one of {', '.join(known)}.")
+    for text in _OVERRIDE.value:  # it would stand behind these flags on each run's command line, and win
+        if instead := _OWN_FLAGS.get(text.partition("=")[0].strip()):
+            refuse(f"--set={text}: give {instead} instead.")
+    seeds = _SEEDS.value
+    if not all(s.isascii() and s.isdigit() and int(s) <= 10**6 for s in seeds) or len(set(seeds)) < len(seeds):
+        refuse(f"--seeds={','.join(seeds)}: different whole numbers from 0 to 1000000.")
     if not _WORKDIR.value or not (_TABLE.value or _FIGURE.value):
         refuse("--workdir and --table or --figure are needed; see --help.")
     from pcl_tf import recipe as recipes
@@ -193,14 +161,14 @@ def main(argv: list[str]) -> None:
     from pcl_tf.reproduce.runs import RunFailed
     from pcl_tf.store import check
 
-    try:  # before TensorFlow starts, and by the flag that names it here
+    try:  # by the flag that names it here
         recipes.named(_BASE.value or "small64")
     except Refused as error:
         refuse(str(error).replace("--recipe=", "--base=", 1))
     try:
         with explained(_WORKDIR.value):
             check(_WORKDIR.value, "--workdir", folder=True)
-            _run([int(t) for t in _TABLE.value], pathlib.Path(_WORKDIR.value))
+            _run(list(map(int, _TABLE.value)), list(map(int, seeds)), pathlib.Path(_WORKDIR.value))
     except RunFailed as failed:
         name, code = failed.args
         refuse(f"pre-training {name} ended with exit code {code}; what it printed says why.", 1)

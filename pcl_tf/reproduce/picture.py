@@ -3,6 +3,7 @@
 import pathlib
 from typing import TYPE_CHECKING, Any
 
+from pcl_tf.drawing import plain, save_figure
 from pcl_tf.evaluation.metrics import percent
 
 if TYPE_CHECKING:
@@ -17,14 +18,8 @@ def draw(number: int, table: "Table", rows: list[dict[str, Any]], *, path: pathl
       table: what was filled.
       rows: of ``tables.fill``.
       path: of the PNG.
-
-    Raises:
-      ImportError: matplotlib is not installed.
     """
     from matplotlib.figure import Figure
-
-    from pcl_tf.evaluation.pictures import plain
-    from pcl_tf.store import atomic_path
 
     ours = list(dict.fromkeys(name for row in rows for name in row["ours"]))
     theirs = list(dict.fromkeys(column for row in rows for column in row["paper"]))
@@ -37,9 +32,8 @@ def draw(number: int, table: "Table", rows: list[dict[str, Any]], *, path: pathl
                 found = row["ours"][name]
                 scale = 100 if percent(found["metric"]) else 1
                 mean, (low, high) = scale * found["mean"], (scale * v for v in found["interval"])
-                axes.errorbar(
-                    mean, place, xerr=[[max(0, mean - low)], [max(0, high - mean)]], fmt="o", capsize=3, color="C0"
-                )
+                bars = [[max(0, mean - low)], [max(0, high - mean)]]
+                axes.errorbar(mean, place, xerr=bars, fmt="o", capsize=3, color="C0")
                 axes.set_xlabel(found["metric"] + (" in %" if scale == 100 else ""))
         axes.set_title(",\n".join(map(plain, name.split(", "))), fontsize=10)  # a task, and how it was scored
     for axes, column in zip(panels[len(ours) :], theirs, strict=True):
@@ -51,5 +45,4 @@ def draw(number: int, table: "Table", rows: list[dict[str, Any]], *, path: pathl
         axes.set_ylim(0.4, len(rows) + 0.6)
     panels[0].set_yticks(list(places), [row["label"] for row in rows])
     figure.suptitle(f"Table {number}. {table.title}", fontsize=11)
-    with atomic_path(path) as aside:
-        figure.savefig(aside, dpi=110, format="png", metadata={"Software": None})
+    save_figure(figure, path, dpi=110)

@@ -1,5 +1,6 @@
-"""The pre-training runs and probes a table needs: each done once, continued where it stopped."""
+"""The pre-training runs and probes that a table needs: each is done when its file is there, and continued where it stopped."""
 
+import dataclasses
 import json
 import pathlib
 import signal
@@ -8,7 +9,6 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 from ml_collections import ConfigDict
 
 from pcl_tf import recipe as recipes
@@ -16,42 +16,59 @@ from pcl_tf.errors import Refused
 from pcl_tf.evaluation.evaluate import evaluate
 from pcl_tf.evaluation.features import extract
 from pcl_tf.evaluation.models import open_encoder
-from pcl_tf.evaluation.results import short
 from pcl_tf.evaluation.task import Task
+from pcl_tf.methods.build import encoder_passes
 from pcl_tf.recipe_method import applying
-from pcl_tf.store import read_json, write_atomically
+from pcl_tf.store import digest, read_json, write_atomically
 
 
 class RunFailed(RuntimeError):
     """A pre-training run ended with an error. Args: what ran, its exit code."""
 
 
+def equal_steps(recipe: str, variants: Iterable[str], overrides: Sequence[str], *, steps: int = 0) -> dict[str, int]:
+    """Steps that give every variant as many encoder passes as full PCL.
+
+    Args:
+      recipe: NAME or NAME:ARG of the recipe whose further arguments are the variants.
+      variants: '' is full PCL and among them.
+      overrides: 'KEY=VALUE' of the recipe.
+      steps: of full PCL; 0 for the recipe's.
+
+    Returns:
+      {variant: steps}, of 'untrained' 0.
+    """
+    resolved = {v: recipes.resolve(recipes.named(recipe, v, _applying(recipe, v, overrides))) for v in variants}
+    passes = (steps or resolved[""].total_steps) * encoder_passes(resolved[""])
+    return {v: passes // encoder_passes(c) for v, c in resolved.items()} | {"untrained": 0}
+
+
+def _applying(recipe: str, variant: str, overrides: Sequence[str]) -> list[str]:
+    """The overrides that a variant has keys for: a key of PCL's means nothing to MoCo."""
+    return applying(overrides, recipes.flatten(recipes.named(recipe, variant)))
+
+
+@dataclasses.dataclass(frozen=True)
 class Runs:
     """Pre-trains and probes below one folder.
 
-    Args:
-      folder: runs, features and results are kept here.
+    Attributes:
+      folder: runs, features and results are in it.
       recipe: NAME or NAME:ARG of the recipe whose further arguments are the variants.
       source: faces to pre-train on, as for ``--data`` of pcl_tf.train.
-      steps: {variant: total steps}, equal budgets.
+      steps: {variant: total steps}, of ``equal_steps``.
       overrides: 'KEY=VALUE' of the recipe, for the variants whose method knows the key.
-      flags: further flags of pcl_tf.train.
+      precision: of pre-training.
       solver: of the probes.
     """
 
-    def __init__(
-        self,
-        folder: str | pathlib.Path,
-        recipe: str,
-        *,
-        source: str,
-        steps: Mapping[str, int],
-        overrides: Iterable[str] = (),
-        flags: Iterable[str] = (),
-        solver: str = "lbfgs",
-    ) -> None:
-        self.folder, self.recipe, self.source = pathlib.Path(folder), recipe, source
-        self.steps, self.overrides, self.flags, self.solver = steps, list(overrides), list(flags), solver
+    folder: pathlib.Path
+    recipe: str
+    source: str
+    steps: Mapping[str, int]
+    overrides: Sequence[str] = ()
+    precision: str = "float32"
+    solver: str = "lbfgs"
 
     def workdir(self, variant: str, seed: int) -> pathlib.Path:
         """Folder of a pre-training run."""
@@ -65,33 +82,28 @@ class Runs:
           RunFailed: pcl_tf.train ended with an error.
         """
         workdir, steps = self.workdir(variant, seed), self.steps[variant]
-        argument = "" if variant in ("", "untrained") else (("," if ":" in self.recipe else ":") + variant)
-        name = f"{self.recipe}{argument}"
-        own = applying(self.overrides, recipes.flatten(recipes.named(name)))  # a key of PCL's means nothing to MoCo
+        argument = variant.removeprefix("untrained")
+        keys = [*_applying(self.recipe, argument, self.overrides), f"seed={seed}", f"total_steps={steps}"]
         result = read_json(workdir / "result.json")  # {} of a run that is not finished
         if (workdir / "recipe.json").exists():
-            asked = [*own, f"seed={seed}", f"total_steps={steps}", f"data.source={self.source}"]
-            self._same(workdir, recipes.resolve(recipes.named(name, overrides=asked)), result)
+            asked = recipes.named(self.recipe, argument, [*keys, f"data.source={self.source}"])
+            self._check_same(workdir, recipes.resolve(asked), result.get("precision", self.precision))
         if result.get("step") == steps:
             return workdir
         print(f"pre-training {workdir.name}: {steps} steps", flush=True)
+        name = f"{self.recipe}{',' if ':' in self.recipe else ':'}{argument}" if argument else self.recipe
         command = [sys.executable, "-m", "pcl_tf.train", f"--recipe={name}", f"--workdir={workdir}"]
-        command += [f"--data={self.source}", f"--recipe.seed={seed}", f"--recipe.total_steps={steps}"]
-        command += [f"--recipe.data.cache={self.folder / 'cache'}", *(f"--recipe.{text}" for text in own), *self.flags]
-        code = _call(command)
-        if code:
+        command += [f"--data={self.source}", f"--recipe.data.cache={self.folder / 'cache'}"]
+        command += [f"--precision={self.precision}", *(f"--recipe.{text}" for text in keys)]
+        if code := _call(command):
             raise RunFailed(workdir.name, code)
         return workdir
 
-    def _same(self, workdir: pathlib.Path, asked: ConfigDict, result: Mapping[str, Any]) -> None:
+    def _check_same(self, workdir: pathlib.Path, asked: ConfigDict, precision: str) -> None:
         """Raises Refused where a workdir was trained by other settings than are asked for: its numbers are not theirs."""
         made = recipes.load(workdir / "recipe.json")
-        changed = recipes.differences(asked, made)
-        if made.data.source != asked.data.source:
-            changed.append(f"data.source: {made.data.source} -> {asked.data.source}")
-        precisions = [flag.removeprefix("--precision=") for flag in self.flags if flag.startswith("--precision=")]
-        before = result.get("precision")
-        changed += [f"precision: {before} -> {now}" for now in precisions if before not in (None, now)]
+        both = (("data.source", made.data.source, self.source), ("precision", precision, self.precision))
+        changed = recipes.differences(asked, made) + [f"{k}: {a} -> {b}" for k, a, b in both if a != b]
         if changed:
             raise Refused(
                 f"{workdir} was pre-trained by other settings:\n  "
@@ -100,7 +112,7 @@ class Runs:
             )
 
     def result(self, model: str, seed: int, task: Task, *, feature: str) -> dict[str, Any]:
-        """What a probe of a row's model finds: {'value', 'interval', 'detail', 'metric', 'counts'}, cached.
+        """The probe of a row's model: {'value', 'interval', 'detail', 'metric', 'counts', ..}, of an earlier call if there was one.
 
         Args:
           model: 'lbp', 'hog', 'pixels', or a variant.
@@ -110,16 +122,15 @@ class Runs:
         """
         trained = model in self.steps
         encoder = open_encoder(str(self.pretrained(model, seed)) if trained else model)
-        # The task by all it asks: labels that were mended are another question. v3: what a result holds, and F1's folds.
-        key = f"{encoder.digest}-{short(task.name)}-{task.digest}-{feature}-{self.solver}-{seed}-v3"
-        path = self.folder / "probes" / f"{key}.json"
-        if path.exists():
-            return json.loads(path.read_text())
-        values = extract(encoder, task.source, task.image_size, cache=self.folder / "features")
-        result = evaluate(
-            task, values[feature if trained else "face_aware"], bad=values.bad, solver=self.solver, seed=seed
-        )
-        row = {"model": str(encoder.name), "images_encoded": values.encoded, **result.as_json()}
+        # The task by all of it: labels that were mended are another question.
+        name = digest(encoder.digest, task.name, task.digest, feature, self.solver, seed)
+        path = self.folder / "probes" / f"{name}.json"
+        if row := read_json(path):
+            return row
+        features = extract(encoder, task.source, task.image_size, cache=self.folder / "features")
+        chosen = features[feature if trained else "face_aware"]
+        result = evaluate(task, chosen, bad=features.bad, solver=self.solver, seed=seed)
+        row = {"model": str(encoder.name), "images_encoded": features.encoded, **result.as_json()}
         write_atomically(path, json.dumps(row, indent=1))
         return row
 
@@ -133,37 +144,3 @@ def _call(command: list[str]) -> int:
         child.send_signal(signal.SIGTERM)
         child.wait()
         raise
-
-
-def over_seeds(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Mean, spread and mean interval of one probe over seeds.
-
-    Args:
-      results: list of what ``Runs.result`` returns.
-
-    Returns:
-      {'values', 'mean', 'std' (of the seeds, None for one), 'interval', 'detail'}.
-
-    Raises:
-      Refused: there is none.
-    """
-    if not results:
-        raise Refused("no seeds were given.")
-    values, details = np.array([v["value"] for v in results]), [v["detail"] for v in results]
-    return {
-        "metric": results[0]["metric"],
-        "values": values.tolist(),
-        "mean": float(values.mean()),
-        "std": float(values.std(ddof=1)) if len(values) > 1 else None,
-        "interval": np.mean([v["interval"] for v in results], axis=0).tolist(),
-        # Of one seed a label may have no F1, where nothing was said of it.
-        "detail": {k: float(np.mean([d[k] for d in details if k in d])) for d in details for k in d},
-    }
-
-
-def paired(values: Sequence[float], reference: Sequence[float]) -> tuple[float, float | None] | None:
-    """Mean and standard deviation of the differences seed by seed, or None where the seeds do not pair."""
-    if len(values) != len(reference):
-        return None
-    differences = np.array(values) - np.array(reference)
-    return float(differences.mean()), (float(differences.std(ddof=1)) if len(differences) > 1 else None)

@@ -1,14 +1,16 @@
 """A table filled: our numbers by task, the paper's beside them, as JSON, Markdown and LaTeX."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from pcl_tf import tables as texts
 from pcl_tf.evaluation.metrics import percent
 from pcl_tf.evaluation.results import Results
 from pcl_tf.evaluation.task import Task
 from pcl_tf.reproduce.paper import Table
-from pcl_tf.reproduce.runs import Runs, over_seeds, paired
+from pcl_tf.reproduce.runs import Runs
 
 REFERENCE = "simclr"  # differences are taken to this row, seed by seed
 
@@ -35,9 +37,8 @@ def fill(table: Table, tasks: Mapping[str, list[Task]], runs: Runs, *, seeds: li
         if row.model is not None:
             pretrained = row.model in runs.steps and row.model != "untrained"
             for task in wanted:
-                each = [
-                    runs.result(row.model, s, task, feature=row.feature) for s in (seeds if pretrained else seeds[:1])
-                ]
+                some = seeds if pretrained else seeds[:1]
+                each = [runs.result(row.model, seed, task, feature=row.feature) for seed in some]
                 ours[names[id(task)]] = over_seeds(each)
                 if all(v.get("learnt") for v in each):
                     learnt = [{**v["learnt"], "metric": v["metric"]} for v in each]
@@ -89,3 +90,34 @@ def _cell(found: dict[str, Any]) -> str:
         mean, std = found["difference"]
         text += f" ({scale * mean:+.2f}" + ("" if std is None else f" ± {scale * std:.2f}") + ")"
     return text
+
+
+def over_seeds(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Mean, spread and mean interval of one probe over seeds.
+
+    Args:
+      results: what ``Runs.result`` returns, of one seed at least.
+
+    Returns:
+      {'metric', 'values', 'mean', 'std' (of the seeds, None for one), 'interval', 'detail'}.
+    """
+    values, details = np.array([v["value"] for v in results]), [v["detail"] for v in results]
+    return {
+        "metric": results[0]["metric"],
+        "values": values.tolist(),
+        **dict(zip(("mean", "std"), _mean_and_spread(values), strict=True)),
+        "interval": np.mean([v["interval"] for v in results], axis=0).tolist(),
+        # Of one seed a label may have no F1, because no image of it was there or taken for it.
+        "detail": {k: float(np.mean([d[k] for d in details if k in d])) for d in details for k in d},
+    }
+
+
+def paired(values: Sequence[float], reference: Sequence[float]) -> tuple[float, float | None] | None:
+    """Mean and standard deviation of the differences seed by seed, or None where the seeds do not pair."""
+    if len(values) != len(reference):
+        return None
+    return _mean_and_spread(np.array(values) - np.array(reference))
+
+
+def _mean_and_spread(values: np.ndarray) -> tuple[float, float | None]:
+    return float(values.mean()), float(values.std(ddof=1)) if len(values) > 1 else None

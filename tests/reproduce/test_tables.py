@@ -12,7 +12,8 @@ from pcl_tf.console import parsed
 from pcl_tf.errors import Refused
 from pcl_tf.methods.build import encoder_passes
 from pcl_tf.reproduce import paper, picture, tables
-from pcl_tf.reproduce.runs import Runs, over_seeds, paired
+from pcl_tf.reproduce.runs import Runs, equal_steps
+from pcl_tf.reproduce.tables import over_seeds, paired
 from recipes import common
 from tests.helpers import labelled
 from tests.helpers.commands import command, done
@@ -59,9 +60,7 @@ def test_a_picture_has_our_numbers_and_the_papers_in_the_rows_of_the_table(tmp_p
     table = paper.TABLES[5]
     rows = tables.fill(table, TASKS, Fake(), seeds=[0])
     drawn = []
-    monkeypatch.setattr(
-        "matplotlib.figure.Figure.savefig", lambda self, at, **_: (drawn.append(self), at.write_bytes(b""))
-    )
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", lambda self, at, **_: drawn.append(self))
     picture.draw(5, table, rows, path=tmp_path / "t.png")
     panels = drawn[0].axes
     assert [axes.get_title() for axes in panels] == [*(f"{role}_task" for role in paper.ROLES), "the paper's RAF-DB"]
@@ -134,6 +133,13 @@ def test_budgets_are_equal_in_encoder_passes():
     assert passes("simclr") == passes("simclr_pose") == 2 * 128
     assert passes("moco", "method.both_directions=False") == 2 * 128  # a query and a key
     assert passes("moco") == 4 * 128  # each view is a query once and a key once
+    full = passes("") * 100
+    assert equal_steps("small64", ["", "simclr", "moco"], ["method.pose_weight=0.1"], steps=100) == {
+        "": 100,
+        "simclr": full // (2 * 128),
+        "moco": full // (4 * 128),
+        "untrained": 0,
+    }
 
 
 def test_only_what_is_trained_is_asked_for_its_passes():
@@ -160,11 +166,11 @@ def test_variants_are_the_rows_they_stand_for():
         ({"overrides": ["watch.generated=0"]}, ""),  # what is watched changes no number
         ({"recipe": "small64:smoke"}, "image_size: 64 -> 32"),
         ({"source": "faces.zip"}, "data.source: generated -> faces.zip"),
-        ({"flags": ["--precision=mixed_bfloat16"]}, "precision: float32 -> mixed_bfloat16"),
+        ({"precision": "mixed_bfloat16"}, "precision: float32 -> mixed_bfloat16"),
     ],
 )
 def test_a_finished_run_of_other_settings_is_not_taken_for_this_one(changed, said, tmp_path):
-    asked = {"recipe": "small64", "source": "generated", "steps": {"simclr": 7}, "flags": ["--precision=float32"]}
+    asked = {"recipe": "small64", "source": "generated", "steps": {"simclr": 7}}
     workdir = Runs(tmp_path, **asked).workdir("simclr", 3)
     workdir.mkdir(parents=True)
     made = recipes.named("small64", "simclr", ["seed=3", "total_steps=7", "data.source=generated"])
@@ -243,7 +249,7 @@ def test_tables_1_to_6_on_generated_faces(folder, tmp_path):
 @pytest.mark.parametrize(
     ("args", "code", "match"),
     [
-        (["--table=9", "--workdir=w"], 2, "--table=9: the paper's tables that are filled are 1, 2, 3, 4, 5, 6, 7"),
+        (["--table=9", "--workdir=w"], 2, "--table=9: not one of 1, 2, 3, 4, 5, 6, 7."),
         (["--table=1,12", "--workdir=w"], 2, "--table=12"),
         (["--table=1"], 2, "--workdir and --table"),
         (["--table=1", "--workdir=w", "--seeds=4294967296"], 2, "different whole numbers from 0 to 1000000"),
