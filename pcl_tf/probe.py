@@ -100,7 +100,7 @@ def run(
     Raises:
       Refused: an image, a model or a result of before cannot be used.
     """
-    from pcl_tf.data.decoding import left_out
+    from pcl_tf.data.images import left_out
     from pcl_tf.evaluation import probe_model, report
     from pcl_tf.evaluation.differences import First
     from pcl_tf.evaluation.evaluate import evaluate

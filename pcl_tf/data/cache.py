@@ -11,18 +11,14 @@ import os
 import pathlib
 import shutil
 import sys
-from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
 
 import numpy as np
 from tqdm import tqdm
 
-from pcl_tf.data.decoding import decode_all
+from pcl_tf.data.images import decode_all
 from pcl_tf.data.sources import Source
 from pcl_tf.errors import Refused
 from pcl_tf.store import alone, check, sync, write_atomically
-
-_CHUNK = 256
 
 
 def faces_file(source: Source, size: int) -> str:
@@ -100,19 +96,14 @@ def _decode(source: Source, size: int, path: pathlib.Path, *, bad_path: pathlib.
         faces = np.lib.format.open_memmap(aside, "w+", np.uint8, (source.count, size, size, 3))
         with open(aside, "r+b") as f:  # a full disk is an error here and a crash (SIGBUS) when a hole is written to
             os.posix_fallocate(f.fileno(), 0, os.fstat(f.fileno()).st_size)
-        with (
-            ThreadPoolExecutor(os.cpu_count()) as pool,
-            tqdm(total=source.count, desc="decoding faces", unit="img", file=sys.stderr, mininterval=1.0) as bar,
-        ):
-            items = source.items()
-            while chunk := list(islice(items, _CHUNK)):
-                for name, face, error in decode_all(chunk, size, pool):
-                    if error is None:
-                        faces[kept] = face
-                        kept += 1
-                    else:
-                        bad.append((name, error))
-                bar.update(len(chunk))
+        with tqdm(total=source.count, desc="decoding faces", unit="img", file=sys.stderr, mininterval=1.0) as bar:
+            for name, face, error in decode_all(source.items(), size):
+                if error is None:
+                    faces[kept] = face
+                    kept += 1
+                else:
+                    bad.append((name, error))
+                bar.update()
         _report(bad, source, bad_path, max_bad_share=max_bad_share)
         faces.flush()
         _finish(aside, path, kept, shape=faces.shape)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from pcl_tf.data.images import decode_image
+from pcl_tf.data.in_graph import decode_face
 from pcl_tf.data.order import Order
 from pcl_tf.errors import Refused
 
@@ -130,7 +130,7 @@ class ClipFaces:
         frames = tf.io.parse_example(records, {"frames": SPEC["frames"]})["frames"]
         chosen = tf.gather(frames.values, frames.row_starts() + rows[:, 1])
         shape = tf.TensorSpec([self.size, self.size, 3], tf.uint8)
-        return tf.map_fn(lambda data: decode_image(data, self.size), chosen, fn_output_signature=shape)
+        return tf.map_fn(lambda data: decode_face(data, self.size), chosen, fn_output_signature=shape)
 
     def _read(self, clips: np.ndarray) -> np.ndarray:
         return np.array(self.source.__getitems__(clips.tolist()), dtype=object)

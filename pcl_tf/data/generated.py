@@ -6,12 +6,12 @@ coordinates, so that they turn, foreshorten and hide with the pose; Lambert
 shading on top. A whole batch at a time in numpy.
 """
 
-import collections
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
+
+from pcl_tf.data.threads import in_order
 
 AUS = (1, 2, 4, 6, 9, 12, 25, 26)  # the eight of DISFA
 EXPRESSIONS = ("neutral", "happy", "sad", "surprise", "fear", "anger", "disgust")
@@ -151,18 +151,7 @@ def rendered(blocks: Iterable[Mapping[str, np.ndarray]], size: int) -> Iterator[
     Yields:
       uint8 [N, size, size, 3] for each block.
     """
-    cores = min(_AHEAD, os.cpu_count() or 1)
-    ahead: collections.deque[Future[np.ndarray]] = collections.deque()
-    with ThreadPoolExecutor(cores) as pool:
-        try:
-            for labels in blocks:
-                ahead.append(pool.submit(render, labels, size))
-                if len(ahead) > cores:
-                    yield ahead.popleft().result()
-            while ahead:
-                yield ahead.popleft().result()
-        finally:
-            pool.shutdown(cancel_futures=True)
+    return in_order(lambda labels: render(labels, size), blocks, min(_AHEAD, os.cpu_count() or 1))
 
 
 def _features(

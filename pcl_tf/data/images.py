@@ -1,110 +1,98 @@
-"""Decoding and resizing, shared by training, probing and the export: no train/serve skew."""
+"""Images to faces: Pillow decodes, TensorFlow resizes, so that exported models see the same pixels (``in_graph``)."""
 
-import functools
-from collections.abc import Callable
-from typing import Any
+import contextlib
+import io
+import itertools
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
+from PIL import Image, ImageOps
 
-from pcl_tf.data.bitmap import decode_bmp
-from pcl_tf.data.gif import decode_gif
-from pcl_tf.data.headers import known_and_not_large
-from pcl_tf.data.orientation import orientation, upright
+from pcl_tf.data.files import Unreadable
+from pcl_tf.data.sources import Item
+from pcl_tf.data.threads import in_order
 
-# Traced once in a process, whoever calls it: its graph takes seconds to write. Autograph, which would take more, has
-# nothing to convert.
-_traced_once = tf.function(input_signature=[tf.TensorSpec([], tf.string)], autograph=False)
+Decoded = tuple[str, "np.ndarray | None", "str | None"]
 
-
-def _on_the_processor(function: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
-    """Small operations on one image after the other, which a GPU would do in turn with everything else (BUILD_NOTES)."""
-
-    @functools.wraps(function)
-    def placed(*args: Any) -> tf.Tensor:
-        with tf.device("CPU:0"):
-            return function(*args)
-
-    return placed
+MAX_PIXELS = 2**26  # 8192 x 8192; decoded, 200 MB
+MAX_WORK = 2**30  # pixels times scans of a JPEG: each scan goes over all pixels again, and needs a dozen bytes
+SCAN = b"\xff\xda"  # begins a scan; compressed pixels never hold it
+OVERSIZE = 2  # a JPEG is unpacked at 1/2, 1/4 or 1/8 where its sides stay so many times those of the face
+_FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP")  # Pillow's other formats would open a wide door
+_GROUP = 16  # images that a thread decodes before it asks for more
 
 
-@_on_the_processor
-@_traced_once
-def decode_as_stored(data: tf.Tensor) -> tf.Tensor:
-    """``decode_upright`` without turning: the pixels as they lie in the file, which landmarks beside it may count in."""
-    return _decoded(known_and_not_large(data), lambda image: image)
+def decode(data: bytes, *, upright: bool = True, least: int = 0) -> np.ndarray:
+    """Decodes any JPEG, PNG, GIF (first frame), BMP or WebP (first frame).
 
-
-@_on_the_processor
-@_traced_once
-def decode_upright(data: tf.Tensor) -> tf.Tensor:
-    """Decodes any JPEG, PNG, BMP, GIF (first frame) or still WebP.
-
-    Grayscale is repeated, alpha dropped, CMYK converted, 16 bits cut to 8, palettes and bit masks applied. What says
-    how the camera was held is turned upright, as ``PIL.ImageOps.exif_transpose`` does.
+    Gray is repeated, alpha dropped, CMYK converted, 16 bits cut to 8, palettes applied, as Pillow does.
 
     Args:
-      data: scalar string, the encoded bytes.
+      data: the encoded bytes.
+      upright: turn the picture as its EXIF or XMP asks; False leaves the pixels as they lie in the file, in which
+        landmarks may count.
+      least: side in pixels of which no more is needed: a large JPEG is then unpacked at 1/2, 1/4 or 1/8 of its size,
+        both sides at least so long. 0 unpacks all.
 
     Returns:
       uint8 [H, W, 3].
 
     Raises:
-      tf.errors.InvalidArgumentError: the bytes are not a whole image of these kinds, are a BMP that is compressed, or
-        declare more pixels than ``headers.MAX_PIXELS``, which is found out before they are decoded.
+      Unreadable: the bytes are not a whole image of these kinds, or declare more than MAX_PIXELS or MAX_WORK, which is
+        found out before they are decoded.
     """
-    data = known_and_not_large(data)
-    return _decoded(data, lambda image: upright(image, orientation(data)))
+    try:
+        image: Image.Image = Image.open(io.BytesIO(data), formats=_FORMATS)
+        pixels = image.width * image.height
+        large = pixels > MAX_PIXELS or image.format in ("JPEG", "MPO") and pixels * data.count(SCAN) > MAX_WORK
+        if least and not large:
+            image.draft("RGB", (least, least))
+        if not large:
+            image.load()
+    except Image.DecompressionBombError:
+        large = True
+    except Image.UnidentifiedImageError:
+        raise Unreadable("no JPEG, PNG, GIF, BMP or WebP") from None
+    except Exception as error:  # Pillow raises a dozen kinds of what is damaged
+        raise Unreadable((str(error).strip() or type(error).__name__).split("\n")[0][:200]) from error
+    if large:
+        raise Unreadable(f"the image declares more than {MAX_PIXELS} pixels, or too many scans")
+    if upright:
+        with contextlib.suppress(Exception):  # damaged EXIF leaves the picture as it is
+            ImageOps.exif_transpose(image, in_place=True)
+    if image.mode.startswith("I"):  # Pillow would make 255 of all that is more
+        return np.repeat((np.asarray(image) >> 8).astype(np.uint8)[..., None], 3, axis=-1)
+    image.info.pop("transparency", None)  # alpha is dropped, and no warning wanted
+    return np.asarray(image.convert("RGB"))
 
 
-def _decoded(data: tf.Tensor, turned: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
-    begins = tf.strings.substr(data, 0, 4)
-
-    def read(channels: int) -> tf.Tensor:
-        image = tf.io.decode_image(data, channels=channels, dtype=tf.uint8, expand_animations=False)[..., :3]
-        image.set_shape([None, None, 3])
-        return image
-
-    def jpeg() -> tf.Tensor:  # by the arithmetic of Pillow, not the coarser one that is usual here
-        return tf.io.decode_jpeg(data, channels=3, dct_method="INTEGER_ACCURATE")
-
-    def others() -> tf.Tensor:
-        # A WebP with alpha is not decoded into three channels, but into those it has.
-        stored = tf.cond(begins == b"RIFF", lambda: read(0), lambda: tf.cond(two == b"\xff\xd8", jpeg, lambda: read(3)))
-        return turned(stored)
-
-    two = tf.strings.substr(begins, 0, 2)
-    is_bmp = two == b"BM"
-    return tf.case([(is_bmp, lambda: decode_bmp(data)), (begins == b"GIF8", lambda: decode_gif(data))], others)
+def resize(images: np.ndarray, size: int) -> np.ndarray:
+    """Antialiased bilinear resize: uint8 [..., H, W, 3] -> uint8 [..., size, size, 3]."""
+    sides = images.shape[-3:-1]
+    if sides == (size, size):
+        return images
+    with tf.device("CPU:0"):  # small operations on one image after the other
+        by = np.full(2, size, np.float32) / np.array(sides, np.float32)
+        scaled = scale(images.reshape(-1, *sides, 3), size, by).numpy()
+    return np.rint(scaled).clip(0, 255).astype(np.uint8).reshape(*images.shape[:-3], size, size, 3)
 
 
-@tf.autograph.experimental.do_not_convert
-@_on_the_processor
-def decode_image(data: tf.Tensor, size: int) -> tf.Tensor:
-    """``decode_upright``, then the central square (so that faces keep their proportions) antialiased to a size.
+def scale(images: np.ndarray | tf.Tensor, size: int, by: np.ndarray | tf.Tensor) -> tf.Tensor:
+    """``tf.image.resize(.., antialias=True)`` without a copy of the images in float32, which may need 800 MB.
 
     Args:
-      data: scalar string, the encoded bytes.
+      images: uint8 [N, H, W, 3].
       size: side of the result in pixels.
+      by: float32 [2], size / (H, W).
 
     Returns:
-      uint8 [size, size, 3].
-
-    Raises:
-      tf.errors.InvalidArgumentError: as ``decode_upright``.
+      float32 [N, size, size, 3].
     """
-    image = decode_upright(data)
-    shape = tf.shape(image)
-    side = tf.minimum(shape[0], shape[1])
-    top, left = (shape[0] - side) // 2, (shape[1] - side) // 2
-    return resize(image[top : top + side, left : left + side], size)
-
-
-@_on_the_processor
-def resize(image: tf.Tensor, size: int) -> tf.Tensor:
-    """Antialiased bilinear resize: uint8 [..., H, W, 3] -> uint8 [..., size, size, 3]."""
-    resized = tf.image.resize(image, [size, size], antialias=True)
-    return tf.cast(tf.clip_by_value(tf.round(resized), 0.0, 255.0), tf.uint8)
+    return tf.raw_ops.ScaleAndTranslate(
+        images=images, size=[size, size], scale=by, translation=[0.0, 0.0], kernel_type="triangle", antialias=True
+    )
 
 
 def centre(image: np.ndarray, share: float = 1.0) -> np.ndarray:
@@ -113,3 +101,48 @@ def centre(image: np.ndarray, share: float = 1.0) -> np.ndarray:
     side = max(1, round(share * min(height, width)))
     top, left = (height - side) // 2, (width - side) // 2
     return image[top : top + side, left : left + side]
+
+
+def decoder(size: int) -> Callable[[Item], Decoded]:
+    """Makes ``decoded(item)``, callable from several threads: the central square, so that faces keep their proportions.
+
+    Args:
+      size: side of the faces in pixels.
+
+    Returns:
+      function of (name, encoded bytes | uint8 [S, S, 3] | exception) to
+      (name, uint8 [size, size, 3] or None, None or what was wrong in one line).
+    """
+
+    def decoded(item: Item) -> Decoded:
+        name, data = item
+        try:
+            if isinstance(data, bytes):
+                data = centre(decode(data, least=OVERSIZE * size))
+            if isinstance(data, Exception):
+                raise data
+            return name, resize(data, size), None
+        except (ValueError, OSError, RuntimeError) as error:
+            return name, None, str(error).split("\n")[0][:200]
+
+    return decoded
+
+
+def decode_all(items: Iterable[Item], size: int) -> Iterator[Decoded]:
+    """What ``decoder`` makes of each item, in order, by as many threads as there are cores.
+
+    Of the encoded images some 16 a thread are in memory at once.
+    """
+    decoded, items = decoder(size), iter(items)
+    groups = iter(lambda: list(itertools.islice(items, _GROUP)), [])
+    for group in in_order(lambda group: [decoded(item) for item in group], groups, os.cpu_count() or 1):
+        yield from group
+
+
+def left_out(unreadable: Sequence[tuple[str, str | None]], count: int) -> str:
+    """A line on images that cannot be read: list of (name, reason) of count images; '' for none."""
+    if not unreadable:
+        return ""
+    more = f" and {len(unreadable) - 5} more" if len(unreadable) > 5 else ""
+    named = ", ".join(f"{name} ({why})" for name, why in unreadable[:5]) + more
+    return f"{len(unreadable)} of {count} images cannot be read and are left out: {named}."

@@ -11,9 +11,9 @@ from typing import Any, cast
 
 import numpy as np
 
-from pcl_tf.data.sources import Broken, Items, Source, fingerprint
+from pcl_tf.data.files import Unreadable, content, members, open_zip, read_file, read_member
+from pcl_tf.data.sources import Items, Source, fingerprint
 from pcl_tf.data.tree import is_left_out, one_sign, printable
-from pcl_tf.data.zips import members, open_zip, read_member
 from pcl_tf.errors import Refused
 
 
@@ -124,25 +124,17 @@ class Files:
 
         return Source(printable(self.root), fingerprint(self._stamp(p) for p in paths), len(paths), items)
 
-    def _read(self, path: str, opened: dict[pathlib.Path, zipfile.ZipFile]) -> bytes | Broken:
+    def _read(self, path: str, opened: dict[pathlib.Path, zipfile.ZipFile]) -> bytes | Unreadable:
         if self._on_disk(path):
-            try:
-                return (self.root / path).read_bytes()
-            except OSError as error:
-                return Broken(error.strerror or str(error))
+            return read_file(self.root / path)
         archive, info = self._zipped[path]
         if archive not in opened:
             opened[archive] = open_zip(archive)
         return read_member(opened[archive], info)
 
     def _stamp(self, path: str) -> tuple[object, ...]:
-        # By content, so that features of a copied or touched image are not extracted again.
         if self._on_disk(path):
-            try:
-                data = (self.root / path).read_bytes()
-            except OSError as error:  # it may not be read: counted as unreadable where it is decoded
-                return path, error.errno
-            return path, len(data), zlib.crc32(data)
+            return path, *content(read_file(self.root / path))
         _, info = self._zipped[path]
         return path, info.file_size, info.CRC
 

@@ -7,15 +7,13 @@ import sys
 from collections.abc import Callable, Generator, Iterable
 from typing import TYPE_CHECKING
 
-from pcl_tf.data.errors import Broken
-from pcl_tf.data.tree import SUFFIXES, files_below, is_image, lies_left_out, others, printable, stamp
-from pcl_tf.data.zips import members, open_zip, read_member
+from pcl_tf.data.files import content, members, open_zip, read_file, read_member
+from pcl_tf.data.threads import in_order
+from pcl_tf.data.tree import SUFFIXES, files_below, is_image, lies_left_out, others, printable
 from pcl_tf.errors import Refused
 
 if TYPE_CHECKING:
     import numpy as np
-
-__all__ = ["SUFFIXES", "Broken", "Refused", "Source", "fingerprint", "folder", "open_source", "zipped"]
 
 PEOPLE = 4096  # among the generated faces, as many as in a small video corpus
 
@@ -62,7 +60,8 @@ class Source:
             print(f"{self.name}: files of other endings are not looked at: {self.others}.", file=sys.stderr, flush=True)
 
 
-_DECODING = 3  # how images become pixels: faces and features that are kept of another are not taken up
+_DECODING = 4  # how images become pixels: faces and features of another decoding are not used again
+_READERS = 16  # threads that read files for their checksums: shared disks answer slowly and to many at once
 
 
 def fingerprint(rows: Iterable[object]) -> str:
@@ -91,13 +90,10 @@ def folder(path: str | pathlib.Path) -> Source:
 
     def items() -> Items:
         for p in files:
-            try:
-                yield printable(p), p.read_bytes()
-            except OSError as error:
-                yield printable(p), Broken(error.strerror or str(error))
+            yield printable(p), read_file(p)
 
-    stamps = ((str(p.relative_to(root)), *stamp(p)) for p in files)
-    return Source(printable(path), fingerprint(stamps), len(files), items, beside)
+    contents = in_order(lambda p: (str(p.relative_to(root)), *content(read_file(p))), files, _READERS)
+    return Source(printable(path), fingerprint(contents), len(files), items, beside)
 
 
 def zipped(path: str | pathlib.Path, given: str = "") -> Source:

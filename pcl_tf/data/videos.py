@@ -7,8 +7,8 @@ import av
 import numpy as np
 import tensorflow as tf
 
-from pcl_tf.data.headers import MAX_PIXELS
-from pcl_tf.data.sources import Broken
+from pcl_tf.data.files import Unreadable
+from pcl_tf.data.images import MAX_PIXELS
 
 
 def video_frames(path: str, fps: float) -> Iterator[np.ndarray]:
@@ -22,7 +22,7 @@ def video_frames(path: str, fps: float) -> Iterator[np.ndarray]:
       uint8 [H, W, 3], upright where the file says how it was filmed.
 
     Raises:
-      Broken: no video, one whose codec PyAV does not know, or one whose data end or are wrong.
+      Unreadable: no video, one whose codec PyAV does not know, or one whose data end or are wrong.
     """
     try:
         with (
@@ -30,12 +30,12 @@ def video_frames(path: str, fps: float) -> Iterator[np.ndarray]:
             cast("av.container.InputContainer", av.open(f)) as container,
         ):
             if not container.streams.video:
-                raise Broken("no video stream in it")
+                raise Unreadable("no video stream in it")
             stream = container.streams.video[0]
             if stream.codec_context is None:
-                raise Broken("its codec is not known here")
+                raise Unreadable("its codec is not known here")
             if stream.codec_context.width * stream.codec_context.height > MAX_PIXELS:
-                raise Broken(f"more than {MAX_PIXELS} pixels a frame")
+                raise Unreadable(f"more than {MAX_PIXELS} pixels a frame")
             stream.thread_type = "NONE"  # several videos are decoded side by side
             began, due = None, 0.0
             for frame in container.decode(stream):
@@ -49,6 +49,6 @@ def video_frames(path: str, fps: float) -> Iterator[np.ndarray]:
                 # Telephones film lying on their side and say so.
                 yield np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90))
             if began is None:
-                raise Broken("no frame in it")
+                raise Unreadable("no frame in it")
     except (av.error.FFmpegError, OSError, tf.errors.OpError) as error:  # an empty file, one that may not be read
-        raise Broken(getattr(error, "strerror", None) or str(error).split("\n")[0]) from error
+        raise Unreadable(getattr(error, "strerror", None) or str(error).split("\n")[0]) from error

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from PIL import Image
 
-from pcl_tf.data.decoding import decoder
+from pcl_tf.data.images import decoder
 from pcl_tf.data.sources import Source
 from pcl_tf.embed.table import Embeddings
 from pcl_tf.errors import Refused

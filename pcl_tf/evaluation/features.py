@@ -4,14 +4,13 @@ import json
 import os
 import pathlib
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from tqdm import tqdm
 
-from pcl_tf.data.decoding import decode_all
+from pcl_tf.data.images import decode_all
 from pcl_tf.data.sources import Source
 from pcl_tf.errors import Refused
 from pcl_tf.store import alone, write_atomically
@@ -136,10 +135,10 @@ def _extend(
     bar = tqdm(
         total=source.count, initial=first, desc=f"encoding {called}", unit="img", file=sys.stderr, mininterval=1.0
     )
-    with ThreadPoolExecutor(os.cpu_count()) as pool, bar:
+    with bar:
         while read := list(islice(items, chunk)):
             start = state["rows"]
-            decoded = list(decode_all(read, size, pool))
+            decoded = list(decode_all(read, size))
             blank = np.zeros((size, size, 3), np.uint8)
             faces = np.stack([blank if face is None else face for _, face, _ in decoded])
             bad = {str(start + i): [name, why] for i, (name, face, why) in enumerate(decoded) if face is None}

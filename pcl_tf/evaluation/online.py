@@ -1,14 +1,12 @@
 """Probes cheap enough to run during pre-training: k-NN and closed-form ridge on a labelled set."""
 
-import os
 import pathlib
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from pcl_tf.data.decoding import decode_all, left_out
+from pcl_tf.data.images import decode_all, left_out
 from pcl_tf.data.listed import Files
 from pcl_tf.errors import Refused
 from pcl_tf.evaluation import metrics, ridge, verification
@@ -77,8 +75,7 @@ class OnlineProbe:
         self.task = task
         wanted = self._chosen(task)
         items = [item for row, item in enumerate(task.source.items()) if row in wanted]
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            faces = list(decode_all(items, task.image_size, pool))
+        faces = list(decode_all(items, task.image_size))
         bad = [(name, why) for name, face, why in faces if face is None]
         if len(bad) > MAX_BAD_SHARE * len(faces):
             raise Refused(f"{_FLAG}: {left_out(bad, len(faces))} That is too many: mend or remove them.")

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from pcl_tf.data.decoding import left_out
+from pcl_tf.data.images import left_out
 from pcl_tf.errors import Refused
 from pcl_tf.evaluation import report
 from pcl_tf.evaluation.evaluate import Result

@@ -8,7 +8,7 @@ from typing import cast
 
 import numpy as np
 
-from pcl_tf.data.decoding import decoder
+from pcl_tf.data.images import decoder
 from pcl_tf.data.sources import open_source
 from pcl_tf.data.tree import one_sign
 from pcl_tf.embed.projector import thumbnails

@@ -109,4 +109,4 @@ def resized(squares: Iterable[np.ndarray], size: int) -> Iterator[np.ndarray]:
     """
     for _, same in itertools.groupby(squares, key=lambda s: s.shape):
         while some := list(itertools.islice(same, 16)):
-            yield from resize(np.stack(some), size).numpy()
+            yield from resize(np.stack(some), size)

@@ -10,8 +10,7 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 
-from pcl_tf.data.sources import SUFFIXES
-from pcl_tf.data.tree import is_left_out, others, printable, stamp, walk
+from pcl_tf.data.tree import SUFFIXES, is_left_out, others, printable, stamp, walk
 from pcl_tf.errors import Refused
 from pcl_tf.store import digest
 

@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from pcl_tf.data.decoding import reason
-from pcl_tf.data.images import centre, decode_upright
-from pcl_tf.data.sources import Broken
+from pcl_tf.data.files import Unreadable, read_file
+from pcl_tf.data.images import centre, decode
 from pcl_tf.data.tree import printable
 from pcl_tf.data.videos import video_frames
 from pcl_tf.prepare import crop
@@ -98,7 +97,7 @@ def prepare(unit: Unit, settings: Settings, folder: str | pathlib.Path) -> str:
         for (file, name), clip in zip(unit.files, unit.clips, strict=True):
             try:
                 faces, missed, example = _cut(file, settings)
-            except Broken as error:
+            except Unreadable as error:
                 notes.unreadable.append((printable(name), str(error)))
                 continue
             for number, face in enumerate(faces):
@@ -114,9 +113,9 @@ def prepare(unit: Unit, settings: Settings, folder: str | pathlib.Path) -> str:
 
 
 def _cut(file: str, settings: Settings) -> tuple[list[bytes], int, bytes | None]:
-    """(JPEG of all faces of a file, frames without a face, JPEG of the first of those or None). Raises Broken."""
+    """(JPEG of all faces of a file, frames without a face, JPEG of the first of those or None). Raises Unreadable."""
     if "://" not in file and os.path.exists(file) and not os.path.getsize(file):
-        raise Broken("the file is empty")
+        raise Unreadable("the file is empty")
     pictures = video_frames(file, settings.fps) if file.lower().endswith(VIDEOS) else [_decoded(file)]
     missed, example = 0, None
 
@@ -139,13 +138,15 @@ def _jpeg(image: np.ndarray) -> bytes:
 
 
 def _decoded(file: str) -> np.ndarray:
-    try:
-        with tf.io.gfile.GFile(file, "rb") if "://" in file else open(file, "rb") as f:
-            return decode_upright(f.read()).numpy()
-    except tf.errors.OpError as error:
-        raise Broken(reason(error)) from error
-    except OSError as error:  # it may not be read, or has gone
-        raise Broken(error.strerror or str(error)) from error
+    data: bytes | Unreadable
+    if "://" in file:
+        with tf.io.gfile.GFile(file, "rb") as f:
+            data = f.read()
+    else:
+        data = read_file(file)
+    if isinstance(data, Unreadable):
+        raise data
+    return decode(data)
 
 
 def clips(path: str) -> list[tuple[str, list[bytes]]]:

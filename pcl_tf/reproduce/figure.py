@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pcl_tf import recipe as recipes
-from pcl_tf.data.decoding import decoder, left_out
+from pcl_tf.data.images import decoder, left_out
 from pcl_tf.data.sources import open_source
 from pcl_tf.errors import Refused
 from pcl_tf.methods.build import build_method

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from pcl_tf.data.images import decode_image
+from pcl_tf.data.in_graph import decode_face, provided
 from pcl_tf.errors import Refused
 from pcl_tf.provenance import provenance
 from pcl_tf.serving.card import write_card
@@ -22,6 +22,7 @@ KEYS = ("face_aware", "face", "pose")
 # Images of a request that are decoded at the same time: this many times what one may unpack is the memory a request
 # can ask for (README.md here, "Hostile images").
 DECODED_AT_ONCE = 4
+MOST_IMAGES = 1024  # of a request: a large network takes some megabytes for each
 
 
 @contextlib.contextmanager
@@ -46,11 +47,16 @@ def decoded(image_bytes: tf.Tensor, image_size: int) -> tf.Tensor:
       image_size: S, side in pixels.
 
     Returns:
-      float32 [N, S, S, 3] in [0, 1]; in a graph, the request fails with INVALID_ARGUMENT if it has no image or a bad one.
+      float32 [N, S, S, 3] in [0, 1]; in a graph, the request fails with INVALID_ARGUMENT if it has no image,
+      too many, or one that cannot be decoded.
     """
-    with tf.control_dependencies([tf.debugging.assert_positive(tf.size(image_bytes), "the request has no image")]):
+    count = tf.size(image_bytes)
+    with provided(
+        (count > 0, "the request has no image"),
+        (count <= MOST_IMAGES, f"the request has more than {MOST_IMAGES} images"),
+    ):
         faces = tf.map_fn(
-            lambda data: decode_image(data, image_size),
+            lambda data: decode_face(data, image_size),
             image_bytes,
             fn_output_signature=tf.TensorSpec([image_size, image_size, 3], tf.uint8),
             parallel_iterations=DECODED_AT_ONCE,

@@ -1,96 +1,166 @@
-"""Real files of every common kind decode to the same upright square RGB face."""
+"""Files of every common kind decode to the same upright square RGB face, and the others are unreadable for a reason."""
 
 import io
+import os
+import zlib
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
 
-from pcl_tf.data.decoding import decoder
-from pcl_tf.data.images import decode_image, decode_upright, resize
-from tests.helpers.images import KINDS, RGB, encoded, expected, picture
+from pcl_tf.data.files import Unreadable
+from pcl_tf.data.images import MAX_PIXELS, decode, decode_all, decoder, resize
+from pcl_tf.data.in_graph import decode_face
+from tests.helpers.images import HUGE, KINDS, RGB, STORED, chunk, encoded, expected, many_scans, picture, png
 
 
-def decode(data, size=40):
-    return decode_image(tf.constant(data), size).numpy()
+def face(data, size=40):
+    name, found, why = decoder(size)(("x", data))
+    assert name == "x" and why is None, why
+    return found
+
+
+def why(data):
+    name, found, reason = decoder(40)(("x", data))
+    assert name == "x" and found is None and "\n" not in reason
+    return reason
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_kinds(kind):
+def test_every_kind_shows_its_picture(kind):
     data, image = KINDS[kind]
-    out = decode(data)
+    out = face(data)
     assert out.shape == (40, 40, 3) and out.dtype == np.uint8
     assert np.abs(out.astype(int) - expected(image)).mean() < 3
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-@pytest.mark.parametrize("endian", ["<", ">"])
-def test_exif_orientation(orientation, endian):
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_photographs_are_turned_upright_unless_the_pixels_are_wanted_as_stored(kind, orientation):
     exif = Image.Exif()
-    exif.endian = endian
     exif[0x0112] = orientation
-    data = encoded(RGB, "JPEG", quality=95, exif=exif.tobytes())
-    from PIL import ImageOps
+    upright = Image.fromarray(picture(80, 96))
+    stored = upright.transpose(STORED[orientation]) if orientation > 1 else upright
+    data = encoded(stored, kind, quality=95, exif=exif.tobytes())
+    for wanted, found in ((upright, decode(data)), (stored, decode(data, upright=False))):
+        assert found.shape == np.shape(wanted) and np.abs(found.astype(int) - np.asarray(wanted)).mean() < 3
 
-    upright = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
-    assert np.abs(decode(data).astype(int) - expected(upright)).mean() < 3
+
+def test_damaged_exif_leaves_the_picture_as_it_is():
+    data = png(8, 8, chunk(b"eXIf", b"no TIFF block"), pixels=b"\0\1\2\3" + b"\0" * 204)
+    assert decode(data).shape == (8, 8, 3)
 
 
 def test_the_middle_of_an_oblong_is_taken():
     image = Image.fromarray(picture(80, 120))
-    assert np.abs(decode(encoded(image, "PNG")).astype(int) - expected(image.crop((20, 0, 100, 80)))).mean() < 3
+    assert np.abs(face(encoded(image, "PNG")).astype(int) - expected(image.crop((20, 0, 100, 80)))).mean() < 3
 
 
-SEE_THROUGH = Image.fromarray(np.dstack([picture(), picture()[..., 0]]))
-
-
-@pytest.mark.parametrize("options", [{"lossless": True, "exact": True}, {"quality": 90}])
 @pytest.mark.parametrize("kind", ["WEBP", "PNG"])
-def test_what_is_see_through_has_the_colours_below_it(kind, options):
-    data = encoded(SEE_THROUGH, kind, **options)
-    wanted = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
-    np.testing.assert_array_equal(decode_upright(tf.constant(data)), wanted)
+def test_transparent_pixels_have_the_colours_below_them(kind):
+    pixels = np.dstack([picture(), picture()[..., 0]])
+    data = encoded(Image.fromarray(pixels), kind, lossless=True, exact=True)
+    np.testing.assert_array_equal(decode(data), pixels[..., :3])
 
 
-def test_four_colours_of_unknown_meaning_are_refused():
-    data = KINDS["cmyk"][0]
-    at = data.index(b"\xff\xee")  # Adobe's mark, in a part of two bytes of length
-    length = int.from_bytes(data[at + 2 : at + 4], "big")
-    with pytest.raises(tf.errors.InvalidArgumentError, match="a CMYK JPEG without the mark of Adobe"):
-        decode(data[:at] + data[at + 2 + length :])
+@pytest.mark.parametrize("sides", [(96, 96), (333, 200), (7, 7), (40, 40), (1, 1)])
+def test_resizing_is_that_of_tensorflow(sides):
+    images = np.random.RandomState(0).randint(0, 256, (3, *sides, 3)).astype(np.uint8)
+    wanted = np.rint(tf.image.resize(images, [40, 40], antialias=True)).clip(0, 255)
+    np.testing.assert_array_equal(resize(images, 40), wanted)
+    np.testing.assert_array_equal(resize(images[1], 40), wanted[1])
 
 
-@pytest.mark.parametrize("data", [b"", b"not an image", KINDS["jpeg"][0][:300], KINDS["png"][0][:100]])
-def test_what_is_no_image_raises(data):
-    with pytest.raises(tf.errors.InvalidArgumentError):
+def test_of_a_large_jpeg_no_more_is_unpacked_than_its_face_needs():
+    image = Image.fromarray(picture(700, 900))
+    data = encoded(image, "JPEG", quality=95)
+    assert decode(data, least=160).shape == (175, 225, 3) and decode(data).shape == (700, 900, 3)
+    assert np.abs(face(data).astype(int) - expected(image.crop((100, 0, 800, 700)))).mean() < 3
+
+
+@pytest.mark.parametrize("kind", HUGE)
+def test_huge_images_are_refused_before_they_are_decoded(kind):
+    assert why(HUGE[kind]) == f"the image declares more than {MAX_PIXELS} pixels, or too many scans"
+
+
+def test_a_jpeg_of_too_many_scans_is_refused():
+    assert "too many scans" in why(many_scans(4096, 80))
+    assert decode(many_scans(64, 80)).shape == (64, 64, 3)
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "no JPEG, PNG, GIF, BMP or WebP"),
+        (b"<html>404</html>", "no JPEG, PNG, GIF, BMP or WebP"),
+        (encoded(RGB, "TIFF"), "no JPEG, PNG, GIF, BMP or WebP"),
+        (encoded(RGB, "EPS"), "no JPEG, PNG, GIF, BMP or WebP"),
+        (KINDS["jpeg"][0][:800], "image file is truncated"),
+        (KINDS["png"][0][:100], ""),
+        (KINDS["gif"][0][:400], ""),
+        (KINDS["bmp"][0][:400], ""),
+        (KINDS["webp"][0][:100], ""),
+    ],
+)
+def test_the_reason_is_one_line_and_the_same_each_time(data, reason):
+    assert reason in why(data) and why(data) == why(data) and "0x" not in why(data)
+    with pytest.raises(Unreadable):
         decode(data)
 
 
-def test_shrinking_is_antialiased():
-    stripes = np.zeros((64, 64, 3), "uint8")
-    stripes[:, ::2] = 255
-    out = decode(encoded(Image.fromarray(stripes), "PNG"), 16)
-    assert np.abs(out[:, 2:-2].astype(int) - 127).max() < 12
+def test_random_bytes_behind_each_signature_never_hang_or_crash():
+    random = np.random.default_rng(0)
+    for signature in (b"GIF89a", b"\x89PNG\r\n\x1a\n", b"BM", b"\xff\xd8\xff", b"RIFF\0\0\0\0WEBPVP8X"):
+        for length in (1, 10, 100, 1000):
+            assert why(signature + random.bytes(length))
 
 
-@pytest.mark.parametrize("quality", [60, 95])
-@pytest.mark.parametrize("subsampling", [0, 1, 2])
-def test_a_jpeg_has_the_pixels_that_pillow_gives_it(quality, subsampling):
-    noise = np.random.RandomState(0).randint(0, 60, (90, 110, 3)).astype("uint8")
-    data = encoded(Image.fromarray(picture(90, 110) // 2 + noise), "JPEG", quality=quality, subsampling=subsampling)
-    np.testing.assert_array_equal(decode_upright(tf.constant(data)), np.asarray(Image.open(io.BytesIO(data))))
+def test_texts_of_a_png_are_not_unpacked_without_bound():
+    text = b"Raw profile type exif\0\0" + zlib.compress(b"\n" * 60_000_000, 9)
+    assert "too large" in why(png(1, 1, chunk(b"zTXt", text), pixels=b"\0abc")).lower()
 
 
-def test_decoding_and_resizing_stay_on_the_processor_whatever_the_device_of_the_caller():
+def test_the_processor_decodes_and_resizes_whatever_the_device_of_the_caller():
     """Of two logical processors the second stands for a GPU."""
     data = KINDS["jpeg"][0]
     with tf.device("CPU:1"):
         assert tf.identity(tf.constant(1.0)).device.endswith("CPU:1")
-        faces = [decode_upright(tf.constant(data)), decode_image(tf.constant(data), 8), resize(picture()[None], 8)]
-        assert [face.device[-5:] for face in faces] == ["CPU:0"] * 3
-        traced = tf.function(lambda data: decode_image(data, 8)).get_concrete_function(tf.TensorSpec([], tf.string))
-        placed = {node.type: node.device for node in traced.graph.get_operations()}
-        assert placed["StatefulPartitionedCall"].endswith("CPU:0") and placed["ScaleAndTranslate"].endswith("CPU:0")
-        _, face, _ = decoder(8)(("face", data))
-    np.testing.assert_array_equal(face, decode(data, 8))
+        traced = tf.function(lambda data: decode_face(data, 8)).get_concrete_function(tf.TensorSpec([], tf.string))
+    placed = {node.type: node.device for node in traced.graph.get_operations()}
+    assert placed["ScaleAndTranslate"].endswith("CPU:0")
+    np.testing.assert_array_equal(traced(tf.constant(data)), face(data, 8))
+
+
+@pytest.mark.parametrize("count", [0, 1, 16, 37])
+def test_many_are_decoded_in_order_whatever_is_unreadable_among_them(count):
+    rng = np.random.default_rng(0)
+    images = [Image.fromarray(rng.integers(0, 256, [20, 23, 3], np.uint8)) for _ in range(count)]
+    items = [(f"{i}", encoded(image, "PNG" if i % 3 else "JPEG")) for i, image in enumerate(images)]
+    items[3:4] = [("empty", b""), ("pixels", np.arange(2700, dtype=np.uint8).reshape(30, 30, 3))]
+    items += [("gone", FileNotFoundError("no such file"))]
+    found = list(decode_all(iter(items), 16))
+    assert [name for name, _, _ in found] == [name for name, _ in items]
+    assert found[-1][1:] == (None, "no such file")
+    for item, (_, image, reason) in zip(items, found, strict=True):
+        _, alone, wanted = decoder(16)(item)
+        assert reason == wanted and (image is None) == (alone is None) == (item[0] in ("empty", "gone"))
+        np.testing.assert_array_equal(image, alone)
+
+
+def test_of_many_encoded_images_few_are_in_memory(monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    data, read = encoded(RGB, "PNG"), []
+    next(decode_all((read.append(i) or ("x", data) for i in range(500)), 16))
+    assert len(read) <= 4 * 16
+
+
+def test_a_large_jpeg_has_the_same_pixels_in_an_exported_model():
+    rng = np.random.RandomState(0)
+    noise = np.asarray(Image.fromarray(rng.randint(0, 256, (90, 120, 3)).astype(np.uint8)).resize((1201, 901)))
+    for progressive in (False, True):
+        with io.BytesIO() as buffer:
+            Image.fromarray(noise).save(buffer, "JPEG", quality=90, progressive=progressive)
+            data = buffer.getvalue()
+        for size in (40, 64, 128, 300):
+            np.testing.assert_array_equal(decode_face(tf.constant(data), size), face(data, size))

@@ -202,7 +202,9 @@ def test_a_cache_that_cannot_be_written_is_refused_and_a_full_one_is_only_read(t
     source = folder(tree)
     (tmp_path / "file").write_text("text")
     for place in (tmp_path / "file", tmp_path / "file/below"):
-        with pytest.raises(Refused, match="--recipe.data.cache=.*file is a file, no folder"):
+        with pytest.raises(
+            Refused, match="--recipe.data.cache=.*file cannot be written to .Not a directory.; give a place that can"
+        ):
             decoded_faces(source, 16, cache_dir=place)
     made = decoded_faces(source, 16, cache_dir=tmp_path / "cache")
     monkeypatch.setattr("pcl_tf.store.tempfile.TemporaryFile", lambda dir: open("/nowhere/at/all", "w"))

@@ -11,8 +11,9 @@ import pytest
 from PIL import Image
 
 from pcl_tf.data.cache import decoded_faces
+from pcl_tf.data.files import Unreadable, read_file
 from pcl_tf.data.listed import Files
-from pcl_tf.data.sources import Broken, fingerprint, folder, open_source, zipped
+from pcl_tf.data.sources import folder, open_source, zipped
 from pcl_tf.data.tree import files_below, is_image, printable
 from pcl_tf.errors import Refused
 from pcl_tf.prepare.units import list_units
@@ -39,7 +40,7 @@ def test_linked_folders_are_followed_and_loops_end(tmp_path):
     root = tmp_path / "faces"
     source = folder(root)
     assert names(source, root) == ["c.png", "gone.png", "linked/p0/a.png", "real/b.png"] and source.count == 4
-    assert [name for name, data in source.items() if isinstance(data, Broken)] == [f"{root}/gone.png"]
+    assert [name for name, data in source.items() if isinstance(data, Unreadable)] == [f"{root}/gone.png"]
 
 
 @pytest.mark.parametrize(
@@ -86,18 +87,61 @@ def test_a_folder_that_cannot_be_listed_is_named(tmp_path, monkeypatch):
         folder(tmp_path)
 
 
-def test_a_file_that_may_be_read_again_is_not_taken_for_the_one_that_might_not(tmp_path, monkeypatch):
-    """Permissions change no time; a folder that can be read has the fingerprint that it always had."""
+def test_content_decides_which_faces_a_folder_holds(tmp_path):
+    """Neither its time nor its size tells that a file was replaced, as by rsync -t."""
+    save(tmp_path / "a/face.png")
+    shutil.copytree(tmp_path / "a", tmp_path / "b", copy_function=shutil.copyfile)
+    (tmp_path / "b/face.png").touch()
+    before = folder(tmp_path / "a").fingerprint
+    assert folder(tmp_path / "b").fingerprint == before
+    path = tmp_path / "a/face.png"
+    of, data = path.stat(), path.read_bytes()
+    path.write_bytes(data[:-1] + b"x")
+    os.utime(path, ns=(of.st_atime_ns, of.st_mtime_ns))
+    assert folder(tmp_path / "a").fingerprint != before
+    path.write_bytes(data)
+    assert folder(tmp_path / "a").fingerprint == before
+    path.unlink()
+    path.symlink_to("nowhere")
+    assert folder(tmp_path / "a").fingerprint != before
+
+
+def test_a_unit_of_preparation_whose_file_may_not_be_read_is_another(tmp_path, monkeypatch):
     save(tmp_path / "a.png")
-    (tmp_path / "gone.png").symlink_to("nowhere")
-    found = ((p, p.lstat()) for p in sorted(tmp_path.iterdir()))
-    before = fingerprint((p.name, of.st_size, of.st_mtime_ns) for p, of in found)
-    assert folder(tmp_path).fingerprint == before
     with monkeypatch.context() as patch:  # root may read everything
         patch.setattr("os.access", lambda path, mode: False)
-        shut = folder(tmp_path).fingerprint, list_units("images", tmp_path)[0].stamp
-    again = folder(tmp_path).fingerprint, list_units("images", tmp_path)[0].stamp
-    assert again[0] == before and again[0] != shut[0] and again[1] != shut[1]
+        shut = list_units("images", tmp_path)[0].stamp
+    assert list_units("images", tmp_path)[0].stamp != shut
+
+
+def test_files_larger_than_the_bound_and_files_that_are_none_are_unreadable(tmp_path, monkeypatch):
+    save(tmp_path / "fine.png")
+    with open(tmp_path / "sparse.jpg", "wb") as f:
+        f.truncate(30 * 10**9)
+    with zipfile.ZipFile(tmp_path / "faces.zip", "w", zipfile.ZIP_DEFLATED) as z:
+        z.write(tmp_path / "fine.png", "fine.png")
+        z.writestr("large.jpg", b"\0" * 3_000_000)
+    found = dict(folder(tmp_path).items())
+    assert isinstance(found[f"{tmp_path}/fine.png"], bytes)
+    assert str(found[f"{tmp_path}/sparse.jpg"]) == "30000 MB, and an image file may have 268 MB"
+    monkeypatch.setattr("pcl_tf.data.files.MAX_BYTES", 2_000_000)
+    fine, large = (data for _, data in zipped(tmp_path / "faces.zip").items())
+    assert isinstance(fine, bytes) and str(large) == "3 MB, and an image file may have 2 MB"
+    os.mkfifo(tmp_path / "pipe")
+    assert str(read_file(tmp_path / "pipe")) == "no regular file" == str(read_file("/dev/zero"))
+    assert read_file("/proc/self/status") == b""  # declares no bytes; others of its kind never end
+
+
+def test_no_more_is_unpacked_of_a_member_than_it_declares(tmp_path):
+    archive = tmp_path / "faces.zip"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as z:
+        z.writestr("bomb.jpg", b"\0" * 50_000_000)
+    data = bytearray(archive.read_bytes())
+    for at in (data.index(b"PK\x01\x02") + 24, 22):  # the sizes that the directory and the member declare
+        data[at : at + 4] = (1000).to_bytes(4, "little")
+    archive.write_bytes(data)
+    ((_, found),) = zipped(archive).items()
+    assert isinstance(found, Unreadable)  # its checksum is that of another content
 
 
 def test_names_are_written_in_one_printable_line():
@@ -154,7 +198,7 @@ def test_one_damaged_member_is_left_out_and_named(tmp_path, how):
     (line,) = (tmp_path / "cache/bad_images.txt").read_text().splitlines()
     assert len(faces) == 3 and line.startswith(f"{archive}:1.bmp\tcannot be read from the zip (")
     listed = dict(Files(tmp_path).source(["0.bmp", "1.bmp"]).items())
-    assert isinstance(listed["0.bmp"], bytes) and isinstance(listed["1.bmp"], Broken)
+    assert isinstance(listed["0.bmp"], bytes) and isinstance(listed["1.bmp"], Unreadable)
 
 
 @pytest.mark.parametrize("data", [b"", b"PK nothing", b"PK\x05\x06" + b"\xff" * 18])

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from scipy.io import loadmat, savemat
 
-from pcl_tf.data.decoding import decoder
+from pcl_tf.data.images import decoder
 from pcl_tf.errors import Refused
 from pcl_tf.evaluation import corpora
 from pcl_tf.evaluation.corpora import actions, generated

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from pcl_tf.data.files import Unreadable
 from pcl_tf.data.listed import arrays
-from pcl_tf.data.sources import Broken
 from pcl_tf.errors import Refused
 from pcl_tf.evaluation import report
 from pcl_tf.evaluation.models import Encoder
@@ -137,7 +137,7 @@ def test_images_that_cannot_be_read_are_named_on_the_screen_and_in_the_result(tm
 
     def items():
         for i, (name, face) in enumerate(whole.source.items()):
-            yield name, Broken("no such face") if i == 12 else face
+            yield name, Unreadable("no such face") if i == 12 else face
 
     model = Encoder("one", "1111111111", lambda faces: {"face_aware": faces.reshape(len(faces), -1).astype(np.float32)})
     broken = dataclasses.replace(whole, source=dataclasses.replace(whole.source, items=items))

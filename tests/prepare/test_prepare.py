@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from pcl_tf.data.clips import ClipFaces, find_clips
+from pcl_tf.data.files import Unreadable
 from pcl_tf.data.pipeline import batches
-from pcl_tf.data.sources import Broken
 from pcl_tf.data.videos import video_frames
 from pcl_tf.errors import Refused
 from pcl_tf.prepare import crop, units, work
@@ -94,14 +94,14 @@ def test_other_videos(name, codec, tmp_path):
 def test_what_is_no_video(tmp_path):
     for name, data in {"empty.mp4": b"", "text.mp4": b"x" * 5000}.items():
         (tmp_path / name).write_bytes(data)
-        with pytest.raises(Broken):
+        with pytest.raises(Unreadable):
             list(video_frames(str(tmp_path / name), 6))
 
 
 def test_a_video_of_an_unknown_codec_is_unreadable(tmp_path):
     write_video(tmp_path / "a.avi", ramp(5), codec="mpeg4")
     (tmp_path / "a.avi").write_bytes((tmp_path / "a.avi").read_bytes().replace(b"FMP4", b"ZZZ9"))
-    with pytest.raises(Broken, match="codec is not known"):
+    with pytest.raises(Unreadable, match="codec is not known"):
         list(video_frames(str(tmp_path / "a.avi"), 6))
 
 

@@ -29,7 +29,7 @@ from pcl_tf.serving.export import (
 )
 from pcl_tf.serving.server_files import write_server_files
 from tests.helpers import labelled
-from tests.helpers.images import KINDS
+from tests.helpers.images import SERVED
 from tests.serving.conftest import SIZE
 
 FACES = np.random.default_rng(0).random((3, SIZE, SIZE, 3), np.float32)
@@ -200,9 +200,9 @@ def run_cpp(export, signature, *images):
 def test_tensorflows_cpp_loader_serves_it(export, tmp_path):
     """No Python of ours, or of TensorFlow's, is in the process."""
     images = []
-    for kind in ("jpeg", "png", "gif"):
+    for kind in ("jpeg", "png", "cmyk"):
         images.append(tmp_path / kind)
-        images[-1].write_bytes(KINDS[kind][0])
+        images[-1].write_bytes(SERVED[kind][0])
     done = run_cpp(export, "serving_default", *images)
     assert done.returncode == 0, done.stdout + done.stderr[-2000:]
     serve = tf.saved_model.load(str(export)).signatures["serving_default"]

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from pcl_tf.serving.remote import Server, embed
 from tests.helpers.commands import done
-from tests.helpers.images import KINDS
+from tests.helpers.images import SERVED
 
 pytest.importorskip("kserve", reason="needs requirements-kserve.txt")
 pytestmark = pytest.mark.slow
@@ -50,7 +50,7 @@ def _ready(url):
 
 
 def test_features_are_the_saved_models(address, export):
-    images = [file for kind in KINDS.values() for file in kind[:1]]
+    images = [file for kind in SERVED.values() for file in kind[:1]]
     expected = tf.saved_model.load(str(export)).signatures["serving_default"](image_bytes=tf.constant(images))
     assert len(images) > 3
     for name, values in expected.items():
@@ -59,7 +59,7 @@ def test_features_are_the_saved_models(address, export):
 
 
 def test_a_bad_image_costs_nobody_elses_features(address):
-    images = [KINDS["png"][0], b"\xff\xd8\xff no face", KINDS["jpeg"][0]]
+    images = [SERVED["png"][0], b"\xff\xd8\xff no face", SERVED["jpeg"][0]]
     answers = [answer for _, answer in embed(Server(address, batch_size=3), enumerate(images))]
     assert [isinstance(answer, str) for answer in answers] == [False, True, False] and "400" in answers[1]
 
@@ -67,6 +67,6 @@ def test_a_bad_image_costs_nobody_elses_features(address):
 def test_the_command(address, tmp_path):
     files = [tmp_path / f"face.{kind}" for kind in ("png", "jpeg")]
     for file in files:
-        file.write_bytes(KINDS[file.suffix[1:]][0])
+        file.write_bytes(SERVED[file.suffix[1:]][0])
     done("client", f"--server={address}", f"--out={tmp_path / 'out.npy'}", *files)
     assert np.load(tmp_path / "out.npy").shape[0] == 2

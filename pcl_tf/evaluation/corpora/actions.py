@@ -7,9 +7,10 @@ from typing import cast
 import numpy as np
 
 from pcl_tf.choices import AUS
+from pcl_tf.data.files import Unreadable
 from pcl_tf.data.images import centre
 from pcl_tf.data.listed import Files
-from pcl_tf.data.sources import Broken, Items, Source, fingerprint
+from pcl_tf.data.sources import Items, Source, fingerprint
 from pcl_tf.data.tree import files_below, is_image, is_left_out
 from pcl_tf.errors import Refused
 from pcl_tf.evaluation.corpora.layout import need, some
@@ -118,16 +119,16 @@ def _videos(root: pathlib.Path, known: _Labels) -> tuple[Source, list[tuple[str,
 
     def items() -> Items:
         for person, labels in known.items():
-            why: str | Broken
+            why: str | Unreadable
             left, why = list(labels), "the video ends before"
             try:
                 for number, frame in enumerate(video_frames(str(videos[person]), _ALL), 1):
                     if left and number == left[0]:
                         yield f"{videos[person]}#{left.pop(0)}", centre(frame)
-            except Broken as error:
+            except Unreadable as error:
                 why = error
             for number in left:
-                yield f"{videos[person]}#{number}", Broken(str(why))
+                yield f"{videos[person]}#{number}", Unreadable(str(why))
 
     rows = [(person, number) for person, labels in known.items() for number in labels]
     stamps = [(person, list(known[person]), path.stat().st_size) for person, path in videos.items()]

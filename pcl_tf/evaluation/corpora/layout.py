@@ -5,12 +5,12 @@ import pathlib
 from collections.abc import Sequence
 
 import numpy as np
-import tensorflow as tf
 
-from pcl_tf.data.images import centre, decode_upright
+from pcl_tf.data.files import Unreadable
+from pcl_tf.data.images import centre, decode
 from pcl_tf.data.listed import Files
-from pcl_tf.data.sources import SUFFIXES, Items, Source, fingerprint
-from pcl_tf.data.tree import files_below
+from pcl_tf.data.sources import Items, Source, fingerprint
+from pcl_tf.data.tree import SUFFIXES, files_below
 from pcl_tf.errors import Refused
 
 
@@ -85,9 +85,9 @@ def centred(source: Source, share: float) -> Source:
         for name, data in source.items():
             try:
                 if isinstance(data, bytes):
-                    data = decode_upright(data).numpy()
+                    data = decode(data)
                 yield name, centre(data, share) if isinstance(data, np.ndarray) else data
-            except tf.errors.OpError as error:
+            except Unreadable as error:
                 yield name, error
 
     return dataclasses.replace(source, fingerprint=fingerprint([(source.fingerprint, "centre", share)]), items=items)

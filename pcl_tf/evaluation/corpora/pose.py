@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from pcl_tf.choices import ANGLES
-from pcl_tf.data.images import decode_as_stored
+from pcl_tf.data.files import Unreadable
+from pcl_tf.data.images import decode
 from pcl_tf.data.sources import Items, Source, fingerprint
 from pcl_tf.data.tree import files_below
 from pcl_tf.errors import Refused
@@ -153,8 +153,8 @@ def aflw2000(root: pathlib.Path, image_size: int) -> Task:
     def items() -> Items:
         for (name, data), (_, _, box) in zip(itertools.chain(train.encoded(), test.encoded()), rows, strict=True):
             try:
-                yield name, crop(decode_as_stored(data).numpy(), box)
-            except tf.errors.OpError as error:
+                yield name, crop(decode(data, upright=False), box)
+            except Unreadable as error:
                 yield name, error
 
     away = train.turned_away + test.turned_away
