@@ -267,7 +267,7 @@ def resolve(recipe: ConfigDict, replicas: int = 1) -> ConfigDict:
 
 
 # Where and how long a run watches and saves does not change what it computes.
-FREE_KEYS = ("checkpoint.", "watch.", "data.source", "data.cache", "data.max_bad_share")
+FREE_KEYS = ("checkpoint.", "watch.", "data.source", "data.cache", "data.max_unreadable_share")
 
 
 def flatten(recipe: ConfigDict | Mapping[str, Any]) -> dict[str, Any]:

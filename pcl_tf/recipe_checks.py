@@ -23,7 +23,7 @@ CHECKS = {
     "data.generated_images": whole(1, 10**7),
     "data.cache": text,
     "data.sampling": one_of(SAMPLINGS),
-    "data.max_bad_share": number(0, 1),
+    "data.max_unreadable_share": number(0, 1),
     "network.backbone": one_of(BACKBONES),
     "network.width": number(0, 16, least=False),
     "network.head_dim": whole(1, 65536),

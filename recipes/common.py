@@ -33,7 +33,7 @@ def base() -> ConfigDict:
     c.data.generated_images = 4096  # how many faces are generated for 'generated'
     c.data.cache = ""  # folder of the decoded faces, for several runs on the same ones; empty: cache/ in the workdir
     c.data.sampling = "clip"  # datasets of pcl_tf.prepare: clip, identity or frame is drawn evenly
-    c.data.max_bad_share = 0.05  # unreadable images above this share stop the run
+    c.data.max_unreadable_share = 0.05  # unreadable images above this share stop the run
 
     c.network = ConfigDict()
     c.network.backbone = "cnn16"  # cnn16 (paper), patch_cnn, resnet18, vgg16, vit_tiny

@@ -140,8 +140,8 @@ def test_where_faces_come_from(tmp_path, monkeypatch):
     Image.new("RGB", (20, 20)).save(tmp_path / "a.png")
     asked = []
 
-    def decoded(source, size, *, cache_dir, max_bad_share):
-        asked.append((source.count, size, cache_dir, max_bad_share))
+    def decoded(source, size, *, cache_dir, max_unreadable_share):
+        asked.append((source.count, size, cache_dir, max_unreadable_share))
         return np.zeros([source.count, size, size, 3], np.uint8)
 
     monkeypatch.setattr(data, "decoded_faces", decoded)
@@ -152,7 +152,7 @@ def test_where_faces_come_from(tmp_path, monkeypatch):
         c = tiny(overrides={f"data.{key}": value for key, value in keys.items()})
         return data.open_faces(c.data, c.image_size, "cache")
 
-    assert len(opened(source=str(tmp_path), max_bad_share=0.5)) == 1
+    assert len(opened(source=str(tmp_path), max_unreadable_share=0.5)) == 1
     assert asked == [(1, SIDE, "cache", 0.5)]
     assert opened(source="clips", sampling="identity") == ("clips", SIDE, "identity")
 

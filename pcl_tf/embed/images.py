@@ -39,7 +39,7 @@ def embed(
       Refused: no image that can be read, or a feature that the model does not have.
     """
     source, names = naming(source)
-    found = extract(encoder, source, size, cache=cache, batch=batch, max_bad_share=1.0)
+    found = extract(encoder, source, size, cache=cache, batch=batch, max_unreadable_share=1.0)
     if len(names) < source.count:  # all was in the cache, which knows no names
         for _ in source.items():
             pass

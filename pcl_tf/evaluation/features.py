@@ -18,7 +18,7 @@ from pcl_tf.store import alone, write_atomically
 if TYPE_CHECKING:
     from pcl_tf.evaluation.models import Encoder
 
-MAX_BAD_SHARE = 0.05  # of unreadable images; above it there is an error
+MAX_UNREADABLE_SHARE = 0.05  # of unreadable images; above it there is an error
 
 
 class Features:
@@ -62,7 +62,7 @@ def extract(
     cache: str | pathlib.Path,
     batch: int = 64,
     chunk: int = 512,
-    max_bad_share: float = MAX_BAD_SHARE,
+    max_unreadable_share: float = MAX_UNREADABLE_SHARE,
 ) -> Features:
     """Features of every image of a source, each image encoded once in the life of the cache.
 
@@ -75,7 +75,7 @@ def extract(
       cache: folder of caches.
       batch: images encoded at once.
       chunk: images between two states on disk.
-      max_bad_share: share of unreadable images above which there is an error.
+      max_unreadable_share: share of unreadable images above which there is an error.
 
     Returns:
       Features.
@@ -94,7 +94,7 @@ def extract(
             first = state["rows"]
             if first < source.count:
                 _extend(encoder, source, size, folder=folder, state=state, batch=batch, chunk=chunk)
-    if len(state["bad"]) > max_bad_share * source.count:
+    if len(state["bad"]) > max_unreadable_share * source.count:
         named = "\n".join(f"  {name}: {why}" for name, why in list(state["bad"].values())[:5])
         raise Refused(
             f"{source.name}: {len(state['bad'])} of {source.count} images cannot be read. The first:\n{named}"

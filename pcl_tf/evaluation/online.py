@@ -11,7 +11,7 @@ from pcl_tf.data.listed import Files
 from pcl_tf.errors import Refused
 from pcl_tf.evaluation import metrics, ridge, verification
 from pcl_tf.evaluation.corpora.layout import class_images
-from pcl_tf.evaluation.features import MAX_BAD_SHARE
+from pcl_tf.evaluation.features import MAX_UNREADABLE_SHARE
 from pcl_tf.evaluation.knn import knn_accuracy
 from pcl_tf.evaluation.task import Task, folds_from
 from pcl_tf.evaluation.tasks import names, open_task
@@ -77,7 +77,7 @@ class OnlineProbe:
         items = [item for row, item in enumerate(task.source.items()) if row in wanted]
         faces = list(decode_all(items, task.image_size))
         bad = [(name, why) for name, face, why in faces if face is None]
-        if len(bad) > MAX_BAD_SHARE * len(faces):
+        if len(bad) > MAX_UNREADABLE_SHARE * len(faces):
             raise Refused(f"{_FLAG}: {left_out(bad, len(faces))} That is too many: mend or remove them.")
         _say([left_out(bad, len(faces))] if bad else [])
         decoded = [(row, face) for row, (_, face, _) in zip(sorted(wanted), faces, strict=True) if face is not None]

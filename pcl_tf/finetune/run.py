@@ -11,8 +11,7 @@ from typing import cast
 import keras
 import numpy as np
 
-from pcl_tf.data.cache import decoded_faces, faces_file
-from pcl_tf.errors import Refused
+from pcl_tf.data.faces import decoded_faces
 from pcl_tf.evaluation import linear
 from pcl_tf.evaluation.evaluate import Result, of_folds, readable
 from pcl_tf.evaluation.features import Features
@@ -83,19 +82,10 @@ class Faces:
 
 
 def read(task: Task, values: Features, cache: str | pathlib.Path) -> Faces:
-    """``Faces`` of a task whose features were extracted, decoded once in the life of the cache.
-
-    Raises:
-      Refused: the features are of other images than those that are decoded: one of the two caches is of before.
-    """
-    images = decoded_faces(task.source, task.image_size, cache_dir=cache, max_bad_share=1.0, flag="--cache")
+    """``Faces`` of a task whose features were extracted, decoded once in the life of the cache."""
+    images = decoded_faces(task.source, task.image_size, cache_dir=cache, max_unreadable_share=1.0, flag="--cache")
     place = np.full(task.source.count, -1)
     encoded = np.setdiff1d(np.arange(task.source.count), list(values.bad))
-    if len(encoded) != len(images):
-        raise Refused(
-            f"{cache}: holds {len(images)} decoded faces and features of {len(encoded)}, which should be the same images;"
-            f" delete {faces_file(task.source, task.image_size)} and {values.folder.name} there, both are made again."
-        )
     place[encoded] = np.arange(len(images))  # the rows that could not be encoded are those that could not be decoded
     return Faces(images, place, values)
 

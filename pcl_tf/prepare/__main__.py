@@ -46,8 +46,12 @@ _WORKERS = flags.DEFINE_integer(
 _BEAM = flags.DEFINE_list(
     "beam_pipeline_options", [], "Beam's options as key=value, for a cluster: runner=FlinkRunner,flink_master=.."
 )
-_BAD = flags.DEFINE_float(
-    "max_bad_share", 0.05, "Share of unreadable files above which nothing is written.", lower_bound=0, upper_bound=1
+_UNREADABLE = flags.DEFINE_float(
+    "max_unreadable_share",
+    0.05,
+    "Share of unreadable files above which nothing is written.",
+    lower_bound=0,
+    upper_bound=1,
 )
 _NO_FACE = flags.DEFINE_float(
     "max_no_face_share",
@@ -88,7 +92,7 @@ def main(argv: list[str]) -> None:
             _DATA.value,
             _OUT.value,
             settings=Settings(_SIZE.value, _FPS.value, _SHARE.value, margin, _ALIGN.value),
-            limits=Limits(_BAD.value, _NO_FACE.value),
+            limits=Limits(_UNREADABLE.value, _NO_FACE.value),
             workers=_WORKERS.value,
             beam_options=[f"--{option}" for option in _BEAM.value],
         )

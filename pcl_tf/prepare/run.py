@@ -21,7 +21,7 @@ from pcl_tf.prepare.units import Unit, list_units
 class Limits:
     """Shares of files above which nothing is written: of unreadable ones, and of those in which no face is found."""
 
-    bad: float = 0.05
+    unreadable: float = 0.05
     no_face: float = 0.2
 
 
@@ -131,7 +131,7 @@ def _check_shares(notes: work.Notes, files: int, limits: Limits, *, folder: str)
     nothing = len(notes.unreadable) + len(without) == files  # whatever shares are allowed
     look = f"Look at {os.path.join(folder, sheet.NAME)}; remove them, or leave out --detect"
     for rows, most, what, remedy, flag in (
-        (notes.unreadable, limits.bad, "are unreadable", "Mend or remove them", "max_bad_share"),
+        (notes.unreadable, limits.unreadable, "are unreadable", "Mend or remove them", "max_unreadable_share"),
         (without, limits.no_face, "show no face that was found", look, "max_no_face_share"),
     ):
         if not rows:

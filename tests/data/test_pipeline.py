@@ -1,9 +1,9 @@
 """Sources, the decoded cache and the order of batches."""
 
 import io
+import os
 import threading
 import time
-import types
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 
@@ -12,15 +12,16 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from pcl_tf.data import cache
-from pcl_tf.data.cache import decoded_faces
+from pcl_tf.data import faces as faces_module
 from pcl_tf.data.clips import find_clips, read_index
-from pcl_tf.data.faces import ArrayFaces
+from pcl_tf.data.faces import ArrayFaces, decoded_faces
 from pcl_tf.data.generated import MAX_ANGLES, render, sample_labels
+from pcl_tf.data.images import decode_all
 from pcl_tf.data.order import Order
 from pcl_tf.data.pipeline import batches
 from pcl_tf.data.sources import folder, open_source
 from pcl_tf.errors import Refused
+from pcl_tf.rows import Rows
 
 
 def jpeg(value):
@@ -44,7 +45,7 @@ def values(faces):
 
 
 def open_faces(path, tmp_path, bad=0.05):
-    return decoded_faces(open_source(str(path), 8, 16), 16, cache_dir=tmp_path / "cache", max_bad_share=bad)
+    return decoded_faces(open_source(str(path), 8, 16), 16, cache_dir=tmp_path / "cache", max_unreadable_share=bad)
 
 
 def test_tree_and_zip_hold_the_same_faces(tree, tmp_path):
@@ -86,38 +87,21 @@ def test_several_sources_join(tree, tmp_path):
 
 def test_the_cache_is_used_and_follows_changes(tree, tmp_path):
     first = open_faces(tree, tmp_path)
-    assert len(list((tmp_path / "cache").glob("*.npy"))) == 1
+    assert len(list((tmp_path / "cache").glob("faces-*"))) == 1
     open_faces(tree, tmp_path)
-    assert len(list((tmp_path / "cache").glob("*.npy"))) == 1
+    assert len(list((tmp_path / "cache").glob("faces-*"))) == 1
     (tree / "new.jpg").write_bytes(jpeg(240))
     assert len(open_faces(tree, tmp_path)) == len(first) + 1
 
 
-def test_bad_images_are_left_out_and_named(tree, tmp_path, capfd):
+def test_unreadable_images_are_left_out_and_named(tree, tmp_path, capfd):
     (tree / "person0" / "broken.jpg").write_bytes(jpeg(100)[:200])
     (tree / "person1" / "empty.png").write_bytes(b"")
     faces = open_faces(tree, tmp_path, bad=0.2)
     assert values(faces) == list(range(12))
-    log = (tmp_path / "cache" / "bad_images.txt").read_text()
+    log = (tmp_path / "cache" / "unreadable.txt").read_text()
     assert "broken.jpg" in log and "empty.png" in log and len(log.splitlines()) == 2
     assert "2 of 14" in capfd.readouterr().err
-
-
-def test_bad_images_are_cut_off_without_a_copy(tree, tmp_path, monkeypatch):
-    """The disk was asked for room for one array, not for two."""
-    (tree / "broken.jpg").write_bytes(b"x")
-    seen, cut = [], cache._finish
-
-    def watched(aside, path, kept, *, shape):
-        before = aside.stat().st_ino
-        cut(aside, path, kept, shape=shape)
-        seen.append((before, path.stat().st_ino))
-
-    monkeypatch.setattr(cache, "_finish", watched)
-    faces = open_faces(tree, tmp_path, bad=0.5)
-    assert values(faces) == list(range(12)) and seen[0][0] == seen[0][1]
-    (path,) = (tmp_path / "cache").glob("faces-*")
-    assert path.stat().st_size == faces.offset + faces.nbytes and path.suffix == ".npy"
 
 
 def test_decoded_faces_outlast_a_power_cut(tree, tmp_path, power_cut):
@@ -125,14 +109,14 @@ def test_decoded_faces_outlast_a_power_cut(tree, tmp_path, power_cut):
     open_faces(tree, tmp_path, bad=0.5)
     power_cut(tmp_path / "cache")
     (path,) = (tmp_path / "cache").glob("faces-*")
-    assert values(np.load(path)) == list(range(12))
+    assert values(Rows(path)["faces"]) == list(range(12)) and Rows(path).whole
 
 
-def test_too_many_bad_images_stop_the_run(tree, tmp_path):
+def test_too_many_unreadable_images_stop_the_run(tree, tmp_path):
     (tree / "broken.jpg").write_bytes(b"x")
-    with pytest.raises(Refused, match=r"1 of 13 .*(?s:.*)broken\.jpg(?s:.*)max_bad_share"):
+    with pytest.raises(Refused, match=r"1 of 13 .*(?s:.*)broken\.jpg(?s:.*)max_unreadable_share"):
         open_faces(tree, tmp_path, bad=0.01)
-    assert not list((tmp_path / "cache").glob("faces-*"))
+    assert values(open_faces(tree, tmp_path, bad=0.1)) == list(range(12))
 
 
 @pytest.mark.parametrize("text", ["", "/no/such/place", "empty", "broken.zip", "tfds:no_such_dataset"])
@@ -223,38 +207,49 @@ def test_an_index_of_clips_that_is_damaged_is_said_in_a_line(tmp_path, content):
         read_index(tmp_path)
 
 
-@pytest.mark.parametrize("size", [0, 40, 300])
-def test_a_cache_that_is_cut_short_is_made_again(tree, tmp_path, size):
+@pytest.mark.parametrize("name", ["faces", "state.json"])
+def test_faces_that_are_cut_short_are_decoded_again(tree, tmp_path, name):
     wanted = np.array(open_faces(tree, tmp_path))
-    (path,) = (tmp_path / "cache").glob("faces-*.npy")
-    path.write_bytes(path.read_bytes()[:size])
+    (path,) = (tmp_path / "cache").glob("faces-*")
+    os.truncate(path / name, 40)
     np.testing.assert_array_equal(open_faces(tree, tmp_path), wanted)
 
 
-def test_what_a_killed_process_left_is_removed(tree, tmp_path, monkeypatch):
-    """There is room for one array, not for two."""
-    open_faces(tree, tmp_path)
-    (path,) = (tmp_path / "cache").glob("faces-*")
-    size = path.stat().st_size
-    path.rename(left := path.with_suffix(".4194304.part"))
-    monkeypatch.setattr(
-        "pcl_tf.data.cache.shutil.disk_usage", lambda _: types.SimpleNamespace(free=0 if left.exists() else size)
-    )
-    assert values(open_faces(tree, tmp_path)) == list(range(12))
-    assert list((tmp_path / "cache").glob("faces-*")) == [path]
+def test_decoding_goes_on_where_it_stopped(tree, tmp_path, monkeypatch):
+    (tree / "person0/00.jpg").write_bytes(b"x")
+    decoded = []
+
+    def stopped(items, size):
+        for n, item in enumerate(decode_all(items, size)):
+            if n == 6 and not decoded:
+                raise KeyboardInterrupt
+            yield item
+
+    monkeypatch.setattr(faces_module, "_AT_ONCE", 4 * 3 * 16**2)
+    monkeypatch.setattr(faces_module, "decode_all", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        open_faces(tree, tmp_path, bad=0.1)
+    monkeypatch.setattr(faces_module, "decode_all", lambda items, size: map(seen, decode_all(items, size)))
+
+    def seen(item):
+        decoded.append(item[0])
+        return item
+
+    assert values(open_faces(tree, tmp_path, bad=0.1)) == list(range(1, 12)) and len(decoded) == 8
+    assert (tmp_path / "cache/unreadable.txt").read_text().startswith(f"{tree}/person0/00.jpg\t")
 
 
 def test_of_two_that_want_the_same_faces_one_decodes(tree, tmp_path, monkeypatch, capfd):
     """The other waits, says so, and reads what the first made."""
     lets_go, decoded = threading.Event(), []
-    decode = cache._decode
+    decode = faces_module._decode
 
     def slowly(*args, **options):
         decoded.append(args)
         assert lets_go.wait(60)
-        decode(*args, **options)
+        return decode(*args, **options)
 
-    monkeypatch.setattr(cache, "_decode", slowly)
+    monkeypatch.setattr(faces_module, "_decode", slowly)
     said = ""
     with ThreadPoolExecutor(2) as pool:
         both = [pool.submit(open_faces, tree, tmp_path) for _ in range(2)]
@@ -264,7 +259,7 @@ def test_of_two_that_want_the_same_faces_one_decodes(tree, tmp_path, monkeypatch
             time.sleep(0.1)
         lets_go.set()
     assert [values(faces.result()) for faces in both] == [list(range(12))] * 2
-    assert len(decoded) == 1 and "another process decodes these faces" in said
+    assert len(decoded) == 1 and "another process makes these faces" in said
 
 
 def test_a_folder_called_as_the_drawn_faces_is_not_passed_over(tmp_path, monkeypatch):

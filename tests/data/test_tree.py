@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pcl_tf.data.cache import decoded_faces
+from pcl_tf.data.faces import decoded_faces
 from pcl_tf.data.files import Unreadable, read_file
 from pcl_tf.data.listed import Files
 from pcl_tf.data.sources import folder, open_source, zipped
@@ -153,8 +153,8 @@ def test_names_of_any_bytes_are_listed(tmp_path, capsys):
     for name in (b"b\xf6se.png", b"two\nlines.png", b"tab\there.png"):
         (tmp_path / os.fsdecode(name)).write_bytes(b"no picture")
     save(tmp_path / "fine.png")
-    faces = decoded_faces(folder(tmp_path), 8, cache_dir=tmp_path / "cache", max_bad_share=0.9)
-    lines = (tmp_path / "cache/bad_images.txt").read_text().splitlines()
+    faces = decoded_faces(folder(tmp_path), 8, cache_dir=tmp_path / "cache", max_unreadable_share=0.9)
+    lines = (tmp_path / "cache/unreadable.txt").read_text().splitlines()
     assert len(faces) == 1
     assert sorted(line.split("\t")[0].rsplit("/", 1)[1] for line in lines) == [
         r"b\xf6se.png",
@@ -194,8 +194,8 @@ def damaged_zip(path, how):
 @pytest.mark.parametrize("how", ["deflate", "lzma", "checksum", "encrypted", "method", "header"])
 def test_one_damaged_member_is_left_out_and_named(tmp_path, how):
     archive = damaged_zip(tmp_path / "faces.zip", how)
-    faces = decoded_faces(zipped(archive), 8, cache_dir=tmp_path / "cache", max_bad_share=0.5)
-    (line,) = (tmp_path / "cache/bad_images.txt").read_text().splitlines()
+    faces = decoded_faces(zipped(archive), 8, cache_dir=tmp_path / "cache", max_unreadable_share=0.5)
+    (line,) = (tmp_path / "cache/unreadable.txt").read_text().splitlines()
     assert len(faces) == 3 and line.startswith(f"{archive}:1.bmp\tcannot be read from the zip (")
     listed = dict(Files(tmp_path).source(["0.bmp", "1.bmp"]).items())
     assert isinstance(listed["0.bmp"], bytes) and isinstance(listed["1.bmp"], Unreadable)

@@ -82,7 +82,7 @@ def test_the_result_is_one_of_probes(done):
 
 
 def test_with_out_nothing_is_written_beside_the_model(done, place):
-    assert list(done[2].parents[2].glob("features/faces-*.npy")) and not (place / "probe").exists()
+    assert list(done[2].parents[2].glob("features/faces-*/faces")) and not (place / "probe").exists()
 
 
 def test_the_export_answers_with_labels_from_image_files(done, place):

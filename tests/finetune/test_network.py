@@ -7,7 +7,6 @@ import keras
 import numpy as np
 import pytest
 
-from pcl_tf.data.cache import faces_file
 from pcl_tf.errors import Refused
 from pcl_tf.evaluation.evaluate import evaluate
 from pcl_tf.evaluation.features import extract
@@ -124,16 +123,6 @@ def test_a_fold_that_cannot_be_read_is_said_before_anything_is_trained(opened, p
     with pytest.raises(Refused, match="generated_classification, fold 1 of 1: 60 training and 0 test images"):
         run.finetune(opened, task, dataclasses.replace(faces, place=place), options=run.Options(), folder=tmp_path)
     assert not list(tmp_path.iterdir())
-
-
-def test_caches_that_hold_other_images_than_each_other_are_named(prepared, tmp_path):
-    task, faces = prepared["classification"]
-    name = faces_file(task.source, task.image_size)
-    np.save(tmp_path / name, faces.images[1:])
-    with pytest.raises(
-        Refused, match=f"{tmp_path}: holds 79 .* features of 80, .*; delete {name} and {faces.values.folder.name}"
-    ):
-        run.read(task, faces.values, tmp_path)
 
 
 def test_folders_of_long_tasks_have_names_that_disks_take(opened, prepared, tmp_path):

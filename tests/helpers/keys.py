@@ -83,4 +83,4 @@ RUN = {  # key -> (its value, what says so after a run)
     "watch.labelled": ("people", lambda run: "people" if "knn/face" in run.steps else ""),
 }
 # Each of these has a test of its own below; momentum is MoCo's.
-ELSEWHERE = ("batch_size", "data.source", "data.sampling", "data.max_bad_share", "method.name")
+ELSEWHERE = ("batch_size", "data.source", "data.sampling", "data.max_unreadable_share", "method.name")

@@ -103,7 +103,9 @@ def test_everything_at_once(video, tmp_path):
         frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
         frame.sample_rate = 16000
         out.mux([*stream.encode(frame), *stream.encode()])
-    path, counts = prepare_clips("videos", root, tmp_path / "data [1]", settings=SETTINGS, limits=Limits(bad=0.5))
+    path, counts = prepare_clips(
+        "videos", root, tmp_path / "data [1]", settings=SETTINGS, limits=Limits(unreadable=0.5)
+    )
     assert counts["clips"] == 4 and counts["unreadable"] == 3
     rows = list(tfds.builder_from_directory(path).as_data_source(split="train"))
     assert {(r["clip"].decode(), r["identity"].decode()) for r in rows} == {
@@ -141,7 +143,7 @@ def test_a_corpus_whose_own_name_is_no_utf8(tmp_path):
             "fps": ["-1", "0", "nan", "inf", "1e9", "six"],
             "centre": ["-1", "0", "1.1", "nan", "inf"],
             "workers": ["-1", "1000000", "nan"],
-            "max_bad_share": ["-0.1", "1.1", "nan", "5%"],
+            "max_unreadable_share": ["-0.1", "1.1", "nan", "5%"],
         }.items() for value in values),
         *((["videos", "--detect", f"--{flag}={value}"], f"--{flag}") for flag, values in {
             "margin": ["0", "0.9", "11", "nan", "inf"],

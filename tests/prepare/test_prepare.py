@@ -25,7 +25,7 @@ from tests.helpers.commands import done
 from tests.helpers.processes import command
 from tests.prepare.videos import ramp, write_video
 
-SETTINGS, HALF = work.Settings(size=32), Limits(bad=0.5)
+SETTINGS, HALF = work.Settings(size=32), Limits(unreadable=0.5)
 CLIPS = {  # frames at 25 a second; one of six identities has half of the clips
     "vox1/id1/a/00001.mp4": 25,
     "vox1/id1/a/00002.mp4": 50,
@@ -118,7 +118,7 @@ def test_counts_and_unreadable_files(prepared, tree, tmp_path):
     assert open(f"{path}/unreadable.txt").read().startswith("vox1/id1/a/00003.mp4\t")
     assert find_clips(os.path.dirname(os.path.dirname(path))) == path
     assert os.listdir(os.path.dirname(os.path.dirname(os.path.dirname(path)))) == ["voxceleb"]  # nothing left over
-    with pytest.raises(Refused, match=r"1 of 6 files .16.7%(?s:.*)00003.mp4(?s:.*)--max_bad_share"):
+    with pytest.raises(Refused, match=r"1 of 6 files .16.7%(?s:.*)00003.mp4(?s:.*)--max_unreadable_share"):
         prepare_clips("voxceleb", tree, tmp_path, settings=SETTINGS)
 
 
@@ -389,7 +389,7 @@ def test_errors_say_what_is_wrong(kind, make, message, tmp_path):
         for name in "ab":
             (root / f"{name}.jpg").write_bytes(b"no image")
     with pytest.raises(Refused, match=message):
-        prepare_clips(kind, root, tmp_path / "out", settings=SETTINGS, limits=Limits(bad=1.0))
+        prepare_clips(kind, root, tmp_path / "out", settings=SETTINGS, limits=Limits(unreadable=1.0))
 
 
 def test_the_command_is_stopped_and_goes_on(tmp_path):
