@@ -1,0 +1,115 @@
+"""Who is seen, doing what, in which light: the truth of generated faces as arrays of numbers."""
+
+import numpy as np
+
+AUS = (1, 2, 4, 6, 9, 12, 25, 26)  # the eight of DISFA
+ACTIONS = (*AUS, 5, 7, 15, 17, 18, 20, 23, 45)  # all that move: FACS numbers
+EXPRESSIONS = ("neutral", "happy", "sad", "surprise", "fear", "anger", "disgust")
+_OF_EXPRESSION: tuple[dict[int, float], ...] = (  # after EMFACS
+    {},
+    {6: 1, 12: 1, 25: 0.7},
+    {1: 1, 4: 0.7, 15: 1},
+    {1: 1, 2: 1, 5: 1, 25: 1, 26: 0.9},
+    {1: 1, 2: 0.7, 4: 0.9, 5: 0.8, 20: 0.8, 25: 0.7},
+    {4: 1, 7: 0.9, 23: 0.8, 17: 0.3},
+    {9: 1, 4: 0.5, 15: 0.4, 17: 0.5},
+)
+_STRENGTHS = np.array([[by.get(a, 0.0) for a in ACTIONS] for by in _OF_EXPRESSION], np.float32)
+TRAITS = 160  # numbers in [0, 1] that make a person; ``shape`` and ``skin`` say which is which
+MAX_ANGLES = np.array([60.0, 30.0, 25.0], np.float32)  # yaw, pitch, roll in degrees
+_BLINKING, _LIGHTS = 0.04, 3
+
+
+def sample_labels(count: int, seed: int, identities: int = 64) -> dict[str, np.ndarray]:
+    """Draws the ground truth of pictures that have nothing to do with each other.
+
+    Args:
+      count: number of pictures.
+      seed: int.
+      identities: how many different people; person k is the same under every seed.
+
+    Returns:
+      dict of arrays: 'identity' int32 [N]; 'expression' int32 [N], index into EXPRESSIONS; 'actions' float32 [N, 16] in
+      [0, 1], strengths of ACTIONS, and 'aus', its first eight; 'angles' float32 [N, 3], yaw, pitch and roll in degrees
+      (nose to the image's right, down, clockwise); 'gaze' float32 [N, 2], degrees to the person's left and up; 'traits'
+      float32 [N, 160] in [0, 1]; 'light' float32 [N, 3], direction to the main light, camera axes with y up; 'scene'
+      int64 [N], seed of background and camera.
+    """
+    rng = np.random.RandomState(seed % (2**32))
+    identity = rng.randint(identities, size=count).astype(np.int32)
+    expression = rng.randint(len(EXPRESSIONS), size=count).astype(np.int32)
+    actions = _STRENGTHS[expression] * rng.uniform(0.5, 1.0, (count, 1))
+    actions += np.maximum(rng.normal(0, 0.1, actions.shape), 0)
+    blinking = ACTIONS.index(45)
+    actions[:, blinking] = np.where(rng.rand(count) < _BLINKING, 1.0, actions[:, blinking])
+    return {
+        "identity": identity,
+        "expression": expression,
+        **_moving(np.clip(actions, 0, 1)),
+        "angles": np.clip(rng.normal(size=(count, 3)) * MAX_ANGLES / 2, -MAX_ANGLES, MAX_ANGLES).astype(np.float32),
+        "gaze": rng.normal(0, (10.0, 5.0), (count, 2)).astype(np.float32),
+        "traits": traits(identity),
+        "light": _lights(rng, count),
+        "scene": rng.randint(2**31, size=count, dtype=np.int64),
+    }
+
+
+def sample_clip(frames: int, seed: int, identity: int, fps: float = 25.0) -> dict[str, np.ndarray]:
+    """Draws the ground truth of one clip: a person in one scene, whose head, face and gaze move smoothly, with blinks.
+
+    Args:
+      frames: number of pictures.
+      seed: int.
+      identity: of the person, as of ``sample_labels``.
+      fps: frames a second.
+
+    Returns:
+      as ``sample_labels``, N = frames in their order; 'expression' is that which the face moves to or has.
+    """
+    rng = np.random.RandomState(seed % (2**32))
+    time = np.arange(frames) / fps
+    spans = np.r_[0, np.cumsum(rng.uniform(1.0, 4.0, 2 + int(time[-1])))]  # seconds at which a new expression begins
+    held = rng.randint(len(EXPRESSIONS), size=len(spans))
+    strengths = _STRENGTHS[held] * rng.uniform(0.5, 1.0, (len(held), 1))
+    now = np.searchsorted(spans, time, "right") - 1
+    moved = np.clip((time - spans[now]) / 0.5, 0, 1)[:, None]  # an onset takes half a second
+    moved = moved * moved * (3 - 2 * moved)
+    actions = strengths[now] * moved + strengths[np.maximum(now - 1, 0)] * (1 - moved)
+    blinks = np.cumsum(rng.exponential(4.0, 4 + int(time[-1])))
+    actions[:, ACTIONS.index(45)] = np.clip(1 - np.abs(time[:, None] - blinks).min(1) / 0.15, 0, 1)
+    looks = np.cumsum(rng.exponential(1.0, 8 + 2 * int(time[-1])))  # the eyes jump
+    gaze = rng.normal(0, (10.0, 5.0), (len(looks) + 1, 2))
+    return {
+        "identity": np.full(frames, identity, np.int32),
+        "expression": held[now].astype(np.int32),
+        **_moving(np.clip(actions, 0, 1)),
+        "angles": np.clip(_smooth(rng, time) * MAX_ANGLES / 2, -MAX_ANGLES, MAX_ANGLES).astype(np.float32),
+        "gaze": gaze[np.searchsorted(looks, time)].astype(np.float32),
+        "traits": traits(np.full(frames, identity)),
+        "light": np.repeat(_lights(rng, 1), frames, 0),
+        "scene": np.full(frames, rng.randint(2**31), np.int64),
+    }
+
+
+def traits(identity: np.ndarray) -> np.ndarray:
+    """The numbers that make people: int [N] -> float32 [N, 160] in [0, 1]; each person's are its own."""
+    people, inverse = np.unique(identity, return_inverse=True)
+    rows = [np.random.RandomState((20_231 + 7_919 * int(k)) % 2**32).rand(TRAITS) for k in people]
+    return np.stack(rows).astype(np.float32)[inverse]
+
+
+def _moving(actions: np.ndarray) -> dict[str, np.ndarray]:
+    actions = actions.astype(np.float32)
+    return {"actions": actions, "aus": actions[:, : len(AUS)]}
+
+
+def _lights(rng: np.random.RandomState, count: int) -> np.ndarray:
+    light = rng.normal((0.0, 0.4, 1.0), (0.8, 0.5, 1e-6), (count, _LIGHTS))
+    return (light / np.linalg.norm(light, axis=1, keepdims=True)).astype(np.float32)
+
+
+def _smooth(rng: np.random.RandomState, time: np.ndarray) -> np.ndarray:
+    """Three slow motions of unit variance over some seconds: [N, 3]."""
+    pace = rng.uniform(0.05, 0.5, (6, 3))  # hertz
+    waves = np.sin(2 * np.pi * (time[:, None, None] * pace + rng.rand(6, 3)))
+    return waves.sum(1) / np.sqrt(3)

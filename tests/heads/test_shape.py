@@ -1,0 +1,98 @@
+"""The mesh of a head follows who it is and what the face does."""
+
+import numpy as np
+import pytest
+
+from pcl_tf.heads import people, shape
+
+LEFT = 1  # x grows to the person's left
+
+
+@pytest.fixture(scope="module")
+def labels():
+    return {k: x[:6] for k, x in people.sample_labels(6, 1).items()} | {"actions": np.zeros((6, 16), np.float32)}
+
+
+def moved(labels, **actions):
+    """How an action moves the vertices of six people: [6, V, 3]."""
+    strengths = labels["actions"].copy()
+    for action, strength in actions.items():
+        strengths[:, people.ACTIONS.index(int(action.removeprefix("au")))] = strength
+    return shape.vertices({**labels, "actions": strengths}) - shape.vertices(labels)
+
+
+def near(x, y, z, radius=0.06):
+    """Vertices of the skin of the base head near a point."""
+    m = shape.mesh()
+    return m.skin & (np.linalg.norm(m.rest - (x, y, z), axis=1) < radius)
+
+
+def test_the_eyes_are_at_the_origin_and_the_head_is_mirrored(labels):
+    v, m = shape.vertices(labels), shape.mesh()
+    middle = (v[:, m.eyes[0]].mean(1) + v[:, m.eyes[1]].mean(1)) / 2
+    np.testing.assert_allclose(middle, 0, atol=1e-5)
+    assert (v[:, m.eyes[0], 0].mean(1) > 0.2).all() and (v[:, m.eyes[1], 0].mean(1) < -0.2).all()
+    np.testing.assert_allclose(m.rest[:, 0].mean(), 0, atol=0.01)
+
+
+@pytest.mark.parametrize(
+    ("action", "where", "axis", "sign"),
+    [
+        ("au1", (0.12, 0.22, 1.47), 1, 1),  # the inner brow goes up
+        ("au2", (0.42, 0.24, 1.33), 1, 1),  # and the outer
+        ("au4", (0.15, 0.2, 1.47), 1, -1),  # the brow down
+        ("au12", (0.25, -0.67, 1.41), 1, 1),  # the corner of the mouth up
+        ("au12", (0.25, -0.67, 1.41), 0, 1),  # and outwards
+        ("au15", (0.25, -0.67, 1.41), 1, -1),  # down
+        ("au26", (0.0, -1.05, 1.4), 1, -1),  # the chin down
+        ("au9", (0.12, -0.35, 1.5), 1, 1),  # the wing of the nose up
+    ],
+)
+def test_an_action_moves_its_part_of_the_face(labels, action, where, axis, sign):
+    at = near(*where, radius=0.1)
+    assert at.sum() >= 3
+    there, least = moved(labels, **{action: 1.0})[:, at, axis].mean(1) * sign, 0.01
+    assert (there > least).all()
+    half = moved(labels, **{action: 0.5})[:, at, axis].mean(1) * sign
+    np.testing.assert_allclose(half, there / 2, rtol=0.02, atol=1e-4)
+
+
+def test_lids_close_and_nothing_else_does(labels):
+    change = np.abs(moved(labels, au45=1.0)).max((0, 2))
+    m = shape.mesh()
+    assert change.max() > 0.08 and (change[np.abs(m.rest[:, 1]) > 0.4] < 0.02).all()
+
+
+def test_people_differ_and_age_and_sex_show(labels):
+    v = shape.vertices(labels)
+    apart = np.linalg.norm(v[:, None] - v[None], axis=-1).mean(-1)
+    assert apart[~np.eye(6, dtype=bool)].min() > 0.02
+
+    def with_trait(column, value):
+        traits = labels["traits"].copy()
+        traits[:, column] = value
+        return shape.vertices({**labels, "traits": traits})
+
+    chin = near(0, -1.05, 1.4, 0.12)
+    boys, men = with_trait(shape.AGE, 0.0), with_trait(shape.AGE, 0.3)
+    assert (np.ptp(men[..., 1], axis=1) > np.ptp(boys[..., 1], axis=1)).all()
+    women, males = with_trait(shape.SEX, 0.0), with_trait(shape.SEX, 1.0)
+    assert (males[:, chin, 1] < women[:, chin, 1]).mean() > 0.9
+
+
+def test_normals_are_those_of_the_triangles_around(labels):
+    v = shape.vertices(labels)[0]
+    m = shape.mesh()
+    wanted = np.zeros_like(v)
+    for a, b, c in m.triangles:
+        wanted[[a, b, c]] += np.cross(v[b] - v[a], v[c] - v[a])
+    wanted /= np.linalg.norm(wanted, axis=1, keepdims=True) + 1e-9
+    np.testing.assert_allclose(shape.normals(v), wanted, atol=1e-3)
+    nose = np.argmax(v[:, 2])
+    assert shape.normals(v)[nose, 2] > 0.5  # outwards
+
+
+def test_shares_of_origins_sum_to_one():
+    share = shape.origin(people.traits(np.arange(400)))
+    np.testing.assert_allclose(share.sum(1), 1, rtol=1e-6)
+    assert (share.max(1) > 0.6).mean() > 0.7 and (np.bincount(share.argmax(1), minlength=3) > 90).all()
