@@ -38,6 +38,7 @@ _AGAINST = flags.DEFINE_list(
 _PROFILE = flags.DEFINE_string("profile", None, "Of train: folder for TensorBoard's profile of a step.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Of gradients: a run of the recipe, measured at its newest checkpoint.")
 _OUT = flags.DEFINE_string("out", None, "File for the numbers, written after each part.")
+PARTS = ("train", "data", "gradients")
 
 
 def _against(recipe: ConfigDict, xla: str) -> dict[str, Any]:
@@ -72,19 +73,13 @@ def _train(recipe: ConfigDict) -> dict[str, Any]:
     return result
 
 
-def _data(recipe: ConfigDict) -> dict[str, Any]:
+def _measured(part: str, recipe: ConfigDict) -> dict[str, Any]:
     from pcl_tf.benchmark.data import data
-
-    return data(recipe)
-
-
-def _gradients(recipe: ConfigDict) -> dict[str, Any]:
     from pcl_tf.benchmark.gradients import gradients
 
-    return gradients(recipe, _STEPS.value, _WORKDIR.value)
-
-
-PARTS = {"train": _train, "data": _data, "gradients": _gradients}
+    if part == "data":
+        return data(recipe)
+    return gradients(recipe, _STEPS.value, _WORKDIR.value) if part == "gradients" else _train(recipe)
 
 
 def main(argv: list[str]) -> None:
@@ -112,7 +107,7 @@ def main(argv: list[str]) -> None:
         print(f"{_PRECISION.value}, {os.cpu_count()} cores, batch {recipe.batch_size}, {recipe.image_size} pixels")
         for part in parts:
             name = "against" if part == "train" and _AGAINST.value else part
-            result[name] = PARTS[part](recipe)
+            result[name] = _measured(part, recipe)
             print("\n".join(_rows(name, result[name])), flush=True)
             if _OUT.value:
                 write_atomically(pathlib.Path(_OUT.value), json.dumps(result, indent=1) + "\n")

@@ -124,12 +124,12 @@ def _measurer(
     @tf.function(autograph=False)
     def measure(images: tf.Tensor, step: tf.Tensor) -> dict[str, tuple[tf.Tensor, tf.Tensor]]:
         images = tf.ensure_shape(tf.cast(images, tf.float32) / 255.0, [images_per_step(recipe), *images.shape[1:]])
-        found = {}
+        measured = {}
         for name, part in model.parts(images, replica_rng(recipe.seed, step)):
             with tf.GradientTape() as tape:
                 loss, _ = part()
             parts = tape.gradient(loss, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-            found[name] = loss, tf.concat([tf.reshape(g, [-1]) for g in parts], axis=0)
-        return found
+            measured[name] = loss, tf.concat([tf.reshape(g, [-1]) for g in parts], axis=0)
+        return measured
 
     return measure

@@ -31,12 +31,11 @@ def profile(run: Callable[[], object], folder: str | pathlib.Path | None = None)
 
     Args:
       run: function without arguments that waits for its result.
-      folder: where the profile stays for TensorBoard; None keeps none.
+      folder: of the profile, for TensorBoard; None for none.
 
     Returns:
       {(name, type): seconds} of every operation, summed over its calls, ('compiled', 'XlaRun') for all that XLA compiled.
-      Operations that run side by side share the
-      cores, so together they may take longer than the call.
+      Operations that run side by side share the cores, so together they may take longer than the call.
 
     Raises:
       ImportError: this TensorFlow hides its profile's format.
@@ -63,7 +62,7 @@ def profile(run: Callable[[], object], folder: str | pathlib.Path | None = None)
 
 
 def shares(seconds: Mapping[tuple[str, str], float]) -> dict[str, float]:
-    """{phase: share of the operations' time} of what ``profile`` found, which sum to 1."""
+    """{phase: share of the operations' time} of what ``profile`` returns; they sum to 1."""
     total = {name: 0.0 for name in PHASES}
     for (name, _), value in seconds.items():
         total[phase(name)] += value

@@ -65,7 +65,7 @@ def train(
       recipe: resolved recipe.
       precision: dtype policy.
       steps: how many are timed; one before and one with the profiler are not.
-      folder: where the profile stays for TensorBoard; None keeps none.
+      folder: of the profile, for TensorBoard; None for none.
       xla: what of the step is compiled, of ``methods.build.XLA``; 'tracing_seconds' lacks the compiling.
 
     Returns:
@@ -87,9 +87,9 @@ def train(
     phases = {}
     try:
         if folder or xla != "step":
-            found = shares(profile(step.once, folder))
+            shared = shares(profile(step.once, folder))
         if xla != "step":
-            phases = {"phases": {"data": waited, **{name: (1 - waited) * share for name, share in found.items()}}}
+            phases = {"phases": {"data": waited, **{name: (1 - waited) * share for name, share in shared.items()}}}
     except ImportError as error:
         print(f"no phases: {error}", file=sys.stderr)
     work: dict[str, float] = {}

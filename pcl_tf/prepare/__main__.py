@@ -5,9 +5,8 @@
   python -m pcl_tf.prepare images --data=DIR --out=DATA --detect
   python -m pcl_tf.prepare voxceleb --data=gs://.. --out=gs://.. --beam_pipeline_options=runner=DataflowRunner,project=..
 
-The same command goes on where one was stopped. Unreadable files, and with --detect files in which no face is found, are
-left out, counted, and named in unreadable.txt and no_face.txt beside the records; sheet.png there shows what was cut
-out and what was not. Needs pcl_tf[prepare], and pcl_tf[beam] for --beam_pipeline_options.
+The same command goes on where one stopped. Unreadable files, and with --detect files without a face, are left out,
+counted, and named in unreadable.txt and no_face.txt beside the records; sheet.png shows some faces and some failures. Needs pcl_tf[prepare], and pcl_tf[beam] for --beam_pipeline_options.
 Exit codes: 0 done; 2 a flag, or what it names, is wrong; 4 the disk is full; 130 and 143 stopped by Ctrl-C and SIGTERM.
 """
 
@@ -35,7 +34,7 @@ _SHARE = flags.DEFINE_float(
 )
 _DETECT = flags.DEFINE_bool("detect", False, "Cut out the largest face found (by MTCNN) instead of the centre.")
 _MARGIN = flags.DEFINE_float(
-    "margin", 1.5, "With --detect: side of the cut, in longer sides of the found box.", lower_bound=1, upper_bound=10
+    "margin", 1.5, "With --detect: side of the cut, in longer sides of the face's box.", lower_bound=1, upper_bound=10
 )
 _ALIGN = flags.DEFINE_bool(
     "align", False, "With --detect: turn faces until the eyes are level, and give them one size, by their landmarks."
@@ -113,7 +112,7 @@ def _stop_on_signals() -> None:
 
     def wait() -> None:
         number = signal.sigwait(signals)
-        print("\nStopped. What is done is kept; the same command goes on.", file=sys.stderr, flush=True)
+        print("\nStopped; the same command goes on.", file=sys.stderr, flush=True)
         os._exit(128 + number)
 
     threading.Thread(target=wait, daemon=True).start()

@@ -25,7 +25,7 @@ class Clips(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: i
     Args:
       units: list of ``Unit``.
       settings: ``Settings``.
-      folder: where ``work.prepare`` keeps what is done.
+      folder: of the zips of ``work.prepare``.
       on_beam: whether Beam does the rest too; otherwise the units are done and this process writes the records.
       **kwargs: data_dir.
     """
@@ -43,7 +43,7 @@ class Clips(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: i
     ) -> None:
         self.units, self.settings, self.folder, self.on_beam = units, settings, str(folder), on_beam
         config = tfds.core.BuilderConfig(name=settings.name, description=self.__doc__)
-        # Only this format is read at random places, which the order of training asks for.
+        # Training reads records at random places, which no other format allows.
         super().__init__(config=config, file_format="array_record", **kwargs)
 
     def _info(self) -> tfds.core.DatasetInfo:
@@ -102,7 +102,7 @@ def finish(builder: tfds.core.DatasetBuilder, files: int, notes: work.Notes, *, 
 
     Args:
       builder: prepared dataset.
-      files: how many there were.
+      files: their number.
       notes: ``work.Notes`` of all of them.
       sheet: PNG bytes.
 
@@ -137,7 +137,7 @@ def finish(builder: tfds.core.DatasetBuilder, files: int, notes: work.Notes, *, 
     _write(builder, contact.NAME, sheet)
     _write(builder, "prepared.json", (json.dumps(counts, indent=1) + "\n").encode())
     if "://" not in str(builder.data_path):
-        sync(pathlib.Path(builder.data_path))  # the index says that the records are whole
+        sync(pathlib.Path(builder.data_path))  # the index means that the records are whole
     _write(builder, INDEX, held.getvalue())
     return counts
 

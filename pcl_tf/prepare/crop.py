@@ -44,7 +44,7 @@ def upright_square(landmarks: np.ndarray, margin: float = MARGIN) -> tuple[np.nd
     left_eye, right_eye, _, left_mouth, right_mouth = np.asarray(landmarks, np.float64)
     eyes, mouth = (left_eye + right_eye) / 2, (left_mouth + right_mouth) / 2
     across, down = right_eye - left_eye, mouth - eyes
-    # Of a face seen from the side the eyes' line is short and says little: then the mouth decides what is upright.
+    # Of a face seen from the side the line between the eyes is short and its direction noisy: then the mouth decides.
     direction = across + np.array([down[1], -down[0]])
     size = max(2.0 * np.hypot(*across), 1.8 * np.hypot(*down)) * margin / MARGIN
     return eyes + 0.1 * down, direction / max(np.hypot(*direction), 1e-9) * size

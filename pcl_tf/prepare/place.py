@@ -1,4 +1,4 @@
-"""Where a preparation writes, here or in a bucket: one at a time, nothing of somebody else's, whole files."""
+"""How a preparation writes, on a disk or in a bucket: one at a time, over nobody's files, whole files."""
 
 import contextlib
 import os
@@ -15,7 +15,7 @@ def check_place(path: str) -> None:
     """Refuses to write a dataset over anything else.
 
     Args:
-      path: where the dataset will be; what an earlier call wrote of it may be there.
+      path: of the dataset; an earlier call may have written some of it.
 
     Raises:
       Refused: a file, or a folder with something in it that is no dataset.
@@ -28,7 +28,7 @@ def check_place(path: str) -> None:
 
 @contextlib.contextmanager
 def alone_at(folder: str) -> Iterator[None]:
-    """Within, no other call works in a folder. Buckets have no locks: there two can.
+    """Within, no other call works in a folder. Buckets have no locks: in them two can.
 
     Raises:
       Refused: another does.
@@ -42,11 +42,11 @@ def alone_at(folder: str) -> Iterator[None]:
         try:
             yield
         finally:
-            lock.unlink(missing_ok=True)  # not there where a file system has no locks
+            lock.unlink(missing_ok=True)  # a file system without locks has none
 
 
 def remove_unfinished(path: str) -> None:
-    """Removes what a preparation that stopped wrote of a dataset, whole or not: TFDS would take it for all there is.
+    """Removes what a stopped preparation wrote of a dataset: TFDS would take it for the whole.
 
     Args:
       path: of the dataset, which ``check_place`` let pass.
@@ -63,7 +63,7 @@ def remove_unfinished(path: str) -> None:
 
 
 def write_whole(path: str, data: bytes) -> None:
-    """Writes bytes that are whole or not there."""
+    """Writes a file that is whole or does not exist."""
     if "://" not in path:  # TensorFlow does not sync: after a power cut an empty file would have the name
         return write_atomically(path, data)
     aside = f"{path}.{os.getpid()}.part"

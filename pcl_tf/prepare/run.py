@@ -50,9 +50,9 @@ def prepare_clips(
       (path of the dataset, dict of counts).
 
     Raises:
-      Refused: nothing there, too much of it unreadable or without a face, nothing left, or another call does it now.
+      Refused: no such files, too many unreadable or without a face, or another call does the same now.
     """
-    # Beside the dataset, whose name says the settings: other settings are other work.
+    # Beside the dataset; its name has the settings, so other settings are other work.
     folder = os.path.join(str(out), f".{kind}-{settings.name}")
 
     def make(units: list[Unit]) -> clips.Clips:
@@ -72,7 +72,7 @@ def prepare_clips(
         if counts is not None:
             print(f"{path} is prepared already; remove it to prepare it again.", flush=True)
         else:
-            place.remove_unfinished(path)  # before the builder below, which reads what is there
+            place.remove_unfinished(path)  # before the builder below, which would read it
             if not beam_options:
                 _on_this_machine(todo, settings, folder, workers=workers)
             builder = make(todo)

@@ -1,4 +1,4 @@
-"""The contact sheet of a preparation: what was cut out, and in what no face was found, to look at before training."""
+"""The contact sheet of a preparation: faces and pictures without one, to look at before training."""
 
 import io
 

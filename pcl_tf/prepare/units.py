@@ -1,4 +1,4 @@
-"""The work of a preparation in units: files whose faces are kept in one zip, which is there or not."""
+"""The work of a preparation in units: files whose faces are kept in one zip."""
 
 import collections
 import dataclasses
@@ -15,7 +15,7 @@ from pcl_tf.errors import Refused
 from pcl_tf.store import digest
 
 VIDEOS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg")
-# What is looked for, and what it is called where there is none.
+# Endings of files of a kind, and what the error for a folder without any calls them.
 WANTED = {
     "voxceleb": ((".mp4",), "mp4 in identity/video/clip.mp4"),
     "videos": (VIDEOS, f"video ({', '.join(VIDEOS)})"),
@@ -30,7 +30,7 @@ class Unit:
     """Files that are prepared together.
 
     Attributes:
-      identity: who is seen, as far as folders tell.
+      identity: the person, by the names of folders.
       files: ((path, its name relative to the root), ...).
       clips: name of the clip each becomes, no two alike in a corpus; printable.
       stamp: changes when a file does, or the name of its clip.
@@ -75,7 +75,7 @@ def list_units(kind: str, root: str | pathlib.Path) -> list[Unit]:
 
 
 def _folders(root: str, suffixes: tuple[str, ...]) -> Iterator[tuple[str, list[str]]]:
-    """(folder relative to root, sorted names of its files) where there are such files; prints which others there are."""
+    """(folder relative to root, sorted names of its files) of folders with such files; prints the endings of others."""
     seen = []
     if not (tf.io.gfile.isdir(root) if "://" in root else os.path.isdir(root)):
         raise Refused(f"--data={printable(root)}: no such folder.")

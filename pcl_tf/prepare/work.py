@@ -1,4 +1,4 @@
-"""A unit of work: its faces as JPEG in a zip. The unit is done when its zip is there."""
+"""A unit of work: its faces as JPEG in a zip. The unit is done when its zip exists."""
 
 import dataclasses
 import io
@@ -21,7 +21,7 @@ from pcl_tf.prepare.place import write_whole
 from pcl_tf.prepare.units import VIDEOS, Unit
 
 FRAMES_IN_CLIP = 512  # a longer video becomes several clips, so that no record grows beyond a few megabytes
-THUMBNAIL = 96  # pixels of the pictures in which no face was found, for the contact sheet
+THUMBNAIL = 96  # pixels of a picture on the contact sheet
 _JPEG_QUALITY = 95
 _NOTES = "notes.json"  # in a zip; the entries of clips have a slash in them, those of notes have none
 
@@ -57,7 +57,7 @@ class Settings:
 
 @dataclasses.dataclass(frozen=True)
 class Notes:
-    """What a unit's zip says about its files besides their faces.
+    """Files of a unit that gave no face or fewer.
 
     Attributes:
       unreadable: [(file, why it is left out), ..].
@@ -69,12 +69,12 @@ class Notes:
 
     @property
     def without_face(self) -> list[str]:
-        """Files in no frame of which a face was found."""
+        """Files without a face in any frame."""
         return [name for name, missed, frames in self.no_face if missed == frames]
 
 
 def path_of(unit: Unit, folder: str | pathlib.Path) -> str:
-    """Where the zip of a unit is, or will be."""
+    """Path of the zip of a unit, which exists once the unit is done."""
     return os.path.join(str(folder), unit.stamp[:2], f"{unit.stamp}.zip")
 
 
@@ -140,8 +140,10 @@ def _jpeg(image: np.ndarray) -> bytes:
 def _decoded(file: str) -> np.ndarray:
     data: bytes | Unreadable
     if "://" in file:
-        with tf.io.gfile.GFile(file, "rb") as f:
-            data = f.read()
+        try:
+            data = tf.io.gfile.GFile(file, "rb").read()
+        except tf.errors.OpError as error:
+            raise Unreadable(str(error).splitlines()[0]) from error
     else:
         data = read_file(file)
     if isinstance(data, Unreadable):
@@ -151,13 +153,13 @@ def _decoded(file: str) -> np.ndarray:
 
 def clips(path: str) -> list[tuple[str, list[bytes]]]:
     """What a zip holds: [(clip, list of JPEG), ...]."""
-    found: dict[str, list[bytes]] = {}
+    frames: dict[str, list[bytes]] = {}
     with _opened(path) as z:
         for entry in z.namelist():
             clip, slash, _ = entry.rpartition("/")
             if slash:
-                found.setdefault(clip, []).append(z.read(entry))
-    return list(found.items())
+                frames.setdefault(clip, []).append(z.read(entry))
+    return list(frames.items())
 
 
 def notes_of(path: str) -> Notes:

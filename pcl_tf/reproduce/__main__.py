@@ -4,7 +4,7 @@
   python -m pcl_tf.reproduce --table=5 --workdir=W --data=FACES.zip --expression=classification:fer.csv --seeds=0,1,2
   python -m pcl_tf.reproduce --scale=full --table=1 --workdir=W --data=VOXCELEB --data_dir=CORPORA
 
-small is two cores and an evening: recipe small64, generated faces unless --data and tasks say otherwise. full is the
+small is two cores and an evening: recipe small64, generated faces unless --data and tasks name others. full is the
 paper: recipe vox64, the corpora below --data_dir. All variants get the same number of encoder passes. What is done is
 kept; the same command goes on. Exit codes: 0 done; 2 a flag or the data is wrong; 1 a pre-training run failed; 4 the disk is full; 130 and 143
 stopped by Ctrl-C and SIGTERM.
@@ -50,7 +50,7 @@ side_in_pixels("image_size")
 _CENTRE = flags.DEFINE_float(
     "centre", 1.0, "As for pcl_tf.probe: side of the central square.", lower_bound=0.05, upper_bound=1.0
 )
-_ANY_COUNT = flags.DEFINE_bool("any_count", False, "Takes the images that are there, though a corpus has others.")
+_ANY_COUNT = flags.DEFINE_bool("any_count", False, "Accepts FER-2013 with other than the published numbers of images.")
 _OVERRIDE = flags.DEFINE_multi_string("set", [], "KEY=VALUE of the recipe, for every run; repeat for several.")
 _TARGETS = flags.DEFINE_multi_string(
     "targets", [], "ROLE:COLUMN,.. to predict of the manifests of --expression, --actions or --pose; repeatable."
@@ -67,24 +67,24 @@ def _variants(tables: Iterable[int]) -> list[str]:
     from pcl_tf.reproduce import paper
     from recipes.common import ABLATIONS
 
-    asked = {row.model for number in tables for row in paper.TABLES[number].rows}
-    return ["", *(v for v in ABLATIONS if v in asked)]
+    needed = {row.model for number in tables for row in paper.TABLES[number].rows}
+    return ["", *(v for v in ABLATIONS if v in needed)]
 
 
 def _targets() -> dict[str, list[str]]:
     """{role: columns of its manifests to predict}. Raises Refused: another role, no column, a role that stands twice."""
     from pcl_tf.errors import Refused
 
-    found = {}
+    targets: dict[str, list[str]] = {}
     for text in _TARGETS.value:
         role, _, columns = text.partition(":")
-        if role not in _TASKS or role in found or not columns or not _TASKS[role].value:
+        if role not in _TASKS or role in targets or not columns or not _TASKS[role].value:
             raise Refused(
                 f"--targets={text}: what is needed is ROLE:COLUMN,.., once a role, of {', '.join(_TASKS)}, beside the flag"
                 " --ROLE with a manifest."
             )
-        found[role] = [column.strip() for column in columns.split(",")]
-    return found
+        targets[role] = [column.strip() for column in columns.split(",")]
+    return targets
 
 
 def _tasks(roles: Iterable[str]) -> "dict[str, list[Task]]":
@@ -171,7 +171,7 @@ def main(argv: list[str]) -> None:
             _run(list(map(int, _TABLE.value)), list(map(int, seeds)), pathlib.Path(_WORKDIR.value))
     except RunFailed as failed:
         name, code = failed.args
-        refuse(f"pre-training {name} ended with exit code {code}; what it printed says why.", 1)
+        refuse(f"pre-training {name} ended with exit code {code}; see what it printed.", 1)
 
 
 if __name__ == "__main__":

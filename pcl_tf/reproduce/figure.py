@@ -56,8 +56,8 @@ def figure(
         if len(faces) == count:
             break
     if len(faces) < 2:
-        said = left_out(bad, len(faces) + len(bad))
-        raise Refused(f"{flag}={images}: fewer than two faces that can be read. {said}".strip())
+        why = left_out(bad, len(faces) + len(bad))
+        raise Refused(f"{flag}={images}: fewer than two faces that can be read. {why}".strip())
     if bad:
         print(f"note: {left_out(bad, len(faces) + len(bad))}", file=sys.stderr)
     model = build_method(recipe)

@@ -1,4 +1,4 @@
-"""The pre-training runs and probes that a table needs: each is done when its file is there, and continued where it stopped."""
+"""The pre-training runs and probes that a table needs: each is done when its file exists, and goes on where it stopped."""
 
 import dataclasses
 import json
@@ -78,7 +78,7 @@ class Runs:
         """Workdir of a finished run; trained first, or further, where it is not finished.
 
         Raises:
-          Refused: the workdir is of another recipe, other data or another precision than are asked for now.
+          Refused: the workdir has another recipe, other data or another precision.
           RunFailed: pcl_tf.train ended with an error.
         """
         workdir, steps = self.workdir(variant, seed), self.steps[variant]
@@ -100,19 +100,19 @@ class Runs:
         return workdir
 
     def _check_same(self, workdir: pathlib.Path, asked: ConfigDict, precision: str) -> None:
-        """Raises Refused where a workdir was trained by other settings than are asked for: its numbers are not theirs."""
+        """Raises Refused if a workdir was trained with other settings, whose numbers these would not be."""
         made = recipes.load(workdir / "recipe.json")
         both = (("data.source", made.data.source, self.source), ("precision", precision, self.precision))
         changed = recipes.differences(asked, made) + [f"{k}: {a} -> {b}" for k, a, b in both if a != b]
         if changed:
             raise Refused(
-                f"{workdir} was pre-trained by other settings:\n  "
+                f"{workdir} was pre-trained with other settings:\n  "
                 + "\n  ".join(changed)
-                + "\nGive another --workdir, or the settings it was made with."
+                + "\nGive another --workdir, or those settings."
             )
 
     def result(self, model: str, seed: int, task: Task, *, feature: str) -> dict[str, Any]:
-        """The probe of a row's model: {'value', 'interval', 'detail', 'metric', 'counts', ..}, of an earlier call if there was one.
+        """The probe of a row's model: {'value', 'interval', 'detail', 'metric', 'counts', ..}, read if an earlier call wrote it.
 
         Args:
           model: 'lbp', 'hog', 'pixels', or a variant.

@@ -107,7 +107,7 @@ def over_seeds(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "values": values.tolist(),
         **dict(zip(("mean", "std"), _mean_and_spread(values), strict=True)),
         "interval": np.mean([v["interval"] for v in results], axis=0).tolist(),
-        # Of one seed a label may have no F1, because no image of it was there or taken for it.
+        # Of one seed a label may have no F1, because no image has it or is taken for it.
         "detail": {k: float(np.mean([d[k] for d in details if k in d])) for d in details for k in d},
     }
 

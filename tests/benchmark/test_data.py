@@ -1,12 +1,11 @@
 """The benchmark of the input pipeline measures what it names."""
 
-from pcl_tf import recipe as recipes
 from pcl_tf.benchmark.data import data
-from recipes import vox64
+from tests.helpers.methods import tiny
 
 
 def test_pipeline_rates_are_measured():
-    recipe = recipes.resolve(vox64.get_config("smoke"))
+    recipe = tiny("vox64:smoke", {"data.generated_images": 64})
     rates = data(recipe, seconds=0.2)
     assert set(rates) == {
         "first_epoch_images_per_second",

@@ -48,6 +48,7 @@ def test_cosine_of_two_parts_is_that_of_their_true_means():
     assert found["a"]["ratio"] == pytest.approx(found["a"]["signal"] / found["a"]["noise"])
 
 
+@pytest.mark.slow
 def test_every_part_of_a_recipe_is_measured():
     recipe = tiny("vox64:smoke", {"data.generated_images": 64, "method.pdd_weight": 0.0})
     found = gradients(recipe, draws=2)
@@ -62,6 +63,7 @@ def test_one_batch_has_no_spread():
     assert said == "error: --steps=1: gradients needs at least 2 batches, since their spread is the noise."
 
 
+@pytest.mark.slow
 def test_a_method_of_one_loss_is_measured_too():
     found = gradients(tiny("vox64:smoke,moco", {"data.generated_images": 64}), draws=2)
     assert set(found) == {"step", "face"} and found["face"]["noise"] > 0

@@ -249,15 +249,6 @@ def test_two_preparations_of_the_same_do_not_remove_each_others_work(tmp_path, m
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["videos"]
 
 
-def test_where_no_lock_is_known_a_preparation_ends_too(tmp_path, monkeypatch):
-    def unknown(*_, **__):
-        raise NotImplementedError
-
-    monkeypatch.setattr("filelock.FileLock.acquire", unknown)
-    write_video(tmp_path / "in/a.mp4", ramp(5))
-    assert prepare_clips("videos", tmp_path / "in", tmp_path / "out", settings=SETTINGS)[1]["clips"] == 1
-
-
 def test_a_dataset_that_another_call_ends_meanwhile_is_kept(tmp_path, monkeypatch, capsys):
     write_video(tmp_path / "in/a.mp4", ramp(5))
 

@@ -183,7 +183,7 @@ def test_a_finished_run_of_other_settings_is_not_taken_for_this_one(changed, sai
     with pytest.raises(Refused) as error:
         Runs(tmp_path, **(asked | changed)).pretrained("simclr", 3)
     text = str(error.value)
-    assert text.startswith(f"{workdir} was") and said in text and "another --workdir" in text
+    assert text.startswith(f"{workdir} was pre-trained with other") and said in text and "another --workdir" in text
 
 
 TINY = ["--base=vox64:smoke", "--steps=3", "--image_size=32"]
@@ -267,7 +267,12 @@ def test_tables_1_to_6_on_generated_faces(folder, tmp_path):
         (["--table=7", "--workdir={}", "--base=nope"], 2, "--base=nope: no such recipe"),
         (["--table=7", "--workdir={}", "--steps=-3"], 2, "flag --steps=-3"),
         (["--table=7", "--workdir={}", "--steps=2000000000"], 2, "flag --steps=2000000000"),
-        (["--figure=4", "--workdir={}", "--data=/nowhere"], 1, "pre-training pcl-0 ended with exit code 2"),
+        pytest.param(
+            ["--figure=4", "--workdir={}", "--data=/nowhere"],
+            1,
+            "pre-training pcl-0 ended with exit code 2",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_errors(args, code, match, tmp_path):
