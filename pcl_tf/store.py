@@ -168,6 +168,19 @@ def _exchange(new: pathlib.Path, old: pathlib.Path) -> None:
             raise
 
 
+def versions(folder: str | pathlib.Path) -> list[int]:
+    """Numbers of the versions in a folder of exports, rising; none if there is no such folder."""
+    found = pathlib.Path(folder).glob("*")
+    return sorted(int(p.name) for p in found if p.name.isdecimal() and p.is_dir())
+
+
+def remove(folder: pathlib.Path) -> None:
+    """Deletes a folder, which loses its name first: if the process is killed meanwhile, no half of it has the name."""
+    aside = tempfile.mkdtemp(prefix=_ASIDE, dir=folder.parent)  # which the next ``atomic_path`` there removes too
+    os.replace(folder, aside)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
 def sync(path: pathlib.Path) -> None:
     """Brings a file, or a folder and all below it, to the disk, so that it outlasts a power cut."""
     for inner in [*path.rglob("*"), path] if path.is_dir() else [path]:

@@ -149,7 +149,7 @@ def _what_is_kept(step: int | None, workdir: pathlib.Path) -> str:
 
 def _next_commands(w: pathlib.Path) -> None:
     """Prints what may be done with a finished workdir (its path), quoted where a shell needs it."""
-    from pcl_tf.serving.export import versions
+    from pcl_tf.store import versions
 
     newest = str(w / "export" / str(versions(w / "export")[-1]))
     code = f"import tensorflow as tf; print(tf.saved_model.load({newest!r}).signatures)"

@@ -15,7 +15,7 @@ import tensorflow as tf
 from pcl_tf.errors import Refused
 from pcl_tf.evaluation import handcrafted
 from pcl_tf.provenance import recipe_hash
-from pcl_tf.serving.export import versions
+from pcl_tf.store import versions
 
 FEATURES = ("face_aware", "face", "pose", "face+pose")
 

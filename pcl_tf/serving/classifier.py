@@ -10,8 +10,8 @@ import tensorflow as tf
 
 from pcl_tf.provenance import provenance
 from pcl_tf.serving import card
-from pcl_tf.serving.export import check_version, decoded, replaceable
-from pcl_tf.serving.warmup import write_warmup
+from pcl_tf.serving.export import check_version, in_slices, replaceable
+from pcl_tf.serving.server_files import write_warmup
 from pcl_tf.store import atomic_path, write_atomically
 
 SCORES = {"classification": tf.nn.softmax, "multilabel": tf.nn.sigmoid, "regression": tf.identity}
@@ -62,22 +62,27 @@ def save_classifier(
     size, labels = model.input_shape[1], tf.constant([str(n) for n in names])
     said, values = OUTPUTS[kind]
 
-    def predict(images: tf.Tensor) -> dict[str, tf.Tensor]:
-        found = SCORES[kind](tf.cast(model(images, training=False), tf.float32))
-        return {said: tf.repeat(labels[None], tf.shape(found)[0], axis=0), values: found}
+    def scored(images: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {values: SCORES[kind](tf.cast(model(images, training=False), tf.float32))}
+
+    def named(found: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        return {said: tf.repeat(labels[None], tf.shape(found[values])[0], axis=0), **found}
+
+    of_files = in_slices(scored, size)
 
     archive = keras.export.ExportArchive()
     archive.track(model)
     archive.add_endpoint(
         "serving_default",
-        lambda image_bytes: predict(decoded(image_bytes, size)),
+        lambda image_bytes: named(of_files(image_bytes)),
         [tf.TensorSpec([None], tf.string, "image_bytes")],
     )
-    archive.add_endpoint("predict", predict, [tf.TensorSpec([None, size, size, 3], tf.float32, "images")])
+    images = tf.TensorSpec([None, size, size, 3], tf.float32, "images")
+    archive.add_endpoint("predict", lambda images: named(scored(images)), [images])
     if kind != "regression":
         archive.add_endpoint(
             "classify",
-            lambda inputs: predict(decoded(_of_examples(inputs), size)),
+            lambda inputs: named(of_files(_of_examples(inputs))),
             [tf.TensorSpec([None], tf.string, "inputs")],
         )
     with atomic_path(target, replaces=replaceable) as aside:

@@ -1,9 +1,7 @@
 """Writes the SavedModel others load: numbered folders that appear whole."""
 
 import contextlib
-import os
 import pathlib
-import shutil
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,15 +12,17 @@ from pcl_tf.data.in_graph import decode_face, provided
 from pcl_tf.errors import Refused
 from pcl_tf.provenance import provenance
 from pcl_tf.serving.card import write_card
+from pcl_tf.serving.server_files import write_warmup
 from pcl_tf.serving.tflite import FILES as TFLITE
-from pcl_tf.serving.warmup import write_warmup
-from pcl_tf.store import atomic_path
+from pcl_tf.store import atomic_path, remove, versions
 
 KEYS = ("face_aware", "face", "pose")
 # Images of a request that are decoded at the same time: this many times what one may unpack is the memory a request
 # can ask for (README.md here, "Hostile images").
 DECODED_AT_ONCE = 4
-MOST_IMAGES = 1024  # of a request: a large network takes some megabytes for each
+# Images that a request may have, and that go through the network together: 10,000 pictures of a pixel, 700 kB, would
+# take 17 GB of the paper's network.
+MOST_IMAGES, SLICE = 1024, 64
 
 
 @contextlib.contextmanager
@@ -47,21 +47,54 @@ def decoded(image_bytes: tf.Tensor, image_size: int) -> tf.Tensor:
       image_size: S, side in pixels.
 
     Returns:
-      float32 [N, S, S, 3] in [0, 1]; in a graph, the request fails with INVALID_ARGUMENT if it has no image,
-      too many, or one that cannot be decoded.
+      float32 [N, S, S, 3] in [0, 1]; in a graph, the request fails with INVALID_ARGUMENT if one cannot be decoded.
     """
-    count = tf.size(image_bytes)
-    with provided(
-        (count > 0, "the request has no image"),
-        (count <= MOST_IMAGES, f"the request has more than {MOST_IMAGES} images"),
-    ):
-        faces = tf.map_fn(
-            lambda data: decode_face(data, image_size),
-            image_bytes,
-            fn_output_signature=tf.TensorSpec([image_size, image_size, 3], tf.uint8),
-            parallel_iterations=DECODED_AT_ONCE,
-        )
+    faces = tf.map_fn(
+        lambda data: decode_face(data, image_size),
+        image_bytes,
+        fn_output_signature=tf.TensorSpec([image_size, image_size, 3], tf.uint8),
+        parallel_iterations=DECODED_AT_ONCE,
+    )
     return tf.cast(faces, tf.float32) / 255.0
+
+
+def in_slices(
+    network: Callable[[tf.Tensor], dict[str, tf.Tensor]], image_size: int
+) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
+    """A network of images as one of image files, which takes them ``SLICE`` at a time: memory does not grow with a request.
+
+    Args:
+      network: float32 [N, S, S, 3] in [0, 1] -> {name: [N, ...]}.
+      image_size: S.
+
+    Returns:
+      string [N] -> {name: [N, ...]}; in a graph, a request of no image, of more than ``MOST_IMAGES`` or of an unreadable one fails
+      with INVALID_ARGUMENT.
+    """
+    spec = tf.TensorSpec([None, image_size, image_size, 3], tf.float32)
+    once = tf.function(network, input_signature=[spec], autograph=False)  # one graph, which both calls below share
+
+    def served(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
+        count = tf.size(image_bytes)
+        with provided(
+            (count > 0, "the request has no image"),
+            (count <= MOST_IMAGES, f"the request has more than {MOST_IMAGES} images"),
+        ):
+            image_bytes = tf.identity(image_bytes)
+
+        def slice_at(start: tf.Tensor | int) -> dict[str, tf.Tensor]:
+            return once(decoded(image_bytes[start : start + SLICE], image_size))
+
+        def more(start: tf.Tensor, out: dict[str, tf.Tensor]) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+            return start + SLICE, {k: tf.concat([out[k], v], 0) for k, v in slice_at(start).items()}
+
+        first = slice_at(0)
+        shapes = (tf.TensorShape([]), {k: tf.TensorShape([None, *v.shape[1:]]) for k, v in first.items()})
+        return tf.while_loop(
+            lambda start, _: start < count, more, (tf.constant(SLICE), first), shapes, parallel_iterations=1
+        )[1]
+
+    return served
 
 
 def save_export(
@@ -111,7 +144,7 @@ def save_export(
     archive.track(encoder)
     archive.add_endpoint(
         "serving_default",
-        lambda image_bytes: embed(decoded(image_bytes, image_size)),
+        in_slices(embed, image_size),
         [tf.TensorSpec([None], tf.string, "image_bytes")],
     )
     archive.add_endpoint("embed", embed, [tf.TensorSpec(encoder.input_shape, tf.float32, "images")])
@@ -127,10 +160,8 @@ def save_export(
         write_card(aside, folder.parent)
     if keep:
         made_here = [v for v in versions(folder) if replaceable(folder / str(v))]
-        for old in set(made_here[:-keep]) - {version}:  # half deleted under its number it would be taken for no export
-            os.replace(folder / str(old), folder / f".gone.{os.getpid()}.{old}")
-        for gone in folder.glob(".gone.*"):  # also what a process left that was killed meanwhile
-            shutil.rmtree(gone, ignore_errors=True)
+        for old in set(made_here[:-keep]) - {version}:
+            remove(folder / str(old))
     return folder / str(version)
 
 
@@ -166,11 +197,6 @@ def check_places(workdir: str | pathlib.Path, version: int) -> None:
     folders = [workdir / name for name in ("serving", "export")]
     if in_the_way := [p for p in files if p.is_dir()] + [p for p in folders if p.exists() and not p.is_dir()]:
         raise Refused(f"{in_the_way[0]}: stands where the export is written; move it, or give another --workdir.")
-
-
-def versions(folder: str | pathlib.Path) -> list[int]:
-    """Numbers of the versions in a folder, rising."""
-    return sorted(int(p.name) for p in pathlib.Path(folder).iterdir() if p.name.isdecimal() and p.is_dir())
 
 
 def save_backbone(encoder: keras.Model, path: str | pathlib.Path) -> pathlib.Path:

@@ -25,11 +25,12 @@ from pcl_tf.serving.export import (
     save_backbone,
     save_export,
     save_onnx,
-    versions,
 )
 from pcl_tf.serving.server_files import write_server_files
+from pcl_tf.store import versions
 from tests.helpers import labelled
 from tests.helpers.images import SERVED
+from tests.helpers.killed import Killed
 from tests.serving.conftest import SIZE
 
 FACES = np.random.default_rng(0).random((3, SIZE, SIZE, 3), np.float32)
@@ -107,15 +108,12 @@ def test_only_the_newest_versions_stay(smallest_encoder, tmp_path):
 
 
 def test_a_version_in_whose_deletion_it_was_killed_is_gone(smallest_encoder, tmp_path, monkeypatch):
-    class Killed(BaseException):
-        pass
-
     remove = shutil.rmtree
 
     def half(path, **options):
-        if pathlib.Path(path).parent != tmp_path or not pathlib.Path(path).exists():
+        if not (file := pathlib.Path(path) / "saved_model.pb").exists():
             return remove(path, **options)
-        (path / "saved_model.pb").unlink()
+        file.unlink()
         raise Killed
 
     def save(version):
@@ -123,7 +121,7 @@ def test_a_version_in_whose_deletion_it_was_killed_is_gone(smallest_encoder, tmp
 
     _made(tmp_path, "1/saved_model.pb", "1/assets/recipe.json")
     with monkeypatch.context() as patched, pytest.raises(Killed):
-        patched.setattr("pcl_tf.serving.export.shutil.rmtree", half)
+        patched.setattr("pcl_tf.store.shutil.rmtree", half)
         save(2)
     assert versions(tmp_path) == [2]
     check_version(tmp_path / "1")

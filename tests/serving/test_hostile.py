@@ -91,7 +91,7 @@ def test_same_pixels_through_bytes_and_through_embed(model):
         np.testing.assert_allclose(served[name], values, atol=1e-5)
 
 
-@pytest.mark.parametrize("n", [2, 8, 33])
+@pytest.mark.parametrize("n", [2, 8, 65, 129])
 def test_a_batch_is_its_images(model, n):
     images = [encoded(Image.fromarray(np.roll(picture(), 3 * i, 1)), "PNG") for i in range(n)]
     together = serve(model, images)
