@@ -12,6 +12,8 @@ XLA = ("none", "views", "step")  # the part of a step that XLA compiles; a compi
 OUTPUTS = ("face_aware", "face", "pose")
 FEATURES = (*OUTPUTS, "face+pose")
 
+SOFTWARE = "pcl_tf"  # the text Software of PNGs that are drawn here, so that they are not taken for faces
+
 # Values of recipes.
 SAMPLINGS = ("clip", "identity", "frame")  # what is drawn evenly
 UPDATES = ("joint", "alternating")  # one update on Eq. 7, or one on each part of it (released code)

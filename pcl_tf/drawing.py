@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, ImageDraw
+from PIL.PngImagePlugin import PngInfo
 
+from pcl_tf.choices import SOFTWARE
 from pcl_tf.store import write_atomically
 
 if TYPE_CHECKING:
@@ -60,8 +62,9 @@ def _picture(content: np.ndarray | Image.Image) -> Image.Image:
 
 def png(picture: Image.Image) -> bytes:
     """PNG bytes of a PIL image."""
-    buffer = io.BytesIO()
-    picture.save(buffer, "PNG")
+    buffer, info = io.BytesIO(), PngInfo()
+    info.add_text("Software", SOFTWARE)
+    picture.save(buffer, "PNG", pnginfo=info)
     return buffer.getvalue()
 
 
@@ -70,7 +73,7 @@ def save_figure(figure: "Figure", path: str | pathlib.Path, dpi: int = 120) -> N
     buffer = io.BytesIO()
     with warnings.catch_warnings():  # of letters that its font does not have
         warnings.simplefilter("ignore")
-        figure.savefig(buffer, dpi=dpi, format="png", metadata={"Software": None})
+        figure.savefig(buffer, dpi=dpi, format="png", metadata={"Software": SOFTWARE})
     write_atomically(path, buffer.getvalue())
 
 

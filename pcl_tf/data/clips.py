@@ -22,35 +22,23 @@ SPEC = {
 }
 
 
-def damaged(path: str | pathlib.Path, error: Exception) -> Refused:
-    """The Refused to raise where a file of a prepared dataset cannot be read."""
-    return Refused(f"{path}: cannot be read ({str(error).splitlines()[0]}); remove its folder and prepare it again.")
-
-
-def read_arrays(path: str | pathlib.Path, flag: str = "") -> dict[str, np.ndarray]:
-    """Reads the arrays of an .npz of a prepared dataset, in any file system TensorFlow knows.
-
-    Args:
-      path: of the file.
-      flag: that gave it, with '=', for the error.
+def read_index(folder: str | pathlib.Path) -> dict[str, np.ndarray]:
+    """Reads the index of a dataset of clips, in any file system TensorFlow knows.
 
     Returns:
-      dict of arrays.
+      dict of 'frames' int32 [N], 'identity' int32 [N] and 'names' string [I].
 
     Raises:
-      Refused: it is damaged, or not there.
+      Refused: it is damaged, or missing.
     """
+    path = os.path.join(str(folder), INDEX)
     try:
         # TensorFlow takes no names that are not UTF-8.
-        with tf.io.gfile.GFile(str(path), "rb") if "://" in str(path) else open(path, "rb") as f:
+        with tf.io.gfile.GFile(path, "rb") if "://" in path else open(path, "rb") as f:
             return dict(np.load(io.BytesIO(f.read())))
     except (OSError, ValueError, zipfile.BadZipFile, EOFError, zlib.error, RuntimeError, tf.errors.OpError) as error:
-        raise damaged(f"{flag}{path}", error) from error
-
-
-def read_index(folder: str | pathlib.Path) -> dict[str, np.ndarray]:
-    """dict of 'frames' int32 [N], 'identity' int32 [N] and 'names' string [I]. Raises Refused: it is damaged."""
-    return read_arrays(os.path.join(str(folder), INDEX), "--data=")
+        why = str(error).splitlines()[0]
+        raise Refused(f"--data={path}: cannot be read ({why}); remove its folder and prepare it again.") from error
 
 
 def find_clips(path: str | pathlib.Path) -> str | None:

@@ -58,7 +58,10 @@ def open_zip(path: str | pathlib.Path, given: str = "") -> zipfile.ZipFile:
 def members(path: str | pathlib.Path, given: str = "") -> list[zipfile.ZipInfo]:
     """[``zipfile.ZipInfo``] of the files in a zip. Arguments and errors as of ``open_zip``."""
     with open_zip(path, given) as z:
-        return [info for info in z.infolist() if not info.is_dir()]
+        infos = z.infolist()
+    for info in infos:
+        info.filename = info.filename.replace("\\", "/")  # as old programs of Windows write folders
+    return [info for info in infos if not info.is_dir()]
 
 
 def read_member(z: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes | Unreadable:

@@ -1,12 +1,11 @@
 """Images named by a list: in a folder, or in the zips that lie in it."""
 
 import functools
-import itertools
 import os
 import pathlib
 import zipfile
 import zlib
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 import numpy as np
@@ -15,6 +14,16 @@ from pcl_tf.data.files import Unreadable, content, members, open_zip, read_file,
 from pcl_tf.data.sources import Items, Source, fingerprint
 from pcl_tf.data.tree import is_left_out, one_sign, printable
 from pcl_tf.errors import Refused
+
+
+def _by_signs(names: Iterable[str]) -> dict[str, str]:
+    """{a name, and the same with accents as one sign: the name}; of names that differ in that alone the first."""
+    names = sorted(names, reverse=True)
+    return {one_sign(name): name for name in names} | {name: name for name in names}
+
+
+def _match(name: str, names: Mapping[str, str]) -> str | None:
+    return names.get(name) or names.get(one_sign(name))
 
 
 class Files:
@@ -28,10 +37,10 @@ class Files:
     """
 
     def __init__(self, root: str | pathlib.Path) -> None:
-        self._unreadable: list[str]
-        self.root, self._unreadable = pathlib.Path(root), []
-        # One look at each folder instead of a question to the disk for each row.
-        self._names = functools.cache(self._list)
+        self.root = pathlib.Path(root)
+        self._unreadable_zips: list[str] = []
+        # Each folder is listed once, instead of a question to the disk for each row.
+        self._names, self._folder = functools.cache(self._list), functools.cache(self._find_folder)
 
     @functools.cached_property
     def _zipped(self) -> dict[str, tuple[pathlib.Path, zipfile.ZipInfo]]:
@@ -40,61 +49,51 @@ class Files:
             try:
                 found |= {os.path.normpath(info.filename): (path, info) for info in members(path)}
             except Refused as error:  # it may have nothing to do with the list
-                self._unreadable.append(str(error))
+                self._unreadable_zips.append(str(error))
         return found
+
+    @functools.cached_property
+    def _zip_names(self) -> dict[str, str]:
+        return _by_signs(self._zipped)
 
     @property
     def remark(self) -> str:
-        """What to add where an image is missing: '' or ' (..)', which zips of the folder cannot be read."""
-        return f" ({' '.join(self._unreadable)})" if self._unreadable else ""
+        """What to add to an error about a missing image: '' or ' (..)', which zips of the folder are unreadable."""
+        return f" ({' '.join(self._unreadable_zips)})" if self._unreadable_zips else ""
 
-    @functools.cached_property
-    def _zipped_by_signs(self) -> dict[str, str]:
-        return {one_sign(name): name for name in self._zipped}
-
-    def _list(self, folder: str) -> Set[str]:
+    def _list(self, folder: str) -> Mapping[str, str]:
+        """The files of a folder, ``_by_signs``."""
         try:
             with os.scandir(self.root / folder) as entries:
-                return {e.name for e in entries if (os.path.isfile(e.path) if e.is_symlink() else e.is_file())}
+                return _by_signs(e.name for e in entries if (os.path.isfile(e.path) if e.is_symlink() else e.is_file()))
         except OSError:
-            return frozenset()
+            return {}
 
-    def _on_disk(self, path: str) -> bool:
+    def _find_folder(self, folder: str) -> str | None:
+        """A folder as the disk spells it, or None."""
+        if os.path.isdir(self.root / folder):
+            return folder
+        above, name = os.path.split(folder)
+        here = None if folder.isascii() else self._folder(above)
+        if here is None:
+            return None
+        inner = _match(name, _by_signs(n for n in os.listdir(self.root / here) if os.path.isdir(self.root / here / n)))
+        return None if inner is None else os.path.join(here, inner)
+
+    def _on_disk(self, path: str) -> str | None:
+        """A file as the disk spells it, or None."""
         folder, name = os.path.split(path)
-        return name in self._names(folder)
-
-    def _on_disk_by_signs(self, path: str) -> str | None:
-        """The path as the disk spells it, or None."""
-        here = "/" if path.startswith("/") else ""
-        *folders, name = [part for part in path.split("/") if part]
-        for part in folders:
-            exact: str | None
-            exact = os.path.join(here, part)
-            if not os.path.isdir(self.root / exact):
-                exact = next(
-                    (os.path.join(here, n) for n in self._folders(here) if one_sign(n) == one_sign(part)), None
-                )
-            if exact is None:
-                return None
-            here = exact
-        return next((os.path.join(here, n) for n in sorted(self._names(here)) if one_sign(n) == one_sign(name)), None)
-
-    def _folders(self, folder: str) -> list[str]:
-        try:
-            return sorted(n for n in os.listdir(self.root / folder) if os.path.isdir(self.root / folder / n))
-        except OSError:
-            return []
+        here = self._folder(folder)
+        found = None if here is None else _match(name, self._names(here))
+        return None if here is None or found is None else os.path.join(here, found)
 
     def spelled(self, path: str) -> str | None:
-        """A path of a list as the image is really called, on disk or in a zip: str, or None where there is none."""
+        """A path of a list as the image is really called, on disk or in a zip: str, or None if there is none."""
         texts = [os.path.normpath(text) for text in (path, path.replace("\\", "/"))]  # ./a//b.jpg is a/b.jpg
-        signs = [] if path.isascii() else texts
-        on_disk = (text if self._on_disk(text) else None for text in texts)
-        by_signs = map(self._on_disk_by_signs, signs)
-        in_zips = (text if text in self._zipped else None for text in texts)
-        in_zips_by_signs = (self._zipped_by_signs.get(one_sign(text)) for text in signs)
-        every = itertools.chain(on_disk, by_signs, in_zips, in_zips_by_signs)
-        return next((found for found in every if found is not None), None)
+        for text in texts:
+            if (found := self._on_disk(text)) is not None:
+                return found
+        return next((found for text in texts if (found := _match(text, self._zip_names))), None)
 
     def __contains__(self, path: str) -> bool:
         return self.spelled(path) is not None

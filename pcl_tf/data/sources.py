@@ -7,10 +7,12 @@ import sys
 from collections.abc import Callable, Generator, Iterable
 from typing import TYPE_CHECKING
 
+from pcl_tf.choices import SOFTWARE
 from pcl_tf.data.files import content, members, open_zip, read_file, read_member
 from pcl_tf.data.threads import in_order
 from pcl_tf.data.tree import SUFFIXES, files_below, is_image, lies_left_out, others, printable
 from pcl_tf.errors import Refused
+from pcl_tf.store import digest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,7 +47,7 @@ class Source:
       fingerprint: changes when the images do; names the decoded cache.
       count: number of images.
       items: yields (name of the image, printable, its encoded bytes or a uint8 [H, W, 3] array or an exception).
-      others: kinds of files beside them that are no images by their names, as '7 .heic, 1 .txt'; '' for none.
+      others: kinds of files beside them that are passed over, as '7 .heic, 1 .txt'; '' for none.
     """
 
     name: str
@@ -55,45 +57,48 @@ class Source:
     others: str = ""
 
     def say_others(self) -> None:
-        """Says on stderr which files are passed over: .heic of a telephone, a zip in a folder or a zip."""
+        """Prints on stderr which files are passed over: .heic of a telephone, a zip in a folder or a zip."""
         if self.others:
-            print(f"{self.name}: files of other endings are not looked at: {self.others}.", file=sys.stderr, flush=True)
+            print(f"{self.name}: other files are passed over: {self.others}.", file=sys.stderr, flush=True)
 
 
 _DECODING = 4  # how images become pixels: faces and features of another decoding are not used again
+_DRAWN = b"Software\0" + SOFTWARE.encode()  # near the beginning of a PNG
 _READERS = 16  # threads that read files for their checksums: shared disks answer slowly and to many at once
 
 
 def fingerprint(rows: Iterable[object]) -> str:
-    """Sixteen hex digits that change when any of the rows does."""
-    import hashlib
-
-    digest = hashlib.sha256(b"%d" % _DECODING)
-    for row in rows:
-        digest.update(repr(row).encode() + b"\n")
-    return digest.hexdigest()[:16]
+    """Sixteen hexadecimal digits that change if any of the rows does, or the way in which images are decoded."""
+    return digest(_DECODING, *map(repr, rows))
 
 
 def folder(path: str | pathlib.Path) -> Source:
-    """All images below a folder, linked folders too, in sorted order.
+    """All images below a folder, linked folders too, in sorted order, but no pictures that pcl_tf drew.
+
+    Each file is read for its checksum: neither size nor time tells that it was replaced.
 
     Raises:
       Refused: a folder in it cannot be listed.
     """
     root = pathlib.Path(path)
     every = files_below(root, lambda name: True)
-    records = {p.parent for p in every if p.name == "dataset_info.json"}  # the pictures beside them are no faces
-    files = [p for p in every if is_image(p.name) and not (records and records & {*p.parents})]
-    beside = others(p.name for p in every) + (
-        ", a dataset of records, which pcl_tf.train reads alone" if records else ""
-    )
+    images = [p for p in every if is_image(p.name)]
+
+    def row(image: pathlib.Path) -> tuple[object, ...] | None:
+        data = read_file(image)
+        drawn = isinstance(data, bytes) and _DRAWN in data[:1024]
+        return None if drawn else (str(image.relative_to(root)), *content(data))
+
+    rows = list(in_order(row, images, _READERS))
+    files = [p for p, of in zip(images, rows, strict=True) if of]
+    drawn = len(images) - len(files)
+    beside = filter(None, [others(p.name for p in every), f"{drawn} pictures that pcl_tf drew" if drawn else ""])
 
     def items() -> Items:
         for p in files:
             yield printable(p), read_file(p)
 
-    contents = in_order(lambda p: (str(p.relative_to(root)), *content(read_file(p))), files, _READERS)
-    return Source(printable(path), fingerprint(contents), len(files), items, beside)
+    return Source(printable(path), fingerprint(filter(None, rows)), len(files), items, ", ".join(beside))
 
 
 def zipped(path: str | pathlib.Path, given: str = "") -> Source:
@@ -206,8 +211,7 @@ def _open(text: str, generated_images: int, image_size: int, *, given: str) -> S
     elif path.is_file():
         source = zipped(path, given)
     else:
-        now = " Faces that pcl_tf draws are --data=generated now." if text == "synthetic" else ""
-        raise Refused(f"{given}: no such folder or file.{now}")
+        raise Refused(f"{given}: no such folder or file.")
     if not source.count:
         beside = f"; its files are {source.others}" if source.others else ""
         raise Refused(f"{given}: holds no image ({', '.join(SUFFIXES)}){beside}.")

@@ -5,7 +5,6 @@ import os
 import pathlib
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
 
 from pcl_tf.errors import Refused
 
@@ -46,17 +45,6 @@ def printable(name: str | pathlib.PurePath) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
-def stamp(path: str | pathlib.Path) -> tuple[object, ...]:
-    """What changes with a file on this machine: bytes, time of its last change, and whether it may not be read.
-
-    Permissions change no time, and what could not be read once is to be looked at again when it can be.
-    """
-    there = os.path.exists(path)
-    of = os.stat(path) if there else os.lstat(path)
-    shut = there and not os.access(path, os.R_OK)
-    return of.st_size, of.st_mtime_ns, *(["may not be read"] if shut else [])
-
-
 def walk(root: str | pathlib.Path) -> Iterator[tuple[str, list[str], list[str]]]:
     """``os.walk`` that goes into linked folders, into none twice on one way down. Links to nothing are files.
 
@@ -64,32 +52,14 @@ def walk(root: str | pathlib.Path) -> Iterator[tuple[str, list[str], list[str]]]
       Refused: a folder cannot be listed.
     """
 
-    def entries(folder: str) -> tuple[list[str], list[str]]:
-        inner, names = [], []
-        try:
-            with os.scandir(folder) as found:
-                for entry in found:
-                    kind: Any = (
-                        pathlib.Path(entry) if entry.is_symlink() else entry
-                    )  # a link to itself is an error to entries
-                    if kind.is_dir():
-                        inner.append(entry.name)
-                    elif kind.is_file() or kind is not entry and not kind.exists():  # a pipe is none
-                        names.append(entry.name)
-        except OSError as error:
-            raise Refused(f"{printable(folder)}: cannot be listed ({error.strerror}).") from error
-        return inner, names
+    def refuse(error: OSError) -> None:
+        raise Refused(f"{printable(error.filename)}: cannot be listed ({error.strerror}).") from error
 
-    def below(folder: str, above: tuple[str, ...]) -> Iterator[tuple[str, list[str], list[str]]]:
-        here = os.path.realpath(folder)
-        inner, names = entries(folder)
+    for folder, inner, names in os.walk(root, onerror=refuse, followlinks=True):
+        way = [p for p in (folder, *map(str, pathlib.Path(folder).parents)) if len(p) >= len(str(root))]
+        above = {os.path.realpath(p) for p in way}
+        inner[:] = [n for n in inner if os.path.realpath(os.path.join(folder, n)) not in above]
         yield folder, inner, names
-        for name in inner:
-            path = os.path.join(folder, name)
-            if os.path.realpath(path) not in (*above, here):
-                yield from below(path, (*above, here))
-
-    return below(str(root), ())
 
 
 def files_below(root: str | pathlib.Path, wanted: Callable[[str], bool] = is_image) -> list[pathlib.Path]:

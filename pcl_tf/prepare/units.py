@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 
-from pcl_tf.data.tree import SUFFIXES, is_left_out, others, printable, stamp, walk
+from pcl_tf.data.tree import SUFFIXES, is_left_out, others, printable, walk
 from pcl_tf.errors import Refused
 from pcl_tf.store import digest
 
@@ -123,7 +123,13 @@ def _unit(root: str, identity: str, names: list[str], *, clips: dict[str, str]) 
 
 
 def _stamp(path: str) -> tuple[object, ...]:
-    if "://" not in path:
-        return stamp(path)
-    stat = tf.io.gfile.stat(path)
-    return stat.length, stat.mtime_nsec
+    """What changes with a file: videos are too long to be read for it.
+
+    Permissions change no time, and what could not be read once is to be looked at again when it can be.
+    """
+    if "://" in path:
+        stat = tf.io.gfile.stat(path)
+        return stat.length, stat.mtime_nsec
+    exists = os.path.exists(path)
+    of = os.stat(path) if exists else os.lstat(path)
+    return of.st_size, of.st_mtime_ns, exists and not os.access(path, os.R_OK)

@@ -8,8 +8,10 @@ import zipfile
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
+from pcl_tf import drawing
 from pcl_tf.data.faces import decoded_faces
 from pcl_tf.data.files import Unreadable, read_file
 from pcl_tf.data.listed import Files
@@ -36,7 +38,6 @@ def test_linked_folders_are_followed_and_loops_end(tmp_path):
     (tmp_path / "faces/itself").symlink_to("itself")
     (tmp_path / "faces/c.png").symlink_to("../elsewhere/p0/a.png")
     (tmp_path / "faces/gone.png").symlink_to("nowhere.png")
-    os.mkfifo(tmp_path / "faces/pipe.png")
     root = tmp_path / "faces"
     source = folder(root)
     assert names(source, root) == ["c.png", "gone.png", "linked/p0/a.png", "real/b.png"] and source.count == 4
@@ -79,7 +80,7 @@ def test_a_folder_that_cannot_be_listed_is_named(tmp_path, monkeypatch):
 
     def refuse(path):
         if str(path).endswith("shut"):
-            raise PermissionError(13, "Permission denied")
+            raise PermissionError(13, "Permission denied", path)
         return scandir(path)
 
     monkeypatch.setattr("os.scandir", refuse)
@@ -292,19 +293,36 @@ def test_what_is_passed_over_is_counted_and_named(tmp_path, capsys):
         for name in ("./a.png", "../b.png", "/abs/c.png", "inner.zip", "__MACOSX/._a.png", "x/d.avif"):
             z.write(tmp_path / "a.png", name)
     assert open_source(str(tmp_path), 0, 24).count == 1
-    assert capsys.readouterr().err.endswith("files of other endings are not looked at: 2 .heic, 1 without, 1 .zip.\n")
+    assert capsys.readouterr().err.endswith("other files are passed over: 2 .heic, 1 without, 1 .zip.\n")
     source = open_source(str(tmp_path / "more/d.zip"), 0, 24)
     assert source.count == 3 and all(isinstance(data, bytes) for _, data in source.items())
-    assert "not looked at: 1 .zip, 1 .avif." in capsys.readouterr().err
+    assert "passed over: 1 .zip, 1 .avif." in capsys.readouterr().err
     (tmp_path / "a.png").unlink()
     with pytest.raises(Refused, match=r"holds no image \(.*\); its files are 2 .heic, 1 without, 1 .zip\."):
         open_source(str(tmp_path), 0, 24)
 
 
-def test_pictures_beside_records_are_no_faces(tmp_path):
+def test_pictures_that_the_program_drew_are_no_faces(tmp_path, capsys):
     save(tmp_path / "a.png")
-    save(tmp_path / "voxceleb/64px/1.0.0/sheet.png")
-    (tmp_path / "voxceleb/64px/1.0.0/dataset_info.json").write_text("{}")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/sheet.png").write_bytes(drawing.png(Image.new("RGB", (24, 24))))
+    figure = Figure()
+    figure.add_subplot().plot([1, 2])
+    drawing.save_figure(figure, tmp_path / "map.png")
     assert names(open_source(str(tmp_path), 0, 24), tmp_path) == ["a.png"]
-    with pytest.raises(Refused, match="holds no image .* a dataset of records, which pcl_tf.train reads alone"):
-        open_source(f"{tmp_path / 'voxceleb'},{tmp_path}", 0, 24)
+    assert "2 pictures that pcl_tf drew" in capsys.readouterr().err
+    (tmp_path / "a.png").unlink()
+    with pytest.raises(Refused, match="holds no image .*; its files are 2 pictures that pcl_tf drew"):
+        open_source(str(tmp_path), 0, 24)
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_a_zip_of_an_old_program_of_windows(tmp_path, form):
+    save(tmp_path / "a.png")
+    with zipfile.ZipFile(tmp_path / "faces.zip", "w") as z:
+        for name in ("bilder\\é.png", "__MACOSX\\bilder\\._é.png"):
+            z.write(tmp_path / "a.png", unicodedata.normalize(form, name))
+    (name, data), *more = zipped(tmp_path / "faces.zip").items()
+    assert unicodedata.normalize("NFC", name).endswith("faces.zip:bilder/é.png") and data[:4] == b"\x89PNG" and not more
+    ((_, data),) = Files(tmp_path).source(["bilder/é.png"]).items()
+    assert data[:4] == b"\x89PNG"
