@@ -25,7 +25,7 @@ def main(argv: list[str]) -> None:
     assert _WORKDIR.value is not None
     with explained(_OUT.value):
         check(_OUT.value, suffix=".png")
-        print(*figure(_WORKDIR.value, _DATA.value, _OUT.value, count=_COUNT.value, flag="--data"), sep="\n")
+        print(*figure(_WORKDIR.value, _DATA.value, _OUT.value, count=_COUNT.value), sep="\n")
 
 
 if __name__ == "__main__":

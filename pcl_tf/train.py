@@ -5,8 +5,8 @@
   python -m pcl_tf.train --recipe=vox64:smoke --workdir=/tmp/smoke --recipe.batch_size=64
 
 The same command on the same workdir resumes. Exit codes: 0 finished; 2 a flag, the recipe, the data or the workdir is
-wrong; 3 a loss or the gradient became NaN or infinite; 4 the disk is full; 5 other machines of a run are missing; 130 and
-143 saved and stopped by Ctrl-C and SIGTERM.
+wrong; 3 a loss or the gradient became NaN or infinite; 4 the disk is full; 5 other machines of a run are missing; 129, 130
+and 143 saved and stopped by SIGHUP, Ctrl-C and SIGTERM.
 """
 
 import pathlib
@@ -95,43 +95,37 @@ def main(argv: list[str]) -> int:
 
 def _train(cluster: "Cluster | None" = None) -> int:
     """Runs on this machine; returns the exit code."""
+    from pcl_tf.cluster import Cluster
     from pcl_tf.data.sources import VOXCELEB_HELP
-    from pcl_tf.errors import Refused
+    from pcl_tf.errors import Refused, Stopped
     from pcl_tf.methods.build import compiled_by
     from pcl_tf.strategy import make_strategy
     from pcl_tf.training.callbacks import NotFinite
     from pcl_tf.training.checkpoints import newest_step
-    from pcl_tf.training.loop import ALONE, Interrupted, run
+    from pcl_tf.training.loop import Computing, run
     from pcl_tf.training.workdir import Workdir
 
-    cluster = cluster or ALONE
+    cluster = cluster or Cluster()
     assert _WORKDIR.value is not None
     with explained(_WORKDIR.value, ValueError):
         strategy = make_strategy(_STRATEGY.value)
         recipe = _recipe(strategy.num_replicas_in_sync)
         if _XLA.value and strategy.num_replicas_in_sync > 1:
-            raise ValueError("--xla: only on one device so far; --strategy=one chooses one.")
+            raise Refused("--xla: only on one device so far; --strategy=one chooses one.")
+    computing = Computing(strategy, _PRECISION.value, _DETERMINISTIC.value, cluster, compiled_by(_XLA.value, recipe))
     try:
         with explained(_WORKDIR.value):
             if not recipe.data.source:
                 raise Refused(VOXCELEB_HELP)
             workdir = Workdir(_WORKDIR.value, recipe, cluster.writer)
             try:
-                run(
-                    recipe,
-                    workdir,
-                    strategy=strategy,
-                    precision=_PRECISION.value,
-                    deterministic=_DETERMINISTIC.value,
-                    cluster=cluster,
-                    xla=compiled_by(_XLA.value, recipe),
-                )
+                run(recipe, workdir, computing)
             except ValueError:
                 workdir.abandon()  # nothing, where the run had begun
                 raise
     except NotFinite as error:
-        refuse(f"{error} {_what_is_kept(newest_step(workdir.path), workdir.path)}", 3)
-    except Interrupted as stopped:
+        refuse(f"{error} {_what_is_left(newest_step(workdir.path), workdir.path)}", 3)
+    except Stopped as stopped:
         number, step = stopped.args
         print(f"Saved at step {step}; the same command resumes.", flush=True)
         return 128 + number
@@ -140,15 +134,15 @@ def _train(cluster: "Cluster | None" = None) -> int:
     return 0
 
 
-def _what_is_kept(step: int | None, workdir: pathlib.Path) -> str:
+def _what_is_left(step: int | None, workdir: pathlib.Path) -> str:
     """What is left of a run that became NaN or infinite; step of its newest checkpoint, or None."""
     if step is None:
         return "Nothing had been saved yet: a smaller --recipe.optimizer.learning_rate may do, in the same --workdir."
-    return f"The last good checkpoint, of step {step}, is kept in {workdir / 'checkpoints'}."
+    return f"The last good checkpoint, of step {step}, is in {workdir / 'checkpoints'}."
 
 
 def _next_commands(w: pathlib.Path) -> None:
-    """Prints what may be done with a finished workdir (its path), quoted where a shell needs it."""
+    """Prints commands for a finished workdir, quoted where a shell needs it."""
     from pcl_tf.store import versions
 
     newest = str(w / "export" / str(versions(w / "export")[-1]))

@@ -5,10 +5,10 @@
   python -m pcl_tf.finetune --model=runs/vox64 --task=generated_expression --compare
 
 First the last layer on frozen features, solved as the probe's is, then all layers at a lower rate, until a fifth of the
-training images that is held out gets no better. Evaluated as the probe does, into result.json in --out. --compare evaluates
+training images that is held out gets no better. Evaluates as the probe does, into result.json in --out. --compare evaluates
 probe, fine-tuning and the same network from scratch with 1, 10 and 100 % of the labels and draws the figure.
-Exit codes: 0 done; 2 a flag, a model or the data is wrong; 4 the disk is full; 130 and 143 stopped by Ctrl-C and
-SIGTERM: the best weights are kept, and the same command goes on after the last whole epoch.
+Exit codes: 0 done; 2 a flag, a model or the data is wrong; 4 the disk is full; 129, 130 and 143 stopped by SIGHUP, Ctrl-C
+and SIGTERM: the best weights are kept, and the same command goes on after the last whole epoch.
 """
 
 import pathlib
@@ -22,7 +22,6 @@ from pcl_tf.console import begin, explained, refuse, side_in_pixels, start
 _MODEL = flags.DEFINE_string("model", None, "Workdir of pcl_tf.train, an export, or a .keras file.")
 _TASK = flags.DEFINE_string("task", None, "NAME or KIND:MANIFEST.csv, as of pcl_tf.probe; KIND is not verification.")
 _DATA = flags.DEFINE_string("data", "", "Folder of the corpus, or of several in folders named as the tasks.")
-flags.DEFINE_alias("data_dir", "data")
 _FEATURE = flags.DEFINE_string(
     "feature", "face_aware", "face_aware, face, pose or face+pose: what the last layer sees."
 )
@@ -36,7 +35,7 @@ _COMPARE = flags.DEFINE_bool(
 _SIZE = flags.DEFINE_integer("image_size", 0, "Side in pixels; 0 is the probe's.", lower_bound=0)
 side_in_pixels("image_size")
 _TARGETS = flags.DEFINE_list("targets", [], "Columns of a manifest to predict, as of pcl_tf.probe.")
-_GROUPS = flags.DEFINE_list("groups", [], "Columns of a manifest by which errors are told too, as of pcl_tf.probe.")
+_GROUPS = flags.DEFINE_list("groups", [], "Columns of a manifest by which errors are split, as of pcl_tf.probe.")
 _ANY_COUNT = flags.DEFINE_bool("any_count", False, "Takes the images that are there, though the corpus has others.")
 _EPOCHS = flags.DEFINE_integer("epochs", 50, "Most epochs of all layers; 0 trains the last layer alone.", lower_bound=0)
 _PATIENCE = flags.DEFINE_integer("patience", 5, "Epochs without a better held-out loss that end it.", lower_bound=1)
@@ -46,7 +45,7 @@ _FLIP = flags.DEFINE_bool("flip", False, "Mirrors training images at random: whe
 _FOLDS = flags.DEFINE_integer(
     "folds", 0, "How many of a task's folds are trained and evaluated; 0 is all.", lower_bound=0
 )
-_SEED = flags.DEFINE_integer("seed", 0, "Of the labels that are chosen, the order and the drawn weights.", 0, 10**6)
+_SEED = flags.DEFINE_integer("seed", 0, "Of the share of labels, the order and the drawn weights.", 0, 10**6)
 _OUT = flags.DEFINE_string("out", "", "Folder of results and exports; by default finetune/ in the model's workdir.")
 _CACHE = flags.DEFINE_string(
     "cache", "", "Folder of features and decoded faces; by default the probe's in the model's workdir, or below --out."
@@ -59,25 +58,21 @@ for name in ("labels", "rate"):
 
 def main(argv: list[str]) -> int:
     begin(argv, "model", "task")
+    from pcl_tf.errors import Stopped
     from pcl_tf.evaluation import report
     from pcl_tf.evaluation.models import FEATURES, open_encoder, probe_folder
     from pcl_tf.evaluation.tasks import open_task
-    from pcl_tf.finetune import compare, network, work
-    from pcl_tf.finetune.fit import Stopped
-    from pcl_tf.finetune.run import Options, teaching
+    from pcl_tf.finetune import compare, network, rows, work
+    from pcl_tf.finetune.fit import Options
     from pcl_tf.store import check
 
     if _FEATURE.value not in FEATURES:
         refuse(f"--feature={_FEATURE.value}: not one of {', '.join(FEATURES)}.")
-    for flag in ("labels", "from_scratch"):
-        if _COMPARE.value and flags.FLAGS[flag].present:
-            refuse(f"--{flag}: has no meaning with --compare, which tries them all.")
-    for flag in ("license", "data_terms"):
-        if _COMPARE.value and flags.FLAGS[flag].present:
-            refuse(f"--{flag}: has no meaning with --compare, which exports nothing.")
+    if given := [f for f in ("labels", "from_scratch", "license", "data_terms") if flags.FLAGS[f].present]:
+        if _COMPARE.value:
+            refuse(f"--{given[0]}: has no meaning with --compare, which tries all of them and exports nothing.")
     if _EPOCHS.value == 0 and (_SCRATCH.value or _COMPARE.value):
-        flag = "--compare, which trains from scratch too" if _COMPARE.value else "--from_scratch"
-        refuse(f"--epochs=0: has no meaning with {flag}: nothing of that network would be trained.")
+        refuse("--epochs=0: trains nothing of a network from scratch.")
     options = Options(
         feature=_FEATURE.value,
         labels=_LABELS.value,
@@ -105,15 +100,12 @@ def main(argv: list[str]) -> int:
             print(f"note: {note}", file=sys.stderr)
         if not _COMPARE.value:
             for train, _ in task.splits[: options.folds or None]:
-                teaching(task, train, options)  # refuses too few labels before anything is decoded
+                rows.teaching(task, train, part=options.labels, seed=options.seed)  # refuses too few labels early
         job = work.Job(
             encoder, task, out=out, cache=cache, about={"license": _LICENSE.value, "data_terms": _TERMS.value}
         )
         try:
-            if _COMPARE.value:
-                path = job.compare(options, _RATE.value)
-            else:
-                path = job.finetune(options)
+            path = job.compare(options, _RATE.value) if _COMPARE.value else job.finetune(options)
         except Stopped as stopped:
             print(f"The best weights so far are in {job.folder}; the same command goes on.", flush=True)
             return 128 + stopped.args[0]

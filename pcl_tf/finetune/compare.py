@@ -4,22 +4,25 @@ import dataclasses
 import pathlib
 import sys
 from collections.abc import Iterable, Iterator
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
+from pcl_tf.drawing import plain, save_figure
 from pcl_tf.errors import Refused
 from pcl_tf.evaluation.evaluate import Result, evaluate, readable
+from pcl_tf.evaluation.metrics import percent
 from pcl_tf.evaluation.task import Task
-from pcl_tf.finetune import run
+from pcl_tf.finetune.fit import Options
 from pcl_tf.finetune.rows import FEWEST, share
+from pcl_tf.finetune.run import Faces
 
 SHARES = (0.01, 0.1, 1.0)
 WAYS = {"probe": "linear probe", "finetune": "fine-tuned", "scratch": "from scratch"}
 SCRATCH_RATE = 1e-3  # as the paper trains the layers that it draws; those that are pre-trained move slower
 
 
-def shares(task: Task, options: run.Options) -> list[float]:
+def shares(task: Task, options: Options) -> list[float]:
     """The shares of the labels that leave enough images in every fold that is used.
 
     Raises:
@@ -28,10 +31,7 @@ def shares(task: Task, options: run.Options) -> list[float]:
     folds = task.splits[: options.folds or None]
 
     def enough(part: float) -> bool:
-        return all(
-            len(share(task.kind, cast(np.ndarray, task.labels), train, part=part, seed=options.seed)) >= FEWEST
-            for train, _ in folds
-        )
+        return all(len(share(task, train, part=part, seed=options.seed)) >= FEWEST for train, _ in folds)
 
     if not (found := [part for part in SHARES if enough(part)]):
         raise Refused(f"{task.name}: fewer than {FEWEST} training images.")
@@ -40,37 +40,22 @@ def shares(task: Task, options: run.Options) -> list[float]:
     return found
 
 
-def probe(task: Task, faces: run.Faces, options: run.Options) -> Result:
-    """The linear probe on a share of the labels: Result."""
-    folds = readable(task, faces.good, options.folds or None)
-    splits = [
-        (share(task.kind, cast(np.ndarray, task.labels), train, part=options.labels, seed=options.seed), test)
-        for train, test in folds
-    ]
-    few = dataclasses.replace(task, splits=tuple(splits))
-    return evaluate(
-        few, np.asarray(faces.values[options.feature]), bad=faces.values.bad, solver="lbfgs", seed=options.seed
-    )
-
-
-def every(options: run.Options, parts: Iterable[float], rate: float | None = None) -> Iterator[tuple[str, run.Options]]:
-    """(way, ``Options``) of each point of the figure.
-
-    Args:
-      options: of the fine-tuning.
-      parts: shares of the labels.
-      rate: of both trainings, where one is asked for.
-    """
+def every(options: Options, parts: Iterable[float], rate: float | None = None) -> Iterator[tuple[str, Options]]:
+    """(way, ``Options``) of each point of the figure. Args: as of ``Job.compare``; parts: shares of the labels."""
     for part in parts:
-        for name in WAYS:
-            scratch = name == "scratch"
-            rates: dict[str, Any] = {"rate": rate or (SCRATCH_RATE if scratch else options.rate)}
-            yield name, dataclasses.replace(options, labels=part, from_scratch=scratch, **rates)
+        for way in WAYS:
+            scratch = way == "scratch"
+            used = rate or (SCRATCH_RATE if scratch else options.rate)
+            yield way, dataclasses.replace(options, labels=part, from_scratch=scratch, rate=used)
 
 
-def solver(name: str, options: run.Options) -> str:
-    """What ``result.json`` calls a point."""
-    return run.way(name, options.labels)
+def probe(task: Task, faces: Faces, options: Options) -> Result:
+    """Evaluates the linear probe on a share of the labels."""
+    folds = readable(task, faces.place >= 0, options.folds or None)
+    splits = [(share(task, train, part=options.labels, seed=options.seed), test) for train, test in folds]
+    few = dataclasses.replace(task, splits=tuple(splits))
+    x = np.asarray(faces.values[options.feature])
+    return evaluate(few, x, bad=faces.values.bad, solver="lbfgs", seed=options.seed)
 
 
 def figure(rows: list[dict[str, Any]], path: str | pathlib.Path) -> None:
@@ -79,25 +64,21 @@ def figure(rows: list[dict[str, Any]], path: str | pathlib.Path) -> None:
     The intervals resample the test; the training labels were drawn once.
 
     Args:
-      rows: of ``result.json``, of one task and feature; their solvers are those of ``solver``.
+      rows: of ``result.json``, of one task and feature; their solvers begin with one of ``WAYS``.
       path: of the PNG.
     """
     from matplotlib.figure import Figure
 
-    from pcl_tf.evaluation.metrics import percent
-    from pcl_tf.evaluation.pictures import plain
-    from pcl_tf.store import atomic_path
-
     drawn = Figure(figsize=(6, 4), layout="constrained")
     axes = drawn.add_subplot(xscale="log")
     scale = 100 if percent(rows[0]["metric"]) else 1
-    for (name, said), marker, aside in zip(WAYS.items(), "osD", (0.95, 1.0, 1.05), strict=True):
+    for (name, words), marker, aside in zip(WAYS.items(), "osD", (0.95, 1.0, 1.05), strict=True):
         mine = sorted((r for r in rows if r["solver"].split("-")[0] == name), key=lambda r: r["counts"]["train"])
         x = np.array([r["counts"]["train"] / r["counts"]["folds"] for r in mine])
         y = scale * np.array([r["value"] for r in mine])
         low, high = scale * np.array([r["interval"] for r in mine]).T
         axes.errorbar(
-            aside * x, y, [np.maximum(y - low, 0), np.maximum(high - y, 0)], marker=marker, capsize=3, label=said
+            aside * x, y, [np.maximum(y - low, 0), np.maximum(high - y, 0)], marker=marker, capsize=3, label=words
         )
     numbers = sorted({round(r["counts"]["train"] / r["counts"]["folds"]) for r in rows})
     axes.set_xticks(numbers, [f"{n:,}" for n in numbers])
@@ -111,5 +92,4 @@ def figure(rows: list[dict[str, Any]], path: str | pathlib.Path) -> None:
     )
     axes.grid(alpha=0.3)
     axes.legend()
-    with atomic_path(path) as part:
-        drawn.savefig(part, dpi=150, format="png")
+    save_figure(drawn, path, dpi=150)

@@ -1,10 +1,11 @@
-"""One task, one encoder: what is fine-tuned, what is done already, what is written."""
+"""One task, one encoder: trains, evaluates and exports, unless that was done before."""
 
 import contextlib
 import dataclasses
+import functools
 import json
 import pathlib
-import sys
+import shutil
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,11 +20,14 @@ from pcl_tf.evaluation.names import all_names, naming
 from pcl_tf.evaluation.results import Results, short
 from pcl_tf.evaluation.task import Task
 from pcl_tf.finetune import compare, run
+from pcl_tf.finetune.fit import Options
 from pcl_tf.serving.card import state, stated
 from pcl_tf.serving.classifier import save_classifier, write_classifier_card
 from pcl_tf.serving.export import check_version
 from pcl_tf.serving.server_files import write_server_files
-from pcl_tf.store import alone, check
+from pcl_tf.store import alone, check, digest
+
+_say = functools.partial(print, flush=True)
 
 
 class Job:
@@ -50,27 +54,85 @@ class Job:
         cache: str | pathlib.Path,
         about: Mapping[str, str | None] | None = None,
     ) -> None:
-        self.about = dict(about or {})
-        self.encoder, self.task, self.out, self.cache = encoder, task, out, cache
+        self.encoder, self.task, self.out, self.cache, self.about = encoder, task, out, cache, dict(about or {})
         self.results = Results(out)
         (self.name,) = self.results.name([task])
         self.rows: list[dict[str, Any]] = []
         self.folder = out
-        self._faces: run.Faces | None = None
-        self._names: list[Any] = []
 
-    def finetune(self, options: run.Options) -> pathlib.Path:
+    def finetune(self, options: Options) -> pathlib.Path:
         """Fine-tunes, evaluates and exports; returns the path of the export.
 
         Raises:
-          Refused: another process is at the same fine-tuning, or as ``run.finetune`` says.
-          Stopped: by a signal; the same call goes on.
-          Refused: something else stands where the export is written.
+          Refused: another process is at the same fine-tuning, something else stands where the export is written, or as
+            of ``run.finetune``.
+          Stopped: by a signal; the same call resumes.
         """
-        self.folder = run.place(self.out, self.encoder, self.task, name=self.name, options=options)
-        check_version(self.folder / "export/1")
+        export, task = self._enter(options) / "export/1", self.task
+        check_version(export)
         with self._alone():
-            return self._finetune(options)
+            row = self._done(self.folder.name)
+            if row and (export / "saved_model.pb").is_file():
+                if any(self.about.values()):  # else the card may have been edited by hand
+                    state(self.folder, **self.about)
+                    about = stated(self.folder)
+                    write_classifier_card(export, task.kind, task.names, size=task.image_size, row=row, about=about)
+                _say("done already: another --seed, or without this folder, does it again.")
+                self.rows.append(row)
+            else:
+                result, model = self._trained(options)
+                row = self._row(result, options, options.solver(), key=self.folder.name)
+                state(self.folder, **self.about)
+                save_classifier(
+                    model,
+                    self.folder / "export",
+                    task.kind,
+                    names=task.names,
+                    recipe_json=json.dumps(self.encoder.recipe or {}),
+                    step=self.encoder.step,
+                    row=row,
+                    about=stated(self.folder),
+                )
+                write_server_files(self.folder / "serving")
+                self._add(row, result)
+            forget(self.folder)
+        return export
+
+    def compare(self, options: Options, rate: float | None = None) -> pathlib.Path:
+        """Evaluates every way with every share of the labels; returns the path of the figure.
+
+        Args:
+          options: of the fine-tuning.
+          rate: of both trainings, or None.
+        """
+        path = self.out / f"{short(self.name)}-{options.feature}-compared.png"
+        check(path)
+        for way, mine in compare.every(options, compare.shares(self.task, options), rate):
+            # A fine-tuning that was done by itself counts; a probe leaves the state of a stopped one in its folder.
+            key = self._enter(mine).name + ("-probe" if way == "probe" else "")
+            row = self._done(key)
+            _say(f"{compare.WAYS[way]}, {mine.labels:.0%} of the labels{', done already' if row else ''}")
+            if row:
+                self.rows.append(row)
+            else:
+                with self._alone():
+                    if way == "probe":
+                        result = compare.probe(self.task, self.faces, mine)
+                    else:
+                        result, _ = self._trained(mine)
+                    row = self._row(result, mine, mine.solver(way), key=key)
+                    self._add(row, result)
+                    if way != "probe":
+                        forget(self.folder)
+            _say(*report.table([row]).splitlines()[1:], sep="\n")
+        compare.figure(self.rows, path)
+        return path
+
+    def _enter(self, options: Options) -> pathlib.Path:
+        """Folder of a fine-tuning: another one for everything that changes its numbers."""
+        of = digest(self.encoder.digest, self.task.digest, dataclasses.asdict(options))[:8]
+        self.folder = self.out / f"{short(self.name)}-{options.feature}-{options.solver()}-{of}"
+        return self.folder
 
     def _alone(self) -> contextlib.AbstractContextManager[None]:
         """Two processes in the folder of one fine-tuning would delete each other's states."""
@@ -80,94 +142,34 @@ class Job:
         )
         return alone(self.folder / ".lock", Refused(busy))
 
-    def _finetune(self, options: run.Options) -> pathlib.Path:
-        row = self._done(self.folder.name)
-        if row and (self.folder / "export/1/saved_model.pb").is_file():
-            if any(text is not None for text in self.about.values()):  # else the card may have been written on by hand
-                state(self.folder, **self.about)
-                size, names = self.task.image_size, self.task.names
-                about = stated(self.folder)
-                write_classifier_card(self.folder / "export/1", self.task.kind, names, size=size, row=row, about=about)
-            print("done already: another --seed, or without this folder, does it again.", flush=True)
-            self.rows.append(row)
-            run.forget(self.folder)  # nothing, unless the process that was to do it was killed
-            return self.folder / "export/1"
-        result, model = run.finetune(self.encoder, self.task, self.faces, options=options, folder=self.folder, say=_say)
-        row = self._row(result, options.feature, options.way, seed=options.seed, key=self.folder.name)
-        recipe = json.dumps(self.encoder.recipe or {})
-        state(self.folder, **self.about)
-        path = save_classifier(
-            model,
-            self.folder / "export",
-            self.task.kind,
-            names=self.task.names,
-            recipe_json=recipe,
-            step=self.encoder.step,
-            row=row,
-            about=stated(self.folder),
-        )
-        write_server_files(self.folder / "serving")
-        self._add(row, result)
-        run.forget(self.folder)
-        return path
-
-    def compare(self, options: run.Options, rate: float | None = None) -> pathlib.Path:
-        """Evaluates every way with every share of the labels; returns the path of the figure."""
-        path = self.out / f"{short(self.name)}-{options.feature}-compared.png"
-        check(path)
-        parts = compare.shares(self.task, options)
-        for name, mine in compare.every(options, parts, rate):
-            self.folder = run.place(self.out, self.encoder, self.task, name=self.name, options=mine)
-            solver = compare.solver(name, mine)
-            key = f"{self.folder.name}-probe" if name == "probe" else self.folder.name  # a fine-tuning counts for both
-            row = self._done(key)
-            _say(f"{compare.WAYS[name]}, {mine.labels:.0%} of the labels{', done already' if row else ''}")
-            if row is None:
-                with self._alone():
-                    if name == "probe":
-                        result = compare.probe(self.task, self.faces, mine)
-                    else:
-                        result, _ = run.finetune(
-                            self.encoder, self.task, self.faces, options=mine, folder=self.folder, say=_say
-                        )
-                    row = self._row(result, mine.feature, solver, seed=mine.seed, key=key)
-                    self._add(row, result)
-                    if name != "probe":  # its folder is that of the fine-tuning, which may have been stopped
-                        run.forget(self.folder)
-            else:  # states that are there may be of a fine-tuning that was stopped, done again for its export
-                self.rows.append(row)
-            print(*report.table([row]).splitlines()[1:], sep="\n", flush=True)
-        compare.figure(self.rows, path)
-        return path
-
-    @property
+    @functools.cached_property
     def faces(self) -> run.Faces:
-        """Features and images of the task, made when they are asked for first."""
-        if self._faces is None:
-            source, names = naming(self.task.source)
-            values = extract(self.encoder, source, self.task.image_size, cache=self.cache)
-            self._names = all_names(source, names, values.folder)
-            self._faces = run.read(self.task, values, self.cache)
-            if note := left_out([*values.bad.values()], self.task.source.count):
-                self.task = dataclasses.replace(self.task, notes=(*self.task.notes, f"{self.name}: {note}"))
-        return self._faces
+        """Features and images of the task."""
+        source, names = naming(self.task.source)
+        values = extract(self.encoder, source, self.task.image_size, cache=self.cache)
+        self._names = all_names(source, names, values.folder)
+        if note := left_out([*values.bad.values()], source.count):
+            self.task = dataclasses.replace(self.task, notes=(*self.task.notes, f"{self.name}: {note}"))
+        return run.read(self.task, values, self.cache)
+
+    def _trained(self, options: Options) -> tuple[Result, Any]:
+        return run.finetune(self.encoder, self.task, self.faces, options=options, folder=self.folder, say=_say)
 
     def _done(self, key: str) -> dict[str, Any] | None:
-        """The row of a run; None where there is none whose files ``keep`` wrote, or where it tells not all groups asked for."""
+        """The row of a run; None unless ``keep`` wrote its files and it has all groups of the task."""
         mine = (r for r in self.results.rows if r.get("run") == key and "pictures" in r)
         return next((r for r in mine if {*self.task.groups} <= {*r.get("groups", ())}), None)
 
-    def _row(self, result: Result, feature: str, solver: str, *, seed: int, key: str) -> dict[str, Any]:
-        encoded = self.faces.values.encoded
+    def _row(self, result: Result, options: Options, solver: str, *, key: str) -> dict[str, Any]:
         row = report.result_row(
             self.encoder,
             self.task,
             name=self.name,
-            feature=feature,
+            feature=options.feature,
             result=result,
-            encoded=encoded,
+            encoded=self.faces.values.encoded,
             solver=solver,
-            seed=seed,
+            seed=options.seed,
         )
         return {**row, "run": key}
 
@@ -178,5 +180,7 @@ class Job:
         keep(self.results, row, self.task, scored=result.scored, images=self._names)
 
 
-def _say(line: str) -> None:
-    print(line, file=sys.stdout, flush=True)
+def forget(folder: pathlib.Path) -> None:
+    """Removes the states of a fine-tuning that is evaluated and exported."""
+    for path in folder.glob("fold*"):
+        shutil.rmtree(path)

@@ -10,6 +10,7 @@ import numpy as np
 from pcl_tf import recipe as recipes
 from pcl_tf.data.images import decoder, left_out
 from pcl_tf.data.sources import open_source
+from pcl_tf.drawing import png
 from pcl_tf.errors import Refused
 from pcl_tf.methods.build import build_method
 from pcl_tf.store import check, write_atomically
@@ -65,6 +66,6 @@ def figure(
         raise Refused(f"--workdir={workdir}: {workdir / 'checkpoints'} holds no checkpoint.")
     faces, noise = np.stack(faces), recipe.method.recon_noise_std
     scale = max(1, 128 // recipe.image_size)
-    write_atomically(out, sheet.png(sheet.draw(sheet.reconstructions(model, faces, noise), scale)))
-    write_atomically(swapped, sheet.png(sheet.draw_swaps(faces, sheet.swaps(model, faces, noise), scale)))
+    write_atomically(out, png(sheet.draw(sheet.reconstructions(model, faces, noise), scale)))
+    write_atomically(swapped, png(sheet.draw_swaps(faces, sheet.swaps(model, faces, noise), scale)))
     return out, swapped

@@ -1,8 +1,10 @@
-"""What TensorBoard shows beside the curves: what each means, which recipe drew them, histograms."""
+"""All that TensorBoard shows of a run, and the pictures beside it: curves, recipe, reconstructions, probes, Projector."""
 
-import hashlib
 import json
+import pathlib
+import time
 from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
@@ -10,7 +12,19 @@ import tensorflow as tf
 from ml_collections import ConfigDict
 
 from pcl_tf import recipe as recipes
-from pcl_tf.serving.card import table
+from pcl_tf.data.clips import ClipFaces
+from pcl_tf.data.faces import ArrayFaces
+from pcl_tf.drawing import png
+from pcl_tf.embed.projector import write_points
+from pcl_tf.evaluation.online import OnlineProbe
+from pcl_tf.evaluation.task import Task
+from pcl_tf.methods.base import Method
+from pcl_tf.store import digest, write_atomically
+from pcl_tf.tables import markdown
+from pcl_tf.training import sheet
+
+PROJECTED = 1000  # faces in the Projector
+_BYTES = 400_000_000  # of them, where they are large
 
 # By the tag, or by what it begins with and a slash: what it is, and which way is good.
 DESCRIPTIONS = {
@@ -38,18 +52,18 @@ DESCRIPTIONS = {
 
 
 def description(tag: str) -> str | None:
-    """What a tag means, or None."""
+    """The meaning of a tag, or None."""
     return DESCRIPTIONS.get(tag) or DESCRIPTIONS.get(tag.partition("/")[0])
 
 
 def introduce(writer: tf.summary.SummaryWriter, recipe: ConfigDict, step: int = 0, *, trial: str = "run") -> None:
-    """Writes the recipe as hyperparameters (runs of a sweep can be compared by value) and as a table to read.
+    """Writes the recipe as hyperparameters (runs of a sweep can be compared by value) and as a table.
 
     Args:
       writer: tf.summary writer of the run.
       recipe: resolved recipe.
-      step: that the run begins or goes on at.
-      trial: what the run is called in the table of hyperparameters.
+      step: at which the run begins or resumes.
+      trial: the run's name in the table of hyperparameters.
     """
     from tensorboard.plugins.hparams import api
 
@@ -62,44 +76,162 @@ def introduce(writer: tf.summary.SummaryWriter, recipe: ConfigDict, step: int = 
     rows = [[f"`{key}`", value, "" if paper.get(key, value) == value else paper[key]] for key, value in ours.items()]
     with writer.as_default(step):
         values = {key: v if isinstance(v, (bool, int, float)) else str(v) for key, v in counted.items()}
-        told = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()  # trials of one name are one row
-        api.hparams(values, trial_id=f"{trial} {told[:8]}")
-        tf.summary.text("recipe", table(["key", "value", "the paper's, where it is another"], rows))
+        name = f"{trial} {digest(json.dumps(values, sort_keys=True))[:8]}"  # trials of one name are one row
+        api.hparams(values, trial_id=name)
+        tf.summary.text("recipe", markdown(["key", "value", "the paper's, where it is another"], rows))
     writer.flush()
 
 
-def conclude(writer: tf.summary.SummaryWriter, text: str, step: int) -> None:
-    """Writes a table of fixed width, of what training changed, to read beside the curves."""
-    with writer.as_default(step):
-        tf.summary.text("generated_faces", "\n".join(f"    {line}" for line in text.splitlines()))
-    writer.flush()
+class Scalars(keras.callbacks.Callback):
+    """TensorBoard scalars: every logged number, averaged over ``every`` steps, and images per second.
 
-
-def histograms(
-    model: keras.Model,
-    writer: tf.summary.SummaryWriter,
-    embed: Callable[[np.ndarray], dict[str, np.ndarray]],
-    *,
-    faces: np.ndarray,
-) -> Callable[[int], None]:
-    """Makes what writes histograms of every trained weight, and of each feature of some faces.
+    Leaves the progress bar, which comes after it in the list of callbacks, the losses and accuracies alone: of the step
+    while it runs, their means at the end of an epoch.
 
     Args:
-      model: method with ``trainable_variables``.
       writer: tf.summary writer.
-      embed: uint8 [N, S, S, 3] -> {feature: float [N, D]}.
-      faces: uint8 [N, S, S, 3].
-
-    Returns:
-      function of the step.
+      every: steps between points.
+      batch: images per step.
     """
 
-    def write(step: int) -> None:
-        with writer.as_default(step):
-            for v in model.trainable_variables:
-                tf.summary.histogram(f"weights/{v.path}", v.value)
-            for key, x in embed(faces).items():
-                tf.summary.histogram(f"features/{key}", x)
-        writer.flush()
+    def __init__(self, writer: tf.summary.SummaryWriter, every: int, batch: int) -> None:
+        super().__init__()
+        self.writer, self.every, self.batch = writer, every, batch
+        self.rows: list[dict[str, float]] = []  # since the last point
+        self.epoch: list[dict[str, float]] = []
+        self.start: float | None = None
+        self.last: dict[str, float] = {}
 
-    return write
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self.epoch = []
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        logs.clear()
+        logs.update(_means(self.epoch))
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        self.start = self.start or time.perf_counter()
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        assert self.start is not None
+        self.rows.append({k: float(v) for k, v in logs.items()})
+        rate = len(self.rows) * self.batch / (time.perf_counter() - self.start)
+        step = int(self.model.step.numpy())
+        if step % self.every == 0:
+            self.last = {**_means(self.rows), "images_per_second": rate}
+            with self.writer.as_default(step):
+                for k, v in self.last.items():
+                    tf.summary.scalar(_tag(k), v, description=description(_tag(k)))
+            self.writer.flush()
+            self.rows, self.start = [], None
+        for k in list(logs):
+            if not (k.startswith("loss") or k.endswith("_accuracy")):  # the bar has room for these, whatever the method
+                del logs[k]
+        logs["images/s"] = rate
+        self.epoch.append({k: float(v) for k, v in logs.items()})
+
+    def latest(self) -> dict[str, float]:
+        """The means last written, or of the steps so far where there were too few to write."""
+        return self.last or _means(self.rows)
+
+
+def _means(rows: list[dict[str, float]]) -> dict[str, float]:
+    return {k: sum(row[k] for row in rows) / len(rows) for k in rows[0]} if rows else {}
+
+
+def _tag(name: str) -> str:
+    for prefix in ("loss", "alpha"):
+        if name.startswith(prefix):
+            return f"{prefix}/{name.removeprefix(prefix).strip('_') or 'total'}"
+    return f"train/{name}"
+
+
+def embedder(model: Method, batch: int = 200) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
+    """uint8 [N, S, S, 3] -> dict of float32 [N, D], whatever the model's precision."""
+    traced = {}  # by the size of the faces; a batch may have any number
+
+    def embed(faces: np.ndarray) -> dict[str, np.ndarray]:
+        side = faces.shape[1:]
+        if side not in traced:
+            batches = tf.TensorSpec([None, *side], tf.float32)
+            traced[side] = tf.function(lambda x: model(x, training=False), input_signature=[batches])
+        run = traced[side]
+        parts = [run(tf.cast(faces[i : i + batch], tf.float32) / 255.0) for i in range(0, len(faces), batch)]
+        return {k: np.concatenate([tf.cast(p[k], tf.float32).numpy() for p in parts]) for k in parts[0]}
+
+    return embed
+
+
+class Watcher:
+    """Writes pictures and probes of a model, into TensorBoard and the workdir.
+
+    Args:
+      model: ``Method``.
+      writer: tf.summary writer.
+      faces: that the run trains on; the first eight are drawn.
+      folder: of ``reconstructions.png``.
+      probed: ``Task`` of the online probes, or None.
+    """
+
+    def __init__(
+        self,
+        model: Method,
+        writer: tf.summary.SummaryWriter,
+        faces: ArrayFaces | ClipFaces,
+        *,
+        folder: pathlib.Path,
+        probed: Task | None = None,
+    ) -> None:
+        self.model, self.writer, self.folder = model, writer, folder
+        self.trained_on, self.faces = faces, faces.head(8)
+        self.embed = embedder(model, min(200, model.recipe.batch_size))  # what training has memory for
+        self.online = OnlineProbe(probed) if probed is not None else None
+
+    def __call__(self, step: int) -> None:
+        """Draws reconstructions, where there is a decoder, and probes each feature, where there is a labelled set."""
+        if self.model.decoder is not None:
+            self.draw(step)
+        if self.online:
+            with self.writer.as_default(step):
+                for name, value in self.online(self.embed).items():
+                    tf.summary.scalar(name, value, description=description(name))
+            self.writer.flush()
+
+    def draw(self, step: int) -> None:
+        """Writes the reconstruction sheet."""
+        columns = sheet.reconstructions(self.model, self.faces, self.model.method.recon_noise_std)
+        picture = sheet.draw(columns, scale=max(1, 96 // columns.shape[2]))
+        write_atomically(self.folder / "reconstructions.png", png(picture))
+        with self.writer.as_default(step):
+            tf.summary.image("reconstructions", np.asarray(picture)[None], description=description("reconstructions"))
+        self.writer.flush()
+
+    def histograms(self, step: int) -> None:
+        """Writes histograms of every trained weight, and of each feature of the first faces."""
+        with self.writer.as_default(step):
+            for v in self.model.trainable_variables:
+                tf.summary.histogram(f"weights/{v.path}", v.value)
+            for key, x in self.embed(self.faces).items():
+                tf.summary.histogram(f"features/{key}", x)
+        self.writer.flush()
+
+    def conclude(self, text: str, step: int) -> None:
+        """Writes a table of fixed width under Text."""
+        with self.writer.as_default(step):
+            tf.summary.text("generated_faces", "\n".join(f"    {line}" for line in text.splitlines()))
+        self.writer.flush()
+
+    def project(self, folder: str | pathlib.Path) -> None:
+        """Writes the files of TensorBoard's Projector: features of the labelled set, or of faces the run trained on.
+
+        Args:
+          folder: of the run's TensorBoard files.
+        """
+        if self.online:
+            images, names = self.online.images, self.online.said()
+        else:
+            side = self.faces.shape[1]
+            images = self.trained_on.head(min(PROJECTED, max(len(self.faces), _BYTES // (3 * side * side))))
+            names = [f"face {i}" for i in range(len(images))]
+        shown = np.linspace(0, len(images) - 1, min(PROJECTED, len(images))).astype(int)
+        write_points(folder, self.embed(images[shown]), names=[names[i] for i in shown], faces=images[shown])

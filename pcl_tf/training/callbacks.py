@@ -1,7 +1,9 @@
-"""What happens around the steps: watching, saving, stopping."""
+"""What happens around the steps: stopping, and what is done every so many of them."""
 
 import contextlib
+import datetime
 import math
+import os
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -9,10 +11,6 @@ from types import FrameType
 from typing import Any
 
 import keras
-import tensorflow as tf
-
-from pcl_tf.training.board import description
-from pcl_tf.training.checkpoints import Checkpoints
 
 
 class NotFinite(RuntimeError):
@@ -20,10 +18,10 @@ class NotFinite(RuntimeError):
 
 
 class StopOnNotFinite(keras.callbacks.Callback):
-    """Stops the run with the step and the offending terms before anything bad is saved.
+    """Stops the run with the step and the offending terms before they reach a checkpoint.
 
     A gradient that is not finite has already made the weights so. Where the loss is scaled (mixed_float16) it has not:
-    the optimiser leaves out such a step and lowers the scale.
+    the optimiser skips such a step and lowers the scale.
     """
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
@@ -35,101 +33,13 @@ class StopOnNotFinite(keras.callbacks.Callback):
             raise NotFinite(f"step {step}: {', '.join(bad)}.")
 
 
-class Scalars(keras.callbacks.Callback):
-    """TensorBoard scalars: every logged number, averaged over ``every`` steps, and images per second.
-
-    Also leaves only the main numbers for the progress bar, which stands behind
-    this callback in the list: of the step while it runs, their means at an
-    epoch's end.
-
-    Args:
-      writer: tf.summary writer.
-      every: steps between points.
-      batch: images per step.
-    """
-
-    def __init__(self, writer: tf.summary.SummaryWriter, every: int, batch: int) -> None:
-        super().__init__()
-        self.writer, self.every, self.batch = writer, every, batch
-        self.sums: dict[str, float] = {}
-        self.count = 0
-        self.start: float | None = None
-        self.last: dict[str, float] = {}
-        self.epoch: list[dict[str, float]] = []
-
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        self.epoch = []
-
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        means = {k: sum(row[k] for row in self.epoch) / len(self.epoch) for k in self.epoch[0]} if self.epoch else {}
-        logs.clear()
-        logs.update(means)
-
-    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        self.start = self.start or time.perf_counter()
-
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        for k, v in logs.items():
-            self.sums[k] = self.sums.get(k, 0.0) + v
-        self.count += 1
-        assert self.start is not None
-        rate = self.count * self.batch / (time.perf_counter() - self.start)
-        step = int(self.model.step.numpy())
-        if step % self.every == 0:
-            self.last = {k: v / self.count for k, v in self.sums.items()}
-            self.last["images_per_second"] = rate
-            with self.writer.as_default(step):
-                for k, v in self.last.items():
-                    tf.summary.scalar(_group(k), v, description=description(_group(k)))
-            self.writer.flush()
-            self.sums, self.count, self.start = {}, 0, None
-        for k in list(logs):
-            if not (k.startswith("loss") or k.endswith("_accuracy")):  # the bar has room for these, whatever the method
-                del logs[k]
-        logs["images/s"] = rate
-        self.epoch.append({k: float(v) for k, v in logs.items()})
-
-    def latest(self) -> dict[str, float]:
-        """The means last written, or of the steps so far where there were too few to write."""
-        return self.last or {k: v / self.count for k, v in self.sums.items()}
-
-
-def _group(name: str) -> str:
-    for prefix in ("loss", "alpha"):
-        if name.startswith(prefix):
-            return f"{prefix}/{name.removeprefix(prefix).strip('_') or 'total'}"
-    return f"train/{name}"
-
-
-class Save(keras.callbacks.Callback):
-    """Saves every ``every`` steps and at the end of training.
-
-    Args:
-      checkpoints: ``Checkpoints``.
-      every: steps.
-    """
-
-    def __init__(self, checkpoints: Checkpoints, every: int) -> None:
-        super().__init__()
-        self.checkpoints, self.every, self.saved = checkpoints, every, checkpoints.step
-
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        step = int(self.model.step.numpy())
-        if step % self.every == 0:
-            self.save(step)
-
-    def save(self, step: int | None = None) -> None:
-        """Saves now, unless this step is saved already."""
-        step = int(self.checkpoints.model.step.numpy()) if step is None else step
-        if step != self.saved:
-            self.checkpoints.save(step)
-            self.saved = step
+_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextlib.contextmanager
-def signals_kept() -> Iterator[None]:
-    """What is done with Ctrl-C and SIGTERM inside ends with it: both go back to who had them."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+def restored_signals() -> Iterator[None]:
+    """Gives Ctrl-C, SIGTERM and SIGHUP back at its end to whoever handled them before."""
+    before = {number: signal.getsignal(number) for number in _STOPPING}
     try:
         yield
     finally:
@@ -138,32 +48,42 @@ def signals_kept() -> Iterator[None]:
 
 
 class StopOnSignal(keras.callbacks.Callback):
-    """SIGTERM and Ctrl-C end the run after the step at hand; a second Ctrl-C ends it at once.
+    """SIGTERM, SIGHUP and Ctrl-C end the run after the step at hand; a second Ctrl-C ends it at once.
 
-    Over several machines all stop after the same step, whichever was asked. First in the list: takes 'stop' out of the
-    logs.
+    Signals that were ignored before stay so, as SIGHUP under nohup. A terminal that goes away ends no run: from then on
+    what the run prints goes nowhere. Over several machines all stop after the same step, whichever got the signal. First
+    in the list of callbacks: takes 'stop' out of the logs.
 
     Args:
-      said: what is printed when a signal comes.
+      doing: what the run prints when a signal comes.
 
     Attributes:
       received: the signal's number, or None.
     """
 
-    def __init__(self, said: str = "saving after this step") -> None:
+    def __init__(self, doing: str = "saving after this step") -> None:
         super().__init__()
-        self.said = said
+        self.doing = doing
         self.received: int | None = None
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._handle)
+        self.terminals = [stream for stream in (1, 2) if os.isatty(stream)]
+        for number in _STOPPING:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, self._handle)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.received == signal.SIGINT == number:
             raise KeyboardInterrupt
         self.received = number
-        print(f"\n{signal.Signals(number).name}: {self.said} ...", flush=True)
+        self._leave_lost_terminals()
+        print(f"\n{signal.Signals(number).name}: {self.doing} ...", flush=True)
+
+    def _leave_lost_terminals(self) -> None:
+        for stream in self.terminals:
+            if not os.isatty(stream):  # every further print to it would raise
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self._leave_lost_terminals()
         if "stop" in logs:
             if logs.pop("stop") > 0:
                 self.received = self.received or signal.SIGTERM
@@ -173,7 +93,7 @@ class StopOnSignal(keras.callbacks.Callback):
 
 
 class Every(keras.callbacks.Callback):
-    """Calls ``action(step)`` every ``steps`` steps."""
+    """Calls ``action(step)`` every ``steps`` steps, never where that is 0."""
 
     def __init__(self, steps: int, action: Callable[[int], object]) -> None:
         super().__init__()
@@ -183,3 +103,41 @@ class Every(keras.callbacks.Callback):
         step = int(self.model.step.numpy())
         if self.steps and step % self.steps == 0:
             self.action(step)
+
+
+class Eta(keras.callbacks.Callback):
+    """Prints that the first step compiles, and when the run will end: once some steps were timed, and at each epoch.
+
+    Args:
+      total: steps of the whole run.
+      clock: seconds since any moment.
+    """
+
+    TIMED = 5  # steps before the first estimate, after the one that compiles
+
+    def __init__(self, total: int, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self.total, self.clock = total, clock
+        self.first: tuple[int, float] | None = None  # step at which the first one of this process ended, and when
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        if self.first is None:
+            print("compiling: the first step takes longer than the others", flush=True)
+        else:
+            self._print()
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        step = int(self.model.step.numpy())
+        if self.first is None:
+            self.first = step, self.clock()
+        elif step == self.first[0] + self.TIMED:
+            print()  # below the bar
+            self._print()
+
+    def _print(self) -> None:
+        assert self.first is not None
+        step, (first, began) = int(self.model.step.numpy()), self.first
+        if first < step < self.total:
+            left = datetime.timedelta(seconds=round((self.clock() - began) / (step - first) * (self.total - step)))
+            end = datetime.datetime.now() + left
+            print(f"step {step:,} of {self.total:,}; ends about {end:%Y-%m-%d %H:%M}, in {left}", flush=True)

@@ -1,4 +1,4 @@
-"""Checkpoints: the whole state of a run, atomic, the newest K kept.
+"""Checkpoints: the whole state of a run, atomic and durable, the newest K kept.
 
 The state is the model's weights (the step and Dynamic Weight Average among
 them) and the optimiser's (slots, loss scale). Random draws and the place in
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import tensorflow as tf
 
 from pcl_tf.errors import Refused
+from pcl_tf.store import sync
 
 if TYPE_CHECKING:
     import keras
@@ -71,15 +72,22 @@ class Checkpoints:
         self.folder, self.keep = str(folder), keep
         self.step: int | None = None
 
-    def save(self, step: int) -> str:
-        """Saves as ``ckpt-<step>``, and removes those up to it that are not among the newest; returns its path."""
+    def save(self, step: int) -> None:
+        """Saves as ``ckpt-<step>`` unless it was the last, and removes those up to it that are not among the newest.
+
+        It is on the disk before an older one goes, so that a power cut leaves one of them.
+        """
+        if step == self.step:
+            return
         path = pathlib.Path(self.folder, f"ckpt-{step}")
         # TensorFlow writes under the last name: without a mark, half a checkpoint would look like a damaged one.
         mark = path.with_name(f"{path.name}.unfinished")
         path.parent.mkdir(parents=True, exist_ok=True)
         mark.touch()
         tf.train.Checkpoint(**self.parts).write(str(path))
+        sync(path.parent)
         mark.unlink(missing_ok=True)
+        sync(path.parent)
         self.step = step
         kept = [s for s in saved_steps(self.folder) if s <= step][: self.keep]
         # For tf.train.latest_checkpoint and others; nothing here reads it.
@@ -87,15 +95,14 @@ class Checkpoints:
         for other, _, left in _found(self.folder):
             if other < step and other not in kept:
                 shutil.rmtree(left) if left.is_dir() else left.unlink()
-        return str(path)
 
     def restore(self) -> int | None:
-        """Restores the newest checkpoint that can be read; returns its step, or None if there is none.
+        """Restores the newest readable checkpoint; returns its step, or None where there is none.
 
-        A checkpoint in the middle of which the process was killed is none; one that cannot be read is passed over.
+        A checkpoint that a killed process left unfinished is none; an unreadable one is passed over.
 
         Raises:
-          Refused: there are some, and none can be read: what begins again would write over them.
+          Refused: there are some, and all are unreadable: a run that began again would write over them.
         """
         steps = saved_steps(self.folder)
         for step in steps:
@@ -109,13 +116,13 @@ class Checkpoints:
             except _ERRORS as error:
                 why = (str(error).splitlines() or [type(error).__name__])[0]
                 if step != steps[-1]:
-                    print(f"{path} cannot be read ({why}); trying the one before.", flush=True)
+                    print(f"{path} is unreadable ({why}); trying the one before.", flush=True)
                 continue
             self.step = int(self.model.step.numpy())
             return self.step
         if steps:
             raise Refused(
-                f"{self.folder}: holds checkpoints (steps {', '.join(map(str, steps))}) and none can be read ({why})."
+                f"{self.folder}: holds checkpoints (steps {', '.join(map(str, steps))}) and all are unreadable ({why})."
                 " Put whole copies in their place, or move the folder away to begin again."
             )
         return None

@@ -1,12 +1,11 @@
 """A whole run: data, model, resume, fit, export, result."""
 
+import dataclasses
 import functools
 import json
-import pathlib
 import platform
 import sys
 import time
-from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -17,9 +16,10 @@ from pcl_tf.cluster import Cluster
 from pcl_tf.data.clips import ClipFaces
 from pcl_tf.data.faces import ArrayFaces, open_faces
 from pcl_tf.data.pipeline import batches
-from pcl_tf.errors import Refused
+from pcl_tf.errors import Refused, Stopped
 from pcl_tf.evaluation import generated
 from pcl_tf.evaluation.online import labelled
+from pcl_tf.evaluation.task import Task
 from pcl_tf.methods.base import Method
 from pcl_tf.methods.build import build_method, images_per_step, parts_per_step
 from pcl_tf.seeds import seed_everything
@@ -30,183 +30,179 @@ from pcl_tf.strategy import all_reduce_max, barrier
 from pcl_tf.training import board
 from pcl_tf.training import callbacks as cb
 from pcl_tf.training.checkpoints import Checkpoints, newest_step
-from pcl_tf.training.eta import Eta
 from pcl_tf.training.export import export_run
-from pcl_tf.training.purge import purge_from
-from pcl_tf.training.watch import Watcher, embedder
-from pcl_tf.training.workdir import Workdir
+from pcl_tf.training.workdir import Workdir, purge_from
 
-ALONE = Cluster()
+Faces = ArrayFaces | ClipFaces
 
 
-class Interrupted(Exception):
-    """A signal ended the run after its state was saved. Args: number of the signal, step."""
+@dataclasses.dataclass(frozen=True)
+class Computing:
+    """How a run is computed: none of it changes what is computed, but for rounding and compiled draws.
+
+    Attributes:
+      strategy: tf.distribute.Strategy.
+      precision: dtype policy name.
+      deterministic: whether operations repeat bit for bit, at some cost in speed.
+      cluster: the machines of the strategy; the first writes, all read the same workdir.
+      xla: what of the step is compiled, of ``methods.build.XLA``.
+    """
+
+    strategy: tf.distribute.Strategy
+    precision: str = "float32"
+    deterministic: bool = False
+    cluster: Cluster = Cluster()
+    xla: str = "none"
 
 
-def run(
-    recipe: ConfigDict,
-    workdir: Workdir,
-    *,
-    strategy: tf.distribute.Strategy,
-    precision: str,
-    deterministic: bool = False,
-    cluster: Cluster = ALONE,
-    xla: str = "none",
-) -> dict[str, Any] | None:
-    """Trains from where the workdir stands to the recipe's last step, then exports.
+def run(recipe: ConfigDict, workdir: Workdir, computing: Computing) -> dict[str, Any] | None:
+    """Trains from the newest checkpoint of the workdir to the recipe's last step, then exports.
 
     Args:
       recipe: resolved recipe.
       workdir: opened ``Workdir``.
-      strategy: tf.distribute.Strategy.
-      precision: dtype policy name.
-      deterministic: whether operations repeat bit for bit, at some cost in speed.
-      cluster: ``Cluster`` of the strategy; one of its machines writes, all read the same workdir.
-      xla: what of the step is compiled, of ``methods.build.XLA``.
+      computing: ``Computing``.
 
     Returns:
-      dict, what ``result.json`` says; None on a machine that does not write.
+      dict, the content of ``result.json``; None on a machine that does not write.
 
     Raises:
-      NotFinite, Refused, Interrupted.
+      NotFinite, Refused.
+      Stopped: by a signal, after the state was saved. Args: number of the signal, step.
     """
-    if cluster.writer:
+    strategy, writes = computing.strategy, computing.cluster.writer
+    if writes:
         check_places(workdir.path, recipe.total_steps)
-        claimed, begun = (workdir / "recipe.json").exists(), any((workdir / "checkpoints").glob("ckpt-*"))
-        if begun and not claimed and newest_step(workdir.path) is None:  # a run claims its folder first, convert last
+        begun = any((workdir / "checkpoints").glob("ckpt-*"))
+        if begun and not (workdir / "recipe.json").exists() and newest_step(workdir.path) is None:
+            # A run writes its recipe first, convert last.
             raise Refused(
                 f"--workdir={workdir.path}: pcl_tf.convert was stopped there before its weights were whole; run it again."
             )
-    seed_everything(recipe.seed, deterministic)
-    labelled_set = None  # opened before faces are decoded and the workdir is claimed
-    if cluster.writer and recipe.watch.labelled:
-        labelled_set = labelled(recipe.watch.labelled, recipe.image_size)
-    faces = _shared_faces(recipe, workdir, strategy, cluster=cluster)
-    replicas = strategy.num_replicas_in_sync
+    seed_everything(recipe.seed, computing.deterministic)
+    probed = None  # opened before faces are decoded and the workdir is claimed
+    if writes and recipe.watch.labelled:
+        probed = labelled(recipe.watch.labelled, recipe.image_size)
+    faces = _shared_faces(recipe, workdir, computing)
     with strategy.scope():
-        model = build_method(recipe, precision=precision, replicas=replicas, xla=xla)
-    # Before anything is restored: the same network on every resume.
-    untrained = _probe(recipe, model) if cluster.writer else None
-
+        replicas = strategy.num_replicas_in_sync
+        model = build_method(recipe, precision=computing.precision, replicas=replicas, xla=computing.xla)
     checkpoints = Checkpoints(model, workdir / "checkpoints", recipe.checkpoint.keep)
-    step = checkpoints.restore()
-    seen = -1 if step is None else step
-    if all_reduce_max(strategy, seen) != seen:
-        raise Refused(
-            f"--workdir={workdir.path}: the machines do not see the same checkpoints; it must be on a file system all share."
-        )
-    if step is not None and cluster.writer and (moved := workdir.moved(len(faces))):  # corpora move and grow
-        print(f"note: {moved}.", file=sys.stderr, flush=True)
-    workdir.claim()
-    print(f"training on {len(faces)} faces" if step is None else f"resuming at step {step}", flush=True)
-    step = step or 0
+    record = _Record(model, workdir, faces, probed) if writes else None
+    first = _restored(checkpoints, workdir, faces, computing)
     stop = cb.StopOnSignal()
     model.asked_to_stop = lambda: stop.received is not None
     # Checked before saved: a state that produced NaN never replaces a good one.
-    callbacks = [stop, cb.StopOnNotFinite()]
-    if cluster.writer:
-        purge_from(workdir / "logs", step)
-        writer = tf.summary.create_file_writer(str(workdir / "logs"))
-        board.introduce(writer, recipe, step, trial=workdir.path.resolve().name)
-        watcher = Watcher(model, writer, faces, folder=workdir.path, probed=labelled_set)
-        scalars = cb.Scalars(writer, recipe.watch.log_every, images_per_step(recipe))
-        save = cb.Save(checkpoints, recipe.checkpoint.every)
-        callbacks += [scalars, save, cb.Every(recipe.watch.images_every, watcher)]
-        if recipe.watch.histograms_every:
-            drawn = board.histograms(model, writer, watcher.embed, faces=watcher.faces)
-            callbacks.append(cb.Every(recipe.watch.histograms_every, drawn))
-        callbacks.append(Eta(recipe.total_steps))
-    began, first = time.perf_counter(), step
-    _fit(model, strategy, recipe, faces=faces, step=step, callbacks=callbacks, cluster=cluster)
-    step = int(model.step.numpy())
-    if cluster.writer:
-        save.save()
+    callbacks = [stop, cb.StopOnNotFinite(), *(record.callbacks(checkpoints, first) if record else ())]
+    began = time.perf_counter()
+    _fit(model, faces, computing, first=first, callbacks=callbacks)
+    seconds, step = time.perf_counter() - began, int(model.step.numpy())
+    if writes:
+        checkpoints.save(step)
     if stop.received:
         barrier(strategy)  # saved: now all may go
-        raise Interrupted(stop.received, step)
-    if not cluster.writer:
-        barrier(strategy)
-        return None
-    seconds = time.perf_counter() - began
-
-    print(f"exporting step {step}", flush=True)
-    export = export_run(recipe, workdir, model.encoder, step=step)
-    if model.decoder is not None:
-        watcher.draw(step)
-    result = {
-        "step": step,
-        "faces": int(len(faces)),
-        "precision": precision,
-        "xla": xla,
-        "replicas": replicas,
-        "tensorflow": tf.__version__,
-        "python": platform.python_version(),
-        **_measured(step - first, seconds, scalars.latest(), earlier=workdir / "result.json"),
-        "export": str(export.relative_to(workdir.path)),
-    }
-    if untrained:
-        rows: dict[str, Any] = {"untrained": untrained, "trained": _probe(recipe, model)}
-        result["generated_faces"] = rows
-        told = generated.table(rows, recipe.watch.generated)
-        board.conclude(writer, told, step)
-        print(told, flush=True)
-    write_atomically(workdir / "result.json", json.dumps(result, indent=1, sort_keys=True) + "\n")
-    write_card(export, workdir.path)  # once more, with the result
-    watcher.project(workdir / "logs")
+        raise Stopped(stop.received, step)
+    result = record.conclude(computing, steps=step - first, seconds=seconds) if record else None
     barrier(strategy)
     return result
 
 
-def _measured(steps: int, seconds: float, last: Mapping[str, float], *, earlier: pathlib.Path) -> dict[str, Any]:
-    """What a result says of training itself; a command that had nothing left to train repeats what was said.
-
-    Args:
-      steps, seconds: of this command.
-      last: {name: mean over the newest steps}.
-      earlier: path of the result.json that may be there.
-
-    Returns:
-      dict of 'seconds_per_step' and 'last'; None and {} where nothing is known.
-    """
-    if steps:
-        return {"seconds_per_step": seconds / steps, "last": {k: float(v) for k, v in last.items()}}
-    said = read_json(earlier)
-    return {"seconds_per_step": said.get("seconds_per_step"), "last": said.get("last", {})}
-
-
-def _shared_faces(
-    recipe: ConfigDict, workdir: Workdir, strategy: tf.distribute.Strategy, *, cluster: Cluster
-) -> ArrayFaces | ClipFaces:
-    """The faces; over several machines the writer decodes them and the others wait for what it made."""
-    cache = recipe.data.cache or workdir / "cache"
-    if not cluster.writer:
-        barrier(strategy)
-    faces = open_faces(recipe.data, recipe.image_size, cache)
-    if cluster.writer:
-        barrier(strategy)
-    if all_reduce_max(strategy, len(faces)) != len(faces):
+def _shared_faces(recipe: ConfigDict, workdir: Workdir, computing: Computing) -> Faces:
+    """The faces; over several machines the writer decodes them and the others wait for its cache."""
+    if not computing.cluster.writer:
+        barrier(computing.strategy)
+    faces = open_faces(recipe.data, recipe.image_size, recipe.data.cache or workdir / "cache")
+    if computing.cluster.writer:
+        barrier(computing.strategy)
+    if all_reduce_max(computing.strategy, len(faces)) != len(faces):
         raise Refused(f"--data={recipe.data.source}: the machines do not see the same number of faces.")
     return faces
 
 
-def _probe(recipe: ConfigDict, model: Method) -> dict[str, Any] | None:
-    if recipe.data.source != "generated" or not recipe.watch.generated:
-        return None
-    test = recipe.watch.generated // 5
-    return generated.measure(embedder(model), recipe.image_size, train=recipe.watch.generated - test, test=test)
+def _restored(checkpoints: Checkpoints, workdir: Workdir, faces: Faces, computing: Computing) -> int:
+    """Restores the newest checkpoint and claims the workdir; returns the step at which the run begins or resumes."""
+    step = checkpoints.restore()
+    seen = -1 if step is None else step
+    if all_reduce_max(computing.strategy, seen) != seen:
+        raise Refused(
+            f"--workdir={workdir.path}: the machines do not see the same checkpoints; it must be on a file system all share."
+        )
+    if step is not None and computing.cluster.writer and (moved := workdir.moved(len(faces))):  # corpora move and grow
+        print(f"note: {moved}.", file=sys.stderr, flush=True)
+    workdir.claim()
+    print(f"training on {len(faces)} faces" if step is None else f"resuming at step {step}", flush=True)
+    return step or 0
+
+
+class _Record:
+    """All that the writing machine measures, logs and leaves of a run, besides its checkpoints."""
+
+    def __init__(self, model: Method, workdir: Workdir, faces: Faces, probed: Task | None) -> None:
+        self.model, self.recipe, self.workdir, self.faces, self.probed = model, model.recipe, workdir, faces, probed
+        self.untrained = self._probe()  # before anything is restored: the same network on every resume
+
+    def _probe(self) -> dict[str, Any] | None:
+        count = self.recipe.watch.generated
+        if self.recipe.data.source != "generated" or not count:
+            return None
+        size, test = self.recipe.image_size, count // 5
+        return generated.measure(board.embedder(self.model), size, train=count - test, test=test)
+
+    def callbacks(self, checkpoints: Checkpoints, step: int) -> list[keras.callbacks.Callback]:
+        """Callbacks that log and save a run that begins or resumes at a step."""
+        recipe, watch, logs = self.recipe, self.recipe.watch, self.workdir / "logs"
+        purge_from(logs, step)
+        writer = tf.summary.create_file_writer(str(logs))
+        board.introduce(writer, recipe, step, trial=self.workdir.path.resolve().name)
+        self.watcher = board.Watcher(self.model, writer, self.faces, folder=self.workdir.path, probed=self.probed)
+        self.scalars = board.Scalars(writer, watch.log_every, images_per_step(recipe))
+        return [
+            self.scalars,
+            cb.Every(recipe.checkpoint.every, checkpoints.save),
+            cb.Every(watch.images_every, self.watcher),
+            cb.Every(watch.histograms_every, self.watcher.histograms),
+            cb.Eta(recipe.total_steps),
+        ]
+
+    def conclude(self, computing: Computing, *, steps: int, seconds: float) -> dict[str, Any]:
+        """Exports and writes ``result.json``, which it returns; steps, seconds: of this command's training."""
+        step, path = int(self.model.step.numpy()), self.workdir / "result.json"
+        print(f"exporting step {step}", flush=True)
+        export = export_run(self.recipe, self.workdir, self.model.encoder, step=step)
+        if self.model.decoder is not None:
+            self.watcher.draw(step)
+        result = {
+            "step": step,
+            "faces": int(len(self.faces)),
+            "precision": computing.precision,
+            "xla": computing.xla,
+            "replicas": computing.strategy.num_replicas_in_sync,
+            "tensorflow": tf.__version__,
+            "python": platform.python_version(),
+            "seconds_per_step": seconds / steps if steps else None,
+            "last": self.scalars.latest(),
+            "export": str(export.relative_to(self.workdir.path)),
+        }
+        if not steps:  # nothing was left to train: what an earlier command measured stays
+            earlier = read_json(path)
+            result |= {"seconds_per_step": earlier.get("seconds_per_step"), "last": earlier.get("last", {})}
+        if self.untrained:
+            rows: dict[str, Any] = {"untrained": self.untrained, "trained": self._probe()}
+            result["generated_faces"] = rows
+            text = generated.table(rows, self.recipe.watch.generated)
+            self.watcher.conclude(text, step)
+            print(text, flush=True)
+        write_atomically(path, json.dumps(result, indent=1, sort_keys=True) + "\n")
+        write_card(export, self.workdir.path)  # once more, with the result
+        self.watcher.project(self.workdir / "logs")
+        return result
 
 
 def _fit(
-    model: Method,
-    strategy: tf.distribute.Strategy,
-    recipe: ConfigDict,
-    *,
-    faces: ArrayFaces | ClipFaces,
-    step: int,
-    callbacks: list[keras.callbacks.Callback],
-    cluster: Cluster,
+    model: Method, faces: Faces, computing: Computing, *, first: int, callbacks: list[keras.callbacks.Callback]
 ) -> None:
     """model.fit in recipe epochs; the first is cut short where a run resumes inside one."""
+    recipe, step = model.recipe, first
     length = recipe.epoch_steps
     while step < recipe.total_steps and not model.stop_training:
         steps = min(length - step % length, recipe.total_steps - step)
@@ -214,20 +210,20 @@ def _fit(
         # Whole epochs go to fit in one call; a partial one by itself.
         epochs = (recipe.total_steps - step) // length if steps == length else 1
         model.fit(
-            distributed(strategy, recipe, faces, first=step, last=step + steps * epochs),
+            distributed(computing.strategy, recipe, faces, first=step, last=step + steps * epochs),
             initial_epoch=epoch,
             epochs=epoch + epochs,
             steps_per_epoch=steps,
             callbacks=callbacks,
             shuffle=False,
             # A bar for people, a line an epoch for files, nothing from machines that only help.
-            verbose=0 if not cluster.writer else 1 if sys.stdout.isatty() else 2,
+            verbose=0 if not computing.cluster.writer else 1 if sys.stdout.isatty() else 2,
         )
         step = int(model.step.numpy())
 
 
 def distributed(
-    strategy: tf.distribute.Strategy, recipe: ConfigDict, faces: ArrayFaces | ClipFaces, *, first: int, last: int
+    strategy: tf.distribute.Strategy, recipe: ConfigDict, faces: Faces, *, first: int, last: int
 ) -> tf.data.Dataset | tf.distribute.DistributedDataset:
     """Batches of steps first .. last - 1; every machine reads its part, every replica gets its own."""
     read = functools.partial(

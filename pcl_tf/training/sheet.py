@@ -1,11 +1,11 @@
 """Reconstruction sheets as in Fig. 4: what the decoder makes of every combination of features."""
 
-import io
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image
 
+from pcl_tf.drawing import sheet
 from pcl_tf.losses.reconstruction import COMBINATIONS, combine
 
 if TYPE_CHECKING:
@@ -61,38 +61,11 @@ def swaps(model: "Method", faces: np.ndarray, noise_std: float = 0.0) -> np.ndar
 
 def draw_swaps(faces: np.ndarray, swapped: np.ndarray, scale: int = 1) -> Image.Image:
     """Draws swaps under and beside their sources: uint8 [N, S, S, 3], float32 [N, N, S, S, 3] -> PIL image."""
-    sources = np.asarray(faces, np.float32) / 255.0
-    corner = np.ones_like(sources[:1])
-    top = np.concatenate([corner, sources])[None]
-    return _labelled(
-        np.concatenate([top, np.concatenate([sources[:, None], swapped], axis=1)]), scale, "face of row, pose of column"
-    )
+    rows = [[face, *poses] for face, poses in zip(faces, swapped, strict=True)]
+    return sheet([["face of row, pose of column"], ["", *faces], *rows], scale * faces.shape[1], smooth=False)
 
 
 def draw(columns: np.ndarray, scale: int = 1) -> Image.Image:
     """Draws a sheet with column titles: float32 [N, 8, S, S, 3] -> PIL image."""
-    side = columns.shape[2]
-    sheet = _labelled(columns, scale)
-    pen = ImageDraw.Draw(sheet)
-    for i, title in enumerate(COLUMNS):
-        text = title.replace("+", "\n+")
-        pen.multiline_text((i * side * scale + 3, 1), text, fill="black", font_size=10, spacing=1)
-    return sheet
-
-
-def _labelled(cells: np.ndarray, scale: int, title: str = "") -> Image.Image:
-    """Cells [rows, columns, S, S, 3] in [0, 1] below a strip for titles."""
-    n, k, side = cells.shape[:3]
-    grid: Any = (cells.transpose(0, 2, 1, 3, 4).reshape(n * side, k * side, 3) * 255 + 0.5).astype(np.uint8)
-    grid = Image.fromarray(grid).resize((k * side * scale, n * side * scale), Image.Resampling.NEAREST)
-    sheet = Image.new("RGB", (grid.width, grid.height + 26), "white")
-    sheet.paste(grid, (0, 26))
-    ImageDraw.Draw(sheet).text((3, 7), title, fill="black", font_size=10)
-    return sheet
-
-
-def png(sheet: Image.Image) -> bytes:
-    """PNG bytes of a PIL image."""
-    buffer = io.BytesIO()
-    sheet.save(buffer, "PNG")
-    return buffer.getvalue()
+    titles = [title.replace("+", "\n+") for title in COLUMNS]
+    return sheet([titles, *([*row] for row in columns)], scale * columns.shape[2], smooth=False)

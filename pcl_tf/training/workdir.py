@@ -1,15 +1,16 @@
 """The folder of a run: one process at a time, one recipe for ever."""
 
-import os
+import contextlib
 import pathlib
 import re
+import time
 
-from filelock import FileLock, Timeout
+import tensorflow as tf
 from ml_collections import ConfigDict
 
 from pcl_tf import recipe as recipes
 from pcl_tf.errors import Refused
-from pcl_tf.store import read_json, write_atomically
+from pcl_tf.store import alone, check, read_json, write_atomically
 
 
 class Workdir:
@@ -29,16 +30,20 @@ class Workdir:
 
     def __init__(self, path: str | pathlib.Path, recipe: ConfigDict, writer: bool = True) -> None:
         self.path, self.recipe, self.writer = pathlib.Path(path), recipe, writer
-        if re.search(r"[\[*?\\]", str(path)):  # it takes them for patterns: a run would begin again, none be deleted
+        if re.search(r"[\[*?\\]", str(path)):  # patterns to it: a run would begin again, and no checkpoint be deleted
             raise Refused(
                 f"--workdir={path}: TensorFlow finds no checkpoints below a name with [, *, ? or \\; give another."
             )
         self._made = not self.path.exists()
         written = self.path / "recipe.json"
-        if not written.exists() and (self.path / "result.json").exists():  # asked before anything is made there
+        if not written.exists() and (self.path / "result.json").exists():  # before anything is made there
             raise Refused(f"--workdir={path}: {self.path / 'result.json'} is there and of no run; give another folder.")
         if writer:
-            self._lock_it()
+            check(self.path, "--workdir", folder=True)
+            self.path.mkdir(parents=True, exist_ok=True)
+            busy = Refused(f"--workdir={path}: another process is training here; give another --workdir.")
+            self._lock = contextlib.ExitStack()
+            self._lock.enter_context(alone(self.path / ".lock", busy))
         if written.exists():
             changed = recipes.differences(recipe, recipes.load(written))
             if changed:
@@ -54,10 +59,10 @@ class Workdir:
             write_atomically(self.path / "recipe.json", recipes.to_json(self.recipe))
 
     def moved(self, faces: int) -> str:
-        """What is other about the data than when the folder was claimed last, '' where nothing is; ask before ``claim``.
+        """How the data differ from those of the last ``claim``, '' where they do not; to be called before ``claim``.
 
         Args:
-          faces: how many there are now. How many there were, result.json alone knows, of a run that came to its end.
+          faces: how many there are now. How many there were stands in the result.json of a finished run alone.
         """
         if not (self.path / "recipe.json").exists():
             return ""
@@ -71,26 +76,31 @@ class Workdir:
     def abandon(self) -> None:
         """After a failed start: takes away the lock, and the folder if it was made here and nothing is in it."""
         if self.writer and not (self.path / "recipe.json").exists():
-            self._lock.release()
-            for name in (".lock", ".owner"):
-                (self.path / name).unlink(missing_ok=True)
+            self._lock.close()
+            (self.path / ".lock").unlink(missing_ok=True)
             if self._made and not any(self.path.iterdir()):
                 self.path.rmdir()
 
-    def _lock_it(self) -> None:
-        owner = self.path / ".owner"
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            self._lock = FileLock(self.path / ".lock")
-            self._lock.acquire(timeout=0)
-            owner.write_text(f"{os.getpid()}\n")
-        except Timeout:
-            process = owner.read_text().strip() if owner.exists() else "unknown"
-            raise Refused(
-                f"--workdir={self.path}: process {process} is already training here; give another --workdir."
-            ) from None
-        except (OSError, NotImplementedError) as error:  # NotImplementedError: a file system without locks
-            raise Refused(f"--workdir={self.path}: cannot be written ({error}).") from error
-
     def __truediv__(self, name: str) -> pathlib.Path:
         return self.path / name
+
+
+def purge_from(folder: pathlib.Path, step: int) -> None:
+    """Makes TensorBoard forget all that a killed run logged after a step, since the resumed run logs it again.
+
+    tf.summary has no purge_step, so the event is a file of its own between the old files and the new one, whose names
+    begin with the time.
+
+    Args:
+      folder: of the event files; nothing is done where there are none.
+      step: of the checkpoint from which the run resumes.
+    """
+    if not list(folder.glob("*tfevents*")):
+        return
+    now, event = time.time(), tf.compat.v1.Event
+    start = tf.compat.v1.SessionLog(status=tf.compat.v1.SessionLog.START)
+    # Twice: TensorBoard takes the first start of a run for its beginning and forgets nothing.
+    resumed = event(wall_time=now, step=step + 1, session_log=start).SerializeToString()
+    with tf.io.TFRecordWriter(str(folder / f"events.out.tfevents.{int(now)}.-.resumed")) as out:
+        for data in (event(wall_time=now, file_version="brain.Event:2").SerializeToString(), resumed, resumed):
+            out.write(data)

@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import signal
-import types
 
 import numpy as np
 import pytest
@@ -17,7 +16,7 @@ from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from pcl_tf.errors import Refused
 from pcl_tf.evaluation.models import open_encoder
-from pcl_tf.finetune import fit, run, work
+from pcl_tf.finetune import fit, work
 from pcl_tf.serving.classifier import save_classifier
 from pcl_tf.store import alone
 from tests.helpers import labelled
@@ -72,9 +71,7 @@ def test_the_result_is_one_of_probes(done):
     assert "confusion" in row["pictures"] and "finetune" in (out / "tables.md").read_text()
     assert [run.name[-8:] for run in (export.parents[2] / "logs").iterdir()] == [row["run"][-8:]]
     assert "1 of 80 images cannot be read" in row["notes"][0] and set(row["detail"]) == {"left", "right"}
-    assert (
-        re.search(r"epoch 1 of 3: loss .* this training ends by \d\d:\d\d at the latest", said) and str(export) in said
-    )
+    assert re.search(r"epoch 1 of 3: loss .* at most \d+:\d\d:\d\d to go", said) and str(export) in said
     assert f"{100 * row['value']:.2f}" in said
     assert not list(export.parents[1].glob("fold*"))  # nothing of the training is left
     assert (export.parents[1] / "serving/models.config").is_file()
@@ -147,7 +144,7 @@ def test_a_result_that_was_killed_before_its_files_were_written_gets_them(place,
     (state,) = tmp_path.glob("*/fold0")
     monkeypatch.setattr(fit.keras.Model, "fit", remade)
     with monkeypatch.context() as patched, pytest.raises(Killed):
-        patched.setattr(run, "forget", killed)
+        patched.setattr(work, "forget", killed)
         ended(*arguments(place, *more, out=tmp_path))  # evaluates what is kept
     (whole,) = json.loads((tmp_path / "result.json").read_text())["results"]
     assert whole["value"] == row["value"] and os.path.isfile(whole["predictions"]) and state.is_dir()
@@ -170,41 +167,52 @@ def test_groups_that_a_result_does_not_tell_are_not_done(done):
     assert job._done(done[1]["run"]) == done[1]
 
 
-def test_a_signal_while_the_last_epoch_is_evaluated_is_heard(capsys):
-    model = types.SimpleNamespace(
-        compile=lambda *_: None, evaluate=lambda *_, **__: os.kill(os.getpid(), signal.SIGTERM) or 1.0
-    )
-    kept = types.SimpleNamespace(began=False, epoch=0, best_epoch=0, add=lambda *_: None)
-    options = types.SimpleNamespace(rate=0.1, epochs=0, patience=1, batch_size=2)
-    faces, labels, rows = np.zeros((2, 4, 4, 3), np.uint8), np.zeros(2, int), np.arange(2)
-    with pytest.raises(fit.Stopped) as stopped:
-        fit.train(model, kept, None, faces=faces, labels=labels, teach=rows, held=rows, options=options)
-    assert stopped.value.args == (signal.SIGTERM,) and "SIGTERM: stopping; what is kept" in capsys.readouterr().out
+def interrupt_epoch(patched, number):
+    """SIGINT comes when an epoch begins."""
+    begin = fit._State.on_epoch_begin
+
+    def interrupted(state, epoch, logs=None):
+        begin(state, epoch, logs)
+        if epoch == number:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    patched.setattr(fit._State, "on_epoch_begin", interrupted)
 
 
-def test_a_signal_keeps_the_best_and_the_same_command_ends_as_if_there_was_none(done, place, tmp_path, monkeypatch):
-    batches, epochs = fit.epoch_of, []
+def test_a_signal_while_the_start_is_evaluated_stops_before_the_first_epoch(place, tmp_path, monkeypatch):
+    evaluate = fit.keras.Model.evaluate
+    interrupted = lambda *args, **more: os.kill(os.getpid(), signal.SIGTERM) or evaluate(*args, **more)  # noqa: E731
+    monkeypatch.setattr(fit.keras.Model, "evaluate", interrupted)
+    code, said, _ = ended(*arguments(place, "--epochs=0", out=tmp_path))
+    assert code == 128 + signal.SIGTERM and "SIGTERM: stopping" in said
 
-    def interrupted(*args, **options):
-        if "seed" in options:  # an epoch of training
-            epochs.append(options["seed"])
-            if len(epochs) == 2:
-                os.kill(os.getpid(), signal.SIGINT)
-        return batches(*args, **options)
 
-    monkeypatch.setattr(fit, "epoch_of", interrupted)
+def test_a_stopped_command_ends_as_if_it_had_not_been_stopped(done, place, tmp_path, monkeypatch):
     before = signal.getsignal(signal.SIGINT)
-    _, said, _ = ended(*arguments(place, out=tmp_path))
-    assert signal.getsignal(signal.SIGINT) == before
+    with monkeypatch.context() as patched:
+        interrupt_epoch(patched, 1)
+        code, said, _ = ended(*arguments(place, out=tmp_path))
+    assert code == 130 and signal.getsignal(signal.SIGINT) == before
     assert "The best weights so far are in" in said and not (tmp_path / "result.json").exists()
-    (state,) = tmp_path.glob("*/fold0/state.json")
-    losses = json.loads(state.read_text())["losses"]
-    assert len(losses) == 2 and (state.parent / f"best-{int(np.argmin(losses))}.keras").is_file()
+    (losses,) = tmp_path.glob("*/fold0/losses.json")
+    assert len(json.loads(losses.read_text())) == 2 and (losses.parent / "best.keras").is_file()
     code, said, _ = ended(*arguments(place, out=tmp_path))
-    assert "going on after epoch 1" in said
+    assert "resuming after epoch 1" in said
     (row,) = json.loads((tmp_path / "result.json").read_text())["results"]
     assert row["protocol"]["held_out_loss"] == pytest.approx(done[1]["protocol"]["held_out_loss"], rel=1e-5)
     assert row["value"] == done[1]["value"] and row["run"] == done[1]["run"]
+
+
+@pytest.mark.parametrize("name", ["last.keras", "best.keras", "losses.json"])
+def test_a_damaged_state_is_no_obstacle(name, tmp_path):
+    model = labelled.encoder()
+    lesson = fit.Lesson(np.zeros((8, 32, 32, 3), np.uint8), np.zeros((8, 8), np.float32), *[np.arange(8)] * 2, "mse")
+    build, said = (lambda: fit.keras.Model(model.input, model.output["face"])), []
+    fit.train(build, lesson, tmp_path / "fold0", fit.Options(epochs=0))
+    damaged = tmp_path / "fold0" / name
+    damaged.write_bytes(damaged.read_bytes()[: damaged.stat().st_size // 2])
+    _, losses = fit.train(build, lesson, tmp_path / "fold0", fit.Options(epochs=0), say=said.append)
+    assert len(losses) == 1 and "is unreadable" in said[0] and "begins again" in said[0]
 
 
 def test_a_share_from_scratch_in_folds(place, tmp_path):
@@ -218,8 +226,8 @@ def test_a_share_from_scratch_in_folds(place, tmp_path):
 
 def test_probe_fine_tuning_and_scratch_are_compared(done, place, tmp_path, monkeypatch):
     shutil.copytree(done[2].parents[2], out := tmp_path / "out")
-    forgotten, forget = [], run.forget
-    monkeypatch.setattr(run, "forget", lambda folder: forgotten.append(folder) or forget(folder))
+    forgotten, forget = [], work.forget
+    monkeypatch.setattr(work, "forget", lambda folder: forgotten.append(folder) or forget(folder))
     code, said, error = ended(*arguments(place, "--compare", out=out))
     assert code in (0, None), error
     rows = json.loads((out / "result.json").read_text())["results"]
@@ -241,22 +249,16 @@ def test_probe_fine_tuning_and_scratch_are_compared(done, place, tmp_path, monke
     ("more", "said"),
     [
         (["--labels=0"], "--labels"),
-        (["--labels=nan"], "--labels"),
-        (["--labels=1.5"], "--labels"),
         (["--rate=0"], "--rate"),
-        (["--epochs=-1"], "--epochs"),
         (["--feature=hair"], "--feature=hair: not one of"),
         (["--labels=0.01"], "labelled images are left to teach; at least 5 are needed"),
-        (["--epochs=0", "--from_scratch"], "--epochs=0: has no meaning with --from_scratch"),
-        (["--epochs=0", "--compare"], "--epochs=0: has no meaning with --compare"),
-        (["--data_dir="], "--data=: is empty"),
+        (["--epochs=0", "--from_scratch"], "--epochs=0: trains nothing of a network from scratch"),
         (["--groups=hair"], "--groups=hair: no such column"),
         (["--compare", "--labels=0.5"], "--labels: has no meaning with --compare"),
-        (["--compare", "--from_scratch"], "--from_scratch: has no meaning with --compare"),
         (["--targets=hair"], "--targets=hair: no such target"),
         (["--model=hog"], "--model=hog: cannot be fine-tuned"),
         (["--task=verification:PLACE/pairs.csv"], "--task=verification: pairs have no labels"),
-        (["--out=PLACE/faces.csv"], "is a file, no folder"),
+        (["--out=PLACE/faces.csv"], "cannot be written to (Not a directory)"),
     ],
 )
 def test_it_is_refused_before_anything_is_decoded(more, said, place, tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 """The fine-tuned network: what it begins from, what moves when, what it refuses."""
 
 import dataclasses
+import json
 import re
 
 import keras
@@ -12,7 +13,8 @@ from pcl_tf.evaluation.evaluate import evaluate
 from pcl_tf.evaluation.features import extract
 from pcl_tf.evaluation.models import open_encoder
 from pcl_tf.evaluation.probe_model import vector_of
-from pcl_tf.finetune import network, run
+from pcl_tf.finetune import network, rows, run
+from pcl_tf.finetune.fit import Options
 from tests.helpers import labelled
 
 
@@ -37,7 +39,7 @@ def prepared(opened, tmp_path_factory):
 
 def tuned(opened, prepared, kind, folder, **options):
     task, faces = prepared[kind]
-    options = run.Options(**{"epochs": 2, "batch_size": 16, "rate": 1e-2, **options})
+    options = Options(**{"epochs": 2, "batch_size": 16, "rate": 1e-2, **options})
     return run.finetune(opened, task, faces, options=options, folder=folder, say=lambda line: None)
 
 
@@ -52,7 +54,7 @@ def trunk_of(model, opened):
 def test_the_last_layer_alone_is_the_probe_of_the_rows_that_teach(opened, prepared, kind, tmp_path):
     result, model = tuned(opened, prepared, kind, tmp_path, epochs=0)
     task, faces = prepared[kind]
-    teach, held = run.teaching(task, task.splits[0][0], run.Options())
+    teach, held = rows.teaching(task, task.splits[0][0], part=1.0)
     few = dataclasses.replace(task, splits=((teach, task.splits[0][1]),))
     probe = evaluate(few, np.asarray(faces.values["face_aware"]))
     assert (result.value, *result.interval) == pytest.approx((probe.value, *probe.interval), abs=0.01)
@@ -65,19 +67,18 @@ def test_the_last_layer_alone_is_the_probe_of_the_rows_that_teach(opened, prepar
 @pytest.mark.parametrize("kind", labelled.KINDS)
 def test_then_all_layers_move_and_what_is_kept_is_no_worse_on_what_was_held_out(opened, prepared, kind, tmp_path):
     result, model = tuned(opened, prepared, kind, tmp_path, epochs=4)
-    losses = run.Kept(tmp_path / "fold0").losses
+    losses = json.loads((tmp_path / "fold0" / "losses.json").read_text())
     assert len(losses) == 5 and result.protocol["best_epoch"] == int(np.argmin(losses))
     assert result.protocol["held_out_loss"] == min(losses)
     if result.protocol["best_epoch"]:
         assert all(not np.array_equal(a, b) for a, b in trunk_of(model, opened).values())
-    assert sum(p.suffix == ".keras" for p in (tmp_path / "fold0").iterdir()) == 2
 
 
 def test_what_it_trains_on_is_learnt(opened, prepared, tmp_path):
     """By the loss of the training rows: that of the twelve which are held out goes up and down with rounding."""
     task, faces = prepared["regression"]
     said = []
-    options = run.Options(epochs=12, patience=12, batch_size=16, rate=1e-2)
+    options = Options(epochs=12, patience=12, batch_size=16, rate=1e-2)
     result, _ = run.finetune(opened, task, faces, options=options, folder=tmp_path, say=said.append)
     losses = [float(found[1]) for found in (re.search(r"loss ([\d.]+), held-out", line) for line in said) if found]
     assert len(losses) == 12 and losses[-1] < 0.5 * losses[0], losses
@@ -121,14 +122,10 @@ def test_a_fold_that_cannot_be_read_is_said_before_anything_is_trained(opened, p
     task, faces = prepared["classification"]
     place = np.where(np.isin(np.arange(labelled.COUNT), task.splits[0][1]), -1, faces.place)
     with pytest.raises(Refused, match="generated_classification, fold 1 of 1: 60 training and 0 test images"):
-        run.finetune(opened, task, dataclasses.replace(faces, place=place), options=run.Options(), folder=tmp_path)
+        run.finetune(opened, task, dataclasses.replace(faces, place=place), options=Options(), folder=tmp_path)
     assert not list(tmp_path.iterdir())
 
 
-def test_folders_of_long_tasks_have_names_that_disks_take(opened, prepared, tmp_path):
-    task, _ = prepared["classification"]
-    name = run.place(tmp_path, opened, task, name="x/" * 200, options=run.Options()).name
-    assert name.startswith("x-x-") and len(name) < 100
 
 
 def test_maps_of_features_become_vectors_channel_by_channel():

@@ -13,7 +13,7 @@ from absl.testing import flagsaver
 
 import pcl_tf
 from pcl_tf.console import parsed
-from pcl_tf.training.callbacks import signals_kept
+from pcl_tf.training.callbacks import restored_signals
 
 FLAGS = flags.FLAGS
 HERE = pathlib.Path(pcl_tf.__file__).parent
@@ -70,7 +70,7 @@ def ended(name, *arguments):
     argv = [name, *map(str, arguments)]
     with (
         command(name) as module,
-        signals_kept(),
+        restored_signals(),
         mock.patch.object(sys, "argv", argv),  # where ml_collections looks for keys of a recipe
         contextlib.redirect_stdout(io.StringIO()) as out,
         contextlib.redirect_stderr(io.StringIO()) as error,

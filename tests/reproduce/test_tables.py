@@ -284,5 +284,5 @@ def test_errors(args, code, match, tmp_path):
 def test_reconstruct_says_what_is_wrong(folder, tmp_path):
     assert "no recipe.json" in done("reconstruct", f"--workdir={tmp_path}", code=2).stderr
     (tmp_path / "a.png").write_bytes(b"no image")
-    ended = done("reconstruct", f"--workdir={folder / 'runs' / 'pcl-0'}", f"--images={tmp_path}", code=2)
+    ended = done("reconstruct", f"--workdir={folder / 'runs' / 'pcl-0'}", f"--data={tmp_path}", code=2)
     assert "fewer than two faces" in ended.stderr

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from pcl_tf.training.board import histograms, introduce
+from pcl_tf.training.board import Watcher, introduce
 from recipes import vox64
 
 
@@ -14,15 +14,13 @@ def test_histograms_are_of_every_trained_weight_and_feature(tmp_path):
     model = keras.Sequential(
         [keras.Input((4,)), keras.layers.Dense(3, name="dense"), keras.layers.BatchNormalization()], name="small"
     )
-    writer = tf.summary.create_file_writer(str(tmp_path))
-    draw = histograms(
-        types.SimpleNamespace(trainable_variables=model.trainable_variables),
-        writer,
-        lambda faces: {"face": faces.reshape(len(faces), -1) / 255.0},
+    watcher = types.SimpleNamespace(
+        model=model,
+        writer=tf.summary.create_file_writer(str(tmp_path)),
+        embed=lambda faces: {"face": faces.reshape(len(faces), -1) / 255.0},
         faces=np.arange(96, dtype=np.uint8).reshape(2, 4, 4, 3),
     )
-    draw(7)
-    writer.close()
+    Watcher.histograms(watcher, 7)
     found = {}
     for path in tmp_path.iterdir():
         for event in tf.compat.v1.train.summary_iterator(str(path)):
@@ -33,7 +31,7 @@ def test_histograms_are_of_every_trained_weight_and_feature(tmp_path):
     assert found["weights/small/dense/kernel"][1][:, 2].sum() == 12
 
 
-def test_a_recipe_is_shown_beside_what_is_the_papers_alone(tmp_path):
+def test_the_recipe_is_shown_beside_the_papers_values(tmp_path):
     writer = tf.summary.create_file_writer(str(tmp_path))
     introduce(writer, vox64.get_config("smoke,moco"))
     writer.close()

@@ -52,7 +52,7 @@ def test_the_newest_are_kept_and_a_damaged_one_is_passed_over(tmp_path, capsys):
     data = next(tmp_path.glob("ckpt-3.data*"))
     data.write_bytes(data.read_bytes()[:100])
     assert Checkpoints(target, tmp_path).restore() == 2
-    assert "ckpt-3 cannot be read" in capsys.readouterr().out
+    assert "ckpt-3 is unreadable" in capsys.readouterr().out
 
 
 def test_an_empty_folder_is_step_0(tmp_path):

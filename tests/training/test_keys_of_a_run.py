@@ -11,7 +11,7 @@ from pcl_tf import recipe as recipes
 from pcl_tf.choices import ANGLES
 from pcl_tf.evaluation import generated
 from pcl_tf.training import loop
-from pcl_tf.training.callbacks import signals_kept
+from pcl_tf.training.callbacks import restored_signals
 from pcl_tf.training.workdir import Workdir
 from recipes import common
 from tests.helpers.keys import RUN
@@ -30,7 +30,7 @@ def run(tmp_path_factory):
     values |= {key: str(folder / values[key]) for key in ("data.cache", "watch.labelled")}
     c, seen, asked = tiny("vox64:smoke,simclr", {"method.face_views": "flip", **values}), [], []
     features = dict.fromkeys((*generated.CLASSES, *ANGLES), 0.0)
-    with pytest.MonkeyPatch.context() as patch, signals_kept():
+    with pytest.MonkeyPatch.context() as patch, restored_signals():
         patch.setattr(
             generated, "measure", lambda embed, size, **counts: asked.append(sum(counts.values())) or {"face": features}
         )
@@ -38,7 +38,7 @@ def run(tmp_path_factory):
         patch.setattr(keras.Model, "fit", lambda *args, **given: seen.append(given) or fit(*args, **given))
         patch.setattr(loop, "export_run", lambda recipe, workdir, *trained, **_: workdir / "export")
         patch.setattr(loop, "write_card", lambda *of: None)
-        result = loop.run(c, Workdir(folder / "w", c), strategy=tf.distribute.get_strategy(), precision="float32")
+        result = loop.run(c, Workdir(folder / "w", c), loop.Computing(tf.distribute.get_strategy()))
     steps = {}
     for path in (folder / "w" / "logs").glob("events*"):
         for event in tf.compat.v1.train.summary_iterator(str(path)):

@@ -7,7 +7,6 @@ import pytest
 import tensorflow as tf
 
 from pcl_tf.errors import Refused
-from pcl_tf.training.callbacks import Save
 from pcl_tf.training.checkpoints import Checkpoints, newest_step, saved_steps
 from tests.helpers.killed import Killed
 
@@ -57,11 +56,24 @@ def test_one_damaged_falls_back_and_all_damaged_stop(folder, damage, part, capsy
     DAMAGE[damage](next(folder.glob(f"ckpt-8.{part}")))
     tiny = Tiny()
     assert Checkpoints(tiny, folder).restore() == 4 and tiny.variables[0].numpy()[0] == 4
-    assert "ckpt-8 cannot be read" in capsys.readouterr().out
+    assert "ckpt-8 is unreadable" in capsys.readouterr().out
     DAMAGE[damage](next(folder.glob(f"ckpt-4.{part}")))
-    with pytest.raises(Refused, match=r"checkpoints: holds checkpoints \(steps 8, 4\) and none can be read") as said:
+    with pytest.raises(Refused, match=r"checkpoints: holds checkpoints \(steps 8, 4\) and all are unreadable") as said:
         Checkpoints(Tiny(), folder).restore()
     assert "\n" not in str(said.value) and "move the folder away" in str(said.value)
+
+
+def test_a_power_cut_leaves_every_kept_checkpoint(tmp_path, power_cut):
+    tiny = Tiny()
+    checkpoints = Checkpoints(tiny, tmp_path / "checkpoints", keep=3)
+    for step in (100, 200, 300, 400):
+        tiny.step.assign(step)
+        checkpoints.save(step)
+    power_cut(tmp_path)
+    assert saved_steps(tmp_path / "checkpoints") == [400, 300, 200]
+    for step in (400, 300, 200):
+        assert Checkpoints(Tiny(), tmp_path / "checkpoints").restore() == step
+        next((tmp_path / "checkpoints").glob(f"ckpt-{step}.index")).unlink()
 
 
 def test_other_files_are_no_checkpoints(folder):
@@ -150,5 +162,5 @@ def test_a_step_whose_checkpoint_is_damaged_is_saved_again(folder):
     checkpoints = Checkpoints(tiny, folder)
     assert checkpoints.restore() == 4
     tiny.step.assign(8)
-    Save(checkpoints, every=100).save()
+    checkpoints.save(8)
     assert Checkpoints(Tiny(), folder).restore() == 8
