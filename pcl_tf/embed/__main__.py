@@ -7,8 +7,8 @@
 --model is a workdir of pcl_tf.train, an export, a .keras, .onnx or .tflite file, or pixels, lbp, hog. Images that cannot
 be read are left out, counted, and named in OUT with ".bad.txt" behind it. Features stay in --cache, which the probe
 shares: an extraction that stops goes on where it was.
-Exit codes: 0 done; 2 a flag, the model or the data is wrong; 4 the disk is full; 130 and 143 stopped by Ctrl-C and
-SIGTERM.
+Exit codes: 0 done; 2 a flag, the model or the data is wrong; 4 the disk is full; 129, 130 and 143 stopped by SIGHUP,
+Ctrl-C and SIGTERM.
 """
 
 import pathlib
@@ -29,7 +29,6 @@ _SIZE = flags.DEFINE_integer(
 )
 side_in_pixels("image_size")
 _IMAGES = flags.DEFINE_integer("generated_images", 256, "How many faces --data=generated draws.", lower_bound=1)
-flags.DEFINE_alias("synthetic_images", "generated_images")
 _PROJECTOR = flags.DEFINE_string("projector", "", "Folder for TensorBoard's Projector, with a sprite of the faces.")
 _CACHE = flags.DEFINE_string("cache", "", "Folder of features; by default features/ in probe/ of the model's workdir.")
 
@@ -38,7 +37,7 @@ def main(argv: list[str]) -> None:
     begin(argv, "model", "data", "out")
     from pcl_tf.data.sources import open_source
     from pcl_tf.embed import table
-    from pcl_tf.embed.images import embed
+    from pcl_tf.embed.images import absolute, embed
     from pcl_tf.embed.projector import check_place, write_projector
     from pcl_tf.evaluation.models import FEATURES, open_encoder, probe_folder
     from pcl_tf.store import check, write_atomically
@@ -59,7 +58,7 @@ def main(argv: list[str]) -> None:
         cache = pathlib.Path(_CACHE.value or probe_folder(_MODEL.value) / "features")
         check(cache, "--cache", folder=True)  # by default beside the model, which may lie where nothing can be written
         size = _SIZE.value or encoder.side or (encoder.recipe or {}).get("image_size", 64)
-        source = open_source(_DATA.value, _IMAGES.value, size)
+        source = open_source(absolute(_DATA.value), _IMAGES.value, size)
         found, bad = embed(encoder, source, size, cache=cache, features=_FEATURE.value)
         table.write(found, out)
         widths = ", ".join(f"{k} {x.shape[1]}" for k, x in found.features.items())

@@ -1,5 +1,6 @@
 """Embeds every image of a source and keeps their names."""
 
+import os
 import pathlib
 from collections.abc import Sequence
 
@@ -11,6 +12,12 @@ from pcl_tf.errors import Refused
 from pcl_tf.evaluation.features import extract
 from pcl_tf.evaluation.models import Encoder
 from pcl_tf.evaluation.names import naming
+
+
+def absolute(data: str) -> str:
+    """The text of --data with absolute paths, so that its images are found from any folder."""
+    parts = [data] if os.path.exists(data) else data.split(",")  # a folder's name may have a comma
+    return ",".join(os.path.abspath(p) if os.path.exists(p) and p != "generated" else p for p in parts)
 
 
 def embed(

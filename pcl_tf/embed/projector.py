@@ -4,14 +4,14 @@ import pathlib
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from PIL import Image
 
 from pcl_tf.data.images import decoder
 from pcl_tf.data.sources import Source
+from pcl_tf.drawing import png, sheet, wrapped
 from pcl_tf.embed.table import Embeddings
 from pcl_tf.errors import Refused
 from pcl_tf.evaluation.models import FEATURES
-from pcl_tf.store import atomic_path, check, write_atomically
+from pcl_tf.store import check, write_atomically
 
 LIMIT = 5000  # images that the Projector shows at once without becoming slow
 _NAMES, _PICTURE, _CONFIG = "names.tsv", "sprite.png", "projector_config.pbtxt"
@@ -46,38 +46,26 @@ def thumbnails(source: Source, rows: np.ndarray, *, size: int, names: Sequence[s
         raise Refused(
             f"{source.name}: holds other images than were embedded, {lost[0]} is not in its place; embed again."
         )
-    blank = np.full((size, size, 3), 127, np.uint8)  # it cannot be read any more
+    blank = np.full((size, size, 3), 127, np.uint8)  # unreadable by now
     faces = (found[int(row)] for row in rows)
     return np.stack([blank if face is None else face for face in faces])
 
 
-def _side(count: int) -> int:
-    """Side in pixels at which so many faces are drawn."""
-    return max(8, min(64, _SPRITE // int(np.ceil(np.sqrt(count)))))
-
-
-def sprite(faces: np.ndarray) -> Image.Image:
-    """One square picture of all faces, row by row: uint8 [N, s, s, 3] -> PIL image of ceil(sqrt(N)) * s pixels a side."""
-    count, side = len(faces), faces.shape[1]
+def _layout(count: int) -> tuple[int, int]:
+    """(faces in a row of a sprite of so many faces, side in pixels at which they are drawn)."""
     across = int(np.ceil(np.sqrt(count)))
-    cells = np.zeros((across * across, side, side, 3), np.uint8)
-    cells[:count] = faces
-    grid = cells.reshape(across, across, side, side, 3).transpose(0, 2, 1, 3, 4)
-    return Image.fromarray(grid.reshape(across * side, across * side, 3))
+    return across, max(8, min(64, _SPRITE // across))
 
 
 def check_place(folder: str | pathlib.Path, flag: str = "--projector") -> None:
-    """Refuses a folder that ``write_projector`` could not write to, or only over files of others, before any work.
+    """Refuses a folder that ``write_projector`` could not write to, or only over somebody's files, before any work.
 
     Raises:
-      Refused: says what is wrong with the folder, or names the file.
+      Refused: names what is wrong.
     """
-    check(folder, flag, folder=True)
     folder = pathlib.Path(folder)
-    written = [folder / name for name in (_NAMES, _PICTURE, *map(_table, FEATURES))]
-    for path in written:
-        check(path, flag)
-    check(folder / _CONFIG, flag, beside=written)
+    check(folder, flag, folder=True)
+    check(folder / _CONFIG, flag, beside=[folder / name for name in (_NAMES, _PICTURE, *map(_table, FEATURES))])
 
 
 def _table(feature: str) -> str:
@@ -98,7 +86,7 @@ def write_projector(embeddings: Embeddings, source: Source, folder: str | pathli
     """
     count = min(limit, len(embeddings.names))
     shown = np.linspace(0, len(embeddings.names) - 1, count).astype(int)
-    faces = thumbnails(source, embeddings.rows[shown], size=_side(count), names=embeddings.names[shown])
+    faces = thumbnails(source, embeddings.rows[shown], size=_layout(count)[1], names=embeddings.names[shown])
     write_points(
         folder, {key: x[shown] for key, x in embeddings.features.items()}, names=embeddings.names[shown], faces=faces
     )
@@ -112,7 +100,7 @@ def write_points(
     names: Sequence[str] | np.ndarray,
     faces: np.ndarray,
 ) -> None:
-    """Writes the files of images whose features and pixels are at hand; ``write_projector`` reads its own.
+    """Writes the files, from pixels; ``write_projector`` reads them from the source.
 
     Args:
       folder: made where it does not exist.
@@ -122,21 +110,17 @@ def write_points(
     """
     from tensorboard.plugins import projector
 
-    side = min(faces.shape[1], _side(len(faces)))
-    if side < faces.shape[1]:
-        small = (Image.fromarray(face).resize((side, side), Image.Resampling.BILINEAR) for face in faces)
-        faces = np.stack([np.asarray(face) for face in small])
-
+    across, side = _layout(len(faces))
+    side = min(side, faces.shape[1])
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     config = projector.ProjectorConfig()
     for key in features:
         entry = config.embeddings.add(tensor_name=key, tensor_path=_table(key), metadata_path=_NAMES)
         entry.sprite.image_path = _PICTURE
-        entry.sprite.single_image_dim.extend(faces.shape[1:3])
-    projector.visualize_embeddings(str(folder), config)  # first: by it the other files are known to be of this
-    with atomic_path(folder / _PICTURE) as aside:
-        sprite(faces).save(aside, format="png")
+        entry.sprite.single_image_dim.extend([side, side])
+    projector.visualize_embeddings(str(folder), config)  # first: it marks the other files as this command's
+    write_atomically(folder / _PICTURE, png(sheet(wrapped(list(faces), across), side)))
     # A tab or a line break in a name would shift every row that follows.
     write_atomically(folder / _NAMES, "\n".join(" ".join(str(n).split()) for n in names) + "\n")
     for key, x in features.items():

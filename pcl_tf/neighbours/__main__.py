@@ -1,13 +1,13 @@
 """Shows what the features mean: the faces most like a face, by each feature.
 
   python -m pcl_tf.neighbours --embeddings=faces.npz --out=neighbours.png
-  python -m pcl_tf.neighbours --embeddings=faces.npz --query=face.jpg
+  python -m pcl_tf.neighbours --embeddings=faces.npz --query=face.jpg --model=runs/vox64
   python -m pcl_tf.neighbours --embeddings=faces.npz --duplicates=0.995
   python -m pcl_tf.neighbours --embeddings=faces.npz --clusters=8 --feature=face --out=clusters.png
   python -m pcl_tf.neighbours --embeddings=faces.npz --map=map.png --method=tsne --colour=faces.csv:label
 
 --embeddings is a file that pcl_tf.embed wrote; the faces are read where it read them. --query is the name of one of
-them or, with --model, any other image; without it --count of them are asked for, spread evenly. By `face` the nearest
+them or, with --model, any other image; by default --count of them, spread evenly. By `face` the nearest
 should be one person or expression whatever the pose, by `pose` one pose whoever it is.
 --duplicates lists groups of images whose cosine by the first --feature is at least the number.
 --clusters finds that many groups by the first --feature: a row of --nearest faces each, the largest first, and a CSV
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
 _EMBEDDINGS = flags.DEFINE_string("embeddings", None, "The .npz of pcl_tf.embed.")
 _QUERY = flags.DEFINE_string("query", "", "Name of an embedded image, its end, or (with --model) any image file.")
-_MODEL = flags.DEFINE_string("model", "", "What embeds a --query of another file; by default what made --embeddings.")
+_MODEL = flags.DEFINE_string("model", "", "What embeds a --query of another file: the model that made --embeddings.")
 _FEATURE = flags.DEFINE_list("feature", [], "Features to compare; by default all that the file holds.")
-_COUNT = flags.DEFINE_integer("count", 4, "Without --query: how many faces are asked for.", 1, 100)
+_COUNT = flags.DEFINE_integer("count", 4, "Without --query: how many faces.", 1, 100)
 _NEAREST = flags.DEFINE_integer("nearest", 8, "Neighbours of each, or faces of a cluster.", 1, 100)
 _DUPLICATES = flags.DEFINE_float("duplicates", 0.0, "Cosine from which images count as duplicates.", 0.0, 1.0)
 _CLUSTERS = flags.DEFINE_integer("clusters", 0, "How many clusters to find, by k-means.", 0, 200)
@@ -62,29 +62,24 @@ def main(argv: list[str]) -> None:
     assert _EMBEDDINGS.value is not None
     out, flag = (_MAP.value, "--map") if _MAP.value else (_OUT.value, "--out")
     with explained(out):
-        if not _DUPLICATES.value:
-            check(out, flag, suffix=".png")
         found = table.read(_EMBEDDINGS.value)
-        if not _DUPLICATES.value:
-            alike = (n for n in map(str, found.names) if pathlib.Path(n).name == pathlib.Path(out).name)
-            check(out, flag, inputs=[*alike, _QUERY.value])
         features = report.chosen(found, _FEATURE.value)
-        if _CLUSTERS.value:
-            path, count = pathlib.Path(out), _CLUSTERS.value
-            listed = path.with_suffix(".csv")
-            clusters.check_list(listed)
-            report.write_clusters(found, features[0], clusters=count, count=_NEAREST.value, out=path, listed=listed)
-            print(f"{path} shows them, {listed} lists their images.")
-            return
+        if _DUPLICATES.value:
+            return report.print_duplicates(found, features[0], _DUPLICATES.value)
+        alike = (n for n in map(str, found.names) if pathlib.Path(n).name == pathlib.Path(out).name)
+        check(out, flag, suffix=".png", inputs=[*alike, _QUERY.value])
         if _MAP.value:
             _draw_map(found, features)
-            return
-        if _DUPLICATES.value:
-            report.print_duplicates(found, features[0], _DUPLICATES.value)
-            return
-        query = report.query(found, _QUERY.value, model=_MODEL.value, features=features, count=_COUNT.value)
-        report.write_sheet(found, query, features=features, count=_NEAREST.value, out=pathlib.Path(_OUT.value))
-    print(_OUT.value)
+        elif _CLUSTERS.value:
+            path, listed = pathlib.Path(out), pathlib.Path(out).with_suffix(".csv")
+            clusters.check_list(listed)
+            sizes = {"count": _CLUSTERS.value, "nearest": _NEAREST.value}
+            report.write_clusters(found, features[0], out=path, listed=listed, **sizes)
+            print(f"{listed} lists their images.")
+        else:
+            query = report.query(found, _QUERY.value, model=_MODEL.value, features=features, count=_COUNT.value)
+            report.write_sheet(found, query, features=features, count=_NEAREST.value, out=pathlib.Path(out))
+    print(out)
 
 
 def _draw_map(found: "Embeddings", features: list[str]) -> None:
@@ -98,7 +93,6 @@ def _draw_map(found: "Embeddings", features: list[str]) -> None:
     if _METHOD.value == "tsne" and len(found.names) > maps.MOST:
         print(f"note: t-SNE lays out {maps.MOST} of {len(found.names)} images, evenly chosen.", file=sys.stderr)
     maps.draw({name: found.features[name] for name in features}, _MAP.value, _METHOD.value, colours=coloured)
-    print(_MAP.value)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ SEED = 0  # the same command finds the same clusters
 
 
 def check_list(path: pathlib.Path) -> None:
-    """Raises Refused where something else than such a list stands in its place."""
+    """Raises Refused if a file of the name is no such list."""
     check(path)
     if path.exists() and not path.read_bytes().startswith(",".join(_HEADER).encode()):
         raise Refused(f"--out: {path} would be written too, and is no list of clusters; give another name.")
@@ -42,7 +42,7 @@ def clusters(x: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     different = len(np.unique(z, axis=0))
     if different >= count:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # of fewer clusters than were asked for: said below
+            warnings.simplefilter("ignore", ConvergenceWarning)  # of fewer clusters than wanted: refused below
             found = KMeans(count, n_init=10, random_state=SEED).fit(z)
         different = len(np.unique(found.labels_))  # copies that differ by rounding alone are no clusters
     if different < count:

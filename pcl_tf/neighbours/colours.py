@@ -1,21 +1,15 @@
-"""What a map of embeddings is coloured by: a column of a CSV, found by the names of its images."""
+"""Values that colour a map of embeddings: a column of a CSV that names the images."""
 
 import collections
 import dataclasses
-import re
-from typing import Any
 
 import numpy as np
 
-from pcl_tf.data.tree import one_sign
 from pcl_tf.errors import Refused
 from pcl_tf.evaluation.lists import read_table
+from pcl_tf.neighbours.search import Names
 
-NAMES = (
-    "path",
-    "image",
-    "name",
-)  # columns that may name the images: a manifest's, a probe's predictions', embed's table's
+NAMES = ("path", "image", "name")  # columns that may name the images: of a manifest, of a probe's predictions, of embed
 _MOST = 10  # colours of a legend, one of them for all others
 OTHERS = "others"
 
@@ -25,10 +19,9 @@ class Colours:
     """Values of embedded images.
 
     Attributes:
-      column: what they are called.
-      values: float [N], NaN where nothing is known, of numbers of which there are many; else str [N], '' where nothing is
-        known.
-      unknown: how many images nothing is known of.
+      column: their name.
+      values: float [N], NaN where unknown, of more than ten different numbers; else str [N], '' where unknown.
+      unknown: how many images have no value.
     """
 
     column: str
@@ -39,8 +32,7 @@ class Colours:
 def read(text: str, names: np.ndarray) -> Colours:
     """Reads ``FILE.csv:COLUMN`` for embedded images.
 
-    The CSV names its images in a column path, image or name: as the embeddings do, or by the end of that name, from a
-    folder on.
+    The CSV names its images in a column path, image or name, as the embeddings do or by the end of that name.
 
     Args:
       text: see above.
@@ -61,69 +53,32 @@ def read(text: str, names: np.ndarray) -> Colours:
     if naming is None or column not in table.header:
         lacking = f"no column {column}" if naming else f"none of the columns {', '.join(NAMES)}"
         raise Refused(f"--colour={text}: {lacking} in {path}; its columns are {', '.join(table.header)}.")
-    if table.ragged:
-        line = next(iter(table.ragged))
-        raise Refused(f"{path}, line {line}: has not as many fields as the header.")
-    found = _values(path, [(line, row[naming], row[column]) for line, row in table.rows], list(map(str, names)))
-    known = [value for value in found if value]
-    if not known:
-        raise Refused(f"--colour={text}: none of its images is among the {len(names)} that are embedded.")
-    return Colours(column, _numbers(found) if _are_many_numbers(known) else _few(found), len(found) - len(known))
-
-
-def _values(path: str, rows: list[tuple[int, str, str]], names: list[str]) -> list[str]:
-    """The value of each embedded image, '' where the rows have none: list of str."""
-    whole = [_one(name) for name in names]
-    by_last = collections.defaultdict(list)
-    for place, name in enumerate(whole):
-        by_last[_last(name)].append(place)
-    values = [""] * len(names)
-    lines: dict[int, int] = {}
-    for line, listed, value in rows:
-        stands = _one(listed)
-        listed = re.sub(r"^(\.{1,2}/)+", "", stands)  # from where the CSV lies, which the embeddings do not know
-        ends = [
-            p for p in by_last[_last(listed)] if whole[p] == listed or whole[p].endswith((f"/{listed}", f":{listed}"))
-        ]
-        places = next((same for n in (stands, listed) if (same := [p for p in ends if whole[p] == n])), ends)
-        if len(places) > 1:
+    images, values, lines = Names(names), [""] * len(names), dict[int, int]()
+    for line, row in table.rows:
+        rows = images.rows(row[naming])
+        if len(rows) > 1:
             raise Refused(
-                f"{path}, line {line}: {len(places)} embedded images are called so, {names[places[0]]} and"
-                f" {names[places[1]]} first; write more of their folders."
+                f"{path}, line {line}: {len(rows)} embedded images are called so, {names[rows[0]]} and {names[rows[1]]}"
+                " first; write more of their folders."
             )
-        for place in places:
-            if place in lines:
-                raise Refused(f"{path}, line {line}: '{listed}' stands in line {lines[place]} already.")
-            lines[place], values[place] = line, value
-    return values
+        for i in rows:
+            if i in lines:
+                raise Refused(f"{path}, line {line}: '{row[naming]}' stands in line {lines[i]} already.")
+            lines[i], values[i] = line, row[column]
+    if not (known := [value for value in values if value]):
+        raise Refused(f"--colour={text}: none of its images is among the {len(names)} that are embedded.")
+    return Colours(column, _coloured(values, known), len(values) - len(known))
 
 
-def _one(name: str) -> str:
-    return one_sign(name).replace("\\", "/")
-
-
-def _last(name: str) -> str:
-    return name.rpartition("/")[2].rpartition(":")[2]
-
-
-def _number(text: str) -> float | None:
-    try:
-        return float(text) if text else np.nan
-    except ValueError:
-        return None
-
-
-def _are_many_numbers(known: list[str]) -> bool:
-    numbers: set[Any] = {_number(text) for text in known}
-    return None not in numbers and all(map(np.isfinite, numbers)) and len(numbers) > _MOST
-
-
-def _numbers(found: list[str]) -> np.ndarray:
-    return np.array([_number(text) for text in found])
-
-
-def _few(found: list[str]) -> np.ndarray:
-    """The most frequent values by name, all further ones as OTHERS."""
-    counted = collections.Counter(value for value in found if value)
-    kept = {value for value, _ in counted.most_common(_MOST if len(counted) <= _MOST else _MOST - 1)}
-    return np.array([value if not value or value in kept else OTHERS for value in found])
+def _coloured(values: list[str], known: list[str]) -> np.ndarray:
+    """Numbers if all are numbers and there are many, else the most frequent values and OTHERS."""
+    counted = collections.Counter(known)
+    if len(counted) > _MOST:
+        try:
+            numbers = np.array([float(value or "nan") for value in values])
+            if np.isfinite(numbers).sum() == len(known):
+                return numbers
+        except ValueError:
+            pass
+    kept = {"", *(value for value, _ in counted.most_common(_MOST if len(counted) <= _MOST else _MOST - 1))}
+    return np.array([value if value in kept else OTHERS for value in values])

@@ -1,16 +1,15 @@
 """A map of embeddings: every image a point, those that are alike close together, by scikit-learn and matplotlib."""
 
-import io
 import pathlib
 import warnings
 from typing import Any
 
 import numpy as np
 
+from pcl_tf.drawing import plain, save_figure
 from pcl_tf.errors import Refused
 from pcl_tf.neighbours.colours import OTHERS, Colours
 from pcl_tf.neighbours.search import unit
-from pcl_tf.store import write_atomically
 
 METHODS = ("pca", "tsne")
 MOST = 3000  # images that t-SNE lays out, an even choice: it takes a minute for these on two cores
@@ -72,21 +71,17 @@ def draw(
     figure = Figure(figsize=(4.5 * len(features) + 1.2, 4.6), layout="constrained")
     panels = figure.subplots(1, len(features), squeeze=False)[0]
     for axes, (name, x) in zip(panels, features.items(), strict=True):
-        at, said = places(np.asarray(x)[rows], method)
+        at, words = places(np.asarray(x)[rows], method)
         shown = _scatter(axes, at, None if colours is None else colours.values[rows])
-        axes.set(title=f"{name}: {said}", xticks=[], yticks=[])
+        axes.set(title=f"{name}: {words}", xticks=[], yticks=[])
     if colours is not None:
-        title = colours.column.replace("$", r"\$")
+        title = plain(colours.column)
         if shown is not None:
             figure.colorbar(shown, ax=list(panels), label=title)
         else:
             handles, labels = panels[-1].get_legend_handles_labels()
             figure.legend(handles, labels, title=title, loc="outside right upper", markerscale=2)
-    buffer = io.BytesIO()
-    with warnings.catch_warnings():  # of letters that its font does not have
-        warnings.simplefilter("ignore")
-        figure.savefig(buffer, dpi=120, format="png", metadata={"Software": None})
-    write_atomically(out, buffer.getvalue())
+    save_figure(figure, out)
 
 
 def _scatter(axes: Any, at: np.ndarray, values: np.ndarray | None) -> Any:
@@ -104,6 +99,5 @@ def _scatter(axes: Any, at: np.ndarray, values: np.ndarray | None) -> Any:
     for name in ["", OTHERS, *names]:
         of = values == name
         if of.any():
-            label = (name or "not known").replace("$", r"\$")
-            axes.scatter(*at[of].T, s=size, color=colour[name], label=label, alpha=0.7)
+            axes.scatter(*at[of].T, s=size, color=colour[name], label=plain(name or "not known"), alpha=0.7)
     return None

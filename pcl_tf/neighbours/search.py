@@ -1,8 +1,51 @@
-"""Nearest neighbours and near duplicates by cosine similarity."""
+"""Images by their names, nearest neighbours and near duplicates by cosine similarity."""
+
+import collections
+import re
+from collections.abc import Iterable
 
 import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
+
+from pcl_tf.data.tree import one_sign
+
+
+class Names:
+    """Finds images by their names, or by the end of a name.
+
+    An end begins at a folder, at a member of a zip, behind a colon, or at the number of a generated face, behind a #:
+    1.jpg is not the end of 11.jpg.
+
+    Args:
+      names: of the images.
+    """
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self.names = [_plain(str(name)) for name in names]
+        self._by_last = collections.defaultdict(list)
+        for row, name in enumerate(self.names):
+            self._by_last[_last(name)].append(row)
+
+    def rows(self, name: str) -> list[int]:
+        """Rows of the images of this name; where there are none, of those whose names end so."""
+        name = _plain(name)
+        alike = self._by_last[_last(name)]
+        exact = [row for row in alike if self.names[row] == name]
+        return exact or [row for row in alike if self.names[row].endswith(_ends(name))]
+
+
+def _plain(name: str) -> str:
+    # As a list says it from where it lies, which the embeddings do not know.
+    return re.sub(r"^(\.{1,2}/)+", "", one_sign(name).replace("\\", "/"))
+
+
+def _ends(name: str) -> tuple[str, ...]:
+    return (name,) if name[:1] in ("/", ":", "#") else (f"/{name}", f":{name}", f"#{name}")
+
+
+def _last(name: str) -> str:
+    return re.split("[/:#]", name)[-1]
 
 
 def unit(x: np.ndarray) -> np.ndarray:

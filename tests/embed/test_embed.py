@@ -10,7 +10,7 @@ from PIL import Image
 from pcl_tf.data.sources import open_source
 from pcl_tf.embed import table
 from pcl_tf.embed.images import embed
-from pcl_tf.embed.projector import check_place, sprite, write_points, write_projector
+from pcl_tf.embed.projector import check_place, write_points, write_projector
 from pcl_tf.errors import Refused
 from pcl_tf.evaluation.models import Encoder
 from tests.helpers.commands import done
@@ -45,7 +45,7 @@ def _embedded(faces, tmp_path, means=None, **more):
     return embed((means or Means()).encoder, source, 16, cache=tmp_path / "cache", **more)
 
 
-def test_features_stand_beside_the_names_of_what_could_be_read(faces, tmp_path):
+def test_features_stand_beside_the_names_of_readable_images(faces, tmp_path):
     found, bad = _embedded(faces, tmp_path)
     assert [n.rsplit("/", 1)[-1] for n in found.names] == ["a.png", "c.png", "d.png"]
     assert found.rows.tolist() == [0, 2, 3]
@@ -64,7 +64,7 @@ def test_a_second_call_encodes_nothing_and_still_knows_the_names(faces, tmp_path
     assert len(bad) == 1
 
 
-def test_nothing_that_can_be_read_is_an_error_that_names_the_first(faces, tmp_path):
+def test_no_readable_image_is_an_error_that_names_the_first(faces, tmp_path):
     for path in faces.glob("[acd].png"):
         path.unlink()
     with pytest.raises(Refused, match=r"none of 1 images can be read.*b\.png"):
@@ -90,15 +90,6 @@ def test_every_format_holds_names_and_numbers(faces, tmp_path):
     assert columns["name"] == found.names.tolist() and columns["pose"][1] == [-200, -200]
 
 
-def test_a_table_of_before_says_no_size(faces, tmp_path):
-    found, _ = _embedded(faces, tmp_path)
-    table.write(found, tmp_path / "e.npz")
-    with np.load(tmp_path / "e.npz") as f:
-        np.savez(tmp_path / "older.npz", **{key: f[key] for key in f.files if key != "size"})
-    back = table.read(tmp_path / "older.npz")
-    assert back.size == 0 and list(back.features) == ["face", "pose"]
-
-
 def test_other_formats_and_files_are_refused(faces, tmp_path):
     with pytest.raises(Refused, match=r"\.npz, \.csv, \.parquet"):
         table.check_suffix("faces.json")
@@ -111,13 +102,6 @@ def test_other_formats_and_files_are_refused(faces, tmp_path):
     for name in ("other.npz", "text.npz", "empty.npz", "short.npz", "array.npy"):
         with pytest.raises(Refused, match="no .npz of pcl_tf.embed"):
             table.read(tmp_path / name)
-
-
-def test_a_sprite_holds_faces_row_by_row():
-    faces = np.arange(5, dtype=np.uint8)[:, None, None, None] * np.ones((1, 2, 2, 3), np.uint8)
-    picture = np.asarray(sprite(faces))
-    assert picture.shape == (6, 6, 3)  # three across
-    assert picture[0, ::2, 0].tolist() == [0, 1, 2] and picture[2, ::2, 0].tolist() == [3, 4, 0]
 
 
 def test_the_projector_gets_as_many_names_as_vectors(faces, tmp_path):
@@ -135,7 +119,7 @@ def test_the_projector_gets_as_many_names_as_vectors(faces, tmp_path):
     assert shades.tolist() == [10, 200]
 
 
-def test_files_of_the_projector_that_were_begun_are_written_over(tmp_path, monkeypatch):
+def test_files_of_a_killed_call_for_the_projector_are_written_over(tmp_path, monkeypatch):
     def stopped(*_):
         raise KeyboardInterrupt
 
@@ -143,27 +127,35 @@ def test_files_of_the_projector_that_were_begun_are_written_over(tmp_path, monke
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr("pcl_tf.embed.projector.write_atomically", stopped)
         write_points(tmp_path, {"face": np.eye(1)}, **points)
-    assert (tmp_path / "sprite.png").exists()
+    (tmp_path / "sprite.png").touch()
     check_place(tmp_path)
     write_points(tmp_path, {"face": np.eye(1)}, **points)
     assert (tmp_path / "face.tsv").read_text() == "1\n"
 
 
-def test_the_command_embeds_a_folder_and_finds_neighbours(faces, tmp_path):
-    said = done(
-        "embed", "--model=pixels", f"--data={faces}", f"--out={tmp_path / 'e.npz'}", f"--cache={tmp_path}"
-    ).stdout
+def test_files_of_others_in_the_projectors_folder_are_not_written_over(tmp_path):
+    (tmp_path / "names.tsv").touch()
+    with pytest.raises(Refused, match="names.tsv exists and would be written over"):
+        check_place(tmp_path)
+
+
+def test_the_command_embeds_a_folder_and_finds_neighbours_from_another(faces, tmp_path, monkeypatch):
+    table_, sheet = tmp_path / "e.npz", tmp_path / "n.png"
+    monkeypatch.chdir(faces)
+    said = done("embed", "--model=pixels", "--data=.", f"--out={table_}", f"--cache={tmp_path}").stdout
     assert "3 images (face_aware 1024)" in said and "1 of 4 images cannot be read" in said
     assert "b.png\t" in (tmp_path / "e.npz.bad.txt").read_text()
-    sheet = tmp_path / "n.png"
-    done("neighbours", f"--embeddings={tmp_path / 'e.npz'}", "--query=c.png", f"--out={sheet}")
-    assert np.asarray(Image.open(sheet))[60, 60].tolist() == [200, 200, 200]  # the face that was asked for
+    monkeypatch.chdir(tmp_path)
+    done("neighbours", f"--embeddings={table_}", "--query=c.png", f"--out={sheet}")
+    assert np.asarray(Image.open(sheet))[60, 60].tolist() == [200, 200, 200]  # the query itself
 
 
 def test_large_faces_are_drawn_small(tmp_path):
     faces = np.zeros((5, 300, 300, 3), np.uint8)
     faces[:, :150] = 200
     write_points(tmp_path, {"face": np.eye(5)}, names=["a\tb", *"cdef"], faces=faces)
-    assert Image.open(tmp_path / "sprite.png").size == (3 * 64, 3 * 64)
+    picture = np.asarray(Image.open(tmp_path / "sprite.png"))
+    assert picture.shape == (2 * 64, 3 * 64, 3)  # three across, row by row
+    assert picture[[10, 50, 74], 10, 0].tolist() == [200, 0, 200] and picture[74, 180, 0] == 255  # no sixth face
     assert "single_image_dim: 64" in (tmp_path / "projector_config.pbtxt").read_text()
     assert (tmp_path / "names.tsv").read_text().splitlines() == ["a b", *"cdef"]

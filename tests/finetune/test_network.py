@@ -126,8 +126,6 @@ def test_a_fold_that_cannot_be_read_is_said_before_anything_is_trained(opened, p
     assert not list(tmp_path.iterdir())
 
 
-
-
 def test_maps_of_features_become_vectors_channel_by_channel():
     a, b = keras.Input((2, 3, 4)), keras.Input((2, 3, 4))
     model = keras.Model([a, b], vector_of({"face": a, "pose": b}, "face+pose"))

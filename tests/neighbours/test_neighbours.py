@@ -11,7 +11,7 @@ from pcl_tf.data.sources import open_source
 from pcl_tf.embed.table import Embeddings
 from pcl_tf.errors import Refused
 from pcl_tf.evaluation.models import Encoder
-from pcl_tf.neighbours import clusters, report, search, sheet
+from pcl_tf.neighbours import clusters, report, search
 
 
 def _at(*degrees):
@@ -57,15 +57,13 @@ def embeddings(tmp_path):
         Image.new("RGB", (8, 8), (value,) * 3).save(folder / f"{i}.png")
         names.append(str(folder / f"{i}.png"))
     features = {"face": _at(0, 20, 30, 90), "pose": _at(0, 90, 80, 5)}
-    return Embeddings(np.array(names), np.arange(4), features, str(tmp_path), "pixels")
+    return Embeddings(np.array(names), np.arange(4), features, str(tmp_path), "pixels", 64)
 
 
 def test_a_query_is_a_name_or_its_end(embeddings):
-    assert report.query(embeddings, "p1/2.png", model="", features=["face"], count=4).places.tolist() == [2]
-    assert report.query(embeddings, str(embeddings.names[1]), model="", features=["face"], count=4).places.tolist() == [
-        1
-    ]
-    assert report.query(embeddings, "", model="", features=["face"], count=2).places.tolist() == [0, 3]
+    assert report.query(embeddings, "p1/2.png", model="", features=["face"], count=4).rows.tolist() == [2]
+    assert report.query(embeddings, str(embeddings.names[1]), model="", features=["face"], count=4).rows.tolist() == [1]
+    assert report.query(embeddings, "", model="", features=["face"], count=2).rows.tolist() == [0, 3]
     twice = dataclasses.replace(embeddings, names=np.array(["a/1.png", "b/1.png", "c/2.png", "c/3.png"]))
     with pytest.raises(Refused, match="2 names end so, a/1.png and b/1.png first"):
         report.query(twice, "1.png", model="", features=["face"], count=4)
@@ -80,7 +78,7 @@ def test_a_query_is_a_name_or_its_end(embeddings):
 def test_a_name_ends_where_a_folder_a_zip_or_a_number_begins(embeddings, text, place):
     names = np.array(["a/myface.png", "b/face.png", "z.zip:d/c.png", "generated#85"])
     asked = dataclasses.replace(embeddings, names=names)
-    assert report.query(asked, text, model="", features=["face"], count=1).places.tolist() == [place]
+    assert report.query(asked, text, model="", features=["face"], count=1).rows.tolist() == [place]
     for none in ("ace.png", "5", "nerated#85", "/b/face.png"):
         with pytest.raises(Refused, match="neither one of the 4"):
             report.query(asked, none, model="", features=["face"], count=1)
@@ -90,10 +88,16 @@ def test_another_model_than_the_embeddings_is_refused(embeddings, tmp_path):
     other = tmp_path / "query.png"
     Image.new("RGB", (8, 8)).save(other)
     with pytest.raises(Refused, match="'face' has 0 numbers at 64 pixels, that of the embeddings 2"):
-        report.query(embeddings, str(other), model="", features=["face"], count=1)
+        report.query(embeddings, str(other), model="pixels", features=["face"], count=1)
 
 
-def test_a_file_is_asked_for_at_the_size_the_embeddings_were_made_at(embeddings, tmp_path, monkeypatch):
+def test_a_table_names_a_model_and_runs_none(embeddings, tmp_path):
+    Image.new("RGB", (8, 8)).save(tmp_path / "query.png")
+    with pytest.raises(Refused, match="is not embedded; give --model, the one that made the table: pixels"):
+        report.query(embeddings, str(tmp_path / "query.png"), model="", features=["face"], count=1)
+
+
+def test_a_query_is_embedded_at_the_size_of_the_table(embeddings, tmp_path, monkeypatch):
     other, sides = tmp_path / "query.png", []
     Image.new("RGB", (8, 8)).save(other)
 
@@ -101,25 +105,25 @@ def test_a_file_is_asked_for_at_the_size_the_embeddings_were_made_at(embeddings,
         sides.append(faces.shape[1])
         return {"face": np.ones((1, 2), np.float32)}
 
-    for made_at, takes in ((48, None), (48, 48), (0, 32), (0, None)):
+    for made_at, takes in ((48, None), (48, 48)):
         encoder = Encoder("it", "digest", embed, side=takes)
         monkeypatch.setattr(report, "open_encoder", lambda text, encoder=encoder: encoder)
         asked = dataclasses.replace(embeddings, size=made_at)
-        report.query(asked, str(other), model="", features=["face"], count=1)
-    assert sides == [48, 48, 32, 64]
+        report.query(asked, str(other), model="it", features=["face"], count=1)
+    assert sides == [48, 48]
     monkeypatch.setattr(report, "open_encoder", lambda text: Encoder("it", "digest", embed, side=32))
     with pytest.raises(
         Refused, match="--model=it: takes images of 32 pixels alone, and the embeddings were made at 48"
     ):
-        report.query(dataclasses.replace(embeddings, size=48), str(other), model="", features=["face"], count=1)
+        report.query(dataclasses.replace(embeddings, size=48), str(other), model="it", features=["face"], count=1)
 
 
 def test_each_feature_has_its_row_and_no_face_is_its_own_neighbour(embeddings, tmp_path):
     asked = report.query(embeddings, "0.png", model="", features=["face", "pose"], count=1)
     report.write_sheet(embeddings, asked, features=["face", "pose"], count=2, out=tmp_path / "out.png")
     picture = np.asarray(Image.open(tmp_path / "out.png"))
-    side, top, height = 96, 24, 24 + 96 + 18
-    centres = [side // 2, side + 12 + side // 2, 2 * side + 12 + side // 2]
+    side, top, height = 96, 18, 18 + 96 + 18
+    centres = [side // 2, side + side // 2, 2 * side + side // 2]
     assert picture[top + side // 2, centres, 0].tolist() == [0, 80, 160]  # face: 20, then 30 degrees away
     assert picture[height + top + side // 2, centres, 0].tolist() == [0, 240, 160]  # pose: 5, then 80
 
@@ -129,7 +133,7 @@ def test_drawn_faces_beside_others_are_drawn_as_they_were_embedded(order, embedd
     source = open_source(order.format(tmp_path), 5, 96)
     items = list(source.items())
     names = np.array([name for name, _ in items])
-    mixed = Embeddings(names, np.arange(9), {"face": np.ones((9, 2))}, source.name, "pixels")
+    mixed = Embeddings(names, np.arange(9), {"face": np.ones((9, 2))}, source.name, "pixels", 64)
     found = report._faces(mixed, range(9))
     for place, (name, face) in enumerate(items):
         if name.startswith("generated#"):
@@ -150,13 +154,13 @@ def test_clusters_are_by_direction_and_the_largest_comes_first():
 
 def test_a_cluster_is_a_row_of_faces_and_lines_of_a_list(embeddings, tmp_path):
     out = tmp_path / "out.png"
-    report.write_clusters(embeddings, "face", clusters=2, count=2, out=out, listed=out.with_suffix(".csv"))
+    report.write_clusters(embeddings, "face", count=2, nearest=2, out=out, listed=out.with_suffix(".csv"))
     lines = [line.rsplit("/", 1)[1] for line in out.with_suffix(".csv").read_text().splitlines()[1:]]
     assert lines[0].startswith("1.png,1,0.99") and [line[:7] for line in lines[2:]] == ["0.png,1", "3.png,2"]
     picture = np.asarray(Image.open(out))
-    side, top, height = 96, 24, 24 + 96 + 18
-    assert picture.shape == (2 * height, 2 * side + 12, 3)
-    assert picture[top + side // 2, [side // 2, side + 12 + side // 2], 0].tolist() == [80, 160]
+    side, top, height = 96, 18, 18 + 96 + 18
+    assert picture.shape == (2 * height, 2 * side, 3)
+    assert picture[top + side // 2, [side // 2, side + side // 2], 0].tolist() == [80, 160]
     assert picture[height + top + side // 2, side // 2, 0] == 240
     clusters.check_list(out.with_suffix(".csv"))
     out.with_suffix(".csv").write_text("image,label\n")
@@ -180,10 +184,4 @@ def test_a_query_may_write_accents_as_one_sign_or_two(embeddings):
     named = dataclasses.replace(embeddings, names=names)
     assert report.query(
         named, unicodedata.normalize("NFC", "é2.png"), model="", features=["face"], count=1
-    ).places.tolist() == [2]
-
-
-def test_a_sheet_is_as_wide_as_its_longest_row():
-    face = np.zeros((1, 4, 4, 3), np.uint8)
-    drawn = sheet.draw([("one", face, [""]), ("three", np.repeat(face, 3, axis=0), ["", "a", "b"])], size=32)
-    assert drawn.size == (3 * 32 + 12, 2 * (24 + 32 + 18))
+    ).rows.tolist() == [2]
