@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
-from pcl_tf.choices import ROLES
+from pcl_tf.choices import FEATURES, ROLES
 from pcl_tf.console import begin, explained, refuse, side_in_pixels, start
 from pcl_tf.evaluation.corpora import CORPORA
 from pcl_tf.evaluation.task import KINDS, Task
 
 if TYPE_CHECKING:
-    from pcl_tf.evaluation.models import Encoder
+    from pcl_tf.encoders.encoder import Encoder
 
 _MODEL = flags.DEFINE_list(
     "model", None, "SavedModel, workdir of pcl_tf.train, .keras file, or pixels, lbp, hog; commas join several."
@@ -85,7 +85,7 @@ def run(
     """Probes every model on every task with every feature.
 
     Args:
-      encoders: list of ``pcl_tf.evaluation.models.Encoder``.
+      encoders: list of ``pcl_tf.encoders.encoder.Encoder``.
       tasks: list of ``Task``.
       features: names; of baselines, which have one, it is used for all.
       solver, seed: of the probes.
@@ -101,13 +101,16 @@ def run(
       Refused: an image, a model or a result of before cannot be used.
     """
     from pcl_tf.data.images import left_out
-    from pcl_tf.evaluation import probe_model, report
+    from pcl_tf.encoders.features import extract
+    from pcl_tf.encoders.stacked import stacked
+    from pcl_tf.evaluation import report
     from pcl_tf.evaluation.differences import First
     from pcl_tf.evaluation.evaluate import evaluate
-    from pcl_tf.evaluation.features import extract
     from pcl_tf.evaluation.keeping import keep
+    from pcl_tf.evaluation.linear import LABELS
     from pcl_tf.evaluation.names import all_names, naming
     from pcl_tf.evaluation.results import Results, file_stem
+    from pcl_tf.store import atomic_path
 
     rows, results, first = [], Results(out), First(encoders[0].name, seed)
     names = results.name(tasks)
@@ -117,12 +120,12 @@ def run(
             source, images = naming(task.source)
             values = extract(encoder, source, task.image_size, cache=cache)
             images = all_names(source, images, values.folder)
-            if note := left_out([*values.bad.values()], task.source.count):
+            if note := left_out([*values.unreadable.values()], task.source.count):
                 task = dataclasses.replace(task, notes=(*task.notes, f"{name}: {note}"))
                 print(f"note: {task.notes[-1]}", file=sys.stderr, flush=True)
             for i, feature in enumerate(features if len(values.keys) > 1 else ["face_aware"]):
                 x = values[feature]
-                result = evaluate(task, x, bad=values.bad, solver=solver, seed=seed)
+                result = evaluate(task, x, bad=values.unreadable, solver=solver, seed=seed)
                 encoded = 0 if i else values.encoded
                 row = report.result_row(
                     encoder, task, name=name, feature=feature, result=result, encoded=encoded, solver=solver, seed=seed
@@ -132,8 +135,11 @@ def run(
                 print(*report.table([row]).splitlines()[1:], sep="\n", flush=True)
                 results.add(row)  # whatever becomes of the files beside it
                 if save and result.layer and encoder.keras_file:
-                    model = probe_model.build(encoder, task, feature, layer=result.layer)
-                    row["probe"] = str(probe_model.save(model, f"{out / file_stem(row)}.keras"))
+                    layer = result.layer.weights, result.layer.bias
+                    model = stacked(encoder, feature, task.image_size, layer=layer, activation=LABELS[task.kind])
+                    row["probe"] = f"{out / file_stem(row)}.keras"
+                    with atomic_path(row["probe"]) as aside:
+                        model.save(aside)
                 assert result.scored is not None
                 keep(results, row, task, scored=result.scored, images=images)
     return rows
@@ -141,7 +147,7 @@ def run(
 
 def main(argv: list[str]) -> None:
     begin(argv, "model", "task")
-    from pcl_tf.evaluation.models import FEATURES, open_encoder, probe_folder
+    from pcl_tf.encoders.encoder import open_encoder, probe_folder
     from pcl_tf.evaluation.tasks import open_task
     from pcl_tf.store import check
 

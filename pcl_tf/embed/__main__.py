@@ -16,6 +16,7 @@ import shlex
 
 from absl import flags
 
+from pcl_tf.choices import FEATURES
 from pcl_tf.console import begin, explained, refuse, side_in_pixels, start
 
 _MODEL = flags.DEFINE_string(
@@ -39,7 +40,7 @@ def main(argv: list[str]) -> None:
     from pcl_tf.embed import table
     from pcl_tf.embed.images import absolute, embed
     from pcl_tf.embed.projector import check_place, write_projector
-    from pcl_tf.evaluation.models import FEATURES, open_encoder, probe_folder
+    from pcl_tf.encoders.encoder import open_encoder, probe_folder
     from pcl_tf.store import check, write_atomically
 
     unknown = [f for f in _FEATURE.value if f not in FEATURES]

@@ -8,9 +8,9 @@ import numpy as np
 
 from pcl_tf.data.sources import Source
 from pcl_tf.embed.table import Embeddings
+from pcl_tf.encoders.encoder import Encoder
+from pcl_tf.encoders.features import extract
 from pcl_tf.errors import Refused
-from pcl_tf.evaluation.features import extract
-from pcl_tf.evaluation.models import Encoder
 from pcl_tf.evaluation.names import naming
 
 
@@ -32,7 +32,7 @@ def embed(
     """Features of the images of a source; those that cannot be read are left out.
 
     Args:
-      encoder: ``pcl_tf.evaluation.models.Encoder``.
+      encoder: ``pcl_tf.encoders.encoder.Encoder``.
       source: ``pcl_tf.data.sources.Source``.
       size: side in pixels at which images are embedded.
       cache: folder of cached features, the probe's: what it holds is not computed again.
@@ -50,8 +50,8 @@ def embed(
     if len(names) < source.count:  # all was in the cache, which knows no names
         for _ in source.items():
             pass
-    good = np.array([row for row in range(source.count) if row not in found.bad], np.int64)
-    bad = {names[row]: why for row, (_, why) in sorted(found.bad.items())}
+    good = np.array([row for row in range(source.count) if row not in found.unreadable], np.int64)
+    bad = {names[row]: why for row, (_, why) in sorted(found.unreadable.items())}
     if not len(good):
         name, why = next(iter(bad.items()))
         raise Refused(f"--data={source.name}: none of {source.count} images can be read. The first: {name}: {why}")

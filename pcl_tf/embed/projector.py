@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from pcl_tf.choices import FEATURES
 from pcl_tf.data.images import decoder
 from pcl_tf.data.sources import Source
 from pcl_tf.drawing import png, sheet, wrapped
 from pcl_tf.embed.table import Embeddings
 from pcl_tf.errors import Refused
-from pcl_tf.evaluation.models import FEATURES
 from pcl_tf.store import check, write_atomically
 
 LIMIT = 5000  # images that the Projector shows at once without becoming slow

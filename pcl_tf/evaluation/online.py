@@ -8,10 +8,10 @@ import numpy as np
 
 from pcl_tf.data.images import decode_all, left_out
 from pcl_tf.data.listed import Files
+from pcl_tf.encoders.features import MAX_UNREADABLE_SHARE
 from pcl_tf.errors import Refused
 from pcl_tf.evaluation import metrics, ridge, verification
 from pcl_tf.evaluation.corpora.layout import class_images
-from pcl_tf.evaluation.features import MAX_UNREADABLE_SHARE
 from pcl_tf.evaluation.knn import knn_accuracy
 from pcl_tf.evaluation.task import Task, folds_from
 from pcl_tf.evaluation.tasks import names, open_task

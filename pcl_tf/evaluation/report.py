@@ -8,8 +8,8 @@ from pcl_tf.evaluation.groups import LEAST
 from pcl_tf.evaluation.metrics import percent
 
 if TYPE_CHECKING:
+    from pcl_tf.encoders.encoder import Encoder
     from pcl_tf.evaluation.evaluate import Result
-    from pcl_tf.evaluation.models import Encoder
     from pcl_tf.evaluation.task import Task
 
 _FILES = (".keras", ".onnx", ".tflite")

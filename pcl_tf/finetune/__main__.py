@@ -17,6 +17,7 @@ from typing import Any
 
 from absl import flags
 
+from pcl_tf.choices import FEATURES
 from pcl_tf.console import begin, explained, refuse, side_in_pixels, start
 
 _MODEL = flags.DEFINE_string("model", None, "Workdir of pcl_tf.train, an export, or a .keras file.")
@@ -58,9 +59,9 @@ for name in ("labels", "rate"):
 
 def main(argv: list[str]) -> int:
     begin(argv, "model", "task")
+    from pcl_tf.encoders.encoder import open_encoder, probe_folder
     from pcl_tf.errors import Stopped
     from pcl_tf.evaluation import report
-    from pcl_tf.evaluation.models import FEATURES, open_encoder, probe_folder
     from pcl_tf.evaluation.tasks import open_task
     from pcl_tf.finetune import compare, network, rows, work
     from pcl_tf.finetune.fit import Options

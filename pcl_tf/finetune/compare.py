@@ -55,7 +55,7 @@ def probe(task: Task, faces: Faces, options: Options) -> Result:
     splits = [(share(task, train, part=options.labels, seed=options.seed), test) for train, test in folds]
     few = dataclasses.replace(task, splits=tuple(splits))
     x = np.asarray(faces.values[options.feature])
-    return evaluate(few, x, bad=faces.values.bad, solver="lbfgs", seed=options.seed)
+    return evaluate(few, x, bad=faces.values.unreadable, solver="lbfgs", seed=options.seed)
 
 
 def figure(rows: list[dict[str, Any]], path: str | pathlib.Path) -> None:

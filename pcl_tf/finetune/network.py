@@ -4,9 +4,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from pcl_tf.encoders.encoder import Encoder, outputs
+from pcl_tf.encoders.stacked import vector_of
 from pcl_tf.errors import Refused
-from pcl_tf.evaluation.models import Encoder
-from pcl_tf.evaluation.probe_model import outputs, vector_of
 from pcl_tf.evaluation.task import Task
 
 LOSSES = {
@@ -21,7 +21,7 @@ def load(encoder: Encoder) -> keras.Model:
     """The encoder as a Keras model that can be trained.
 
     Args:
-      encoder: ``pcl_tf.evaluation.models.Encoder``.
+      encoder: ``pcl_tf.encoders.encoder.Encoder``.
 
     Returns:
       keras.Model: float32 [N, S, S, 3] in [0, 1] -> dict of features, or one feature map.

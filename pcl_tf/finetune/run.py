@@ -9,10 +9,10 @@ import keras
 import numpy as np
 
 from pcl_tf.data.faces import decoded_faces
+from pcl_tf.encoders.encoder import Encoder
+from pcl_tf.encoders.features import Features
 from pcl_tf.evaluation import linear
 from pcl_tf.evaluation.evaluate import Result, of_folds, readable
-from pcl_tf.evaluation.features import Features
-from pcl_tf.evaluation.models import Encoder
 from pcl_tf.evaluation.task import Task
 from pcl_tf.finetune import fit, network, rows
 from pcl_tf.finetune.fit import Options
@@ -37,7 +37,7 @@ def read(task: Task, values: Features, cache: str | pathlib.Path) -> Faces:
     """``Faces`` of a task whose features were extracted, decoded once in the life of the cache."""
     images = decoded_faces(task.source, task.image_size, cache_dir=cache, max_unreadable_share=1.0, flag="--cache")
     place = np.full(task.source.count, -1)
-    encoded = np.setdiff1d(np.arange(task.source.count), list(values.bad))
+    encoded = np.setdiff1d(np.arange(task.source.count), list(values.unreadable))
     place[encoded] = np.arange(len(images))  # the rows that could not be encoded are those that could not be decoded
     return Faces(images, place, values)
 

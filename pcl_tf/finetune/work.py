@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from pcl_tf.data.images import left_out
+from pcl_tf.encoders.encoder import Encoder
+from pcl_tf.encoders.features import extract
 from pcl_tf.errors import Refused
 from pcl_tf.evaluation import report
 from pcl_tf.evaluation.evaluate import Result
-from pcl_tf.evaluation.features import extract
 from pcl_tf.evaluation.keeping import keep
-from pcl_tf.evaluation.models import Encoder
 from pcl_tf.evaluation.names import all_names, naming
 from pcl_tf.evaluation.results import Results, short
 from pcl_tf.evaluation.task import Task
@@ -148,7 +148,7 @@ class Job:
         source, names = naming(self.task.source)
         values = extract(self.encoder, source, self.task.image_size, cache=self.cache)
         self._names = all_names(source, names, values.folder)
-        if note := left_out([*values.bad.values()], source.count):
+        if note := left_out([*values.unreadable.values()], source.count):
             self.task = dataclasses.replace(self.task, notes=(*self.task.notes, f"{self.name}: {note}"))
         return run.read(self.task, values, self.cache)
 

@@ -12,8 +12,8 @@ from pcl_tf.data.sources import open_source
 from pcl_tf.drawing import Cell, png, sheet
 from pcl_tf.embed.projector import thumbnails
 from pcl_tf.embed.table import Embeddings
+from pcl_tf.encoders.encoder import open_encoder
 from pcl_tf.errors import Refused
-from pcl_tf.evaluation.models import open_encoder
 from pcl_tf.neighbours import clusters, search
 from pcl_tf.store import write_atomically
 

@@ -12,10 +12,10 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from pcl_tf import recipe as recipes
+from pcl_tf.encoders.encoder import open_encoder
+from pcl_tf.encoders.features import extract
 from pcl_tf.errors import Refused
 from pcl_tf.evaluation.evaluate import evaluate
-from pcl_tf.evaluation.features import extract
-from pcl_tf.evaluation.models import open_encoder
 from pcl_tf.evaluation.task import Task
 from pcl_tf.methods.build import encoder_passes
 from pcl_tf.recipe_method import applying
@@ -129,7 +129,7 @@ class Runs:
             return row
         features = extract(encoder, task.source, task.image_size, cache=self.folder / "features")
         chosen = features[feature if trained else "face_aware"]
-        result = evaluate(task, chosen, bad=features.bad, solver=self.solver, seed=seed)
+        result = evaluate(task, chosen, bad=features.unreadable, solver=self.solver, seed=seed)
         row = {"model": str(encoder.name), "images_encoded": features.encoded, **result.as_json()}
         write_atomically(path, json.dumps(row, indent=1))
         return row

@@ -11,8 +11,8 @@ from pcl_tf.data.sources import open_source
 from pcl_tf.embed import table
 from pcl_tf.embed.images import embed
 from pcl_tf.embed.projector import check_place, write_points, write_projector
+from pcl_tf.encoders.encoder import Encoder
 from pcl_tf.errors import Refused
-from pcl_tf.evaluation.models import Encoder
 from tests.helpers.commands import done
 
 

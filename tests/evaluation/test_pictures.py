@@ -10,9 +10,9 @@ import tensorflow as tf
 from PIL import Image
 
 from pcl_tf.data.listed import arrays
+from pcl_tf.encoders.encoder import Encoder
 from pcl_tf.evaluation import pictures, report
 from pcl_tf.evaluation.evaluate import evaluate
-from pcl_tf.evaluation.models import Encoder
 from pcl_tf.evaluation.task import Task
 from tests.helpers.commands import command
 

@@ -134,7 +134,7 @@ def test_the_saved_probe_runs_from_image_to_label_without_pcl_tf(probed, faces, 
 
 
 def test_the_export_and_its_keras_form_agree(workdir):
-    from pcl_tf.evaluation.models import open_encoder
+    from pcl_tf.encoders.encoder import open_encoder
 
     faces = np.random.RandomState(0).randint(256, size=(5, 48, 48, 3), dtype=np.uint8)
     export = workdir / "export" / "7"

@@ -9,9 +9,9 @@ import tensorflow as tf
 
 from pcl_tf.data.files import Unreadable
 from pcl_tf.data.listed import arrays
+from pcl_tf.encoders.encoder import Encoder
 from pcl_tf.errors import Refused
 from pcl_tf.evaluation import report
-from pcl_tf.evaluation.models import Encoder
 from pcl_tf.evaluation.pictures import absent
 from pcl_tf.evaluation.report import run_name, tag
 from pcl_tf.evaluation.results import Results, key_digest, short

@@ -14,8 +14,8 @@ import yaml
 from PIL import Image
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
+from pcl_tf.encoders.encoder import open_encoder
 from pcl_tf.errors import Refused
-from pcl_tf.evaluation.models import open_encoder
 from pcl_tf.finetune import fit, work
 from pcl_tf.serving.classifier import save_classifier
 from pcl_tf.store import alone

@@ -8,11 +8,11 @@ import keras
 import numpy as np
 import pytest
 
+from pcl_tf.encoders.encoder import open_encoder
+from pcl_tf.encoders.features import extract
+from pcl_tf.encoders.stacked import vector_of
 from pcl_tf.errors import Refused
 from pcl_tf.evaluation.evaluate import evaluate
-from pcl_tf.evaluation.features import extract
-from pcl_tf.evaluation.models import open_encoder
-from pcl_tf.evaluation.probe_model import vector_of
 from pcl_tf.finetune import network, rows, run
 from pcl_tf.finetune.fit import Options
 from tests.helpers import labelled

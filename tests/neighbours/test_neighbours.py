@@ -9,8 +9,8 @@ from PIL import Image
 
 from pcl_tf.data.sources import open_source
 from pcl_tf.embed.table import Embeddings
+from pcl_tf.encoders.encoder import Encoder
 from pcl_tf.errors import Refused
-from pcl_tf.evaluation.models import Encoder
 from pcl_tf.neighbours import clusters, report, search
 
 

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from pcl_tf.encoders.encoder import open_encoder
 from pcl_tf.errors import Refused
 from pcl_tf.evaluation.corpora.generated import faces
-from pcl_tf.evaluation.models import open_encoder
 from pcl_tf.serving.export import save_onnx
 from pcl_tf.serving.tflite import save_tflite
 from tests.helpers.commands import refused
@@ -80,7 +80,7 @@ def test_a_tflite_file_that_is_none_is_named(tflite, tmp_path, kind):
     path.write_bytes(
         {"text": b"no model at all, but long enough", "half": whole[: len(whole) // 2], "empty": b""}[kind]
     )
-    with pytest.raises(Refused, match="x.tflite: no encoder that pcl_tf.export --tflite wrote"):
+    with pytest.raises(Refused, match="x.tflite: cannot be loaded as an encoder"):
         open_encoder(str(path))
 
 

@@ -17,7 +17,7 @@ import tensorflow as tf
 from PIL import Image
 from tensorboard.plugins.hparams import metadata
 
-from pcl_tf.evaluation.models import open_encoder
+from pcl_tf.encoders.encoder import open_encoder
 from tests.helpers.commands import done
 from tests.helpers.processes import ROOT, call, command
 

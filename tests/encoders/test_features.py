@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import io
-import json
 import threading
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
@@ -15,9 +14,9 @@ from PIL import Image
 
 from pcl_tf.data.listed import arrays
 from pcl_tf.data.sources import Source
+from pcl_tf.encoders import features, handcrafted
+from pcl_tf.encoders.encoder import Encoder, flatten, open_encoder
 from pcl_tf.errors import Refused
-from pcl_tf.evaluation import features, handcrafted
-from pcl_tf.evaluation.models import Encoder, flatten, open_encoder
 from tests.helpers.commands import done
 
 R = np.random.RandomState
@@ -58,22 +57,14 @@ def test_another_model_image_or_size_is_another_cache(tmp_path):
     assert counting.seen == 120
 
 
-def test_an_interrupted_extraction_goes_on_where_it_stopped(tmp_path):
+def test_an_interrupted_extraction_goes_on_where_it_stopped(tmp_path, monkeypatch):
     stopped, source = Counting(stop_after=16), arrays("a", IMAGES)
+    monkeypatch.setattr(features, "_CHUNK", 8)
     with pytest.raises(KeyboardInterrupt):
-        features.extract(stopped.encoder, source, 8, cache=tmp_path, batch=4, chunk=8)
+        features.extract(stopped.encoder, source, 8, cache=tmp_path, batch=4)
     counting = Counting()
-    found = features.extract(counting.encoder, source, 8, cache=tmp_path, batch=4, chunk=8)
+    found = features.extract(counting.encoder, source, 8, cache=tmp_path, batch=4)
     assert stopped.seen == 16 and counting.seen == found.encoded == 14
-    np.testing.assert_array_equal(found["face_aware"], IMAGES.reshape(30, -1))
-
-
-def test_a_damaged_state_begins_anew(tmp_path):
-    source, counting = arrays("a", IMAGES), Counting()
-    folder = features.extract(counting.encoder, source, 8, cache=tmp_path).folder
-    (folder / "state.json").write_text("{")
-    found = features.extract(counting.encoder, source, 8, cache=tmp_path)
-    assert counting.seen == 60
     np.testing.assert_array_equal(found["face_aware"], IMAGES.reshape(30, -1))
 
 
@@ -87,9 +78,9 @@ def some_bad(count):
 
 def test_unreadable_images_are_named_and_left_out(tmp_path):
     found = features.extract(Counting().encoder, some_bad(1), 8, cache=tmp_path)
-    assert list(found.bad) == [0] and found.bad[0][0] == "image0" and not found["face_aware"][0].any()
+    assert list(found.unreadable) == [0] and found.unreadable[0][0] == "image0" and not found["face_aware"][0].any()
     np.testing.assert_array_equal(found["face_aware"][1:], IMAGES.reshape(30, -1)[1:])
-    with pytest.raises(Refused, match="4 of 30 images cannot be read"):
+    with pytest.raises(Refused, match="4 of 30 images are unreadable"):
         features.extract(Counting().encoder, some_bad(4), 8, cache=tmp_path)
 
 
@@ -130,9 +121,10 @@ def test_a_keras_backbone_is_an_encoder(tmp_path):
 
 
 def saved(path, *shapes):
-    """A .keras file that takes inputs of these shapes."""
+    """A .keras file that takes inputs of these shapes: one of pictures, or of vectors."""
     inputs = [keras.Input(shape) for shape in shapes]
-    x = keras.layers.Concatenate()([keras.layers.Flatten()(x) for x in inputs]) if shapes[1:] else inputs[0]
+    x = keras.layers.Concatenate()(inputs) if shapes[1:] else inputs[0]
+    x = keras.layers.Conv2D(3, 1)(x) if len(shapes[0]) == 3 else keras.layers.Dense(3)(x)
     keras.Model(inputs if shapes[1:] else inputs[0], keras.layers.Flatten()(x)).save(path)
     return str(path)
 
@@ -150,18 +142,42 @@ def test_a_keras_file_of_one_size_says_which(tmp_path):
     assert "set --image_size=8" in done(*probe, code=2).stderr
 
 
+@pytest.mark.parametrize("shapes", [[(8, 16, 3)], [(8, 8, 1)], [(9,)], [(4,), (5,)]])
+def test_a_model_of_something_else_than_images_is_refused(shapes, tmp_path):
+    encoder = open_encoder(saved(tmp_path / "x.keras", *shapes))
+    with pytest.raises(Refused, match="x.keras cannot embed images of 8 pixels"):
+        encoder.embed(IMAGES)
+
+
+def several(vector):
+    """Two outputs in a list."""
+    return [keras.layers.Dense(7)(vector), keras.layers.Dense(1)(vector)]
+
+
+def named(vector):
+    """Outputs of other names than an encoder's."""
+    return {"emotion": keras.layers.Dense(7)(vector)}
+
+
+def mean(vector):
+    """One row for all images together."""
+    return keras.ops.mean(vector, axis=0, keepdims=True)
+
+
 @pytest.mark.parametrize(
-    "shapes, said",
+    ("head", "shown"),
     [
-        ([(8, 16, 3)], "no square colour"),
-        ([(8, 8, 1)], "no square colour"),
-        ([(9,)], "no square"),
-        ([(4,), (5,)], "2 inputs"),
+        (several, r"output 0 \[30, 7\], output 1 \[30, 1\]"),
+        (named, r"emotion \[30, 7\]"),
+        (mean, r"face_aware \[1, 3\]"),
     ],
 )
-def test_a_model_of_something_else_than_images_is_refused(shapes, said, tmp_path):
-    with pytest.raises(Refused, match=f"x.keras: takes .*{said}"):
-        open_encoder(saved(tmp_path / "x.keras", *shapes))
+def test_a_model_whose_outputs_are_no_features_is_refused(head, shown, tmp_path):
+    image = keras.Input((None, None, 3))
+    keras.Model(image, head(keras.layers.GlobalAveragePooling2D()(image))).save(tmp_path / "m.keras")
+    encoder = open_encoder(str(tmp_path / "m.keras"))
+    with pytest.raises(Refused, match=f"m.keras: 30 images became {shown}; an encoder gives"):
+        features.extract(encoder, arrays("a", IMAGES), 8, cache=tmp_path)
 
 
 @pytest.mark.parametrize("text", ["/nowhere", "hogg"])
@@ -183,47 +199,19 @@ def test_damaged_models_are_refused_in_words(tmp_path):
         open_encoder(str(tmp_path / "w"))
 
 
-def test_the_state_counts_what_is_on_disk(tmp_path):
-    found = features.extract(Counting().encoder, arrays("a", IMAGES), 8, cache=tmp_path)
-    state = json.loads((found.folder / "state.json").read_text())
-    assert state["rows"] == 30 and state["keys"] == ["face", "face_aware", "pose"]
-
-
-@pytest.mark.parametrize("how", ["cut", "empty", "gone", "of other images", "no list", "another list"])
-def test_features_that_are_not_there_whole_are_extracted_again(tmp_path, how):
+@pytest.mark.parametrize("how", ["cut", "gone", "no state", "another state"])
+def test_damaged_features_are_extracted_again(tmp_path, how):
     counting, source = Counting(), arrays("a", IMAGES)
     first = features.extract(counting.encoder, source, 8, cache=tmp_path)
-    wanted, path, state = np.array(first["face"]), first.folder / "face.npy", first.folder / "state.json"
+    wanted, path, state = np.array(first["face"]), first.folder / "face", first.folder / "state.json"
     {
         "cut": lambda: path.write_bytes(path.read_bytes()[:300]),
-        "empty": lambda: path.write_bytes(b""),
         "gone": path.unlink,
-        "of other images": lambda: np.save(path, wanted[:7]),
-        "no list": lambda: state.write_text("[]"),
-        "another list": lambda: state.write_text('{"rows": 30}'),
+        "no state": lambda: state.write_text("{"),
+        "another state": lambda: state.write_text('{"rows": 30}'),
     }[how]()
     again = features.extract(counting.encoder, source, 8, cache=tmp_path)
     assert again.encoded == 30 and counting.seen == 60
-    np.testing.assert_array_equal(again["face"], wanted)
-
-
-def test_files_that_are_made_anew_are_never_counted_by_an_old_state(tmp_path, monkeypatch):
-    source, make = arrays("a", IMAGES), features._made
-    first = features.extract(Counting().encoder, source, 8, cache=tmp_path)
-    wanted = np.array(first["face"])
-    (first.folder / "face.npy").write_bytes(b"")
-
-    def killed(path, *shape):
-        made = make(path, *shape)
-        if path.name == "pose.npy":  # the last of three
-            raise KeyboardInterrupt
-        return made
-
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(features, "_made", killed)
-        features.extract(Counting().encoder, source, 8, cache=tmp_path)
-    again = features.extract(Counting().encoder, source, 8, cache=tmp_path)
-    assert again.encoded == 30
     np.testing.assert_array_equal(again["face"], wanted)
 
 
@@ -237,7 +225,7 @@ def test_of_two_that_extract_the_same_one_waits_for_the_other(tmp_path):
 
     class Said(io.StringIO):
         def write(self, text):
-            if "another process extracts these features" in text:
+            if "another process makes these features" in text:
                 waited.set()
             return super().write(text)
 
@@ -253,5 +241,5 @@ def test_of_two_that_extract_the_same_one_waits_for_the_other(tmp_path):
 def test_features_that_are_there_need_no_place_to_write(tmp_path, monkeypatch):
     source = arrays("a", IMAGES)
     features.extract(Counting().encoder, source, 8, cache=tmp_path)
-    monkeypatch.setattr(features, "alone", None)  # as where nothing can be written
+    monkeypatch.setattr("pcl_tf.rows.alone", None)  # as where nothing can be written
     assert features.extract(Counting().encoder, source, 8, cache=tmp_path).encoded == 0

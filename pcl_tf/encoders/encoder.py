@@ -1,0 +1,190 @@
+"""Frozen encoders of every kind that a probe takes: uint8 faces in, named features out."""
+
+import dataclasses
+import json
+import pathlib
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from pcl_tf.choices import OUTPUTS
+from pcl_tf.encoders import handcrafted
+from pcl_tf.errors import Refused
+from pcl_tf.provenance import recipe_hash
+from pcl_tf.store import digest, versions
+
+
+@dataclasses.dataclass(frozen=True)
+class Encoder:
+    """A frozen encoder.
+
+    Attributes:
+      name: what the user gave.
+      digest: of its content, names its cached features.
+      run: uint8 [n, S, S, 3] -> {output: [n, D] or feature maps [n, H, W, C]}, or the one output of a strange model.
+      step: of pre-training, 0 where there is none.
+      recipe: what it was trained by, or None.
+      keras_file: the same encoder as a .keras file, or None.
+      side: of the images in pixels, if it takes one size alone; else None.
+    """
+
+    name: str
+    digest: str
+    run: Callable[[np.ndarray], Any]
+    step: int = 0
+    recipe: dict[str, Any] | None = None
+    keras_file: pathlib.Path | None = None
+    side: int | None = None
+
+    @property
+    def recipe_hash(self) -> str | None:
+        """Sixteen hex digits of the recipe, or None."""
+        return None if self.recipe is None else recipe_hash(json.dumps(self.recipe))
+
+    def embed(self, faces: np.ndarray) -> dict[str, np.ndarray]:
+        """Features of images: uint8 [n, S, S, 3] -> {feature: float32 [n, D]}; feature maps are flattened, channels first.
+
+        Raises:
+          Refused: images of this size cannot be embedded, or what comes out is no vector for each of them.
+        """
+        side = faces.shape[1]
+        if self.side not in (None, side):
+            raise Refused(
+                f"--model={self.name} takes images of {self.side} pixels alone; set --image_size={self.side}."
+            )
+        try:
+            out = outputs(self.run(faces))
+            found = {key: flatten(np.asarray(out[key], np.float32)) for key in OUTPUTS if key in out}
+        except Exception as error:  # each kind of model raises its own
+            raise Refused(
+                f"--model={self.name} cannot embed images of {side} pixels ({_why(error)}); set --image_size?"
+            ) from error
+        if not found or any(x.ndim != 2 or len(x) != len(faces) for x in found.values()):
+            shapes = ", ".join(f"{key} {[*np.shape(x)]}" for key, x in out.items())
+            raise Refused(
+                f"--model={self.name}: {len(faces)} images became {shapes}; an encoder gives one array of a row each, or"
+                f" several called {', '.join(OUTPUTS)}."
+            )
+        return found
+
+
+def outputs(out: Any) -> Mapping[str, Any]:
+    """Outputs of a model by name: a dict as it is, the one output of others as face_aware, the several of a list by number."""
+    if isinstance(out, Mapping):
+        return out
+    return {f"output {i}": x for i, x in enumerate(out)} if isinstance(out, (list, tuple)) else {"face_aware": out}
+
+
+def flatten(x: np.ndarray) -> np.ndarray:
+    """[N, H, W, C] -> [N, C * H * W], channels first as in the exports; any other shape stays."""
+    return np.moveaxis(x, -1, 1).reshape(len(x), -1) if x.ndim == 4 else x
+
+
+def open_encoder(text: str) -> Encoder:
+    """Opens an export, the newest export of a workdir, a .keras, .onnx or .tflite file, or 'pixels', 'lbp', 'hog'.
+
+    Raises:
+      Refused: nothing is there, or nothing that can be loaded.
+    """
+    if text in handcrafted.EXTRACTORS:
+        return Encoder(text, f"{text}-{handcrafted.VERSION}", handcrafted.EXTRACTORS[text])
+    path = pathlib.Path(text)
+    if (path / "export").is_dir():
+        exported = versions(path / "export")
+        if not exported:
+            raise Refused(f"--model={text}: {path / 'export'} holds no version; python -m pcl_tf.export makes one.")
+        path = path / "export" / str(exported[-1])
+    formats = {".keras": _keras, ".onnx": _onnx, ".tflite": _tflite}
+    opened = _saved_model if (path / "saved_model.pb").is_file() else path.is_file() and formats.get(path.suffix)
+    if not opened:
+        known = ", ".join(handcrafted.EXTRACTORS)
+        raise Refused(
+            f"--model={text}: no SavedModel, workdir of pcl_tf.train or .keras, .onnx or .tflite file, nor one of {known}."
+        )
+    try:
+        return opened(text, path)
+    except ImportError:  # onnxruntime: the command says what to install
+        raise
+    except Exception as error:  # keras, zipfile, h5py, onnxruntime and flatbuffers raise dozens of kinds
+        raise Refused(f"--model={path}: cannot be loaded as an encoder ({_why(error)}).") from error
+
+
+def probe_folder(text: str | pathlib.Path) -> pathlib.Path:
+    """Where results of a model belong: probe/ in its workdir, or beside a file; in the current folder for baselines."""
+    path = pathlib.Path(text)
+    if path.is_dir():
+        return (path.parent.parent if path.parent.name == "export" else path) / "probe"
+    return pathlib.Path("probe") if not path.exists() else path.parent / "probe"
+
+
+def _why(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def _as_float(faces: np.ndarray) -> np.ndarray:
+    return faces.astype(np.float32) / np.float32(255.0)
+
+
+def _side(shape: Any) -> int | None:
+    """Side in pixels of the images that an input of this shape takes alone; None if it is left open, or the shape unknown."""
+    side = shape[1] if isinstance(shape, (list, tuple)) and len(shape) == 4 else None
+    return side if isinstance(side, int) else None
+
+
+def _saved_model(text: str, path: pathlib.Path) -> Encoder:
+    module, assets = tf.saved_model.load(str(path)), path / "assets"
+    recipe, made = (
+        json.loads(file.read_text()) if file.is_file() else None
+        for file in (assets / "recipe.json", assets / "provenance.json")
+    )
+    reader = tf.train.load_checkpoint(str(path / "variables" / "variables"))
+    # Of the weights and the network: each export of the same ones writes other bytes.
+    content: list[object] = [json.dumps((recipe or {}).get("network"), sort_keys=True)]
+    for name in sorted(reader.get_variable_to_shape_map()):
+        if not name.startswith("_"):  # _all_variables has them again, in an order that is drawn
+            value = np.asarray(reader.get_tensor(name))
+            content += [f"{name} {value.dtype} {value.shape}", value.tobytes()]
+    embed, keras_file = module.embed, assets / "encoder.keras"
+    return Encoder(
+        name=text,
+        digest=digest(*content),
+        run=lambda faces: embed(tf.constant(_as_float(faces))),
+        step=made["step"] if made else 0,
+        recipe=recipe,
+        keras_file=keras_file if keras_file.is_file() else None,
+    )
+
+
+def _keras(text: str, path: pathlib.Path) -> Encoder:
+    import keras
+
+    model = keras.models.load_model(path, compile=False)
+    run = tf.function(lambda x: model(x, training=False), reduce_retracing=True)
+    side = _side(getattr(model, "input_shape", None))  # a model that is code has none
+    return Encoder(text, digest(path.read_bytes()), lambda faces: run(_as_float(faces)), keras_file=path, side=side)
+
+
+def _onnx(text: str, path: pathlib.Path) -> Encoder:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    (image,), keys = session.get_inputs(), [o.name for o in session.get_outputs()]
+
+    def run(faces: np.ndarray) -> dict[str, np.ndarray]:
+        return dict(zip(keys, session.run(keys, {image.name: _as_float(faces)}), strict=True))
+
+    return Encoder(text, digest(path.read_bytes()), run, side=_side(image.shape))
+
+
+def _tflite(text: str, path: pathlib.Path) -> Encoder:
+    from tensorflow.lite.tools import flatbuffer_utils
+
+    flatbuffer_utils.convert_bytearray_to_object(path.read_bytes())  # the interpreter would crash at a file cut short
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the interpreter has a package of its own too, which is not needed
+        run = tf.lite.Interpreter(model_path=str(path)).get_signature_runner("embed")
+    side = int(run.get_input_details()["images"]["shape"][1])
+    return Encoder(text, digest(path.read_bytes()), lambda faces: run(images=_as_float(faces)), side=side)

@@ -1,0 +1,113 @@
+"""Features extracted once per image and model, stored, continued where an extraction stopped."""
+
+import pathlib
+from itertools import islice
+
+import numpy as np
+from tqdm import tqdm
+
+from pcl_tf.data.images import decode_all
+from pcl_tf.data.sources import Source
+from pcl_tf.encoders.encoder import Encoder
+from pcl_tf.errors import Refused
+from pcl_tf.rows import Rows, filled
+
+MAX_UNREADABLE_SHARE = 0.05  # of unreadable images; above it there is an error
+_CHUNK = 512  # images between two states on disk
+
+
+class Features:
+    """Features of one model on one list of images.
+
+    Attributes:
+      folder: in which they are stored.
+      keys: names of the model's outputs.
+      unreadable: {row: (name, reason)} of images; their features are zero.
+      encoded: images that this call passed through the encoder; 0 if all were stored.
+    """
+
+    def __init__(self, rows: Rows, encoded: int) -> None:
+        self._rows, self.folder, self.encoded = rows, rows.folder, encoded
+        self.keys = tuple(sorted(rows))
+        self.unreadable = {int(row): (name, why) for row, (name, why) in rows.notes["unreadable"].items()}
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        """float32 [N, D] of a feature; 'face+pose' is the sum (Table 7).
+
+        Raises:
+          Refused: the model has no such feature.
+        """
+        if name not in self:
+            raise Refused(f"--feature={name}: this model has {', '.join(self.keys)}.")
+        first, *others = (self._rows[part] for part in name.split("+"))
+        return sum(others, start=first)
+
+    def __contains__(self, name: str) -> bool:
+        return all(part in self.keys for part in name.split("+"))
+
+
+def extract(
+    encoder: Encoder,
+    source: Source,
+    size: int,
+    *,
+    cache: str | pathlib.Path,
+    batch: int = 64,
+    max_unreadable_share: float = MAX_UNREADABLE_SHARE,
+) -> Features:
+    """Features of every image of a source, each image encoded once in the life of the cache.
+
+    Of several processes that ask for the same features one encodes, and the others wait for it.
+
+    Args:
+      encoder: ``Encoder``.
+      source: ``pcl_tf.data.sources.Source``.
+      size: side in pixels.
+      cache: folder of caches.
+      batch: images encoded at once.
+      max_unreadable_share: share of unreadable images above which there is an error.
+
+    Returns:
+      Features.
+
+    Raises:
+      Refused: too many unreadable images, or features that are not finite.
+    """
+    encoded = 0
+
+    def fill(rows: Rows) -> None:
+        nonlocal encoded
+        encoded = source.count - rows.rows
+        _fill(rows, encoder, source, size=size, batch=batch)
+
+    rows = filled(pathlib.Path(cache) / f"{encoder.digest}-{source.fingerprint}-{size}", fill, "features")
+    found = Features(rows, encoded)
+    if len(found.unreadable) > max_unreadable_share * source.count:
+        named = "\n".join(f"  {name}: {why}" for name, why in list(found.unreadable.values())[:5])
+        raise Refused(
+            f"{source.name}: {len(found.unreadable)} of {source.count} images are unreadable. The first:\n{named}"
+        )
+    return found
+
+
+def _fill(rows: Rows, encoder: Encoder, source: Source, *, size: int, batch: int) -> None:
+    """Appends the features that are missing."""
+    unreadable, blank = dict(rows.notes.get("unreadable", {})), np.zeros((size, size, 3), np.uint8)
+    decoded = decode_all(islice(source.items(), rows.rows, None), size)
+    called = source.name if pathlib.Path(source.name).name else pathlib.Path(source.name).resolve().name  # not '.'
+    bar = tqdm(total=source.count, initial=rows.rows, desc=f"encoding {called}", unit="img", mininterval=1.0)
+    with bar:
+        while some := list(islice(decoded, _CHUNK)):
+            faces = np.stack([blank if face is None else face for _, face, _ in some])
+            parts = []
+            for i in range(0, len(faces), batch):
+                parts.append(encoder.embed(faces[i : i + batch]))
+                bar.update(len(faces[i : i + batch]))
+            values = {key: np.concatenate([p[key] for p in parts]) for key in parts[0]}
+            missing = {i: (name, why) for i, (name, face, why) in enumerate(some) if face is None}
+            for key, x in values.items():
+                x[[*missing]] = 0.0
+                if not np.isfinite(x).all():
+                    raise Refused(f"--model={encoder.name}: '{key}' is not finite on images of {source.name}.")
+            unreadable |= {str(rows.rows + i): why for i, why in missing.items()}
+            rows.append(values, unreadable=unreadable)
