@@ -37,37 +37,35 @@ def main(argv: list[str]) -> None:
     if _QUANTIZE.value and not _TFLITE.value:
         refuse("--quantize: has no meaning without --tflite.")
     from pcl_tf import recipe as recipes
+    from pcl_tf.errors import Refused
     from pcl_tf.methods.build import build_method
     from pcl_tf.networks.backbones import FIXED_SIZE
     from pcl_tf.serving.card import state
-    from pcl_tf.serving.export import check_places
+    from pcl_tf.serving.export import check_version
     from pcl_tf.serving.tflite import FILES, save_tflite
     from pcl_tf.store import check
     from pcl_tf.training.checkpoints import Checkpoints, newest_step
     from pcl_tf.training.export import export_run
 
-    workdir = pathlib.Path(_WORKDIR.value)
-    if not (workdir / "recipe.json").is_file():
-        refuse(f"--workdir={workdir}: no recipe.json there; it is no folder of pcl_tf.train.")
+    workdir, size = pathlib.Path(_WORKDIR.value), _SIZE.value
     with explained(workdir):
+        if not (workdir / "recipe.json").is_file():
+            raise Refused(f"--workdir={workdir}: no recipe.json there; it is no folder of pcl_tf.train.")
         if _ONNX.value:
             import onnx  # noqa: F401
             import tf2onnx  # noqa: F401
-    size = _SIZE.value
-    with explained(workdir):
         check(workdir, "--workdir", folder=True)
         recipe = recipes.resolve(recipes.load(workdir / "recipe.json"))
         version = newest_step(workdir) if _VERSION.value is None else _VERSION.value
         if version is not None:
-            check_places(workdir, version)
-    if size and recipe.network.backbone in FIXED_SIZE and size != recipe.image_size:
-        refuse(f"--image_size={size}: a {recipe.network.backbone} has the size it was trained at, {recipe.image_size}.")
-    model = build_method(recipe)
-    with explained(workdir):
+            check_version(workdir / "export" / str(version))
+        backbone, trained_at = recipe.network.backbone, recipe.image_size
+        if size and backbone in FIXED_SIZE and size != trained_at:
+            raise Refused(f"--image_size={size}: a {backbone} has the size it was trained at, {trained_at}.")
+        model = build_method(recipe)
         step = Checkpoints(model, workdir / "checkpoints", recipe.checkpoint.keep).restore()
-    if step is None:
-        refuse(f"{workdir / 'checkpoints'} holds no checkpoint to export.")
-    with explained(workdir):
+        if step is None:
+            raise Refused(f"{workdir / 'checkpoints'} holds no checkpoint to export.")
         state(workdir, license=_LICENSE.value, data_terms=_TERMS.value)
         path = export_run(
             recipe,

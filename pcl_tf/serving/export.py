@@ -8,15 +8,14 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from pcl_tf.choices import OUTPUTS
 from pcl_tf.data.in_graph import decode_face, provided
 from pcl_tf.errors import Refused
 from pcl_tf.provenance import provenance
 from pcl_tf.serving.card import write_card
 from pcl_tf.serving.server_files import write_warmup
-from pcl_tf.serving.tflite import FILES as TFLITE
 from pcl_tf.store import atomic_path, remove, versions
 
-KEYS = ("face_aware", "face", "pose")
 # Images of a request that are decoded at the same time: this many times what one may unpack is the memory a request
 # can ask for (README.md here, "Hostile images").
 DECODED_AT_ONCE = 4
@@ -138,15 +137,12 @@ def save_export(
 
     def embed(images: tf.Tensor) -> dict[str, tf.Tensor]:
         out = encoder(images, training=False)
-        return {k: tf.cast(out[k], tf.float32, name=k) for k in KEYS}
+        return {k: tf.cast(out[k], tf.float32, name=k) for k in OUTPUTS}
 
     archive = keras.export.ExportArchive()
     archive.track(encoder)
-    archive.add_endpoint(
-        "serving_default",
-        in_slices(embed, image_size),
-        [tf.TensorSpec([None], tf.string, "image_bytes")],
-    )
+    files = tf.TensorSpec([None], tf.string, "image_bytes")
+    archive.add_endpoint("serving_default", in_slices(embed, image_size), [files])
     archive.add_endpoint("embed", embed, [tf.TensorSpec(encoder.input_shape, tf.float32, "images")])
 
     with atomic_path(target, replaces=replaceable) as aside:
@@ -165,38 +161,16 @@ def save_export(
     return folder / str(version)
 
 
-def is_export(folder: str | pathlib.Path) -> bool:
-    """Whether ``save_export`` made a folder."""
-    return all((pathlib.Path(folder) / name).is_file() for name in ("saved_model.pb", "assets/recipe.json"))
-
-
 def replaceable(folder: pathlib.Path) -> bool:
     """Whether nothing is lost with a folder that is replaced by an export: it is one itself, or empty."""
-    return is_export(folder) or (folder.is_dir() and not any(folder.iterdir()))
+    parts = ("saved_model.pb", "assets/recipe.json")
+    return all((folder / name).is_file() for name in parts) or (folder.is_dir() and not any(folder.iterdir()))
 
 
 def check_version(target: pathlib.Path) -> None:
     """Refuses a folder that would be replaced and is no export. Raises Refused."""
     if target.exists() and not replaceable(target):
         raise Refused(f"{target}: is no export; it is left as it is. Move it, or give another --version.")
-
-
-def check_places(workdir: str | pathlib.Path, version: int) -> None:
-    """Refuses a workdir in which something stands in the way of what is exported, before any work is done.
-
-    Args:
-      workdir: its path.
-      version: number of the export.
-
-    Raises:
-      Refused: names what is there.
-    """
-    workdir = pathlib.Path(workdir)
-    check_version(workdir / "export" / str(version))
-    files = [workdir / name for name in ("backbone.keras", "encoder.onnx", *TFLITE.values())]
-    folders = [workdir / name for name in ("serving", "export")]
-    if in_the_way := [p for p in files if p.is_dir()] + [p for p in folders if p.exists() and not p.is_dir()]:
-        raise Refused(f"{in_the_way[0]}: stands where the export is written; move it, or give another --workdir.")
 
 
 def save_backbone(encoder: keras.Model, path: str | pathlib.Path) -> pathlib.Path:

@@ -24,7 +24,7 @@ from pcl_tf.methods.base import Method
 from pcl_tf.methods.build import build_method, images_per_step, parts_per_step
 from pcl_tf.seeds import seed_everything
 from pcl_tf.serving.card import write_card
-from pcl_tf.serving.export import check_places
+from pcl_tf.serving.export import check_version
 from pcl_tf.store import read_json, write_atomically
 from pcl_tf.strategy import all_reduce_max, barrier
 from pcl_tf.training import board
@@ -72,7 +72,7 @@ def run(recipe: ConfigDict, workdir: Workdir, computing: Computing) -> dict[str,
     """
     strategy, writes = computing.strategy, computing.cluster.writer
     if writes:
-        check_places(workdir.path, recipe.total_steps)
+        check_version(workdir / "export" / str(recipe.total_steps))
         begun = any((workdir / "checkpoints").glob("ckpt-*"))
         if begun and not (workdir / "recipe.json").exists() and newest_step(workdir.path) is None:
             # A run writes its recipe first, convert last.

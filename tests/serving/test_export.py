@@ -18,10 +18,8 @@ from tensorflow_serving.config import model_server_config_pb2
 from pcl_tf.errors import Refused
 from pcl_tf.networks.encoder import encoder
 from pcl_tf.serving.export import (
-    check_places,
     check_version,
     constant_weights,
-    is_export,
     save_backbone,
     save_export,
     save_onnx,
@@ -149,30 +147,21 @@ def _made(path, *names):
 
 
 @pytest.mark.parametrize(
-    ("there", "named"),
+    "files",
     [
-        (["export/7/thesis.txt"], "7: is no export"),
-        (["export/7/saved_model.pb", "export/7/variables/x"], "7: is no export"),  # a SavedModel of another program
-        (["export/7"], "7: is no export"),
-        (["backbone.keras/x"], "backbone.keras: stands where"),
-        (["encoder.onnx/x"], "encoder.onnx: stands where"),
-        (["serving"], "serving: stands where"),
-        (["export"], "export: stands where"),
+        ["thesis.txt"],
+        ["saved_model.pb", "variables/x"],  # a SavedModel of another program
+        [""],
     ],
 )
-def test_what_stands_where_an_export_goes_is_named_before_work_begins(tmp_path, there, named):
-    _made(tmp_path, *there)
-    with pytest.raises(Refused, match=named):
-        check_places(tmp_path, 7)
-    assert all((tmp_path / name).read_text() == "mine" for name in there)
-
-
-def test_exports_and_other_numbers_are_no_hindrance(tmp_path):
-    _made(tmp_path, "export/7/saved_model.pb", "export/7/assets/recipe.json", "export/8/thesis.txt", "backbone.keras")
-    check_places(tmp_path, 7)
-    assert is_export(tmp_path / "export/7") and not is_export(tmp_path / "export/8")
-    _made(tmp_path, "export/9", "export/²/x")
-    assert versions(tmp_path / "export") == [7, 8]
+def test_what_stands_where_an_export_goes_and_is_none_is_refused(tmp_path, files):
+    _made(tmp_path / "7" if any(files) else tmp_path, *(files if any(files) else ["7"]))
+    with pytest.raises(Refused, match="7: is no export"):
+        check_version(tmp_path / "7")
+    assert all((tmp_path / "7" / name).read_text() == "mine" for name in files)
+    _made(tmp_path, "8/saved_model.pb", "8/assets/recipe.json", "9", "²/x")
+    check_version(tmp_path / "8")
+    assert versions(tmp_path)[-1] == 8
 
 
 def test_server_files_are_text_protos_of_the_server(tmp_path):
