@@ -106,7 +106,7 @@ def open_encoder(text: str) -> Encoder:
         )
     try:
         return opened(text, path)
-    except ImportError:  # onnxruntime: the command says what to install
+    except (Refused, ImportError):  # of onnxruntime the command says how it is installed
         raise
     except Exception as error:  # keras, zipfile, h5py, onnxruntime and flatbuffers raise dozens of kinds
         raise Refused(f"--model={path}: cannot be loaded as an encoder ({_why(error)}).") from error
@@ -136,6 +136,8 @@ def _side(shape: Any) -> int | None:
 
 def _saved_model(text: str, path: pathlib.Path) -> Encoder:
     module, assets = tf.saved_model.load(str(path)), path / "assets"
+    if not hasattr(module, "embed"):
+        raise Refused(f"--model={text}: has no endpoint 'embed'; is it an export of pcl_tf?")
     recipe, made = (
         json.loads(file.read_text()) if file.is_file() else None
         for file in (assets / "recipe.json", assets / "provenance.json")
@@ -147,11 +149,11 @@ def _saved_model(text: str, path: pathlib.Path) -> Encoder:
         if not name.startswith("_"):  # _all_variables has them again, in an order that is drawn
             value = np.asarray(reader.get_tensor(name))
             content += [f"{name} {value.dtype} {value.shape}", value.tobytes()]
-    embed, keras_file = module.embed, assets / "encoder.keras"
+    keras_file = assets / "encoder.keras"
     return Encoder(
         name=text,
         digest=digest(*content),
-        run=lambda faces: embed(tf.constant(_as_float(faces))),
+        run=lambda faces: module.embed(tf.constant(_as_float(faces))),
         step=made["step"] if made else 0,
         recipe=recipe,
         keras_file=keras_file if keras_file.is_file() else None,
