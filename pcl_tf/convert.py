@@ -13,10 +13,9 @@ import pathlib
 from typing import TYPE_CHECKING
 
 from absl import flags
-from ml_collections import ConfigDict, config_flags
+from ml_collections import ConfigDict
 
 from pcl_tf.console import begin, explained, refuse, start
-from pcl_tf.recipe import find
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,12 +24,8 @@ if TYPE_CHECKING:
 
 _TORCH = flags.DEFINE_string("torch", None, "File that torch.save wrote.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder to make.")
-_RECIPE = config_flags.DEFINE_config_file(
-    "recipe",
-    find("vox64_official"),
-    "Recipe NAME[:ARG] that further training goes by, width 1; --recipe.KEY=VALUE overrides any value.",
-    lock_config=True,
-)
+_RECIPE = flags.DEFINE_string("recipe", "vox64_official", "Recipe NAME[:ARG] that further training goes by, width 1.")
+_SET = flags.DEFINE_multi_string("set", [], "KEY=VALUE of the recipe, also as --recipe.KEY=VALUE; repeat for several.")
 
 
 def _loaded(recipe: ConfigDict, arrays: "dict[str, np.ndarray]") -> "Method":
@@ -68,7 +63,7 @@ def main(argv: list[str]) -> None:
     with explained(path, ValueError):
         import torch  # noqa: F401
 
-        recipe = recipes.resolve(_RECIPE.value)
+        recipe = recipes.resolve(recipes.named(_RECIPE.value, overrides=_SET.value))
         model = _loaded(recipe, read_arrays(_TORCH.value))
         workdir = Workdir(path, recipe)
         Checkpoints(model, workdir / "checkpoints", recipe.checkpoint.keep).save(0)

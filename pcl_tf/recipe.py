@@ -1,9 +1,10 @@
-"""Recipes: found by name, overridden on the command line, checked, written down."""
+"""Recipes: the table of their keys; found by name, overridden on the command line, checked, written down."""
 
+import difflib
 import importlib.util
-import inspect
 import json
 import pathlib
+import pkgutil
 import re
 import sys
 from collections.abc import Iterable, Mapping
@@ -12,9 +13,83 @@ from typing import Any
 from absl import flags
 from ml_collections import ConfigDict
 
+from pcl_tf.choices import DECAY_KINDS, SAMPLINGS
 from pcl_tf.errors import Refused
-from pcl_tf.methods.registry import DEFAULT, METHODS, keys_of, knowing
-from pcl_tf.recipe_method import applying, contradicting_views, idle_keys, own_keys, told_apart
+from pcl_tf.keys import Check, Key, number, one_of, positive, text, whole
+from pcl_tf.methods import METHODS
+
+PAPER = "pcl"  # the method of recipes that name no other
+STEPS = 10**9  # at most, of everything that is counted in steps
+# Every key but those of a method, which stand in its class, with the paper's values.
+KEYS = {
+    "seed": Key(0, whole(0, 2**31 - 1), "of the first weights, the order of the images and every draw"),
+    "image_size": Key(64, whole(16, 2048), "side in pixels; a power of two, for the decoder"),
+    "batch_size": Key(256, whole(2, 10**6), "images a step, over all replicas"),
+    "total_steps": Key(1_000_000, whole(0, STEPS), "0 exports the untrained network"),
+    "epoch_steps": Key(1000, whole(1, STEPS), "one line of progress, one period of Dynamic Weight Average"),
+    "data.source": Key(
+        "", text, "folder, zip, dataset of pcl_tf.prepare, tfds:NAME or generated; commas join several; --data sets it"
+    ),
+    "data.generated_images": Key(4096, whole(1, 10**7), "how many faces are generated for 'generated'"),
+    "data.cache": Key("", text, "folder of the decoded faces, which runs can share; empty: cache/ in the workdir"),
+    "data.sampling": Key(
+        "clip", one_of(SAMPLINGS), "datasets of pcl_tf.prepare: clip, identity or frame is drawn evenly"
+    ),
+    "data.max_unreadable_share": Key(0.05, number(0, 1), "unreadable images above this share stop the run"),
+    "network.backbone": Key(
+        "cnn16", one_of("pcl_tf.networks.backbones:BACKBONES"), "cnn16 (paper), patch_cnn, resnet18, vgg16, vit_tiny"
+    ),
+    "network.width": Key(1.0, positive(16), "multiplies channel counts"),
+    "network.head_dim": Key(512, whole(1, 65536), "length of the contrasted projections"),
+    "method.name": Key(PAPER, one_of(METHODS), "a method has keys of its own"),
+    "optimizer.learning_rate": Key(1e-4, number(0, 100), "of Adam, at its highest; falls to 0 along a cosine"),
+    "optimizer.warmup_steps": Key(0, whole(0, STEPS), "steps in which the learning rate rises from 0"),
+    "optimizer.decay": Key(0.0, number(0, 1000), "of the weights"),
+    "optimizer.decay_kind": Key("coupled", one_of(DECAY_KINDS), "coupled (L2) or decoupled (AdamW)"),
+    "optimizer.clip_norm": Key(0.0, number(0, 10**9), "of all gradients together; 0 is no clipping"),
+    "checkpoint.every": Key(1000, whole(1, STEPS), "steps between checkpoints"),
+    "checkpoint.keep": Key(3, whole(1, 10**6), "the newest, and as many versions of the export"),
+    "watch.log_every": Key(50, whole(1, STEPS), "steps between scalars in TensorBoard"),
+    "watch.images_every": Key(5000, whole(0, STEPS), "steps between reconstruction sheets"),
+    "watch.histograms_every": Key(
+        0, whole(0, STEPS), "steps between histograms of weights and features in TensorBoard; 0 is none"
+    ),
+    "watch.generated": Key(
+        3000,
+        Check(
+            lambda: "0 for none, or a whole number from 100 to 1000000, since fewer faces tell nothing",
+            lambda v: v == 0 or whole(100, 10**6)(v),
+        ),
+        "faces that test a run on generated ones before and after; 0 is none",
+    ),
+    "watch.labelled": Key("", text, "class folders, or a task of pcl_tf.probe: online k-NN and ridge probes"),
+}
+# They change where and how long a run watches and saves, not what it computes.
+FREE_KEYS = ("checkpoint.", "watch.", "data.source", "data.cache", "data.max_unreadable_share")
+
+
+def keys(method: str = PAPER) -> dict[str, Key]:
+    """{'method.temperature': its ``Key``, ..}: every key of a recipe of a method."""
+    return {**KEYS, **{f"method.{key}": known for key, known in pkgutil.resolve_name(METHODS[method]).keys.items()}}
+
+
+def base(method: str = PAPER) -> ConfigDict:
+    """A method with the paper's settings; not locked, a recipe may change every value."""
+    nested: dict[str, Any] = {}
+    for key, known in keys(method).items():
+        group, _, name = key.rpartition(".")
+        (nested.setdefault(group, {}) if group else nested)[name] = known.value
+    nested["method"]["name"] = method
+    return ConfigDict(nested)
+
+
+def keys_help() -> str:
+    """Two lines for each key of any method: KEY=VALUE with the paper's value, and what it is."""
+    known = {key: (each, name) for name in reversed(METHODS) for key, each in keys(name).items()}
+    return "".join(
+        f"  {key}={each.value}\n      {each.words}{'' if name == PAPER else f' ({name})'}\n"
+        for key, (each, name) in known.items()
+    )
 
 
 def _shipped() -> pathlib.Path:
@@ -37,29 +112,25 @@ def known() -> list[str]:
     return sorted(p.stem for p in SHIPPED.glob("*.py") if p.stem not in ("__init__", "common"))
 
 
-def find(name: str) -> str:
-    """'vox64:smoke' or 'path/my.py:smoke' -> 'path/of/the/recipe.py:smoke'.
-
-    A name is looked for in the folder ``recipes`` of the current one first, then among those that come with the project.
+def find(name: str) -> pathlib.Path:
+    """The file of a recipe: of NAME in the folder ``recipes`` of the current one, else among those of the project.
 
     Raises:
       Refused: there is no such recipe.
     """
-    stem, _, arg = name.partition(":")
-    places = [pathlib.Path(stem), pathlib.Path("recipes") / f"{stem}.py", SHIPPED / f"{stem}.py"]
-    for place in places:
+    for place in (pathlib.Path(name), pathlib.Path("recipes") / f"{name}.py", SHIPPED / f"{name}.py"):
         if place.suffix == ".py" and place.is_file():
-            return f"{place}:{arg}" if arg else str(place)
-    raise Refused(f"--recipe={stem}: no such recipe; known: {', '.join(known())}, or the path of a .py file.")
+            return place
+    raise Refused(f"--recipe={name}: no such recipe; known: {', '.join(known())}, or the path of a .py file.")
 
 
 def named(name: str, argument: str = "", overrides: Iterable[str] = ()) -> ConfigDict:
-    """The recipe of a name, outside of the command line.
+    """The recipe of a name.
 
     Args:
       name: NAME or NAME:ARG of a recipe, or the path of a .py file.
       argument: added to ARG.
-      overrides: 'KEY=VALUE' texts.
+      overrides: 'KEY=VALUE' texts, see ``override``.
 
     Returns:
       locked ConfigDict.
@@ -67,7 +138,8 @@ def named(name: str, argument: str = "", overrides: Iterable[str] = ()) -> Confi
     Raises:
       Refused: no such recipe, argument, key or value, or its file raises something.
     """
-    path, _, own = find(name).partition(":")
+    stem, _, own = name.partition(":")
+    path = find(stem)
     spec: Any = importlib.util.spec_from_file_location("recipe", path)
     module = importlib.util.module_from_spec(spec)
     try:
@@ -75,13 +147,15 @@ def named(name: str, argument: str = "", overrides: Iterable[str] = ()) -> Confi
         if not hasattr(module, "get_config"):
             raise Refused(f"{path} has no function get_config(arg).")
         c = module.get_config(",".join(filter(None, (own, argument))))
-    except Exception as error:  # a user's file may raise anything; what is expected speaks for itself
+    except Exception as error:  # a user's file may raise anything; a ValueError's text is enough
         kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
         raise Refused(f"--recipe={name}: {kind}{error}") from error
-    return override(c, overrides, "--set ")
+    if not isinstance(c, ConfigDict):
+        raise Refused(f"--recipe={name}: its get_config gives {type(c).__name__}, not a ConfigDict.")
+    return override(c, overrides)
 
 
-def override(recipe: ConfigDict, texts: Iterable[str], flag: str = "") -> ConfigDict:
+def override(recipe: ConfigDict, texts: Iterable[str], flag: str = "--set ") -> ConfigDict:
     """Sets values of a recipe, in place.
 
     Args:
@@ -95,113 +169,60 @@ def override(recipe: ConfigDict, texts: Iterable[str], flag: str = "") -> Config
     Raises:
       Refused: no such key or value.
     """
-    for text in texts:
-        key, given, value = text.partition("=")
-        if not given:
-            raise Refused(f"{flag}{text}: KEY=VALUE is needed.")
-        if key not in flatten(recipe) and (said := told_apart(key)):
-            raise Refused(f"{flag}{text}: {said}.")
+    table = keys(recipe.method.name)
+    for given in texts:
+        key, equals, value = given.partition("=")
+        if not equals:
+            raise Refused(f"{flag}{given}: KEY=VALUE is needed.")
+        if key == "method.name":
+            raise Refused(f"{flag}{given}: a method has keys of its own; use the recipe's argument, NAME:{value}.")
+        if key not in table:
+            raise Refused(f"{flag}{given}: {_no_such(key, table)}")
         try:
-            old = flatten(recipe)[key]
-            recipe.update_from_flattened_dict({key: _truth(value) if isinstance(old, bool) else type(old)(value)})
+            recipe.update_from_flattened_dict({key: table[key].parse(value)})
         except (KeyError, TypeError, ValueError) as error:
-            raise Refused(f"{flag}{text}: {type(error).__name__} {error}.") from error
+            raise Refused(f"{flag}{given}: must be {table[key].check.words()}.") from error
     return recipe
 
 
-def _truth(value: str) -> bool:
-    truths = {"true": True, "1": True, "false": False, "0": False}
-    if value.lower() not in truths:
-        raise ValueError(f"'{value}' is neither true nor false")
-    return truths[value.lower()]
+def applying(texts: Iterable[str], recipe: ConfigDict) -> list[str]:
+    """'KEY=VALUE' texts without those of keys that other methods have and the recipe's has not."""
+    foreign = {key for name in METHODS for key in keys(name)} - keys(recipe.method.name).keys()
+    return [t for t in texts if t.partition("=")[0] not in foreign]
 
 
-def _with_recipe_found(argv: Iterable[str]) -> list[str]:
-    out, argv = [], iter(argv)
-    for a in argv:
-        if a in ("--recipe", "-recipe"):  # --recipe NAME
-            a = f"--recipe={next(argv, '')}"
-        if a.startswith("-recipe"):  # absl takes one dash for two
-            a = f"-{a}"
-        out.append(f"--recipe={find(a[9:])}" if a.startswith("--recipe=") else a)
-    return out
-
-
-def _keys_as_flags(argv: list[str]) -> list[str]:
-    """--set KEY=VALUE, and --image_size=N, are --recipe.KEY=VALUE for commands that have a recipe and not these flags."""
-    known, out, keys, left = flags.FLAGS, [], [], iter(argv)
-    if "recipe" not in known or "set" in known:
-        return argv
-    for a in left:
-        name, given, value = a.partition("=")
-        if name in ("--set", "-set"):
-            value = value if given else next(left, "")
-            if "=" not in value:
-                raise Refused(f"--set {value}: KEY=VALUE is needed.")
-            keys.append(f"--recipe.{value}")
-        elif name == "--image_size" and given and "image_size" not in known:
-            keys.append(f"--recipe.image_size={value}")
-        else:
-            out.append(a)
-    if keys:
-        sys.argv[:] = out = out + keys  # behind --recipe; ml_collections looks for keys in sys.argv alone
-    return out
-
-
-def _without_idle_keys(argv: list[str]) -> list[str]:
-    """Leaves out --recipe.method.KEY=VALUE of keys that other methods know alone, and says so: they change nothing."""
-    recipe = next((a.removeprefix("--recipe=") for a in argv if a.startswith("--recipe=")), "")
-    given = [a for a in argv if a.startswith("--recipe.method.") and "=" in a]
-    if not recipe or not given:
-        return argv
-    method = named(recipe).method
-    applied = applying([a.removeprefix("--recipe.") for a in given], flatten({"method": method}))
-    idle = [a for a in given if a.removeprefix("--recipe.") not in applied]
-    if idle:
-        print(f"note: {', '.join(idle)}: no meaning to {method.name}.", file=sys.stderr)
-        sys.argv = [a for a in sys.argv if a not in idle]  # where ml_collections looks for what overrides a recipe
-    return [a for a in argv if a not in idle]
-
-
-def keys_help() -> str:
-    """Two lines for each key of a recipe: its flag with the paper's value, and what it is."""
-    from recipes import common
-
-    said, group = {}, ""
-    for line in inspect.getsource(common.base).splitlines():
-        line, _, comment = line.strip().partition("  # ")
-        if line.endswith("= ConfigDict()") and line.startswith("c."):
-            group = line.split(" ")[0].removeprefix("c.") + "."
-        elif " = " in line and line.split(" = ")[0] != "c":
-            said[(group if line[1] == "." and not line.startswith("c.") else "") + line.split(" ")[0][2:]] = comment
-    values = flatten(common.base())
-    for name in METHODS:
-        for key, known in keys_of(name).items():
-            values.setdefault(f"method.{key}", known.value)
-            said[f"method.{key}"] = known.says + ("" if DEFAULT in knowing(key) else f" ({', '.join(knowing(key))})")
-    return "".join(f"  --recipe.{k}={v}\n      {said.get(k, '')}\n" for k, v in values.items())
+def _no_such(key: str, table: Mapping[str, Key]) -> str:
+    names = {known.rpartition(".")[2]: known for known in table}
+    near = difflib.get_close_matches(key.rpartition(".")[2], names, 1)
+    return f"no such key; {f'did you mean {names[near[0]]}?' if near else 'pcl_tf.train --helpfull lists them.'}"
 
 
 def parse_flags(argv: list[str]) -> list[str]:
-    """absl flags parser that knows recipe names and says errors in one line (exit code 2)."""
-    if any(a in ("--helpfull", "-helpfull") for a in argv) and "recipe" in flags.FLAGS:
-        print(f"Keys of --recipe, with the paper's values:\n\n{keys_help()}")  # absl knows none of them
+    """absl's parser of flags, with errors in one line (exit code 2); --recipe.KEY=VALUE is --set=KEY=VALUE."""
+    argv = [re.sub(r"^--?recipe\.", "--set=", a) for a in argv]
+    if {"--helpfull", "-helpfull"} & {*argv} and "recipe" in flags.FLAGS:
+        print(f"Keys of a recipe, for --set KEY=VALUE, with the paper's values:\n\n{keys_help()}")
     try:
-        argv = _without_idle_keys(_with_recipe_found(_keys_as_flags(argv)))
         return flags.FLAGS(argv)
     except SystemExit:
         raise SystemExit(0) from None  # of --help and its like alone, after which absl ends with 1
-    except (Refused, flags.Error, AttributeError, KeyError, TypeError, ValueError) as error:
-        text = str(error.args[0] if error.args else error)
-        if "Traceback" in text:  # a recipe that raised: its last line says why
-            text = "--recipe: " + text.strip().splitlines()[-1].strip()
-        key = next((a for a in argv if a.startswith("--recipe.") and a.split("=")[0].split(".")[-1] in str(text)), "")
-        if "Unknown command line flag" in text:
-            text = told_apart(key.split("=")[0].removeprefix("--recipe.")) or text
-        elif near := re.search(r'Did you mean "(.*?)" instead of', text):  # ml_collections quotes its own quotation
-            text = f"no such key; did you mean {near[1]}?"
-        print(f"error: {key + ': ' if key and key not in str(text) else ''}{str(text).strip()}", file=sys.stderr)
+    except flags.Error as error:
+        print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from None
+
+
+def wrong(recipe: ConfigDict) -> list[str]:
+    """What is wrong with single keys of a recipe: lines that name the key and what would do."""
+    values = flatten(recipe)
+    name = values.get("method.name", PAPER)
+    table = keys(name) if name in METHODS else KEYS
+    if lacking := [key for key in table if key not in values]:
+        return [f"--recipe: has no {', '.join(lacking)}; recipes.common.base() has every key, method by method."]
+    unknown = [key for key in values if key not in table and (name in METHODS or not key.startswith("method."))]
+    bad = [key for key in table if not table[key].check(values[key])]
+    return [f"--recipe.{key}: {_no_such(key, table)}" for key in unknown] + [
+        f"--recipe.{key}={values[key]}: must be {table[key].check.words()}." for key in bad
+    ]
 
 
 def resolve(recipe: ConfigDict, replicas: int = 1) -> ConfigDict:
@@ -215,63 +236,28 @@ def resolve(recipe: ConfigDict, replicas: int = 1) -> ConfigDict:
       a locked copy.
 
     Raises:
-      Refused: names the key that is wrong and what would do.
+      Refused: names every key that is wrong and what would do, a line each.
     """
-    from pcl_tf.methods.build import method_of  # the registries need TensorFlow, the flags do not wait for it
-    from pcl_tf.recipe_checks import CHECKS, wrong_side, wrong_values, wrong_views
-
-    if not hasattr(recipe, "items"):
-        raise Refused(f"--recipe: its get_config gives {type(recipe).__name__}, not a ConfigDict.")
-    c = recipe.copy_and_resolve_references() if hasattr(recipe, "copy_and_resolve_references") else ConfigDict(recipe)
-
-    def need(fine: bool, message: str) -> None:
-        if not fine:
-            raise Refused(message)
-
-    values = flatten(c)
-    needed = [
-        key for key in CHECKS if key == "method.name" or not key.startswith("method.")
-    ]  # a method fills in its own
-    lacking = [key for key in needed if key not in values]
-    need(not lacking, f"--recipe: has no {', '.join(lacking)}; recipes/common.py has them all.")
-    need("data.synthetic_images" not in values, "--recipe: data.synthetic_images is called data.generated_images now.")
-    wrong = wrong_values(values)
-    need(not wrong, "\n".join(wrong))
-    m = c.method
-    need(
-        "reconstruct" in keys_of(m.name) or not m.get("reconstruct") and m.get("pose_contrast", "none") == "none",
-        f"--recipe.method.name={m.name} has neither decoder nor pose contrast: use the recipe's argument, NAME:{m.name}.",
-    )
-    if idle := idle_keys(m.to_dict()):
-        print(f"note: {', '.join(f'method.{key}' for key in idle)}: no meaning to {m.name}.", file=sys.stderr)
-    need(
-        not contradicting_views(m.to_dict()),
-        f"--recipe.method.face_views={m.get('face_views')}: other views than crop, crop_area and flip_views ask for; say it one way.",
-    )
-    with c.unlocked():
-        c.method = m = ConfigDict(own_keys(m.to_dict()))
-        method = method_of(c)
-        m.update(method.follows(c))
-    used = {"batch_size": c.batch_size, **{part.images: part.count(c) for part in method.parts_on(c)}}
-    for key, value in used.items():
-        need(value <= c.batch_size, f"--recipe.{key}={value} is more than --recipe.batch_size={c.batch_size}.")
-        some = -(-value // replicas) * replicas  # the next; it fits in the batch, which is checked first
-        need(
-            value % replicas == 0,
-            f"--recipe.{key}={value} cannot be shared by {replicas} replicas: give a multiple of {replicas}, for instance"
-            f" --recipe.{key}={some}.",
-        )
-    problems = [*method.problems(c), *wrong_side(c), *wrong_views(c)]
-    need(not problems, "\n".join(problems))
+    c = recipe.copy_and_resolve_references()
+    if lines := wrong(c):
+        raise Refused("\n".join(lines))
+    method = pkgutil.resolve_name(METHODS[c.method.name])
+    c.method.update(method.follows(c))
+    for key, value in {"batch_size": c.batch_size, **{p.images: p.count(c) for p in method.parts_on(c)}}.items():
+        if value > c.batch_size:
+            lines.append(f"--recipe.{key}={value} is more than --recipe.batch_size={c.batch_size}.")
+        elif value % replicas:
+            lines.append(
+                f"--recipe.{key}={value} cannot be shared by {replicas} replicas: give a multiple of {replicas}, for"
+                f" instance --recipe.{key}={-(-value // replicas) * replicas}."
+            )
+    if lines := lines or method.problems(c):
+        raise Refused("\n".join(lines))
     return c.lock()
 
 
-# Where and how long a run watches and saves does not change what it computes.
-FREE_KEYS = ("checkpoint.", "watch.", "data.source", "data.cache", "data.max_unreadable_share")
-
-
 def flatten(recipe: ConfigDict | Mapping[str, Any]) -> dict[str, Any]:
-    """Nested dict -> {'method.crop': ...}."""
+    """Nested dict -> {'method.updates': ...}."""
     out = {}
     for key, value in recipe.items():
         if hasattr(value, "items"):
@@ -288,8 +274,8 @@ def differences(ours: ConfigDict, theirs: ConfigDict) -> list[str]:
       list of 'key: theirs -> ours'.
     """
     a, b = flatten(ours), flatten(theirs)
-    keys = [k for k in sorted(a.keys() | b.keys()) if not k.startswith(FREE_KEYS)]
-    return [f"{k}: {b.get(k)} -> {a.get(k)}" for k in keys if a.get(k) != b.get(k)]
+    changed = [k for k in sorted(a.keys() | b.keys()) if not k.startswith(FREE_KEYS)]
+    return [f"{k}: {b.get(k)} -> {a.get(k)}" for k in changed if a.get(k) != b.get(k)]
 
 
 def to_json(recipe: ConfigDict) -> str:
@@ -297,37 +283,20 @@ def to_json(recipe: ConfigDict) -> str:
     return json.dumps(recipe.to_dict(), indent=1, sort_keys=True) + "\n"
 
 
-def _rename(data: dict[str, Any]) -> None:
-    """Calls what an older file has in its group data as it is called now."""
-    if "synthetic_images" in data:
-        data["generated_images"] = data.pop("synthetic_images")
-    parts = data.get("source", "").split(",")
-    data["source"] = ",".join("generated" if part == "synthetic" else part for part in parts)
-
-
 def load(path: str | pathlib.Path) -> ConfigDict:
     """ConfigDict of a recipe.json.
-
-    Keys that are younger than the file get the value of ``recipes.common.base`` or of their method: a new key's default
-    is what runs did before there was the key. Keys of other methods, which older files have, are left out.
 
     Raises:
       Refused: it is empty, cut short, or no recipe.
     """
-    from recipes import common
-
-    c = common.base()
     try:
-        values = json.loads(pathlib.Path(path).read_text())
-        if not isinstance(values, dict):
-            raise ValueError("no keys in it")
-        _rename(values.get("data", {}))
-        own = own_keys(values.pop("method", {}))
-        c.method = common.method(own["name"]) if own.get("name") in METHODS else ConfigDict()
-        c.update(ConfigDict({**values, "method": own}))
-    except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:  # empty, cut short, of another program
+        c = ConfigDict(json.loads(pathlib.Path(path).read_text()))
+        lines = wrong(c)
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        lines = str(error).splitlines()
+    if lines:
         raise Refused(
-            f"{path}: is no recipe of a run ({str(error).splitlines()[0]}). An export has a copy of its own,"
+            f"{path}: is no recipe of a run ({lines[0]}). An export has a copy of its own,"
             " export/STEP/assets/recipe.json; without one give another --workdir."
-        ) from error
+        )
     return c.lock()

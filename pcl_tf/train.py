@@ -14,22 +14,22 @@ import shlex
 from typing import TYPE_CHECKING
 
 from absl import flags
-from ml_collections import ConfigDict, config_flags
+from ml_collections import ConfigDict
 
 from pcl_tf.choices import PRECISIONS, STRATEGIES
 from pcl_tf.console import begin, explained, refuse, start
-from pcl_tf.recipe import known
+from pcl_tf.recipe import known, named, resolve
 
 if TYPE_CHECKING:
     from pcl_tf.cluster import Cluster
 
-_RECIPE = config_flags.DEFINE_config_file(
+_RECIPE = flags.DEFINE_string(
     "recipe",
     None,
     f"Recipe NAME[:ARG], NAME one of {', '.join(known())} or the path of a .py file; :smoke makes any a one-minute run."
-    " --recipe.KEY=VALUE or --set KEY=VALUE overrides any value; recipes/common.py explains each.",
-    lock_config=True,
+    " --helpfull lists the keys of recipes.",
 )
+_SET = flags.DEFINE_multi_string("set", [], "KEY=VALUE of the recipe, also as --recipe.KEY=VALUE; repeat for several.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run: checkpoints, logs, export. Resumed if it exists.")
 _DATA = flags.DEFINE_string(
     "data", None, "Folder, tree of folders or zip of face images, tfds:NAME[:SPLIT], or generated; commas join several."
@@ -53,16 +53,6 @@ _XLA = flags.DEFINE_bool(
 _DETERMINISTIC = flags.DEFINE_bool("deterministic", False, "Bit-for-bit repeatable operations, somewhat slower.")
 
 
-def _recipe(replicas: int) -> ConfigDict:
-    """The resolved recipe. Raises Refused."""
-    from pcl_tf import recipe as recipes
-
-    recipe = _RECIPE.value
-    if _DATA.value:
-        recipes.override(recipe, [f"data.source={_DATA.value}"], "--data: ")
-    return recipes.resolve(recipe, replicas)
-
-
 def main(argv: list[str]) -> int:
     begin(argv)
     for flag, value, example in (
@@ -71,11 +61,15 @@ def main(argv: list[str]) -> int:
     ):
         if value is None or value == "":
             refuse(f"--{flag} is needed, for instance --{flag}={example}")
-    assert _WORKDIR.value is not None
+    assert _RECIPE.value is not None and _WORKDIR.value is not None
     if _XLA.value and _DETERMINISTIC.value:
         refuse("--xla: not together with --deterministic, for which some operations of the step have no compiled form.")
+    with explained(_WORKDIR.value):
+        recipe = named(_RECIPE.value, overrides=_SET.value)
+        if _DATA.value:
+            recipe.data.source = _DATA.value
     if _STRATEGY.value != "multiworker":
-        return _train()
+        return _train(recipe)
     from pcl_tf import cluster as clusters
     from pcl_tf.strategy import PEER_ERRORS
     from pcl_tf.training.checkpoints import newest_step
@@ -88,12 +82,12 @@ def main(argv: list[str]) -> int:
     except clusters.Absent as error:
         refuse(error, clusters.MISSING)
     try:
-        return _train(cluster)
+        return _train(recipe, cluster)
     except PEER_ERRORS as error:
         clusters.begin_again(error, newest_step(_WORKDIR.value))
 
 
-def _train(cluster: "Cluster | None" = None) -> int:
+def _train(recipe: ConfigDict, cluster: "Cluster | None" = None) -> int:
     """Runs on this machine; returns the exit code."""
     from pcl_tf.cluster import Cluster
     from pcl_tf.data.sources import VOXCELEB_HELP
@@ -109,7 +103,7 @@ def _train(cluster: "Cluster | None" = None) -> int:
     assert _WORKDIR.value is not None
     with explained(_WORKDIR.value, ValueError):
         strategy = make_strategy(_STRATEGY.value)
-        recipe = _recipe(strategy.num_replicas_in_sync)
+        recipe = resolve(recipe, strategy.num_replicas_in_sync)
         if _XLA.value and strategy.num_replicas_in_sync > 1:
             raise Refused("--xla: only on one device so far; --strategy=one chooses one.")
     computing = Computing(strategy, _PRECISION.value, _DETERMINISTIC.value, cluster, compiled_by(_XLA.value, recipe))

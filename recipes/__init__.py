@@ -1,1 +1,1 @@
-"""Recipes: what a run does, as plain Python. See recipes/common.py for every field."""
+"""Recipes: what a run does, as plain Python. `python -m pcl_tf.train --helpfull` lists the keys."""

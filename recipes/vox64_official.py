@@ -23,6 +23,6 @@ def get_config(arg: str | None = None) -> ConfigDict:
     m.pose_negatives = "official_layout"
     m.pose_one_norm = False
     m.decoder_batches = "apart"
-    m.crop = "quadrant"
+    m.face_views = f"quadrant_crop|{common.PHOTOMETRIC}"
     c.optimizer.decay = 1e-3
     return common.finish(c, arg)

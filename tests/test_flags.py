@@ -4,6 +4,7 @@ import sys
 
 import pytest
 
+from pcl_tf import recipe as recipes
 from pcl_tf.recipe import parse_flags
 from tests.helpers.commands import FLAGS, command, ended, refused
 
@@ -135,22 +136,22 @@ def test_old_spellings_of_flags_still_work(name, old, new):
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["--recipe=quickstart", "--set", "total_steps=7", "--set=method.crop=quadrant", "--image_size=32"],
-        ["--set", "total_steps=7", "--recipe=quickstart", "--recipe.method.crop=quadrant", "--set=image_size=32"],
+        ["--recipe=quickstart", "--set", "total_steps=7", "--set=method.face_views=flip", "-recipe.image_size=32"],
+        ["--recipe.total_steps=7", "--recipe=quickstart", "--recipe.method.face_views=flip", "--set=image_size=32"],
     ],
 )
 def test_keys_of_a_recipe_by_set(arguments, monkeypatch):
     with command("train"):
         monkeypatch.setattr(sys, "argv", ["train", *arguments])
         parse_flags(sys.argv)
-        c = FLAGS.recipe
-        assert (c.total_steps, c.method.crop, c.image_size) == (7, "quadrant", 32)
+        c = recipes.named(FLAGS.recipe, overrides=FLAGS.set)
+        assert (c.total_steps, c.method.face_views, c.image_size) == (7, "flip", 32)
 
 
 @pytest.mark.parametrize("wrong", ["total_steps", "", "totl_steps=7"])
 def test_what_is_set_is_a_key_and_a_value(wrong, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["train"])
-    assert (wrong or "KEY=VALUE") in refused("train", "--recipe=quickstart", f"--set={wrong}")
+    assert (wrong or "--set=: is empty") in refused("train", "--recipe=quickstart", "--workdir=w", f"--set={wrong}")
 
 
 NEEDS = {

@@ -44,7 +44,7 @@ def python(wheel, tmp_path_factory):
         command = [sys.executable, "-c", script]
         done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
         assert done.returncode == code, done.stderr
-        return done.stdout + done.stderr
+        return done.stdout or done.stderr
 
     return run
 
@@ -95,9 +95,7 @@ STEPS = "from pcl_tf import recipe; c = recipe.named({!r}); print(c.total_steps)
 
 def test_recipes_are_found_in_any_folder(python, tmp_path):
     assert python(STEPS.format("vox64:smoke"), tmp_path) == "30\n"
-    load = "from pcl_tf import recipe; print(recipe.known(), recipe.load('r.json').method.temperature)"
-    (tmp_path / "r.json").write_text("{}")
-    assert python(load, tmp_path) == f"{recipes.known()} 0.07\n"
+    assert python("from pcl_tf import recipe; print(recipe.known())", tmp_path) == f"{recipes.known()}\n"
 
 
 def test_own_recipes_go_before_those_of_the_project(python, tmp_path):
@@ -112,7 +110,7 @@ def test_own_recipes_go_before_those_of_the_project(python, tmp_path):
 
 
 def test_an_installed_command_runs_its_module(python, tmp_path):
-    script = "import sys; sys.argv[:] = ['bin/pcl-train', {!r}]; from pcl_tf.__main__ import console; console()"
+    script = "import sys; sys.argv[:] = ['bin/pcl-train', '--workdir=w', {!r}]; from pcl_tf.__main__ import console; console()"
     assert "--workdir" in python(script.format("--help"), tmp_path)
     said = python(script.format("--recipe=vxo64"), tmp_path, code=2)
     assert said.startswith("error: --recipe=vxo64: no such recipe") and "vox64_official" in said

@@ -20,12 +20,13 @@ import shlex
 from typing import Any
 
 from absl import flags
-from ml_collections import ConfigDict, config_flags
+from ml_collections import ConfigDict
 
 from pcl_tf.choices import PRECISIONS, XLA
 from pcl_tf.console import begin, explained, refuse, start
 
-_RECIPE = config_flags.DEFINE_config_file("recipe", None, "Recipe NAME[:ARG], as for pcl_tf.train.", lock_config=True)
+_RECIPE = flags.DEFINE_string("recipe", None, "Recipe NAME[:ARG], as for pcl_tf.train.")
+_SET = flags.DEFINE_multi_string("set", [], "KEY=VALUE of the recipe, also as --recipe.KEY=VALUE; repeat for several.")
 _PRECISION = flags.DEFINE_enum("precision", "float32", PRECISIONS, "Arithmetic of the networks.")
 _XLA = flags.DEFINE_bool("xla", None, "Of train: compile the step with XLA, as --xla and --noxla of pcl_tf.train do.")
 _STEPS = flags.DEFINE_integer("steps", 10, "Steps to time.", lower_bound=1)
@@ -41,6 +42,13 @@ _OUT = flags.DEFINE_string("out", None, "File for the numbers, written after eac
 PARTS = ("train", "data", "gradients")
 
 
+def _recipe() -> ConfigDict:
+    """As it was asked for, not resolved: values that follow from others follow from those of --against, too."""
+    from pcl_tf import recipe as recipes
+
+    return recipes.named(_RECIPE.value or "", overrides=_SET.value)
+
+
 def _against(recipe: ConfigDict, xla: str) -> dict[str, Any]:
     from pcl_tf import recipe as recipes
     from pcl_tf.benchmark.train import against
@@ -52,7 +60,7 @@ def _against(recipe: ConfigDict, xla: str) -> dict[str, Any]:
         if theirs[key] not in known:
             refuse(f"--against={key}={theirs[key]}: not one of {', '.join(known)}.")
     keys = [f"{key}={value}" for key, value in changes if key not in ours]
-    other = recipes.resolve(recipes.override(_RECIPE.value.copy_and_resolve_references(), keys, "--against="))
+    other = recipes.resolve(recipes.override(_recipe(), keys, "--against="))
     precisions, compiled = ([how[key] for how in (ours, theirs)] for key in ("precision", "xla"))
     return against((recipe, other), precisions, xla=compiled, steps=_STEPS.value)
 
@@ -103,7 +111,7 @@ def main(argv: list[str]) -> None:
             check(_OUT.value)
         if _PROFILE.value:
             check(_PROFILE.value, "--profile", folder=True)
-        recipe = recipes.resolve(_RECIPE.value)
+        recipe = recipes.resolve(_recipe())
         print(f"{_PRECISION.value}, {os.cpu_count()} cores, batch {recipe.batch_size}, {recipe.image_size} pixels")
         for part in parts:
             name = "against" if part == "train" and _AGAINST.value else part

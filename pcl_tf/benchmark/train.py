@@ -27,7 +27,7 @@ class Step:
     Args:
       recipe: resolved recipe.
       precision: dtype policy.
-      xla: what of the step is compiled, of ``methods.build.XLA``.
+      xla: what of the step is compiled, of ``choices.XLA``.
     """
 
     def __init__(self, recipe: ConfigDict, precision: str, xla: str = "none") -> None:
@@ -66,7 +66,7 @@ def train(
       precision: dtype policy.
       steps: how many are timed; one before and one with the profiler are not.
       folder: of the profile, for TensorBoard; None for none.
-      xla: what of the step is compiled, of ``methods.build.XLA``; 'tracing_seconds' lacks the compiling.
+      xla: what of the step is compiled, of ``choices.XLA``; 'tracing_seconds' lacks the compiling.
 
     Returns:
       dict: 'peak_gflops' (``peak`` in this precision); 'seconds_per_step' (median), 'spread' (slowest minus fastest over

@@ -4,14 +4,14 @@ import tensorflow as tf
 
 from pcl_tf.losses.cosine import as_float32
 from pcl_tf.losses.gather import gather_rows, replica_id
-from pcl_tf.losses.info_nce import accuracy, cross_entropy
+from pcl_tf.losses.info_nce import cross_entropy
 from pcl_tf.losses.negatives import mixed_cosine, mixing_draw
 from pcl_tf.losses.shapes import agree
 
 
 def nt_xent(
     z1: tf.Tensor, z2: tf.Tensor, *, temperature: float = 0.07, mixing_seed: tf.Tensor | None = None
-) -> tf.Tensor:
+) -> tuple[tf.Tensor, tf.Tensor]:
     """NT-Xent (Eq. 6): each of 2N views finds the other view of its image among all other views.
 
     L = 1/(2N) sum_i -log(exp(cos(z_i, z_pos(i)) / tau) / sum_(j != i) exp(cos(z_i, z_j) / tau))
@@ -26,11 +26,12 @@ def nt_xent(
         another before it is normalised, m z_a + (1 - m) z_b with m ~ Beta(1.6, 1.6). None: negatives are as they are.
 
     Returns:
-      float32 scalar >= 0; log(2N - 1) where nothing is told apart.
+      (float32 scalar >= 0, log(2N - 1) where nothing is told apart;
+       logits, float32 [2n, 2N - 1], the similarity over tau of each anchor with its positive, then with its negatives).
 
     Example:
       >>> z = tf.eye(4)
-      >>> round(float(nt_xent(z, z, temperature=0.5)), 4)
+      >>> round(float(nt_xent(z, z, temperature=0.5)[0]), 4)
       0.5944
 
     Reference:
@@ -41,16 +42,6 @@ def nt_xent(
 
     Raises:
       ValueError: shapes that do not agree.
-    """
-    return nt_xent_and_accuracy(z1, z2, temperature=temperature, mixing_seed=mixing_seed)[0]
-
-
-def nt_xent_and_accuracy(
-    z1: tf.Tensor, z2: tf.Tensor, *, temperature: float = 0.07, mixing_seed: tf.Tensor | None = None
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """``nt_xent`` and the share of anchors whose positive is the most similar, in [0, 1], for logs: float32 scalars.
-
-    Args, Raises: as ``nt_xent``.
     """
     agree(z1=(z1, "ND"), z2=(z2, "ND"))
     n = tf.shape(z1)[0]
@@ -63,7 +54,7 @@ def nt_xent_and_accuracy(
         mix, permutation = mixing_draw(rows, rows - 2, mixing_seed)
         mix = tf.gather(mix, anchors)
     logits = face_logits(z, temperature=temperature, mix=mix, permutation=permutation, anchors=anchors)
-    return cross_entropy(logits), accuracy(logits)
+    return cross_entropy(logits), logits
 
 
 def _rescaled(z: tf.Tensor) -> tf.Tensor:

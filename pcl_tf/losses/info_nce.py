@@ -16,7 +16,9 @@ def accuracy(logits: tf.Tensor) -> tf.Tensor:
     return tf.reduce_mean(tf.cast(logits[:, 0] > tf.reduce_max(logits[:, 1:], axis=1), tf.float32))
 
 
-def info_nce(query: tf.Tensor, positive: tf.Tensor, negatives: tf.Tensor, *, temperature: float = 0.07) -> tf.Tensor:
+def info_nce(
+    query: tf.Tensor, positive: tf.Tensor, negatives: tf.Tensor, *, temperature: float = 0.07
+) -> tuple[tf.Tensor, tf.Tensor]:
     """InfoNCE of queries against their own positives and any negatives.
 
     L = mean over a of -log(exp(cos(q_a, p_a) / tau) / (exp(cos(q_a, p_a) / tau) + sum_k exp(cos(q_a, n_k) / tau)))
@@ -30,11 +32,12 @@ def info_nce(query: tf.Tensor, positive: tf.Tensor, negatives: tf.Tensor, *, tem
       temperature: tau, above 0.
 
     Returns:
-      float32 scalar >= 0; log(1 + K) where nothing is told apart.
+      (float32 scalar >= 0, log(1 + K) where nothing is told apart;
+       logits, float32 [A, 1 + K], the similarity over tau of each query with its positive, then with its negatives).
 
     Example:
       >>> q = tf.eye(3)
-      >>> round(float(info_nce(q, q, -q, temperature=0.5)), 4)
+      >>> round(float(info_nce(q, q, -q, temperature=0.5)[0]), 4)
       0.2539
 
     Reference:
@@ -46,20 +49,10 @@ def info_nce(query: tf.Tensor, positive: tf.Tensor, negatives: tf.Tensor, *, tem
     Raises:
       ValueError: shapes that do not agree.
     """
-    return info_nce_and_accuracy(query, positive, negatives, temperature=temperature)[0]
-
-
-def info_nce_and_accuracy(
-    query: tf.Tensor, positive: tf.Tensor, negatives: tf.Tensor, *, temperature: float = 0.07
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """``info_nce`` and the share of queries whose positive is the most similar, in [0, 1], for logs: float32 scalars.
-
-    Args, Raises: as ``info_nce``.
-    """
     own = len(negatives.shape) == 3
     agree(query=(query, "AD"), positive=(positive, "AD"), negatives=(negatives, "AKD" if own else "KD"))
     query, negatives = unit(query), unit(negatives)
     positives = tf.reduce_sum(query * unit(positive), axis=1, keepdims=True)
     pairs = tf.einsum("ad,akd->ak" if own else "ad,kd->ak", query, negatives)
     logits = tf.concat([positives, pairs], axis=1) / temperature
-    return cross_entropy(logits), accuracy(logits)
+    return cross_entropy(logits), logits

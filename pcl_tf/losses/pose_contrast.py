@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from pcl_tf.losses.cosine import unit
 from pcl_tf.losses.gather import own_rows, replicas
-from pcl_tf.losses.info_nce import accuracy, cross_entropy
+from pcl_tf.losses.info_nce import cross_entropy
 from pcl_tf.losses.negatives import mixed_cosine, mixing_draw
 from pcl_tf.losses.shapes import agree
 
@@ -17,7 +17,7 @@ def pose_info_nce(
     temperature: float = 0.07,
     mixing_seed: tf.Tensor | None = None,
     denominator: str = "with_positive",
-) -> tf.Tensor:
+) -> tuple[tf.Tensor, tf.Tensor]:
     """L_pose (Eq. 5): two views of an image against pose-augmented copies of the same image.
 
     L = 1/(2P) sum over p and both directions of -log(exp(cos(z1_p, z2_p) / tau) / sum_m exp(cos(z1_p, n_pm) / tau)),
@@ -34,11 +34,12 @@ def pose_info_nce(
       denominator: 'with_positive' (released code) or 'negatives' (Eq. 5 as printed).
 
     Returns:
-      float32 scalar; >= 0 with the positive in the denominator.
+      (float32 scalar, >= 0 with the positive in the denominator;
+       logits, float32 [2P, 1 + M], the similarity over tau of each view with the other, then with its negatives).
 
     Example:
       >>> z = tf.constant([[1.0, 0.0]])
-      >>> round(float(pose_info_nce(z, z, -z[:, None], temperature=1.0)), 4)
+      >>> round(float(pose_info_nce(z, z, -z[:, None], temperature=1.0)[0]), 4)
       0.1269
 
     Reference:
@@ -52,24 +53,6 @@ def pose_info_nce(
       KeyError: no such denominator.
       ValueError: shapes that do not agree.
     """
-    return pose_info_nce_and_accuracy(
-        z1, z2, negatives, temperature=temperature, mixing_seed=mixing_seed, denominator=denominator
-    )[0]
-
-
-def pose_info_nce_and_accuracy(
-    z1: tf.Tensor,
-    z2: tf.Tensor,
-    negatives: tf.Tensor,
-    *,
-    temperature: float = 0.07,
-    mixing_seed: tf.Tensor | None = None,
-    denominator: str = "with_positive",
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """``pose_info_nce`` and the share of views whose positive is the most similar, in [0, 1], for logs: float32 scalars.
-
-    Args, Raises: as ``pose_info_nce``.
-    """
     agree(z1=(z1, "PD"), z2=(z2, "PD"), negatives=(negatives, "PMD"))
     images, count = (tf.shape(negatives)[i] if n is None else n for i, n in enumerate(negatives.shape[:2]))
     mix = permutation = None
@@ -80,7 +63,7 @@ def pose_info_nce_and_accuracy(
     # The length is z's: rows gathered across replicas have lost theirs.
     rows = tf.reshape(negatives, [-1, _length(z)])
     logits = pose_logits(z, rows, temperature=temperature, mix=mix, permutation=permutation)
-    return POSE_DENOMINATORS[denominator](logits), accuracy(logits)
+    return POSE_DENOMINATORS[denominator](logits), logits
 
 
 def _length(z: tf.Tensor) -> int | tf.Tensor:

@@ -1,21 +1,26 @@
 """What self-supervised methods share: the step, its draws, differentiation part by part, the optimiser."""
 
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Mapping
 from functools import partial
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
 import tensorflow as tf
 from ml_collections import ConfigDict
 
+from pcl_tf.errors import Refused
+from pcl_tf.keys import Key, number, text
 from pcl_tf.losses.gather import mean_over_replicas
 from pcl_tf.methods.dynamic_weights import DynamicWeights
-from pcl_tf.methods.part import Balanced, Part, Scalars, balanced
+from pcl_tf.methods.part import Part, Scalars
+from pcl_tf.networks.backbones import FIXED_SIZE, STRIDE
 from pcl_tf.seeds import Rng, replica_rng
 from pcl_tf.strategy import spans_machines
 from pcl_tf.views import chains
+from pcl_tf.views.named import tried
 
 
 def is_joint(recipe: ConfigDict) -> bool:
@@ -24,7 +29,9 @@ def is_joint(recipe: ConfigDict) -> bool:
 
 
 class Method(keras.Model):
-    """A method that pre-trains an encoder. Subclasses give ``objective``, and functions from images to losses.
+    """A method that pre-trains an encoder.
+
+    Subclasses give ``objective``, ``total``, their ``keys`` and functions from images to losses.
 
     Args:
       recipe: a resolved recipe.
@@ -35,11 +42,18 @@ class Method(keras.Model):
       compiled_views: whether XLA compiles the views, see ``pcl_tf.views.base.Chain``.
 
     Attributes:
+      keys: the keys of a recipe's group ``method``, beside ``name``.
+      balanced: names of the losses that Dynamic Weight Average balances.
       decoder: keras.Model or None, for reconstruction sheets.
       method: ConfigDict ``method`` of the recipe.
       balance: ``DynamicWeights``, or None where the objective balances nothing.
     """
 
+    keys: ClassVar[dict[str, Key]] = {
+        "face_views": Key(chains.FACE_VIEWS, text, "the views of the face contrast, by name"),
+        "photometric": Key(1.0, number(0, 1), "strength of the photometric views, 0 to 1"),
+    }
+    balanced: ClassVar[tuple[str, ...]] = ()
     asked_to_stop: Callable[[], bool] | None = None  # on this machine; logs['stop'] says whether any was asked
 
     def __init__(
@@ -60,7 +74,10 @@ class Method(keras.Model):
         self.step = self.state("step", (), dtype="int64")
         self.pose_head, self.decoder = nets.pose_head, nets.decoder
         self.make_views()
-        self.balance = self._dynamic_weights()
+        self.balance = None
+        if self.balanced:
+            balances = self.method.dynamic_weights and {*self.balanced} <= self.losses_on(recipe).keys()
+            self.balance = DynamicWeights(recipe.epoch_steps, losses=self.balanced, enabled=balances, name="balance")
         self.built = True
 
     @classmethod
@@ -68,10 +85,36 @@ class Method(keras.Model):
         """The parts of the loss, the switched-off ones too."""
         raise NotImplementedError(f"{cls.__name__} must define objective.")
 
+    def total(self, loss: Mapping[str, tf.Tensor], alpha: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        """The objective as an expression, linear in its losses.
+
+        It serves joint, alternating and part-by-part differentiation: the share of a part is the sum in which the
+        losses of all other parts are 0.
+
+        Args:
+          loss: {name: scalar}, 0.0 for every other name.
+          alpha: {name: scalar} of the ``balanced`` losses, by Dynamic Weight Average.
+
+        Returns:
+          float32 scalar.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define total.")
+
     @classmethod
     def problems(cls, recipe: ConfigDict) -> list[str]:
         """What keeps a recipe with fine single values from being run: lines that name the key and what would do."""
-        return []
+        kind, side, found = recipe.network.backbone, recipe.image_size, []
+        if kind in FIXED_SIZE and side % STRIDE:
+            near = max(STRIDE, round(side / STRIDE) * STRIDE)
+            found.append(
+                f"--recipe.image_size={side}: {kind} needs a multiple of {STRIDE}, for instance --recipe.image_size={near}."
+            )
+        for key in (key for key in cls.keys if key.endswith("_views")):
+            try:
+                tried(recipe.method[key], size=side)
+            except Refused as error:
+                found.append(f"--recipe.method.{key}: {error}.")
+        return found
 
     @classmethod
     def follows(cls, recipe: ConfigDict) -> dict[str, Any]:
@@ -83,16 +126,6 @@ class Method(keras.Model):
         m = self.method
         self.face_views = chains.face_views(
             self.recipe.image_size, m.face_views, strength=m.photometric, compiled=self.compiled_views
-        )
-
-    def _dynamic_weights(self) -> DynamicWeights | None:
-        declared = self.objective(self.recipe)
-        names = balanced(declared)
-        if not names:
-            return None
-        on = balanced(tuple(part for part in declared if part.on))  # one alone has nothing to be balanced with
-        return DynamicWeights(
-            self.recipe.epoch_steps, losses=names, enabled=self.method.dynamic_weights and len(on) > 1, name="balance"
         )
 
     def state(
@@ -127,6 +160,20 @@ class Method(keras.Model):
         return tuple(part for part in cls.objective(recipe) if part.on)
 
     @classmethod
+    def losses_on(cls, recipe: ConfigDict) -> dict[str, str]:
+        """{loss: what it is} of the losses that a recipe uses."""
+        return {name: words for part in cls.parts_on(recipe) for name, words in part.losses.items()}
+
+    @property
+    def descriptions(self) -> dict[str, str]:
+        """{log: what it is and which way is good}, for TensorBoard."""
+        found = {f"loss_{name}": words for name, words in self.losses_on(self.recipe).items()}
+        for part in self.parts_on(self.recipe):
+            found |= part.logs
+        also = f"Neither way is good; the {len(self.balanced)} of them sum to {len(self.balanced)}."
+        return found | {f"alpha_{k}": f"Weight of L_{k} by Dynamic Weight Average. {also}" for k in self.balanced}
+
+    @classmethod
     def images_together(cls, recipe: ConfigDict) -> list[int]:
         """Images of the global batch that are used together in a step: [all], or those of each alternating update."""
         if is_joint(recipe):
@@ -145,9 +192,18 @@ class Method(keras.Model):
         mine = sum(self.images_together(self.recipe)) // self.replicas  # a data set spread over machines forgets it
         images = tf.ensure_shape(images, [mine, *images.shape[1:]])
         images = tf.cast(images, tf.float32) / 255.0
-        logs = self.update(images, replica_rng(self.recipe.seed, self.step.value))
-        logs = {k: mean_over_replicas(tf.cast(v, tf.float32)) for k, v in logs.items()}
+        parts = [part for _, part in self.parts(images, replica_rng(self.recipe.seed, self.step.value))]
+        logs = {f"alpha_{name}": alpha for name, alpha in self.alphas().items()}
+        loss = norm = tf.zeros(())
+        for update in [parts] if self.joint else [[part] for part in parts]:  # alternating is the released code's
+            found = self.apply_parts(*update)
+            loss, norm = loss + found.pop("loss"), norm + found.pop("gradient_norm")
+            logs |= found
         self.after(logs)
+        logs |= {"loss": loss, "gradient_norm": norm}
+        logs = {k: mean_over_replicas(tf.cast(v, tf.float32)) for k, v in logs.items()}
+        if self.balance is not None:
+            self.balance.update(*(logs.get(f"loss_{name}", tf.zeros(())) for name in self.balanced))
         self.step.assign(self.step.value + 1)
         logs["learning_rate"] = tf.cast(tf.convert_to_tensor(self.optimizer.learning_rate), tf.float32)
         if spans_machines():
@@ -156,26 +212,6 @@ class Method(keras.Model):
                 logs["stop"] = mean_over_replicas(tf.ensure_shape(asked, []))
             logs = {k: v[None] for k, v in logs.items()}  # Keras averages over machines along an axis
         return logs
-
-    def update(self, images: tf.Tensor, rng: Rng) -> Scalars:
-        """Updates the weights: joint, once on the sum of the parts, or alternating, once on each (released code).
-
-        Args:
-          images: float32 [n, S, S, 3] in [0, 1], this replica's.
-          rng: ``Rng`` of the step.
-
-        Returns:
-          logs, 'loss' and 'gradient_norm' among them.
-        """
-        parts = [part for _, part in self.parts(images, rng)]
-        if self.joint:
-            return {**self._alphas(), **self.apply_parts(*parts)}
-        logs, total, norm = self._alphas(), 0.0, 0.0
-        for part in parts:
-            out = self.apply_parts(part)
-            total, norm = total + out.pop("loss"), norm + out.pop("gradient_norm")
-            logs.update(out)
-        return {**logs, "loss": total, "gradient_norm": norm}
 
     def parts(self, images: tf.Tensor, rng: Rng) -> list[tuple[str, Callable[[], tuple[tf.Tensor, Scalars]]]]:
         """The parts that are on, each with its images: [(name, () -> (weighted loss, logs))].
@@ -191,30 +227,25 @@ class Method(keras.Model):
             n = part.count(self.recipe) // self.replicas
             mine = self._some(images, n) if self.joint else images[start : start + n]
             start += n
-            bound.append((part.name, partial(self._weighted, part, mine, rng)))
+            bound.append((part.name, partial(self.weighted, part, mine, rng)))
         return bound
 
-    def _weighted(self, part: Part, images: tf.Tensor, rng: Rng) -> tuple[tf.Tensor, Scalars]:
-        """(sum of a part's losses times their weights, its logs)."""
-        losses, logs = part.losses(self, images, rng)
-        alphas = self._alphas()
-        terms = []
-        for name, loss in losses.items():
-            weight = part.weights[name]
-            terms.append((weight * alphas[f"alpha_{name}"] if isinstance(weight, Balanced) else weight) * loss)
-        return sum(terms[1:], terms[0]), {**{f"loss_{name}": loss for name, loss in losses.items()}, **logs}
+    def weighted(self, part: Part, images: tf.Tensor, rng: Rng) -> tuple[tf.Tensor, Scalars]:
+        """(a part's share of ``total``, its logs: the unweighted losses and others)."""
+        losses, logs = part.run(self, images, rng)
+        share = self.total(defaultdict(float, losses), self.alphas())
+        return share, {**{f"loss_{name}": loss for name, loss in losses.items()}, **logs}
 
-    def _alphas(self) -> Scalars:
-        """{'alpha_NAME': the weight that Dynamic Weight Average gives a loss now}."""
-        if self.balance is None:
-            return {}
-        alphas = tf.unstack(self.balance.weights_now())
-        return {f"alpha_{name}": alpha for name, alpha in zip(self.balance.losses_balanced, alphas, strict=True)}
+    def alphas(self) -> Scalars:
+        """{loss: the weight that Dynamic Weight Average gives it now}."""
+        return (
+            {}
+            if self.balance is None
+            else dict(zip(self.balanced, tf.unstack(self.balance.weights_now()), strict=True))
+        )
 
     def after(self, logs: Scalars) -> None:
-        """Counts the step's unweighted losses, means over replicas, for Dynamic Weight Average."""
-        if self.balance is not None:
-            self.balance.update(*(logs.get(f"loss_{name}", tf.zeros(())) for name in self.balance.losses_balanced))
+        """Called after the updates of a step; may take from the logs, this replica's, what is none."""
 
     def _some(self, images: tf.Tensor, n: int) -> tf.Tensor:
         """n of this replica's images; evenly spaced, all replicas together take the images that one would."""

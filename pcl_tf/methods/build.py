@@ -1,15 +1,15 @@
 """A compiled method from a recipe, and what a step of it takes."""
 
+import pkgutil
 from types import SimpleNamespace
 
 import keras
 import tensorflow as tf
 from ml_collections import ConfigDict
 
-from pcl_tf.choices import XLA as XLA
+from pcl_tf.methods import METHODS
 from pcl_tf.methods.base import Method, is_joint
 from pcl_tf.methods.optimisation import optimizer
-from pcl_tf.methods.registry import METHODS
 from pcl_tf.networks.decoder import decoder
 from pcl_tf.networks.encoder import encoder
 from pcl_tf.networks.heads import projection_head
@@ -18,7 +18,7 @@ _PAYS = 100  # steps, as --xla of pcl_tf.train says: shorter runs end before the
 
 
 def compiled_by(xla: bool | None, recipe: ConfigDict) -> str:
-    """What of ``XLA`` a flag --xla means for a run of a recipe: given, denied, or neither.
+    """What of ``choices.XLA`` a flag --xla means for a run of a recipe: given, denied, or neither.
 
     Nothing is compiled unasked for a GPU: there XLA looks for libraries of CUDA that not every installation has.
     """
@@ -29,7 +29,7 @@ def compiled_by(xla: bool | None, recipe: ConfigDict) -> str:
 
 def method_of(recipe: ConfigDict) -> type[Method]:
     """The class of a recipe's method."""
-    return METHODS[recipe.method.name].load()
+    return pkgutil.resolve_name(METHODS[recipe.method.name])
 
 
 def updates_per_step(recipe: ConfigDict) -> int:
@@ -74,7 +74,7 @@ def build_method(recipe: ConfigDict, *, precision: str = "float32", replicas: in
       recipe: a resolved recipe.
       precision: dtype policy name.
       replicas: replicas that share the batch.
-      xla: what of the step is compiled, of ``XLA``: seconds (views) or minutes (step) once, in every step fewer passes
+      xla: what of the step is compiled, of ``choices.XLA``: seconds (views) or minutes (step) once, in every step fewer passes
         over memory.
 
     Returns:

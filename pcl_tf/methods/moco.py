@@ -1,16 +1,19 @@
 """MoCo (He, Fan, Wu, Xie, Girshick, CVPR 2020), a baseline of Tables 1 to 4: a queue of keys, a momentum encoder."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
 import tensorflow as tf
 from ml_collections import ConfigDict
 
-from pcl_tf.losses import info_nce_and_accuracy, spread
+from pcl_tf.keys import Key, number, positive, truth, whole
+from pcl_tf.losses import accuracy, info_nce, spread
 from pcl_tf.losses.cosine import unit
 from pcl_tf.losses.gather import gather_rows
 from pcl_tf.methods.base import Method
 from pcl_tf.methods.part import Part, Scalars
+from pcl_tf.methods.simclr import FACE_LOGS
 from pcl_tf.seeds import Rng
 from pcl_tf.views import chains
 
@@ -21,6 +24,14 @@ class MoCo(Method):
     The queue starts as random unit vectors. The released MoCo shuffles BatchNorm between devices, so that a query
     and its key are normalised apart; here they pass the heads in calls of their own, and the backbone has none.
     """
+
+    keys = {
+        "temperature": Key(0.07, positive(100), "tau of InfoNCE"),
+        "queue": Key(16_384, whole(1, 10**8), "keys that serve as negatives; a multiple of the batch"),
+        "momentum": Key(0.0, number(0, 1), "of the key encoder; 0 is .999, and .99 in runs of fewer than 10,000 steps"),
+        "both_directions": Key(True, truth, "each view is query and key"),
+        **Method.keys,
+    }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -33,9 +44,14 @@ class MoCo(Method):
 
     @classmethod
     def objective(cls, recipe: ConfigDict) -> tuple[Part, ...]:
-        """L = InfoNCE of each query against the keys of the queue."""
+        """InfoNCE of each query against the keys of the queue."""
         passes = 4 if recipe.method.both_directions else 2
-        return (Part(name="face", losses=cls.face, weights={"face": 1.0}, images="batch_size", passes=passes),)
+        losses = {"face": "InfoNCE of a face's two views against the queue. Falls from the logarithm of its length."}
+        return (Part(name="face", run=cls.face, losses=losses, logs=FACE_LOGS, images="batch_size", passes=passes),)
+
+    def total(self, loss: Mapping[str, tf.Tensor], alpha: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        """L = InfoNCE. See ``Method``."""
+        return loss["face"]
 
     @classmethod
     def follows(cls, recipe: ConfigDict) -> dict[str, float]:
@@ -45,10 +61,10 @@ class MoCo(Method):
     @classmethod
     def problems(cls, recipe: ConfigDict) -> list[str]:
         """See ``Method``."""
-        queue, batch = recipe.method.queue, recipe.batch_size
+        queue, batch, found = recipe.method.queue, recipe.batch_size, super().problems(recipe)
         if queue % batch:
-            return [f"--recipe.method.queue={queue} must be a multiple of --recipe.batch_size={batch}."]
-        return []
+            found.append(f"--recipe.method.queue={queue} must be a multiple of --recipe.batch_size={batch}.")
+        return found
 
     @property
     def trainable_variables(self) -> list[keras.Variable]:
@@ -64,19 +80,17 @@ class MoCo(Method):
         queue, rows = tf.convert_to_tensor(self.queue), []
         for q, k in directions:
             query = self.face_head(self.encoder(views[q], training=True)["face"], training=True)
-            found = info_nce_and_accuracy(query, keys[k], queue, temperature=self.method.temperature)
-            rows.append([*found, spread(query)])
-        loss, accuracy, evenness = (tf.add_n(column) / len(rows) for column in zip(*rows, strict=True))
-        return {"face": loss}, {"face_accuracy": accuracy, "face_spread": evenness, "keys": keys[1]}
+            loss, logits = info_nce(query, keys[k], queue, temperature=self.method.temperature)
+            rows.append((loss, accuracy(logits), spread(query)))
+        loss, right, evenness = (tf.add_n(column) / len(rows) for column in zip(*rows, strict=True))
+        return {"face": loss}, {"face_accuracy": right, "face_spread": evenness, "keys": keys[1]}
 
-    def update(self, images: tf.Tensor, rng: Rng) -> Scalars:
-        """One update of the query, then of the key encoder and the queue."""
-        logs = super().update(images, rng)
+    def after(self, logs: Scalars) -> None:
+        """After the query's update the newest keys enter the queue and the key encoder follows."""
         newest = gather_rows(logs.pop("keys"))  # every replica's
         kept = tf.convert_to_tensor(self.queue)[: self.method.queue - self.recipe.batch_size]
         self.queue.assign(tf.concat([newest, kept], axis=0))
         tf.distribute.get_replica_context().merge_call(self._follow)
-        return logs
 
     def _key(self, view: tf.Tensor) -> tf.Tensor:
         """Unit keys of a view, float32 [n, D], that no gradient reaches."""

@@ -1,4 +1,4 @@
-"""A part of an objective, declared once: its images, updates, weights, checks and logs follow from the declaration."""
+"""A part of an objective, declared once: its images, updates, networks, checks and logs follow from the declaration."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -10,19 +10,16 @@ from ml_collections import ConfigDict
 Scalars = dict[str, tf.Tensor]
 
 
-class Balanced(float):
-    """A weight that Dynamic Weight Average multiplies by the alpha of its loss."""
-
-
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Part:
     """A part of an objective.
 
     Attributes:
       name: of the part.
-      losses: function (method, images of this replica [n, S, S, 3], ``Rng`` of the step) -> ({loss: scalar},
-        {log: scalar}), a method of the class whose ``objective`` declares the part. Losses are logged as loss_NAME.
-      weights: {loss: its weight in the objective}, ``Balanced`` where Dynamic Weight Average takes part in it.
+      run: function (method, images of this replica [n, S, S, 3], ``Rng`` of the step) -> ({loss: scalar},
+        {log: scalar}), a method of the class whose ``objective`` declares the part.
+      losses: {loss: what it is and which way is good, for TensorBoard}; logged as loss_NAME.
+      logs: the same of its other logs.
       images: key of the recipe that says how many images of the global batch the part takes.
       passes: how often an image passes the encoder: its views and copies.
       nets: networks it needs beside the encoder and the face's head: 'pose_head', 'decoder'.
@@ -30,8 +27,9 @@ class Part:
     """
 
     name: str
-    losses: Callable[..., tuple[Scalars, Scalars]]
-    weights: Mapping[str, float]
+    run: Callable[..., tuple[Scalars, Scalars]]
+    losses: Mapping[str, str]
+    logs: Mapping[str, str] = dataclasses.field(default_factory=dict)
     images: str
     passes: int
     nets: tuple[str, ...] = ()
@@ -43,10 +41,3 @@ class Part:
         for key in self.images.split("."):
             value = value[key]
         return int(value)
-
-
-def balanced(parts: tuple[Part, ...]) -> tuple[str, ...]:
-    """Names of the losses that Dynamic Weight Average balances, in the order in which they are declared."""
-    return tuple(
-        dict.fromkeys(name for part in parts for name, weight in part.weights.items() if isinstance(weight, Balanced))
-    )

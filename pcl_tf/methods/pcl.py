@@ -1,64 +1,118 @@
 """PCL, pose-disentangled contrastive learning (section 3): its objective, Eq. 7, and the parts of it."""
 
+from collections.abc import Mapping
+
 import keras
 import tensorflow as tf
 from ml_collections import ConfigDict
 
-from pcl_tf.losses import combine, mean_abs_cosine, pose_info_nce_and_accuracy, reconstruction, spread
+from pcl_tf.choices import POSE_AUGMENTATIONS, POSE_CONTRASTS, POSE_NEGATIVES, UPDATES
+from pcl_tf.keys import Key, number, one_of, text, truth, whole
+from pcl_tf.losses import accuracy, combine, mean_abs_cosine, pose_info_nce, reconstruction, spread
 from pcl_tf.losses.gather import gather_rows
 from pcl_tf.losses.orthogonality import ORTHOGONALITY
-from pcl_tf.losses.pose_contrast import official_layout
+from pcl_tf.losses.pose_contrast import POSE_DENOMINATORS, official_layout
 from pcl_tf.losses.reconstruction import COMBINATIONS
-from pcl_tf.methods.part import Balanced, Part, Scalars
-from pcl_tf.methods.simclr import SimCLR
+from pcl_tf.methods.part import Part, Scalars
+from pcl_tf.methods.simclr import FACE, FACE_LOGS, SimCLR
 from pcl_tf.seeds import Rng
 from pcl_tf.views import chains
 
-POSE_CONTRASTS = ("pose", "face_style", "none")
-POSE_NEGATIVES = ("own_flip", "official_layout")  # the paper's, and as the released code lays them out by mistake
 # How many calls decode the four combinations of Eq. 2: BatchNorm sees them together, or each apart (released code).
 DECODER_BATCHES = {"together": 1, "apart": len(COMBINATIONS)}
+PDD = {
+    "dis": "L_dis, Eq. 2: the sum of four mean absolute errors of reconstructions. Falls.",
+    "orth": "L_orth, Eq. 3: what face and pose feature have in common. Falls, near 0 at its best.",
+}
+PDD_LOGS = {"abs_cosine": "Mean absolute cosine of face and pose feature. Low is good: they say different things."}
+POSE = {"pose": "L_pose, Eq. 5: contrast of poses. Falls; 0 means that the negatives are too easy."}
+POSE_LOGS = {
+    "pose_accuracy": "Share of views whose other view is nearer than every negative, of poses. Rises towards 1.",
+    "pose_spread": "How evenly the contrasted pose embeddings lie on the sphere. 1 is even, 0 is collapsed; poses that are"
+    " alike keep it below 1.",
+}
 
 
 class PCL(SimCLR):
     """SimCLR's contrast of faces beside the pose-disentangling decoder and the contrast of poses. Args: see ``Method``."""
 
+    keys = {
+        "updates": Key("joint", one_of(UPDATES), "joint (Eq. 7) or alternating (released code)"),
+        "reconstruct": Key(True, truth, "L_dis, Eq. 2"),
+        "pdd_batch": Key(0, whole(0, 10**6), "images of a batch the decoder works on; 0 is all"),
+        "pdd_weight": Key(1.0, number(0, 10**6), "multiplies L_dis + L_orth"),
+        "recon_noise_std": Key(0.4, number(0, 100), "noise on the encoder's input when reconstructing"),
+        "decoder_batches": Key(
+            "together",
+            one_of(DECODER_BATCHES),
+            "the decoder's BatchNorm sees the four combinations together or apart (code)",
+        ),
+        "orthogonality": Key(
+            "per_sample", one_of(ORTHOGONALITY, "none"), "Eq. 3: per_sample (paper), cross_correlation (code), none"
+        ),
+        "dynamic_weights": Key(True, truth, "Dynamic Weight Average of Eq. 7"),
+        "pose_contrast": Key("pose", one_of(POSE_CONTRASTS), "pose (Eq. 5), face_style (Eq. 6 on F_p), none"),
+        "pose_weight": Key(1.0, number(0, 10**6), "multiplies L_pose beside its dynamic weight"),
+        "pose_temperature": Key(0.0, number(0, 10**6), "of L_pose; 0 is the same as temperature"),
+        "pose_batch": Key(10, whole(1, 10**6), "P, the images of a batch that Eq. 5 works on"),
+        "negatives_per_image": Key(100, whole(1, 10**6), "M of Eq. 5"),
+        "pose_denominator": Key(
+            "with_positive",
+            one_of(POSE_DENOMINATORS),
+            "of Eq. 5: with_positive (released code), negatives (as printed)",
+        ),
+        "pose_negatives": Key(
+            "own_flip", one_of(POSE_NEGATIVES), "own_flip (paper) or official_layout (released code)"
+        ),
+        "pose_one_norm": Key(True, truth, "positives and negatives pass BatchNorm together"),
+        "pose_augmentation": Key("flip", one_of(POSE_AUGMENTATIONS), "flip, rotate_translate, flip_rotate_translate"),
+        "pose_views": Key(chains.POSE_VIEWS, text, "views of the pose contrast, of the whole image"),
+        **SimCLR.keys,
+    }
+    balanced = ("face", "pose")
+
     @classmethod
     def objective(cls, recipe: ConfigDict) -> tuple[Part, ...]:
-        """Eq. 7: L = L_PDD + alpha_face L_face + alpha_pose L_pose, with L_PDD = L_dis + L_orth (Eq. 4)."""
+        """L_PDD, L_face and L_pose, which ``total`` sums."""
         m = recipe.method
-        face, pose = Balanced(1.0), Balanced(m.pose_weight)
-        styled = m.pose_contrast == "face_style"  # Table 5, rows 2 and 3: Eq. 6 on F_p of the same views
+        styled = m.pose_contrast == "face_style"  # Table 5, rows 2 and 3: L_pose is Eq. 6 on F_p of the same views
         return (
             Part(
                 name="pdd",
-                losses=cls.pdd,
-                weights={"dis": m.pdd_weight, "orth": m.pdd_weight},
+                run=cls.pdd,
+                losses={name: words for name, words in PDD.items() if name == "dis" or m.orthogonality != "none"},
+                logs=PDD_LOGS,
                 images="method.pdd_batch",
                 passes=2,
                 nets=("decoder",),
                 on=m.reconstruct,
             ),
-            Part(name="face", losses=cls.face, weights={"face": face}, images="batch_size", passes=2, on=not styled),
             Part(
                 name="face",
-                losses=cls.face_and_pose,
-                weights={"face": face, "pose": Balanced(1.0)},
+                run=cls.face,
+                losses=FACE | (POSE if styled else {}),
+                logs=FACE_LOGS | (POSE_LOGS if styled else {}),
                 images="batch_size",
                 passes=2,
-                nets=("pose_head",),
-                on=styled,
+                nets=("pose_head",) if styled else (),
             ),
             Part(
                 name="pose",
-                losses=cls.pose,
-                weights={"pose": pose},
+                run=cls.pose,
+                losses=POSE,
+                logs=POSE_LOGS,
                 images="method.pose_batch",
                 passes=2 + m.negatives_per_image,
                 nets=("pose_head",),
                 on=m.pose_contrast == "pose",
             ),
         )
+
+    def total(self, loss: Mapping[str, tf.Tensor], alpha: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        """Eq. 7: L = L_PDD + alpha_face L_face + alpha_pose L_pose, with L_PDD = L_dis + L_orth (Eq. 4)."""
+        m = self.method
+        l_pdd = m.pdd_weight * (loss["dis"] + loss["orth"])
+        return l_pdd + alpha["face"] * loss["face"] + m.pose_weight * alpha["pose"] * loss["pose"]
 
     @classmethod
     def follows(cls, recipe: ConfigDict) -> dict[str, int]:
@@ -68,11 +122,24 @@ class PCL(SimCLR):
     @classmethod
     def problems(cls, recipe: ConfigDict) -> list[str]:
         """See ``Method``."""
-        m, side, found = recipe.method, recipe.image_size, []
+        m, side, found = recipe.method, recipe.image_size, super().problems(recipe)
         if m.reconstruct and side & (side - 1):
             found.append(f"--recipe.image_size must be a power of two >= 16, not {side}.")
-        if m.pose_contrast == "pose" and m.negatives_per_image < 2:
+        if m.pose_contrast != "pose":
+            return found
+        p, count = m.pose_batch, m.negatives_per_image
+        if count < 2:
             found.append("--recipe.method.negatives_per_image must be at least 2.")
+        if m.pose_negatives == "official_layout" and count % p:  # then some anchors have no copy of their own
+            found.append(
+                f"--recipe.method.pose_negatives=official_layout: --recipe.method.negatives_per_image={count} must be a"
+                f" multiple of --recipe.method.pose_batch={p}, for instance {-(-count // p) * p}."
+            )
+        if m.pose_denominator == "negatives" and m.dynamic_weights:  # which divides losses by losses
+            found.append(
+                "--recipe.method.pose_denominator=negatives: needs --recipe.method.dynamic_weights=False, since L_pose"
+                " can be negative."
+            )
         return found
 
     def make_views(self) -> None:
@@ -119,17 +186,15 @@ class PCL(SimCLR):
             losses["orth"] = orthogonality(face, pose) + orthogonality(augmented_face, augmented_pose)
         return losses, {"abs_cosine": mean_abs_cosine(out["face"], out["pose"])}
 
-    def face_and_pose(self, images: tf.Tensor, rng: Rng) -> tuple[Scalars, Scalars]:
-        """L_face (Eq. 6), and the same contrast on F_p of the same views."""
-        rng = rng.named("face")
-        features = self.encoded_views(images, rng)
-        losses: Scalars = {}
-        logs: Scalars = {}
-        for name, head in (("face", self.face_head), ("pose", self.pose_head)):
-            z = head(features[name], training=True)
-            losses[name], accuracy = self.contrast(z, rng.named(name))
-            logs |= {f"{name}_accuracy": accuracy, f"{name}_spread": spread(z)}
-        return losses, logs
+    def heads(self) -> dict[str, tuple[keras.Model, float]]:
+        """See ``SimCLR``."""
+        if self.method.pose_contrast != "face_style":
+            return super().heads()
+        return {**super().heads(), "pose": (self.pose_head, self._pose_temperature)}
+
+    @property
+    def _pose_temperature(self) -> float:
+        return self.method.pose_temperature or self.method.temperature
 
     def pose(self, images: tf.Tensor, rng: Rng) -> tuple[Scalars, Scalars]:
         """L_pose (Eq. 5): two views of an image against pose-augmented copies of it."""
@@ -146,12 +211,12 @@ class PCL(SimCLR):
         if m.pose_negatives == "official_layout":
             negatives = rng.mine(official_layout(gather_rows(negatives), p * rng.replicas), p * count)
         z1, z2 = tf.split(z, 2)
-        loss, accuracy = pose_info_nce_and_accuracy(
+        loss, logits = pose_info_nce(
             z1,
             z2,
             tf.reshape(negatives, [p, count, -1]),
-            temperature=m.pose_temperature or m.temperature,
+            temperature=self._pose_temperature,
             mixing_seed=rng.named("mixing").next_seed() if m.interpolate_negatives else None,
             denominator=m.pose_denominator,
         )
-        return {"pose": loss}, {"pose_accuracy": accuracy, "pose_spread": spread(z)}
+        return {"pose": loss}, {"pose_accuracy": accuracy(logits), "pose_spread": spread(z)}

@@ -1,46 +1,60 @@
 """SimCLR (Chen, Kornblith, Norouzi, Hinton, ICML 2020) on ``face``: row 1 of Table 5, with flips also of Table 6."""
 
-from typing import Any
+from collections.abc import Mapping
 
+import keras
 import tensorflow as tf
 from ml_collections import ConfigDict
 
-from pcl_tf.losses import nt_xent_and_accuracy, spread
+from pcl_tf.keys import Key, positive, truth
+from pcl_tf.losses import accuracy, nt_xent, spread
 from pcl_tf.methods.base import Method
-from pcl_tf.methods.dynamic_weights import DynamicWeights
 from pcl_tf.methods.part import Part, Scalars
 from pcl_tf.seeds import Rng
 from pcl_tf.views import chains
+
+FACE = {
+    "face": "L_face, Eq. 6: contrast of two views of each face. Falls from the logarithm of the number of negatives."
+}
+FACE_LOGS = {
+    "face_accuracy": "Share of views whose other view is nearer than every negative. Rises towards 1.",
+    "face_spread": "How evenly the contrasted face embeddings lie on the sphere. 1 is even and good; near 0 they have"
+    " collapsed to a point: stop, and take a smaller learning rate.",
+}
 
 
 class SimCLR(Method):
     """NT-Xent between two views of each image, on a projection of ``face``. Args: see ``Method``."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if self.balance is None:
-            # Nobody reads it: checkpoints of when SimCLR was PCL with its parts off hold this state here, and go on.
-            self.unused = DynamicWeights(self.recipe.epoch_steps, enabled=False, name="balance")
+    keys = {
+        "temperature": Key(0.07, positive(100), "tau of Eq. 5 and 6"),
+        "interpolate_negatives": Key(True, truth, "each negative is mixed with another"),
+        **Method.keys,
+    }
 
     @classmethod
     def objective(cls, recipe: ConfigDict) -> tuple[Part, ...]:
-        """L = L_face."""
-        return (Part(name="face", losses=cls.face, weights={"face": 1.0}, images="batch_size", passes=2),)
+        """L_face."""
+        return (Part(name="face", run=cls.face, losses=FACE, logs=FACE_LOGS, images="batch_size", passes=2),)
 
-    def encoded_views(self, images: tf.Tensor, rng: Rng) -> dict[str, tf.Tensor]:
-        """Features of two views of each image: [n, S, S, 3] -> dict of [2n, D], all of view 1 first."""
-        return self.encoder(tf.concat(chains.paired(self.face_views, images, rng), axis=0), training=True)
+    def total(self, loss: Mapping[str, tf.Tensor], alpha: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        """L = L_face. See ``Method``."""
+        return loss["face"]
 
-    def contrast(self, z: tf.Tensor, rng: Rng) -> tuple[tf.Tensor, tf.Tensor]:
-        """NT-Xent and accuracy of projections of both views, [2n, D], with the recipe's temperature and mixing."""
-        m = self.method
-        seed = rng.named("mixing").next_seed() if m.interpolate_negatives else None
-        z1, z2 = tf.split(z, 2)
-        return nt_xent_and_accuracy(z1, z2, temperature=m.temperature, mixing_seed=seed)
+    def heads(self) -> dict[str, tuple[keras.Model, float]]:
+        """{feature: (the head of its contrast of views, tau)}."""
+        return {"face": (self.face_head, self.method.temperature)}
 
     def face(self, images: tf.Tensor, rng: Rng) -> tuple[Scalars, Scalars]:
-        """L_face (Eq. 6) of two views of each image."""
+        """L_face (Eq. 6) of two views of each image, for every feature of ``heads``."""
         rng = rng.named("face")
-        z = self.face_head(self.encoded_views(images, rng)["face"], training=True)
-        loss, accuracy = self.contrast(z, rng.named("face"))
-        return {"face": loss}, {"face_accuracy": accuracy, "face_spread": spread(z)}
+        losses: Scalars = {}
+        logs: Scalars = {}
+        views = chains.paired(self.face_views, images, rng)
+        features = self.encoder(tf.concat(views, axis=0), training=True)  # all of view 1 first
+        for name, (head, temperature) in self.heads().items():
+            z = head(features[name], training=True)
+            seed = rng.named(name).named("mixing").next_seed() if self.method.interpolate_negatives else None
+            losses[name], logits = nt_xent(*tf.split(z, 2), temperature=temperature, mixing_seed=seed)
+            logs |= {f"{name}_accuracy": accuracy(logits), f"{name}_spread": spread(z)}
+        return losses, logs

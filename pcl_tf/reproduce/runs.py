@@ -18,7 +18,6 @@ from pcl_tf.errors import Refused
 from pcl_tf.evaluation.evaluate import evaluate
 from pcl_tf.evaluation.task import Task
 from pcl_tf.methods.build import encoder_passes
-from pcl_tf.recipe_method import applying
 from pcl_tf.store import digest, read_json, write_atomically
 
 
@@ -45,7 +44,7 @@ def equal_steps(recipe: str, variants: Iterable[str], overrides: Sequence[str], 
 
 def _applying(recipe: str, variant: str, overrides: Sequence[str]) -> list[str]:
     """The overrides that a variant has keys for: a key of PCL's means nothing to MoCo."""
-    return applying(overrides, recipes.flatten(recipes.named(recipe, variant)))
+    return recipes.applying(overrides, recipes.named(recipe, variant))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,73 +1,50 @@
 """Augmentation layers of keras and keras_cv as views: each image by itself, every draw a function of our stream."""
 
 import contextlib
-import functools
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
 import keras_cv
 import tensorflow as tf
 
-from pcl_tf.errors import Refused
 from pcl_tf.seeds import Rng
 from pcl_tf.views.base import KERAS_CV_BASES, View
 
+_LIBRARIES = {"keras": keras.layers, "keras_cv": keras_cv.layers}
+_BASES = (keras.layers.RandomFlip.__base__, *KERAS_CV_BASES)  # keras exports no name for the base of its image layers
 # Of several images one, or of one several: not views of an image. Augmenters and pipelines take layers.
 _NOT_VIEWS = ("MixUp", "CutMix", "FourierMix", "Mosaic", "RepeatedAugmentation", "RandomAugmentationPipeline")
-_KERAS_BASE = keras.layers.RandomFlip.__base__  # keras exports no name for the base of its image layers
 
 
-def _layers(library: Any, bases: tuple[type, ...]) -> dict[str, type]:
-    found = {name: getattr(library, name) for name in dir(library)}
-    return {
-        name: value
-        for name, value in found.items()
-        if isinstance(value, type) and issubclass(value, bases) and value not in bases and name not in _NOT_VIEWS
-    }
-
-
-@functools.cache
-def _keras() -> dict[str, type]:
-    return _layers(keras.layers, (_KERAS_BASE,))
-
-
-@functools.cache
-def _keras_cv() -> dict[str, type]:
-    return _layers(keras_cv.layers, KERAS_CV_BASES)
-
-
-# Library -> function to {class name: class}: what a recipe may name as keras.NAME(..) and keras_cv.NAME(..).
-LIBRARIES: dict[str, Callable[[], dict[str, type]]] = {"keras": _keras, "keras_cv": _keras_cv}
+def layer_class(name: str) -> type:
+    """'keras_cv.RandomCutout' -> the class of that augmentation layer; raises LookupError where there is none."""
+    library, _, layer = name.rpartition(".")
+    found = getattr(_LIBRARIES[library], layer, None)
+    if not inspect.isclass(found) or not issubclass(found, _BASES) or found in _BASES or layer in _NOT_VIEWS:
+        raise LookupError(name)
+    return found
 
 
 class _Generator:
-    """What layers use of tf.random.Generator, from a stream."""
+    """tf.random.Generator as far as layers use it, and tf.random's functions of the same names, from a stream."""
 
     def __init__(self, rng: Rng) -> None:
         self._rng = rng
 
-    def uniform(
-        self, shape: Any, minval: Any = 0, maxval: Any = None, dtype: Any = tf.float32, **ignored: Any
-    ) -> tf.Tensor:
-        """See tf.random.uniform."""
+    def uniform(self, shape: Any, minval: Any = 0, maxval: Any = None, dtype: Any = tf.float32, **_: Any) -> tf.Tensor:
         maxval = 1 if maxval is None and tf.as_dtype(dtype).is_floating else maxval
         return tf.random.stateless_uniform(shape, self._rng.next_seed(), minval, maxval, dtype)
 
-    def normal(
-        self, shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = tf.float32, **ignored: Any
-    ) -> tf.Tensor:
-        """See tf.random.normal."""
+    def normal(self, shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = tf.float32, **_: Any) -> tf.Tensor:
         return tf.random.stateless_normal(shape, self._rng.next_seed(), mean, stddev, dtype)
 
-    def gamma(self, shape: Any, alpha: Any, beta: Any = None, dtype: Any = tf.float32, **ignored: Any) -> tf.Tensor:
-        """See tf.random.gamma."""
+    def gamma(self, shape: Any, alpha: Any, beta: Any = None, dtype: Any = tf.float32, **_: Any) -> tf.Tensor:
         shape = tf.concat([shape, tf.shape(alpha)], axis=0)
         return tf.random.stateless_gamma(shape, self._rng.next_seed(), alpha, beta, dtype)
 
-    def shuffle(self, value: Any, **ignored: Any) -> tf.Tensor:
-        """See tf.random.shuffle."""
+    def shuffle(self, value: Any, **_: Any) -> tf.Tensor:
         return tf.random.experimental.stateless_shuffle(value, self._rng.next_seed())
 
 
@@ -78,24 +55,16 @@ def _drawing_from(layer: keras.layers.Layer, rng: Rng) -> Iterator[None]:
     Layers draw in three ways: from a generator of their own, by keras.random with a SeedGenerator, and by tf.random's
     functions, which keep no state that a checkpoint could hold. All three are replaced for the length of a call.
     """
-    stream = _Generator(rng)
-    own = [x for x in layer._flatten_layers() if hasattr(x, "_random_generator")]
-    functions = {
-        "uniform": stream.uniform,
-        "normal": stream.normal,
-        "gamma": stream.gamma,
-        "shuffle": stream.shuffle,
-    }
-    before = [(x, "_random_generator", x._random_generator) for x in own]
-    before += [(tf.random, name, getattr(tf.random, name)) for name in functions]
-    seeds = keras.random.SeedGenerator
-    before.append((seeds, "next", seeds.next))
+    stream, seeds = _Generator(rng), keras.random.SeedGenerator
+    replaced: list[tuple[Any, str, Any]] = [
+        (x, "_random_generator", stream) for x in layer._flatten_layers() if hasattr(x, "_random_generator")
+    ]
+    replaced += [(tf.random, name, getattr(stream, name)) for name in ("uniform", "normal", "gamma", "shuffle")]
+    replaced.append((seeds, "next", lambda self, ordered=True: tf.bitcast(rng.next_seed(), tf.uint32)))
+    before = [(holder, name, getattr(holder, name)) for holder, name, _ in replaced]
     try:
-        for x in own:
-            x._random_generator = stream
-        for name, function in functions.items():
-            setattr(tf.random, name, function)
-        seeds.next = lambda self, ordered=True: tf.bitcast(rng.next_seed(), tf.uint32)
+        for holder, name, value in replaced:
+            setattr(holder, name, value)
         yield
     finally:
         for holder, name, value in before:
@@ -114,7 +83,7 @@ class Borrowed(View):
         probability with which an image is changed.
 
     Raises:
-      Refused: no such layer.
+      LookupError: no such layer.
       TypeError, ValueError: the layer's own words about its arguments.
     """
 
@@ -123,13 +92,10 @@ class Borrowed(View):
     def __init__(
         self, name: str, args: Sequence[Any] = (), given: Mapping[str, Any] | None = None, **kwargs: Any
     ) -> None:
-        library, _, layer = name.rpartition(".")
-        if library not in LIBRARIES or layer not in LIBRARIES[library]():
-            raise Refused(f"{name}: no augmentation layer of keras or keras_cv")
-        made, given = LIBRARIES[library]()[layer], dict(given or {})
+        made, given = layer_class(name), dict(given or {})
         takes = inspect.signature(made).parameters
         p = given.pop("p", 1.0) if "p" not in takes else 1.0
-        kwargs.setdefault("name", layer.lower())
+        kwargs.setdefault("name", made.__name__.lower())
         super().__init__(p=p, **kwargs)
         if "value_range" in takes:
             given.setdefault("value_range", (0.0, 1.0))

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
+from pcl_tf.choices import PHOTOMETRIC
 from pcl_tf.seeds import Rng
 from pcl_tf.views.base import Chain, View
 from pcl_tf.views.geometry import HorizontalFlip, RotateTranslate
 from pcl_tf.views.named import named_views
 
-POSE_VIEWS = "jitter|grayscale|blur|sobel"  # the released code's order
+POSE_VIEWS = "|".join(PHOTOMETRIC)
 FACE_VIEWS = f"resized_crop|{POSE_VIEWS}"
-POSE_AUGMENTATIONS = ("flip", "rotate_translate", "flip_rotate_translate")
 
 
 def face_views(
@@ -46,9 +46,7 @@ def pose_view(size: int, names: str = POSE_VIEWS, *, strength: float = 1.0, comp
 
 
 def pose_augmentation(kind: str = "flip") -> Chain:
-    """What changes the pose of s into s-hat, without photometric changes."""
-    if kind not in POSE_AUGMENTATIONS:
-        raise ValueError(f"Unknown pose augmentation '{kind}'; known: {', '.join(POSE_AUGMENTATIONS)}.")
+    """What changes the pose of s into s-hat, without photometric changes; kind: of ``choices.POSE_AUGMENTATIONS``."""
     flip, move = HorizontalFlip(p=1.0, name="mirror"), RotateTranslate(name="move")
     views: dict[str, list[View]] = {
         "flip": [flip],

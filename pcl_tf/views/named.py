@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from pcl_tf.choices import PHOTOMETRIC
 from pcl_tf.errors import Refused
 from pcl_tf.seeds import Rng
 from pcl_tf.views.base import View
-from pcl_tf.views.borrowed import LIBRARIES, Borrowed
+from pcl_tf.views.borrowed import Borrowed
 from pcl_tf.views.colour import ColorJitter, RandomGrayscale
 from pcl_tf.views.filters import GaussianBlur, Sobel
 from pcl_tf.views.geometry import HorizontalFlip, QuadrantCrop, RandomResizedCrop, RotateTranslate
@@ -51,7 +52,6 @@ VIEWS: dict[str, Callable[..., View]] = {
     "blur": lambda at, **given: GaussianBlur(name="blur", **{"p": 0.8 * at.strength, **given}),
     "sobel": lambda at, **given: Sobel(name="sobel", **{"p": 0.6 * at.strength, **given}),
 }
-PHOTOMETRIC = ("jitter", "grayscale", "blur", "sobel")  # these follow the strength; at 0 they are left out
 KNOWN = f"{', '.join(VIEWS)}, or a layer such as keras_cv.RandomCutout(0.3, 0.3) or keras.RandomZoom(0.2)"
 
 
@@ -80,22 +80,13 @@ def _call(node: Any) -> tuple[str, list[Any], dict[str, Any]]:
     return name, [ast.literal_eval(a) for a in args], {str(k.arg): ast.literal_eval(k.value) for k in keywords}
 
 
-def names(text: str) -> list[str]:
-    """Names of the views in a text; raises Refused where one is not known."""
-    found = [name for name, _, _ in parsed(text)]
-    for name in found:
-        library, _, layer = name.rpartition(".")
-        if name not in VIEWS and not (library in LIBRARIES and layer in LIBRARIES[library]()):
-            raise Refused(f"'{name}' is none of {KNOWN}")
-    return found
-
-
 def named_views(text: str, *, size: int, strength: float = 1.0, which: int = 0) -> list[View]:
     """The views that a text names.
 
     Args:
       text: for instance "resized_crop|jitter|keras_cv.RandomCutout(height_factor=0.3, width_factor=0.3)". A photometric
-        view without arguments is as strong as ``strength`` says; an argument is taken as it is.
+        view without arguments is as strong as ``strength`` says; an argument is taken as it is. At strength 0 no
+        photometric view is made.
       size, strength, which: see ``Place``.
 
     Returns:
@@ -105,44 +96,35 @@ def named_views(text: str, *, size: int, strength: float = 1.0, which: int = 0) 
       Refused: no such view, or arguments that it does not take.
     """
     at, views = Place(size=size, strength=strength, which=which), []
-    names(text)
     for name, args, given in parsed(text):
         if name in PHOTOMETRIC and strength == 0.0:
             continue
         try:
-            if name not in VIEWS:
-                views.append(Borrowed(name, args, given))
-            elif args:
-                raise Refused(f"{name}: arguments are given by name, as in {name}(p=0.5)")
-            else:
-                views.append(VIEWS[name](at, **given))
+            views.append(VIEWS[name](at, *args, **given) if name in VIEWS else Borrowed(name, args, given))
+        except LookupError:
+            raise Refused(f"'{name}' is none of {KNOWN}") from None
         except (TypeError, ValueError, AttributeError) as error:
-            said = str(error).strip().splitlines()[0]
-            raise Refused(said if isinstance(error, Refused) else f"{name}: {said}") from error
+            raise Refused(f"{name}: {str(error).strip().splitlines()[0]}") from error
     return views
 
 
 def tried(text: str, *, size: int) -> None:
-    """Makes the views that a text names and tries on two images those that it gives arguments, or takes from other packages.
+    """Makes the views that a text names; tries on two images those with arguments and those of other packages.
 
     Raises:
       Refused: one cannot be made, or not be used on images of this side.
     """
-    if not text:
-        return
     for view, (name, args, given) in zip(named_views(text, size=size), parsed(text), strict=True):
         if not (isinstance(view, Borrowed) or args or given):
-            continue  # as it stands in VIEWS it is tested
+            continue  # the tests try it
         try:
             with tf.device("CPU"):
                 images = tf.random.stateless_uniform([2, size, size, 3], [0, 0])
-                drawn = view.parameters(2, Rng(tf.constant([0, 0], tf.int32)))
-                out = view.transform(images, drawn)  # whatever p is
+                out = view.transform(images, view.parameters(2, Rng(tf.constant([0, 0]))))  # whatever p is
             if out.shape != images.shape or not np.isfinite(out).all():
                 raise Refused("what comes out is no image of this side")
-        except Exception as error:  # a layer of another package: whatever it raises, the recipe cannot be run
-            told = re.sub(r"\{\{.*?\}\}", "", str(error))  # TensorFlow's name of the operation
-            lines = [line for line in told.strip().splitlines() if line.strip()] or [type(error).__name__]
+        except Exception as error:  # a layer of another package may raise anything
+            why = re.sub(r"\{\{.*?\}\}", "", str(error)).strip() or type(error).__name__  # without the operation's name
             raise Refused(
-                f"{name} cannot be used on images of {size} pixels ({lines[0].strip().rstrip('.')})"
+                f"{name} cannot be used on images of {size} pixels ({why.splitlines()[0].rstrip('.')})"
             ) from error

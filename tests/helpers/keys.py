@@ -6,9 +6,6 @@ import numpy as np
 BASE = {"method.face_views": "flip", "method.temperature": 1.0, "epoch_steps": 1}
 _FACE = {
     "face_views": ("flip(p=1)", "face"),
-    "crop": ("quadrant", "face"),
-    "crop_area": (0.9, "face"),
-    "flip_views": (True, "face"),
     "photometric": (0.0, "face"),
     "temperature": (0.2, "face"),
 }
@@ -47,11 +44,10 @@ OBJECTIVE = {
 }
 # What a key is held beside, before and after: the views it is a strength or a part of.
 BESIDE = {
-    "crop": {"face_views": "", "photometric": 0.0},
-    "crop_area": {"face_views": "", "photometric": 0.0},
-    "flip_views": {"face_views": "", "photometric": 0.0, "crop": "none"},
     "photometric": {"face_views": "sobel", "pose_views": "sobel"},
     "interpolate_negatives": {"negatives_per_image": 5},  # three are permuted into themselves with this seed
+    "pose_negatives": {"negatives_per_image": 4},  # as many of each of the two images
+    "pose_denominator": {"dynamic_weights": False},
     "pose_one_norm": {"pose_views": "flip", "temperature": 0.07},  # negatives that stand apart from the positives
 }
 EPOCH = {"seed": (2, "dis orth face pose"), "epoch_steps": (2, "alpha_face alpha_pose")}  # keys of no method

@@ -11,7 +11,7 @@ from pcl_tf.methods.build import build_method, images_per_step
 from pcl_tf.networks.backbones import BACKBONES
 
 SIDE = 16  # the least the decoder allows
-PLAIN = {"method.photometric": 0.0, "method.crop": "none"}  # views that are the images themselves
+PLAIN = {"method.photometric": 0.0, "method.face_views": "jitter"}  # views that are the images themselves
 
 
 def one_conv(width, dtype, name, image_size, **_):
@@ -28,7 +28,7 @@ def tiny(name="vox64:smoke", overrides=None):
 
     Args:
       name: of a recipe, with its arguments.
-      overrides: {'method.crop': 'none'}.
+      overrides: {'method.pose_batch': 2}.
 
     Returns:
       locked ConfigDict; a step's parts take 6 (face), 4 (pdd) and 2 (pose) images, a pose has 3 negatives.

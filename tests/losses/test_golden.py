@@ -58,6 +58,14 @@ def test_orthogonality():
     np.testing.assert_allclose(tf.reduce_mean(dots**2), G["orth_per_sample"], rtol=1e-4)
 
 
+def test_dwa_keeps_the_sign_of_a_loss():
+    """Of losses below 0 the weights mean nothing, which is why recipes refuse them: nothing hides it here."""
+    expected = 2 * np.exp([-0.5, 0.5]) / np.exp([-0.5, 0.5]).sum()
+    np.testing.assert_allclose(dwa_weights([-1.0, 1.0], [1.0, 1.0]), expected, rtol=1e-5)
+    np.testing.assert_allclose(dwa_weights([1.0, 1.0], [-2.0, 1.0]), [2.0, 0.0], atol=1e-6)
+    np.testing.assert_allclose(dwa_weights([0.0, 0.0], [0.0, 0.0]), [1.0, 1.0])
+
+
 @pytest.mark.parametrize("epoch", [3, 4, 5])
 def test_dwa(epoch):
     history = G["dwa_history"]

@@ -36,6 +36,25 @@ def test_cross_correlation_against_the_cross_product():
     np.testing.assert_allclose(cross_correlation(a, b), np.square(rows(a).T @ rows(b)).mean(), rtol=1e-4)
 
 
+def test_lengths_are_constants_to_the_gradient_of_cross_correlation():
+    a, b = (x.astype("float64") for x in pair(5, 3))
+    lengths = [np.linalg.norm(x - x.mean(0), axis=1, keepdims=True) + 1e-6 for x in (a, b)]
+
+    def slow(a):  # as in the released code, where no gradient reaches the lengths
+        return np.square(((a - a.mean(0)) / lengths[0]).T @ ((b - b.mean(0)) / lengths[1])).mean()
+
+    x = tf.constant(a, tf.float32)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        value = cross_correlation(x, tf.constant(b, tf.float32))
+    numeric = np.zeros_like(a)
+    for i in np.ndindex(a.shape):
+        step = np.zeros_like(a)
+        step[i] = 1e-5
+        numeric[i] = (slow(a + step) - slow(a - step)) / 2e-5
+    np.testing.assert_allclose(tape.gradient(value, x), numeric, rtol=1e-3, atol=1e-4)
+
+
 def test_cross_correlation_is_almost_blind():
     a, b = pair(256, 2048)  # FIDELITY row 13: 6.1e-5 and 6.9e-5
     np.testing.assert_allclose(cross_correlation(a, b), 6.1e-5, rtol=0.05)

@@ -6,11 +6,12 @@ import tensorflow as tf
 
 from pcl_tf import recipe as recipes
 from pcl_tf.errors import Refused
+from pcl_tf.keys import Key, number, whole
+from pcl_tf.methods import METHODS
 from pcl_tf.methods.build import encoder_passes, method_of, parts_per_step, updates_per_step
-from pcl_tf.methods.part import Balanced, Part, balanced
-from pcl_tf.methods.registry import METHODS, Entry, Key, keys_of
+from pcl_tf.methods.part import Part
+from pcl_tf.methods.pcl import PCL
 from pcl_tf.methods.simclr import SimCLR
-from pcl_tf.recipe_values import number, whole
 from recipes import common
 from tests.helpers.methods import built, noise_faces, step, tiny
 
@@ -20,16 +21,23 @@ JOINT, ALTERNATING = {}, {"method.updates": "alternating"}
 class Quiet(SimCLR):
     """SimCLR with a second part on fewer images: embeddings should be short. Written as a method of a user would be."""
 
+    keys = {
+        **SimCLR.keys,
+        "updates": PCL.keys["updates"],
+        "dynamic_weights": PCL.keys["dynamic_weights"],
+        "short_weight": Key(3.0, number(0, 10), "weight"),
+        "short_batch": Key(2, whole(1, 100), "images"),
+    }
+    balanced = ("face", "short")
+
     @classmethod
     def objective(cls, recipe):
-        short = Part(
-            name="short",
-            losses=cls.short,
-            weights={"short": Balanced(recipe.method.short_weight)},
-            images="method.short_batch",
-            passes=1,
-        )
-        return (*(Part(**{**vars(p), "weights": {"face": Balanced(1.0)}}) for p in super().objective(recipe)), short)
+        losses = {"short": "Square of the features. Falls."}
+        short = Part(name="short", run=cls.short, losses=losses, images="method.short_batch", passes=1)
+        return (*super().objective(recipe), short)
+
+    def total(self, loss, alpha):
+        return alpha["face"] * loss["face"] + self.method.short_weight * alpha["short"] * loss["short"]
 
     def short(self, images, rng):
         return {"short": tf.reduce_mean(self.encoder(images, training=True)["face"] ** 2)}, {"short_accuracy": 0.5}
@@ -37,19 +45,12 @@ class Quiet(SimCLR):
 
 @pytest.fixture
 def quiet(monkeypatch):
-    keys = {
-        **METHODS["simclr"].keys,
-        "updates": METHODS["pcl"].keys["updates"],
-        "dynamic_weights": METHODS["pcl"].keys["dynamic_weights"],
-        "short_weight": Key(3.0, number(0, 10), "weight"),
-        "short_batch": Key(2, whole(1, 100), "images"),
-    }
-    monkeypatch.setitem(METHODS, "quiet", Entry(lambda: Quiet, keys))
+    monkeypatch.setitem(METHODS, "quiet", f"{__name__}:Quiet")
 
     def recipe(**overrides):
         c = tiny("vox64:smoke,simclr").copy_and_resolve_references()
         with c.unlocked():
-            c.method = common.method("quiet")
+            c.method = common.base("quiet").method
             c.epoch_steps = 1
         c.update_from_flattened_dict(overrides)
         return recipes.resolve(c)
@@ -67,6 +68,7 @@ def test_a_method_is_a_class_and_a_line(quiet):
     for row in logs:
         wanted = row["alpha_face"] * row["loss_face"] + 3.0 * row["alpha_short"] * row["loss_short"]
         np.testing.assert_allclose(row["loss"], wanted, rtol=1e-5)
+    assert model.descriptions["loss_short"] == "Square of the features. Falls."
     assert logs[2]["alpha_face"] != 1.0 and model.pose_head is None and model.decoder is None
     c = quiet(**{"method.updates": "alternating"})
     assert (parts_per_step(c), updates_per_step(c)) == ([6, 2], 2)
@@ -102,11 +104,16 @@ def test_counts_of_a_step(name, overrides, parts, updates, passes):
 @pytest.mark.parametrize("name", ["vox64:smoke", "vox64:smoke,orth", "vox64:smoke,no_pose"])
 def test_the_losses_of_eq7_that_are_balanced(name):
     c = tiny(name)
-    assert balanced(method_of(c).objective(c)) == ("face", "pose")  # one state, whichever parts are on
+    model = built(c)
+    assert model.balance.losses_balanced == ("face", "pose")  # one state, whichever parts are on
+    assert model.balance.enabled == (name == "vox64:smoke")
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_of_the_registry_is_an_argument_of_recipes(name):
     c = tiny("vox64:smoke" + ("" if name == "pcl" else f",{name}"))
-    assert c.method.name == name and set(c.method) == set(keys_of(name))
+    assert (
+        c.method.name == name
+        and {f"method.{key}" for key in c.method} | recipes.KEYS.keys() == recipes.keys(name).keys()
+    )
     assert [part.name for part in method_of(c).parts_on(c)][-1] in ("face", "pose")

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from pcl_tf import recipe as recipes
 from pcl_tf.errors import Refused
-from pcl_tf.losses import info_nce_and_accuracy
+from pcl_tf.losses import accuracy, info_nce
 from pcl_tf.losses.cosine import unit
 from pcl_tf.methods.build import build_method, encoder_passes
 from pcl_tf.seeds import Rng
@@ -42,8 +42,10 @@ def test_the_loss_equals_a_slow_one():
         others = [unit(q[i]) @ unit(n) / 0.1 for n in queue]
         losses.append(-own + np.log(np.exp(own) + np.exp(others).sum()))
         right.append(own > max(others))
-    loss, accuracy = info_nce_and_accuracy(*(tf.constant(x, tf.float32) for x in (q, k, queue)), temperature=0.1)
-    assert float(loss) == pytest.approx(np.mean(losses), rel=1e-5) and float(accuracy) == pytest.approx(np.mean(right))
+    loss, logits = info_nce(*(tf.constant(x, tf.float32) for x in (q, k, queue)), temperature=0.1)
+    assert float(loss) == pytest.approx(np.mean(losses), rel=1e-5) and float(accuracy(logits)) == pytest.approx(
+        np.mean(right)
+    )
 
 
 def test_no_gradient_reaches_the_keys():
@@ -60,16 +62,26 @@ def test_no_gradient_reaches_the_keys():
 def test_a_step_moves_the_query_then_the_key_and_fills_the_queue():
     c = small(**{"method.momentum": 0.9})
     model = built(c)
-    old_key, old_queue = model.key_encoder.get_weights(), model.queue.numpy()
+    nets = ((model.key_encoder, model.encoder), (model.key_head, model.face_head))
+    old_keys, old_queue = [[v.numpy() for v in key.trainable_variables] for key, _ in nets], model.queue.numpy()
+    old_statistics = [v.numpy() for v in model.key_head.non_trainable_variables]
     np.testing.assert_allclose(np.linalg.norm(old_queue, axis=1), 1, atol=1e-5)
-    for a, b in zip(old_key, model.encoder.get_weights(), strict=True):
-        np.testing.assert_array_equal(a, b)
+    for old, (_, query) in zip(old_keys, nets, strict=True):
+        for a, b in zip(old, query.trainable_variables, strict=True):
+            np.testing.assert_array_equal(a, b)
     logs = model.train_step(faces(c))
-    moved = 0
-    for old, new, query in zip(old_key, model.key_encoder.get_weights(), model.encoder.get_weights(), strict=True):
-        np.testing.assert_allclose(new, 0.9 * old + 0.1 * query, atol=1e-6)
-        moved += np.abs(query - old).sum()
-    assert moved > 0 and {"loss", "loss_face", "face_accuracy", "gradient_norm"} <= set(logs)
+    for old, (key, query) in zip(old_keys, nets, strict=True):
+        moved = 0
+        for before, after, q in zip(old, key.trainable_variables, query.trainable_variables, strict=True):
+            np.testing.assert_allclose(after, 0.9 * before + 0.1 * q.numpy(), atol=1e-6)
+            moved += np.abs(q.numpy() - before).sum()
+        assert moved > 0
+    # Keys are normalised by their batch, as queries are: the head's moving statistics move.
+    statistics = model.key_head.non_trainable_variables
+    assert old_statistics and all(
+        np.abs(v.numpy() - old).max() > 0 for v, old in zip(statistics, old_statistics, strict=True)
+    )
+    assert {"loss", "loss_face", "face_accuracy", "gradient_norm"} <= set(logs)
     queue = model.queue.numpy()
     np.testing.assert_array_equal(queue[8:], old_queue[:16])
     np.testing.assert_allclose(np.linalg.norm(queue[:8], axis=1), 1, atol=1e-5)
@@ -119,10 +131,8 @@ def test_recipes_that_cannot_be_run(change):
 
 
 def test_moco_with_parts_of_pcl_is_refused():
-    c = vox64.get_config("smoke")
-    c.method.name = "moco"
-    with pytest.raises(Refused, match="--recipe.method.name=moco has neither decoder nor pose contrast"):
-        recipes.resolve(c)
+    with pytest.raises(Refused, match="--set method.name=moco: .* use the recipe's argument, NAME:moco"):
+        recipes.named("vox64", overrides=["method.name=moco"])
 
 
 def test_each_view_is_query_and_key():
@@ -146,9 +156,9 @@ def test_no_query_meets_the_key_of_its_own_view(monkeypatch):
 
     def spy(query, key, queue, **kwargs):
         met.append(np.sum(unit(query) * unit(key), axis=1))
-        return info_nce_and_accuracy(query, key, queue, **kwargs)
+        return info_nce(query, key, queue, **kwargs)
 
-    monkeypatch.setattr("pcl_tf.methods.moco.info_nce_and_accuracy", spy)
+    monkeypatch.setattr("pcl_tf.methods.moco.info_nce", spy)
     c = small(**{"method.both_directions": True})
     built(c).train_step(faces(c))  # in the first step both networks are the same: one view would have cosine 1
     assert len(met) == 2 and np.max(met) < 0.999

@@ -51,9 +51,9 @@ def test_eq7_of_the_gradient():
     )
 
 
-def test_a_face_style_contrast_of_the_pose_has_the_poses_dynamic_weight():
+def test_a_face_style_contrast_of_the_pose_has_the_weights_of_the_pose():
     logs, _ = weighed({"method.dynamic_weights": True}, ALPHA, "vox64:smoke,orth")
-    parts = 2.0 * (logs["loss_dis"] + logs["loss_orth"]) + 0.3 * logs["loss_face"] + 1.7 * logs["loss_pose"]
+    parts = 2.0 * (logs["loss_dis"] + logs["loss_orth"]) + 0.3 * logs["loss_face"] + 5.0 * 1.7 * logs["loss_pose"]
     np.testing.assert_allclose(logs["loss"], parts, rtol=1e-5)
 
 
@@ -90,3 +90,10 @@ def test_the_poses_own_temperature():
     given, _ = weighed({"method.pose_temperature": 0.07})
     assert abs(same["loss_pose"] - np.log(4.0)) > 0.1 and logs["loss_face"] == pytest.approx(same["loss_face"])
     np.testing.assert_allclose(given["loss_pose"], same["loss_pose"], rtol=1e-5)
+
+
+def test_a_face_style_contrast_of_the_pose_has_the_poses_own_temperature():
+    logs, model = weighed({"method.pose_temperature": 1e4}, name="vox64:smoke,orth")
+    chance = np.log(2 * model.recipe.batch_size - 1)
+    np.testing.assert_allclose(logs["loss_pose"], chance, atol=1e-3)
+    assert abs(logs["loss_face"] - chance) > 0.1

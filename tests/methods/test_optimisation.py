@@ -17,12 +17,16 @@ def test_cosine_with_and_without_warm_up():
 
 
 @pytest.mark.parametrize("updates, count", [("joint", 1), ("alternating", 3)])
-def test_the_recipes_warm_up_reaches_the_optimiser(updates, count):
+def test_the_schedule_of_the_recipe_is_in_steps(updates, count):
     model = built(
         tiny(overrides={"optimizer.warmup_steps": 10, "optimizer.learning_rate": 1e-3, "method.updates": updates})
     )
     model.optimizer.iterations.assign(5 * count)
     np.testing.assert_allclose(float(model.optimizer.learning_rate), 5e-4, rtol=1e-5)
+    model.optimizer.iterations.assign(20 * count)  # half way from the 10th of 30 steps to the last
+    np.testing.assert_allclose(float(model.optimizer.learning_rate), 5e-4, rtol=1e-5)
+    model.optimizer.iterations.assign(30 * count)
+    np.testing.assert_allclose(float(model.optimizer.learning_rate), 0, atol=1e-9)
 
 
 def test_decoupled_decay_shrinks_weights_beside_adams_step():

@@ -18,7 +18,7 @@ def small(arg="smoke", module=vox64, **overrides):
     """Few images, and views that take little time: all views are in tests/views."""
     c = module.get_config(arg)
     common.set_batch(c, 8, pdd=4, pose=2, negatives=4)
-    if module is vox64 and not c.method.flip_views:
+    if module is vox64 and "flip" not in c.method.face_views:
         c.method.face_views = "resized_crop|jitter"
         if "pose_views" in c.method:
             c.method.pose_views = "jitter"

@@ -113,11 +113,9 @@ def test_tensorboard_says_what_each_curve_means_and_by_which_recipe(finished):
     assert len(said) > 14 and not [tag for tag, text in said.items() if not text]
     assert "collapsed" in said["train/face_spread"]
     (values,) = hyper.values()
-    assert values["batch_size"].number_value == 8 and values["method.crop"].string_value == "random_resized"
+    assert values["batch_size"].number_value == 8 and values["method.updates"].string_value == "joint"
     assert values["method.reconstruct"].bool_value and "watch.log_every" not in values
-    assert (
-        "| `batch_size` | 8 | 256 |" in texts["recipe"] and "| `method.crop` | random_resized |  |" in texts["recipe"]
-    )
+    assert "| `batch_size` | 8 | 256 |" in texts["recipe"] and "| `method.updates` | joint |  |" in texts["recipe"]
     assert "    trained face_aware" in texts["generated_faces"]
 
 

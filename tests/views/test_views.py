@@ -257,6 +257,13 @@ def test_random_resized_crop_draws_again_what_does_not_fit():
             assert abs(np.percentile(ours, share) - np.percentile(theirs, share)) < 1.5 / 64
 
 
+def test_the_shape_of_a_random_resized_crop_is_log_uniform():
+    boxes = geometry.RandomResizedCrop(1024, (0.2, 0.2)).parameters(20000, rng()).numpy()
+    shape = np.log((boxes[:, 3] - boxes[:, 1]) / (boxes[:, 2] - boxes[:, 0]))  # width over height
+    assert abs(shape.mean()) < 0.005 and abs(np.median(shape)) < 0.01  # of a uniform one .027 and .04
+    np.testing.assert_allclose([shape.min(), shape.max()], np.log([3 / 4, 4 / 3]), atol=0.01)
+
+
 def test_random_resized_crop_takes_every_place_alike():
     boxes = geometry.RandomResizedCrop(8, (0.25, 0.25), (1.0, 1.0)).parameters(5000, rng()).numpy()
     for low in (boxes[:, 0], boxes[:, 1]):  # sides of 4 pixels begin at pixel 0 to 4
