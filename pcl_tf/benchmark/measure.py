@@ -1,6 +1,6 @@
 """What several parts measure alike: memory of this process, and how far measurements lie apart."""
 
-import os
+import resource
 import statistics
 import sys
 from collections.abc import Sequence
@@ -10,10 +10,6 @@ import psutil
 
 def peak_memory() -> float:
     """Largest resident set of this process so far, in MB."""
-    if os.name == "nt":
-        return psutil.Process().memory_info().peak_wset / 2**20
-    import resource  # POSIX only
-
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 1024.0)
 
 
