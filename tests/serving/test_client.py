@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -22,7 +21,7 @@ from tests.helpers.commands import command as in_process
 from tests.helpers.commands import done, refused
 from tests.helpers.images import encoded
 from tests.helpers.killed import Killed
-from tests.helpers.processes import ROOT, command
+from tests.helpers.processes import ROOT
 from tests.serving.server import Server, Wrong, reply
 
 UNREADABLE = b"\xff\xd8\xff no face"
@@ -85,7 +84,7 @@ def test_a_request_is_sent_again_while_the_server_is_away(protocol, server):
     assert server.batches == [1] * 8
 
 
-@pytest.mark.parametrize("status", [429, 502, 503, 504])
+@pytest.mark.parametrize("status", [429, 503])
 def test_a_server_is_left_alone_as_long_as_it_says(status, server):
     server.answer = ones
     server.raw = lambda n, handler: (reply(handler, status, b"later", Retry_After="1"), setattr(server, "raw", None))
@@ -107,41 +106,30 @@ def test_model_version_and_headers_are_sent(protocol, server):
     assert server.headers[0]["authorization"] == "Bearer t"
 
 
-def _trickle(n, handler):
-    reply(handler, 200, b"", Content_Length=10**6)
+def _forever(piece, seconds, handler, *, head=True):
+    if head:
+        reply(handler, 200, b"", Content_Length=10**12)
     while True:
-        handler.wfile.write(b" ")
-        time.sleep(0.1)
-
-
-def _trickle_headers(n, handler):
-    while True:
-        handler.wfile.write(b"H")
-        time.sleep(0.1)
-
-
-def _endless(n, handler):
-    reply(handler, 200, b"", Content_Length=10**12)
-    while True:
-        handler.wfile.write(b" " * 2**16)
+        handler.wfile.write(piece)
+        time.sleep(seconds)
 
 
 @pytest.mark.parametrize(
-    ("raw", "said"),
+    ("raw", "error"),
     [
-        (_trickle, "no answer within 0.5 seconds"),
-        (_trickle_headers, "no answer within 0.5 seconds"),
+        (lambda n, h: _forever(b" ", 0.1, h), "no answer within 0.5 seconds"),
+        (lambda n, h: _forever(b"H", 0.1, h, head=False), "no answer within 0.5 seconds"),
         (lambda n, h: reply(h, 503, b"", Retry_After="3600"), "no answer within 0.5 seconds"),
         (lambda n, h: time.sleep(1), "no answer within 0.5 seconds|timed out"),
-        (_endless, "more than 256 kB an image"),
+        (lambda n, h: _forever(b" " * 2**16, 0, h), "more than 256 kB an image"),
         (lambda n, h: reply(h, 200, b"[" * 200_000), "no face_aware of 2 rows"),
         (lambda n, h: reply(h, 200, b"", Content_Length=9), "IncompleteRead"),
     ],
 )
-def test_a_deadline_is_of_the_whole_call_and_a_body_is_bounded(raw, said, server):
+def test_a_deadline_is_of_the_whole_call_and_a_body_is_bounded(raw, error, server):
     server.raw, began = raw, time.monotonic()
-    with pytest.raises(Unreachable, match=said):
-        ask(server.rest, [b"x", b"y"], deadline=20 if raw is _endless else 0.5, retries=1)
+    with pytest.raises(Unreachable, match=error):
+        ask(server.rest, [b"x", b"y"], deadline=20 if "kB" in error else 0.5, retries=1)
     assert time.monotonic() - began < 15
 
 
@@ -161,9 +149,8 @@ def test_what_a_server_says_is_escaped_and_quotes_no_token(protocol, server):
     assert str(error.value).isprintable() and "hunter22" not in str(error.value) and server.batches == [1]
 
 
-@pytest.mark.parametrize("status", [301, 307])
-def test_images_and_token_follow_no_redirect(status, server):
-    server.raw = lambda n, handler: reply(handler, status, b"", Location="http://x/")
+def test_images_and_token_follow_no_redirect(server):
+    server.raw = lambda n, handler: reply(handler, 307, b"", Location="http://x/")
     with pytest.raises(Unreachable, match="moved to http://x/, give that as --server"):
         ask(server.rest, [b"x"])
     assert server.batches == [1]
@@ -175,18 +162,12 @@ def test_images_and_token_follow_no_redirect(status, server):
         {"predictions": [[0.1, 0.2]] * 2},
         {"predictions": [{"embedding": [1.0]}] * 2},
         {"predictions": [{"face_aware": 0.5}] * 2},
-        {"predictions": [{"face_aware": [[1.0]]}] * 2},
         {"predictions": [{"face_aware": []}] * 2},
-        {"predictions": [{"face_aware": ["a"]}] * 2},
         {"predictions": [{"face_aware": [10**400]}] * 2},
         {"predictions": [{"face_aware": [1.0] * i} for i in (1, 2)]},
-        {"predictions": [ROW]},
         {"predictions": [ROW] * 3},
-        {"predictions": None},
         [ROW] * 2,
-        None,
         b"<html>\nLog in to the guest network</html>",
-        b"",
         b"\xff\xfe{",
     ],
 )
@@ -220,7 +201,7 @@ def test_a_model_that_changes_on_the_way_ends_the_run(server):
         ask(server.grpc, [b"x", b"y"], batch_size=1)
 
 
-@pytest.mark.parametrize("wrong", [float("nan"), float("-inf"), None])
+@pytest.mark.parametrize("wrong", [float("nan"), None])
 def test_a_row_that_is_not_finite_is_no_feature(wrong, server):
     rows = [ROW, {"face_aware": [wrong, 1.0]}, ROW]
     server.raw = lambda n, handler: reply(handler, 200, {"predictions": rows})
@@ -333,33 +314,16 @@ def test_rows_that_come_while_it_is_killed_have_no_names_of_others(tmp_path, mon
         assert len(np.load(out)) == 3 and not out.with_suffix(".txt").exists()
 
 
-def test_what_was_embedded_survives_sigterm(server, faces, tmp_path):
-    server.answer = lambda images: time.sleep(0.5) or ones(images)
-    out = tmp_path / "e.partial.jsonl"
-    arguments = [f"--server={server.rest}", str(faces), "--batch_size=1", f"--out={tmp_path / 'e.jsonl'}"]
-    env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen(command("client", *arguments), env=env, stderr=subprocess.PIPE, text=True)
-    until = time.time() + 60
-    while not (out.exists() and out.read_text().count("\n")) and time.time() < until:
-        time.sleep(0.1)
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(30) == 143, process.stderr.read()
-    assert json.loads(out.read_text().splitlines()[0])["image"].endswith("0.png")
-
-
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (["--server=h:1", "nowhere"], "nowhere: no such file or folder"),
-        (["--server=h:1"], "images, folders or zips are needed"),
         (["--server=h", "FACES"], "--server: is not host:port"),
-        (["--server=http://h:x", "FACES"], "--server: is not host:port"),
-        (["--server=http://user:secret@h", "FACES"], "--server: is not host:port"),
+        (["--server=http://user:secret@h:x", "FACES"], "--server: is not host:port"),
         (["--server=http://h/?a=secret", "FACES"], "--server: is not host:port"),
         (["--server=http://h", "--tls", "FACES"], "write https://"),
         (["--server=https://h", "--tls_ca=/nowhere.pem", "FACES"], "--tls_ca=/nowhere.pem"),
         (["--server=h:1", "--header=Bearer secret", "FACES"], "KEY:VALUE"),
-        (["--server=h:1", "--header=token:secr\u00e9t", "FACES"], "KEY:VALUE"),
         (["--server=h:1", "--header=token:sec\nret", "FACES"], "KEY:VALUE"),
         (["--server=h:1", "--header=content-type:secret", "FACES"], "KEY:VALUE"),
         (["--server=h:1", "FACES", "--out=a.csv"], "--out=a.csv"),
