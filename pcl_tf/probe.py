@@ -8,22 +8,17 @@ Every image is encoded once per model and kept in --cache. Exit codes: 0 done; 2
 4 the disk is full; 130 and 143 stopped by Ctrl-C and SIGTERM: what was encoded is kept, and the same command goes on.
 """
 
-import dataclasses
 import pathlib
 import shlex
 import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from absl import flags
 
-from pcl_tf.choices import FEATURES, ROLES
+from pcl_tf.choices import FEATURES, ROLES, SOLVERS
 from pcl_tf.console import begin, explained, refuse, side_in_pixels, start
 from pcl_tf.evaluation.corpora import CORPORA
-from pcl_tf.evaluation.task import KINDS, Task
-
-if TYPE_CHECKING:
-    from pcl_tf.encoders.encoder import Encoder
+from pcl_tf.evaluation.kinds import KINDS
 
 _MODEL = flags.DEFINE_list(
     "model", None, "SavedModel, workdir of pcl_tf.train, .keras file, or pixels, lbp, hog; commas join several."
@@ -35,12 +30,11 @@ _TASK = flags.DEFINE_list(
     f" Without data: {', '.join(f'generated_{role}' for role in ROLES)}.",
 )
 _DATA = flags.DEFINE_string("data", "", "Folder of the corpus, or of several in folders named as the tasks.")
-flags.DEFINE_alias("data_dir", "data")
-_FEATURE = flags.DEFINE_list("feature", ["face_aware"], "face_aware, face, pose, face+pose; commas join several.")
+_FEATURE = flags.DEFINE_list("feature", ["face_aware"], f"{', '.join(FEATURES)}; commas join several.")
 _SOLVER = flags.DEFINE_enum(
     "solver",
     "lbfgs",
-    ("lbfgs", "adam", "knn"),
+    SOLVERS,
     "lbfgs: to convergence, L2 chosen on a fifth of the training images."
     " adam: the paper's 300 epochs, last epoch reported. knn: the 20 nearest training images by cosine.",
 )
@@ -71,88 +65,14 @@ _CACHE = flags.DEFINE_string("cache", "", "Folder of the features; by default fe
 _SAVE = flags.DEFINE_bool("save_probes", True, "Writes each trained probe as a .keras model from image to label.")
 
 
-def run(
-    encoders: "Sequence[Encoder]",
-    tasks: Sequence[Task],
-    features: Sequence[str],
-    *,
-    solver: str,
-    seed: int,
-    out: pathlib.Path,
-    cache: pathlib.Path,
-    save: bool,
-) -> list[dict[str, Any]]:
-    """Probes every model on every task with every feature.
-
-    Args:
-      encoders: list of ``pcl_tf.encoders.encoder.Encoder``.
-      tasks: list of ``Task``.
-      features: names; of baselines, which have one, it is used for all.
-      solver, seed: of the probes.
-      out: folder of results.
-      cache: folder of features.
-      save: whether the probes are saved as .keras models.
-
-    Returns:
-      list of dicts, as in ``result.json``, where each is added as soon as it is known. Those of all models but the first
-      say how far they are from the first.
-
-    Raises:
-      Refused: an image, a model or a result of before cannot be used.
-    """
-    from pcl_tf.data.images import left_out
-    from pcl_tf.encoders.features import extract
-    from pcl_tf.encoders.stacked import stacked
-    from pcl_tf.evaluation import report
-    from pcl_tf.evaluation.differences import First
-    from pcl_tf.evaluation.evaluate import evaluate
-    from pcl_tf.evaluation.keeping import keep
-    from pcl_tf.evaluation.linear import LABELS
-    from pcl_tf.evaluation.names import all_names, naming
-    from pcl_tf.evaluation.results import Results, file_stem
-    from pcl_tf.store import atomic_path
-
-    rows, results, first = [], Results(out), First(encoders[0].name, seed)
-    names = results.name(tasks)
-    print(report.table([]), flush=True)
-    for encoder in encoders:
-        for task, name in zip(tasks, names, strict=True):
-            source, images = naming(task.source)
-            values = extract(encoder, source, task.image_size, cache=cache)
-            images = all_names(source, images, values.folder)
-            if note := left_out([*values.unreadable.values()], task.source.count):
-                task = dataclasses.replace(task, notes=(*task.notes, f"{name}: {note}"))
-                print(f"note: {task.notes[-1]}", file=sys.stderr, flush=True)
-            for i, feature in enumerate(features if len(values.keys) > 1 else ["face_aware"]):
-                x = values[feature]
-                result = evaluate(task, x, bad=values.unreadable, solver=solver, seed=seed)
-                encoded = 0 if i else values.encoded
-                row = report.result_row(
-                    encoder, task, name=name, feature=feature, result=result, encoded=encoded, solver=solver, seed=seed
-                )
-                row.update(first.compared(task, name, feature, result=result, own=encoder is encoders[0]))
-                rows.append(row)
-                print(*report.table([row]).splitlines()[1:], sep="\n", flush=True)
-                results.add(row)  # whatever becomes of the files beside it
-                if save and result.layer and encoder.keras_file:
-                    layer = result.layer.weights, result.layer.bias
-                    model = stacked(encoder, feature, task.image_size, layer=layer, activation=LABELS[task.kind])
-                    row["probe"] = f"{out / file_stem(row)}.keras"
-                    with atomic_path(row["probe"]) as aside:
-                        model.save(aside)
-                assert result.scored is not None
-                keep(results, row, task, scored=result.scored, images=images)
-    return rows
-
-
 def main(argv: list[str]) -> None:
     begin(argv, "model", "task")
     from pcl_tf.encoders.encoder import open_encoder, probe_folder
     from pcl_tf.evaluation.tasks import open_task
+    from pcl_tf.results.probing import probe
     from pcl_tf.store import check
 
-    unknown = [f for f in _FEATURE.value if f not in FEATURES]
-    if unknown:
+    if unknown := [f for f in _FEATURE.value if f not in FEATURES]:
         refuse(f"--feature={unknown[0]}: not one of {', '.join(FEATURES)}.")
     assert _MODEL.value is not None and _TASK.value is not None
     out = pathlib.Path(_OUT.value or probe_folder(_MODEL.value[0]))
@@ -164,22 +84,12 @@ def main(argv: list[str]) -> None:
         options: dict[str, Any] = {"targets": _TARGETS.value, "groups": _GROUPS.value}
         options |= {"centre": _CENTRE.value, "any_count": _ANY_COUNT.value}
         tasks = [open_task(text, _DATA.value, _SIZE.value, **options) for text in _TASK.value]
-        if _SOLVER.value == "knn" and (pairs := next((t.name for t in tasks if t.kind == "verification"), None)):
-            refuse(
-                f"--solver=knn: {pairs} compares pairs by cosine, nobody's label is taken of neighbours; leave it out."
-            )
+        if _SOLVER.value == "knn" and (pairs := [t.name for t in tasks if not KINDS[t.kind].labelled]):
+            refuse(f"--solver=knn: {pairs[0]} compares pairs by cosine, neighbours have no labels; leave it out.")
         for note in dict.fromkeys(note for task in tasks for note in task.notes):
             print(f"note: {note}", file=sys.stderr)
-        run(
-            encoders,
-            tasks,
-            _FEATURE.value,
-            solver=_SOLVER.value,
-            seed=_SEED.value,
-            out=out,
-            cache=cache,
-            save=_SAVE.value,
-        )
+        how: dict[str, Any] = {"solver": _SOLVER.value, "seed": _SEED.value, "save": _SAVE.value}
+        probe(encoders, tasks, _FEATURE.value, out=out, cache=cache, **how)
     print(
         f"\n{out / 'result.json'} holds everything, tables.md shows it; tensorboard --logdir={shlex.quote(str(out / 'logs'))} shows it."
     )

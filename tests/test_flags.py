@@ -118,22 +118,6 @@ def test_a_flag_of_an_unset_variable_is_not_left_out(name, arguments):
 
 
 @pytest.mark.parametrize(
-    "name, old, new",
-    [
-        ("probe", "data_dir", "data"),
-    ],
-)
-def test_old_spellings_of_flags_still_work(name, old, new):
-    with command(name):
-        value = "0.5" if "share" in new else "32"
-        for flag in ("data", "out"):  # some are required
-            if flag != new and flag in FLAGS:
-                FLAGS[flag].value = "x"
-        FLAGS([name, f"--{old}={value}"])
-        assert str(FLAGS[new].value) == value and FLAGS[new].present
-
-
-@pytest.mark.parametrize(
     "arguments",
     [
         ["--recipe=quickstart", "--set", "total_steps=7", "--set=method.face_views=flip", "-recipe.image_size=32"],

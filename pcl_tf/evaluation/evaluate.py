@@ -1,4 +1,4 @@
-"""One task, one feature: fit on training rows, scored on test rows."""
+"""One task, one feature: fitted on training rows, scored on test rows, and compared with another on the same test."""
 
 import dataclasses
 from collections.abc import Iterable, Sequence
@@ -7,16 +7,15 @@ from typing import Any, cast
 import numpy as np
 
 from pcl_tf.errors import Refused
-from pcl_tf.evaluation import curves, linear, metrics, pair_layer, verification
+from pcl_tf.evaluation import bootstrap, linear, verification
 from pcl_tf.evaluation.groups import by_group
-from pcl_tf.evaluation.measured import units
-from pcl_tf.evaluation.scored import Scored, of_pairs, of_scores
+from pcl_tf.evaluation.kinds import KINDS, Kind, Scored
 from pcl_tf.evaluation.task import Task
 
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """What a probe found.
+    """The result of a probe.
 
     Attributes:
       metric: 'accuracy', 'F1' or 'MAE' (degrees, or the targets' unit).
@@ -26,14 +25,14 @@ class Result:
       counts: how many images or pairs were trained and tested on.
       protocol: how.
       resampled: 'subjects', 'images' or 'pairs'.
-      learnt: of verification, what a layer learnt on the pairs of the other folds makes of it: a dict with value,
-        interval, detail, protocol, roc, or None where there are too few pairs.
+      units: how many of them the test has; fewer than ``bootstrap.FEWEST`` make too narrow an interval.
+      learnt: of verification, the same pairs after the layer learnt on pairs of the other folds; None where there are too
+        few pairs.
       layer: the ``Linear`` of the first fold; None in verification, and where neighbours vote.
       detail_intervals: {name of detail: (low, high)} of labels and targets, from the resamples of ``interval``.
-      roc: of verification, ``pcl_tf.evaluation.curves.summary`` of the similarities of all pairs together; of ``learnt``
-        each is by the layer of the other folds.
+      roc: of verification, ``verification.operating_points`` of the similarities of all pairs together.
       groups: {column: as ``pcl_tf.evaluation.groups.by_group``} where the task has groups.
-      scored: what was said of each image or pair.
+      scored: the answers for each image or pair.
     """
 
     metric: str
@@ -42,18 +41,21 @@ class Result:
     detail: dict[str, float]
     counts: dict[str, int]
     protocol: dict[str, Any]
-    resampled: str = "images"
-    learnt: dict[str, Any] | None = None
+    resampled: str
+    units: int
+    scored: Scored = dataclasses.field(compare=False, repr=False)
+    learnt: "Result | None" = None
     layer: linear.Linear | None = None
     detail_intervals: dict[str, tuple[float, float]] = dataclasses.field(default_factory=dict)
     roc: dict[str, Any] | None = None
     groups: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
-    scored: Scored | None = dataclasses.field(default=None, compare=False, repr=False)
 
     def as_json(self) -> dict[str, Any]:
-        """Everything but the layer and what was said of each image."""
-        left_out = ("layer", "scored")
-        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in left_out}
+        """Everything but the layer and the answers for each image."""
+        left_out = ("layer", "scored", "learnt")
+        row = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in left_out}
+        kept = ("value", "interval", "detail", "protocol", "roc")
+        return {**row, "learnt": self.learnt and {name: getattr(self.learnt, name) for name in kept}}
 
 
 def evaluate(task: Task, x: np.ndarray, *, bad: Iterable[int] = (), solver: str = "lbfgs", seed: int = 0) -> Result:
@@ -62,8 +64,8 @@ def evaluate(task: Task, x: np.ndarray, *, bad: Iterable[int] = (), solver: str 
     Args:
       task: ``pcl_tf.evaluation.task.Task``.
       x: float [N, D], rows as in the task.
-      bad: rows whose image could not be read; they are neither trained nor tested on.
-      solver: 'lbfgs', 'adam' or 'knn'; verification, which fits no probe, does not ask it.
+      bad: rows of unreadable images; they are neither trained nor tested on.
+      solver: 'lbfgs', 'adam' or 'knn'; verification fits no layer to labels and has no use for it.
       seed: of the probe and of the bootstrap.
 
     Returns:
@@ -71,8 +73,8 @@ def evaluate(task: Task, x: np.ndarray, *, bad: Iterable[int] = (), solver: str 
     """
     good = np.ones(task.source.count, bool)
     good[list(bad)] = False
-    if task.kind == "verification":
-        return _verification(task, x, good, seed=seed)
+    if not KINDS[task.kind].labelled:
+        return _of_pairs(task, x, good, seed=seed)
     assert task.labels is not None
     parts, protocols, layers, trained = [], [], [], 0
     for train, test in readable(task, good):
@@ -104,11 +106,11 @@ def evaluate(task: Task, x: np.ndarray, *, bad: Iterable[int] = (), solver: str 
 
 
 def readable(task: Task, good: np.ndarray, count: int | None = None) -> list[tuple[np.ndarray, np.ndarray]]:
-    """The folds of a task without the images that cannot be read.
+    """The folds of a task without unreadable images.
 
     Args:
       task: ``Task`` with labels.
-      good: bool [N], of which images can be read.
+      good: bool [N], whether each image is readable.
       count: of the first folds; None is all.
 
     Returns:
@@ -138,93 +140,118 @@ def of_folds(
     logits: bool = True,
     layer: linear.Linear | None = None,
 ) -> Result:
-    """Metrics of scores, whatever they come from.
+    """The result of scores, whatever they come from.
 
     Args:
       task: ``Task`` with labels.
-      parts: for each fold (rows of the test int [n], scores float [n, K]).
+      parts: for each fold (test rows int [n], scores float [n, K]).
       protocol: how the scores came about.
-      trained: how many images taught, of all folds together.
-      unreadable: how many images could not be read.
+      trained: number of training images, of all folds together.
+      unreadable: number of unreadable images.
       seed: of the bootstrap.
-      logits: whether scores are log-odds, as ``pcl_tf.evaluation.scored.of_scores`` takes it.
+      logits: whether the scores are of a layer, as ``Kind.answers`` takes it.
       layer: of the first fold.
 
     Returns:
       Result.
     """
     assert task.labels is not None
+    kind = KINDS[task.kind]
     rows, scores = (np.concatenate(p) for p in zip(*parts, strict=True))
-    labels, fold = task.labels[rows], np.repeat(np.arange(len(parts)), [len(test) for test, _ in parts])
-    scored = of_scores(task.kind, rows=rows, folds=fold, labels=labels, scores=scores, logits=logits)
-    folds, resampled, clusters = units(task, scored)
-    if task.kind == "multilabel":
-        contributions, statistic, detail = metrics.multilabel(scores, labels, task.names, groups=folds)
-    else:
-        contributions, statistic, detail = metrics.CONTRIBUTIONS[task.kind](scores, labels, task.names)
-    each = metrics.BY_PART.get(task.kind)
-    told = [k for k, name in enumerate(task.names) if name in detail]  # a label may have no F1 in any fold
-
-    def parts_too(means: np.ndarray) -> np.ndarray:
-        return np.array([statistic(means), *(each(means)[told] if each else ())])
-
-    low, high = metrics.bootstrap(contributions, parts_too, groups=folds, seed=seed, clusters=clusters)
-    intervals = list(zip(low.tolist(), high.tolist(), strict=True))
+    folds = np.repeat(np.arange(len(parts)), [len(test) for test, _ in parts])
+    scored = Scored(rows, folds, task.labels[rows], *kind.answers(scores, logits=logits))
     return Result(
-        metric=metrics.METRICS[task.kind],
-        value=metrics.over_folds(contributions, statistic, folds),
-        interval=intervals[0],
-        resampled=resampled,
-        detail=detail,
-        detail_intervals=dict(zip(detail, intervals[1:], strict=True)) if intervals[1:] else {},
-        counts={"train": trained, "test": len(scores), "folds": len(parts), "unreadable": unreadable},
+        counts={"train": trained, "test": len(rows), "folds": len(parts), "unreadable": unreadable},
         protocol=protocol,
         layer=layer,
         groups=by_group(task, scored, seed),
         scored=scored,
+        **_measured(task, kind, scored, seed=seed),
     )
 
 
-def _verification(task: Task, x: np.ndarray, good: np.ndarray, *, seed: int) -> Result:
+def _of_pairs(task: Task, x: np.ndarray, good: np.ndarray, *, seed: int) -> Result:
     assert task.pairs is not None and task.same is not None and task.folds is not None
     use = good[task.pairs].all(1)
     if not use.any() or len(np.unique(task.folds[use])) < 2:
         raise Refused(f"{task.name}: fewer than two folds of pairs can be read.")
     pairs, same, folds = task.pairs[use], task.same[use], task.folds[use]
+    counts = {"pairs": int(use.sum()), "images": int(good.sum())}
+    counts |= {"folds": len(np.unique(folds)), "unreadable": int((~good).sum())}
+
+    def result(values: np.ndarray, right: np.ndarray, protocol: dict[str, Any]) -> Result:
+        scored = Scored(np.flatnonzero(use), folds, same, values, np.where(right == 1, same, 1 - same))
+        of_all = _measured(task, KINDS[task.kind], scored, seed=seed)
+        roc = verification.operating_points(values, same)
+        return Result(counts=counts, protocol=protocol, roc=roc, scored=scored, **of_all)
+
     values = verification.similarities(x, pairs)
     right, thresholds = verification.verify(values, same, folds)
-    learnt = pair_layer.verify(x, pairs, same, folds=folds)
-    every = [(values, right), *([(learnt.values, learnt.right)] if learnt else [])]
-    scored = of_pairs(np.flatnonzero(use), folds, same, found=every)
-    return Result(
-        metric="accuracy",
-        counts={
-            "pairs": int(use.sum()),
-            "images": int(good.sum()),
-            "folds": len(np.unique(folds)),
-            "unreadable": int((~good).sum()),
-        },
-        protocol={"similarity": "cosine", "threshold": "best on the other folds", "thresholds": thresholds},
-        resampled="pairs",
-        learnt=cast(
-            "dict[str, Any] | None",
-            learnt
-            and {
-                **_by_fold(learnt.right, folds, seed),
-                "protocol": learnt.protocol,
-                "roc": curves.summary(learnt.values, same),
-            },
-        ),
-        roc=curves.summary(values, same),
-        groups=by_group(task, scored, seed),
-        scored=scored,
-        **_by_fold(right, folds, seed),
+    raw = result(
+        values, right, {"similarity": "cosine", "threshold": "best on the other folds", "thresholds": thresholds}
     )
+    white = verification.whitened(x, pairs, same, folds=folds)
+    learnt = result(white.values, white.right, white.protocol) if white else None
+    return dataclasses.replace(raw, learnt=learnt, groups=by_group(task, raw.scored, seed))
 
 
-def _by_fold(right: np.ndarray, folds: np.ndarray, seed: int) -> dict[str, Any]:
-    return {
-        "value": metrics.over_folds(right, float, folds),
-        "interval": metrics.bootstrap(right, float, groups=folds, seed=seed),
-        "detail": {f"fold {f}": float(right[folds == f].mean()) for f in np.unique(folds)},
-    }
+def _units(task: Task, kind: Kind, scored: Scored) -> bootstrap.Units:
+    """What a bootstrap of the metric draws; folds of which the metric is a mean are drawn apart."""
+    people = None if task.subjects is None else task.subjects[scored.rows]
+    return bootstrap.units(kind.samples, len(scored.rows), scored.folds if kind.by_fold else None, people)
+
+
+def _measured(task: Task, kind: Kind, scored: Scored, *, seed: int) -> dict[str, Any]:
+    """The metric of the whole test, of each of its parts, and their intervals, as ``Result`` has them."""
+    contributions, units = kind.contributions(scored.labels, scored.predicted), _units(task, kind, scored)
+
+    def statistic(means: np.ndarray) -> np.ndarray:
+        parts = kind.parts(means)
+        return np.array([kind.value(parts), *parts])
+
+    found, drawn = bootstrap.estimate(contributions, statistic, units, seed)
+    value, parts = float(found["value"][0]), found["value"][1:]
+    known = np.flatnonzero(~np.isnan(parts))  # a label may have no F1 in any fold
+    low, high = bootstrap.central(drawn[:, [0, *(1 + known)]])
+    interval, *each = zip(low.tolist(), high.tolist(), strict=True)
+    detail = kind.detail(scored, task.names, parts=parts, folds=units.folds)
+    named = {task.names[k]: of for k, of in zip(known, each, strict=True)} if kind.named else {}
+    found |= {"value": value, "interval": interval, "metric": kind.metric}
+    return {**found, "detail": detail, "detail_intervals": named}
+
+
+def difference(task: Task, result: Result, first: Result, seed: int = 0) -> dict[str, Any]:
+    """The metric of a model less that of another on the same test.
+
+    Each resample takes the same images, pairs or people for both (a paired bootstrap), so that what is hard for both
+    cancels: the interval is narrower than those of the two. It holds for the test that was drawn, not for another training
+    of the models. F1 is, in each fold, of the labels that have one for both.
+
+    Args:
+      task: ``Task``.
+      result: of a model.
+      first: of the model it is compared with.
+      seed: of the bootstrap.
+
+    Returns:
+      {'value', 'interval': 95 %, 'resampled': 'subjects', 'images' or 'pairs', 'units': their number}, and where both have
+      a layer learnt on pairs 'learnt', the same of it.
+
+    Raises:
+      ValueError: the two are of different tests.
+    """
+    ours, theirs, kind = result.scored, first.scored, KINDS[task.kind]
+    if not (np.array_equal(ours.rows, theirs.rows) and np.array_equal(ours.folds, theirs.folds)):
+        raise ValueError("differences are of the same test")
+    both = np.stack([kind.contributions(of.labels, of.predicted) for of in (theirs, ours)], axis=-1)
+
+    def less(means: np.ndarray) -> float:
+        parts = [kind.parts(means[..., side]) for side in (0, 1)]
+        lacking = np.isnan(parts[0] + parts[1])
+        before, now = (kind.value(np.where(lacking, np.nan, of)) for of in parts)
+        return now - before
+
+    found, _ = bootstrap.estimate(both, less, _units(task, kind, ours), seed)
+    if result.learnt and first.learnt:
+        found["learnt"] = difference(task, result.learnt, first.learnt, seed)
+    return found

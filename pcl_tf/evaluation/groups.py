@@ -5,12 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from pcl_tf.evaluation import metrics
-from pcl_tf.evaluation.measured import measured
-from pcl_tf.evaluation.scored import Scored
+from pcl_tf.evaluation import bootstrap
+from pcl_tf.evaluation.kinds import KINDS, Scored
 from pcl_tf.evaluation.task import Task
 
-LEAST = 10  # images or pairs; an interval of fewer says more than they can hold
+LEAST = 10  # images or pairs; the interval of fewer would mean little
 
 
 def by_group(task: Task, scored: Scored, seed: int = 0) -> dict[str, dict[str, Any]]:
@@ -20,16 +19,16 @@ def by_group(task: Task, scored: Scored, seed: int = 0) -> dict[str, dict[str, A
     mean over those labels alone that every scored group shows, since without a single positive it has no value.
 
     Args:
-      task: ``Task``; its ``groups`` say which row is of which group, '' of none.
+      task: ``Task``; its ``groups`` give the group of each row, '' for none.
       scored: ``Scored``.
       seed: of the bootstrap.
 
     Returns:
       {column: {
-        'groups': {name: {'value', 'interval', 'resampled', 'count', 'detail'}}, of those with LEAST rows, and two people
-          where people are known;
+        'groups': {name: {'value', 'interval', 'resampled', 'units', 'count', 'detail'}}, of those with LEAST rows, and two
+          people where people are known;
         'gap': {'value', 'interval', 'between': (least, most)} of the two that lie farthest apart, None of fewer than two;
-          its interval resamples the two apart, and knows nothing of their having been chosen among others;
+          its interval resamples the two apart, and does not allow for their having been chosen among others;
         'too_few': {name: rows} of groups that are not scored;
         'without': rows of no group;
         'labels_left_out': of F1, labels that some scored group does not show}}.
@@ -42,20 +41,20 @@ def by_group(task: Task, scored: Scored, seed: int = 0) -> dict[str, dict[str, A
 
 
 def _column(task: Task, scored: Scored, group: np.ndarray, *, people: np.ndarray | None, seed: int) -> dict[str, Any]:
-    members = {str(name): np.flatnonzero(group == name) for name in np.unique(group) if name}
-    few = {name: len(rows) for name, rows in members.items() if not _enough(rows, people)}
-    members = {name: rows for name, rows in members.items() if name not in few}
-    shown, left_out = _shown(task, scored, members)
-    told, values = {}, {}
-    if len(shown) or task.kind != "multilabel":
-        for number, (name, rows) in enumerate(members.items()):
-            told[name], values[name] = _score(task, scored, rows, people=people, shown=shown, seed=seed + number)
+    every = {str(name): np.flatnonzero(group == name) for name in np.unique(group) if name}
+    members = {name: rows for name, rows in every.items() if _enough(rows, people)}
+    shown = np.array([KINDS[task.kind].shown(scored.labels[rows]) for rows in members.values()])
+    shared: Any = shown.all(0) if members else np.zeros(0, bool)
+    found, drawn = {}, {}
+    for number, (name, rows) in enumerate(members.items() if shared.any() else ()):
+        who = None if people is None else people[rows]
+        found[name], drawn[name] = _group(task, scored.of(rows), who, shared=shared, seed=seed + number)
     return {
-        "groups": told,
-        "gap": _gap(told, values),
-        "too_few": few,
+        "groups": found,
+        "gap": _gap(found, drawn),
+        "too_few": {name: len(rows) for name, rows in every.items() if name not in members},
         "without": int((group == "").sum()),
-        "labels_left_out": left_out,
+        "labels_left_out": [str(task.names[k]) for k in np.flatnonzero(~shared)],
     }
 
 
@@ -63,41 +62,26 @@ def _enough(rows: np.ndarray, people: np.ndarray | None) -> bool:
     return len(rows) >= LEAST and (people is None or len(np.unique(people[rows])) > 1)
 
 
-def _shown(task: Task, scored: Scored, members: Mapping[str, np.ndarray]) -> tuple[np.ndarray | tuple[()], list[str]]:
-    """(places of the labels that all groups show, names of the others); of other kinds nothing is left out."""
-    if task.kind != "multilabel":
-        return (), []
-    there = np.array([(scored.labels[rows] > 0.5).any(0) for rows in members.values()]).reshape(-1, len(task.names))
-    everywhere: Any = there.all(0)
-    return np.flatnonzero(everywhere), [str(n) for n, yes in zip(task.names, everywhere, strict=True) if not yes]
-
-
-def _score(
-    task: Task, scored: Scored, rows: np.ndarray, *, people: np.ndarray | None, shown: np.ndarray | tuple[()], seed: int
+def _group(
+    task: Task, scored: Scored, people: np.ndarray | None, *, shared: np.ndarray, seed: int
 ) -> tuple[dict[str, Any], np.ndarray]:
-    """(what the result says of a group, the resamples of its value)."""
-    contributions, statistic, detail = measured(task, scored, rows, shown=shown)
-    who = None if people is None else people[rows]
-    resampled = "pairs" if task.kind == "verification" else metrics.resampled(who)
-    values = metrics.resamples(contributions, statistic, groups=None, seed=seed, clusters=who)
-    found = {
-        "value": metrics.over_folds(contributions, statistic, None),
-        "interval": metrics.central(values),
-        "resampled": resampled,
-        "count": len(rows),
-        "detail": detail,
-    }
-    return found, values
+    """(result of a group, the resamples of its value). shared: bool [K], parts of the metric that are taken."""
+    kind, count = KINDS[task.kind], len(scored.rows)
+    contributions = kind.contributions(scored.labels, scored.predicted)
+    units = bootstrap.units(kind.samples, count, None, people)
+    found, drawn = bootstrap.estimate(contributions, lambda means: kind.value(kind.parts(means)[shared]), units, seed)
+    parts = np.where(shared, kind.parts(contributions.mean(0)), np.nan)
+    return {**found, "count": count, "detail": kind.detail(scored, task.names, parts=parts, folds=None)}, drawn
 
 
-def _gap(told: Mapping[str, dict[str, Any]], values: Mapping[str, np.ndarray]) -> dict[str, Any] | None:
-    if len(told) < 2:
+def _gap(found: Mapping[str, dict[str, Any]], drawn: Mapping[str, np.ndarray]) -> dict[str, Any] | None:
+    if len(found) < 2:
         return None
-    low, high = (pick(told, key=lambda name: told[name]["value"]) for pick in (min, max))
+    low, high = (pick(found, key=lambda name: found[name]["value"]) for pick in (min, max))
     if low == high:  # all alike
-        low, high = list(told)[:2]
+        low, high = list(found)[:2]
     return {
-        "value": told[high]["value"] - told[low]["value"],
-        "interval": metrics.central(values[high] - values[low]),
+        "value": found[high]["value"] - found[low]["value"],
+        "interval": bootstrap.central(drawn[high] - drawn[low]),
         "between": (low, high),
     }

@@ -17,28 +17,24 @@ class Nearest:
       x: float [N, D] of the training rows.
       y: float [N, K], one-hot, 0/1 or targets.
       k: neighbours, at most N.
-      less: is subtracted from the means.
     """
 
-    def __init__(self, x: np.ndarray, y: np.ndarray, k: int = K, *, less: float = 0.0) -> None:
-        self.k, self.less, self.y = min(k, len(x)), less, np.asarray(y, np.float64)
+    def __init__(self, x: np.ndarray, y: np.ndarray, k: int = K) -> None:
+        self.k, self.y = min(k, len(x)), np.asarray(y, np.float64)
         self.rows = NearestNeighbors(n_neighbors=self.k, metric="cosine").fit(x)
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """Shares of votes or mean targets: float [M, D] -> float64 [M, K]."""
         with config_context(working_memory=_MEMORY):
-            return self.rows.kneighbors_graph(x) @ self.y / self.k - self.less
+            return self.rows.kneighbors_graph(x) @ self.y / self.k
 
 
 def solve(
     kind: str, x: np.ndarray, y: np.ndarray, *, seed: int = 0, subjects: np.ndarray | None = None
 ) -> tuple[Nearest, dict[str, Any]]:
-    """Takes the training rows as they are; see ``pcl_tf.evaluation.linear.fit``. Nothing in it is random.
-
-    A label is above 0 where more than half of the neighbours have it.
-    """
-    del seed, subjects
-    layer = Nearest(x, y, less=0.5 if kind == "multilabel" else 0.0)
+    """Takes the training rows as they are; see ``pcl_tf.evaluation.linear.fit``. Nothing in it is random."""
+    del kind, seed, subjects
+    layer = Nearest(x, y)
     return layer, {"solver": "knn", "k": layer.k, "similarity": "cosine", "vote": "each neighbour alike"}
 
 

@@ -7,7 +7,7 @@ from typing import Any, cast
 import numpy as np
 import tensorflow as tf
 
-from pcl_tf.evaluation import metrics
+from pcl_tf.evaluation.kinds import KINDS
 from pcl_tf.evaluation.linear_model import Linear, unscaled
 
 PENALTIES = 10.0 ** np.arange(-5.0, 1.0)
@@ -89,20 +89,14 @@ def _swept(
     best: tuple[float, float | None, tf.Tensor] = (np.inf, None, flat)
     for penalty in sorted(penalties, reverse=True):
         flat, _ = minimise(flat, z, y, tf.constant(penalty, tf.float32))
-        found = _missed(flat, *held) if kind == "multilabel" else float(error(flat, *held))
+        weights, bias = (v.numpy() for v in _layer(flat, *held))
+        scored = KINDS[kind].error(held[1], held[0] @ weights + bias)
+        found = float(error(flat, *held)) if scored is None else scored
         if found < best[0]:
             best = (found, float(penalty), flat)
-        elif kind != "multilabel":
+        elif scored is None:
             break
     return best[1:]
-
-
-def _missed(flat: tf.Tensor, z: np.ndarray, y: np.ndarray) -> float:
-    """1 - mean F1."""
-    weights, bias = (v.numpy() for v in _layer(flat, z, y))
-    contributions, _, _ = metrics.multilabel(z @ weights + bias, y, range(y.shape[1]))
-    # A label without F1 counts as 0 here: penalties are compared by the same labels, whatever each finds.
-    return 1.0 - float(np.nan_to_num(metrics.f1(contributions.mean(0))).mean())
 
 
 def held_out(count: int, *, subjects: np.ndarray | None, seed: int, classes: np.ndarray | None = None) -> np.ndarray:

@@ -11,8 +11,9 @@ import numpy as np
 from pcl_tf.data.listed import Files
 from pcl_tf.data.tree import one_sign
 from pcl_tf.errors import Refused
+from pcl_tf.evaluation.kinds import KINDS
 from pcl_tf.evaluation.lists import Table, read_table
-from pcl_tf.evaluation.task import KINDS, Splits, Task, exclusive_folds, folds_from
+from pcl_tf.evaluation.task import Splits, Task, exclusive_folds, folds_from
 
 _Rows = list[tuple[int, dict[str, str]]]
 COLUMNS = {
@@ -39,7 +40,7 @@ def read_manifest(
 
     Args:
       path: the CSV, with a header.
-      kind: of ``pcl_tf.evaluation.task.KINDS``.
+      kind: of ``pcl_tf.evaluation.kinds.KINDS``.
       image_size: side in pixels at which the images are evaluated.
       targets: columns to predict: one of a classification, by default ``label``; of regression and multilabel by
         default all but those of ``RESERVED`` and the groups. Further columns may stand in the file.

@@ -10,8 +10,9 @@ from pcl_tf.data.images import decode_all, left_out
 from pcl_tf.data.listed import Files
 from pcl_tf.encoders.features import MAX_UNREADABLE_SHARE
 from pcl_tf.errors import Refused
-from pcl_tf.evaluation import metrics, ridge, verification
+from pcl_tf.evaluation import ridge, verification
 from pcl_tf.evaluation.corpora.layout import class_images
+from pcl_tf.evaluation.kinds import KINDS
 from pcl_tf.evaluation.knn import knn_accuracy
 from pcl_tf.evaluation.task import Task, folds_from
 from pcl_tf.evaluation.tasks import names, open_task
@@ -91,13 +92,7 @@ class OnlineProbe:
         if task.kind == "verification":
             return [f"image {row}" for row in rows]
         assert task.labels is not None
-        if task.kind == "classification":
-            return [task.names[label] for label in task.labels[rows]]
-        if task.kind == "regression":
-            return [
-                ", ".join(f"{n} {v:.3g}" for n, v in zip(task.names, row, strict=True)) for row in task.labels[rows]
-            ]
-        return [" ".join(np.array(task.names)[row > 0]) or "none" for row in task.labels[rows]]
+        return [KINDS[task.kind].text(task.names, label) for label in task.labels[rows]]
 
     @staticmethod
     def _chosen(task: Task) -> set[int]:
@@ -146,5 +141,6 @@ class OnlineProbe:
         found = ridge.predict((train, labels), held)
         if task.kind == "regression":
             return {"ridge": float(np.abs(found - known).mean())}
-        contributions, f1, _ = metrics.multilabel(found - 0.5, known, task.names)
-        return {"ridge": f1(contributions.mean(0))}
+        kind = KINDS[task.kind]
+        _, predicted = kind.answers(found, logits=False)
+        return {"ridge": kind.value(kind.parts(kind.contributions(known, predicted).mean(0)))}

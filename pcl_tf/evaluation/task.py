@@ -1,4 +1,4 @@
-"""What a probe is asked: images, their labels, and which of them are for training and which for testing."""
+"""A downstream task: images, their labels, and which of them are for training and which for testing."""
 
 import dataclasses
 import hashlib
@@ -9,9 +9,9 @@ import numpy as np
 
 from pcl_tf.data.sources import Source
 from pcl_tf.errors import Refused
+from pcl_tf.evaluation.kinds import KINDS
 
 Splits = tuple[tuple[np.ndarray, np.ndarray], ...]  # (train rows, test rows) for each fold
-KINDS = ("classification", "regression", "multilabel", "verification")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,14 +23,14 @@ class Task:
       kind: one of KINDS.
       source: the images, in the order of the labels.
       image_size: side in pixels at which they are evaluated.
-      names: classes, labels (multilabel) or targets (regression).
-      labels: classification int [N]; regression float [N, K]; multilabel 0/1 [N, K]; verification None.
+      names: of classes, labels or targets.
+      labels: as the classes of ``pcl_tf.evaluation.kinds`` have them; of verification None.
       splits: (train rows, test rows) for each fold, int arrays.
       subjects: who is on each image [N], or None where that is not known.
       pairs, same, folds: verification alone: int [P, 2] rows, 0/1 [P], int [P].
-      origin: path of what it was read from, '' where it was made; tells tasks of one name apart.
+      origin: path it was read from, '' where it was made; tells tasks of one name apart.
       notes: what was left out, a sentence each.
-      groups: {column: str [N], of verification [P]}: of which group a row is, '' of none; errors are told by them.
+      groups: {column: str [N], of verification [P]}: the group of each row, '' for none; errors are told by them.
 
     Raises:
       Refused: a row or a subject is in both the training and the test split, or a class is tested that no training image has,
@@ -65,22 +65,11 @@ class Task:
                     raise Refused(
                         f"{self.name}: {shared.size} subjects are in both the training and the test split: {some}."
                     )
-            # With folds drawn by chance a rare class may lie in one of them; a stated split is meant as it stands.
-            if self.kind == "classification" and len(self.splits) == 1:
-                assert self.labels is not None
-                untaught = np.setdiff1d(self.labels[test], self.labels[train])
-                if untaught.size:
-                    some = ", ".join(str(self.names[k]) for k in untaught[:5])
-                    raise Refused(f"{self.name}: classes are tested that no training image has: {some}.")
-
-        if self.kind == "multilabel" and self.splits:
-            assert self.labels is not None
-            if not any((self.labels[test] > 0.5).any() for _, test in self.splits):
-                raise Refused(f"{self.name}: no test image shows any of the labels, so that F1 has no value.")
+        KINDS[self.kind].check(self)
 
     @property
     def digest(self) -> str:
-        """Sixteen hex digits that change with the images, what they are labelled, and which of them are tested."""
+        """Sixteen hex digits that change with the images, their labels, and which of them are tested."""
         digest = hashlib.sha256(repr((self.kind, self.names, self.source.fingerprint, self.image_size)).encode())
         for array in (self.labels, self.subjects, self.pairs, self.same, self.folds, *sum(self.splits, ())):
             digest.update(b"-" if array is None else repr(np.asarray(array).tolist()).encode())

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from pcl_tf.errors import Refused
 from pcl_tf.evaluation.corpora import CORPORA, expression, generated
 from pcl_tf.evaluation.corpora.layout import centred
+from pcl_tf.evaluation.kinds import KINDS
 from pcl_tf.evaluation.manifest import read_manifest
-from pcl_tf.evaluation.task import KINDS, Task
+from pcl_tf.evaluation.task import Task
 
 MANIFEST_SIZE = 64
 _SMALLEST = 8  # pixels: the baselines divide a face into as many cells
@@ -90,7 +91,9 @@ def _open(
         return generated.MAKERS[name.removeprefix("generated_")](image_size or MANIFEST_SIZE)
     place = path or data_dir
     if not place:
-        raise Refused(f"{flag}={name} needs {'--data_dir, or ' if data_dir is not None else ''}{flag}={name}:PATH.")
+        raise Refused(
+            f"{flag}={name}: where is it? {flag}={name}:PATH{' or the folder of corpora' * (data_dir is not None)} is needed."
+        )
     origin = str(pathlib.Path(place).resolve())
     if name in KINDS:
         task = read_manifest(place, name, image_size or MANIFEST_SIZE, targets=targets, groups=groups)

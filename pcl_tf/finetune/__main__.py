@@ -61,10 +61,10 @@ def main(argv: list[str]) -> int:
     begin(argv, "model", "task")
     from pcl_tf.encoders.encoder import open_encoder, probe_folder
     from pcl_tf.errors import Stopped
-    from pcl_tf.evaluation import report
     from pcl_tf.evaluation.tasks import open_task
     from pcl_tf.finetune import compare, network, rows, work
     from pcl_tf.finetune.fit import Options
+    from pcl_tf.results import table
     from pcl_tf.store import check
 
     if _FEATURE.value not in FEATURES:
@@ -110,7 +110,7 @@ def main(argv: list[str]) -> int:
         except Stopped as stopped:
             print(f"The best weights so far are in {job.folder}; the same command goes on.", flush=True)
             return 128 + stopped.args[0]
-        print(f"\n{report.table(job.rows)}\n\n{path}")
+        print(f"\n{table.text(job.rows)}\n\n{path}")
     return 0
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from pcl_tf.drawing import plain, save_figure
 from pcl_tf.errors import Refused
 from pcl_tf.evaluation.evaluate import Result, evaluate, readable
-from pcl_tf.evaluation.metrics import percent
+from pcl_tf.evaluation.kinds import percent
 from pcl_tf.evaluation.task import Task
 from pcl_tf.finetune.fit import Options
 from pcl_tf.finetune.rows import FEWEST, share

@@ -13,14 +13,13 @@ from pcl_tf.data.images import left_out
 from pcl_tf.encoders.encoder import Encoder
 from pcl_tf.encoders.features import extract
 from pcl_tf.errors import Refused
-from pcl_tf.evaluation import report
 from pcl_tf.evaluation.evaluate import Result
-from pcl_tf.evaluation.keeping import keep
 from pcl_tf.evaluation.names import all_names, naming
-from pcl_tf.evaluation.results import Results, short
 from pcl_tf.evaluation.task import Task
 from pcl_tf.finetune import compare, run
 from pcl_tf.finetune.fit import Options
+from pcl_tf.results import table
+from pcl_tf.results.store import Results, new_row, short
 from pcl_tf.serving.card import state, stated
 from pcl_tf.serving.classifier import save_classifier, write_classifier_card
 from pcl_tf.serving.export import check_version
@@ -56,7 +55,7 @@ class Job:
     ) -> None:
         self.encoder, self.task, self.out, self.cache, self.about = encoder, task, out, cache, dict(about or {})
         self.results = Results(out)
-        (self.name,) = self.results.name([task])
+        (self.name,) = self.results.names([task])
         self.rows: list[dict[str, Any]] = []
         self.folder = out
 
@@ -124,7 +123,7 @@ class Job:
                     self._add(row, result)
                     if way != "probe":
                         forget(self.folder)
-            _say(*report.table([row]).splitlines()[1:], sep="\n")
+            _say(table.text([row], header=False))
         compare.figure(self.rows, path)
         return path
 
@@ -156,28 +155,19 @@ class Job:
         return run.finetune(self.encoder, self.task, self.faces, options=options, folder=self.folder, say=_say)
 
     def _done(self, key: str) -> dict[str, Any] | None:
-        """The row of a run; None unless ``keep`` wrote its files and it has all groups of the task."""
+        """The row of a run; None unless its files are written and it has all groups of the task."""
         mine = (r for r in self.results.rows if r.get("run") == key and "pictures" in r)
         return next((r for r in mine if {*self.task.groups} <= {*r.get("groups", ())}), None)
 
     def _row(self, result: Result, options: Options, solver: str, *, key: str) -> dict[str, Any]:
-        row = report.result_row(
-            self.encoder,
-            self.task,
-            name=self.name,
-            feature=options.feature,
-            result=result,
-            encoded=self.faces.values.encoded,
-            solver=solver,
-            seed=options.seed,
-        )
+        how: dict[str, Any] = {"feature": options.feature, "solver": solver, "seed": options.seed}
+        row = new_row(self.encoder, self.task, result, name=self.name, encoded=self.faces.values.encoded, **how)
         return {**row, "run": key}
 
     def _add(self, row: dict[str, Any], result: Result) -> None:
         self.rows.append(row)
-        self.results.add(row)  # whatever becomes of the files beside it
-        assert result.scored is not None
-        keep(self.results, row, self.task, scored=result.scored, images=self._names)
+        self.results.add(row)  # before the files beside it, which may fail
+        self.results.write_files(row, self.task, result, images=self._names)
 
 
 def forget(folder: pathlib.Path) -> None:

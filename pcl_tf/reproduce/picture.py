@@ -4,7 +4,7 @@ import pathlib
 from typing import TYPE_CHECKING, Any
 
 from pcl_tf.drawing import plain, save_figure
-from pcl_tf.evaluation.metrics import percent
+from pcl_tf.evaluation.kinds import percent
 
 if TYPE_CHECKING:
     from pcl_tf.reproduce.paper import Table

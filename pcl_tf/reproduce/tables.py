@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 
 from pcl_tf import tables as texts
-from pcl_tf.evaluation.metrics import percent
-from pcl_tf.evaluation.results import Results
+from pcl_tf.evaluation.kinds import percent
 from pcl_tf.evaluation.task import Task
+from pcl_tf.evaluation.verification import WHITENED
 from pcl_tf.reproduce.paper import Table
 from pcl_tf.reproduce.runs import Runs
+from pcl_tf.results.store import names as reported
 
 REFERENCE = "simclr"  # differences are taken to this row, seed by seed
 
@@ -25,11 +26,11 @@ def fill(table: Table, tasks: Mapping[str, list[Task]], runs: Runs, *, seeds: li
       seeds: list of int.
 
     Returns:
-      list of {'label', 'paper', 'ours': {task name: over_seeds + 'difference'}}; of verification also what a layer learnt on
-      pairs makes.
+      list of {'label', 'paper', 'ours': {task name: over_seeds + 'difference'}}; of verification by raw cosine and, which is not
+      the layer of the paper's Table 2, after PCA and whitening.
     """
     wanted = [task for role in table.roles for task in tasks[role]]
-    names = dict(zip(map(id, wanted), apart(wanted), strict=True))
+    names = dict(zip(map(id, wanted), reported(wanted), strict=True))
     rows: list[dict[str, Any]] = []
     row: Any
     for row in table.rows:
@@ -39,10 +40,13 @@ def fill(table: Table, tasks: Mapping[str, list[Task]], runs: Runs, *, seeds: li
             for task in wanted:
                 some = seeds if pretrained else seeds[:1]
                 each = [runs.result(row.model, seed, task, feature=row.feature) for seed in some]
-                ours[names[id(task)]] = over_seeds(each)
+                name = names[id(task)]
                 if all(v.get("learnt") for v in each):
+                    ours[f"{name}, raw cosine"] = over_seeds(each)
                     learnt = [{**v["learnt"], "metric": v["metric"]} for v in each]
-                    ours[f"{names[id(task)]}, layer learnt on pairs"] = over_seeds(learnt)
+                    ours[f"{name}, {WHITENED}"] = over_seeds(learnt)
+                else:
+                    ours[name] = over_seeds(each)
         rows.append({"label": row.label, "model": row.model, "paper": row.paper, "ours": ours})
     reference: dict[str, Any] = next((r["ours"] for r in rows if r["model"] == REFERENCE), {})
     for row in rows:
@@ -51,12 +55,6 @@ def fill(table: Table, tasks: Mapping[str, list[Task]], runs: Runs, *, seeds: li
             same = other is None or row["model"] == REFERENCE or row["model"] not in runs.steps
             found["difference"] = None if same else paired(found["values"], other["values"])
     return rows
-
-
-def apart(tasks: list[Task]) -> list[str]:
-    """Names of tasks, a list of str: manifests of one file name are called by their folders too."""
-    names = [task.name for task in tasks]
-    return names if len(set(names)) == len(names) else Results(None).name(tasks)
 
 
 def markdown(number: int, table: Table, rows: list[dict[str, Any]]) -> str:

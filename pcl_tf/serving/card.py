@@ -6,8 +6,8 @@ import re
 from typing import Any, cast
 
 from pcl_tf.errors import Refused
-from pcl_tf.evaluation.tables import HEADER, result_cells
 from pcl_tf.recipe import flatten
+from pcl_tf.results.table import HEADER, cells
 from pcl_tf.store import read_json, write_atomically
 from pcl_tf.tables import markdown as table
 
@@ -208,7 +208,7 @@ def results(rows: list[dict[str, Any]]) -> str:
             "None was found in the workdir. `python -m pcl_tf.probe` measures the encoder, and `python -m pcl_tf.export`"
             " writes what it found here."
         )
-    return table(HEADER[2:], [cells[2:] for cells in result_cells(rows)])  # the card is of one model at one step
+    return table(HEADER[2:], [line[2:] for line in cells(rows)])  # the card is of one model at one step
 
 
 def _generated(run: dict[str, Any]) -> str:

@@ -177,7 +177,7 @@ def test_an_empty_folder_names_the_first_file_it_lacks(tmp_path, name):
 def test_unknown_tasks_and_missing_folders():
     with pytest.raises(Refused, match="not one of fer2013"):
         open_task("fer2014", ".")
-    with pytest.raises(Refused, match="needs --data_dir"):
+    with pytest.raises(Refused, match="where is it"):
         open_task("lfw")
     with pytest.raises(Refused, match="no folder"):
         open_task("lfw", "/nowhere")

@@ -6,10 +6,10 @@ from PIL import Image
 
 from pcl_tf.data.listed import arrays
 from pcl_tf.errors import Refused
-from pcl_tf.evaluation import groups, metrics, tasks
+from pcl_tf.evaluation import bootstrap, groups, tasks
+from pcl_tf.evaluation.bootstrap import Units
+from pcl_tf.evaluation.kinds import KINDS, Scored
 from pcl_tf.evaluation.manifest import read_manifest
-from pcl_tf.evaluation.report import table
-from pcl_tf.evaluation.scored import of_pairs, of_scores
 from pcl_tf.evaluation.task import Task
 
 
@@ -18,8 +18,7 @@ def scored(kind, labels, scores, group, names=("a", "b"), subjects=None, folds=N
     source = arrays("faces", np.zeros((count, 8, 8, 3), np.uint8))
     task = Task("t", kind, source, 8, names, labels, subjects=subjects, groups={"g": np.asarray(group)})
     folds = np.zeros(count, int) if folds is None else folds
-    scored = of_scores(kind, rows=np.arange(count), folds=folds, labels=labels, scores=scores)
-    return groups.by_group(task, scored)["g"]
+    return groups.by_group(task, Scored(np.arange(count), folds, labels, *KINDS[kind].answers(scores)))["g"]
 
 
 def test_accuracy_of_each_group_and_the_gap():
@@ -39,7 +38,8 @@ def test_accuracy_of_each_group_and_the_gap():
 def test_errors_and_the_bootstrap_of_the_whole():
     errors = np.random.RandomState(0).normal(size=80)
     found = scored("regression", np.zeros((80, 1)), errors[:, None], ["all"] * 80, ("yaw",))
-    whole = metrics.bootstrap(np.abs(errors)[:, None], lambda m: float(m.mean()), groups=None, seed=0)
+    drawn = bootstrap.resamples(np.abs(errors)[:, None], lambda m: float(m.mean()), Units("images", 80))
+    whole = bootstrap.central(drawn)
     assert found["groups"]["all"]["interval"] == pytest.approx(whole) and found["gap"] is None
     assert found["groups"]["all"]["detail"]["yaw"] == found["groups"]["all"]["value"]
 
@@ -48,7 +48,8 @@ def test_people_are_resampled_in_groups_and_one_alone_is_no_group():
     people = np.repeat(["p", "q", "r"], 40)
     errors = np.repeat([1.0, 3.0, 5.0], 40)[:, None]
     found = scored("regression", np.zeros((120, 1)), errors, np.repeat(["two", "one"], [80, 40]), ("yaw",), people)
-    assert found["groups"]["two"]["interval"] == (1.0, 3.0) and found["groups"]["two"]["resampled"] == "subjects"
+    assert found["groups"]["two"]["interval"] == (1.0, 3.0)
+    assert found["groups"]["two"]["resampled"] == "subjects" and found["groups"]["two"]["units"] == 2
     assert found["too_few"] == {"one": 40}
 
 
@@ -67,11 +68,10 @@ def test_f1_is_of_labels_that_every_group_shows_and_over_all_folds_together():
 def test_pairs_have_rates_of_both_errors():
     same, said = np.tile([1, 1, 0, 0], 10), np.tile([1, 0, 0, 1], 10)
     said[20:] = same[20:]
-    right = (same == said).astype(float)
     source = arrays("faces", np.zeros((2, 8, 8, 3), np.uint8))
     pairs, group = np.tile([0, 1], (40, 1)), np.repeat(["x", "y"], 20)
     task = Task("t", "verification", source, 8, pairs=pairs, same=same, folds=same, groups={"g": group})
-    scored = of_pairs(np.arange(40), np.zeros(40, int), same, found=[(np.zeros(40), right)])
+    scored = Scored(np.arange(40), np.zeros(40, int), same, np.zeros(40), said)
     found = groups.by_group(task, scored)["g"]
     assert found["groups"]["x"]["detail"] == {"false match rate": 0.5, "false non-match rate": 0.5}
     assert found["groups"]["y"]["value"] == 1 and found["gap"]["value"] == 0.5
@@ -112,20 +112,3 @@ def test_a_column_that_is_not_there_is_named(folder, name):
 def test_groups_of_what_is_no_manifest():
     with pytest.raises(Refused, match="--groups=age: --task=generated_pose is no manifest"):
         tasks.open_task("generated_pose", groups=["age"])
-
-
-def test_the_table_tells_groups_and_those_it_cannot():
-    found = {"value": 0.5, "interval": [0.4, 0.6], "count": 50}
-    told = {"groups": {"f": found, "m": {**found, "value": 0.75}}, "too_few": {"x": 3, "y": 1}, "without": 7}
-    told |= {"gap": {"value": 0.25, "interval": [0.1, 0.3], "between": ["f", "m"]}, "labels_left_out": ["AU9"]}
-    row = {"model": "m", "task": "t", "feature": "face", "solver": "lbfgs", "metric": "F1", "value": 0.6}
-    row |= {"interval": [0.5, 0.7], "counts": {"test": 111}, "groups": {"gender": told}}
-    lines = table([row]).splitlines()
-    assert len(lines) == 6
-    assert lines[2].split() == ["gender:", "f", "F1", "50.00", "40.00", "..", "60.00", "50"]
-    assert lines[4].split()[:3] == ["gender:", "largest", "gap"] and "25.00    10.00 .. 30.00" in lines[4]
-    assert lines[4].endswith("f to m")
-    assert lines[5].split("  ")[-1] == (
-        "gender: fewer than 10 rows, or one person, not scored: x (3), y (1); of no group: 7;"
-        " F1 without AU9, which not every group shows"
-    )

@@ -138,7 +138,7 @@ def test_a_result_that_was_killed_before_its_files_were_written_gets_them(place,
 
     more = ["--epochs=1"]
     with monkeypatch.context() as patched, pytest.raises(Killed):
-        patched.setattr(work, "keep", killed)
+        patched.setattr(work.Results, "write_files", killed)
         ended(*arguments(place, *more, out=tmp_path))
     (row,) = json.loads((tmp_path / "result.json").read_text())["results"]
     (state,) = tmp_path.glob("*/fold0")

@@ -1,0 +1,405 @@
+"""The four kinds of task. Whatever differs between them stands in these classes, and nowhere else."""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from pcl_tf.errors import Refused
+from pcl_tf.evaluation.bootstrap import mean
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from pcl_tf.evaluation.task import Task
+
+
+@dataclasses.dataclass(frozen=True)
+class Scored:
+    """Images or pairs of the test, in the order of the folds, with a model's answers.
+
+    Attributes:
+      rows: int [N], of the task's images; of verification, of its pairs.
+      folds: int [N], the fold that tests each.
+      labels: the truth: int [N] classes, 0/1 [N, K] labels, float [N, K] targets, 0/1 [N] same person.
+      scores: float [N, K]: probabilities of classes or labels, predicted targets; of verification [N], similarities.
+      predicted: the answers, in the form of the labels.
+    """
+
+    rows: np.ndarray
+    folds: np.ndarray
+    labels: np.ndarray
+    scores: np.ndarray
+    predicted: np.ndarray
+
+    def of(self, rows: np.ndarray) -> "Scored":
+        """Those at some places: int [n]."""
+        return Scored(*(getattr(self, field.name)[rows] for field in dataclasses.fields(self)))
+
+
+@dataclasses.dataclass(frozen=True)
+class Adam:
+    """The paper's training of a linear layer on frozen features; see ``pcl_tf.evaluation.adam``.
+
+    Attributes:
+      learning_rate, batch: of the training.
+      cosine: whether the rate falls to 0 along a cosine.
+      normalised: whether a BatchNorm stands before the layer, which then begins as PyTorch's.
+      coupled: decay that is part of the gradient.
+      decoupled: decay of AdamW.
+    """
+
+    learning_rate: float
+    batch: int
+    cosine: bool = False
+    normalised: bool = True
+    coupled: float = 0.0
+    decoupled: float = 0.0
+
+
+class Kind:
+    """A kind of task whose images have labels; N images, K classes, labels or targets.
+
+    Attributes:
+      name: of ``KINDS``.
+      metric: name of the metric.
+      percent: whether the metric is a share that people read in percent.
+      samples: what the test consists of.
+      labelled: whether images have labels that a layer can be fitted to.
+      by_fold: whether the metric is taken in each fold and averaged; else once, over all images.
+      named: whether the metric is a mean over labels or targets, each of which has a value of its own.
+      activation: of the layer, by its name in Keras and in tf.nn ('linear' is none).
+      outputs: names of the two outputs of an export: of the names, and of the values in their order.
+      classify: whether TensorFlow Serving's Classify can ask an export.
+      hub: the task and the metric as model hubs call them.
+      adam: settings of the paper's training.
+      picture: of ``pcl_tf.results.pictures``.
+      columns: that a manifest must have.
+      target: column of a manifest that is predicted if no other is stated; '' is all columns without another meaning.
+      most: targets that a manifest may state; None is any number.
+    """
+
+    name: ClassVar[str]
+    metric: ClassVar[str]
+    percent: ClassVar[bool] = True
+    samples: ClassVar[str] = "images"
+    labelled: ClassVar[bool] = True
+    by_fold: ClassVar[bool] = False
+    named: ClassVar[bool] = True
+    activation: ClassVar[str]
+    outputs: ClassVar[tuple[str, str]] = ("classes", "scores")
+    classify: ClassVar[bool] = True
+    hub: ClassVar[tuple[str, str]]
+    adam: ClassVar[Adam]
+    picture: ClassVar[str]
+    columns: ClassVar[tuple[str, ...]] = ("path",)
+    target: ClassVar[str] = ""
+    most: ClassVar[int | None] = None
+
+    def check(self, task: "Task") -> None:
+        """Raises Refused where the test of a task has no meaning."""
+
+    def targets(self, labels: np.ndarray, count: int) -> np.ndarray:
+        """What a layer is fitted to: labels of a task, K names -> float32 [N, K]."""
+        return np.asarray(labels, np.float32)
+
+    def classes(self, labels: np.ndarray) -> np.ndarray | None:
+        """int [N], of each of which a training row must remain where rows are left out; None where there are none."""
+        return None
+
+    def scale(self, targets: np.ndarray) -> tuple[Any, Any]:
+        """(low, span) by which targets [N, K] of the training rows are standardised: (targets - low) / span."""
+        return 0.0, 1.0
+
+    def loss(self, targets: "tf.Tensor", scores: "tf.Tensor", *, smooth: bool = False) -> "tf.Tensor":
+        """Loss of each row.
+
+        Args:
+          targets: float32 [N, K], of ``targets``.
+          scores: float32 [N, K], logits or standardised targets.
+          smooth: whether it must have a gradient everywhere, as L-BFGS needs.
+
+        Returns:
+          float32 [N].
+        """
+        raise NotImplementedError
+
+    def error(self, targets: np.ndarray, scores: np.ndarray) -> float | None:
+        """What a penalty is chosen by on held-out rows, the less the better; None: by ``loss``, which falls and then rises."""
+        return None
+
+    def answers(self, scores: np.ndarray, *, logits: bool = True) -> tuple[np.ndarray, np.ndarray]:
+        """(scores, predicted) of ``Scored``.
+
+        Args:
+          scores: float [N, K], of a layer; or of neighbours: their shares in [0, 1], or mean targets.
+          logits: whether they are of a layer.
+        """
+        return scores, scores
+
+    def contributions(self, labels: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+        """What each image adds to the means of which the metric is a function: float64 [N], [N, K] or [N, K, 3]."""
+        raise NotImplementedError
+
+    def parts(self, means: np.ndarray) -> np.ndarray:
+        """The metric of each label or target, of other kinds of all images, from means of contributions: float64 [K] or [1]."""
+        return np.atleast_1d(means)
+
+    def value(self, parts: np.ndarray) -> float:
+        """The metric from ``parts``."""
+        return float(parts.mean())
+
+    def shown(self, labels: np.ndarray) -> np.ndarray:
+        """Of which ``parts`` images can tell anything: bool [K] or [1]."""
+        return np.ones(labels.shape[1:] or 1, bool)
+
+    def detail(
+        self, scored: Scored, names: Sequence[Any], *, parts: np.ndarray, folds: np.ndarray | None
+    ) -> dict[str, float]:
+        """The metric by name.
+
+        Args:
+          scored: ``Scored``.
+          names: of classes, labels or targets.
+          parts: of all images together, or the mean of the folds'.
+          folds: int [N] of those that are averaged; None is none.
+        """
+        return {name: float(part) for name, part in zip(names, parts, strict=True)}
+
+    def table(
+        self, task: "Task", scored: Scored, images: Sequence[str], *, whitened: Scored | None = None
+    ) -> tuple[list[str], list[list[Any]]]:
+        """Header and lines of the CSV of predictions, numbers as texts of seven digits.
+
+        Args:
+          task: ``Task``.
+          scored: ``Scored``.
+          images: names of the task's images.
+          whitened: of verification, the same pairs by the learnt similarity.
+        """
+        del whitened
+        lines = [
+            [images[row], fold, *self.cells(task.names, label, guess, scores=scores)]
+            for row, fold, label, guess, scores in _each(scored)
+        ]
+        return ["image", "fold", *self.header(task.names)], lines
+
+    def header(self, names: Sequence[Any]) -> list[str]:
+        """Columns of the CSV behind image and fold."""
+        raise NotImplementedError
+
+    def cells(self, names: Sequence[Any], label: Any, predicted: Any, *, scores: np.ndarray) -> list[Any]:
+        """A line of the CSV under ``header``, of one image."""
+        raise NotImplementedError
+
+    def text(self, names: Sequence[Any], label: Any) -> str:
+        """The label of an image, to be read."""
+        raise NotImplementedError
+
+
+class Classes(Kind):
+    """One class of several: int [N]."""
+
+    name, metric, named = "classification", "accuracy", False
+    activation, hub = "softmax", ("image-classification", "accuracy")
+    adam = Adam(1e-2, 256, cosine=True, normalised=False)
+    picture = "confusion"
+    columns, target, most = ("path", "label"), "label", 1
+
+    def check(self, task: "Task") -> None:
+        # With folds drawn by chance a rare class may lie in one of them; a stated split is meant as it stands.
+        if len(task.splits) != 1 or task.labels is None:
+            return
+        train, test = task.splits[0]
+        untaught = np.setdiff1d(task.labels[test], task.labels[train])
+        if untaught.size:
+            some = ", ".join(str(task.names[k]) for k in untaught[:5])
+            raise Refused(f"{task.name}: classes are tested that no training image has: {some}.")
+
+    def targets(self, labels: np.ndarray, count: int) -> np.ndarray:
+        return np.eye(count, dtype=np.float32)[labels]
+
+    def classes(self, labels: np.ndarray) -> np.ndarray | None:
+        return labels
+
+    def loss(self, targets: "tf.Tensor", scores: "tf.Tensor", *, smooth: bool = False) -> "tf.Tensor":
+        import tensorflow as tf
+
+        return tf.nn.softmax_cross_entropy_with_logits(targets, scores)
+
+    def answers(self, scores: np.ndarray, *, logits: bool = True) -> tuple[np.ndarray, np.ndarray]:
+        scores = np.asarray(scores, np.float64)
+        powers = np.exp(scores - scores.max(1, keepdims=True))
+        return powers / powers.sum(1, keepdims=True) if logits else scores, scores.argmax(1)
+
+    def contributions(self, labels: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+        return (predicted == labels).astype(np.float64)
+
+    def detail(
+        self, scored: Scored, names: Sequence[Any], *, parts: np.ndarray, folds: np.ndarray | None
+    ) -> dict[str, float]:
+        """Recall of each class that images show."""
+        right = self.contributions(scored.labels, scored.predicted)
+        each = ((str(name), right[scored.labels == k]) for k, name in enumerate(names))
+        return {name: float(of.mean()) for name, of in each if len(of)}
+
+    def header(self, names: Sequence[Any]) -> list[str]:
+        return ["label", "predicted", *(f"score_{name}" for name in names)]
+
+    def cells(self, names: Sequence[Any], label: Any, predicted: Any, *, scores: np.ndarray) -> list[Any]:
+        return [str(names[label]), str(names[predicted]), *map(_number, scores)]
+
+    def text(self, names: Sequence[Any], label: Any) -> str:
+        return str(names[label])
+
+
+class Labels(Kind):
+    """Labels that are present or absent: 0/1 [N, K], as action units."""
+
+    name, metric, by_fold = "multilabel", "F1", True
+    activation, hub = "sigmoid", ("image-classification", "f1")
+    adam = Adam(1e-3, 128, coupled=1e-4)
+    picture = "f1"
+
+    def check(self, task: "Task") -> None:
+        if task.splits and task.labels is not None:
+            if not any((task.labels[test] > 0.5).any() for _, test in task.splits):
+                raise Refused(f"{task.name}: no test image shows any of the labels, so that F1 has no value.")
+
+    def loss(self, targets: "tf.Tensor", scores: "tf.Tensor", *, smooth: bool = False) -> "tf.Tensor":
+        import tensorflow as tf
+
+        return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(targets, scores), axis=1)
+
+    def error(self, targets: np.ndarray, scores: np.ndarray) -> float | None:
+        """1 - mean F1: with rare labels the loss is often least where nothing is predicted, and F1 may fall and rise again."""
+        f1 = self.parts(self.contributions(targets, scores > 0).mean(0))
+        # A label without F1 counts as 0 here: penalties are compared by the same labels, whatever each predicts.
+        return 1.0 - float(np.nan_to_num(f1).mean())
+
+    def answers(self, scores: np.ndarray, *, logits: bool = True) -> tuple[np.ndarray, np.ndarray]:
+        scores = np.asarray(scores, np.float64)
+        shares = 0.5 * (1 + np.tanh(0.5 * scores)) if logits else scores
+        return shares, (scores > (0 if logits else 0.5)).astype(np.int64)
+
+    def contributions(self, labels: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+        """Hits, false alarms and misses: float64 [N, K, 3]."""
+        guess, truth = predicted > 0.5, labels > 0.5
+        return np.stack([guess & truth, guess & ~truth, ~guess & truth], axis=2).astype(np.float64)
+
+    def parts(self, means: np.ndarray) -> np.ndarray:
+        """F1 of each label; NaN where no image shows it and none is predicted to: nothing was found or missed."""
+        tp, fp, fn = np.moveaxis(means, -1, 0)
+        total = 2 * tp + fp + fn
+        return np.where(total > 0, 2 * tp / np.maximum(total, 1e-12), np.nan)
+
+    def value(self, parts: np.ndarray) -> float:
+        """Mean F1 of the labels that have one."""
+        return mean(parts)
+
+    def shown(self, labels: np.ndarray) -> np.ndarray:
+        return np.asarray((labels > 0.5).any(0))
+
+    def detail(
+        self, scored: Scored, names: Sequence[Any], *, parts: np.ndarray, folds: np.ndarray | None
+    ) -> dict[str, float]:
+        """F1 of each label that has one."""
+        return {name: float(part) for name, part in zip(names, parts, strict=True) if not np.isnan(part)}
+
+    def header(self, names: Sequence[Any]) -> list[str]:
+        return [f"{what}_{name}" for name in names for what in ("label", "predicted", "score")]
+
+    def cells(self, names: Sequence[Any], label: Any, predicted: Any, *, scores: np.ndarray) -> list[Any]:
+        each = zip(label, predicted, scores, strict=True)
+        return [cell for a, b, score in each for cell in (int(a), int(b), _number(score))]
+
+    def text(self, names: Sequence[Any], label: Any) -> str:
+        return " ".join(np.array(names)[label > 0]) or "none"
+
+
+class Numbers(Kind):
+    """Targets that are numbers: float [N, K], as angles."""
+
+    name, metric, percent = "regression", "MAE", False
+    activation, outputs, classify = "linear", ("targets", "values"), False
+    hub = ("image-feature-extraction", "mae")
+    adam = Adam(1e-3, 128, decoupled=1e-2)
+    picture = "predicted-true"
+
+    def scale(self, targets: np.ndarray) -> tuple[Any, Any]:
+        return targets.mean(0), np.maximum(targets.std(0), 1e-6)
+
+    def loss(self, targets: "tf.Tensor", scores: "tf.Tensor", *, smooth: bool = False) -> "tf.Tensor":
+        """L1; smooth: with a rounded tip."""
+        import tensorflow as tf
+
+        apart = scores - targets
+        each = tf.sqrt(tf.square(apart) + 1e-2) - 0.1 if smooth else tf.abs(apart)
+        return tf.reduce_mean(each, axis=1)
+
+    def contributions(self, labels: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+        """Absolute errors [N, K]."""
+        return np.abs(predicted - labels).astype(np.float64)
+
+    def header(self, names: Sequence[Any]) -> list[str]:
+        return [f"{what}_{name}" for name in names for what in ("label", "predicted")]
+
+    def cells(self, names: Sequence[Any], label: Any, predicted: Any, *, scores: np.ndarray) -> list[Any]:
+        return [_number(value) for two in zip(label, predicted, strict=True) for value in two]
+
+    def text(self, names: Sequence[Any], label: Any) -> str:
+        return ", ".join(f"{name} {value:.3g}" for name, value in zip(names, label, strict=True))
+
+
+class Pairs(Kind):
+    """Whether two images show one person: 0/1 [P] of pairs, of which no layer is fitted; see ``verification``."""
+
+    name, metric, samples = "verification", "accuracy", "pairs"
+    labelled, by_fold, named = False, True, False
+    hub = ("image-feature-extraction", "accuracy")
+    picture = "roc"
+    columns, most = ("fold", "path1", "path2", "same"), 0
+
+    def contributions(self, labels: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+        return (predicted == labels).astype(np.float64)
+
+    def detail(
+        self, scored: Scored, names: Sequence[Any], *, parts: np.ndarray, folds: np.ndarray | None
+    ) -> dict[str, float]:
+        """Accuracy of each fold; of pairs of all folds together the rates of both errors."""
+        if folds is not None:
+            right = self.contributions(scored.labels, scored.predicted)
+            return {f"fold {fold}": float(right[folds == fold].mean()) for fold in np.unique(folds)}
+        same, said = scored.labels == 1, scored.predicted == 1
+        rates = {"false match rate": (said, ~same), "false non-match rate": (~said, same)}
+        return {name: float(wrong[of].mean()) for name, (wrong, of) in rates.items() if of.any()}
+
+    def table(
+        self, task: "Task", scored: Scored, images: Sequence[str], *, whitened: Scored | None = None
+    ) -> tuple[list[str], list[list[Any]]]:
+        header, by = ["image1", "image2", "fold", "same", "cosine", "predicted"], [scored]
+        if whitened is not None:
+            header, by = [*header, "whitened_cosine", "whitened_predicted"], [scored, whitened]
+        lines = []
+        for i, row in enumerate(scored.rows):
+            a, b = np.asarray(task.pairs)[row]
+            cells = [cell for one in by for cell in (_number(one.scores[i]), one.predicted[i])]
+            lines.append([images[a], images[b], scored.folds[i], scored.labels[i], *cells])
+        return header, lines
+
+
+def _each(scored: Scored) -> Iterator[tuple[Any, Any, Any, Any, Any]]:
+    return zip(scored.rows, scored.folds, scored.labels, scored.predicted, scored.scores, strict=True)
+
+
+def _number(value: float) -> str:
+    return f"{value:.7g}"
+
+
+KINDS: dict[str, Kind] = {kind.name: kind for kind in (Classes(), Numbers(), Labels(), Pairs())}
+
+
+def percent(metric: str) -> bool:
+    """Whether a metric is a share that people read in percent."""
+    return all(kind.percent for kind in KINDS.values() if kind.metric == metric)

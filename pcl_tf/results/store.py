@@ -1,0 +1,148 @@
+"""The results of a folder: ``result.json``, to which every call adds rows, and the files of each row beside it."""
+
+import csv
+import json
+import pathlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from pcl_tf.data.tree import printable
+from pcl_tf.errors import Refused
+from pcl_tf.evaluation.evaluate import Result
+from pcl_tf.evaluation.kinds import KINDS
+from pcl_tf.evaluation.task import Task
+from pcl_tf.results import pictures, table, tensorboard
+from pcl_tf.store import alone, atomic_path, check, digest, write_atomically
+from pcl_tf.tables import latex, markdown
+
+if TYPE_CHECKING:
+    from pcl_tf.encoders.encoder import Encoder
+
+_TABLES = {"tables.md": markdown, "tables.tex": latex}
+_LONGEST = 40  # letters of a task's name in names of files: with targets by name it may be longer than a file's can be
+# What tells a row from others; a fine-tuning has a run besides, which all its options change.
+_KEY = ("model_digest", "kind", "task_name", "task_path", "feature", "solver", "image_size", "seed", "run")
+
+
+class Results:
+    """``result.json`` of a folder.
+
+    Args:
+      folder: holds or will hold ``result.json``.
+
+    Raises:
+      Refused: it is not of pcl_tf.probe, or there are tables and no ``result.json`` that they could be of.
+    """
+
+    def __init__(self, folder: str | pathlib.Path) -> None:
+        self.path = pathlib.Path(folder) / "result.json"
+        check(self.path, beside=[self.path.with_name(name) for name in _TABLES])
+        self.rows = self._read()
+
+    def _read(self) -> list[dict[str, Any]]:
+        try:
+            rows = json.loads(self.path.read_text())["results"]
+            if not all({*_KEY[:-1], "task", "metric", "value"} <= set(row) for row in rows):
+                raise ValueError("a row lacks its model, task or value")
+        except FileNotFoundError:
+            return []
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise Refused(f"{self.path}: no result of pcl_tf.probe ({error}); move it away or give --out.") from error
+        return rows
+
+    def names(self, tasks: Sequence[Task]) -> list[str]:
+        """Names under which tasks are reported here, in order; see ``names``."""
+        return names(tasks, self.rows)
+
+    def add(self, row: dict[str, Any]) -> None:
+        """Adds a row, or replaces the one of the same key; rows that other processes added meanwhile stay."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with alone(self.path.with_name(".result.lock"), f"{self.path}: another process writes it; waiting."):
+            rows = {_key(other): other for other in self._read()}
+            rows[_key(row)] = row
+            self.rows = list(rows.values())
+            write_atomically(self.path, json.dumps({"results": self.rows}, indent=1) + "\n")
+            for name, form in _TABLES.items():
+                write_atomically(self.path.with_name(name), form(table.HEADER, table.cells(self.rows)) + "\n")
+
+    def write_files(self, row: dict[str, Any], task: Task, result: Result, *, images: Sequence[str]) -> None:
+        """Writes predictions, picture and TensorBoard's logs of a row that was added, and adds it with their paths.
+
+        Args:
+          row: of ``new_row``; gets 'predictions', a path, and 'pictures', {name: path}.
+          task, result: of the row.
+          images: names of the task's images.
+        """
+        stem = self.path.with_name(file_stem(row))
+        row["predictions"] = str(_write_predictions(f"{stem}-predictions.csv", task, result, images=images))
+        row["pictures"] = pictures.save(stem, task, result, row=row)
+        self.add(row)
+        tensorboard.write(self.path.with_name("logs"), row, self.rows)
+
+
+def new_row(
+    encoder: "Encoder", task: Task, result: Result, *, name: str, feature: str, encoded: int, solver: str, seed: int
+) -> dict[str, Any]:
+    """A row of ``result.json``: one model, task and feature; name: of the task there; encoded: images that were not cached."""
+    return {
+        "model": encoder.name,
+        "model_digest": encoder.digest,
+        "model_step": encoder.step,
+        "recipe_hash": encoder.recipe_hash,
+        "task": name,
+        "task_name": task.name,
+        "task_path": task.origin,
+        "kind": task.kind,
+        "feature": feature,
+        "solver": solver,
+        "image_size": task.image_size,
+        "seed": seed,
+        "images_encoded": encoded,
+        "notes": list(task.notes),
+        **result.as_json(),
+    }
+
+
+def names(tasks: Sequence[Task], rows: Sequence[dict[str, Any]] = ()) -> list[str]:
+    """Names under which tasks are reported, in order: of several tasks of one name all but the first have a digest.
+
+    Args:
+      tasks: list of ``Task``; one may stand there twice.
+      rows: of ``result.json``, whose tasks keep their names.
+    """
+    first = {row["task_name"]: (row["kind"], row["task_path"]) for row in reversed(rows)}
+    return [
+        task.name
+        if first.setdefault(task.name, (task.kind, task.origin)) == (task.kind, task.origin)
+        else f"{task.name}-{digest(task.kind, task.origin)[:8]}"
+        for task in tasks
+    ]
+
+
+def _key(row: dict[str, Any]) -> tuple[str, ...]:
+    return tuple(str(row.get(name, "")) for name in _KEY)
+
+
+def short(name: str) -> str:
+    """A task's name as a part of names of files: if it is long, cut, with a digest of it all."""
+    return name if len(name) <= _LONGEST else f"{name[:_LONGEST]}-{digest(name)[:8]}"
+
+
+def file_stem(row: dict[str, Any]) -> str:
+    """How names of files of a row begin: task, feature, and a digest of what tells it from other rows."""
+    return f"{short(row['task'])}-{row['feature']}-{digest(*_key(row))[:8]}"
+
+
+def _write_predictions(path: str, task: Task, result: Result, *, images: Sequence[str]) -> str:
+    """Writes a line for each test image or pair, the task's groups behind the columns of its kind, as UTF-8; returns path.
+
+    A group that is called as a column of the kind is called group_NAME.
+    """
+    whitened = result.learnt.scored if result.learnt else None
+    header, lines = KINDS[task.kind].table(task, result.scored, [*map(printable, images)], whitened=whitened)
+    groups = [of_row[result.scored.rows] for of_row in task.groups.values()]
+    with atomic_path(path) as aside, open(aside, "w", newline="", encoding="utf-8") as f:
+        out = csv.writer(f, lineterminator="\n")
+        out.writerow([*header, *(f"group_{name}" if name in header else name for name in task.groups)])
+        out.writerows([*line, *(printable(of[i]) for of in groups)] for i, line in enumerate(lines))
+    return path

@@ -1,0 +1,247 @@
+"""A probe from faces to rows, CSV, pictures, tables and TensorBoard, of each kind of task."""
+
+import csv
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from pcl_tf.data.files import Unreadable
+from pcl_tf.data.listed import arrays
+from pcl_tf.encoders.encoder import Encoder
+from pcl_tf.evaluation import linear, verification
+from pcl_tf.evaluation.evaluate import evaluate
+from pcl_tf.evaluation.names import all_names, naming
+from pcl_tf.evaluation.task import Task, folds_from
+from pcl_tf.results import pictures, probing, store
+
+R = np.random.RandomState
+FACES = R(0).randint(256, size=(80, 8, 8, 3), dtype=np.uint8)
+SOURCE = arrays("faces", FACES)
+SPLIT = ((np.arange(40), np.arange(40, 80)),)
+ROW = {"model": "runs/m$_$", "task": "t", "feature": "face"}
+
+
+def model(name="one", digest="1111111111", step=0):
+    def embed(faces):
+        x = faces.reshape(len(faces), -1).astype(np.float32)
+        return {"face_aware": x, "pose": x[:, :20]}
+
+    return Encoder(name, digest, embed, step=step)
+
+
+def probed(folder, models, tasks, features=("face_aware",), *, solver="knn", seed=0):
+    how = {"out": folder, "cache": folder / "features", "save": True}
+    return probing.probe(models, tasks, features, solver=solver, seed=seed, **how)
+
+
+def classes(count=3, origin="", name="t"):
+    names, labels = tuple(f"$c_${i}" for i in range(count)), np.arange(80) % min(count, 40)
+    return Task(name, "classification", SOURCE, 8, names, labels, SPLIT, origin=origin)
+
+
+def pairs(different=40):
+    both = np.stack([np.arange(80), (np.arange(80) + 1) % 80], 1)
+    same = (np.arange(80) >= different).astype(int)
+    return Task("t", "verification", SOURCE, 8, pairs=both, same=same, folds=np.arange(80) % 4)
+
+
+TASKS = {
+    "confusion": classes(),
+    "predicted-true": Task("t", "regression", SOURCE, 8, ("yaw", "$", "c", "d"), R(2).normal(size=(80, 4)), SPLIT),
+    "f1": Task("t", "multilabel", SOURCE, 8, ("AU1", "AU$2"), R(1).randint(2, size=(80, 2)).astype(np.float32), SPLIT),
+    "roc": pairs(),
+}
+
+
+def scalars(folder):
+    """{tag: (step, value)} of all events below a folder."""
+    found = {}
+    for path in folder.rglob("events*"):
+        for event in tf.compat.v1.train.summary_iterator(str(path)):
+            found |= {v.tag: (event.step, tf.make_ndarray(v.tensor)) for v in event.summary.value}
+    return found
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_every_kind_has_its_picture(name, tmp_path):
+    result = evaluate(TASKS[name], R(3).normal(size=(80, 6)), solver="knn")
+    drawn = [pictures.save(tmp_path / stem, TASKS[name], result, row=ROW) for stem in "ab"]
+    image = Image.open(drawn[0][name])
+    assert list(drawn[0]) == [name] and min(image.size) > 300 and np.asarray(image.convert("L")).std() > 10
+    first, second = (open(of[name], "rb").read() for of in drawn)
+    assert first == second  # the same result is the same file
+
+
+def test_many_classes_and_pairs_of_one_kind_alone(tmp_path):
+    def size(task):
+        found = pictures.save(tmp_path / "p", task, evaluate(task, R(3).normal(size=(80, 6)), solver="knn"), row=ROW)
+        return [Image.open(path).size for path in found.values()]
+
+    assert size(classes(41))[0][0] < 2000
+    many = Task("t", "regression", SOURCE, 8, tuple(map(str, range(20))), R(2).normal(size=(80, 20)), SPLIT)
+    assert size(many)[0][1] < 2000
+    assert size(pairs(different=0)) == []
+
+
+def test_a_confusion_matrix_by_hand():
+    found = pictures.confusion_matrix(np.array([0, 0, 0, 2]), np.array([0, 1, 1, 0]), 3)
+    assert found.tolist() == [[1, 2, 0], [0, 0, 0], [1, 0, 0]]
+
+
+def test_a_probe_leaves_pictures_predictions_tables_and_scalars(tmp_path):
+    (row,) = probed(tmp_path, [model()], [TASKS["roc"]], solver="lbfgs")
+    kept = json.loads((tmp_path / "result.json").read_text())["results"][0]
+    assert kept["pictures"] == row["pictures"] and kept["predictions"] == row["predictions"]
+    assert len(open(row["predictions"]).readlines()) == 81
+    assert kept["roc"]["EER"] == pytest.approx(0.5, abs=0.3) and list(kept["roc"]["TAR@FAR"]) == ["0.1"]
+    assert (tmp_path / "tables.md").read_text().count("\n| one |") == 1 + bool(row["learnt"])
+    assert r"\begin{tabular}" in (tmp_path / "tables.tex").read_text()
+    shown = scalars(tmp_path / "logs")
+    assert shown["probe/t/face_aware/EER"][1] == pytest.approx(kept["roc"]["EER"])
+    png = tf.io.decode_png(shown["probe/t/face_aware/roc"][1][2]).numpy()
+    np.testing.assert_array_equal(png, np.asarray(Image.open(kept["pictures"]["roc"]).convert("RGB")))
+
+
+def test_models_have_runs_of_their_own_and_are_compared_with_the_first(tmp_path, capsys):
+    tasks = [classes(2, f"/data/{folder}/labels.csv", "labels") for folder in "ab"]
+    models = [model(), model("two", "2222222222", step=5)]
+    found = probed(tmp_path, models, tasks, ("face_aware", "pose"))
+    assert ["difference" in row for row in found] == [False] * 4 + [True] * 4
+    assert {row["difference"]["to"] for row in found[4:]} == {"one"}
+    assert all(row["difference"]["value"] == 0 for row in found[4:])  # of the same feature
+    probed(tmp_path, models[:1], tasks[:1], seed=1)
+    rows = json.loads((tmp_path / "result.json").read_text())["results"]
+    other = rows[2]["task"]
+    expected = [(m, t, 0) for m in ("one", "two") for t in ("labels", other) for _ in range(2)]
+    assert other.startswith("labels-")
+    assert [(r["model"], r["task"], r["seed"]) for r in rows] == [*expected, ("one", "labels", 1)]
+    runs = sorted((tmp_path / "logs").iterdir())
+    assert [r.name for r in runs] == ["one-11111111", "two-22222222"]
+    tags = {f"probe/labels/face_aware/{what}" for what in ("knn/accuracy", "knn-seed1/confusion")}
+    shown = scalars(runs[0])
+    assert tags <= set(shown) and {step for step, _ in shown.values()} == {0}
+    assert {step for step, _ in scalars(runs[1]).values()} == {5}
+    assert capsys.readouterr().out.count("less one") == 4
+
+
+def test_a_feature_is_compared_with_the_same_one_or_with_the_only_one():
+    assert probing._same_feature({"face": 1, "pose": 2}, "pose") == 2
+    assert probing._same_feature({"face": 1, "pose": 2}, "face_aware") is None
+    assert probing._same_feature({"face_aware": 1}, "pose") == 1
+
+
+def test_unreadable_images_are_named_on_the_screen_and_in_the_result(tmp_path, capsys):
+    def items():
+        for i, (name, face) in enumerate(SOURCE.items()):
+            yield name, Unreadable("no such face") if i == 42 else face
+
+    task = dataclasses.replace(classes(name="labels"), source=dataclasses.replace(SOURCE, items=items))
+    (found,) = probed(tmp_path, [model()], [task])
+    said = "labels: 1 of 80 images cannot be read and are left out: faces#42 (no such face)."
+    assert f"note: {said}\n" in capsys.readouterr().err
+    assert found["notes"] == [said] and found["counts"]["test"] == 39 and found["counts"]["unreadable"] == 1
+
+
+def test_no_number_is_lost_to_a_file_beside_it(tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError("no space")
+
+    monkeypatch.setattr(store, "_write_predictions", full)
+    with pytest.raises(OSError, match="no space"):
+        probed(tmp_path, [model()], [classes()])
+    (kept,) = json.loads((tmp_path / "result.json").read_text())["results"]
+    assert 0 <= kept["value"] <= 1 and "predictions" not in kept
+
+
+X = np.array([3, -1, 2, -2, 1, -3, 0.5, -0.5, 4, -4, 2, 2], np.float32)[:, None]
+NAMES = [f"{i}.png" for i in range(12)]
+
+
+@pytest.fixture
+def answers(monkeypatch):
+    """Every probe answers with its feature, or that and its negative."""
+
+    def fit(kind, x, y, *args, **options):
+        weights = np.array([[-1.0, 1.0]], np.float32) if kind == "classification" else np.ones((1, 1), np.float32)
+        return linear.Linear(weights, np.zeros(weights.shape[1], np.float32)), {"solver": "none"}
+
+    monkeypatch.setattr(linear, "fit", fit)
+
+
+def asked(kind, labels, names, **more):
+    return Task("t", kind, arrays("faces", FACES[:12]), 8, names, labels, folds_from(np.arange(12) % 3), **more)
+
+
+def written(path, task, result):
+    store._write_predictions(str(path), task, result, images=NAMES)
+    with open(path, newline="", encoding="utf-8") as f:
+        return list(csv.DictReader(f))
+
+
+def test_predictions_of_classes(answers, tmp_path):
+    groups = {"age": np.array(["old", ""] * 6), "label": np.array(list("abcdefghijkl"))}
+    task = asked("classification", (X[:, 0] > 1).astype(int), ("no", "yes"), groups=groups)
+    result = evaluate(task, X, bad=[4])
+    rows = written(tmp_path / "p.csv", task, result)
+    assert [r["image"] for r in rows] == [NAMES[i] for i in (0, 3, 6, 9, 1, 7, 10, 2, 5, 8, 11)]
+    assert [int(r["fold"]) for r in rows] == [0] * 4 + [1] * 3 + [2] * 4
+    assert np.mean([r["label"] == r["predicted"] for r in rows]) == pytest.approx(result.value) == 10 / 11
+    assert float(rows[0]["score_yes"]) == pytest.approx(1 / (1 + np.exp(-6)), rel=1e-6)
+    assert [rows[0]["age"], rows[1]["age"], rows[0]["group_label"]] == ["old", "", "a"]
+
+
+def test_predictions_of_labels_and_targets(answers, tmp_path):
+    task = asked("multilabel", (X > 1).astype(np.float32), ("AU1",))
+    rows = written(tmp_path / "p.csv", task, evaluate(task, X))
+    assert rows[2] == {"image": "6.png", "fold": "0", "label_AU1": "0", "predicted_AU1": "1", "score_AU1": "0.6224593"}
+    task = asked("regression", X + 0.25, ("yaw",))
+    result = evaluate(task, X)
+    rows = written(tmp_path / "p.csv", task, result)
+    assert rows[1] == {"image": "3.png", "fold": "0", "label_yaw": "-1.75", "predicted_yaw": "-2"}
+    assert result.value == result.detail_intervals["yaw"][0] == 0.25
+
+
+def test_predictions_of_pairs(tmp_path):
+    r = R(0)
+    both = np.array([r.choice(12, 2, replace=False) for _ in range(120)])
+    folds = np.repeat(np.arange(3), 40)
+    source = arrays("faces", FACES[:12])
+    task = Task("t", "verification", source, 8, pairs=both, same=np.arange(120) % 2, folds=folds)
+    x = r.normal(size=(12, 4))
+    result = evaluate(task, x, bad=[5])
+    rows = written(tmp_path / "p.csv", task, result)
+    left = both[(both != 5).all(1)]
+    assert [(r["image1"], r["image2"]) for r in rows] == [(NAMES[a], NAMES[b]) for a, b in left]
+    folds = np.array([int(r["fold"]) for r in rows])
+    for prefix, one in (("", result), ("whitened_", result.learnt)):
+        right = np.array([r["same"] == r[f"{prefix}predicted"] for r in rows])
+        assert np.mean([right[folds == f].mean() for f in range(3)]) == pytest.approx(one.value)
+        values = [float(r[f"{prefix}cosine"]) for r in rows]
+        far, tar = verification.roc(values, np.array([int(r["same"]) for r in rows]))
+        assert one.roc["EER"] == pytest.approx(verification.equal_error_rate(far, tar), abs=1e-5)
+    a, b = x[left[0]]
+    assert float(rows[0]["cosine"]) == pytest.approx(a @ b / np.linalg.norm(a) / np.linalg.norm(b), rel=1e-6)
+
+
+def test_names_are_read_once_and_again_where_the_images_moved(tmp_path):
+    reads = []
+
+    def items(place="a"):
+        for i, face in enumerate(FACES[:12]):
+            reads.append(i)
+            yield f"{place}/{i}.png", face
+
+    faces = dataclasses.replace(arrays("faces", FACES[:12]), items=items)
+    expected = [f"a/{i}.png" for i in range(12)]
+    source, names = naming(faces)
+    list(source.items())  # as an extraction reads them
+    assert all_names(source, names, tmp_path) == expected and len(reads) == 12
+    assert all_names(*naming(faces), tmp_path) == expected and len(reads) == 13  # a look at the first
+    moved = dataclasses.replace(faces, items=lambda: items("b"))
+    assert all_names(*naming(moved), tmp_path) == [f"b/{i}.png" for i in range(12)]
+    (tmp_path / "names.json").write_text("{")
+    assert all_names(*naming(faces), tmp_path) == expected
