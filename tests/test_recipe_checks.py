@@ -7,7 +7,7 @@ import pytest
 from pcl_tf import recipe as recipes
 from pcl_tf.errors import Refused
 from pcl_tf.methods import METHODS
-from recipes import common, patch64, quickstart, small64, vox64, vox64_official
+from recipes import vox64
 
 KEYS = {key: known for name in reversed(METHODS) for key, known in recipes.keys(name).items()}
 BAD = {
@@ -100,12 +100,6 @@ def test_losses_that_are_not_what_they_say_are_refused(name, wrong, mended):
         recipes.resolve(recipes.named(name, overrides=[wrong]))
     recipes.resolve(recipes.named(name, overrides=[wrong, mended]))
     recipes.resolve(recipes.named(name, "no_pose", [wrong]))  # no loss of pose, nothing to refuse
-
-
-@pytest.mark.parametrize("module", [patch64, quickstart, small64, vox64, vox64_official])
-@pytest.mark.parametrize("argument", ["", "smoke", *common.ABLATIONS])
-def test_every_recipe_of_the_project_passes(module, argument):
-    recipes.resolve(module.get_config(argument))
 
 
 def test_every_key_is_listed_with_what_it_is():

@@ -143,16 +143,11 @@ class Method(keras.Model):
         )
 
     def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
-        """Nothing: a method is built. Keras would take a mean of a batch over the machines, and images have no mean."""
+        """Does nothing, since a method is built. Keras would average a batch over the machines here, and images have no mean."""
 
     def call(self, images: tf.Tensor, training: bool = False) -> dict[str, tf.Tensor]:
         """float [N, S, S, 3] in [0, 1] -> dict of 'face_aware', 'face', 'pose'."""
         return self.encoder(images, training=training)
-
-    @property
-    def joint(self) -> bool:
-        """Whether a step is one update on all parts, not one for each."""
-        return is_joint(self.recipe)
 
     @classmethod
     def parts_on(cls, recipe: ConfigDict) -> tuple[Part, ...]:
@@ -175,7 +170,7 @@ class Method(keras.Model):
 
     @classmethod
     def images_together(cls, recipe: ConfigDict) -> list[int]:
-        """Images of the global batch that are used together in a step: [all], or those of each alternating update."""
+        """Images of the global batch of each update in a step: [all], or those of each part if alternating."""
         if is_joint(recipe):
             return [recipe.batch_size]
         return [part.count(recipe) for part in cls.parts_on(recipe)]
@@ -189,13 +184,17 @@ class Method(keras.Model):
         Returns:
           dict of float32 scalars, the same on every replica.
         """
-        mine = sum(self.images_together(self.recipe)) // self.replicas  # a data set spread over machines forgets it
+        mine = (
+            sum(self.images_together(self.recipe)) // self.replicas
+        )  # a dataset spread over machines has no static size
         images = tf.ensure_shape(images, [mine, *images.shape[1:]])
         images = tf.cast(images, tf.float32) / 255.0
         parts = [part for _, part in self.parts(images, replica_rng(self.recipe.seed, self.step.value))]
         logs = {f"alpha_{name}": alpha for name, alpha in self.alphas().items()}
         loss = norm = tf.zeros(())
-        for update in [parts] if self.joint else [[part] for part in parts]:  # alternating is the released code's
+        for update in (
+            [parts] if is_joint(self.recipe) else [[part] for part in parts]
+        ):  # alternating is the released code's
             found = self.apply_parts(*update)
             loss, norm = loss + found.pop("loss"), norm + found.pop("gradient_norm")
             logs |= found
@@ -225,7 +224,7 @@ class Method(keras.Model):
         bound: list[tuple[str, Callable[[], tuple[tf.Tensor, Scalars]]]] = []
         for part in self.parts_on(self.recipe):
             n = part.count(self.recipe) // self.replicas
-            mine = self._some(images, n) if self.joint else images[start : start + n]
+            mine = self._some(images, n) if is_joint(self.recipe) else images[start : start + n]
             start += n
             bound.append((part.name, partial(self.weighted, part, mine, rng)))
         return bound
@@ -238,14 +237,11 @@ class Method(keras.Model):
 
     def alphas(self) -> Scalars:
         """{loss: the weight that Dynamic Weight Average gives it now}."""
-        return (
-            {}
-            if self.balance is None
-            else dict(zip(self.balanced, tf.unstack(self.balance.weights_now()), strict=True))
-        )
+        now = [] if self.balance is None else tf.unstack(self.balance.weights_now())
+        return dict(zip(self.balanced, now, strict=True))
 
     def after(self, logs: Scalars) -> None:
-        """Called after the updates of a step; may take from the logs, this replica's, what is none."""
+        """Called after the updates of a step with the logs of this replica; may take out of them."""
 
     def _some(self, images: tf.Tensor, n: int) -> tf.Tensor:
         """n of this replica's images; evenly spaced, all replicas together take the images that one would."""

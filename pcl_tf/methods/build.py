@@ -8,7 +8,7 @@ import tensorflow as tf
 from ml_collections import ConfigDict
 
 from pcl_tf.methods import METHODS
-from pcl_tf.methods.base import Method, is_joint
+from pcl_tf.methods.base import Method
 from pcl_tf.methods.optimisation import optimizer
 from pcl_tf.networks.decoder import decoder
 from pcl_tf.networks.encoder import encoder
@@ -32,13 +32,8 @@ def method_of(recipe: ConfigDict) -> type[Method]:
     return pkgutil.resolve_name(METHODS[recipe.method.name])
 
 
-def updates_per_step(recipe: ConfigDict) -> int:
-    """Optimiser updates of one step: 1 if joint, one per part if alternating."""
-    return 1 if is_joint(recipe) else len(method_of(recipe).parts_on(recipe))
-
-
 def parts_per_step(recipe: ConfigDict) -> list[int]:
-    """Images of the global batch that are used together in a step: [all], or those of each alternating update."""
+    """Images of the global batch of each update in a step: [all], or those of each part if alternating."""
     return method_of(recipe).images_together(recipe)
 
 
@@ -99,7 +94,7 @@ def build_method(recipe: ConfigDict, *, precision: str = "float32", replicas: in
         else None,
     )
     model = method(recipe, nets, replicas=replicas, precision=precision, compiled_views=xla == "views")
-    k = updates_per_step(recipe)
+    k = len(parts_per_step(recipe))  # updates of a step
     model.compile(
         optimizer=optimizer(
             o.learning_rate,

@@ -4,8 +4,6 @@ from typing import Any
 
 import keras
 
-from pcl_tf.choices import DECAY_KINDS
-
 
 def schedule(base: float, total: int, warmup: int = 0) -> keras.optimizers.schedules.LearningRateSchedule:
     """Cosine to 0 with linear warm-up; total and warmup in optimiser updates."""
@@ -17,7 +15,7 @@ def schedule(base: float, total: int, warmup: int = 0) -> keras.optimizers.sched
 
 
 class _Summed:
-    """Of optimisers: takes gradients that are summed over replicas already.
+    """Base of optimisers that take gradients already summed over replicas.
 
     Keras clips each replica's own gradients and sums them afterwards, which is another clipping than one replica's, and
     sends them twice where a norm is logged. It has no public way to leave the sum out.
@@ -56,12 +54,7 @@ def optimizer(
 
     Returns:
       keras.optimizers.Optimizer.
-
-    Raises:
-      ValueError: unknown decay_kind.
     """
-    if decay_kind not in DECAY_KINDS:
-        raise ValueError(f"optimizer.decay_kind must be 'coupled' or 'decoupled', not '{decay_kind}'.")
     rate = schedule(learning_rate, total_updates, warmup_updates)
     common = dict(learning_rate=rate, beta_1=0.9, beta_2=0.999, epsilon=1e-8, global_clipnorm=clip_norm or None)
     if decay_kind == "decoupled" and decay:

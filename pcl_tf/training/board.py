@@ -26,21 +26,10 @@ from pcl_tf.training import sheet
 PROJECTED = 1000  # faces in the Projector
 _BYTES = 400_000_000  # of them, where they are large
 
-# By the tag, or by what it begins with and a slash: what it is, and which way is good.
+# By the tag, or by what it begins with and a slash: what it is, and which way is good. Losses and logs of a method are
+# described where they are declared.
 DESCRIPTIONS = {
-    "loss/total": "What is minimised: the terms of Eq. 7 with their weights. Falls; dynamic weights move it too.",
-    "loss/dis": "L_dis, Eq. 2: the sum of four mean absolute errors of reconstructions. Falls.",
-    "loss/orth": "L_orth, Eq. 3: what face and pose feature have in common. Falls, near 0 at its best.",
-    "loss/face": "L_face, Eq. 6: contrast of two views of each face. Falls from the logarithm of the number of negatives.",
-    "loss/pose": "L_pose, Eq. 5: contrast of poses. Falls; 0 means that the negatives are too easy.",
-    "alpha/face": "Weight of L_face by Dynamic Weight Average. Neither way is good; with that of L_pose it sums to 2.",
-    "alpha/pose": "Weight of L_pose by Dynamic Weight Average. Neither way is good; with that of L_face it sums to 2.",
-    "train/face_accuracy": "Share of views whose other view is nearer than every negative. Rises towards 1.",
-    "train/pose_accuracy": "The same of the pose contrast. Rises towards 1.",
-    "train/face_spread": "How evenly the contrasted face embeddings lie on the sphere. 1 is even and good; near 0 they have"
-    " collapsed to a point: stop, and take a smaller learning rate.",
-    "train/pose_spread": "The same of the pose embeddings. 1 is even, 0 is collapsed; poses that are alike keep it below 1.",
-    "train/abs_cosine": "Mean absolute cosine of face and pose feature. Low is good: they say different things.",
+    "loss/total": "What is minimised: all losses with their weights. Falls; dynamic weights move it too.",
     "train/gradient_norm": "Norm of all gradients before clipping. Even is good; jumps come before a loss that is not finite.",
     "train/learning_rate": "Of Adam, as it was at the step.",
     "train/images_per_second": "Images of the global batch a second, over the steps since the last point. High is good.",
@@ -121,7 +110,8 @@ class Scalars(keras.callbacks.Callback):
             self.last = {**_means(self.rows), "images_per_second": rate}
             with self.writer.as_default(step):
                 for k, v in self.last.items():
-                    tf.summary.scalar(_tag(k), v, description=description(_tag(k)))
+                    text = self.model.descriptions.get(k) or description(_tag(k))
+                    tf.summary.scalar(_tag(k), v, description=text)
             self.writer.flush()
             self.rows, self.start = [], None
         for k in list(logs):

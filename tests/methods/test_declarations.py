@@ -8,7 +8,7 @@ from pcl_tf import recipe as recipes
 from pcl_tf.errors import Refused
 from pcl_tf.keys import Key, number, whole
 from pcl_tf.methods import METHODS
-from pcl_tf.methods.build import encoder_passes, method_of, parts_per_step, updates_per_step
+from pcl_tf.methods.build import encoder_passes, method_of, parts_per_step
 from pcl_tf.methods.part import Part
 from pcl_tf.methods.pcl import PCL
 from pcl_tf.methods.simclr import SimCLR
@@ -61,7 +61,7 @@ def quiet(monkeypatch):
 def test_a_method_is_a_class_and_a_line(quiet):
     c = quiet()
     assert method_of(c) is Quiet and encoder_passes(c) == 2 * 6 + 2
-    assert (parts_per_step(c), updates_per_step(c)) == ([6], 1)
+    assert parts_per_step(c) == [6]
     model = built(c)
     logs = [step(model, noise_faces(c, i)) for i in range(3)]
     assert {"loss_face", "loss_short", "short_accuracy", "alpha_face", "alpha_short"} <= set(logs[0])
@@ -71,7 +71,7 @@ def test_a_method_is_a_class_and_a_line(quiet):
     assert model.descriptions["loss_short"] == "Square of the features. Falls."
     assert logs[2]["alpha_face"] != 1.0 and model.pose_head is None and model.decoder is None
     c = quiet(**{"method.updates": "alternating"})
-    assert (parts_per_step(c), updates_per_step(c)) == ([6, 2], 2)
+    assert parts_per_step(c) == [6, 2]
     model = built(c)
     step(model, noise_faces(c))
     assert int(model.optimizer.iterations.numpy()) == 2
@@ -86,19 +86,19 @@ def test_checks_of_a_part_follow_from_its_declaration(quiet):
 
 
 @pytest.mark.parametrize(
-    "name, overrides, parts, updates, passes",
+    "name, overrides, parts, passes",
     [
-        ("vox64:smoke", JOINT, [6], 1, 2 * 4 + 2 * 6 + 2 * 5),
-        ("vox64:smoke", ALTERNATING, [4, 6, 2], 3, 2 * 4 + 2 * 6 + 2 * 5),
-        ("vox64:smoke,orth", ALTERNATING, [4, 6], 2, 2 * 4 + 2 * 6),
-        ("vox64:smoke,no_pose", JOINT, [6], 1, 2 * 4 + 2 * 6),
-        ("vox64:smoke,simclr", JOINT, [6], 1, 2 * 6),
-        ("vox64:smoke,moco", JOINT, [6], 1, 4 * 6),
+        ("vox64:smoke", JOINT, [6], 2 * 4 + 2 * 6 + 2 * 5),
+        ("vox64:smoke", ALTERNATING, [4, 6, 2], 2 * 4 + 2 * 6 + 2 * 5),
+        ("vox64:smoke,orth", ALTERNATING, [4, 6], 2 * 4 + 2 * 6),
+        ("vox64:smoke,no_pose", JOINT, [6], 2 * 4 + 2 * 6),
+        ("vox64:smoke,simclr", JOINT, [6], 2 * 6),
+        ("vox64:smoke,moco", JOINT, [6], 4 * 6),
     ],
 )
-def test_counts_of_a_step(name, overrides, parts, updates, passes):
+def test_counts_of_a_step(name, overrides, parts, passes):
     c = tiny(name, overrides)
-    assert (parts_per_step(c), updates_per_step(c), encoder_passes(c)) == (parts, updates, passes)
+    assert (parts_per_step(c), encoder_passes(c)) == (parts, passes)
 
 
 @pytest.mark.parametrize("name", ["vox64:smoke", "vox64:smoke,orth", "vox64:smoke,no_pose"])
