@@ -4,9 +4,9 @@
   python -m pcl_tf.embed --model=runs/vox64/export/1000 --data=faces.zip --out=faces.csv --feature=face_aware
   python -m pcl_tf.embed --model=runs/vox64 --data=FOLDER --out=faces.npz --projector=logs/faces
 
---model is a workdir of pcl_tf.train, an export, a .keras, .onnx or .tflite file, or pixels, lbp, hog. Images that cannot
-be read are left out, counted, and named in OUT with ".bad.txt" behind it. Features stay in --cache, which the probe
-shares: an extraction that stops goes on where it was.
+--model is a workdir of pcl_tf.train, an export, a .keras, .onnx or .tflite file, or pixels, lbp, hog. Unreadable
+images are left out, counted, and named in OUT with ".unreadable.txt" behind it. Features stay in --cache, which the probe
+shares: an extraction that was stopped resumes.
 Exit codes: 0 done; 2 a flag, the model or the data is wrong; 4 the disk is full; 129, 130 and 143 stopped by SIGHUP,
 Ctrl-C and SIGTERM.
 """
@@ -51,7 +51,7 @@ def main(argv: list[str]) -> None:
     with explained(out):
         check(_OUT.value)
         table.check_suffix(out)
-        listed = out.with_name(out.name + ".bad.txt")
+        listed = out.with_name(out.name + ".unreadable.txt")
         check(listed)
         if _PROJECTOR.value:
             check_place(_PROJECTOR.value)
@@ -60,13 +60,13 @@ def main(argv: list[str]) -> None:
         check(cache, "--cache", folder=True)  # by default beside the model, which may lie where nothing can be written
         size = _SIZE.value or encoder.side or (encoder.recipe or {}).get("image_size", 64)
         source = open_source(absolute(_DATA.value), _IMAGES.value, size)
-        found, bad = embed(encoder, source, size, cache=cache, features=_FEATURE.value)
+        found, unreadable = embed(encoder, source, size, cache=cache, features=_FEATURE.value)
         table.write(found, out)
         widths = ", ".join(f"{k} {x.shape[1]}" for k, x in found.features.items())
         print(f"{out}: {len(found.names)} images ({widths})")
-        if bad:
-            write_atomically(listed, "".join(f"{name}\t{why}\n" for name, why in bad.items()))
-            print(f"{len(bad)} of {source.count} images cannot be read and are left out; {listed} names them.")
+        if unreadable:
+            write_atomically(listed, "".join(f"{name}\t{why}\n" for name, why in unreadable.items()))
+            print(f"{len(unreadable)} of {source.count} images are unreadable and left out; {listed} names them.")
         else:
             listed.unlink(missing_ok=True)  # an earlier call's
         if _PROJECTOR.value:

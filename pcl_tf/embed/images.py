@@ -29,7 +29,7 @@ def embed(
     features: Sequence[str] | None = None,
     batch: int = 64,
 ) -> tuple[Embeddings, dict[str, str]]:
-    """Features of the images of a source; those that cannot be read are left out.
+    """Features of the images of a source; unreadable ones are left out.
 
     Args:
       encoder: ``pcl_tf.encoders.encoder.Encoder``.
@@ -40,10 +40,10 @@ def embed(
       batch: images encoded at once.
 
     Returns:
-      (``Embeddings``, {name: why it could not be read}).
+      (``Embeddings``, {name: why it is unreadable}).
 
     Raises:
-      Refused: no image that can be read, or a feature that the model does not have.
+      Refused: no readable image, or a feature that the model does not have.
     """
     source, names = naming(source)
     found = extract(encoder, source, size, cache=cache, batch=batch, max_unreadable_share=1.0)
@@ -51,9 +51,9 @@ def embed(
         for _ in source.items():
             pass
     good = np.array([row for row in range(source.count) if row not in found.unreadable], np.int64)
-    bad = {names[row]: why for row, (_, why) in sorted(found.unreadable.items())}
+    unreadable = {names[row]: why for row, (_, why) in sorted(found.unreadable.items())}
     if not len(good):
-        name, why = next(iter(bad.items()))
-        raise Refused(f"--data={source.name}: none of {source.count} images can be read. The first: {name}: {why}")
+        name, why = next(iter(unreadable.items()))
+        raise Refused(f"--data={source.name}: none of {source.count} images is readable. The first: {name}: {why}")
     values = {key: np.asarray(found[key])[good] for key in features or found.keys}
-    return Embeddings(np.array(names)[good], good, values, source.name, encoder.name, size), bad
+    return Embeddings(np.array(names)[good], good, values, source.name, encoder.name, size), unreadable

@@ -11,6 +11,7 @@ Exit codes: 0 done; 2 a flag, a model or the data is wrong; 4 the disk is full; 
 and SIGTERM: the best weights are kept, and the same command goes on after the last whole epoch.
 """
 
+import dataclasses
 import pathlib
 import sys
 from typing import Any
@@ -26,7 +27,7 @@ _DATA = flags.DEFINE_string("data", "", "Folder of the corpus, or of several in 
 _FEATURE = flags.DEFINE_string(
     "feature", "face_aware", "face_aware, face, pose or face+pose: what the last layer sees."
 )
-_LABELS = flags.DEFINE_float("labels", 1.0, "Share of the training labels that is used, for instance 0.01.")
+flags.DEFINE_float("labels", 1.0, "Share of the training labels that is used, for instance 0.01.")
 _SCRATCH = flags.DEFINE_bool(
     "from_scratch", False, "Draws the encoder's weights anew: the same network, never trained."
 )
@@ -39,14 +40,12 @@ _TARGETS = flags.DEFINE_list("targets", [], "Columns of a manifest to predict, a
 _GROUPS = flags.DEFINE_list("groups", [], "Columns of a manifest by which errors are split, as of pcl_tf.probe.")
 _ANY_COUNT = flags.DEFINE_bool("any_count", False, "Takes the images that are there, though the corpus has others.")
 _EPOCHS = flags.DEFINE_integer("epochs", 50, "Most epochs of all layers; 0 trains the last layer alone.", lower_bound=0)
-_PATIENCE = flags.DEFINE_integer("patience", 5, "Epochs without a better held-out loss that end it.", lower_bound=1)
-_BATCH = flags.DEFINE_integer("batch_size", 64, "Images a step.", 1, 4096)
+flags.DEFINE_integer("patience", 5, "Epochs without a better held-out loss that end it.", lower_bound=1)
+flags.DEFINE_integer("batch_size", 64, "Images a step.", 1, 4096)
 _RATE = flags.DEFINE_float("rate", None, "Learning rate of all layers; by default 1e-4, from scratch 1e-3.")
-_FLIP = flags.DEFINE_bool("flip", False, "Mirrors training images at random: where left and right mean nothing.")
-_FOLDS = flags.DEFINE_integer(
-    "folds", 0, "How many of a task's folds are trained and evaluated; 0 is all.", lower_bound=0
-)
-_SEED = flags.DEFINE_integer("seed", 0, "Of the share of labels, the order and the drawn weights.", 0, 10**6)
+flags.DEFINE_bool("flip", False, "Mirrors training images at random: where left and right mean nothing.")
+flags.DEFINE_integer("folds", 0, "How many of a task's folds are trained and evaluated; 0 is all.", lower_bound=0)
+flags.DEFINE_integer("seed", 0, "Of the share of labels, the order and the drawn weights.", 0, 10**6)
 _OUT = flags.DEFINE_string("out", "", "Folder of results and exports; by default finetune/ in the model's workdir.")
 _CACHE = flags.DEFINE_string(
     "cache", "", "Folder of features and decoded faces; by default the probe's in the model's workdir, or below --out."
@@ -74,18 +73,9 @@ def main(argv: list[str]) -> int:
             refuse(f"--{given[0]}: has no meaning with --compare, which tries all of them and exports nothing.")
     if _EPOCHS.value == 0 and (_SCRATCH.value or _COMPARE.value):
         refuse("--epochs=0: trains nothing of a network from scratch.")
-    options = Options(
-        feature=_FEATURE.value,
-        labels=_LABELS.value,
-        from_scratch=_SCRATCH.value,
-        epochs=_EPOCHS.value,
-        patience=_PATIENCE.value,
-        batch_size=_BATCH.value,
-        rate=_RATE.value or (compare.SCRATCH_RATE if _SCRATCH.value else 1e-4),
-        flip=_FLIP.value,
-        folds=_FOLDS.value,
-        seed=_SEED.value,
-    )
+    values: dict[str, Any] = {field.name: flags.FLAGS[field.name].value for field in dataclasses.fields(Options)}
+    values["rate"] = _RATE.value or (compare.SCRATCH_RATE if _SCRATCH.value else 1e-4)
+    options = Options(**values)
     assert _MODEL.value is not None and _TASK.value is not None
     with explained(_OUT.value or _MODEL.value):
         encoder = open_encoder(_MODEL.value)
@@ -94,9 +84,15 @@ def main(argv: list[str]) -> int:
         check(out, "--out", folder=True)
         cache = pathlib.Path(_CACHE.value or (out if _OUT.value else probed) / "features")
         check(cache, "--cache" if _CACHE.value else "--out" if _OUT.value else "--model", folder=True)
-        asked: dict[str, Any] = {"targets": _TARGETS.value, "groups": _GROUPS.value, "any_count": _ANY_COUNT.value}
-        task = open_task(_TASK.value, _DATA.value, _SIZE.value, **asked)
-        network.check(network.load(encoder), encoder, task, feature=options.feature)
+        task = open_task(
+            _TASK.value,
+            _DATA.value,
+            _SIZE.value,
+            targets=_TARGETS.value,
+            groups=_GROUPS.value,
+            any_count=_ANY_COUNT.value,
+        )
+        network.check(encoder, task, options.feature)
         for note in task.notes:
             print(f"note: {note}", file=sys.stderr)
         if not _COMPARE.value:

@@ -15,7 +15,7 @@ from pcl_tf.evaluation.kinds import percent
 from pcl_tf.evaluation.task import Task
 from pcl_tf.finetune.fit import Options
 from pcl_tf.finetune.rows import FEWEST, share
-from pcl_tf.finetune.run import Faces
+from pcl_tf.finetune.run import Material
 
 SHARES = (0.01, 0.1, 1.0)
 WAYS = {"probe": "linear probe", "finetune": "fine-tuned", "scratch": "from scratch"}
@@ -49,13 +49,14 @@ def every(options: Options, parts: Iterable[float], rate: float | None = None) -
             yield way, dataclasses.replace(options, labels=part, from_scratch=scratch, rate=used)
 
 
-def probe(task: Task, faces: Faces, options: Options) -> Result:
+def probe(material: Material, options: Options) -> Result:
     """Evaluates the linear probe on a share of the labels."""
-    folds = readable(task, faces.place >= 0, options.folds or None)
+    task, values = material.task, material.values
+    folds = readable(task, material.place >= 0, options.folds or None)
     splits = [(share(task, train, part=options.labels, seed=options.seed), test) for train, test in folds]
     few = dataclasses.replace(task, splits=tuple(splits))
-    x = np.asarray(faces.values[options.feature])
-    return evaluate(few, x, bad=faces.values.unreadable, solver="lbfgs", seed=options.seed)
+    x = np.asarray(values[options.feature])
+    return evaluate(few, x, bad=values.unreadable, solver="lbfgs", seed=options.seed)
 
 
 def figure(rows: list[dict[str, Any]], path: str | pathlib.Path) -> None:

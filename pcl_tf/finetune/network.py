@@ -7,6 +7,7 @@ import tensorflow as tf
 from pcl_tf.encoders.encoder import Encoder, outputs
 from pcl_tf.encoders.stacked import vector_of
 from pcl_tf.errors import Refused
+from pcl_tf.evaluation.linear_model import Linear
 from pcl_tf.evaluation.task import Task
 
 LOSSES = {
@@ -19,9 +20,6 @@ HEAD = "head"
 
 def load(encoder: Encoder) -> keras.Model:
     """The encoder as a Keras model that can be trained.
-
-    Args:
-      encoder: ``pcl_tf.encoders.encoder.Encoder``.
 
     Returns:
       keras.Model: float32 [N, S, S, 3] in [0, 1] -> dict of features, or one feature map.
@@ -36,7 +34,7 @@ def load(encoder: Encoder) -> keras.Model:
     return keras.models.load_model(encoder.keras_file, compile=False)
 
 
-def check(trunk: keras.Model, encoder: Encoder, task: Task, *, feature: str) -> None:
+def check(encoder: Encoder, task: Task, feature: str) -> None:
     """Refuses what cannot be fine-tuned before anything is decoded.
 
     Raises:
@@ -46,42 +44,36 @@ def check(trunk: keras.Model, encoder: Encoder, task: Task, *, feature: str) -> 
         raise Refused(
             "--task=verification: pairs have no labels to fine-tune by; a classification of who is on each image does."
         )
-    side = trunk.input_shape[1]
+    trunk = load(encoder)
+    side, keys = trunk.input_shape[1], outputs(trunk.output)
     if side not in (None, task.image_size):
         raise Refused(f"--model={encoder.name} takes no images of {task.image_size} pixels; set --image_size={side}.")
-    keys = outputs(trunk.output)
     if missing := [part for part in feature.split("+") if part not in keys]:
         raise Refused(f"--feature={missing[0]}: this model has {', '.join(keys)}.")
 
 
-def build(
-    trunk: keras.Model,
-    task: Task,
-    feature: str,
-    *,
-    head: tuple[np.ndarray, np.ndarray] | None = None,
-    seed: int | None = None,
-) -> keras.Model:
+def build(trunk: keras.Model, task: Task, feature: str, *, head: Linear | None = None, seed: int = 0) -> keras.Model:
     """Puts a last layer on an encoder.
 
     Args:
-      trunk: of ``load``; its weights are those that are trained afterwards.
-      task: ``Task``; its names are what the layer tells apart.
+      trunk: of ``load``; the model trains its weights.
+      task: ``Task``; the layer has an output for each of its names.
       feature: 'face_aware', 'face', 'pose' or 'face+pose'.
-      head: (weights [D, K], bias [K]) that the layer starts from; None draws them.
-      seed: where given, the trunk's weights are drawn anew, as of a network that was never trained.
+      head: ``Linear`` that the layer starts from; None draws it, and all weights of the trunk, as of a network that was
+        never trained.
+      seed: of drawn weights.
 
     Returns:
       keras.Model: float32 [N, S, S, 3] in [0, 1] -> float32 [N, K], logits or targets.
     """
-    if seed is not None:
+    if head is None:
         keras.utils.set_random_seed(seed)
         trunk = keras.models.clone_model(trunk)
     image = keras.Input((task.image_size, task.image_size, 3), name="image")
     last = keras.layers.Dense(len(task.names), name=HEAD, dtype="float32")
     model = keras.Model(image, last(vector_of(trunk(image), feature)), name="finetuned")
     if head is not None:
-        last.set_weights([np.asarray(w, np.float32) for w in head])
+        last.set_weights([head.weights, head.bias])
     return model
 
 
@@ -92,7 +84,7 @@ def rescale(model: keras.Model, low: float | np.ndarray, span: float | np.ndarra
 
 
 def scores(model: keras.Model, faces: np.ndarray, rows: np.ndarray, *, batch: int = 64) -> np.ndarray:
-    """What a model makes of some of the faces: uint8 [N, S, S, 3], int [n] -> float32 [n, K]."""
+    """Outputs of a model for some of the faces: uint8 [N, S, S, 3], int [n] -> float32 [n, K]."""
     run = tf.function(lambda x: model(x, training=False), reduce_retracing=True)
     parts = [run(tf.cast(faces[rows[i : i + batch]], tf.float32) / 255.0).numpy() for i in range(0, len(rows), batch)]
     return np.concatenate(parts)

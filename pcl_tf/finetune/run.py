@@ -19,44 +19,40 @@ from pcl_tf.finetune.fit import Options
 
 
 @dataclasses.dataclass(frozen=True)
-class Faces:
-    """The images of a task, decoded and encoded.
+class Material:
+    """An encoder, a task, and the task's images, decoded and encoded.
 
     Attributes:
-      images: uint8 [M, S, S, 3] of the readable ones.
+      encoder: ``Encoder`` with a Keras form.
+      task: ``Task`` with labels.
+      images: uint8 [M, S, S, 3], the readable ones.
       place: int [N], row of images of each row of the task; -1 of unreadable ones.
       values: ``Features`` of all rows.
     """
 
+    encoder: Encoder
+    task: Task
     images: np.ndarray
     place: np.ndarray
     values: Features
 
 
-def read(task: Task, values: Features, cache: str | pathlib.Path) -> Faces:
-    """``Faces`` of a task whose features were extracted, decoded once in the life of the cache."""
+def read(encoder: Encoder, task: Task, values: Features, cache: str | pathlib.Path) -> Material:
+    """``Material`` of a task whose features were extracted, decoded once in the life of the cache."""
     images = decoded_faces(task.source, task.image_size, cache_dir=cache, max_unreadable_share=1.0, flag="--cache")
     place = np.full(task.source.count, -1)
     encoded = np.setdiff1d(np.arange(task.source.count), list(values.unreadable))
     place[encoded] = np.arange(len(images))  # the rows that could not be encoded are those that could not be decoded
-    return Faces(images, place, values)
+    return Material(encoder, task, images, place, values)
 
 
 def finetune(
-    encoder: Encoder,
-    task: Task,
-    faces: Faces,
-    *,
-    options: Options,
-    folder: str | pathlib.Path,
-    say: Callable[[str], None] = print,
+    material: Material, options: Options, folder: str | pathlib.Path, *, say: Callable[[str], None] = print
 ) -> tuple[Result, keras.Model]:
     """Fine-tunes on each fold and evaluates.
 
     Args:
-      encoder: ``Encoder`` with a Keras form.
-      task: ``Task`` with labels.
-      faces: ``Faces`` of it.
+      material: ``Material``.
       options: ``Options``.
       folder: of a state for each fold; a call that was stopped resumes from it.
       say: prints a line.
@@ -68,16 +64,15 @@ def finetune(
       Stopped: by a signal; the same call resumes.
       Refused: too few images of a fold are readable.
     """
-    good = faces.place >= 0
+    task, good = material.task, material.place >= 0
     folds = readable(task, good, options.folds or None)
     parts, protocols, taught, first = [], [], 0, None
     for number, (train, test) in enumerate(folds):
         if len(folds) > 1:
             say(f"fold {number + 1} of {len(folds)}")
         teach, held = rows.teaching(task, train, part=options.labels, seed=options.seed)
-        state = pathlib.Path(folder) / f"fold{number}"
-        model, losses = _fold(encoder, task, faces, options=options, teach=teach, held=held, state=state, say=say)
-        parts.append((test, network.scores(model, faces.images, faces.place[test])))
+        model, losses = _fold(material, options, pathlib.Path(folder, f"fold{number}"), teach=teach, held=held, say=say)
+        parts.append((test, network.scores(model, material.images, material.place[test])))
         taught += len(teach) + len(held)
         best = int(np.argmin(losses))
         protocols.append(
@@ -93,55 +88,50 @@ def finetune(
     protocol = {**dataclasses.asdict(options), **protocols[0]}
     if len(protocols) > 1:
         protocol["each_fold"] = protocols
-    bad = int((~good).sum())
-    return of_folds(task, parts, protocol, trained=taught, unreadable=bad, seed=options.seed), first
+    return of_folds(task, parts, protocol, trained=taught, unreadable=int((~good).sum()), seed=options.seed), first
 
 
 def _fold(
-    encoder: Encoder,
-    task: Task,
-    faces: Faces,
-    *,
+    material: Material,
     options: Options,
+    state: pathlib.Path,
+    *,
     teach: np.ndarray,
     held: np.ndarray,
-    state: pathlib.Path,
     say: Callable[[str], None],
 ) -> tuple[keras.Model, list[float]]:
-    labels, low, span = cast(np.ndarray, task.labels), 0.0, 1.0
+    task, low, span = material.task, 0.0, 1.0
+    labels = cast(np.ndarray, task.labels)
     if task.kind == "regression":
         low, span = labels[teach].mean(0), np.maximum(labels[teach].std(0), 1e-6)
         labels = ((labels - low) / span).astype(np.float32)
 
     def build() -> keras.Model:
-        head, seed = None, options.seed
+        trunk, layer = network.load(material.encoder), None
         if not options.from_scratch:
+            # The probe's, solved on features of the encoder as it was, so that training starts where linear evaluation
+            # ends and no statistic of a BatchNorm changes meanwhile.
             say(f"the last layer on frozen features of {len(teach)} images")
-            head = _head(task, faces.values[options.feature], labels, teach=teach, seed=seed)
-        model = network.build(network.load(encoder), task, options.feature, head=head, seed=None if head else seed)
+            layer, _ = linear.fit(
+                task.kind,
+                material.values[options.feature][teach],
+                labels[teach],
+                solver="lbfgs",
+                seed=options.seed,
+                subjects=None if task.subjects is None else task.subjects[teach],
+                classes=len(task.names),
+            )
         say(f"all layers on {len(teach)} images, {len(held)} held out")
-        return model
+        head = cast("linear.Linear | None", layer)  # L-BFGS solves one
+        return network.build(trunk, task, options.feature, head=head, seed=options.seed)
 
     lesson = fit.Lesson(
-        faces.images,
-        labels[faces.place >= 0],  # in the order of the images
-        teach=faces.place[teach],
-        held=faces.place[held],
+        material.images,
+        labels[material.place >= 0],  # in the order of the images
+        teach=material.place[teach],
+        held=material.place[held],
         loss=network.LOSSES[task.kind](),
     )
     model, losses = fit.train(build, lesson, state, options, say=say)
     network.rescale(model, low, span)
     return model, losses
-
-
-def _head(
-    task: Task, x: np.ndarray, labels: np.ndarray, *, teach: np.ndarray, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """The last layer before the others move: the probe's, solved on features of the encoder as it was, so that it starts
-    where linear evaluation ends and no statistic of a BatchNorm changes meanwhile."""
-    subjects = None if task.subjects is None else task.subjects[teach]
-    layer, _ = linear.fit(
-        task.kind, x[teach], labels[teach], solver="lbfgs", seed=seed, subjects=subjects, classes=len(task.names)
-    )
-    assert isinstance(layer, linear.Linear)  # L-BFGS solves one
-    return layer.weights, layer.bias

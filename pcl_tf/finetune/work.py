@@ -115,10 +115,7 @@ class Job:
                 self.rows.append(row)
             else:
                 with self._alone():
-                    if way == "probe":
-                        result = compare.probe(self.task, self.faces, mine)
-                    else:
-                        result, _ = self._trained(mine)
+                    result = compare.probe(self.material, mine) if way == "probe" else self._trained(mine)[0]
                     row = self._row(result, mine, mine.solver(way), key=key)
                     self._add(row, result)
                     if way != "probe":
@@ -142,17 +139,17 @@ class Job:
         return alone(self.folder / ".lock", Refused(busy))
 
     @functools.cached_property
-    def faces(self) -> run.Faces:
+    def material(self) -> run.Material:
         """Features and images of the task."""
         source, names = naming(self.task.source)
         values = extract(self.encoder, source, self.task.image_size, cache=self.cache)
         self._names = all_names(source, names, values.folder)
         if note := left_out([*values.unreadable.values()], source.count):
             self.task = dataclasses.replace(self.task, notes=(*self.task.notes, f"{self.name}: {note}"))
-        return run.read(self.task, values, self.cache)
+        return run.read(self.encoder, self.task, values, self.cache)
 
     def _trained(self, options: Options) -> tuple[Result, Any]:
-        return run.finetune(self.encoder, self.task, self.faces, options=options, folder=self.folder, say=_say)
+        return run.finetune(self.material, options, self.folder, say=_say)
 
     def _done(self, key: str) -> dict[str, Any] | None:
         """The row of a run; None unless its files are written and it has all groups of the task."""
@@ -161,7 +158,7 @@ class Job:
 
     def _row(self, result: Result, options: Options, solver: str, *, key: str) -> dict[str, Any]:
         how: dict[str, Any] = {"feature": options.feature, "solver": solver, "seed": options.seed}
-        row = new_row(self.encoder, self.task, result, name=self.name, encoded=self.faces.values.encoded, **how)
+        row = new_row(self.encoder, self.task, result, name=self.name, encoded=self.material.values.encoded, **how)
         return {**row, "run": key}
 
     def _add(self, row: dict[str, Any], result: Result) -> None:

@@ -51,14 +51,14 @@ def main(argv: list[str]) -> None:
 
     if _COLOUR.value and not _MAP.value:
         refuse("--colour: has no meaning without --map.")
-    asked = [f"--{name}" for name in ("map", "duplicates", "clusters", "query") if flags.FLAGS[name].value]
-    if len(asked) > 1:
-        refuse(f"{' and '.join(asked)}: are different questions; ask one of them.")
+    questions = [f"--{name}" for name in ("map", "duplicates", "clusters", "query") if flags.FLAGS[name].value]
+    if len(questions) > 1:
+        refuse(f"{' and '.join(questions)}: are different questions; ask one of them.")
     if _CLUSTERS.value == 1:
         refuse("--clusters=1: is the whole folder; ask for two or more.")
-    if flags.FLAGS["out"].present and asked and asked[0] in ("--map", "--duplicates"):
+    if flags.FLAGS["out"].present and questions and questions[0] in ("--map", "--duplicates"):
         where = ", which names its PNG itself" if _MAP.value else ", which prints a list"
-        refuse(f"--out: has no meaning with {asked[0]}{where}.")
+        refuse(f"--out: has no meaning with {questions[0]}{where}.")
     assert _EMBEDDINGS.value is not None
     out, flag = (_MAP.value, "--map") if _MAP.value else (_OUT.value, "--out")
     with explained(out):
@@ -77,7 +77,7 @@ def main(argv: list[str]) -> None:
             report.write_clusters(found, features[0], out=path, listed=listed, **sizes)
             print(f"{listed} lists their images.")
         else:
-            query = report.query(found, _QUERY.value, model=_MODEL.value, features=features, count=_COUNT.value)
+            query = report.find(found, _QUERY.value, model=_MODEL.value, features=features, count=_COUNT.value)
             report.write_sheet(found, query, features=features, count=_NEAREST.value, out=pathlib.Path(out))
     print(out)
 

@@ -1,7 +1,6 @@
 """A map of embeddings: every image a point, those that are alike close together, by scikit-learn and matplotlib."""
 
 import pathlib
-import warnings
 from typing import Any
 
 import numpy as np
@@ -30,20 +29,13 @@ def places(x: np.ndarray, method: str) -> tuple[np.ndarray, str]:
     from sklearn.manifold import TSNE
 
     z = unit(x)
+    if np.ptp(z, axis=0).max() < 1e-6:  # a collapsed encoder's: there is no variance to divide by
+        return np.zeros((len(z), 2)), "all are alike"
     if method == "tsne":
-        if np.ptp(z, axis=0).max() < 1e-6:  # all alike: t-SNE may crash where there is no distance
-            return np.zeros((len(z), 2)), "t-SNE, all are alike"
         perplexity = min(30.0, (len(z) - 1) / 3)
-        # It begins with a PCA, for which a width of 1 is too small; a column of zeros changes no distance.
-        wide = np.pad(z, ((0, 0), (0, max(0, 2 - z.shape[1]))))
-        return TSNE(init="pca", perplexity=perplexity, random_state=0).fit_transform(wide), "t-SNE"
-    width = min(2, z.shape[1])
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # where all are alike there is no variance to divide
-        pca = PCA(width, random_state=0).fit(z)
-    share = float(np.nan_to_num(pca.explained_variance_ratio_).sum())
-    found = pca.transform(z)
-    return np.pad(found, ((0, 0), (0, 2 - width))), f"PCA, {100 * share:.0f} % of the variance"
+        return TSNE(init="pca", perplexity=perplexity, random_state=0).fit_transform(z), "t-SNE"
+    pca = PCA(2, random_state=0).fit(z)
+    return pca.transform(z), f"PCA, {100 * pca.explained_variance_ratio_.sum():.0f} % of the variance"
 
 
 def draw(

@@ -49,7 +49,7 @@ def chosen(embeddings: Embeddings, features: Sequence[str]) -> list[str]:
     return list(features or embeddings.features)
 
 
-def query(embeddings: Embeddings, text: str, *, model: str, features: Sequence[str], count: int) -> Query:
+def find(embeddings: Embeddings, text: str, *, model: str, features: Sequence[str], count: int) -> Query:
     """The faces that ``--query`` names.
 
     Args:
@@ -83,11 +83,6 @@ def _outside(embeddings: Embeddings, text: str, model: str, *, features: Sequenc
             f"--query={text}: is not embedded; give --model, the one that made the table: {embeddings.model}."
         )
     encoder = open_encoder(model)
-    if encoder.side and embeddings.size != encoder.side:
-        raise Refused(
-            f"--model={encoder.name}: takes images of {encoder.side} pixels alone, and the embeddings were made at"
-            f" {embeddings.size}; give the model that made them, or embed again with this one."
-        )
     _, face, why = decoder(embeddings.size)((text, path.read_bytes()))
     if face is None:
         raise Refused(f"--query={text}: {why}")
@@ -107,21 +102,21 @@ def _outside(embeddings: Embeddings, text: str, model: str, *, features: Sequenc
 
 
 def write_sheet(
-    embeddings: Embeddings, asked: Query, *, features: Sequence[str], count: int, out: pathlib.Path
+    embeddings: Embeddings, query: Query, *, features: Sequence[str], count: int, out: pathlib.Path
 ) -> None:
     """Draws a row for each face and feature: the face, then its neighbours with their cosines."""
     near = {}
     for key in features:
-        order, cosine = search.nearest(asked.features[key], embeddings.features[key], count + 1)
-        for q, row in enumerate(asked.rows):
+        order, cosine = search.nearest(query.features[key], embeddings.features[key], count + 1)
+        for q, row in enumerate(query.rows):
             pairs = zip(order[q], cosine[q], strict=True)
             near[q, key] = [(i, c) for i, c in pairs if i != row][:count]  # without itself
-    faces = _faces(embeddings, {i for row in near.values() for i, _ in row} | {*asked.rows} - {-1})
+    faces = _faces(embeddings, {i for row in near.values() for i, _ in row} | {*query.rows} - {-1})
     rows: list[Sequence[Cell]] = []
     for (q, key), row in sorted(near.items(), key=lambda item: item[0][0]):
-        own = asked.face if asked.face is not None else faces[asked.rows[q]]
+        own = query.face if query.face is not None else faces[query.rows[q]]
         rows += [
-            [f"{key}: nearest to {asked.names[q][-60:]}"],
+            [f"{key}: nearest to {query.names[q][-60:]}"],
             [own, *(faces[i] for i, _ in row)],
             ["", *(f"{c:.3f}" for _, c in row)],
         ]

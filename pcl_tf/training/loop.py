@@ -127,10 +127,9 @@ def _restored(checkpoints: Checkpoints, workdir: Workdir, faces: Faces, computin
         raise Refused(
             f"--workdir={workdir.path}: the machines do not see the same checkpoints; it must be on a file system all share."
         )
-    if step is not None and computing.cluster.writer and (moved := workdir.moved(len(faces))):  # corpora move and grow
-        print(f"note: {moved}.", file=sys.stderr, flush=True)
     workdir.claim()
-    print(f"training on {len(faces)} faces" if step is None else f"resuming at step {step}", flush=True)
+    begins = "training" if step is None else f"resuming at step {step}"
+    print(f"{begins} on {len(faces)} faces of {workdir.recipe.data.source}", flush=True)  # corpora move and grow
     return step or 0
 
 

@@ -10,7 +10,7 @@ from ml_collections import ConfigDict
 
 from pcl_tf import recipe as recipes
 from pcl_tf.errors import Refused
-from pcl_tf.store import alone, check, read_json, write_atomically
+from pcl_tf.store import alone, check, write_atomically
 
 
 class Workdir:
@@ -57,21 +57,6 @@ class Workdir:
         """Writes recipe.json: from now on the folder belongs to this recipe."""
         if self.writer:
             write_atomically(self.path / "recipe.json", recipes.to_json(self.recipe))
-
-    def moved(self, faces: int) -> str:
-        """How the data differ from those of the last ``claim``, '' where they do not; to be called before ``claim``.
-
-        Args:
-          faces: how many there are now. How many there were stands in the result.json of a finished run alone.
-        """
-        if not (self.path / "recipe.json").exists():
-            return ""
-        before, now = recipes.load(self.path / "recipe.json").data.source, self.recipe.data.source
-        count = read_json(self.path / "result.json").get("faces")
-        if before == now and count in (None, faces):
-            return ""
-        source = f"data.source: {before} -> {now}" if before != now else f"data.source: {now}, which has changed"
-        return f"{source}; {'' if count is None else f'{count} faces before, '}{faces} faces now"
 
     def abandon(self) -> None:
         """After a failed start: takes away the lock, and the folder if it was made here and nothing is in it."""

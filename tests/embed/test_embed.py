@@ -67,7 +67,7 @@ def test_a_second_call_encodes_nothing_and_still_knows_the_names(faces, tmp_path
 def test_no_readable_image_is_an_error_that_names_the_first(faces, tmp_path):
     for path in faces.glob("[acd].png"):
         path.unlink()
-    with pytest.raises(Refused, match=r"none of 1 images can be read.*b\.png"):
+    with pytest.raises(Refused, match=r"none of 1 images is readable.*b\.png"):
         _embedded(faces, tmp_path)
 
 
@@ -143,8 +143,8 @@ def test_the_command_embeds_a_folder_and_finds_neighbours_from_another(faces, tm
     table_, sheet = tmp_path / "e.npz", tmp_path / "n.png"
     monkeypatch.chdir(faces)
     said = done("embed", "--model=pixels", "--data=.", f"--out={table_}", f"--cache={tmp_path}").stdout
-    assert "3 images (face_aware 1024)" in said and "1 of 4 images cannot be read" in said
-    assert "b.png\t" in (tmp_path / "e.npz.bad.txt").read_text()
+    assert "3 images (face_aware 1024)" in said and "1 of 4 images are unreadable" in said
+    assert "b.png\t" in (tmp_path / "e.npz.unreadable.txt").read_text()
     monkeypatch.chdir(tmp_path)
     done("neighbours", f"--embeddings={table_}", "--query=c.png", f"--out={sheet}")
     assert np.asarray(Image.open(sheet))[60, 60].tolist() == [200, 200, 200]  # the query itself

@@ -28,19 +28,18 @@ def opened(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def prepared(opened, tmp_path_factory):
-    """{kind: (task, ``Faces``)}."""
+    """{kind: (task, ``Material``)}."""
     cache = tmp_path_factory.mktemp("cache")
 
     def one(task):
-        return task, run.read(task, extract(opened, task.source, task.image_size, cache=cache), cache)
+        return task, run.read(opened, task, extract(opened, task.source, task.image_size, cache=cache), cache)
 
     return {kind: one(labelled.task(kind)) for kind in labelled.KINDS}
 
 
-def tuned(opened, prepared, kind, folder, **options):
-    task, faces = prepared[kind]
+def tuned(prepared, kind, folder, **options):
     options = Options(**{"epochs": 2, "batch_size": 16, "rate": 1e-2, **options})
-    return run.finetune(opened, task, faces, options=options, folder=folder, say=lambda line: None)
+    return run.finetune(prepared[kind][1], options, folder, say=lambda line: None)
 
 
 def trunk_of(model, opened):
@@ -52,7 +51,7 @@ def trunk_of(model, opened):
 
 @pytest.mark.parametrize("kind", labelled.KINDS)
 def test_the_last_layer_alone_is_the_probe_of_the_rows_that_teach(opened, prepared, kind, tmp_path):
-    result, model = tuned(opened, prepared, kind, tmp_path, epochs=0)
+    result, model = tuned(prepared, kind, tmp_path, epochs=0)
     task, faces = prepared[kind]
     teach, held = rows.teaching(task, task.splits[0][0], part=1.0)
     few = dataclasses.replace(task, splits=((teach, task.splits[0][1]),))
@@ -66,7 +65,7 @@ def test_the_last_layer_alone_is_the_probe_of_the_rows_that_teach(opened, prepar
 
 @pytest.mark.parametrize("kind", labelled.KINDS)
 def test_then_all_layers_move_and_what_is_kept_is_no_worse_on_what_was_held_out(opened, prepared, kind, tmp_path):
-    result, model = tuned(opened, prepared, kind, tmp_path, epochs=4)
+    result, model = tuned(prepared, kind, tmp_path, epochs=4)
     losses = json.loads((tmp_path / "fold0" / "losses.json").read_text())
     assert len(losses) == 5 and result.protocol["best_epoch"] == int(np.argmin(losses))
     assert result.protocol["held_out_loss"] == min(losses)
@@ -76,10 +75,9 @@ def test_then_all_layers_move_and_what_is_kept_is_no_worse_on_what_was_held_out(
 
 def test_what_it_trains_on_is_learnt(opened, prepared, tmp_path):
     """By the loss of the training rows: that of the twelve which are held out goes up and down with rounding."""
-    task, faces = prepared["regression"]
     said = []
     options = Options(epochs=12, patience=12, batch_size=16, rate=1e-2)
-    result, _ = run.finetune(opened, task, faces, options=options, folder=tmp_path, say=said.append)
+    result, _ = run.finetune(prepared["regression"][1], options, tmp_path, say=said.append)
     losses = [float(found[1]) for found in (re.search(r"loss ([\d.]+), held-out", line) for line in said) if found]
     assert len(losses) == 12 and losses[-1] < 0.5 * losses[0], losses
     assert result.metric == "MAE"
@@ -87,7 +85,7 @@ def test_what_it_trains_on_is_learnt(opened, prepared, tmp_path):
 
 def test_from_scratch_is_the_same_network_with_other_weights(opened, prepared, tmp_path):
     models = [
-        tuned(opened, prepared, "classification", tmp_path / str(i), from_scratch=True, epochs=0, seed=seed)[1]
+        tuned(prepared, "classification", tmp_path / str(i), from_scratch=True, epochs=0, seed=seed)[1]
         for i, seed in enumerate((3, 3, 1))
     ]
     pairs = trunk_of_scratch(models[0], opened)
@@ -106,23 +104,22 @@ def trunk_of_scratch(model, opened):
 
 def test_what_cannot_be_fine_tuned_is_refused(opened, prepared):
     task, _ = prepared["classification"]
-    trunk = network.load(opened)
-    network.check(trunk, opened, task, feature="face+pose")
+    network.check(opened, task, "face+pose")
     for other, feature, said in (
         (dataclasses.replace(task, kind="verification"), "face_aware", "--task=verification: pairs have no labels"),
         (task, "hair", "--feature=hair: this model has face_aware"),
     ):
         with pytest.raises(Refused, match=said):
-            network.check(trunk, opened, other, feature=feature)
+            network.check(opened, other, feature)
     with pytest.raises(Refused, match="--model=hog: cannot be fine-tuned"):
         network.load(open_encoder("hog"))
 
 
-def test_a_fold_that_cannot_be_read_is_said_before_anything_is_trained(opened, prepared, tmp_path):
+def test_an_unreadable_fold_is_refused_before_anything_is_trained(opened, prepared, tmp_path):
     task, faces = prepared["classification"]
     place = np.where(np.isin(np.arange(labelled.COUNT), task.splits[0][1]), -1, faces.place)
     with pytest.raises(Refused, match="generated_classification, fold 1 of 1: 60 training and 0 test images"):
-        run.finetune(opened, task, dataclasses.replace(faces, place=place), options=Options(), folder=tmp_path)
+        run.finetune(dataclasses.replace(faces, place=place), Options(), tmp_path)
     assert not list(tmp_path.iterdir())
 
 

@@ -61,14 +61,14 @@ def embeddings(tmp_path):
 
 
 def test_a_query_is_a_name_or_its_end(embeddings):
-    assert report.query(embeddings, "p1/2.png", model="", features=["face"], count=4).rows.tolist() == [2]
-    assert report.query(embeddings, str(embeddings.names[1]), model="", features=["face"], count=4).rows.tolist() == [1]
-    assert report.query(embeddings, "", model="", features=["face"], count=2).rows.tolist() == [0, 3]
+    assert report.find(embeddings, "p1/2.png", model="", features=["face"], count=4).rows.tolist() == [2]
+    assert report.find(embeddings, str(embeddings.names[1]), model="", features=["face"], count=4).rows.tolist() == [1]
+    assert report.find(embeddings, "", model="", features=["face"], count=2).rows.tolist() == [0, 3]
     twice = dataclasses.replace(embeddings, names=np.array(["a/1.png", "b/1.png", "c/2.png", "c/3.png"]))
     with pytest.raises(Refused, match="2 names end so, a/1.png and b/1.png first"):
-        report.query(twice, "1.png", model="", features=["face"], count=4)
+        report.find(twice, "1.png", model="", features=["face"], count=4)
     with pytest.raises(Refused, match="neither one of the 4"):
-        report.query(embeddings, "nobody.png", model="", features=["face"], count=4)
+        report.find(embeddings, "nobody.png", model="", features=["face"], count=4)
 
 
 @pytest.mark.parametrize(
@@ -78,23 +78,23 @@ def test_a_query_is_a_name_or_its_end(embeddings):
 def test_a_name_ends_where_a_folder_a_zip_or_a_number_begins(embeddings, text, place):
     names = np.array(["a/myface.png", "b/face.png", "z.zip:d/c.png", "generated#85"])
     asked = dataclasses.replace(embeddings, names=names)
-    assert report.query(asked, text, model="", features=["face"], count=1).rows.tolist() == [place]
+    assert report.find(asked, text, model="", features=["face"], count=1).rows.tolist() == [place]
     for none in ("ace.png", "5", "nerated#85", "/b/face.png"):
         with pytest.raises(Refused, match="neither one of the 4"):
-            report.query(asked, none, model="", features=["face"], count=1)
+            report.find(asked, none, model="", features=["face"], count=1)
 
 
 def test_another_model_than_the_embeddings_is_refused(embeddings, tmp_path):
     other = tmp_path / "query.png"
     Image.new("RGB", (8, 8)).save(other)
     with pytest.raises(Refused, match="'face' has 0 numbers at 64 pixels, that of the embeddings 2"):
-        report.query(embeddings, str(other), model="pixels", features=["face"], count=1)
+        report.find(embeddings, str(other), model="pixels", features=["face"], count=1)
 
 
 def test_a_table_names_a_model_and_runs_none(embeddings, tmp_path):
     Image.new("RGB", (8, 8)).save(tmp_path / "query.png")
     with pytest.raises(Refused, match="is not embedded; give --model, the one that made the table: pixels"):
-        report.query(embeddings, str(tmp_path / "query.png"), model="", features=["face"], count=1)
+        report.find(embeddings, str(tmp_path / "query.png"), model="", features=["face"], count=1)
 
 
 def test_a_query_is_embedded_at_the_size_of_the_table(embeddings, tmp_path, monkeypatch):
@@ -105,21 +105,13 @@ def test_a_query_is_embedded_at_the_size_of_the_table(embeddings, tmp_path, monk
         sides.append(faces.shape[1])
         return {"face": np.ones((1, 2), np.float32)}
 
-    for made_at, takes in ((48, None), (48, 48)):
-        encoder = Encoder("it", "digest", embed, side=takes)
-        monkeypatch.setattr(report, "open_encoder", lambda text, encoder=encoder: encoder)
-        asked = dataclasses.replace(embeddings, size=made_at)
-        report.query(asked, str(other), model="it", features=["face"], count=1)
-    assert sides == [48, 48]
-    monkeypatch.setattr(report, "open_encoder", lambda text: Encoder("it", "digest", embed, side=32))
-    with pytest.raises(
-        Refused, match="--model=it: takes images of 32 pixels alone, and the embeddings were made at 48"
-    ):
-        report.query(dataclasses.replace(embeddings, size=48), str(other), model="it", features=["face"], count=1)
+    monkeypatch.setattr(report, "open_encoder", lambda text: Encoder("it", "digest", embed))
+    report.find(dataclasses.replace(embeddings, size=48), str(other), model="it", features=["face"], count=1)
+    assert sides == [48]
 
 
 def test_each_feature_has_its_row_and_no_face_is_its_own_neighbour(embeddings, tmp_path):
-    asked = report.query(embeddings, "0.png", model="", features=["face", "pose"], count=1)
+    asked = report.find(embeddings, "0.png", model="", features=["face", "pose"], count=1)
     report.write_sheet(embeddings, asked, features=["face", "pose"], count=2, out=tmp_path / "out.png")
     picture = np.asarray(Image.open(tmp_path / "out.png"))
     side, top, height = 96, 18, 18 + 96 + 18
@@ -172,7 +164,7 @@ def test_a_cluster_is_a_row_of_faces_and_lines_of_a_list(embeddings, tmp_path):
     "change", [lambda f: (f / "p0/0.png").rename(f / "p0/z.png"), lambda f: (f / "p1/3.png").unlink()]
 )
 def test_faces_of_a_folder_that_changed_are_not_shown_for_others(embeddings, tmp_path, change):
-    asked = report.query(embeddings, "", model="", features=["face"], count=4)
+    asked = report.find(embeddings, "", model="", features=["face"], count=4)
     change(tmp_path)
     with pytest.raises(Refused, match="other images than were embedded, .* is not in its place; embed again"):
         report.write_sheet(embeddings, asked, features=["face"], count=2, out=tmp_path / "out.png")
@@ -182,6 +174,6 @@ def test_faces_of_a_folder_that_changed_are_not_shown_for_others(embeddings, tmp
 def test_a_query_may_write_accents_as_one_sign_or_two(embeddings):
     names = np.array([unicodedata.normalize("NFD", f"faces/é{i}.png") for i in range(4)])
     named = dataclasses.replace(embeddings, names=names)
-    assert report.query(
+    assert report.find(
         named, unicodedata.normalize("NFC", "é2.png"), model="", features=["face"], count=1
     ).rows.tolist() == [2]

@@ -61,21 +61,6 @@ def test_a_claimed_folder_refuses_another_recipe(tmp_path):
         Workdir(tmp_path, recipe(batch_size=64))
 
 
-def test_other_data_is_noted_and_taken(tmp_path):
-    def at(source):
-        work = Workdir(tmp_path, recipe(**{"data.source": source}), writer=False)
-        work.writer = True  # without the lock, which the first would hold
-        return work
-
-    assert at("a.zip").moved(5) == ""  # nothing is there yet
-    at("a.zip").claim()
-    assert at("a.zip").moved(5) == "" and at("b.zip").moved(7) == "data.source: a.zip -> b.zip; 7 faces now"
-    (tmp_path / "result.json").write_text('{"faces": 5}')
-    assert at("b.zip").moved(7) == "data.source: a.zip -> b.zip; 5 faces before, 7 faces now"
-    assert at("a.zip").moved(7) == "data.source: a.zip, which has changed; 5 faces before, 7 faces now"
-    assert at("a.zip").moved(5) == ""
-
-
 def test_a_run_that_became_nan_names_its_checkpoint_only_if_it_has_one():
     with command("train") as train:
         assert "checkpoints" not in train._what_is_left(None, pathlib.Path("w"))
