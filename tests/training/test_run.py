@@ -163,8 +163,10 @@ def test_export_again_at_another_size(finished, tmp_path):
 
 def test_the_same_command_again_trains_no_further(finished):
     workdir = finished[0]
-    before = weights(workdir)
+    before, result = weights(workdir), json.loads((workdir / "result.json").read_text())
     assert "resuming at step 12" in done("train", *SMALL, f"--workdir={workdir}").stdout
+    again = json.loads((workdir / "result.json").read_text())
+    assert all(again[key] == result[key] for key in ("last", "seconds_per_step"))
     after = weights(workdir)
     assert all(np.array_equal(before[k], after[k]) for k in before)
 
