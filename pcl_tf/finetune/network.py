@@ -7,13 +7,14 @@ import tensorflow as tf
 from pcl_tf.encoders.encoder import Encoder, outputs
 from pcl_tf.encoders.stacked import vector_of
 from pcl_tf.errors import Refused
+from pcl_tf.evaluation.kinds import KINDS
 from pcl_tf.evaluation.linear_model import Linear
 from pcl_tf.evaluation.task import Task
 
-LOSSES = {
-    "classification": lambda: keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-    "multilabel": lambda: keras.losses.BinaryCrossentropy(from_logits=True),
-    "regression": lambda: keras.losses.MeanAbsoluteError(),
+LOSSES = {  # by the activation of a kind of task; Keras's own, which a saved state holds
+    "softmax": lambda: keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    "sigmoid": lambda: keras.losses.BinaryCrossentropy(from_logits=True),
+    "linear": lambda: keras.losses.MeanAbsoluteError(),
 }
 HEAD = "head"
 
@@ -40,9 +41,9 @@ def check(encoder: Encoder, task: Task, feature: str) -> None:
     Raises:
       Refused: a task of pairs, images of a size that the encoder does not take, or a feature that it does not have.
     """
-    if task.kind == "verification":
+    if not KINDS[task.kind].labelled:
         raise Refused(
-            "--task=verification: pairs have no labels to fine-tune by; a classification of who is on each image does."
+            f"--task={task.kind}: pairs have no labels to fine-tune by; a classification of who is on each image does."
         )
     trunk = load(encoder)
     side, keys = trunk.input_shape[1], outputs(trunk.output)

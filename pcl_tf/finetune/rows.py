@@ -5,6 +5,7 @@ from typing import cast
 import numpy as np
 
 from pcl_tf.errors import Refused
+from pcl_tf.evaluation.kinds import KINDS
 from pcl_tf.evaluation.lbfgs import held_out
 from pcl_tf.evaluation.task import Task
 
@@ -37,9 +38,9 @@ def share(task: Task, rows: np.ndarray, *, part: float, seed: int = 0) -> np.nda
     wanted = max(1, round(part * len(rows)))
     places = np.floor((np.arange(wanted) + r.uniform()) * len(rows) / wanted).astype(int)
     taken = rows[places]
-    if task.kind == "classification":
-        absent = np.setdiff1d(labels[rows], labels[taken])
-        taken = np.concatenate([taken, [rows[labels[rows] == k][0] for k in absent]])
+    if (classes := KINDS[task.kind].classes(labels[rows])) is not None:
+        absent = np.setdiff1d(classes, labels[taken])
+        taken = np.concatenate([taken, [rows[classes == k][0] for k in absent]])
     return np.sort(taken).astype(int)
 
 
@@ -54,7 +55,7 @@ def teaching(task: Task, rows: np.ndarray, *, part: float, seed: int = 0) -> tup
     rows = share(task, rows, part=part, seed=seed)
     if len(rows) < FEWEST:
         raise Refused(f"{task.name}: {len(rows)} labelled images are left to teach; at least {FEWEST} are needed.")
-    classes = cast(np.ndarray, task.labels)[rows] if task.kind == "classification" else None
+    classes = KINDS[task.kind].classes(cast(np.ndarray, task.labels)[rows])
     subjects = None if task.subjects is None else task.subjects[rows]
     out = held_out(len(rows), subjects=subjects, seed=seed, classes=classes)
     return rows[~out], rows[out]

@@ -13,6 +13,7 @@ from pcl_tf.encoders.encoder import Encoder
 from pcl_tf.encoders.features import Features
 from pcl_tf.evaluation import linear
 from pcl_tf.evaluation.evaluate import Result, of_folds, readable
+from pcl_tf.evaluation.kinds import KINDS
 from pcl_tf.evaluation.task import Task
 from pcl_tf.finetune import fit, network, rows
 from pcl_tf.finetune.fit import Options
@@ -100,10 +101,10 @@ def _fold(
     held: np.ndarray,
     say: Callable[[str], None],
 ) -> tuple[keras.Model, list[float]]:
-    task, low, span = material.task, 0.0, 1.0
+    task, kind = material.task, KINDS[material.task.kind]
     labels = cast(np.ndarray, task.labels)
-    if task.kind == "regression":
-        low, span = labels[teach].mean(0), np.maximum(labels[teach].std(0), 1e-6)
+    low, span = kind.scale(labels[teach])
+    if kind.classes(labels) is None:
         labels = ((labels - low) / span).astype(np.float32)
 
     def build() -> keras.Model:
@@ -130,7 +131,7 @@ def _fold(
         labels[material.place >= 0],  # in the order of the images
         teach=material.place[teach],
         held=material.place[held],
-        loss=network.LOSSES[task.kind](),
+        loss=network.LOSSES[kind.activation](),
     )
     model, losses = fit.train(build, lesson, state, options, say=say)
     network.rescale(model, low, span)
