@@ -20,8 +20,8 @@ from pcl_tf.finetune import compare, run
 from pcl_tf.finetune.fit import Options
 from pcl_tf.results import table
 from pcl_tf.results.store import Results, new_row, short
-from pcl_tf.serving.card import state, stated
-from pcl_tf.serving.classifier import save_classifier, write_classifier_card
+from pcl_tf.serving.card import state, stated, write_classifier_card
+from pcl_tf.serving.classifier import save_classifier
 from pcl_tf.serving.export import check_version
 from pcl_tf.serving.server_files import write_server_files
 from pcl_tf.store import alone, check, digest

@@ -1,6 +1,5 @@
 """A fine-tuned network as others load it: image files in, labels and scores out."""
 
-import json
 import pathlib
 from collections.abc import Sequence
 from typing import Any
@@ -8,15 +7,12 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from pcl_tf.evaluation.kinds import KINDS
 from pcl_tf.provenance import provenance
-from pcl_tf.serving import card
+from pcl_tf.serving.card import write_classifier_card
 from pcl_tf.serving.export import check_version, in_slices, replaceable
 from pcl_tf.serving.server_files import write_warmup
-from pcl_tf.store import atomic_path, write_atomically
-
-SCORES = {"classification": tf.nn.softmax, "multilabel": tf.nn.sigmoid, "regression": tf.identity}
-# What TF Serving's clients read of each kind: names in the order of the values.
-OUTPUTS = {k: ("classes", "scores") for k in ("classification", "multilabel")} | {"regression": ("targets", "values")}
+from pcl_tf.store import atomic_path
 
 
 def save_classifier(
@@ -29,9 +25,8 @@ def save_classifier(
     step: int = 0,
     row: dict[str, Any] | None = None,
     about: dict[str, Any] | None = None,
-    version: int = 1,
 ) -> pathlib.Path:
-    """Exports a network as ``folder/<version>``, as tensorflow_model_server expects it.
+    """Exports a network as version 1 of a model, ``folder/1``, as tensorflow_model_server expects it.
 
     Signatures, all returning 'classes' string [N, K] and 'scores' float32 [N, K] (probabilities of the classes, or of
     each label), of a regression 'targets' and 'values'; K in the order of ``assets/labels.txt``, not sorted by score:
@@ -43,13 +38,12 @@ def save_classifier(
     Args:
       model: keras.Model, float32 [N, S, S, 3] -> logits or targets [N, K].
       folder: parent of the numbered folders.
-      kind: 'classification', 'multilabel' or 'regression'.
+      kind: of ``KINDS``, but of pairs.
       names: K texts.
       recipe_json: what the encoder was pre-trained by.
       step: of pre-training.
       row: of ``result.json``, for the model card, or None.
-      about: what the user states, for the card: ``card.stated``.
-      version: number of the folder; an export of this number is replaced.
+      about: what the user states, for the card: ``stated``.
 
     Returns:
       pathlib.Path of the export.
@@ -57,19 +51,19 @@ def save_classifier(
     Raises:
       Refused: what is there under this number is no export.
     """
-    target = pathlib.Path(folder) / str(version)
+    target = pathlib.Path(folder) / "1"
     check_version(target)
     size, labels = model.input_shape[1], tf.constant([str(n) for n in names])
-    said, values = OUTPUTS[kind]
+    called, values = KINDS[kind].outputs
+    activation = keras.activations.get(KINDS[kind].activation)
 
     def scored(images: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {values: SCORES[kind](tf.cast(model(images, training=False), tf.float32))}
+        return {values: activation(tf.cast(model(images, training=False), tf.float32))}
 
-    def named(found: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        return {said: tf.repeat(labels[None], tf.shape(found[values])[0], axis=0), **found}
+    def named(scores: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        return {called: tf.repeat(labels[None], tf.shape(scores[values])[0], axis=0), **scores}
 
     of_files = in_slices(scored, size)
-
     archive = keras.export.ExportArchive()
     archive.track(model)
     archive.add_endpoint(
@@ -79,7 +73,7 @@ def save_classifier(
     )
     images = tf.TensorSpec([None, size, size, 3], tf.float32, "images")
     archive.add_endpoint("predict", lambda images: named(scored(images)), [images])
-    if kind != "regression":
+    if KINDS[kind].classify:
         archive.add_endpoint(
             "classify",
             lambda inputs: named(of_files(_of_examples(inputs))),
@@ -87,7 +81,7 @@ def save_classifier(
         )
     with atomic_path(target, replaces=replaceable) as aside:
         archive.write_out(str(aside), verbose=False)
-        if kind != "regression":
+        if KINDS[kind].classify:
             _answer_classify(aside)
         assets = aside / "assets"
         assets.mkdir(exist_ok=True)
@@ -110,91 +104,3 @@ def _answer_classify(export: pathlib.Path) -> None:
     updater = tf.compat.v1.saved_model.signature_def_utils.MethodNameUpdater(str(export))
     updater.replace_method_name(signature_key="classify", method_name="tensorflow/serving/classify")
     updater.save()
-
-
-def write_classifier_card(
-    export: str | pathlib.Path,
-    kind: str,
-    names: Sequence[str],
-    *,
-    size: int,
-    row: dict[str, Any] | None,
-    about: dict[str, Any] | None = None,
-) -> None:
-    """Writes the model card, README.md of the export. Args: as of ``save_classifier``; size: side of images in pixels."""
-    assets = pathlib.Path(export) / "assets"
-    recipe, step = (json.loads((assets / name).read_text()) for name in ("recipe.json", "provenance.json"))
-    classify = b"tensorflow/serving/classify" in (pathlib.Path(export) / "saved_model.pb").read_bytes()
-    text = _card(kind, names, size, row=row, recipe=recipe, step=step["step"], about=about or {}, classify=classify)
-    write_atomically(pathlib.Path(export) / card.NAME, text)
-
-
-def _card(
-    kind: str,
-    names: Sequence[str],
-    size: int,
-    *,
-    row: dict[str, Any] | None,
-    recipe: dict[str, Any],
-    step: int,
-    about: dict[str, Any],
-    classify: bool,
-) -> str:
-    from pcl_tf.recipe import flatten
-
-    rows = [row] if row else []
-    task = "image-classification" if kind in card.TASKS else "image-feature-extraction"
-    said, values = OUTPUTS[kind]
-    protocol = (row or {}).get("protocol", {})
-    scratch = protocol.get("from_scratch")
-    at = f", step {step}" if recipe else ""
-    began = "random weights" if scratch else f"an encoder of {card.method(flatten(recipe))}{at}"
-    facts = {key: value for key, value in protocol.items() if not isinstance(value, (list, dict))}
-    return f"""{card.front_matter(about, rows, f"pcl-{'scratch' if scratch else 'finetuned'}", task=task)}
-# Face images to {kind}: {", ".join(map(str, names[:12]))}{" .." if len(names) > 12 else ""}
-
-A network of face images, begun from {began}, and fine-tuned by labels. pcl_tf wrote this card; what it does not know it says.
-
-## Data
-
-- Labelled images that taught, those held out among them: {(row or {}).get("counts", {}).get("train", card.UNKNOWN)}
-- Terms of the data, as their user states them: {card.terms(about, "finetune")}
-- The people shown and their make-up by group: {card.UNKNOWN}
-
-## Recipe
-
-{card.facts(facts) if facts else card.UNKNOWN}
-
-## Results
-
-{card.results(rows)}
-
-The result is the mean over folds where there are several; this network is that of the first.
-
-## Limits
-
-- It answers for every image, faces or not, and knows {len(names)} {said} alone.
-- Scores are not calibrated: 0.9 need not be right nine times of ten.
-- Errors by age, gender, skin tone or other groups are {card.UNKNOWN} unless a result above names them.
-
-## Responsible use
-
-{card.RESPONSIBLE}
-
-## How to load it
-
-In this folder:
-
-```python
-import tensorflow as tf
-
-model = tf.saved_model.load(".")
-found = model.signatures["serving_default"](image_bytes=tf.constant([open("face.jpg", "rb").read()]))
-found["{said}"], found["{values}"]
-```
-
-Images are resized to {size} pixels. `model.predict(images)` takes float32 images [N, {size}, {size}, 3] in [0, 1];
-`assets/labels.txt` names the columns, and `assets/finetuned.keras` is the network, up to the last layer's
-{"targets" if kind == "regression" else "logits"}, for `keras.models.load_model`.
-TensorFlow Serving takes the folder as a version of a model{"; signature `classify` answers its Classify" if classify else ""}.
-"""
