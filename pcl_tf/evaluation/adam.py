@@ -1,12 +1,12 @@
 """The paper's linear evaluation: 300 epochs of Adam on the frozen features, last epoch reported.
 
-Classification has the settings that the released code has for RAF-DB: Linear N(0, .01), Adam 1e-2, cosine, batch 256, no
-decay. Regression has those of its 300W-LP: BatchNorm and Linear, AdamW at a constant 1e-3 (its schedule is never
-stepped), L1, batch 128. Multilabel has the probe of the same group for DISFA: BatchNorm and Linear, Adam at 1e-3, decay
-1e-4 that is part of the gradient, binary cross-entropy, to which we give 300W-LP's batch. Both linear layers begin as PyTorch's do.
+``Kind.adam`` has the settings. Classification has those that the released code has for RAF-DB: Linear N(0, .01), Adam 1e-2,
+cosine, batch 256, no decay. Regression has those of its 300W-LP: BatchNorm and Linear, AdamW at a constant 1e-3 (its
+schedule is never stepped), L1, batch 128; targets are centred. Multilabel has the probe of the same group for DISFA:
+BatchNorm and Linear, Adam at 1e-3, decay 1e-4 that is part of the gradient, binary cross-entropy, to which we give
+300W-LP's batch. Both linear layers with a BatchNorm begin as PyTorch's do.
 """
 
-import dataclasses
 import sys
 from typing import Any
 
@@ -14,40 +14,11 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
+from pcl_tf.evaluation.kinds import Kind
 from pcl_tf.evaluation.linear_model import Linear, unscaled
 from pcl_tf.networks.initializers import TorchUniform
 
 EPOCHS = 300
-
-
-@dataclasses.dataclass(frozen=True)
-class Settings:
-    """How a kind of task is taught.
-
-    Attributes:
-      learning_rate, batch, loss: of the training.
-      cosine: whether the rate falls to 0 along a cosine.
-      normalised: whether a BatchNorm stands before the layer, which then begins as PyTorch's.
-      coupled: decay that is part of the gradient.
-      decoupled: decay of AdamW.
-    """
-
-    learning_rate: float
-    batch: int
-    loss: keras.losses.Loss
-    cosine: bool = False
-    normalised: bool = True
-    coupled: float = 0.0
-    decoupled: float = 0.0
-
-
-SETTINGS = {
-    "classification": Settings(
-        1e-2, 256, keras.losses.CategoricalCrossentropy(from_logits=True), cosine=True, normalised=False
-    ),
-    "multilabel": Settings(1e-3, 128, keras.losses.BinaryCrossentropy(from_logits=True), coupled=1e-4),
-    "regression": Settings(1e-3, 128, keras.losses.MeanAbsoluteError(), decoupled=1e-2),
-}
 
 
 class _Bar(keras.callbacks.Callback):
@@ -64,13 +35,12 @@ class _Bar(keras.callbacks.Callback):
 
 
 def solve(
-    kind: str, x: np.ndarray, y: np.ndarray, *, seed: int = 0, subjects: np.ndarray | None = None, epochs: int = EPOCHS
+    kind: Kind, x: np.ndarray, y: np.ndarray, *, seed: int = 0, epochs: int = EPOCHS, **unused: Any
 ) -> tuple[Linear, dict[str, Any]]:
-    """Trains the layer; see ``pcl_tf.evaluation.linear.fit``. y: float32 [N, K], one-hot for classification."""
-    del subjects  # nothing is chosen, so nothing is held out
+    """Trains the layer; see ``pcl_tf.evaluation.linear.fit``. No row is held out, since nothing is chosen."""
     keras.utils.set_random_seed(seed)
-    how = SETTINGS[kind]
-    batch, steps = how.batch, epochs * -(-len(x) // how.batch)
+    how, (low, _) = kind.adam, kind.scale(y)
+    steps = -(-len(x) // how.batch)
     decay = keras.regularizers.L2(how.coupled / 2) if how.coupled else None
     begin = TorchUniform(x.shape[1]) if how.normalised else keras.initializers.RandomNormal(0.0, 0.01)
     layer = keras.layers.Dense(
@@ -85,25 +55,32 @@ def solve(
         momentum=0.9, epsilon=1e-5, gamma_regularizer=decay, beta_regularizer=decay, dtype="float32"
     )
     model = keras.Sequential([norm, layer] if how.normalised else [layer])
-    rate = keras.optimizers.schedules.CosineDecay(how.learning_rate, steps) if how.cosine else how.learning_rate
+    rate = (
+        keras.optimizers.schedules.CosineDecay(how.learning_rate, epochs * steps) if how.cosine else how.learning_rate
+    )
     if how.decoupled:
         optimizer = keras.optimizers.AdamW(rate, weight_decay=how.decoupled)
     else:
         optimizer = keras.optimizers.Adam(rate)
     # Python between steps costs more than the steps.
-    model.compile(optimizer, how.loss, steps_per_execution=min(50, -(-len(x) // batch)), jit_compile=False)
-    model.fit(x, y, batch, epochs, shuffle=True, verbose=0, callbacks=[_Bar(epochs)])
+    model.compile(optimizer, kind.loss, steps_per_execution=min(50, steps), jit_compile=False)
+    target = (y - low).astype(np.float32)
+    model.fit(x, target, how.batch, epochs, shuffle=True, verbose=0, callbacks=[_Bar(epochs)])
     protocol: dict[str, Any] = {
         "solver": "adam",
         "epochs": epochs,
-        "batch": batch,
+        "batch": how.batch,
         "seed": seed,
         "reported": "last epoch",
+        "learning_rate": how.learning_rate,
+        "cosine": how.cosine,
+        "batch_norm": how.normalised,
+        "decay": how.coupled or how.decoupled,
+        "decay_kind": "coupled" if how.coupled else "decoupled",
     }
-    protocol |= {"learning_rate": how.learning_rate, "cosine": how.cosine, "batch_norm": how.normalised}
-    protocol |= {"decay": how.coupled or how.decoupled, "decay_kind": "coupled" if how.coupled else "decoupled"}
     weights, bias = (v.numpy() for v in (layer.kernel, layer.bias))
     if not how.normalised:
         return Linear(weights, bias), protocol
     gamma, beta, mean, var = (v.numpy() for v in (norm.gamma, norm.beta, norm.moving_mean, norm.moving_variance))
-    return unscaled(weights, beta @ weights + bias, mean=mean, std=(var + 1e-5) ** 0.5 / gamma), protocol
+    std = (var + 1e-5) ** 0.5 / gamma
+    return unscaled(weights, beta @ weights + bias, mean=mean, std=std, low=low), protocol

@@ -1,11 +1,12 @@
 """The four kinds of task. Whatever differs between them stands in these classes, and nowhere else."""
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from pcl_tf.data.tree import one_sign
 from pcl_tf.errors import Refused
 from pcl_tf.evaluation.bootstrap import mean
 
@@ -100,9 +101,28 @@ class Kind:
     def check(self, task: "Task") -> None:
         """Raises Refused where the test of a task has no meaning."""
 
+    def read(self, cells: Mapping[str, str]) -> Any:
+        """The label of an image from a manifest: {target: text} -> numbers [K].
+
+        Raises:
+          ValueError: what is wrong with them.
+        """
+        numbers = [_parsed(text) for text in cells.values()]
+        if wrong := [f"{name} is '{cells[name]}'" for name, x in zip(cells, numbers, strict=True) if x is None]:
+            raise ValueError(f"{', '.join(wrong)}, no number within 1e100 (--targets=COLUMN,.. names the targets)")
+        return numbers
+
+    def collect(self, labels: Sequence[Any], targets: Sequence[str]) -> tuple[tuple[str, ...], np.ndarray]:
+        """(names, labels) of a ``Task`` from what ``read`` returned for each image.
+
+        Raises:
+          Refused: a task of them has no meaning.
+        """
+        return tuple(targets), np.array(labels, np.float64)
+
     def targets(self, labels: np.ndarray, count: int) -> np.ndarray:
-        """What a layer is fitted to: labels of a task, K names -> float32 [N, K]."""
-        return np.asarray(labels, np.float32)
+        """What a layer is fitted to: labels of a task, K names -> float64 [N, K]."""
+        return np.asarray(labels, np.float64)
 
     def classes(self, labels: np.ndarray) -> np.ndarray | None:
         """int [N], of each of which a training row must remain where rows are left out; None where there are none."""
@@ -217,8 +237,21 @@ class Classes(Kind):
             some = ", ".join(str(task.names[k]) for k in untaught[:5])
             raise Refused(f"{task.name}: classes are tested that no training image has: {some}.")
 
+    def read(self, cells: Mapping[str, str]) -> Any:
+        """The name of the class."""
+        (text,) = cells.values()
+        if not text:
+            raise ValueError("no label")
+        return one_sign(text)
+
+    def collect(self, labels: Sequence[Any], targets: Sequence[str]) -> tuple[tuple[str, ...], np.ndarray]:
+        names, numbers = np.unique(labels, return_inverse=True)
+        if len(names) < 2:
+            raise Refused(f"{','.join(targets)}: fewer than two classes in the whole manifest.")
+        return tuple(names.tolist()), numbers
+
     def targets(self, labels: np.ndarray, count: int) -> np.ndarray:
-        return np.eye(count, dtype=np.float32)[labels]
+        return np.eye(count)[labels]
 
     def classes(self, labels: np.ndarray) -> np.ndarray | None:
         return labels
@@ -266,6 +299,12 @@ class Labels(Kind):
         if task.splits and task.labels is not None:
             if not any((task.labels[test] > 0.5).any() for _, test in task.splits):
                 raise Refused(f"{task.name}: no test image shows any of the labels, so that F1 has no value.")
+
+    def read(self, cells: Mapping[str, str]) -> Any:
+        numbers = super().read(cells)
+        if {*numbers} - {0.0, 1.0}:
+            raise ValueError("labels are 0 or 1 (of AU intensities, 2 and more count as 1)")
+        return numbers
 
     def loss(self, targets: "tf.Tensor", scores: "tf.Tensor", *, smooth: bool = False) -> "tf.Tensor":
         import tensorflow as tf
@@ -391,6 +430,15 @@ class Pairs(Kind):
 
 def _each(scored: Scored) -> Iterator[tuple[Any, Any, Any, Any, Any]]:
     return zip(scored.rows, scored.folds, scored.labels, scored.predicted, scored.scores, strict=True)
+
+
+def _parsed(text: str) -> float | None:
+    """A finite number whose square is one, too; None if a text is none."""
+    try:
+        value = np.nan if "_" in text else float(text)  # Python reads 1_5 as 15
+    except ValueError:
+        return None
+    return value if abs(value) <= 1e100 else None
 
 
 def _number(value: float) -> str:

@@ -6,6 +6,8 @@ import numpy as np
 from sklearn import config_context
 from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 
+from pcl_tf.evaluation.kinds import Kind
+
 K = 20  # of --solver=knn
 _MEMORY = 64  # MiB that scikit-learn takes for the cosines of some rows with all training rows
 
@@ -29,11 +31,8 @@ class Nearest:
             return self.rows.kneighbors_graph(x) @ self.y / self.k
 
 
-def solve(
-    kind: str, x: np.ndarray, y: np.ndarray, *, seed: int = 0, subjects: np.ndarray | None = None
-) -> tuple[Nearest, dict[str, Any]]:
+def solve(kind: Kind, x: np.ndarray, y: np.ndarray, **unused: Any) -> tuple[Nearest, dict[str, Any]]:
     """Takes the training rows as they are; see ``pcl_tf.evaluation.linear.fit``. Nothing in it is random."""
-    del kind, seed, subjects
     layer = Nearest(x, y)
     return layer, {"solver": "knn", "k": layer.k, "similarity": "cosine", "vote": "each neighbour alike"}
 

@@ -1,18 +1,17 @@
 """The probe on frozen features: one linear layer, by the paper's training or solved to convergence, or neighbours."""
 
-from collections.abc import Callable
+import pkgutil
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pcl_tf.evaluation.kinds import KINDS
 from pcl_tf.evaluation.linear_model import Linear, unscaled
 
 if TYPE_CHECKING:
     from pcl_tf.evaluation.knn import Nearest
 
-__all__ = ["LABELS", "Linear", "fit", "unscaled"]
-
-LABELS = {"classification": "softmax", "multilabel": "sigmoid", "regression": "linear"}
+__all__ = ["Linear", "fit", "unscaled"]
 
 
 def fit(
@@ -29,11 +28,11 @@ def fit(
     """Fits the probe on training rows alone.
 
     Args:
-      kind: 'classification', 'multilabel' or 'regression'.
+      kind: of ``KINDS`` whose images have labels.
       x: float [N, D].
-      y: int [N], or float [N, K].
-      solver: 'adam', the paper's 300 epochs; 'lbfgs', to convergence with an L2 sweep; 'knn', the vote or mean of the 20
-        nearest training rows.
+      y: labels: int [N], or float [N, K].
+      solver: of ``pcl_tf.choices.SOLVERS``: 'adam', the paper's 300 epochs; 'lbfgs', to convergence with an L2 sweep;
+        'knn', the vote or mean of the 20 nearest training rows.
       seed: of initialisation and order (adam) and of the held-out rows (lbfgs).
       subjects: [N] who is on each image: the sweep holds out whole subjects.
       classes: number of classes, where y may lack some.
@@ -41,20 +40,8 @@ def fit(
 
     Returns:
       (Linear, or of 'knn' ``pcl_tf.evaluation.knn.Nearest``, dict that describes the protocol).
-
-    Raises:
-      ValueError: unknown kind or solver.
     """
-    from pcl_tf.evaluation import adam, knn, lbfgs  # here: two of them need TensorFlow
-
-    solvers: dict[str, Callable[..., tuple[Linear | Nearest, dict[str, Any]]]] = {
-        "adam": adam.solve,
-        "lbfgs": lbfgs.solve,
-        "knn": knn.solve,
-    }
-    if kind not in LABELS or solver not in solvers:
-        raise ValueError(f"kind {kind} of {', '.join(LABELS)}; solver {solver} of {', '.join(solvers)}.")
-    if kind == "classification":
-        y = np.eye(classes or int(np.max(y)) + 1, dtype=np.float32)[y]
-    x, y = np.asarray(x, np.float32), np.asarray(y, np.float32)
-    return solvers[solver](kind, x, y, seed=seed, subjects=subjects, **options)
+    solve = pkgutil.resolve_name(f"pcl_tf.evaluation.{solver}:solve")  # here: two of them need TensorFlow
+    of, count = KINDS[kind], classes or int(np.max(y)) + 1
+    rows = {"subjects": subjects, "classes": of.classes(y)}
+    return solve(of, np.asarray(x, np.float32), of.targets(y, count), seed=seed, **rows, **options)

@@ -11,15 +11,15 @@ class Linear:
 
     Attributes:
       weights: float32 [D, K].
-      bias: float32 [K].
+      bias: float64 [K]: targets may be as large as a time in seconds.
     """
 
     weights: np.ndarray
     bias: np.ndarray
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
-        """float [N, D] -> float32 [N, K] scores, logits or targets."""
-        return np.asarray(x, np.float32) @ self.weights + self.bias
+        """float [N, D] -> float64 [N, K] scores, logits or targets."""
+        return np.asarray(x, np.float32) @ self.weights + np.asarray(self.bias, np.float64)
 
 
 def unscaled(
@@ -34,4 +34,4 @@ def unscaled(
     """The layer on raw features that equals ``low + span * (((x - mean) / std) @ weights + bias)``."""
     w = np.asarray(weights, np.float64) / np.asarray(std, np.float64)[:, None]
     b = np.asarray(bias, np.float64) - np.asarray(mean, np.float64) @ w
-    return Linear((w * span).astype(np.float32), (b * span + low).astype(np.float32))
+    return Linear((w * span).astype(np.float32), b * span + low)

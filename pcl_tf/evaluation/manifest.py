@@ -1,9 +1,8 @@
 """Labelled images of your own: a CSV manifest becomes a task, or every bad row is named at once."""
 
-import math
 import os
 import pathlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,17 +10,12 @@ import numpy as np
 from pcl_tf.data.listed import Files
 from pcl_tf.data.tree import one_sign
 from pcl_tf.errors import Refused
-from pcl_tf.evaluation.kinds import KINDS
+from pcl_tf.evaluation.kinds import KINDS, Kind
 from pcl_tf.evaluation.lists import Table, read_table
 from pcl_tf.evaluation.task import Splits, Task, exclusive_folds, folds_from
 
 _Rows = list[tuple[int, dict[str, str]]]
-COLUMNS = {
-    "classification": ("path", "label"),
-    "regression": ("path",),
-    "multilabel": ("path",),
-    "verification": ("fold", "path1", "path2", "same"),
-}
+_Wrong = list[tuple[int, str]]  # line, and what is wrong with it
 # Never a target unless --targets says so, and recognised in capitals too.
 RESERVED = ("path", "split", "subject", "group", "fold", "path1", "path2", "same", "id", "index")
 _FOLDS = 5  # where the manifest names no split
@@ -52,21 +46,20 @@ def read_manifest(
     Raises:
       Refused: no such file, a column is missing, or rows are bad: all of them, with line numbers.
     """
-    if kind not in KINDS:
-        raise Refused(f"{kind}: not one of {', '.join(KINDS)}.")
-    path = pathlib.Path(path)
-    if not path.is_file():
-        raise Refused(f"{path}: cannot be read as a CSV manifest ({'a folder' if path.is_dir() else 'no such file'}).")
+    path, of = pathlib.Path(path), KINDS[kind]
     table = read_table(path, RESERVED)
     grouped = _groups(path, table.header, groups)
-    values = _targets(path, kind, table.header, stated=tuple(targets), grouped=grouped)
+    values = _targets(path, of, table.header, stated=tuple(targets), grouped=grouped)
     if not table.rows and not table.ragged:
         raise Refused(f"{path}: no rows below the header.")
-    files = _files(path, table.rows)
-    bad = _Bad(path)
-    _other_width(path, table, bad)
-    read = _pairs if kind == "verification" else _labelled
-    task = read(table.rows, table.header, values, kind=kind, files=files, bad=bad)
+    files, wrong = _files(path, table.rows), _widths(path, table)
+    read = (
+        _labels(table.rows, files, wrong, kind=of, values=values) if of.labelled else _pairs(table.rows, files, wrong)
+    )
+    if wrong:
+        shown = "".join(f"\n  line {line}: {what}" for line, what in wrong[:_SHOWN])
+        more = f"\n  and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
+        raise Refused(f"{path}: {len(wrong)} bad rows:{shown}{more}")
     left_out = f"{path}: {table.unnamed} columns without a name are left out."
     return Task(
         name=path.stem,
@@ -74,19 +67,20 @@ def read_manifest(
         image_size=image_size,
         notes=(left_out,) if table.unnamed else (),
         groups={column: np.array([one_sign(row[column]) for _, row in table.rows]) for column in grouped},
-        **task,
+        **read,
     )
 
 
-def _other_width(path: pathlib.Path, table: Table, bad: "_Bad") -> None:
-    """Says which rows have not as many fields as the header; where none has, that is one thing to mend."""
-    width = len(table.header) + table.unnamed
+def _widths(path: pathlib.Path, table: Table) -> _Wrong:
+    """Rows that have not as many fields as the header; where every row has another number, that is one thing to mend."""
+    width, wrong = len(table.header) + table.unnamed, []
     for line, count in table.ragged.items():
         hint = " (decimal numbers have a point, texts with a comma have quotes)" if count > width else ""
         what = f"{count} fields, but the header has {width}{hint}"
         if not table.rows:
             raise Refused(f"{path}, line {line} and every other: {what}.")
-        bad.say(line, what)
+        wrong.append((line, what))
+    return wrong
 
 
 def _groups(path: pathlib.Path, header: tuple[str, ...], stated: Iterable[str]) -> tuple[str, ...]:
@@ -100,20 +94,19 @@ def _groups(path: pathlib.Path, header: tuple[str, ...], stated: Iterable[str]) 
 
 
 def _targets(
-    path: pathlib.Path, kind: str, header: tuple[str, ...], *, stated: tuple[str, ...], grouped: tuple[str, ...] = ()
+    path: pathlib.Path, kind: Kind, header: tuple[str, ...], *, stated: tuple[str, ...], grouped: tuple[str, ...]
 ) -> tuple[str, ...]:
     """The columns to predict."""
-    missing = [c for c in COLUMNS[kind] if c not in header and not (stated and c == "label")]
+    missing = [c for c in kind.columns if c not in header and not (stated and c == kind.target)]
     free = tuple(c for c in header if c not in RESERVED and c not in grouped)
-    default = {"classification": ("label",), "verification": ()}.get(kind, free)
-    if missing or not (stated or default or kind == "verification"):
-        wanted = ",".join(COLUMNS[kind]) + ("" if len(COLUMNS[kind]) > 1 else ",VALUE,..")
-        raise Refused(f"{path}: the header is '{','.join(header)}'; a {kind} manifest has {wanted}.")
+    default = (kind.target,) if kind.target else free
+    if missing or (kind.labelled and not (stated or default)):
+        wanted = ",".join(kind.columns) + ("" if len(kind.columns) > 1 else ",VALUE,..")
+        raise Refused(f"{path}: the header is '{','.join(header)}'; a {kind.name} manifest has {wanted}.")
     if unknown := [t for t in stated if t not in header or t == "path"]:
         raise Refused(f"--targets={unknown[0]}: no such target in {path}; its columns are {', '.join(header)}.")
-    if stated and (kind == "verification" or (kind == "classification" and len(stated) > 1)):
-        most = "no targets" if kind == "verification" else "one target, its classes"
-        raise Refused(f"--targets={','.join(stated)}: {kind} has {most}.")
+    if kind.most is not None and len(stated) > kind.most:
+        raise Refused(f"--targets={','.join(stated)}: {kind.name} has {('no target', 'one target')[kind.most]}.")
     if len(set(stated)) < len(stated):
         raise Refused(f"--targets={','.join(stated)}: a column stands there twice.")
     return stated or default
@@ -128,84 +121,43 @@ def _files(path: pathlib.Path, rows: _Rows) -> Files:
     return files
 
 
-class _Bad:
-    """Collects what is wrong with rows, and says it all at once."""
-
-    def __init__(self, path: pathlib.Path) -> None:
-        self.lines: list[str]
-        self.path, self.lines = path, []
-
-    def say(self, line: int, what: str) -> None:
-        self.lines.append(f"  line {line}: {what}")
-
-    def stop(self) -> None:
-        if self.lines:
-            more = len(self.lines) - _SHOWN
-            shown = "\n".join(self.lines[:_SHOWN]) + (f"\n  and {more} more" if more > 0 else "")
-            raise Refused(f"{self.path}: {len(self.lines)} bad rows:\n{shown}")
-
-
-def _number(text: str, low: float = -math.inf, high: float = math.inf) -> float | None:
-    try:
-        value = math.nan if "_" in text else float(text)  # Python reads 1_5 as 15
-    except (TypeError, ValueError):
-        return None
-    return value if math.isfinite(value) and low <= value <= high else None
-
-
 def _image(files: Files, path: str) -> str | None:
     """The one way to write the path of an image, whichever way a row does; None where there is none."""
     found = files.spelled(path) if path else None
     return found and os.path.relpath(files.root / found, files.root)
 
 
-def _labelled(
-    rows: _Rows, header: tuple[str, ...], values: tuple[str, ...], *, kind: str, files: Files, bad: _Bad
-) -> dict[str, Any]:
-    seen: dict[str | None, int]
-    labels: list[Any]
-    seen, labels = {}, []
+def _labels(rows: _Rows, files: Files, wrong: _Wrong, *, kind: Kind, values: Sequence[str]) -> dict[str, Any]:
+    """Parts of the ``Task`` of labelled images; adds to wrong, and where that is not empty then, returns no part."""
+    seen: dict[str | None, int] = {}
+    labels = []
     for line, row in rows:
         path = row["path"]
         found = _image(files, path)
         if found is None:
-            bad.say(line, f"no image '{path}'{files.remark}")
+            wrong.append((line, f"no image '{path}'{files.remark}"))
         elif found in seen:
-            bad.say(line, f"'{path}' stands in line {seen[found]} already")
+            wrong.append((line, f"'{path}' stands in line {seen[found]} already"))
         seen.setdefault(found, line)
-        if "split" in header and row["split"] not in ("train", "test"):
-            bad.say(line, f"split is '{row['split']}', not train or test")
-        if "subject" in header and not row["subject"]:
-            bad.say(line, "no subject")
-        labels.append(_label(row, values, kind, line=line, bad=bad))
-    if kind == "classification" and len({x for x in labels if x}) < 2:
-        bad.say(rows[0][0], "fewer than two classes in the whole manifest")
-    bad.stop()
-    subjects = np.array([one_sign(row["subject"]) for _, row in rows]) if "subject" in header else None
-    common = {
+        if row.get("split", "train") not in ("train", "test"):
+            wrong.append((line, f"split is '{row['split']}', not train or test"))
+        if row.get("subject") == "":
+            wrong.append((line, "no subject"))
+        try:
+            labels.append(kind.read({value: row[value] for value in values}))
+        except ValueError as error:
+            wrong.append((line, str(error)))
+    if wrong:
+        return {}
+    subjects = np.array([one_sign(row["subject"]) for _, row in rows]) if "subject" in rows[0][1] else None
+    names, collected = kind.collect(labels, values)
+    return {
         "source": files.source(row["path"] for _, row in rows),
         "subjects": subjects,
         "splits": _splits([row.get("split") for _, row in rows], subjects, len(rows)),
+        "names": names,
+        "labels": collected,
     }
-    if kind == "classification":
-        names = tuple(sorted(set(labels)))
-        return {**common, "names": names, "labels": np.array([names.index(x) for x in labels])}
-    return {**common, "names": tuple(values), "labels": np.array(labels, np.float32)}
-
-
-def _label(
-    row: dict[str, str], values: tuple[str, ...], kind: str, *, line: int, bad: _Bad
-) -> str | list[float | None]:
-    if kind == "classification":
-        if not row[values[0]]:
-            bad.say(line, "no label")
-        return one_sign(row[values[0]])
-    numbers = [_number(row[v]) for v in values]
-    if wrong := [f"{v} is '{row[v]}'" for v, x in zip(values, numbers, strict=True) if x is None]:
-        bad.say(line, f"{', '.join(wrong)}, not a number (--targets=COLUMN,.. names the targets)")
-    elif kind == "multilabel" and set(numbers) - {0.0, 1.0}:
-        bad.say(line, "labels are 0 or 1 (of AU intensities, 2 and more count as 1)")
-    return numbers
 
 
 def _splits(split: list[str | None] | np.ndarray, subjects: np.ndarray | None, count: int) -> Splits:
@@ -217,32 +169,26 @@ def _splits(split: list[str | None] | np.ndarray, subjects: np.ndarray | None, c
     return folds_from(np.random.RandomState(0).permutation(count) % _FOLDS)
 
 
-def _pairs(
-    rows: _Rows, header: tuple[str, ...], values: tuple[str, ...], *, kind: str, files: Files, bad: _Bad
-) -> dict[str, Any]:
-    del header, values, kind  # every column is known
-    names: dict[Any, int]
-    names, pairs, same, folds = {}, [], [], []
+def _pairs(rows: _Rows, files: Files, wrong: _Wrong) -> dict[str, Any]:
+    """As ``_labels``, of pairs of images."""
+    names: dict[Any, int] = {}
+    pairs = []
     for line, row in rows:
         found = [_image(files, row[key]) for key in ("path1", "path2")]
         for key, path in zip(("path1", "path2"), found, strict=True):
             if path is None:
-                bad.say(line, f"no image '{row[key]}'{files.remark}")
+                wrong.append((line, f"no image '{row[key]}'{files.remark}"))
         if found[0] is not None and found[0] == found[1]:
-            bad.say(line, "an image is paired with itself")
+            wrong.append((line, "an image is paired with itself"))
         if row["same"] not in ("0", "1"):
-            bad.say(line, f"same is '{row['same']}', not 0 or 1")
+            wrong.append((line, f"same is '{row['same']}', not 0 or 1"))
         if not row["fold"]:
-            bad.say(line, "no fold")
+            wrong.append((line, "no fold"))
         pairs.append([names.setdefault(path, len(names)) for path in found])
-        same.append(row["same"] == "1")
-        folds.append(row["fold"])
-    if len(set(folds)) < 2:
-        bad.say(rows[0][0], "one fold alone: the threshold of a fold is chosen on the others")
-    bad.stop()
-    return {
-        "source": files.source(names),
-        "pairs": np.array(pairs),
-        "same": np.array(same, np.int64),
-        "folds": np.unique(folds, return_inverse=True)[1],
-    }
+    _, folds = np.unique([row["fold"] for _, row in rows], return_inverse=True)
+    if folds.max() == 0:
+        wrong.append((rows[0][0], "one fold alone: the threshold of a fold is chosen on the others"))
+    if wrong:
+        return {}
+    same = np.array([int(row["same"]) for _, row in rows])
+    return {"source": files.source(names), "pairs": np.array(pairs), "same": same, "folds": folds}

@@ -86,19 +86,18 @@ class OnlineProbe:
         self.place = np.full(task.source.count, -1)  # where in images a row of the task stands
         self.place[[row for row, _ in decoded]] = np.arange(len(decoded))
 
-    def said(self) -> list[str]:
-        """What the labels say of each of ``images``, to be read: a class, the action units that are seen, or angles."""
+    def captions(self) -> list[str]:
+        """The labels of each of ``images``, to be read; of pairs, the number of the image."""
         task, rows = self.task, np.flatnonzero(self.place >= 0)
-        if task.kind == "verification":
+        if task.labels is None:
             return [f"image {row}" for row in rows]
-        assert task.labels is not None
         return [KINDS[task.kind].text(task.names, label) for label in task.labels[rows]]
 
     @staticmethod
     def _chosen(task: Task) -> set[int]:
         draw = np.random.RandomState(0).permutation  # a fixed stride would follow any rhythm that a list has
-        if task.kind == "verification":
-            assert task.pairs is not None and task.folds is not None
+        if task.pairs is not None:
+            assert task.folds is not None
             order = draw(len(task.pairs))
             _, first = np.unique(task.folds[order], return_index=True)  # a pair of each fold before the others
             rows = task.pairs[np.concatenate([order[first], np.delete(order, first)])].ravel()
@@ -127,20 +126,16 @@ class OnlineProbe:
 
     def _scores(self, x: np.ndarray) -> dict[str, float]:
         task = self.task
-        if task.kind == "verification":
-            assert task.pairs is not None and task.same is not None and task.folds is not None
+        if task.pairs is not None:
+            assert task.same is not None and task.folds is not None
             use = (self.place[task.pairs] >= 0).all(1)
             values = verification.similarities(x, self.place[task.pairs[use]])
             return {"verification": float(verification.verify(values, task.same[use], task.folds[use])[0].mean())}
         assert task.labels is not None
-        parts = ([r for r in part if self.place[r] >= 0] for part in task.splits[0])
+        kind, parts = KINDS[task.kind], ([r for r in part if self.place[r] >= 0] for part in task.splits[0])
         (train, labels), (held, known) = ((x[self.place[rows]], task.labels[rows]) for rows in parts)
-        if task.kind == "classification":
-            every = (train, labels), (held, known)
-            return {"knn": knn_accuracy(*every), "ridge": ridge.accuracy(*every)}
-        found = ridge.predict((train, labels), held)
-        if task.kind == "regression":
-            return {"ridge": float(np.abs(found - known).mean())}
-        kind = KINDS[task.kind]
-        _, predicted = kind.answers(found, logits=False)
-        return {"ridge": kind.value(kind.parts(kind.contributions(known, predicted).mean(0)))}
+        _, predicted = kind.answers(ridge.predict((train, kind.targets(labels, len(task.names))), held), logits=False)
+        found = {"ridge": kind.value(kind.parts(kind.contributions(known, predicted).mean(0)))}
+        if kind.classes(labels) is not None:
+            found["knn"] = knn_accuracy((train, labels), (held, known))
+        return found

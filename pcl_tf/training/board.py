@@ -218,7 +218,7 @@ class Watcher:
           folder: of the run's TensorBoard files.
         """
         if self.online:
-            images, names = self.online.images, self.online.said()
+            images, names = self.online.images, self.online.captions()
         else:
             side = self.faces.shape[1]
             images = self.trained_on.head(min(PROJECTED, max(len(self.faces), _BYTES // (3 * side * side))))

@@ -112,16 +112,17 @@ def test_bad_pairs(folder):
         ("classification", ["path,label", "0.png,a", "1.png,a"], "fewer than two classes"),
         ("verification", ["fold,path1,path2,same", "1,0.png,1.png,1"], "one fold alone"),
         ("regression", ["path,yaw,split", "0.png,nan,train", "1.png,1,test"], "yaw is 'nan'"),
-        ("nonsense", ["path"], "not one of classification"),
+        ("regression", ["path,yaw,split", "0.png,1e308,train", "1.png,1,test"], "yaw is '1e308', no number within"),
+        ("classification", ["path,label", "0.png,a", "1.png,"], "line 3: no label"),
     ],
 )
-def test_what_is_wrong_is_said(folder, kind, lines, match):
+def test_what_is_wrong_is_refused_in_a_line(folder, kind, lines, match):
     with pytest.raises(Refused, match=match):
         read_manifest(write(folder, *lines), kind, 16)
 
 
 def test_a_manifest_that_is_not_there(tmp_path):
-    with pytest.raises(Refused, match="cannot be read as a CSV manifest"):
+    with pytest.raises(Refused, match="m.csv: cannot be read .No such file"):
         read_manifest(tmp_path / "m.csv", "classification", 16)
 
 
