@@ -3,6 +3,7 @@
 import contextlib
 import io
 import itertools
+import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
@@ -22,6 +23,7 @@ SCAN = b"\xff\xda"  # begins a scan; compressed pixels never hold it
 OVERSIZE = 2  # a JPEG is unpacked at 1/2, 1/4 or 1/8 where its sides stay so many times those of the face
 _FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP")  # Pillow's other formats would open a wide door
 _GROUP = 16  # images that a thread decodes before it asks for more
+_TOGETHER = 2**24  # bytes of squares that are resized at once
 
 
 def decode(data: bytes, *, upright: bool = True, least: int = 0) -> np.ndarray:
@@ -103,6 +105,37 @@ def centre(image: np.ndarray, share: float = 1.0) -> np.ndarray:
     return image[top : top + side, left : left + side]
 
 
+def resized(squares: Iterable[np.ndarray], size: int) -> Iterator[np.ndarray]:
+    """Resizes squares one after another; neighbours of one shape together, which costs a third if they are small.
+
+    Args:
+      squares: iterable of uint8 [S, S, 3].
+      size: side in pixels of the results.
+
+    Yields:
+      uint8 [size, size, 3], in order.
+    """
+    for shape, same in itertools.groupby(squares, key=np.shape):
+        while some := list(itertools.islice(same, max(1, min(_GROUP, _TOGETHER // math.prod(shape))))):
+            yield from resize(np.stack(some), size)
+
+
+def _decoded(items: Sequence[Item], size: int) -> list[Decoded]:
+    why: dict[int, str] = {}
+
+    def squares() -> Iterator[np.ndarray]:  # lazily: photographs are large
+        for at, (_, data) in enumerate(items):
+            try:
+                if isinstance(data, Exception):
+                    raise data
+                yield centre(decode(data, least=OVERSIZE * size)) if isinstance(data, bytes) else data
+            except (ValueError, OSError, RuntimeError) as error:
+                why[at] = str(error).split("\n")[0][:200]
+
+    faces = iter(list(resized(squares(), size)))
+    return [(name, None, why[at]) if at in why else (name, next(faces), None) for at, (name, _) in enumerate(items)]
+
+
 def decoder(size: int) -> Callable[[Item], Decoded]:
     """Makes ``decoded(item)``, callable from several threads: the central square, so that faces keep their proportions.
 
@@ -113,19 +146,7 @@ def decoder(size: int) -> Callable[[Item], Decoded]:
       function of (name, encoded bytes | uint8 [S, S, 3] | exception) to
       (name, uint8 [size, size, 3] or None, None or what was wrong in one line).
     """
-
-    def decoded(item: Item) -> Decoded:
-        name, data = item
-        try:
-            if isinstance(data, bytes):
-                data = centre(decode(data, least=OVERSIZE * size))
-            if isinstance(data, Exception):
-                raise data
-            return name, resize(data, size), None
-        except (ValueError, OSError, RuntimeError) as error:
-            return name, None, str(error).split("\n")[0][:200]
-
-    return decoded
+    return lambda item: _decoded([item], size)[0]
 
 
 def decode_all(items: Iterable[Item], size: int) -> Iterator[Decoded]:
@@ -133,9 +154,9 @@ def decode_all(items: Iterable[Item], size: int) -> Iterator[Decoded]:
 
     Of the encoded images some 16 a thread are in memory at once.
     """
-    decoded, items = decoder(size), iter(items)
+    items = iter(items)
     groups = iter(lambda: list(itertools.islice(items, _GROUP)), [])
-    for group in in_order(lambda group: [decoded(item) for item in group], groups, os.cpu_count() or 1):
+    for group in in_order(lambda group: _decoded(group, size), groups, os.cpu_count() or 1):
         yield from group
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from pcl_tf.data.files import Unreadable, read_file
-from pcl_tf.data.images import centre, decode
+from pcl_tf.data.images import centre, decode, resized
 from pcl_tf.data.tree import printable
 from pcl_tf.data.videos import video_frames
 from pcl_tf.prepare import crop
@@ -129,8 +129,8 @@ def _cut(file: str, settings: Settings) -> tuple[list[bytes], int, bytes | None]
                 missed += 1
                 example = picture if example is None else example
 
-    faces = [_jpeg(face) for face in crop.resized(squares(), settings.size)]
-    return faces, missed, None if example is None else _jpeg(*crop.resized([centre(example)], THUMBNAIL))
+    faces = [_jpeg(face) for face in resized(squares(), settings.size)]
+    return faces, missed, None if example is None else _jpeg(*resized([centre(example)], THUMBNAIL))
 
 
 def _jpeg(image: np.ndarray) -> bytes:

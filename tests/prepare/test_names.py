@@ -9,6 +9,7 @@ import pytest
 import tensorflow_datasets as tfds
 from PIL import Image
 
+from pcl_tf.data.files import Unreadable
 from pcl_tf.errors import Refused
 from pcl_tf.prepare import units, work
 from pcl_tf.prepare.run import Limits, prepare_clips
@@ -81,7 +82,10 @@ def test_linked_folders_are_entered_and_loops_are_left(tmp_path):
     (tmp_path / "in/linked").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "in/a/loop").symlink_to("..")
     os.mkfifo(tmp_path / "in/a/pipe.mp4")  # reading it would wait for ever
-    assert {c for u in units.list_units("videos", tmp_path / "in") for c in u.clips} == {"linked/one", "a/two"}
+    found = {c for u in units.list_units("videos", tmp_path / "in") for c in u.clips}
+    assert found == {"linked/one", "a/two", "a/pipe"}
+    with pytest.raises(Unreadable, match="the file is empty"):
+        work._cut(str(tmp_path / "in/a/pipe.mp4"), SETTINGS)
 
 
 def test_a_dataset_below_the_corpus_is_not_part_of_it(tmp_path):
