@@ -123,6 +123,9 @@ def atomic_path(
     path.parent.mkdir(parents=True, exist_ok=True)
     for left in path.parent.glob(f"{_ASIDE}*"):
         with contextlib.suppress(OSError), _held(left):
+            for old in left.glob("old.*"):  # killed between the two renames of ``_exchange``: nothing has the name
+                if not os.path.lexists(named := path.parent / old.name.removeprefix("old.")):
+                    os.replace(old, named)
             shutil.rmtree(left, ignore_errors=True)
     folder = pathlib.Path(tempfile.mkdtemp(prefix=_ASIDE, dir=path.parent))
     try:

@@ -137,6 +137,15 @@ def test_what_a_killed_process_left_aside_goes_and_what_another_writes_stays(tmp
     assert sorted(p.name for p in tmp_path.iterdir()) == ["model.keras", "result.json"]
 
 
+def test_a_version_that_a_kill_left_without_its_name_has_it_again(tmp_path):
+    """A system that cannot exchange two folders needs two renames."""
+    for name, weights in (("old.7", "old"), ("7", "new")):
+        (tmp_path / ".part.killed" / name).mkdir(parents=True)
+        (tmp_path / ".part.killed" / name / "weights").write_text(weights)
+    write_atomically(tmp_path / "result.json", "{}")
+    assert (tmp_path / "7/weights").read_text() == "old" and not (tmp_path / ".part.killed").exists()
+
+
 def test_a_replaced_file_keeps_its_mode(tmp_path):
     write_atomically(tmp_path / "faces.npz", "vectors of faces")
     (tmp_path / "faces.npz").chmod(0o600)
