@@ -39,8 +39,8 @@ def _loaded(recipe: ConfigDict, arrays: "dict[str, np.ndarray]") -> "Method":
 
     model = build_method(recipe)
     nets = {theirs: getattr(model, ours, None) for theirs, (ours, _) in official.PARTS.items()}
-    there = {name.split(".")[0] for name in arrays}
-    for part in [p for p, net in nets.items() if p != "encoder" and (net is None or p not in there)]:
+    parts = {name.split(".")[0] for name in arrays}
+    for part in [p for p, net in nets.items() if p != "encoder" and (net is None or p not in parts)]:
         print(f"{part}: {'not in the recipe' if nets[part] is None else 'not in the file, stays as drawn'}", flush=True)
         del nets[part]
         arrays = {k: v for k, v in arrays.items() if not k.startswith(f"{part}.")}
@@ -58,8 +58,8 @@ def main(argv: list[str]) -> None:
 
     assert _WORKDIR.value is not None and _TORCH.value is not None
     path = pathlib.Path(_WORKDIR.value)
-    if (path / "recipe.json").exists() or newest_step(path):  # what is there without is of this command, stopped
-        refuse(f"--workdir={path}: a run is there already; give a folder that is empty or not there.")
+    if (path / "recipe.json").exists() or newest_step(path):  # files of a stopped convert have no recipe beside them
+        refuse(f"--workdir={path}: holds a run; give a folder that is empty or does not exist.")
     with explained(path, ValueError):
         import torch  # noqa: F401
 

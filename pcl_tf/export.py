@@ -50,7 +50,7 @@ def main(argv: list[str]) -> None:
     workdir, size = pathlib.Path(_WORKDIR.value), _SIZE.value
     with explained(workdir):
         if not (workdir / "recipe.json").is_file():
-            raise Refused(f"--workdir={workdir}: no recipe.json there; it is no folder of pcl_tf.train.")
+            raise Refused(f"--workdir={workdir}: has no recipe.json; it is no folder of pcl_tf.train.")
         if _ONNX.value:
             import onnx  # noqa: F401
             import tf2onnx  # noqa: F401

@@ -121,7 +121,7 @@ def test_where_it_was_killed_it_begins_again_and_training_waits_for_it(tmp_path,
     with monkeypatch.context() as patched:
         patched.setattr("pcl_tf.training.export.export_run", lambda *_, **__: "exported")
         assert "exported" in done(*convert).stdout and newest_step(tmp_path / "w") == 0
-    assert "a run is there already" in done(*convert, code=2).stderr
+    assert "holds a run" in done(*convert, code=2).stderr
 
 
 @pytest.mark.slow

@@ -49,7 +49,7 @@ def save_classifier(
       pathlib.Path of the export.
 
     Raises:
-      Refused: what is there under this number is no export.
+      Refused: a folder of this number exists and is no export.
     """
     target = pathlib.Path(folder) / "1"
     check_version(target)

@@ -127,7 +127,7 @@ def save_export(
       pathlib.Path of the export.
 
     Raises:
-      Refused: what is there under this number is no export.
+      Refused: a folder of this number exists and is no export.
     """
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)

@@ -75,10 +75,10 @@ class Server:
 
     def line(self, text: object) -> str:
         """A line about the server: escaped, at most 300 characters of it, without what the headers hold."""
-        said = " ".join(str(text).replace("\\/", "/").split())
+        line = " ".join(str(text).replace("\\/", "/").split())
         for secret in (part for value in self.headers.values() for part in (value, *value.split()) if len(part) > 3):
-            said = said.replace(secret, "***")
-        return f"{self.address}: {printable(said)[:300]}"
+            line = line.replace(secret, "***")
+        return f"{self.address}: {printable(line)[:300]}"
 
     def features(self, read: Callable[[], object], count: int, begins: str) -> np.ndarray:
         """What read returns as float32 [count, D]; raises Unreachable, with how the answer begins, where it is not that."""
@@ -113,26 +113,26 @@ def embed(server: Server, items: Iterable[Item]) -> Iterator[tuple[str, np.ndarr
     def rows(images: list[bytes]) -> list[np.ndarray | Failed]:
         nonlocal width
         try:
-            found = request(images)
+            values = request(images)
         except Failed as failed:
             return [row for image in images for row in rows([image])] if len(images) > 1 else [failed]
-        if width and width != found.shape[1]:
+        if width and width != values.shape[1]:
             raise Unreachable(
-                server.line(f"its model has changed: {width} numbers an image before, now {found.shape[1]}")
+                server.line(f"its model has changed: {width} numbers an image before, now {values.shape[1]}")
             )
-        width = found.shape[1]
-        return [row if np.isfinite(row).all() else Rejected(f"{server.feature} is not finite") for row in found]
+        width = values.shape[1]
+        return [row if np.isfinite(row).all() else Rejected(f"{server.feature} is not finite") for row in values]
 
     items = iter(items)
     while chunk := list(itertools.islice(items, server.batch_size)):
         readable = [data for _, data in chunk if isinstance(data, bytes)]
-        found = rows(readable) if readable else []
+        answers = rows(readable) if readable else []
         # Where nothing but failures comes, it is not the images.
-        if found and all(type(row) is Failed for row in found) and (len(found) > 1 or not width):
-            raise Unreachable(str(found[-1]))
-        answers = iter(found)
+        if answers and all(type(row) is Failed for row in answers) and (len(answers) > 1 or not width):
+            raise Unreachable(str(answers[-1]))
+        rest = iter(answers)
         for name, data in chunk:
-            answer = next(answers) if isinstance(data, bytes) else data
+            answer = next(rest) if isinstance(data, bytes) else data
             yield name, answer if isinstance(answer, np.ndarray) else str(answer)
 
 
@@ -168,13 +168,13 @@ def _grpc(server: Server) -> Request:
     )
 
     def request(images: list[bytes]) -> np.ndarray:
-        asked = predict_pb2.PredictRequest()
-        asked.model_spec.name, asked.model_spec.signature_name = server.model, SIGNATURE
+        message = predict_pb2.PredictRequest()
+        message.model_spec.name, message.model_spec.signature_name = server.model, SIGNATURE
         if server.version is not None:
-            asked.model_spec.version.value = server.version
-        asked.inputs["image_bytes"].CopyFrom(tf.make_tensor_proto(images, tf.string, [len(images)]))
+            message.model_spec.version.value = server.version
+        message.inputs["image_bytes"].CopyFrom(tf.make_tensor_proto(images, tf.string, [len(images)]))
         try:
-            outputs = stub.Predict(asked, timeout=server.deadline, metadata=tuple(server.headers.items())).outputs
+            outputs = stub.Predict(message, timeout=server.deadline, metadata=tuple(server.headers.items())).outputs
         except grpc.RpcError as error:
             line = server.line(f"{error.code().name}: {error.details()}")
             raise kinds.get(error.code(), Unreachable)(line) from error
@@ -197,7 +197,7 @@ def _rest(server: Server) -> Request:
     url = f"{server.address.rstrip('/')}/v1/models/{urllib.parse.quote(server.model, safe='')}{number}:predict"
     retry = urllib3.Retry(
         server.retries,
-        allowed_methods=None,  # a prediction is a POST, and may be asked for twice
+        allowed_methods=None,  # a prediction is a POST, and may be sent twice
         status_forcelist=(408, 429, 502, 503, 504),
         backoff_factor=server.wait,
         raise_on_status=False,
@@ -210,7 +210,7 @@ def _rest(server: Server) -> Request:
 
     def answer(images: list[bytes]) -> tuple[requests.Response, bytes]:
         body: Any = {"signature_name": SIGNATURE, "instances": [{"b64": base64.b64encode(i).decode()} for i in images]}
-        ends, said = time.monotonic() + server.deadline + 1, bytearray()
+        ends, received = time.monotonic() + server.deadline + 1, bytearray()
         with session.post(
             url,
             json=body,
@@ -220,28 +220,29 @@ def _rest(server: Server) -> Request:
             stream=True,
         ) as reply:
             while piece := reply.raw.read1(1 << 16):
-                said += piece
-                if len(said) > LARGEST * len(images) or time.monotonic() > ends:
+                received += piece
+                if len(received) > LARGEST * len(images) or time.monotonic() > ends:
                     break  # too much, or nobody waits for it any more
-        return reply, bytes(said)
+        return reply, bytes(received)
 
     def request(images: list[bytes]) -> np.ndarray:
         try:
-            reply, said = _within(server.deadline, lambda: answer(images))
+            reply, received = _within(server.deadline, lambda: answer(images))
         except TimeoutError as error:
             raise Unreachable(server.line(f"no answer within {server.deadline:g} seconds (--deadline)")) from error
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             reason = getattr(error.args[0] if error.args else None, "reason", None)
             raise Unreachable(server.line(reason or error)) from error
-        begins = said[:200].decode(errors="replace")
+        # Longer than what is printed, so that no part of a token remains at the cut.
+        begins = received[:4096].decode(errors="replace")
         if reply.status_code != 200:
             kind = {400: Rejected, 413: Failed, 500: Failed}.get(reply.status_code, Unreachable)
             moved = f"moved to {reply.headers.get('Location')}, give that as --server " if reply.is_redirect else ""
             raise kind(server.line(f"{reply.status_code} {reply.reason}: {moved}{begins}"))
-        if len(said) > LARGEST * len(images):
+        if len(received) > LARGEST * len(images):
             raise Unreachable(server.line(f"more than {LARGEST >> 10} kB an image are no features"))
         return server.features(
-            lambda: [row[server.feature] for row in json.loads(said)["predictions"]], len(images), begins
+            lambda: [row[server.feature] for row in json.loads(received)["predictions"]], len(images), begins
         )
 
     return request
@@ -249,13 +250,13 @@ def _rest(server: Server) -> Request:
 
 def _within(seconds: float, do: Callable[[], Result]) -> Result:
     """What do returns or raises; raises TimeoutError. Time-outs of sockets begin again with every byte: a thread waits."""
-    found: Future[Result] = Future()
+    result: Future[Result] = Future()
 
     def run() -> None:
         try:
-            found.set_result(do())
+            result.set_result(do())
         except BaseException as error:
-            found.set_exception(error)
+            result.set_exception(error)
 
     threading.Thread(target=run, daemon=True).start()
-    return found.result(seconds)
+    return result.result(seconds)

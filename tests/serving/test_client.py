@@ -141,7 +141,7 @@ def test_a_deadline_of_grpc(server):
 
 @both
 def test_what_a_server_says_is_escaped_and_quotes_no_token(protocol, server):
-    said = "\x1b]0;title\x07 \x1b[2J you sent Bearer hunter22, or hunter22"
+    said = "\x1b]0;title\x07 \x1b[2J you sent Bearer hunter22, or hunter22" + " " * 60 + "hunter22" * 40
     server.answer = lambda images: (_ for _ in ()).throw(Wrong(grpc.StatusCode.NOT_FOUND, said))
     server.raw = lambda n, handler: reply(handler, 401, said.encode())
     with pytest.raises(Unreachable, match="you sent") as error:
