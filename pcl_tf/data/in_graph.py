@@ -83,8 +83,8 @@ def _of_exif(block: tf.Tensor) -> tf.Tensor:
         with provided((tf.reduce_all(values >= 0), "the orientation is written in a way that cannot be read")):
             return tf.concat([[0], values], 0)[-1]
 
-    told = _begins(block, b"II*\x00", b"MM\x00*") & (first + 2 <= end)
-    return tf.cond(told, entries, lambda: tf.constant(0, tf.int64))
+    readable = _begins(block, b"II*\x00", b"MM\x00*") & (first + 2 <= end)
+    return tf.cond(readable, entries, lambda: tf.constant(0, tf.int64))
 
 
 def _upright(image: tf.Tensor, data: tf.Tensor, block: tf.Tensor) -> tf.Tensor:

@@ -102,7 +102,7 @@ class Files:
         """``Source`` of these images, in this order.
 
         Raises:
-          Refused: one of them is not there.
+          Refused: one of them does not exist.
         """
         listed, paths = list(paths), []
         for text in listed:

@@ -180,7 +180,7 @@ def open_source(text: str, generated_images: int, image_size: int, *, flag: str 
       Source.
 
     Raises:
-      Refused: nothing given, nothing there, or no image in it.
+      Refused: the text is empty, names nothing that exists, or what it names holds no image.
     """
     if not text:
         raise Refused(VOXCELEB_HELP)

@@ -39,6 +39,7 @@ RGB = Image.fromarray(picture())
 SERVED = {  # by exported models too
     "jpeg": (encoded(RGB, "JPEG", quality=95), RGB),
     "progressive": (encoded(RGB, "JPEG", quality=95, progressive=True), RGB),
+    "of a telephone": (encoded(RGB, "MPO", quality=95, save_all=True, append_images=[RGB.rotate(90)]), RGB),
     "coarse": (encoded(RGB, "JPEG", quality=60, subsampling=2), RGB),
     "png": (encoded(RGB, "PNG"), RGB),
     "gray jpeg": (encoded(RGB.convert("L"), "JPEG", quality=95), RGB.convert("L")),
