@@ -25,8 +25,8 @@ class Encoder:
       name: what the user gave.
       digest: of its content, names its cached features.
       run: uint8 [n, S, S, 3] -> {output: [n, D] or feature maps [n, H, W, C]}, or the one output of a strange model.
-      step: of pre-training, 0 where there is none.
-      recipe: what it was trained by, or None.
+      step: of pre-training, 0 if it has none.
+      recipe: that it was trained by, or None.
       keras_file: the same encoder as a .keras file, or None.
       side: of the images in pixels, if it takes one size alone; else None.
     """
@@ -48,7 +48,7 @@ class Encoder:
         """Features of images: uint8 [n, S, S, 3] -> {feature: float32 [n, D]}; feature maps are flattened, channels first.
 
         Raises:
-          Refused: images of this size cannot be embedded, or what comes out is no vector for each of them.
+          Refused: images of this size cannot be embedded, or the outputs are no vector for each of them.
         """
         side = faces.shape[1]
         if self.side not in (None, side):

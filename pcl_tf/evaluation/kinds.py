@@ -190,7 +190,7 @@ class Kind:
     def table(
         self, task: "Task", scored: Scored, images: Sequence[str], *, whitened: Scored | None = None
     ) -> tuple[list[str], list[list[Any]]]:
-        """Header and lines of the CSV of predictions, numbers as texts of seven digits.
+        """Header and lines of the CSV of predictions, numbers as texts of seven digits, from a million on of sixteen.
 
         Args:
           task: ``Task``.
@@ -442,7 +442,7 @@ def _parsed(text: str) -> float | None:
 
 
 def _number(value: float) -> str:
-    return f"{value:.7g}"
+    return f"{value:.{7 if abs(value) < 1e6 else 16}g}"  # of a time in seconds the last digits are what differs
 
 
 KINDS: dict[str, Kind] = {kind.name: kind for kind in (Classes(), Numbers(), Labels(), Pairs())}

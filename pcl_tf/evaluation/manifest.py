@@ -1,4 +1,4 @@
-"""Labelled images of your own: a CSV manifest becomes a task, or every bad row is named at once."""
+"""Labelled images of your own: a CSV manifest becomes a task, or all of its wrong rows are named at once."""
 
 import os
 import pathlib
@@ -16,7 +16,7 @@ from pcl_tf.evaluation.task import Splits, Task, exclusive_folds, folds_from
 
 _Rows = list[tuple[int, dict[str, str]]]
 _Wrong = list[tuple[int, str]]  # line, and what is wrong with it
-# Never a target unless --targets says so, and recognised in capitals too.
+# Targets only if --targets names them; recognised in capitals too.
 RESERVED = ("path", "split", "subject", "group", "fold", "path1", "path2", "same", "id", "index")
 _FOLDS = 5  # where the manifest names no split
 _SHOWN = 200
@@ -38,13 +38,13 @@ def read_manifest(
       image_size: side in pixels at which the images are evaluated.
       targets: columns to predict: one of a classification, by default ``label``; of regression and multilabel by
         default all but those of ``RESERVED`` and the groups. Further columns may stand in the file.
-      groups: columns by which errors are told, beside ``group``; a row that has nothing there is of no group.
+      groups: columns by which errors are grouped, beside ``group``; a row without a value is of no group.
 
     Returns:
       Task.
 
     Raises:
-      Refused: no such file, a column is missing, or rows are bad: all of them, with line numbers.
+      Refused: no such file, a column is missing, or rows are wrong: all of them, with line numbers.
     """
     path, of = pathlib.Path(path), KINDS[kind]
     table = read_table(path, RESERVED)
@@ -59,7 +59,7 @@ def read_manifest(
     if wrong:
         shown = "".join(f"\n  line {line}: {what}" for line, what in wrong[:_SHOWN])
         more = f"\n  and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
-        raise Refused(f"{path}: {len(wrong)} bad rows:{shown}{more}")
+        raise Refused(f"{path}: {len(wrong)} wrong rows:{shown}{more}")
     left_out = f"{path}: {table.unnamed} columns without a name are left out."
     return Task(
         name=path.stem,
@@ -84,7 +84,7 @@ def _widths(path: pathlib.Path, table: Table) -> _Wrong:
 
 
 def _groups(path: pathlib.Path, header: tuple[str, ...], stated: Iterable[str]) -> tuple[str, ...]:
-    """The columns by which errors are told, each once."""
+    """The columns by which errors are grouped, each once."""
     asked = [name.lower() if name.lower() in RESERVED else name for name in stated]
     if unknown := [name for name in asked if name not in header or name in ("path", "path1", "path2")]:
         raise Refused(
@@ -108,7 +108,7 @@ def _targets(
     if kind.most is not None and len(stated) > kind.most:
         raise Refused(f"--targets={','.join(stated)}: {kind.name} has {('no target', 'one target')[kind.most]}.")
     if len(set(stated)) < len(stated):
-        raise Refused(f"--targets={','.join(stated)}: a column stands there twice.")
+        raise Refused(f"--targets={','.join(stated)}: a column is named twice.")
     return stated or default
 
 
@@ -122,7 +122,7 @@ def _files(path: pathlib.Path, rows: _Rows) -> Files:
 
 
 def _image(files: Files, path: str) -> str | None:
-    """The one way to write the path of an image, whichever way a row does; None where there is none."""
+    """The path of an image in one spelling, whichever spelling a row has; None if there is no such image."""
     found = files.spelled(path) if path else None
     return found and os.path.relpath(files.root / found, files.root)
 

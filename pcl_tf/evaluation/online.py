@@ -32,17 +32,17 @@ def labelled(text: str, size: int) -> Task:
       Task.
 
     Raises:
-      Refused: fewer than two classes, or what the task says is wrong.
+      Refused: fewer than two classes, or no such task.
     """
     root = pathlib.Path(text)
     if not root.is_dir():
         if ":" not in text and text not in names():
             raise Refused(f"{_FLAG}={text}: no such folder, and no task of pcl_tf.probe.")
         task = open_task(text, None, size, flag=_FLAG)
-        _say(task.notes)
+        _print_notes(task.notes)
         return task
     files, notes = class_images(root)
-    _say(notes)
+    _print_notes(notes)
     classes = sorted({name for _, name in files})
     if len(classes) < 2:
         raise Refused(f"{_FLAG}={text}: needs one folder of images per class, at least two.")
@@ -57,13 +57,13 @@ def labelled(text: str, size: int) -> Task:
     )
 
 
-def _say(notes: Iterable[str]) -> None:
+def _print_notes(notes: Iterable[str]) -> None:
     for note in notes:
         print(f"note: {note}", file=sys.stderr)
 
 
 class OnlineProbe:
-    """Decodes a labelled set once and evaluates features on it as often as asked.
+    """Decodes a labelled set once and evaluates features on it again and again.
 
     Args:
       task: ``Task``; of its folds the first is used, of its images LIMIT at most, drawn once for all looks.
@@ -77,10 +77,10 @@ class OnlineProbe:
         wanted = self._chosen(task)
         items = [item for row, item in enumerate(task.source.items()) if row in wanted]
         faces = list(decode_all(items, task.image_size))
-        bad = [(name, why) for name, face, why in faces if face is None]
-        if len(bad) > MAX_UNREADABLE_SHARE * len(faces):
-            raise Refused(f"{_FLAG}: {left_out(bad, len(faces))} That is too many: mend or remove them.")
-        _say([left_out(bad, len(faces))] if bad else [])
+        unreadable = [(name, why) for name, face, why in faces if face is None]
+        if len(unreadable) > MAX_UNREADABLE_SHARE * len(faces):
+            raise Refused(f"{_FLAG}: {left_out(unreadable, len(faces))} That is too many: mend or remove them.")
+        _print_notes([left_out(unreadable, len(faces))] if unreadable else [])
         decoded = [(row, face) for row, (_, face, _) in zip(sorted(wanted), faces, strict=True) if face is not None]
         self.images = np.stack([face for _, face in decoded])
         self.place = np.full(task.source.count, -1)  # where in images a row of the task stands

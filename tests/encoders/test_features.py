@@ -96,7 +96,7 @@ def test_a_feature_the_model_lacks(tmp_path):
         found["pose"]
 
 
-def test_handcrafted_features_are_what_they_say():
+def test_handcrafted_features_match_their_definitions():
     faces = R(0).randint(256, size=(3, 64, 64, 3), dtype=np.uint8)
     lbp = handcrafted.lbp(faces)
     assert lbp.shape == (3, 49 * 59)
@@ -129,7 +129,7 @@ def saved(path, *shapes):
     return str(path)
 
 
-def test_a_keras_file_of_one_size_says_which(tmp_path):
+def test_a_keras_file_of_one_size_names_it(tmp_path):
     encoder = open_encoder(saved(tmp_path / "b.keras", (8, 8, 3)))
     assert encoder.side == 8 and encoder.embed(IMAGES)["face_aware"].shape == (30, 192)
     with pytest.raises(Refused, match="b.keras takes images of 8 pixels alone; set --image_size=8"):
@@ -186,7 +186,7 @@ def test_no_such_model(text):
         open_encoder(text)
 
 
-def test_damaged_models_are_refused_in_words(tmp_path):
+def test_damaged_models_are_refused_in_one_line(tmp_path):
     (tmp_path / "x.keras").write_bytes(b"no zip")
     (tmp_path / "saved_model.pb").write_bytes(b"no graph")
     with zipfile.ZipFile(tmp_path / "zip.keras", "w") as z:

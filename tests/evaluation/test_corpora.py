@@ -192,7 +192,7 @@ def test_unknown_tasks_and_missing_folders():
     ):
         with pytest.raises(Refused, match=said):
             open_task(text, flag="--pose")
-    with pytest.raises(Refused, match="--pose=lfw needs --pose=lfw:PATH"):
+    with pytest.raises(Refused, match="--pose=lfw: where is it. --pose=lfw:PATH is needed"):
         open_task("lfw", None, flag="--pose")
     assert {"generated_pose", "classification"} <= set(names())
 
@@ -282,7 +282,7 @@ def test_disfa_is_evaluated_in_the_folds_of_the_literature(tmp_path):
     whole = path.read_text()
     for line, match in (
         ("9,6", "intensity 6 is not of 0 to 5"),
-        ("1,1", "frame 1 stands there twice"),
+        ("1,1", "frame 1 has two lines"),
         ("9", "'9' is not"),
     ):
         path.write_text(whole + line)

@@ -72,7 +72,7 @@ def test_pairs(folder):
     assert task.pairs.tolist() == [[0, 1], [1, 2]] and task.source.count == 3 and list(task.folds) == [0, 1]
 
 
-def test_all_bad_rows_are_named_at_once(folder):
+def test_all_wrong_rows_are_named_at_once(folder):
     path = write(
         folder,
         "path,AU1,AU2,split",
@@ -85,7 +85,7 @@ def test_all_bad_rows_are_named_at_once(folder):
     with pytest.raises(Refused) as error:
         read_manifest(path, "multilabel", 16)
     text = str(error.value)
-    assert "4 bad rows" in text
+    assert "4 wrong rows" in text
     for part in (
         "line 3: no image 'nope.png'",
         "line 4: labels are 0 or 1",
@@ -95,7 +95,7 @@ def test_all_bad_rows_are_named_at_once(folder):
         assert part in text
 
 
-def test_bad_pairs(folder):
+def test_wrong_pairs_are_named(folder):
     path = write(folder, "fold,path1,path2,same", "1,0.png,0.png,1", "1,1.png,9.jpg,yes", ",1.png,2.png,0")
     with pytest.raises(Refused) as error:
         read_manifest(path, "verification", 16)
@@ -146,11 +146,11 @@ def test_blanks_and_ways_of_writing_an_accent_make_no_class(folder):
     [
         ("regression", ["roll"], "--targets=roll: no such target .* path, yaw, pitch"),
         ("regression", ["path"], "--targets=path"),
-        ("regression", ["yaw", "yaw"], "stands there twice"),
+        ("regression", ["yaw", "yaw"], "is named twice"),
         ("classification", ["yaw", "pitch"], "classification has one target"),
     ],
 )
-def test_targets_that_cannot_be(folder, kind, targets, match):
+def test_impossible_targets_are_refused(folder, kind, targets, match):
     with pytest.raises(Refused, match=match):
         read_manifest(write(folder, "path,yaw,pitch", "0.png,1,2"), kind, 16, targets=targets)
 
@@ -158,7 +158,7 @@ def test_targets_that_cannot_be(folder, kind, targets, match):
 def test_rows_of_another_width_are_named(folder):
     with pytest.raises(Refused, match="line 2 and every other: 5 fields, but the header has 3 .decimal numbers"):
         read_manifest(write(folder, "path,yaw,pitch", "0.png,0,5,0,25", "1.png,1,5,1,25"), "regression", 16)
-    with pytest.raises(Refused, match="1 bad rows:\n  line 3: 2 fields, but the header has 3"):
+    with pytest.raises(Refused, match="1 wrong rows:\n  line 3: 2 fields, but the header has 3"):
         read_manifest(write(folder, "path,yaw,pitch", "0.png,1,2", "1.png,1", "2.png,1,2"), "regression", 16)
 
 

@@ -166,7 +166,7 @@ def test_generated_faces_rank_features_between_chance_and_truth():
         ("fer:x", "--recipe.watch.labelled=fer: not one of"),
     ],
 )
-def test_a_labelled_set_that_is_none_is_said_by_its_flag(text, said):
+def test_a_missing_labelled_set_is_refused_by_its_flag(text, said):
     with pytest.raises(Refused, match=said):
         labelled(text, 16)
 
@@ -206,7 +206,7 @@ def test_neighbours_score_every_kind():
 
 
 @pytest.mark.parametrize("kind", ["classification", "multilabel"])
-def test_what_neighbours_say_is_told_in_shares(kind):
+def test_scores_of_neighbours_are_shares(kind):
     classes = np.arange(50) % 2
     labels = classes if kind == "classification" else np.eye(2)[classes]
     source = arrays("faces", np.zeros((50, 8, 8, 3), np.uint8))

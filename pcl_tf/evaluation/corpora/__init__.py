@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Corpus:
-    """A corpus as it is handed out.
+    """A corpus in the layout that its authors distribute.
 
     Attributes:
       role: of ``pcl_tf.choices.ROLES``, which follow the paper's tables.

@@ -40,7 +40,7 @@ def _intensities(path: pathlib.Path) -> dict[int, int]:
         if not 0 <= intensity <= 5:
             raise Refused(f"{path}, line {number}: intensity {intensity} is not of 0 to 5.")
         if frame in found:
-            raise Refused(f"{path}, line {number}: frame {frame} stands there twice.")
+            raise Refused(f"{path}, line {number}: frame {frame} has two lines.")
         found[frame] = intensity
     return found
 
@@ -55,7 +55,7 @@ def _fold(person: str) -> int:
 
 
 def disfa(root: pathlib.Path, image_size: int) -> Task:
-    """``ActionUnit_Labels/SN001/SN001_au1.txt`` and the videos as handed out, ``LeftVideoSN001_comp.avi`` in any folder.
+    """``ActionUnit_Labels/SN001/SN001_au1.txt`` and the videos ``LeftVideoSN001_comp.avi`` in any folder.
 
     Instead of the videos, frames cut from them may lie in ``Frames/SN001/*00001.jpg``. Frames are numbered from 1, as
     ffmpeg does; frames without a label, and labels without a frame, are left out. Of the videos' frames the central
@@ -72,8 +72,8 @@ def disfa(root: pathlib.Path, image_size: int) -> Task:
         partly += [f"{person} {n}" for n in sorted(set.union(*map(set, of_aus)) - set(numbers))]
         known[person] = {n: [k[n] >= POSITIVE for k in of_aus] for n in numbers}
     source, rows = _frames(root, known) if (root / "Frames").is_dir() else _videos(root, known)
-    subjects, there = [person for person, _ in rows], set(rows)
-    unseen = [f"{person} {n}" for person, labels in known.items() for n in labels if (person, n) not in there]
+    subjects, pictured = [person for person, _ in rows], set(rows)
+    unseen = [f"{person} {n}" for person, labels in known.items() for n in labels if (person, n) not in pictured]
     left_out = (("lack the label of an action unit", partly), ("are labelled and have no picture", unseen))
     return Task(
         name="disfa",

@@ -74,7 +74,7 @@ def fer2013(root: pathlib.Path, image_size: int) -> Task:
 
 
 def check_counts(task: Task) -> None:
-    """Raises Refused where FER-2013 has not its published images: folders do not tell PublicTest from PrivateTest."""
+    """Raises Refused where FER-2013 has not its published images: folders often mix PublicTest into PrivateTest."""
     for split, rows in zip(("train", "test"), task.splits[0], strict=True):
         if len(rows) != PUBLISHED[split]:
             raise Refused(

@@ -1,4 +1,4 @@
-"""What readers of corpora share: files that must be there, errors that name the first that is not."""
+"""What readers of corpora share: files that must exist, errors that name the first that does not."""
 
 import dataclasses
 import pathlib

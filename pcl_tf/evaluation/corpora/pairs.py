@@ -89,6 +89,6 @@ def cplfw(root: pathlib.Path, image_size: int) -> Task:
     for i in range(count):
         (number, (a, same, *_)), (_, (b, again, *_)) = lines[2 * i : 2 * i + 2]
         if same != again:
-            raise Refused(f"{listed}, line {number}: the two lines of a pair say '{same}' and '{again}'.")
+            raise Refused(f"{listed}, line {number}: the two lines of a pair have '{same}' and '{again}'.")
         rows.append((i * 10 // count, photos + a, photos + b, int(same)))
     return _task("cplfw", files, rows, listed=listed, image_size=image_size)
