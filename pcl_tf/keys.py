@@ -1,4 +1,4 @@
-"""A key of a recipe: its value unless a recipe says otherwise, the values it may have, what it is."""
+"""A key of a recipe: its default, the values it may have, what it is."""
 
 import dataclasses
 import math
@@ -47,7 +47,7 @@ def _real(value: Any) -> bool:
 
 
 def one_of(names: Iterable[str] | str, *more: str) -> Check:
-    """One of some names; names: a tuple, a registry, or where one is ("module:NAME", imported when it is asked)."""
+    """One of some names; names: a tuple, a registry, or the place of one, "module:NAME", imported for the first check."""
 
     def known() -> tuple[str, ...]:
         return (*(pkgutil.resolve_name(names) if isinstance(names, str) else names), *more)
@@ -64,7 +64,7 @@ class Key:
     """A key of a recipe.
 
     Attributes:
-      value: unless a recipe says otherwise; its type is that of the key.
+      value: the default; its type is that of the key.
       check: which values it may have.
       words: what it is.
     """
@@ -73,11 +73,11 @@ class Key:
     check: Check
     words: str
 
-    def parse(self, given: str) -> Any:
+    def parse(self, text: str) -> Any:
         """The value that a text of a command line stands for; raises ValueError where it is none of this type."""
         if isinstance(self.value, bool):
             truths = {"true": True, "1": True, "false": False, "0": False}
-            if given.lower() not in truths:
-                raise ValueError(f"'{given}' is neither true nor false")
-            return truths[given.lower()]
-        return type(self.value)(given)
+            if text.lower() not in truths:
+                raise ValueError(f"'{text}' is neither true nor false")
+            return truths[text.lower()]
+        return type(self.value)(text)

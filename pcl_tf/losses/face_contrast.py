@@ -26,7 +26,7 @@ def nt_xent(
         another before it is normalised, m z_a + (1 - m) z_b with m ~ Beta(1.6, 1.6). None: negatives are as they are.
 
     Returns:
-      (float32 scalar >= 0, log(2N - 1) where nothing is told apart;
+      (float32 scalar >= 0, log(2N - 1) where all similarities are equal;
        logits, float32 [2n, 2N - 1], the similarity over tau of each anchor with its positive, then with its negatives).
 
     Example:

@@ -23,7 +23,7 @@ def info_nce(
 
     L = mean over a of -log(exp(cos(q_a, p_a) / tau) / (exp(cos(q_a, p_a) / tau) + sum_k exp(cos(q_a, n_k) / tau)))
 
-    Gradients reach all three; MoCo stops those of its keys. Works on the rows it is given: gather other replicas' first.
+    Gradients reach all three; MoCo stops those of its keys. Rows of other replicas are not among them unless they are gathered first.
 
     Args:
       query: [A, D], any float dtype; computed in float32.
@@ -32,7 +32,7 @@ def info_nce(
       temperature: tau, above 0.
 
     Returns:
-      (float32 scalar >= 0, log(1 + K) where nothing is told apart;
+      (float32 scalar >= 0, log(1 + K) where all similarities are equal;
        logits, float32 [A, 1 + K], the similarity over tau of each query with its positive, then with its negatives).
 
     Example:

@@ -21,7 +21,7 @@ def pose_info_nce(
     """L_pose (Eq. 5): two views of an image against pose-augmented copies of the same image.
 
     L = 1/(2P) sum over p and both directions of -log(exp(cos(z1_p, z2_p) / tau) / sum_m exp(cos(z1_p, n_pm) / tau)),
-    the positive counting in the denominator too unless ``denominator`` says otherwise
+    with the positive in the denominator too, unless ``denominator`` is 'negatives'
 
     Inside a replica of a ``tf.distribute`` strategy only the draws of interpolation depend on the other replicas.
 

@@ -1,4 +1,4 @@
-"""What shapes a loss takes, said before TensorFlow says it in its own words, or broadcasts in silence."""
+"""The shapes that a loss takes: one line names the argument, before TensorFlow broadcasts it in silence."""
 
 import tensorflow as tf
 

@@ -54,7 +54,7 @@ class Method(keras.Model):
         "photometric": Key(1.0, number(0, 1), "strength of the photometric views, 0 to 1"),
     }
     balanced: ClassVar[tuple[str, ...]] = ()
-    asked_to_stop: Callable[[], bool] | None = None  # on this machine; logs['stop'] says whether any was asked
+    asked_to_stop: Callable[[], bool] | None = None  # whether this machine is to stop; logs['stop'] is of all machines
 
     def __init__(
         self,

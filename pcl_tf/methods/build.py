@@ -14,13 +14,13 @@ from pcl_tf.networks.decoder import decoder
 from pcl_tf.networks.encoder import encoder
 from pcl_tf.networks.heads import projection_head
 
-_PAYS = 100  # steps, as --xla of pcl_tf.train says: shorter runs end before the seconds of compiling have come back
+_PAYS = 100  # steps from which compiled views save the seconds that compiling them takes; the help of --xla names it
 
 
 def compiled_by(xla: bool | None, recipe: ConfigDict) -> str:
-    """What of ``choices.XLA`` a flag --xla means for a run of a recipe: given, denied, or neither.
+    """The entry of ``choices.XLA`` that --xla (True), --noxla (False) or neither (None) means for a run of a recipe.
 
-    Nothing is compiled unasked for a GPU: there XLA looks for libraries of CUDA that not every installation has.
+    On a GPU nothing is compiled without the flag, since XLA looks for libraries of CUDA that not every installation has.
     """
     if xla is not None:
         return "step" if xla else "none"

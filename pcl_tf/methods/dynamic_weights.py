@@ -1,4 +1,4 @@
-"""State of Dynamic Weight Average: epoch means of the losses, kept with the model."""
+"""State of Dynamic Weight Average: epoch means of the losses, saved with the model."""
 
 from collections.abc import Sequence
 from typing import Any

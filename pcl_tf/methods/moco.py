@@ -88,8 +88,8 @@ class MoCo(Method):
     def after(self, logs: Scalars) -> None:
         """After the query's update the newest keys enter the queue and the key encoder follows."""
         newest = gather_rows(logs.pop("keys"))  # every replica's
-        kept = tf.convert_to_tensor(self.queue)[: self.method.queue - self.recipe.batch_size]
-        self.queue.assign(tf.concat([newest, kept], axis=0))
+        older = tf.convert_to_tensor(self.queue)[: self.method.queue - self.recipe.batch_size]
+        self.queue.assign(tf.concat([newest, older], axis=0))
         tf.distribute.get_replica_context().merge_call(self._follow)
 
     def _key(self, view: tf.Tensor) -> tf.Tensor:

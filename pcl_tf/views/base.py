@@ -1,4 +1,4 @@
-"""What every view is: a keras_cv layer that can be told which random stream to draw from."""
+"""The base of all views: a keras_cv layer that draws from a given random stream."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any

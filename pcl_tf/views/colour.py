@@ -1,4 +1,4 @@
-"""Colour jitter and grayscale with torchvision's semantics (FIDELITY: keras-cv's differ)."""
+"""Colour jitter and grayscale with torchvision's semantics, from which keras-cv's differ (BUILD_NOTES.md, row 20)."""
 
 from typing import Any
 
@@ -77,8 +77,8 @@ class ColorJitter(View):
 
     def transform(self, images: tf.Tensor, parameters: Any) -> tf.Tensor:
         factors, hue, order = parameters
-        # Hue, the dear one, is turned once for the whole batch: each of the three blends stands
-        # before and after it, and the one that is not an image's own has factor 1.
+        # Hue is expensive, so it is turned once for the whole batch. Each of the three blends stands before and after it;
+        # where an image's own order has a blend on the other side, its factor is 1.
         place = tf.argmax(order == 3, axis=1, output_type=tf.int32)  # [N], of hue in the order
         after = tf.range(3)[None] >= place[:, None]  # [N, 3], blends that follow hue
         kinds = tf.where(after, order[:, 1:], order[:, :3])  # the order without hue
