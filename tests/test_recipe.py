@@ -111,7 +111,7 @@ def test_a_recipe_that_raises_is_said_in_a_line(tmp_path):
 def test_the_commands_for_four_machines_can_be_shared_by_four():
     text = (pathlib.Path(recipes.__file__).parent / "training" / "README.md").read_text()
     commands = re.findall(r"--recipe=(\w+)(?:,? --recipe\.(\S+=\w+))?.*--strategy=multiworker", text)
-    assert len(commands) == 2
+    assert commands
     for name, given in commands:
         recipes.resolve(recipes.named(name, overrides=filter(None, [given])), replicas=4)
 
