@@ -33,8 +33,8 @@ from absl import flags
 
 from pcl_tf.choices import OUTPUTS
 from pcl_tf.console import begin, explained, refuse, start
+from pcl_tf.data.files import printable
 from pcl_tf.data.sources import Items, folder, zipped
-from pcl_tf.data.tree import printable
 from pcl_tf.errors import Refused, Unreachable
 from pcl_tf.serving.remote import Server, embed
 from pcl_tf.store import atomic_path, check, sync

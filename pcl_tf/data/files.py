@@ -1,18 +1,21 @@
-"""The bytes of one image, from a file or a member of a zip, or the reason why there are none."""
+"""Image files: how they are found below a folder, how their names are written down, and their bytes, also out of zips."""
 
+import collections
 import lzma
 import os
 import pathlib
-import stat
 import struct
+import unicodedata
 import zipfile
 import zlib
+from collections.abc import Callable, Iterable, Iterator
 
-from pcl_tf.data.tree import printable
 from pcl_tf.errors import Refused
 
+SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp")
 MAX_BYTES = 2**28  # of one file; photographs have a tenth of it
-_PIECE = 2**16  # bytes of a member that are unpacked at once: a member may hold more than it declares
+# What machines leave beside pictures: macOS in archives, a Synology in shared folders.
+_OF_MACHINES = ("__MACOSX", "@eaDir")
 # Damaged, cut short, encrypted (RuntimeError), packed by an unknown method (NotImplementedError, one of these).
 _ERRORS = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, RuntimeError, ValueError)
 
@@ -21,20 +24,81 @@ class Unreadable(ValueError):
     """An image or a file that cannot be used: the reason, in a line."""
 
 
+def is_left_out(path: str | pathlib.PurePath) -> bool:
+    """Whether a file, or a folder in its path, is hidden, as '._face.jpg', or made by a machine for itself.
+
+    Args:
+      path: relative to what was given, whose own name does not count.
+    """
+    parts = (part for part in str(path).split("/") if part not in (".", ".."))
+    return any(part.startswith(".") or part in _OF_MACHINES for part in parts)
+
+
+def is_image(path: str | pathlib.PurePath) -> bool:
+    """Whether a path is a picture by its name: str or pathlib path, relative to the folder or zip that was given."""
+    return str(path).lower().endswith(SUFFIXES) and not is_left_out(path)
+
+
+def others(names: Iterable[str | pathlib.PurePath], wanted: str | tuple[str, ...] = SUFFIXES) -> str:
+    """What kinds of files there are beside those of wanted endings, as '7 .heic, 1 .txt', or '': iterable of names."""
+    endings = (os.path.splitext(str(n))[1].lower() or "without" for n in names if not str(n).lower().endswith(wanted))
+    return ", ".join(f"{count} {printable(ending)}" for ending, count in collections.Counter(endings).most_common(8))
+
+
+def one_sign(text: str) -> str:
+    """A text in which every accented letter is one sign: macOS writes names with two, Linux as they were given."""
+    return unicodedata.normalize("NFC", text)
+
+
+def printable(name: str | pathlib.PurePath) -> str:
+    r"""A name of a file as text that can be written and printed: what is no UTF-8, and tabs and line ends, as \xe9."""
+    text = str(name).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def walk(root: str | pathlib.Path) -> Iterator[tuple[str, list[str], list[str]]]:
+    """``os.walk`` that goes into linked folders, into none twice on one way down. Links to nothing are files.
+
+    Raises:
+      Refused: a folder cannot be listed.
+    """
+
+    def refuse(error: OSError) -> None:
+        raise Refused(f"{printable(error.filename)}: cannot be listed ({error.strerror}).") from error
+
+    for folder, inner, names in os.walk(root, onerror=refuse, followlinks=True):
+        here = pathlib.Path(folder)
+        above = {os.path.realpath(p) for p in (here, *here.parents) if p.is_relative_to(root)}
+        inner[:] = [n for n in inner if os.path.realpath(os.path.join(folder, n)) not in above]
+        yield folder, inner, names
+
+
+def files_below(root: str | pathlib.Path, wanted: Callable[[str], bool] = is_image) -> list[pathlib.Path]:
+    """Sorted pathlib paths of the files below a folder, linked folders too, that are wanted.
+
+    Args:
+      root: the folder. What ``is_left_out`` names below it is not looked at.
+      wanted: function of a name.
+
+    Raises:
+      Refused: a folder cannot be listed.
+    """
+    found = []
+    for folder, inner, names in walk(root):
+        inner[:] = [n for n in inner if not is_left_out(n)]
+        found += [pathlib.Path(folder, n) for n in names if not is_left_out(n) and wanted(n)]
+    return sorted(found)
+
+
 def _too_large(size: int) -> Unreadable:
     return Unreadable(f"{size / 1e6:.0f} MB, and an image file may have {MAX_BYTES / 1e6:.0f} MB")
 
 
 def read_file(path: str | pathlib.Path) -> bytes | Unreadable:
-    """The bytes of a regular file of at most MAX_BYTES, or ``Unreadable`` with the reason why not."""
+    """The bytes of a file of at most MAX_BYTES, or ``Unreadable`` with the reason why not."""
     try:
-        of = os.stat(path)
-        if not stat.S_ISREG(of.st_mode):
-            return Unreadable("no regular file")
-        if of.st_size > MAX_BYTES:
-            return _too_large(of.st_size)
-        with open(path, "rb") as f:
-            return f.read(of.st_size)  # no more: files of /proc declare nothing and may never end
+        size = os.path.getsize(path)
+        return pathlib.Path(path).read_bytes() if size <= MAX_BYTES else _too_large(size)
     except OSError as error:
         return Unreadable(error.strerror or str(error))
 
@@ -70,7 +134,7 @@ def read_member(z: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes | Unreadable
         return _too_large(info.file_size)
     try:
         with z.open(info) as f:
-            return b"".join(iter(lambda: f.read(_PIECE), b""))
+            return f.read(info.file_size)  # of a member that holds more than it declares, no more is unpacked
     except _ERRORS as error:
         return Unreadable(f"cannot be read from the zip ({error})")
 

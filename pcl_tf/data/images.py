@@ -5,7 +5,7 @@ import io
 import itertools
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -120,7 +120,16 @@ def resized(squares: Iterable[np.ndarray], size: int) -> Iterator[np.ndarray]:
             yield from resize(np.stack(some), size)
 
 
-def _decoded(items: Sequence[Item], size: int) -> list[Decoded]:
+def decoded(items: Sequence[Item], size: int) -> list[Decoded]:
+    """Images as faces: the central square of each, so that faces keep their proportions. Several threads may call it.
+
+    Args:
+      items: of (name, encoded bytes | uint8 [S, S, 3] | exception).
+      size: side of the faces in pixels.
+
+    Returns:
+      list of (name, uint8 [size, size, 3] or None, None or what was wrong in one line).
+    """
     why: dict[int, str] = {}
 
     def squares() -> Iterator[np.ndarray]:  # lazily: photographs are large
@@ -136,27 +145,14 @@ def _decoded(items: Sequence[Item], size: int) -> list[Decoded]:
     return [(name, None, why[at]) if at in why else (name, next(faces), None) for at, (name, _) in enumerate(items)]
 
 
-def decoder(size: int) -> Callable[[Item], Decoded]:
-    """Makes ``decoded(item)``, callable from several threads: the central square, so that faces keep their proportions.
-
-    Args:
-      size: side of the faces in pixels.
-
-    Returns:
-      function of (name, encoded bytes | uint8 [S, S, 3] | exception) to
-      (name, uint8 [size, size, 3] or None, None or what was wrong in one line).
-    """
-    return lambda item: _decoded([item], size)[0]
-
-
 def decode_all(items: Iterable[Item], size: int) -> Iterator[Decoded]:
-    """What ``decoder`` makes of each item, in order, by as many threads as there are cores.
+    """What ``decoded`` makes of all items, in order, by as many threads as there are cores.
 
     Of the encoded images some 16 a thread are in memory at once.
     """
     items = iter(items)
     groups = iter(lambda: list(itertools.islice(items, _GROUP)), [])
-    for group in in_order(lambda group: _decoded(group, size), groups, os.cpu_count() or 1):
+    for group in in_order(lambda group: decoded(group, size), groups, os.cpu_count() or 1):
         yield from group
 
 

@@ -130,9 +130,8 @@ def _png(data: tf.Tensor) -> tf.Tensor:
     ):
         image = tf.io.decode_png(data, channels=3)
     before, block = tf.unstack(tf.strings.split(data + b"eXIf", b"eXIf", 1), 2)
-    length = tf.cast(
-        tf.minimum(_number(tf.strings.substr(before, -4, 4), 0, 4), 2**16), tf.int32
-    )  # stands before the name of a chunk
+    stated = _number(tf.strings.substr(before, -4, 4), 0, 4)  # the length stands before the name of a chunk
+    length = tf.cast(tf.minimum(stated, 2**16), tf.int32)
     return _upright(image, data, tf.strings.substr(block, 0, length))
 
 
@@ -144,7 +143,7 @@ def resize(image: tf.Tensor, size: int) -> tf.Tensor:
 
 @tf.autograph.experimental.do_not_convert
 def decode_face(data: tf.Tensor, size: int) -> tf.Tensor:
-    """What ``images.decoder`` makes of a JPEG or PNG: upright, its central square, antialiased to a size.
+    """What ``images.decoded`` makes of a JPEG or PNG: upright, its central square, antialiased to a size.
 
     Args:
       data: scalar string, the encoded bytes.

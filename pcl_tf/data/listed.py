@@ -1,29 +1,22 @@
 """Images named by a list: in a folder, or in the zips that lie in it."""
 
+import contextlib
 import functools
 import os
 import pathlib
 import zipfile
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, cast
 
 import numpy as np
 
-from pcl_tf.data.files import Unreadable, content, members, open_zip, read_file, read_member
-from pcl_tf.data.sources import Items, Source, fingerprint
-from pcl_tf.data.tree import is_left_out, one_sign, printable
+from pcl_tf.data.files import content, is_left_out, members, one_sign, open_zip, printable, read_file, read_member
+from pcl_tf.data.sources import READERS, Items, Source, fingerprint
+from pcl_tf.data.threads import in_order
 from pcl_tf.errors import Refused
 
-
-def _by_signs(names: Iterable[str]) -> dict[str, str]:
-    """{a name, and the same with accents as one sign: the name}; of names that differ in that alone the first."""
-    names = sorted(names, reverse=True)
-    return {one_sign(name): name for name in names} | {name: name for name in names}
-
-
-def _match(name: str, names: Mapping[str, str]) -> str | None:
-    return names.get(name) or names.get(one_sign(name))
+_Member = tuple[str, pathlib.Path, zipfile.ZipInfo]  # its path in the zip, the zip, and what the zip tells of it
 
 
 class Files:
@@ -39,64 +32,56 @@ class Files:
     def __init__(self, root: str | pathlib.Path) -> None:
         self.root = pathlib.Path(root)
         self._unreadable_zips: list[str] = []
-        # Each folder is listed once, instead of a question to the disk for each row.
-        self._names, self._folder = functools.cache(self._list), functools.cache(self._find_folder)
+        self._found, self._listed = functools.cache(self._find), functools.cache(self._list)
 
     @functools.cached_property
-    def _zipped(self) -> dict[str, tuple[pathlib.Path, zipfile.ZipInfo]]:
-        found: dict[str, tuple[pathlib.Path, zipfile.ZipInfo]] = {}
+    def _zipped(self) -> dict[str, _Member]:
+        """Members of the zips by their paths, and by those with accents as one sign."""
+        found: dict[str, _Member] = {}
         for path in sorted(p for p in self.root.iterdir() if p.suffix.lower() == ".zip" and not is_left_out(p.name)):
             try:
-                found |= {os.path.normpath(info.filename): (path, info) for info in members(path)}
+                named = ((os.path.normpath(info.filename), info) for info in members(path))
+                found |= {name: (name, path, info) for name, info in named}
             except Refused as error:  # it may have nothing to do with the list
                 self._unreadable_zips.append(str(error))
-        return found
-
-    @functools.cached_property
-    def _zip_names(self) -> dict[str, str]:
-        return _by_signs(self._zipped)
+        return {one_sign(name): member for name, member in found.items()} | found
 
     @property
     def remark(self) -> str:
         """What to add to an error about a missing image: '' or ' (..)', which zips of the folder are unreadable."""
         return f" ({' '.join(self._unreadable_zips)})" if self._unreadable_zips else ""
 
-    def _list(self, folder: str) -> Mapping[str, str]:
-        """The files of a folder, ``_by_signs``."""
-        try:
-            with os.scandir(self.root / folder) as entries:
-                return _by_signs(e.name for e in entries if (os.path.isfile(e.path) if e.is_symlink() else e.is_file()))
-        except OSError:
-            return {}
-
-    def _find_folder(self, folder: str) -> str | None:
-        """A folder as the disk spells it, or None."""
-        if os.path.isdir(self.root / folder):
-            return folder
-        above, name = os.path.split(folder)
-        here = None if folder.isascii() else self._folder(above)
-        if here is None:
-            return None
-        inner = _match(name, _by_signs(n for n in os.listdir(self.root / here) if os.path.isdir(self.root / here / n)))
-        return None if inner is None else os.path.join(here, inner)
+    def _list(self, folder: str) -> dict[str, str]:
+        """{with accents as one sign: as the disk has it} of the names in a folder."""
+        with contextlib.suppress(OSError, ValueError):
+            return {one_sign(name): name for name in sorted(os.listdir(self.root / folder), reverse=True)}
+        return {}
 
     def _on_disk(self, path: str) -> str | None:
         """A file as the disk spells it, or None."""
-        folder, name = os.path.split(path)
-        here = self._folder(folder)
-        found = None if here is None else _match(name, self._names(here))
-        return None if here is None or found is None else os.path.join(here, found)
+        if not path.isascii() and not os.path.isfile(self.root / path):
+            path, parts = "", pathlib.PurePath(path).parts
+            for name in parts:
+                there = os.path.exists(self.root / path / name)
+                path = os.path.join(path, name if there else self._listed(path).get(one_sign(name), name))
+        return path if os.path.isfile(self.root / path) else None
 
-    def spelled(self, path: str) -> str | None:
-        """A path of a list as the image is really called, on disk or in a zip: str, or None if there is none."""
+    def _find(self, path: str) -> str | _Member | None:
+        """A path of a list as a file or member of a zip that is there, or None."""
         texts = [os.path.normpath(text) for text in (path, path.replace("\\", "/"))]  # ./a//b.jpg is a/b.jpg
         for text in texts:
             if (found := self._on_disk(text)) is not None:
                 return found
-        return next((found for text in texts if (found := _match(text, self._zip_names))), None)
+        zipped = (self._zipped.get(name) for text in texts for name in (text, one_sign(text)))
+        return next(filter(None, zipped), None)
+
+    def spelled(self, path: str) -> str | None:
+        """A path of a list as the image is really called, on disk or in a zip: str, or None if there is none."""
+        found = self._found(path)
+        return found[0] if isinstance(found, tuple) else found
 
     def __contains__(self, path: str) -> bool:
-        return self.spelled(path) is not None
+        return self._found(path) is not None
 
     def source(self, paths: Iterable[str]) -> Source:
         """``Source`` of these images, in this order.
@@ -104,38 +89,31 @@ class Files:
         Raises:
           Refused: one of them does not exist.
         """
-        listed, paths = list(paths), []
-        for text in listed:
-            paths.append(cast(str, self.spelled(text)))  # None is refused in the next line
-            if paths[-1] is None:
-                raise Refused(
-                    f"{printable(self.root / text)}: no such image, nor in a zip in {printable(self.root)}.{self.remark}"
-                )
+        found: list[str | _Member] = []
+        for path in paths:
+            if (one := self._found(path)) is None:
+                where = f"{printable(self.root / path)}: no such image, nor in a zip in {printable(self.root)}"
+                raise Refused(f"{where}.{self.remark}")
+            found.append(one)
 
         def items() -> Items:
-            opened: dict[pathlib.Path, zipfile.ZipFile] = {}
-            try:
-                for path in paths:
-                    yield printable(path), self._read(path, opened)
-            finally:
-                for z in opened.values():
-                    z.close()
+            with contextlib.ExitStack() as stack:
+                opened = functools.cache(lambda archive: stack.enter_context(open_zip(archive)))
+                for one in found:
+                    if isinstance(one, str):
+                        yield printable(one), read_file(self.root / one)
+                    else:
+                        path, archive, info = one
+                        yield printable(path), read_member(opened(archive), info)
 
-        return Source(printable(self.root), fingerprint(self._stamp(p) for p in paths), len(paths), items)
+        def stamp(one: str | _Member) -> tuple[object, ...]:
+            if isinstance(one, str):
+                return one, *content(read_file(self.root / one))
+            path, _, info = one
+            return path, info.file_size, info.CRC
 
-    def _read(self, path: str, opened: dict[pathlib.Path, zipfile.ZipFile]) -> bytes | Unreadable:
-        if self._on_disk(path):
-            return read_file(self.root / path)
-        archive, info = self._zipped[path]
-        if archive not in opened:
-            opened[archive] = open_zip(archive)
-        return read_member(opened[archive], info)
-
-    def _stamp(self, path: str) -> tuple[object, ...]:
-        if self._on_disk(path):
-            return path, *content(read_file(self.root / path))
-        _, info = self._zipped[path]
-        return path, info.file_size, info.CRC
+        stamps = in_order(stamp, found, READERS)
+        return Source(printable(self.root), fingerprint(stamps), len(found), items)
 
 
 def arrays(name: str, images: np.ndarray) -> Source:

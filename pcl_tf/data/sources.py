@@ -8,9 +8,20 @@ from collections.abc import Callable, Generator, Iterable
 from typing import TYPE_CHECKING
 
 from pcl_tf.choices import SOFTWARE
-from pcl_tf.data.files import content, members, open_zip, read_file, read_member
+from pcl_tf.data.files import (
+    SUFFIXES,
+    content,
+    files_below,
+    is_image,
+    is_left_out,
+    members,
+    open_zip,
+    others,
+    printable,
+    read_file,
+    read_member,
+)
 from pcl_tf.data.threads import in_order
-from pcl_tf.data.tree import SUFFIXES, files_below, is_image, lies_left_out, others, printable
 from pcl_tf.errors import Refused
 from pcl_tf.store import digest
 
@@ -64,7 +75,7 @@ class Source:
 
 _DECODING = 4  # how images become pixels: faces and features of another decoding are not used again
 _DRAWN = b"Software\0" + SOFTWARE.encode()  # near the beginning of a PNG
-_READERS = 16  # threads that read files for their checksums: shared disks answer slowly and to many at once
+READERS = 16  # threads that read files for their checksums: shared disks answer slowly and to many at once
 
 
 def fingerprint(rows: Iterable[object]) -> str:
@@ -89,7 +100,7 @@ def folder(path: str | pathlib.Path) -> Source:
         drawn = isinstance(data, bytes) and _DRAWN in data[:1024]
         return None if drawn else (str(image.relative_to(root)), *content(data))
 
-    rows = list(in_order(row, images, _READERS))
+    rows = list(in_order(row, images, READERS))
     files = [p for p, of in zip(images, rows, strict=True) if of]
     drawn = len(images) - len(files)
     beside = filter(None, [others(p.name for p in every), f"{drawn} pictures that pcl_tf drew" if drawn else ""])
@@ -111,7 +122,7 @@ def zipped(path: str | pathlib.Path, given: str = "") -> Source:
     Raises:
       Refused: not a readable zip.
     """
-    every = [i for i in members(path, given) if not lies_left_out(i.filename)]
+    every = [i for i in members(path, given) if not is_left_out(i.filename)]
     infos = sorted((i for i in every if is_image(i.filename)), key=lambda i: i.filename)
 
     def items() -> Items:

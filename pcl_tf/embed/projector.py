@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from pcl_tf.choices import FEATURES
-from pcl_tf.data.images import decoder
+from pcl_tf.data.images import decoded
 from pcl_tf.data.sources import Source
 from pcl_tf.drawing import png, sheet, wrapped
 from pcl_tf.embed.table import Embeddings
@@ -33,13 +33,13 @@ def thumbnails(source: Source, rows: np.ndarray, *, size: int, names: Sequence[s
     Raises:
       Refused: the source has other images in these places now.
     """
-    decode, wanted = decoder(size), dict(zip(map(int, rows), map(str, names), strict=True))
+    wanted = dict(zip(map(int, rows), map(str, names), strict=True))
     found: dict[int, np.ndarray | None] = {}
     for row, item in enumerate(source.items()):
         if row in wanted:
             if str(item[0]) != wanted[row]:
                 break
-            found[row] = decode(item)[1]
+            found[row] = decoded([item], size)[0][1]
         if len(found) == len(wanted):
             break
     if lost := [name for row, name in wanted.items() if row not in found]:

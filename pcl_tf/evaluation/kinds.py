@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from pcl_tf.data.tree import one_sign
+from pcl_tf.data.files import one_sign
 from pcl_tf.errors import Refused
 from pcl_tf.evaluation.bootstrap import mean
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from pcl_tf.data.files import one_sign
 from pcl_tf.data.listed import Files
-from pcl_tf.data.tree import one_sign
 from pcl_tf.errors import Refused
 from pcl_tf.evaluation.kinds import KINDS, Kind
 from pcl_tf.evaluation.lists import Table, read_table

@@ -22,8 +22,7 @@ from pcl_tf.results import table
 from pcl_tf.results.store import Results, new_row, short
 from pcl_tf.serving.card import state, stated, write_classifier_card
 from pcl_tf.serving.classifier import save_classifier
-from pcl_tf.serving.export import check_version
-from pcl_tf.serving.server_files import write_server_files
+from pcl_tf.serving.export import check_version, write_server_files
 from pcl_tf.store import alone, check, digest
 
 _say = functools.partial(print, flush=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from pcl_tf.data.images import decoder
+from pcl_tf.data.images import decoded
 from pcl_tf.data.sources import open_source
 from pcl_tf.drawing import Cell, png, sheet
 from pcl_tf.embed.projector import thumbnails
@@ -83,7 +83,7 @@ def _outside(embeddings: Embeddings, text: str, model: str, *, features: Sequenc
             f"--query={text}: is not embedded; give --model, the one that made the table: {embeddings.model}."
         )
     encoder = open_encoder(model)
-    _, face, why = decoder(embeddings.size)((text, path.read_bytes()))
+    ((_, face, why),) = decoded([(text, path.read_bytes())], embeddings.size)
     if face is None:
         raise Refused(f"--query={text}: {why}")
     values, found = encoder.embed(face[None]), {}

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from pcl_tf.data.tree import one_sign
+from pcl_tf.data.files import one_sign
 
 
 class Names:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 
-from pcl_tf.data.tree import SUFFIXES, is_left_out, others, printable, walk
+from pcl_tf.data.files import SUFFIXES, is_left_out, others, printable, walk
 from pcl_tf.errors import Refused
 from pcl_tf.store import digest
 

@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from pcl_tf.data.files import Unreadable, read_file
+from pcl_tf.data.files import Unreadable, printable, read_file
 from pcl_tf.data.images import centre, decode, resized
-from pcl_tf.data.tree import printable
 from pcl_tf.data.videos import video_frames
 from pcl_tf.prepare import crop
 from pcl_tf.prepare.place import write_whole

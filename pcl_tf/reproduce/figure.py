@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pcl_tf import recipe as recipes
-from pcl_tf.data.images import decoder, left_out
+from pcl_tf.data.images import decode_all, left_out
 from pcl_tf.data.sources import open_source
 from pcl_tf.drawing import png
 from pcl_tf.errors import Refused
@@ -51,7 +51,7 @@ def figure(
     spread = islice(source.items(), 0, None, max(1, source.count // count))  # folders are sorted, often by person
     faces: Any = []
     bad: list[tuple[str, str]] = []
-    for name, face, why in map(decoder(recipe.image_size), spread):
+    for name, face, why in decode_all(spread, recipe.image_size):
         faces += [] if face is None else [face]
         bad += [(name, str(why))] if face is None else []
         if len(faces) == count:

@@ -6,7 +6,7 @@ import pathlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from pcl_tf.data.tree import printable
+from pcl_tf.data.files import printable
 from pcl_tf.errors import Refused
 from pcl_tf.evaluation.evaluate import Result
 from pcl_tf.evaluation.kinds import KINDS

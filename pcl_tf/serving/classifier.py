@@ -8,11 +8,8 @@ import keras
 import tensorflow as tf
 
 from pcl_tf.evaluation.kinds import KINDS
-from pcl_tf.provenance import provenance
 from pcl_tf.serving.card import write_classifier_card
-from pcl_tf.serving.export import check_version, in_slices, replaceable
-from pcl_tf.serving.server_files import write_warmup
-from pcl_tf.store import atomic_path
+from pcl_tf.serving.export import check_version, in_slices, written
 
 
 def save_classifier(
@@ -63,44 +60,27 @@ def save_classifier(
     def named(scores: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         return {called: tf.repeat(labels[None], tf.shape(scores[values])[0], axis=0), **scores}
 
+    def classify(inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+        feature = {"image_bytes": tf.io.FixedLenFeature([], tf.string)}
+        return named(of_files(tf.io.parse_example(inputs, feature)["image_bytes"]))
+
     of_files = in_slices(scored, size)
     archive = keras.export.ExportArchive()
     archive.track(model)
-    archive.add_endpoint(
-        "serving_default",
-        lambda image_bytes: named(of_files(image_bytes)),
-        [tf.TensorSpec([None], tf.string, "image_bytes")],
-    )
+    files = tf.TensorSpec([None], tf.string, "image_bytes")
+    archive.add_endpoint("serving_default", lambda image_bytes: named(of_files(image_bytes)), [files])
     images = tf.TensorSpec([None, size, size, 3], tf.float32, "images")
     archive.add_endpoint("predict", lambda images: named(scored(images)), [images])
     if KINDS[kind].classify:
-        archive.add_endpoint(
-            "classify",
-            lambda inputs: named(of_files(_of_examples(inputs))),
-            [tf.TensorSpec([None], tf.string, "inputs")],
-        )
-    with atomic_path(target, replaces=replaceable) as aside:
-        archive.write_out(str(aside), verbose=False)
+        archive.add_endpoint("classify", classify, [tf.TensorSpec([None], tf.string, "inputs")])
+    with written(archive, target, size, recipe_json=recipe_json, step=step) as aside:
         if KINDS[kind].classify:
-            _answer_classify(aside)
-        assets = aside / "assets"
-        assets.mkdir(exist_ok=True)
-        (assets / "labels.txt").write_text("".join(f"{' '.join(str(n).split())}\n" for n in names), encoding="utf-8")
-        (assets / "recipe.json").write_text(recipe_json)
-        (assets / "provenance.json").write_text(provenance(recipe_json, step))
-        model.save(assets / "finetuned.keras")
-        write_warmup(aside, size)
+            # TensorFlow 2 writes into every signature that it answers Predict.
+            updater = tf.compat.v1.saved_model.signature_def_utils.MethodNameUpdater(str(aside))
+            updater.replace_method_name(signature_key="classify", method_name="tensorflow/serving/classify")
+            updater.save()
+        lines = "".join(f"{' '.join(str(n).split())}\n" for n in names)
+        (aside / "assets/labels.txt").write_text(lines, encoding="utf-8")
+        model.save(aside / "assets/finetuned.keras")
         write_classifier_card(aside, kind, names, size=size, row=row, about=about)
     return target
-
-
-def _of_examples(serialized: tf.Tensor) -> tf.Tensor:
-    """Image files [N] out of serialized tf.train.Example [N]."""
-    return tf.io.parse_example(serialized, {"image_bytes": tf.io.FixedLenFeature([], tf.string)})["image_bytes"]
-
-
-def _answer_classify(export: pathlib.Path) -> None:
-    """Says in the signature that it answers Classify: TensorFlow 2 writes Predict into all of them."""
-    updater = tf.compat.v1.saved_model.signature_def_utils.MethodNameUpdater(str(export))
-    updater.replace_method_name(signature_key="classify", method_name="tensorflow/serving/classify")
-    updater.save()

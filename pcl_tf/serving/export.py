@@ -1,4 +1,5 @@
-"""Writes the SavedModel others load: numbered folders that appear whole."""
+"""Writes the SavedModel others load, in numbered folders that appear whole, and what tensorflow_model_server reads
+beside it: two files it is started with, and warm-up requests."""
 
 import contextlib
 import pathlib
@@ -13,8 +14,7 @@ from pcl_tf.data.in_graph import decode_face, provided
 from pcl_tf.errors import Refused
 from pcl_tf.provenance import provenance
 from pcl_tf.serving.card import write_card
-from pcl_tf.serving.server_files import write_warmup
-from pcl_tf.store import atomic_path, remove, versions
+from pcl_tf.store import atomic_path, remove, versions, write_atomically
 
 # Images of a request that are decoded at the same time: this many times what one may unpack is the memory a request
 # can ask for (README.md here, "Hostile images").
@@ -22,6 +22,25 @@ DECODED_AT_ONCE = 4
 # Images that a request may have, and that go through the network together: 10,000 pictures of a pixel, 700 kB, would
 # take 17 GB of the paper's network.
 MOST_IMAGES, SLICE = 1024, 64
+
+NAME = "pcl"  # clients ask for the model by it
+WARMUP = "assets.extra/tf_serving_warmup_requests"  # where the server looks
+_WARMED = (1, 8, 32)  # images of the requests in it
+# base_path is the folder's name inside the container that README.md here starts.
+_MODELS = f"""model_config_list {{
+  config {{
+    name: "{NAME}"
+    base_path: "/models/{NAME}"
+    model_platform: "tensorflow"
+    model_version_policy {{ latest {{ num_versions: 1 }} }}
+  }}
+}}
+"""
+# A merged batch fails as a whole when one image in it cannot be decoded; the client then asks again one by one.
+_BATCHING = """max_batch_size { value: 32 }
+batch_timeout_micros { value: 2000 }
+max_enqueued_batches { value: 64 }
+"""
 
 
 @contextlib.contextmanager
@@ -38,37 +57,20 @@ def constant_weights() -> Iterator[None]:
         yield
 
 
-def decoded(image_bytes: tf.Tensor, image_size: int) -> tf.Tensor:
-    """Image files of a request, decoded and resized as for training.
-
-    Args:
-      image_bytes: string [N].
-      image_size: S, side in pixels.
-
-    Returns:
-      float32 [N, S, S, 3] in [0, 1]; in a graph, the request fails with INVALID_ARGUMENT if one cannot be decoded.
-    """
-    faces = tf.map_fn(
-        lambda data: decode_face(data, image_size),
-        image_bytes,
-        fn_output_signature=tf.TensorSpec([image_size, image_size, 3], tf.uint8),
-        parallel_iterations=DECODED_AT_ONCE,
-    )
-    return tf.cast(faces, tf.float32) / 255.0
-
-
 def in_slices(
     network: Callable[[tf.Tensor], dict[str, tf.Tensor]], image_size: int
 ) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
-    """A network of images as one of image files, which takes them ``SLICE`` at a time: memory does not grow with a request.
+    """A network of images as one of image files, which are decoded and resized as for training.
+
+    It takes them ``SLICE`` at a time: memory does not grow with a request.
 
     Args:
       network: float32 [N, S, S, 3] in [0, 1] -> {name: [N, ...]}.
       image_size: S.
 
     Returns:
-      string [N] -> {name: [N, ...]}; in a graph, a request of no image, of more than ``MOST_IMAGES`` or of an unreadable one fails
-      with INVALID_ARGUMENT.
+      string [N] -> {name: [N, ...]}; in a graph, a request of no image, of more than ``MOST_IMAGES`` or of an unreadable
+      one fails with INVALID_ARGUMENT.
     """
     spec = tf.TensorSpec([None, image_size, image_size, 3], tf.float32)
     once = tf.function(network, input_signature=[spec], autograph=False)  # one graph, which both calls below share
@@ -82,7 +84,13 @@ def in_slices(
             image_bytes = tf.identity(image_bytes)
 
         def slice_at(start: tf.Tensor | int) -> dict[str, tf.Tensor]:
-            return once(decoded(image_bytes[start : start + SLICE], image_size))
+            faces = tf.map_fn(
+                lambda data: decode_face(data, image_size),
+                image_bytes[start : start + SLICE],
+                fn_output_signature=tf.TensorSpec([image_size, image_size, 3], tf.uint8),
+                parallel_iterations=DECODED_AT_ONCE,
+            )
+            return once(tf.cast(faces, tf.float32) / 255.0)
 
         def more(start: tf.Tensor, out: dict[str, tf.Tensor]) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
             return start + SLICE, {k: tf.concat([out[k], v], 0) for k, v in slice_at(start).items()}
@@ -129,9 +137,7 @@ def save_export(
     Raises:
       Refused: a folder of this number exists and is no export.
     """
-    folder = pathlib.Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    version = step if version is None else version
+    folder, version = pathlib.Path(folder), step if version is None else version
     target = folder / str(version)
     check_version(target)
 
@@ -145,20 +151,61 @@ def save_export(
     archive.add_endpoint("serving_default", in_slices(embed, image_size), [files])
     archive.add_endpoint("embed", embed, [tf.TensorSpec(encoder.input_shape, tf.float32, "images")])
 
+    with written(archive, target, image_size, recipe_json=recipe_json, step=step) as aside:
+        encoder.save(aside / "assets/encoder.keras")
+        write_card(aside, folder.parent)
+    if keep:
+        made_here = [v for v in versions(folder) if replaceable(folder / str(v))]
+        for old in set(made_here[:-keep]) - {version}:
+            remove(folder / str(old))
+    return target
+
+
+@contextlib.contextmanager
+def written(
+    archive: keras.export.ExportArchive, target: pathlib.Path, image_size: int, *, recipe_json: str, step: int
+) -> Iterator[pathlib.Path]:
+    """Writes an archive with its recipe, provenance and warm-up requests, as a folder that appears whole at the end.
+
+    Args:
+      archive: with its endpoints.
+      target: numbered folder; an export of that name is replaced.
+      image_size: side in pixels of the images in the warm-up requests.
+      recipe_json, step: what the encoder was trained by, and how long.
+
+    Yields:
+      pathlib.Path of the folder until then, in which more can be written.
+    """
     with atomic_path(target, replaces=replaceable) as aside:
         archive.write_out(str(aside), verbose=False)
         assets = aside / "assets"
         assets.mkdir(exist_ok=True)
         (assets / "recipe.json").write_text(recipe_json)
         (assets / "provenance.json").write_text(provenance(recipe_json, step))
-        encoder.save(assets / "encoder.keras")
-        write_warmup(aside, image_size)
-        write_card(aside, folder.parent)
-    if keep:
-        made_here = [v for v in versions(folder) if replaceable(folder / str(v))]
-        for old in set(made_here[:-keep]) - {version}:
-            remove(folder / str(old))
-    return folder / str(version)
+        _write_warmup(aside, image_size)
+        yield aside
+
+
+def _write_warmup(export: pathlib.Path, image_size: int) -> None:
+    """Writes requests that the server replays when it loads a version, so that the first user does not wait for them."""
+    from tensorflow_serving.apis import prediction_log_pb2
+
+    random = tf.random.stateless_uniform([image_size, image_size, 3], (0, 0), 0, 256, tf.int32)
+    jpeg = tf.io.encode_jpeg(tf.cast(random, tf.uint8)).numpy()
+    (export / WARMUP).parent.mkdir(exist_ok=True)
+    with tf.io.TFRecordWriter(str(export / WARMUP)) as writer:
+        for images in _WARMED:
+            log = prediction_log_pb2.PredictionLog()
+            request = log.predict_log.request
+            request.model_spec.name, request.model_spec.signature_name = NAME, "serving_default"
+            request.inputs["image_bytes"].CopyFrom(tf.make_tensor_proto([jpeg] * images))
+            writer.write(log.SerializeToString())
+
+
+def write_server_files(folder: pathlib.Path) -> None:
+    """Writes ``models.config`` and ``batching.config`` (text protos) into a folder, made if it does not exist."""
+    write_atomically(folder / "models.config", _MODELS)
+    write_atomically(folder / "batching.config", _BATCHING)
 
 
 def replaceable(folder: pathlib.Path) -> bool:

@@ -18,8 +18,8 @@ import numpy as np
 import requests
 import urllib3
 
+from pcl_tf.data.files import printable
 from pcl_tf.data.sources import Item
-from pcl_tf.data.tree import printable
 from pcl_tf.errors import Unreachable
 
 SIGNATURE = "serving_default"

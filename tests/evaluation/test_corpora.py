@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from scipy.io import loadmat, savemat
 
-from pcl_tf.data.images import decoder
+from pcl_tf.data.images import decode_all
 from pcl_tf.errors import Refused
 from pcl_tf.evaluation import corpora
 from pcl_tf.evaluation.corpora import actions, generated
@@ -390,7 +390,7 @@ def test_disfa_is_read_from_its_videos(tmp_path):
         path = tmp_path / "Videos_LeftCamera" / f"LeftVideo{person}_comp.{suffix}"
         write_video(path, wide[: 3 if person == "SN006" else 5], 20, codec)
     task = open_task("disfa", tmp_path, 32)
-    decoded = [decoder(32)(item) for item in task.source.items()]
+    decoded = list(decode_all(task.source.items(), 32))
     number = [frame for _ in layouts.PEOPLE for frame in (1, 2, 3, 4)]
     for (_, face, why), frame in zip(decoded[:-1], number[:-1], strict=True):
         assert why is None and round(np.median(face) / 20) == frame

@@ -23,8 +23,8 @@ from pcl_tf.serving.export import (
     save_backbone,
     save_export,
     save_onnx,
+    write_server_files,
 )
-from pcl_tf.serving.server_files import write_server_files
 from pcl_tf.store import versions
 from tests.helpers import labelled
 from tests.helpers.images import SERVED
@@ -134,7 +134,7 @@ def test_an_export_that_fails_leaves_the_old_one(smallest_encoder, tmp_path, mon
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("pcl_tf.serving.export.write_warmup", full)
+    monkeypatch.setattr("pcl_tf.serving.export._write_warmup", full)
     with pytest.raises(OSError):
         save_export(smallest_encoder, tmp_path, step=1, image_size=SIZE, recipe_json="{}")
     assert [p.name for p in tmp_path.iterdir()] == ["1"] and (tmp_path / "1").stat().st_ino == inode
@@ -165,11 +165,11 @@ def test_what_stands_where_an_export_goes_and_is_none_is_refused(tmp_path, files
 
 
 def test_server_files_are_text_protos_of_the_server(tmp_path):
-    write_server_files(tmp_path, "faces")
+    write_server_files(tmp_path)
     config = model_server_config_pb2.ModelServerConfig()
     text_format.Parse((tmp_path / "models.config").read_text(), config)
     (model,) = config.model_config_list.config
-    assert (model.name, model.base_path, model.model_platform) == ("faces", "/models/faces", "tensorflow")
+    assert (model.name, model.base_path, model.model_platform) == ("pcl", "/models/pcl", "tensorflow")
     # The proto of batching.config is not in the package; its fields are wrappers: name { value: number }.
     lines = (tmp_path / "batching.config").read_text().splitlines()
     assert all(re.fullmatch(r"[a-z_]+ \{ value: \d+ \}", line) for line in lines) and len(lines) == 3

@@ -7,11 +7,10 @@ from typing import cast
 import numpy as np
 
 from pcl_tf.choices import AUS
-from pcl_tf.data.files import Unreadable
+from pcl_tf.data.files import Unreadable, files_below, is_image, is_left_out
 from pcl_tf.data.images import centre
 from pcl_tf.data.listed import Files
 from pcl_tf.data.sources import Items, Source, fingerprint
-from pcl_tf.data.tree import files_below, is_image, is_left_out
 from pcl_tf.errors import Refused
 from pcl_tf.evaluation.corpora.layout import need, some
 from pcl_tf.evaluation.lists import read_lines

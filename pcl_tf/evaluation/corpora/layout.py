@@ -6,11 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pcl_tf.data.files import Unreadable
+from pcl_tf.data.files import SUFFIXES, Unreadable, files_below
 from pcl_tf.data.images import centre, decode
 from pcl_tf.data.listed import Files
 from pcl_tf.data.sources import Items, Source, fingerprint
-from pcl_tf.data.tree import SUFFIXES, files_below
 from pcl_tf.errors import Refused
 
 

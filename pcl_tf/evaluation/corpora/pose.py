@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 
 from pcl_tf.choices import ANGLES
-from pcl_tf.data.files import Unreadable
+from pcl_tf.data.files import Unreadable, files_below
 from pcl_tf.data.images import decode
 from pcl_tf.data.sources import Items, Source, fingerprint
-from pcl_tf.data.tree import files_below
 from pcl_tf.errors import Refused
 from pcl_tf.evaluation.corpora.expression import tree_task
 from pcl_tf.evaluation.corpora.layout import need
