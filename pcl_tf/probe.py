@@ -26,8 +26,9 @@ _MODEL = flags.DEFINE_list(
 _TASK = flags.DEFINE_list(
     "task",
     None,
-    f"NAME or NAME:PATH; commas join several. Corpora: {', '.join(CORPORA)}. Own data by a CSV manifest: {', '.join(KINDS)}."
-    f" Without data: {', '.join(f'generated_{role}' for role in ROLES)}.",
+    f"NAME or NAME:PATH; commas join several. Without data: {', '.join(f'generated_{role}' for role in ROLES)}. Own data by"
+    f" a CSV manifest: {', '.join(KINDS)}. Corpora, with their files below --data or its folder of the corpus' name: "
+    + "; ".join(f"{name}: {corpus.layout}" for name, corpus in CORPORA.items()),
 )
 _DATA = flags.DEFINE_string("data", "", "Folder of the corpus, or of several in folders named as the tasks.")
 _FEATURE = flags.DEFINE_list("feature", ["face_aware"], f"{', '.join(FEATURES)}; commas join several.")

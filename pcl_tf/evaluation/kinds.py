@@ -1,7 +1,7 @@
 """The four kinds of task. Whatever differs between them stands in these classes, and nowhere else."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -187,30 +187,8 @@ class Kind:
         """
         return {name: float(part) for name, part in zip(names, parts, strict=True)}
 
-    def table(
-        self, task: "Task", scored: Scored, images: Sequence[str], *, whitened: Scored | None = None
-    ) -> tuple[list[str], list[list[Any]]]:
-        """Header and lines of the CSV of predictions, numbers as texts of seven digits, from a million on of sixteen.
-
-        Args:
-          task: ``Task``.
-          scored: ``Scored``.
-          images: names of the task's images.
-          whitened: of verification, the same pairs by the learnt similarity.
-        """
-        del whitened
-        lines = [
-            [images[row], fold, *self.cells(task.names, label, guess, scores=scores)]
-            for row, fold, label, guess, scores in _each(scored)
-        ]
-        return ["image", "fold", *self.header(task.names)], lines
-
-    def header(self, names: Sequence[Any]) -> list[str]:
-        """Columns of the CSV behind image and fold."""
-        raise NotImplementedError
-
-    def cells(self, names: Sequence[Any], label: Any, predicted: Any, *, scores: np.ndarray) -> list[Any]:
-        """A line of the CSV under ``header``, of one image."""
+    def columns_of(self, names: Sequence[Any], scored: Scored) -> dict[str, np.ndarray]:
+        """Columns [N] of the CSV of predictions, beside images and folds; names: of classes, labels or targets."""
         raise NotImplementedError
 
     def text(self, names: Sequence[Any], label: Any) -> str:
@@ -277,11 +255,10 @@ class Classes(Kind):
         each = ((str(name), right[scored.labels == k]) for k, name in enumerate(names))
         return {name: float(of.mean()) for name, of in each if len(of)}
 
-    def header(self, names: Sequence[Any]) -> list[str]:
-        return ["label", "predicted", *(f"score_{name}" for name in names)]
-
-    def cells(self, names: Sequence[Any], label: Any, predicted: Any, *, scores: np.ndarray) -> list[Any]:
-        return [str(names[label]), str(names[predicted]), *map(_number, scores)]
+    def columns_of(self, names: Sequence[Any], scored: Scored) -> dict[str, np.ndarray]:
+        called = np.array([str(name) for name in names])
+        scores = {f"score_{name}": scored.scores[:, k] for k, name in enumerate(called)}
+        return {"label": called[scored.labels], "predicted": called[scored.predicted], **scores}
 
     def text(self, names: Sequence[Any], label: Any) -> str:
         return str(names[label])
@@ -346,12 +323,9 @@ class Labels(Kind):
         """F1 of each label that has one."""
         return {name: float(part) for name, part in zip(names, parts, strict=True) if not np.isnan(part)}
 
-    def header(self, names: Sequence[Any]) -> list[str]:
-        return [f"{what}_{name}" for name in names for what in ("label", "predicted", "score")]
-
-    def cells(self, names: Sequence[Any], label: Any, predicted: Any, *, scores: np.ndarray) -> list[Any]:
-        each = zip(label, predicted, scores, strict=True)
-        return [cell for a, b, score in each for cell in (int(a), int(b), _number(score))]
+    def columns_of(self, names: Sequence[Any], scored: Scored) -> dict[str, np.ndarray]:
+        each = {"label": scored.labels.astype(int), "predicted": scored.predicted, "score": scored.scores}
+        return {f"{what}_{name}": of[:, k] for k, name in enumerate(names) for what, of in each.items()}
 
     def text(self, names: Sequence[Any], label: Any) -> str:
         return " ".join(np.array(names)[label > 0]) or "none"
@@ -381,11 +355,9 @@ class Numbers(Kind):
         """Absolute errors [N, K]."""
         return np.abs(predicted - labels).astype(np.float64)
 
-    def header(self, names: Sequence[Any]) -> list[str]:
-        return [f"{what}_{name}" for name in names for what in ("label", "predicted")]
-
-    def cells(self, names: Sequence[Any], label: Any, predicted: Any, *, scores: np.ndarray) -> list[Any]:
-        return [_number(value) for two in zip(label, predicted, strict=True) for value in two]
+    def columns_of(self, names: Sequence[Any], scored: Scored) -> dict[str, np.ndarray]:
+        each = {"label": scored.labels, "predicted": scored.predicted}
+        return {f"{what}_{name}": of[:, k] for k, name in enumerate(names) for what, of in each.items()}
 
     def text(self, names: Sequence[Any], label: Any) -> str:
         return ", ".join(f"{name} {value:.3g}" for name, value in zip(names, label, strict=True))
@@ -414,22 +386,8 @@ class Pairs(Kind):
         rates = {"false match rate": (said, ~same), "false non-match rate": (~said, same)}
         return {name: float(wrong[of].mean()) for name, (wrong, of) in rates.items() if of.any()}
 
-    def table(
-        self, task: "Task", scored: Scored, images: Sequence[str], *, whitened: Scored | None = None
-    ) -> tuple[list[str], list[list[Any]]]:
-        header, by = ["image1", "image2", "fold", "same", "cosine", "predicted"], [scored]
-        if whitened is not None:
-            header, by = [*header, "whitened_cosine", "whitened_predicted"], [scored, whitened]
-        lines = []
-        for i, row in enumerate(scored.rows):
-            a, b = np.asarray(task.pairs)[row]
-            cells = [cell for one in by for cell in (_number(one.scores[i]), one.predicted[i])]
-            lines.append([images[a], images[b], scored.folds[i], scored.labels[i], *cells])
-        return header, lines
-
-
-def _each(scored: Scored) -> Iterator[tuple[Any, Any, Any, Any, Any]]:
-    return zip(scored.rows, scored.folds, scored.labels, scored.predicted, scored.scores, strict=True)
+    def columns_of(self, names: Sequence[Any], scored: Scored) -> dict[str, np.ndarray]:
+        return {"same": scored.labels, "cosine": scored.scores, "predicted": scored.predicted}
 
 
 def _parsed(text: str) -> float | None:
@@ -439,10 +397,6 @@ def _parsed(text: str) -> float | None:
     except ValueError:
         return None
     return value if abs(value) <= 1e100 else None
-
-
-def _number(value: float) -> str:
-    return f"{value:.{7 if abs(value) < 1e6 else 16}g}"  # of a time in seconds the last digits are what differs
 
 
 KINDS: dict[str, Kind] = {kind.name: kind for kind in (Classes(), Numbers(), Labels(), Pairs())}

@@ -1,14 +1,11 @@
-"""What the images of a source are called, without reading them for that alone where it can be helped."""
+"""Names of the images of a source, taken while these are read for something else."""
 
 import dataclasses
-import itertools
 import json
 import pathlib
 
-from pcl_tf.data.sources import Item, Items, Source
-from pcl_tf.store import write_atomically
-
-_FILE = "names.json"
+from pcl_tf.data.sources import Items, Source
+from pcl_tf.store import read_json, write_atomically
 
 
 def naming(source: Source) -> tuple[Source, list[str]]:
@@ -25,35 +22,20 @@ def naming(source: Source) -> tuple[Source, list[str]]:
 
 
 def all_names(source: Source, names: list[str], folder: str | pathlib.Path) -> list[str]:
-    """Names of all images, list of N str, in the order of the source.
+    """Names of all images, in the order of the source.
 
     Args:
       source: of ``naming``.
-      names: the list that came with it; as long as the source, where that was read to its end.
-      folder: of its features, where the names are kept for when nothing needs to be read again.
+      names: the list that came with it; as long as the source, if that was read to its end.
+      folder: of its features, in which the names are stored for calls that read nothing.
     """
-    path = pathlib.Path(folder) / _FILE
+    path = pathlib.Path(folder) / "names.json"
     if len(names) < source.count:
-        kept = _kept(path)
-        # The first is looked at: features stay good where a corpus is moved, and names may have its folder in them.
-        if len(kept) == source.count and kept[:1] == [str(name) for name, _ in _first(source)]:
-            return kept
+        stored = read_json(path).get("names", [])
+        # Features stay good if a corpus is moved, but names may have its folder in them: the first one tells.
+        if len(stored) == source.count and stored[0] == next(str(name) for name, _ in source.items()):
+            return stored
         for _ in source.items():
             pass
-    write_atomically(path, json.dumps(names))
+    write_atomically(path, json.dumps({"names": names}))
     return names
-
-
-def _first(source: Source) -> list[Item]:
-    items = source.items()
-    found = list(itertools.islice(items, 1))
-    items.close()
-    return found
-
-
-def _kept(path: pathlib.Path) -> list[str]:
-    try:
-        found = json.loads(path.read_text())
-    except (OSError, ValueError):
-        return []
-    return found if isinstance(found, list) else []

@@ -55,58 +55,30 @@ def open_task(
         raise Refused(f"{flag}={name}: not one of {', '.join(names())}.")
     if image_size and image_size < _SMALLEST:
         raise Refused(f"--image_size={image_size}: at least {_SMALLEST}, or 0 for the task's usual side.")
-    task = _open(
-        name,
-        path,
-        data_dir,
-        image_size=image_size,
-        targets=tuple(targets),
-        groups=tuple(groups),
-        any_count=any_count,
-        flag=flag,
-    )
-    if name in KINDS and targets:
+    for stated, what in ((groups, "groups"), (targets, "targets")):
+        if stated and name not in KINDS:
+            raise Refused(f"--{what}={','.join(stated)}: {flag}={name} is no manifest, whose columns could be named.")
+    if name.startswith("generated_"):
+        task = generated.MAKERS[name.removeprefix("generated_")](image_size or MANIFEST_SIZE)
+    elif place := path or data_dir:
+        root = _folder_of(name, pathlib.Path(place)) if name in CORPORA and not path else pathlib.Path(place)
+        if name in KINDS:
+            task = read_manifest(root, name, image_size or MANIFEST_SIZE, targets=targets, groups=groups)
+        elif root.is_dir():
+            task = CORPORA[name].read(root, image_size)
+        else:
+            raise Refused(f"{flag}={name}: {root} is no folder.")
+        if name == "fer2013" and not any_count and not (root / "fer2013.csv").exists():
+            expression.check_counts(task)
+        task = dataclasses.replace(task, origin=str(root.resolve()))
+    else:
+        all_of_them = " or the folder of corpora" * (data_dir is not None)
+        raise Refused(f"{flag}={name}: where is it? {flag}={name}:PATH{all_of_them} is needed.")
+    if targets:
         task = dataclasses.replace(task, name=f"{task.name}[{','.join(targets)}]")
     if centre == 1:
         return task
     return dataclasses.replace(task, name=f"{task.name}_centre{centre:g}", source=centred(task.source, centre))
-
-
-def _open(
-    name: str,
-    path: str,
-    data_dir: str | pathlib.Path | None,
-    *,
-    image_size: int,
-    targets: tuple[str, ...],
-    groups: tuple[str, ...],
-    any_count: bool,
-    flag: str,
-) -> Task:
-    if groups and name not in KINDS:
-        raise Refused(f"--groups={','.join(groups)}: {flag}={name} is no manifest, it has no such columns.")
-    if targets and name not in KINDS:
-        raise Refused(f"--targets={','.join(targets)}: {flag}={name} is no manifest, its targets are known.")
-    if name.startswith("generated_"):
-        return generated.MAKERS[name.removeprefix("generated_")](image_size or MANIFEST_SIZE)
-    place = path or data_dir
-    if not place:
-        raise Refused(
-            f"{flag}={name}: where is it? {flag}={name}:PATH{' or the folder of corpora' * (data_dir is not None)} is needed."
-        )
-    origin = str(pathlib.Path(place).resolve())
-    if name in KINDS:
-        task = read_manifest(place, name, image_size or MANIFEST_SIZE, targets=targets, groups=groups)
-        return dataclasses.replace(task, origin=origin)
-    root = pathlib.Path(place)
-    if not root.is_dir():
-        raise Refused(f"{flag}={name}: {root} is no folder.")
-    if not path:
-        root = _folder_of(name, root)
-    task = CORPORA[name].read(root, image_size)
-    if name == "fer2013" and not any_count and not (root / "fer2013.csv").exists():
-        expression.check_counts(task)
-    return dataclasses.replace(task, origin=str(root.resolve()))
 
 
 def _folder_of(name: str, root: pathlib.Path) -> pathlib.Path:

@@ -19,7 +19,7 @@ from pcl_tf.evaluation.task import Task
 from pcl_tf.finetune import compare, run
 from pcl_tf.finetune.fit import Options
 from pcl_tf.results import table
-from pcl_tf.results.store import Results, new_row, short
+from pcl_tf.results.store import Results, names, new_row, short
 from pcl_tf.serving.card import state, stated, write_classifier_card
 from pcl_tf.serving.classifier import save_classifier
 from pcl_tf.serving.export import check_version, write_server_files
@@ -54,7 +54,7 @@ class Job:
     ) -> None:
         self.encoder, self.task, self.out, self.cache, self.about = encoder, task, out, cache, dict(about or {})
         self.results = Results(out)
-        (self.name,) = self.results.names([task])
+        (self.name,) = names([task], self.results.rows)
         self.rows: list[dict[str, Any]] = []
         self.folder = out
 

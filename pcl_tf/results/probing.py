@@ -15,7 +15,7 @@ from pcl_tf.evaluation.kinds import KINDS
 from pcl_tf.evaluation.names import all_names, naming
 from pcl_tf.evaluation.task import Task
 from pcl_tf.results import table
-from pcl_tf.results.store import Results, file_stem, new_row
+from pcl_tf.results.store import Results, file_stem, names, new_row
 from pcl_tf.store import atomic_path
 
 
@@ -50,10 +50,10 @@ def probe(
     """
     rows, results = [], Results(out)
     first: dict[str, dict[str, Result]] = {}  # of the first model, by task and feature
-    names = results.names(tasks)
+    reported = names(tasks, results.rows)
     print(table.text([]), flush=True)
     for encoder in encoders:
-        for task, name in zip(tasks, names, strict=True):
+        for task, name in zip(tasks, reported, strict=True):
             source, images = naming(task.source)
             values = extract(encoder, source, task.image_size, cache=cache)
             images = all_names(source, images, values.folder)

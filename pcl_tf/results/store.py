@@ -6,6 +6,8 @@ import pathlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from pcl_tf.data.files import printable
 from pcl_tf.errors import Refused
 from pcl_tf.evaluation.evaluate import Result
@@ -49,10 +51,6 @@ class Results:
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise Refused(f"{self.path}: no result of pcl_tf.probe ({error}); move it away or give --out.") from error
         return rows
-
-    def names(self, tasks: Sequence[Task]) -> list[str]:
-        """Names under which tasks are reported here, in order; see ``names``."""
-        return names(tasks, self.rows)
 
     def add(self, row: dict[str, Any]) -> None:
         """Adds a row, or replaces the one of the same key; rows that other processes added meanwhile stay."""
@@ -134,15 +132,29 @@ def file_stem(row: dict[str, Any]) -> str:
 
 
 def _write_predictions(path: str, task: Task, result: Result, *, images: Sequence[str]) -> str:
-    """Writes a line for each test image or pair, the task's groups behind the columns of its kind, as UTF-8; returns path.
+    """Writes a line for each test image or pair, as UTF-8, numbers of seven digits, from a million on of sixteen; returns path.
 
-    A group that is called as a column of the kind is called group_NAME.
+    Columns: image, or image1 and image2; fold; those of the kind of task, of a verification also by the learnt similarity;
+    the task's groups, as group_NAME if a column has that name.
     """
-    whitened = result.learnt.scored if result.learnt else None
-    header, lines = KINDS[task.kind].table(task, result.scored, [*map(printable, images)], whitened=whitened)
-    groups = [of_row[result.scored.rows] for of_row in task.groups.values()]
+    rows, names = result.scored.rows, np.array([*map(printable, images)], object)
+    pairs = {} if task.pairs is None else {f"image{k + 1}": names[task.pairs[rows, k]] for k in (0, 1)}
+    columns = {**(pairs or {"image": names[rows]}), "fold": result.scored.folds}
+    columns |= KINDS[task.kind].columns_of(task.names, result.scored)
+    if result.learnt:
+        learnt = KINDS[task.kind].columns_of(task.names, result.learnt.scored)
+        columns |= {f"whitened_{name}": learnt[name] for name in ("cosine", "predicted")}
+    columns |= {
+        f"group_{name}" if name in columns else name: [*map(printable, of_row[rows])]
+        for name, of_row in task.groups.items()
+    }
     with atomic_path(path) as aside, open(aside, "w", newline="", encoding="utf-8") as f:
         out = csv.writer(f, lineterminator="\n")
-        out.writerow([*header, *(f"group_{name}" if name in header else name for name in task.groups)])
-        out.writerows([*line, *(printable(of[i]) for of in groups)] for i, line in enumerate(lines))
+        out.writerow(columns)
+        for line in zip(*columns.values(), strict=True):
+            out.writerow([_number(cell) if isinstance(cell, np.floating) else cell for cell in line])
     return path
+
+
+def _number(value: np.floating) -> str:
+    return f"{value:.{7 if abs(value) < 1e6 else 16}g}"  # of a time in seconds the last digits are what differs

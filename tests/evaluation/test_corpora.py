@@ -1,7 +1,5 @@
 """Every named corpus in its own layout, with real image files, whole and half-unpacked."""
 
-import pathlib
-import re
 import shutil
 import subprocess
 import sys
@@ -13,7 +11,6 @@ from scipy.io import loadmat, savemat
 
 from pcl_tf.data.images import decode_all
 from pcl_tf.errors import Refused
-from pcl_tf.evaluation import corpora
 from pcl_tf.evaluation.corpora import actions, generated
 from pcl_tf.evaluation.corpora.pose import crop, face_box
 from pcl_tf.evaluation.tasks import names, open_task
@@ -401,12 +398,6 @@ def test_disfa_is_read_from_its_videos(tmp_path):
     (tmp_path / "Videos_LeftCamera" / "LeftVideoSN002_comp.avi").unlink()
     with pytest.raises(Refused, match="LeftVideoSN002_comp.avi is missing"):
         open_task("disfa", tmp_path)
-
-
-def test_the_readme_lists_every_corpus_as_the_registry_does():
-    table = (pathlib.Path(corpora.__file__).parents[1] / "README.md").read_text()
-    rows = re.findall(r"^\| `(\w+)` \| (.*) \|$", table, re.M)
-    assert [row for row in rows if row[0] in corpora.CORPORA] == [(k, c.layout) for k, c in corpora.CORPORA.items()]
 
 
 def test_the_registry_needs_no_tensorflow():

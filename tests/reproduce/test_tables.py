@@ -36,6 +36,8 @@ class Fake:
 class Named:
     """A task that is only a name."""
 
+    kind = origin = ""
+
     def __init__(self, name):
         self.name = name
 

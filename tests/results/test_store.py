@@ -8,7 +8,7 @@ import pytest
 from pcl_tf.data.listed import arrays
 from pcl_tf.errors import Refused
 from pcl_tf.evaluation.task import Task
-from pcl_tf.results.store import Results, file_stem, short
+from pcl_tf.results.store import Results, file_stem, names, short
 from pcl_tf.results.tensorboard import run_name, tag
 
 
@@ -47,13 +47,14 @@ def test_a_file_that_is_no_result_is_not_overwritten(tmp_path, text):
 
 def test_tasks_of_one_name_are_told_apart_and_keep_their_names(tmp_path):
     a, b, c = (task(f"/data/{folder}/labels.csv") for folder in ("a", "b", "x/b"))
-    first, second, again, third = Results(tmp_path).names([a, b, a, c])
+    first, second, again, third = names([a, b, a, c])
     assert first == again == "labels" and len({first, second, third}) == 3
     assert second.startswith("labels-") and len(second) == len("labels-12345678")
-    assert Results(tmp_path).names([b]) == ["labels"]
+    assert names([b]) == ["labels"]
     Results(tmp_path).add(row(0, path="/data/a/labels.csv"))
-    assert Results(tmp_path).names([b, a]) == [second, "labels"]
-    assert Results(tmp_path).names([task("/data/a/labels.csv", kind="multilabel")])[0] not in ("labels", second, third)
+    rows = Results(tmp_path).rows
+    assert names([b, a], rows) == [second, "labels"]
+    assert names([task("/data/a/labels.csv", kind="multilabel")], rows)[0] not in ("labels", second, third)
 
 
 def test_long_names_are_cut_in_names_of_files():
