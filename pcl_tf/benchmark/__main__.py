@@ -42,37 +42,15 @@ _OUT = flags.DEFINE_string("out", None, "File for the numbers, written after eac
 PARTS = ("train", "data", "gradients")
 
 
-def _recipe() -> ConfigDict:
-    """As it was asked for, not resolved: values that follow from others follow from those of --against, too."""
-    from pcl_tf import recipe as recipes
-
-    return recipes.named(_RECIPE.value or "", overrides=_SET.value)
-
-
-def _against(recipe: ConfigDict, xla: str) -> dict[str, Any]:
-    from pcl_tf import recipe as recipes
-    from pcl_tf.benchmark.train import against
-
-    ours = {"precision": _PRECISION.value, "xla": xla}  # these are flags, no keys of a recipe
-    changes = [change.partition("=")[::2] for change in _AGAINST.value]
-    theirs = ours | {key: value for key, value in changes if key in ours}
-    for key, known in (("precision", PRECISIONS), ("xla", XLA)):
-        if theirs[key] not in known:
-            refuse(f"--against={key}={theirs[key]}: not one of {', '.join(known)}.")
-    keys = [f"{key}={value}" for key, value in changes if key not in ours]
-    other = recipes.resolve(recipes.override(_recipe(), keys, "--against="))
-    precisions, compiled = ([how[key] for how in (ours, theirs)] for key in ("precision", "xla"))
-    return against((recipe, other), precisions, xla=compiled, steps=_STEPS.value)
-
-
 def _train(recipe: ConfigDict) -> dict[str, Any]:
-    from pcl_tf.benchmark.train import train
+    from pcl_tf.benchmark.train import Step, against, train
     from pcl_tf.methods.build import compiled_by
 
-    xla = compiled_by(_XLA.value, recipe)
+    ours = {"precision": _PRECISION.value, "xla": compiled_by(_XLA.value, recipe)}  # flags, no keys of a recipe
     if _AGAINST.value:
-        return _against(recipe, xla)
-    result = train(recipe, precision=_PRECISION.value, steps=_STEPS.value, folder=_PROFILE.value, xla=xla)
+        other, theirs = _other(ours)
+        return against(Step(recipe, **ours), Step(other, **theirs), _STEPS.value)
+    result = train(recipe, **ours, steps=_STEPS.value, folder=_PROFILE.value)
     if _PROFILE.value:
         print(
             f"{_PROFILE.value} holds the profile:\n  pip install 'pcl_tf[profile]'\n"
@@ -81,13 +59,31 @@ def _train(recipe: ConfigDict) -> dict[str, Any]:
     return result
 
 
+def _other(ours: dict[str, str]) -> tuple[ConfigDict, dict[str, str]]:
+    """The recipe of --against, and how it runs where that differs from ours."""
+    from pcl_tf import recipe as recipes
+
+    changes = [change.partition("=")[::2] for change in _AGAINST.value]
+    theirs = ours | {key: value for key, value in changes if key in ours}
+    for key, known in (("precision", PRECISIONS), ("xla", XLA)):
+        if theirs[key] not in known:
+            refuse(f"--against={key}={theirs[key]}: not one of {', '.join(known)}.")
+    # Ours before it was resolved: values that follow from others follow from those of --against, too.
+    asked = recipes.named(_RECIPE.value or "", overrides=_SET.value)
+    keys = [f"{key}={value}" for key, value in changes if key not in ours]
+    return recipes.resolve(recipes.override(asked, keys, "--against=")), theirs
+
+
 def _measured(part: str, recipe: ConfigDict) -> dict[str, Any]:
-    from pcl_tf.benchmark.data import data
+    if part == "train":
+        return _train(recipe)
+    if part == "data":
+        from pcl_tf.benchmark.data import data
+
+        return data(recipe)
     from pcl_tf.benchmark.gradients import gradients
 
-    if part == "data":
-        return data(recipe)
-    return gradients(recipe, _STEPS.value, _WORKDIR.value) if part == "gradients" else _train(recipe)
+    return gradients(recipe, _STEPS.value, _WORKDIR.value)
 
 
 def main(argv: list[str]) -> None:
@@ -111,7 +107,7 @@ def main(argv: list[str]) -> None:
             check(_OUT.value)
         if _PROFILE.value:
             check(_PROFILE.value, "--profile", folder=True)
-        recipe = recipes.resolve(_recipe())
+        recipe = recipes.resolve(recipes.named(_RECIPE.value or "", overrides=_SET.value))
         print(f"{_PRECISION.value}, {os.cpu_count()} cores, batch {recipe.batch_size}, {recipe.image_size} pixels")
         for part in parts:
             name = "against" if part == "train" and _AGAINST.value else part

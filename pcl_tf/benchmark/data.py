@@ -4,9 +4,10 @@ import statistics
 import tempfile
 import time
 
+import psutil
 from ml_collections import ConfigDict
 
-from pcl_tf.benchmark.measure import resident, spread
+from pcl_tf.benchmark.measure import spread
 from pcl_tf.data.faces import ArrayFaces, open_faces
 from pcl_tf.data.pipeline import batches
 from pcl_tf.methods.build import images_per_step
@@ -44,7 +45,7 @@ def data(recipe: ConfigDict, seconds: float = 5.0) -> dict[str, float]:
                 next(read)
                 count += batch
             rates.append(count / (time.perf_counter() - began))
-            held.append(resident())
+            held.append(psutil.Process().memory_info().rss / 2**20)
     return {
         **result,
         "pipeline_images_per_second": statistics.median(rates),

@@ -8,10 +8,9 @@ import itertools
 import pathlib
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 from ml_collections import ConfigDict
@@ -20,7 +19,6 @@ from tqdm import tqdm
 from pcl_tf.data.faces import open_faces
 from pcl_tf.data.pipeline import batches
 from pcl_tf.errors import Refused
-from pcl_tf.methods.base import Method
 from pcl_tf.methods.build import build_method, images_per_step, parts_per_step
 from pcl_tf.seeds import replica_rng, seed_everything
 from pcl_tf.training.checkpoints import Checkpoints
@@ -99,27 +97,7 @@ def gradients(recipe: ConfigDict, draws: int = 16, workdir: str | pathlib.Path |
     model = build_method(recipe)
     if workdir is not None and Checkpoints(model, f"{workdir}/checkpoints").restore() is None:
         raise Refused(f"--workdir={workdir}: no checkpoint that this recipe can read.")
-    backbone = model.encoder.get_layer("backbone")
-    moments: dict[str, Moments] = {}
-    losses: dict[str, float] = {}
-    with tempfile.TemporaryDirectory() as cache:
-        faces = open_faces(source, recipe.image_size, source.cache or cache)
-        read = batches(faces, parts_per_step(recipe), seed=recipe.seed, first_step=0, total_steps=draws)
-        measure = _measurer(model, backbone, recipe)
-        for step, images in enumerate(tqdm(read, total=draws, desc="gradients", unit="batch", file=sys.stderr)):
-            for name, (loss, vector) in measure(images, tf.constant(step, tf.int64)).items():
-                moments.setdefault(name, Moments()).add(vector)
-                losses[name] = losses.get(name, 0.0) + float(loss) / draws
-    result = summary(moments)
-    for name, loss in losses.items():
-        result[name]["loss"] = loss
-    return {"step": int(model.step.numpy()), **result}
-
-
-def _measurer(
-    model: Method, backbone: keras.Model, recipe: ConfigDict
-) -> Callable[[tf.Tensor, tf.Tensor], dict[str, tuple[tf.Tensor, tf.Tensor]]]:
-    variables = [v.value for v in backbone.trainable_variables]
+    variables = [v.value for v in model.encoder.get_layer("backbone").trainable_variables]
 
     @tf.function(autograph=False)
     def measure(images: tf.Tensor, step: tf.Tensor) -> dict[str, tuple[tf.Tensor, tf.Tensor]]:
@@ -132,4 +110,16 @@ def _measurer(
             measured[name] = loss, tf.concat([tf.reshape(g, [-1]) for g in parts], axis=0)
         return measured
 
-    return measure
+    moments: dict[str, Moments] = {}
+    losses: dict[str, float] = {}
+    with tempfile.TemporaryDirectory() as cache:
+        faces = open_faces(source, recipe.image_size, source.cache or cache)
+        read = batches(faces, parts_per_step(recipe), seed=recipe.seed, first_step=0, total_steps=draws)
+        for step, images in enumerate(tqdm(read, total=draws, desc="gradients", unit="batch", file=sys.stderr)):
+            for name, (loss, vector) in measure(images, tf.constant(step, tf.int64)).items():
+                moments.setdefault(name, Moments()).add(vector)
+                losses[name] = losses.get(name, 0.0) + float(loss) / draws
+    result = summary(moments)
+    for name, loss in losses.items():
+        result[name]["loss"] = loss
+    return {"step": int(model.step.numpy()), **result}

@@ -5,16 +5,14 @@ import pathlib
 import statistics
 import sys
 import time
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from ml_collections import ConfigDict
 
-from pcl_tf.benchmark.measure import peak_memory, spread
-from pcl_tf.benchmark.peak import flops, peak
-from pcl_tf.benchmark.phases import phase, profile, shares
+from pcl_tf.benchmark.measure import flops, peak, peak_memory, phase, profile, shares, spread
+from pcl_tf.data.faces import ArrayFaces
 from pcl_tf.data.pipeline import batches
 from pcl_tf.methods.build import build_method, images_per_step
 
@@ -31,29 +29,23 @@ class Step:
     """
 
     def __init__(self, recipe: ConfigDict, precision: str, xla: str = "none") -> None:
-        from pcl_tf.data.faces import ArrayFaces
-
         size, self.images = recipe.image_size, images_per_step(recipe)
         faces = np.random.RandomState(0).randint(0, 256, (max(_FACES, self.images), size, size, 3), np.uint8)
         self.read = iter(batches(ArrayFaces(faces), [self.images], seed=recipe.seed, first_step=0, total_steps=10**9))
         self.model = build_method(recipe, precision=precision, xla=xla)
         self.run = tf.function(self.model.train_step, autograph=False, jit_compile=xla == "step")
-        self.seconds: list[float] = []
-        self.waited: list[float] = []
         began = time.perf_counter()
         self.concrete = self.run.get_concrete_function(next(self.read))
         self.tracing = time.perf_counter() - began
         self.once()
-        self.seconds, self.waited = [], []
 
-    def once(self) -> None:
-        """One step: batch and update."""
+    def once(self) -> tuple[float, float]:
+        """One step, batch and update: (seconds it took, seconds of them that it waited for the batch)."""
         began = time.perf_counter()
         images = next(self.read)
         got = time.perf_counter()
         float(self.run(images)["loss"])
-        self.waited.append(got - began)
-        self.seconds.append(time.perf_counter() - began)
+        return time.perf_counter() - began, got - began
 
 
 def train(
@@ -79,15 +71,13 @@ def train(
     best = peak(tf.as_dtype(precision.removeprefix("mixed_")))
     step = Step(recipe, precision, xla)
     counted = flops(step.concrete)
-    for _ in range(steps):
-        step.once()
-    seconds = statistics.median(step.seconds)
-    waited = statistics.median(step.waited) / seconds
+    times, waits = zip(*(step.once() for _ in range(steps)), strict=True)
+    seconds = statistics.median(times)
+    waited = statistics.median(waits) / seconds
     memory = peak_memory()
     phases = {}
     try:
-        if folder or xla != "step":
-            shared = shares(profile(step.once, folder))
+        shared = shares(profile(step.once, folder)) if folder or xla != "step" else {}
         if xla != "step":
             phases = {"phases": {"data": waited, **{name: (1 - waited) * share for name, share in shared.items()}}}
     except ImportError as error:
@@ -99,7 +89,7 @@ def train(
     return {
         "peak_gflops": best,
         "seconds_per_step": seconds,
-        "spread": spread(step.seconds),
+        "spread": spread(times),
         "images_per_second": step.images / seconds,
         "tflop": tflop,
         "mfu": 1000 * tflop / seconds / best,
@@ -110,25 +100,18 @@ def train(
     }
 
 
-def against(
-    recipes: Sequence[ConfigDict], precisions: Sequence[str], *, xla: Sequence[str], steps: int
-) -> dict[str, Any]:
+def against(a: Step, b: Step, steps: int) -> dict[str, Any]:
     """Two steps in turns, A B A B: what the machine does meanwhile meets both.
 
     Args:
-      recipes: two resolved recipes.
-      precisions: of each.
-      xla: of each, what of its step is compiled.
+      a, b: the steps.
       steps: pairs that are timed.
 
     Returns:
       dict: 'images_per_second' of both (medians), 'ratios' of the first's to the second's, pair by pair, 'ratio' (median).
     """
-    a, b = (Step(*each) for each in zip(recipes, precisions, xla, strict=True))
     gc.collect()
-    for _ in range(steps):
-        a.once()
-        b.once()
-    ratios = [(a.images * y) / (b.images * x) for x, y in zip(a.seconds, b.seconds, strict=True)]
-    rates = [s.images / statistics.median(s.seconds) for s in (a, b)]
-    return {"images_per_second": rates, "ratios": ratios, "ratio": statistics.median(ratios)}
+    rates = [(a.images / a.once()[0], b.images / b.once()[0]) for _ in range(steps)]
+    ratios = [x / y for x, y in rates]
+    medians = [statistics.median(of) for of in zip(*rates, strict=True)]
+    return {"images_per_second": medians, "ratios": ratios, "ratio": statistics.median(ratios)}

@@ -15,12 +15,6 @@ def _moments(vectors):
     return moments
 
 
-def test_draws_without_noise_are_all_signal():
-    m = _moments([[3.0, 4.0]] * 5)
-    assert m.signal == pytest.approx(5.0)
-    assert m.noise == pytest.approx(0.0, abs=1e-6)
-
-
 def test_moments_are_those_of_the_distribution_the_vectors_come_from():
     r = np.random.RandomState(0)
     mean, std = np.full(50, 0.2), 0.7  # length sqrt(50) * 0.2, trace 50 * 0.49
@@ -61,9 +55,3 @@ def test_every_part_of_a_recipe_is_measured():
 def test_one_batch_has_no_spread():
     said = refused("benchmark", "gradients", "--recipe=vox64:smoke", "--steps=1")
     assert said == "error: --steps=1: gradients needs at least 2 batches, since their spread is the noise."
-
-
-@pytest.mark.slow
-def test_a_method_of_one_loss_is_measured_too():
-    found = gradients(tiny("vox64:smoke,moco", {"data.generated_images": 64}), draws=2)
-    assert set(found) == {"step", "face"} and found["face"]["noise"] > 0
