@@ -6,7 +6,8 @@
   python -m pcl_tf.prepare voxceleb --data=gs://.. --out=gs://.. --beam_pipeline_options=runner=DataflowRunner,project=..
 
 The same command goes on where one stopped. Unreadable files, and with --detect files without a face, are left out,
-counted, and named in unreadable.txt and no_face.txt beside the records; sheet.png shows some faces and some failures. Needs pcl_tf[prepare], and pcl_tf[beam] for --beam_pipeline_options.
+counted, and named in unreadable.txt and no_face.txt beside the records; sheet.png shows some faces and some failures.
+Needs pcl_tf[prepare], and pcl_tf[beam] for --beam_pipeline_options.
 Exit codes: 0 done; 2 a flag, or what it names, is wrong; 4 the disk is full; 130 and 143 stopped by Ctrl-C and SIGTERM.
 """
 

@@ -14,7 +14,6 @@ import tensorflow_datasets as tfds
 from pcl_tf.data.clips import INDEX, SPEC
 from pcl_tf.prepare import sheet as contact
 from pcl_tf.prepare import work
-from pcl_tf.prepare.place import write_whole
 from pcl_tf.prepare.units import Unit
 from pcl_tf.store import sync
 
@@ -33,33 +32,19 @@ class Clips(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: i
     VERSION = tfds.core.Version("1.0.0")
 
     def __init__(
-        self,
-        units: list[Unit],
-        settings: work.Settings,
-        folder: str | pathlib.Path,
-        *,
-        on_beam: bool = False,
-        **kwargs: Any,
+        self, units: list[Unit], settings: work.Settings, folder: str, *, on_beam: bool = False, **kwargs: Any
     ) -> None:
-        self.units, self.settings, self.folder, self.on_beam = units, settings, str(folder), on_beam
+        self.units, self.settings, self.folder, self.on_beam = units, settings, folder, on_beam
         config = tfds.core.BuilderConfig(name=settings.name, description=self.__doc__)
         # Training reads records at random places, which no other format allows.
         super().__init__(config=config, file_format="array_record", **kwargs)
 
     def _info(self) -> tfds.core.DatasetInfo:
         side = self.settings.size
-        frame = tfds.features.Image(shape=(side, side, 3), encoding_format="jpeg")
-        return tfds.core.DatasetInfo(
-            builder=self,
-            description=self.__doc__,
-            features=tfds.features.FeaturesDict(
-                {
-                    "frames": tfds.features.Sequence(frame),
-                    "identity": tfds.features.Text(),
-                    "clip": tfds.features.Text(),
-                }
-            ),
-        )
+        frames = tfds.features.Sequence(tfds.features.Image(shape=(side, side, 3), encoding_format="jpeg"))
+        rows = {"frames": frames, "identity": tfds.features.Text(), "clip": tfds.features.Text()}
+        features = tfds.features.FeaturesDict(rows)
+        return tfds.core.DatasetInfo(builder=self, description=self.__doc__, features=features)
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Any]:
         return {"train": self._generate_examples()}
@@ -129,16 +114,20 @@ def finish(builder: tfds.core.DatasetBuilder, files: int, notes: work.Notes, *, 
         "without a face": len(notes.without_face),
         "frames without a face": sum(missed for _, missed, _ in notes.no_face),
     }
-    held = io.BytesIO()
-    np.savez(held, frames=frames, identity=identity.astype(np.int32), names=names)
-    _write(builder, "unreadable.txt", "".join(f"{name}\t{why}\n" for name, why in notes.unreadable).encode())
-    lines = (f"{name}\t{missed} of {frames} frames\n" for name, missed, frames in notes.no_face)
-    _write(builder, "no_face.txt", "".join(lines).encode())
-    _write(builder, contact.NAME, sheet)
-    _write(builder, "prepared.json", (json.dumps(counts, indent=1) + "\n").encode())
-    if "://" not in str(builder.data_path):
-        sync(pathlib.Path(builder.data_path))  # the index means that the records are whole
-    _write(builder, INDEX, held.getvalue())
+    rows = (f"{name}\t{missed} of {frames} frames\n" for name, missed, frames in notes.no_face)
+    index = io.BytesIO()
+    np.savez(index, frames=frames, identity=identity.astype(np.int32), names=names)
+    folder = str(builder.data_path)
+    for name, data in (
+        ("unreadable.txt", "".join(f"{name}\t{why}\n" for name, why in notes.unreadable).encode()),
+        ("no_face.txt", "".join(rows).encode()),
+        (contact.NAME, sheet),
+        ("prepared.json", (json.dumps(counts, indent=1) + "\n").encode()),
+        (INDEX, index.getvalue()),
+    ):
+        if name == INDEX and "://" not in folder:
+            sync(pathlib.Path(folder))  # the index means that the records are whole
+        work.write_whole(os.path.join(folder, name), data)
     return counts
 
 
@@ -149,7 +138,3 @@ def finished(builder: tfds.core.DatasetBuilder) -> dict[str, int] | None:
         return None
     with tf.io.gfile.GFile(os.path.join(folder, "prepared.json")) as f:
         return json.load(f)
-
-
-def _write(builder: tfds.core.DatasetBuilder, name: str, data: bytes) -> None:
-    write_whole(os.path.join(str(builder.data_path), name), data)

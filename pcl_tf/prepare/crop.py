@@ -84,7 +84,7 @@ def square(image: np.ndarray, share: float = 1.0, margin: float = 0.0, *, align:
       uint8 [S, S, 3], or None where no face is found.
 
     Raises:
-      Refused: mtcnn, which detects, is not installed.
+      ImportError: mtcnn, which detects, is not installed.
     """
     if not margin:
         return centre(image, share)

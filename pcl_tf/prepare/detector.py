@@ -38,7 +38,7 @@ def largest(image: np.ndarray) -> Face | None:
       image: uint8 [H, W, 3].
 
     Raises:
-      Refused: mtcnn is not installed.
+      ImportError: mtcnn is not installed.
     """
     return max(detect(image), key=lambda face: face.box[2] * face.box[3], default=None)
 
@@ -50,7 +50,7 @@ def detect(image: np.ndarray) -> list[Face]:
       image: uint8 [H, W, 3].
 
     Raises:
-      Refused: mtcnn is not installed.
+      ImportError: mtcnn is not installed.
     """
     height, width = image.shape[:2]
     scale = min(_SHORTER / min(height, width), _LONGER / max(height, width))
@@ -90,6 +90,6 @@ def _mtcnn() -> Any:
 
 
 def check_installed() -> None:
-    """Raises Refused where mtcnn is not installed."""
+    """Raises ImportError where mtcnn is not installed."""
     with _LOCK:
         _mtcnn()

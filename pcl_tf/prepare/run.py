@@ -7,14 +7,16 @@ import os
 import pathlib
 import sys
 import threading
+from collections.abc import Iterator
 
 import tensorflow as tf
 import tensorflow_datasets as tfds
 from tqdm import tqdm
 
 from pcl_tf.errors import Refused
-from pcl_tf.prepare import clips, detector, place, sheet, work
+from pcl_tf.prepare import clips, detector, sheet, work
 from pcl_tf.prepare.units import Unit, list_units
+from pcl_tf.store import alone
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,35 +64,71 @@ def prepare_clips(
     path = str(builder.data_path)
     todo: list[Unit] = []
     if clips.finished(builder) is None:
-        place.check_place(path)
+        _check_place(path)
         if settings.margin:
             detector.check_installed()
         todo = list_units(kind, data)
     # A folder is left beside a dataset where a call was killed as it ended.
-    with place.alone_at(folder) if todo or tf.io.gfile.isdir(folder) else contextlib.nullcontext():
+    with _alone_at(folder) if todo or tf.io.gfile.isdir(folder) else contextlib.nullcontext():
         counts = clips.finished(builder)  # again: another call may have ended meanwhile
         if counts is not None:
             print(f"{path} is prepared already; remove it to prepare it again.", flush=True)
         else:
-            place.remove_unfinished(path)  # before the builder below, which would read it
-            if not beam_options:
-                _on_this_machine(todo, settings, folder, workers=workers)
+            _remove_unfinished(path)  # before the builder below, which would read it
             builder = make(todo)
             if beam_options:
                 _build(builder, folder, beam_options)
+            else:
+                _on_this_machine(todo, settings, folder, workers=workers)
             paths = [work.path_of(unit, folder) for unit in todo]
             every = [work.notes_of(p) for p in paths]
             notes = work.Notes([row for n in every for row in n.unreadable], [row for n in every for row in n.no_face])
             seen = sheet.draw(paths)
-            place.write_whole(os.path.join(folder, sheet.NAME), seen)  # to look at if the rest is refused
+            work.write_whole(os.path.join(folder, sheet.NAME), seen)  # to look at if the rest is refused
             files = sum(len(u.files) for u in todo)
             _check_shares(notes, files, limits, folder=folder)
             if not beam_options:
-                _build(builder, folder)
+                _build(builder, folder, None)
             counts = clips.finish(builder, files, notes, sheet=seen)
         if tf.io.gfile.isdir(folder):
             tf.io.gfile.rmtree(folder)
     return path, counts
+
+
+def _check_place(path: str) -> None:
+    """Raises Refused where a file stands, or a folder with something in it that is no dataset, begun or whole."""
+    found = tf.io.gfile.listdir(path) if tf.io.gfile.isdir(path) else []
+    is_file = tf.io.gfile.exists(path) and not tf.io.gfile.isdir(path)
+    if is_file or found and "dataset_info.json" not in found:
+        raise Refused(f"{path}: is no dataset and stands where one would be written; move it, or give another --out.")
+
+
+@contextlib.contextmanager
+def _alone_at(folder: str) -> Iterator[None]:
+    """Within, no other call works in a folder, or Refused is raised. Buckets have no locks: in them two can."""
+    if "://" in folder:
+        yield
+        return
+    os.makedirs(os.path.dirname(folder), exist_ok=True)
+    lock = pathlib.Path(f"{folder}.lock")
+    with alone(lock, Refused(f"{folder}: another process is preparing the same; wait until it ends.")):
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)  # a file system without locks has none
+
+
+def _remove_unfinished(path: str) -> None:
+    """Removes what a stopped preparation wrote of a dataset: TFDS would take it for the whole."""
+    folder, version = os.path.split(path)
+    if "://" not in path and os.path.isdir(path):  # at once: half of it would be taken for somebody's
+        os.replace(path, os.path.join(folder, f"incomplete.{os.getpid()}_{version}"))
+    beside = tf.io.gfile.listdir(folder) if tf.io.gfile.isdir(folder) else []
+    names = (name.rstrip("/") for name in beside)  # as buckets list folders
+    begun = [n for n in names if n.startswith("incomplete.") and n.endswith(f"_{version}")]
+    for left in [*(os.path.join(folder, name) for name in begun), path]:
+        if tf.io.gfile.isdir(left):
+            tf.io.gfile.rmtree(left)
 
 
 def _on_this_machine(todo: list[Unit], settings: work.Settings, folder: str, *, workers: int) -> None:
@@ -115,7 +153,7 @@ def _on_this_machine(todo: list[Unit], settings: work.Settings, folder: str, *, 
             job.result()
 
 
-def _build(builder: tfds.core.DatasetBuilder, folder: str, beam_options: list[str] | None = None) -> None:
+def _build(builder: tfds.core.DatasetBuilder, folder: str, beam_options: list[str] | None) -> None:
     options = None
     if beam_options:
         from apache_beam.options.pipeline_options import PipelineOptions

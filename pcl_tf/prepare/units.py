@@ -22,7 +22,6 @@ WANTED = {
     "images": (SUFFIXES, f"image ({', '.join(SUFFIXES)})"),
 }
 IMAGES_IN_UNIT = 256
-_LAYOUT = 3  # of the zips: those of another layout are not read
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,7 +70,12 @@ def list_units(kind: str, root: str | pathlib.Path) -> list[Unit]:
     if not groups:
         raise Refused(f"--data={printable(root)}: holds no {called}.")
     clips = _clips([name for _, files in groups for name in files], whole=kind == "images")
-    return [_unit(root, identity, files, clips=clips) for identity, files in groups]
+    units = []
+    for identity, names in groups:
+        paths, ours = [os.path.join(root, name) for name in names], tuple(clips[name] for name in names)
+        stamp = digest(names, ours, list(map(_stamp, paths)))
+        units.append(Unit(identity, tuple(zip(paths, names, strict=True)), ours, stamp))
+    return units
 
 
 def _folders(root: str, suffixes: tuple[str, ...]) -> Iterator[tuple[str, list[str]]]:
@@ -113,13 +117,6 @@ def _clips(names: list[str], *, whole: bool) -> dict[str, str]:
         taken.add(clip)
         clips[name] = clip
     return clips
-
-
-def _unit(root: str, identity: str, names: list[str], *, clips: dict[str, str]) -> Unit:
-    files = tuple((os.path.join(root, name), name) for name in names)
-    stamps = [_stamp(path) for path, _ in files]
-    ours = tuple(clips[name] for name in names)
-    return Unit(identity, files, ours, digest(_LAYOUT, names, ours, stamps))
 
 
 def _stamp(path: str) -> tuple[object, ...]:

@@ -16,8 +16,8 @@ from pcl_tf.data.files import Unreadable, printable, read_file
 from pcl_tf.data.images import centre, decode, resized
 from pcl_tf.data.videos import video_frames
 from pcl_tf.prepare import crop
-from pcl_tf.prepare.place import write_whole
 from pcl_tf.prepare.units import VIDEOS, Unit
+from pcl_tf.store import write_atomically
 
 FRAMES_IN_CLIP = 512  # a longer video becomes several clips, so that no record grows beyond a few megabytes
 THUMBNAIL = 96  # pixels of a picture on the contact sheet
@@ -35,7 +35,6 @@ class Settings:
       share: of the shorter side that the central square takes.
       margin: detect faces and cut them out with this margin; 0 takes the centre.
       align: turn detected faces upright by their landmarks.
-      longest: frames of a clip; a longer video becomes several.
     """
 
     size: int = 64
@@ -43,7 +42,6 @@ class Settings:
     share: float = 1.0
     margin: float = 0.0
     align: bool = False
-    longest: int = FRAMES_IN_CLIP
 
     @property
     def name(self) -> str:
@@ -100,7 +98,7 @@ def prepare(unit: Unit, settings: Settings, folder: str | pathlib.Path) -> str:
                 notes.unreadable.append((printable(name), str(error)))
                 continue
             for number, face in enumerate(faces):
-                part = f"+{number // settings.longest}" if number >= settings.longest else ""
+                part = f"+{number // FRAMES_IN_CLIP}" if number >= FRAMES_IN_CLIP else ""
                 z.writestr(f"{clip}{part}/{number:06}.jpg", face)
             if example is not None:
                 z.writestr(f"{len(notes.no_face)}.jpg", example)
@@ -137,14 +135,10 @@ def _jpeg(image: np.ndarray) -> bytes:
 
 
 def _decoded(file: str) -> np.ndarray:
-    data: bytes | Unreadable
-    if "://" in file:
-        try:
-            data = tf.io.gfile.GFile(file, "rb").read()
-        except tf.errors.OpError as error:
-            raise Unreadable(str(error).splitlines()[0]) from error
-    else:
-        data = read_file(file)
+    try:
+        data = tf.io.gfile.GFile(file, "rb").read() if "://" in file else read_file(file)
+    except tf.errors.OpError as error:
+        raise Unreadable(str(error).splitlines()[0]) from error
     if isinstance(data, Unreadable):
         raise data
     return decode(data)
@@ -168,20 +162,11 @@ def notes_of(path: str) -> Notes:
 
 
 def samples(path: str, faces: int, missed: int) -> tuple[list[bytes], list[bytes]]:
-    """Some pictures of a zip for a contact sheet.
-
-    Args:
-      path: of the zip.
-      faces, missed: at most so many of faces and of pictures without one, spread evenly.
-
-    Returns:
-      (JPEG of faces, JPEG of pictures without a face).
-    """
+    """(JPEG of faces, JPEG of pictures without one) of a zip, evenly spread: at most so many of either."""
     with _opened(path) as z:
         names = [n for n in z.namelist() if n != _NOTES]
         chosen = (spread([n for n in names if "/" in n], faces), spread([n for n in names if "/" not in n], missed))
-        shown, without = ([z.read(name) for name in some] for some in chosen)
-    return shown, without
+        return [z.read(name) for name in chosen[0]], [z.read(name) for name in chosen[1]]
 
 
 def spread(rows: list[Any], count: int) -> list[Any]:
@@ -194,3 +179,13 @@ def spread(rows: list[Any], count: int) -> list[Any]:
 def _opened(path: str) -> zipfile.ZipFile:
     # A zip is read at random places, which Python's file objects do faster than TensorFlow's.
     return zipfile.ZipFile(tf.io.gfile.GFile(path, "rb") if "://" in path else path)
+
+
+def write_whole(path: str, data: bytes) -> None:
+    """Writes a file that is whole or does not exist."""
+    if "://" not in path:  # TensorFlow does not sync: after a power cut an empty file would have the name
+        return write_atomically(path, data)
+    aside = f"{path}.{os.getpid()}.part"
+    with tf.io.gfile.GFile(aside, "wb") as f:
+        f.write(data)
+    tf.io.gfile.rename(aside, path, overwrite=True)
