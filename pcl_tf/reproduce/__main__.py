@@ -6,8 +6,8 @@
 
 small is two cores and an evening: recipe small64, generated faces unless --data and tasks name others. full is the
 paper: recipe vox64, the corpora below --data_dir. All variants get the same number of encoder passes. What is done is
-kept; the same command goes on. Exit codes: 0 done; 2 a flag or the data is wrong; 1 a pre-training run failed; 4 the disk is full; 130 and 143
-stopped by Ctrl-C and SIGTERM.
+kept; the same command goes on. Exit codes: 0 done; 1 a pre-training run failed; 2 a flag or the data is wrong; 4 the
+disk is full; 130 and 143 stopped by Ctrl-C and SIGTERM.
 """
 
 import json
@@ -88,21 +88,15 @@ def _targets() -> dict[str, list[str]]:
 
 
 def _tasks(roles: Iterable[str]) -> "dict[str, list[Task]]":
+    from pcl_tf.evaluation.corpora import of_role
     from pcl_tf.evaluation.tasks import open_task
-    from pcl_tf.reproduce.paper import CORPORA
 
-    def default(role: str) -> tuple[str, ...]:
-        return CORPORA[role] if _SCALE.value == "full" else (f"generated_{role}",)
-
-    named = {role: _TASKS[role].value or default(role) for role in roles}
     options: dict[str, Any] = {"centre": _CENTRE.value, "any_count": _ANY_COUNT.value}
-    targets = _targets()
-
-    def opened_as(role: str) -> "list[Task]":
-        own = {**options, "targets": targets.get(role, ()), "flag": f"--{role}"}
-        return [open_task(text, _DATA_DIR.value, _SIZE.value, **own) for text in named[role]]
-
-    opened = {role: opened_as(role) for role in named}
+    targets, opened = _targets(), {}
+    for role in roles:
+        options |= {"targets": targets.get(role, ()), "flag": f"--{role}"}
+        named = _TASKS[role].value or (of_role(role) if _SCALE.value == "full" else [f"generated_{role}"])
+        opened[role] = [open_task(text, _DATA_DIR.value, _SIZE.value, **options) for text in named]
     for note in dict.fromkeys(note for tasks in opened.values() for task in tasks for note in task.notes):
         print(f"note: {note}", file=sys.stderr)
     return opened
@@ -111,9 +105,8 @@ def _tasks(roles: Iterable[str]) -> "dict[str, list[Task]]":
 def _run(tables: list[int], seeds: list[int], workdir: pathlib.Path) -> None:
     from pcl_tf.reproduce.figure import figure
     from pcl_tf.reproduce.paper import TABLES
-    from pcl_tf.reproduce.picture import draw
     from pcl_tf.reproduce.runs import Runs, equal_steps
-    from pcl_tf.reproduce.tables import fill, latex, markdown
+    from pcl_tf.reproduce.tables import draw, fill, latex, markdown
     from pcl_tf.store import write_atomically
 
     small = _SCALE.value == "small"

@@ -19,26 +19,24 @@ from pcl_tf.training.checkpoints import Checkpoints
 
 
 def figure(
-    workdir: str | pathlib.Path, images: str, out: str | pathlib.Path, *, count: int, flag: str = "--data"
+    workdir: str | pathlib.Path, images: str, out: str | pathlib.Path, *, count: int
 ) -> tuple[pathlib.Path, pathlib.Path]:
     """Draws both pictures.
 
     Args:
       workdir: of a run.
       images: folder or zip; '' generates faces.
-      out: path of the PNG.
+      out: path of the PNG, which ends in .png.
       count: how many faces, spread over the source.
-      flag: that gave the images, for errors.
 
     Returns:
       (path, path of the swapped poses).
 
     Raises:
-      Refused: no checkpoint, no decoder, or fewer than two faces that can be read.
-      Refused: one of the pictures cannot be written.
+      Refused: no checkpoint, no decoder, fewer than two faces that can be read, or a picture that cannot be written.
     """
     workdir, out = pathlib.Path(workdir), pathlib.Path(out)
-    swapped = out.with_name(f"{out.stem}_swap{out.suffix or '.png'}")
+    swapped = out.with_stem(f"{out.stem}_swap")
     for path in (out, swapped):
         check(path, inputs=[images, *images.split(",")])
     check(out, beside=[swapped])
@@ -47,20 +45,22 @@ def figure(
     recipe = recipes.resolve(recipes.load(workdir / "recipe.json"))
     if not recipe.method.reconstruct:
         raise Refused(f"--workdir={workdir}: this run trained no decoder.")
-    source = open_source(images or "generated", count, recipe.image_size, flag=flag)
+    source = open_source(images or "generated", count, recipe.image_size, flag="--data")
     spread = islice(source.items(), 0, None, max(1, source.count // count))  # folders are sorted, often by person
     faces: Any = []
     bad: list[tuple[str, str]] = []
     for name, face, why in decode_all(spread, recipe.image_size):
-        faces += [] if face is None else [face]
-        bad += [(name, str(why))] if face is None else []
+        if face is None:
+            bad.append((name, str(why)))
+        else:
+            faces.append(face)
         if len(faces) == count:
             break
+    note = left_out(bad, len(faces) + len(bad))
     if len(faces) < 2:
-        why = left_out(bad, len(faces) + len(bad))
-        raise Refused(f"{flag}={images}: fewer than two faces that can be read. {why}".strip())
+        raise Refused(f"--data={images}: fewer than two faces that can be read. {note}".strip())
     if bad:
-        print(f"note: {left_out(bad, len(faces) + len(bad))}", file=sys.stderr)
+        print(f"note: {note}", file=sys.stderr)
     model = build_method(recipe)
     if Checkpoints(model, workdir / "checkpoints").restore() is None:
         raise Refused(f"--workdir={workdir}: {workdir / 'checkpoints'} holds no checkpoint.")

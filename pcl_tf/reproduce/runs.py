@@ -102,12 +102,10 @@ class Runs:
         """Raises Refused if a workdir was trained with other settings, whose numbers these would not be."""
         made = recipes.load(workdir / "recipe.json")
         both = (("data.source", made.data.source, self.source), ("precision", precision, self.precision))
-        changed = recipes.differences(asked, made) + [f"{k}: {a} -> {b}" for k, a, b in both if a != b]
-        if changed:
+        if changed := recipes.differences(asked, made) + [f"{k}: {a} -> {b}" for k, a, b in both if a != b]:
+            lines = "\n  ".join(changed)
             raise Refused(
-                f"{workdir} was pre-trained with other settings:\n  "
-                + "\n  ".join(changed)
-                + "\nGive another --workdir, or those settings."
+                f"{workdir} was pre-trained with other settings:\n  {lines}\nGive another --workdir, or those settings."
             )
 
     def result(self, model: str, seed: int, task: Task, *, feature: str) -> dict[str, Any]:

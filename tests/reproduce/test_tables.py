@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import types
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from pcl_tf import recipe as recipes
 from pcl_tf.console import parsed
 from pcl_tf.errors import Refused
 from pcl_tf.methods.build import encoder_passes
-from pcl_tf.reproduce import paper, picture, tables
+from pcl_tf.reproduce import paper, tables
 from pcl_tf.reproduce.runs import Runs, equal_steps
 from pcl_tf.reproduce.tables import over_seeds, paired
 from recipes import common
@@ -33,16 +34,8 @@ class Fake:
         return {"metric": "accuracy", "value": value, "interval": [value - 0.1, value + 0.1], "detail": {"a": value}}
 
 
-class Named:
-    """A task that is only a name."""
-
-    kind = origin = ""
-
-    def __init__(self, name):
-        self.name = name
-
-
-TASKS = {role: [Named(f"{role}_task")] for role in paper.ROLES}
+slow = pytest.mark.slow
+TASKS = {role: [types.SimpleNamespace(name=f"{role}_task", kind="", origin="")] for role in paper.ROLES}
 
 
 @pytest.mark.parametrize("number", paper.TABLES)
@@ -63,7 +56,7 @@ def test_a_picture_has_our_numbers_and_the_papers_in_the_rows_of_the_table(tmp_p
     rows = tables.fill(table, TASKS, Fake(), seeds=[0])
     drawn = []
     monkeypatch.setattr("matplotlib.figure.Figure.savefig", lambda self, at, **_: drawn.append(self))
-    picture.draw(5, table, rows, path=tmp_path / "t.png")
+    tables.draw(5, table, rows, path=tmp_path / "t.png")
     panels = drawn[0].axes
     assert [axes.get_title() for axes in panels] == [*(f"{role}_task" for role in paper.ROLES), "the paper's RAF-DB"]
     assert [t.get_text() for t in panels[0].get_yticklabels()] == [row.label for row in table.rows]
@@ -86,10 +79,8 @@ def test_means_spreads_and_differences_by_seed():
 def test_baselines_are_probed_once_and_features_of_table_7_are_asked_for():
     fake = Fake()
     tables.fill(paper.TABLES[1], TASKS, fake, seeds=[3, 4])
-    assert [s for m, s, _, _ in fake.asked if m == "lbp"] == [3] and [s for m, s, _, _ in fake.asked if m == ""] == [
-        3,
-        4,
-    ]
+    asked = {model: [s for m, s, _, _ in fake.asked if m == model] for model in ("lbp", "")}
+    assert asked == {"lbp": [3], "": [3, 4]}
     fake = Fake()
     tables.fill(paper.TABLES[7], TASKS, fake, seeds=[0])
     assert {f for _, _, _, f in fake.asked} == {"face", "pose", "face_aware", "face+pose"}
@@ -154,11 +145,6 @@ def test_only_what_is_trained_is_asked_for_its_passes():
 def test_variants_are_the_rows_they_stand_for():
     m = recipes.named("vox64", "no_pose").method
     assert (m.reconstruct, m.orthogonality, m.pose_contrast, m.dynamic_weights) == (True, "per_sample", "none", False)
-    assert recipes.named("vox64:smoke", "simclr_pose", ["network.width=0.5", "seed=3"]).network.width == 0.5
-    with pytest.raises(Refused, match="--set netork.width=1"):
-        recipes.named("vox64", "", ["netork.width=1"])
-    with pytest.raises(Refused, match="--set seed=x"):
-        recipes.named("vox64", "", ["seed=x"])
 
 
 @pytest.mark.parametrize(
@@ -166,7 +152,6 @@ def test_variants_are_the_rows_they_stand_for():
     [
         ({"overrides": ["method.temperature=0.2"]}, "method.temperature: 0.07 -> 0.2"),
         ({"overrides": ["watch.generated=0"]}, ""),  # what is watched changes no number
-        ({"recipe": "small64:smoke"}, "image_size: 64 -> 32"),
         ({"source": "faces.zip"}, "data.source: generated -> faces.zip"),
         ({"precision": "mixed_bfloat16"}, "precision: float32 -> mixed_bfloat16"),
     ],
@@ -188,12 +173,9 @@ def test_a_finished_run_of_other_settings_is_not_taken_for_this_one(changed, sai
     assert text.startswith(f"{workdir} was pre-trained with other") and said in text and "another --workdir" in text
 
 
-TINY = ["--base=vox64:smoke", "--steps=3", "--image_size=32"]
-TINY += [
-    "--set=data.generated_images=64",
-    "--set=watch.generated=0",
-    "--set=watch.images_every=0",
-]  # the tables test, not the runs themselves
+# The tables are tested, not the runs themselves.
+TINY = ["--base=vox64:smoke", "--steps=3", "--image_size=32", "--set=data.generated_images=64"]
+TINY += ["--set=watch.generated=0", "--set=watch.images_every=0"]
 
 
 @pytest.fixture(scope="module")
@@ -205,8 +187,8 @@ def folder(tmp_path_factory):
     return path
 
 
-@pytest.mark.slow
-def test_table_7_and_figure_4_on_generated_faces(folder):
+@slow
+def test_table_7_and_figure_4_on_generated_faces_are_made_once(folder):
     rows = json.loads((folder / "tables" / "table7.json").read_text())
     assert [r["label"] for r in rows] == ["F_f", "F_p", "F_s", "F_f + F_p"]
     for row in rows:
@@ -219,16 +201,12 @@ def test_table_7_and_figure_4_on_generated_faces(folder):
     assert len(probes) == 16 and sum(p["images_encoded"] for p in probes) == 3000  # all tasks share the faces
     for name in ("figure4.png", "figure4_swap.png"):
         assert np.asarray(Image.open(folder / "tables" / name)).std() > 10
-
-
-@pytest.mark.slow
-def test_what_is_done_is_not_done_again(folder):
     before = {p: p.stat().st_mtime_ns for p in folder.rglob("*") if p.is_file() and p.parent.name != "tables"}
-    ended = done("reproduce", "--table=7", f"--workdir={folder}", *TINY)
-    assert {p: p.stat().st_mtime_ns for p in before} == before and "pre-training" not in ended.stdout
+    assert "pre-training" not in done("reproduce", "--table=7", f"--workdir={folder}", *TINY).stdout
+    assert {p: p.stat().st_mtime_ns for p in before} == before
 
 
-@pytest.mark.slow
+@slow
 def test_tables_1_to_6_on_generated_faces(folder, tmp_path):
     done("reproduce", "--table=1,2,3,4,5,6", f"--workdir={folder}", *TINY, *labelled.roles(tmp_path))
     for number in range(1, 7):
@@ -251,30 +229,15 @@ def test_tables_1_to_6_on_generated_faces(folder, tmp_path):
 @pytest.mark.parametrize(
     ("args", "code", "match"),
     [
-        (["--table=9", "--workdir=w"], 2, "--table=9: not one of 1, 2, 3, 4, 5, 6, 7."),
-        (["--table=1,12", "--workdir=w"], 2, "--table=12"),
+        (["--table=1,12", "--workdir=w"], 2, "--table=12: not one of 1, 2, 3, 4, 5, 6, 7."),
         (["--table=1"], 2, "--workdir and --table"),
         (["--table=1", "--workdir=w", "--seeds=4294967296"], 2, "different whole numbers from 0 to 1000000"),
         (["--table=1", "--workdir={}", "--expression=fer2013", "--data_dir=/nowhere"], 2, "/nowhere is no folder"),
         (["--table=7", "--workdir={}", "--scale=full"], 2, "where is it"),
         (["--table=7", "--workdir={}", "--set=seeed=1"], 2, "--set seeed=1"),
         (["--table=7", "--workdir={}", "--set=total_steps=5"], 2, "--set=total_steps=5: give --steps instead"),
-        (["--table=7", "--workdir={}", "--set=seed=5"], 2, "--set=seed=5: give --seeds instead"),
-        (["--table=7", "--workdir={}", "--set", "data.source=x"], 2, "--set=data.source=x: give --data instead"),
-        (
-            ["--table=7", "--workdir={}", "--base=small64:foo"],
-            2,
-            "--base=small64:foo: Unknown recipe argument 'foo'; known",
-        ),
-        (["--table=7", "--workdir={}", "--base=nope"], 2, "--base=nope: no such recipe"),
-        (["--table=7", "--workdir={}", "--steps=-3"], 2, "flag --steps=-3"),
-        (["--table=7", "--workdir={}", "--steps=2000000000"], 2, "flag --steps=2000000000"),
-        pytest.param(
-            ["--figure=4", "--workdir={}", "--data=/nowhere"],
-            1,
-            "pre-training pcl-0 ended with exit code 2",
-            marks=pytest.mark.slow,
-        ),
+        (["--table=7", "--workdir={}", "--base=small64:foo"], 2, "--base=small64:foo: Unknown recipe argument 'foo'"),
+        pytest.param(["--figure=4", "--workdir={}", "--data=/nowhere"], 1, "pcl-0 ended with exit code 2", marks=slow),
     ],
 )
 def test_errors(args, code, match, tmp_path):
@@ -282,7 +245,7 @@ def test_errors(args, code, match, tmp_path):
     assert match in said and "Traceback" not in said
 
 
-@pytest.mark.slow
+@slow
 def test_reconstruct_says_what_is_wrong(folder, tmp_path):
     assert "no recipe.json" in done("reconstruct", f"--workdir={tmp_path}", code=2).stderr
     (tmp_path / "a.png").write_bytes(b"no image")

@@ -32,7 +32,6 @@ def test_each_role_predicts_its_own_columns(manifest):
     ("flags", "said"),
     [
         (["--targets=yaw"], "--targets=yaw: what is needed is ROLE:COLUMN"),
-        (["--targets=pose:"], "--targets=pose:: what is needed"),
         (["--targets=actions:AU1"], "beside the flag --ROLE"),
         (["--targets=pose:yaw", "--targets=pose:pitch"], "--targets=pose:pitch: what is needed"),
         (["--targets=pose:roll"], "--targets=roll: no such target"),
