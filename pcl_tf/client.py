@@ -24,7 +24,7 @@ import re
 import ssl
 import sys
 import urllib.parse
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -33,8 +33,8 @@ from absl import flags
 
 from pcl_tf.choices import OUTPUTS
 from pcl_tf.console import begin, explained, refuse, start
-from pcl_tf.data.files import printable
-from pcl_tf.data.sources import Items, folder, zipped
+from pcl_tf.data.files import printable, read_file
+from pcl_tf.data.sources import Items, Source, folder, zipped
 from pcl_tf.errors import Refused, Unreachable
 from pcl_tf.serving.remote import Server, embed
 from pcl_tf.store import atomic_path, check, sync
@@ -56,31 +56,28 @@ _HEADER = flags.DEFINE_multi_string(
 )
 _OUT = flags.DEFINE_string("out", "", "FILE.npy or FILE.jsonl; without it JSON lines go to stdout.")
 
-Sources = list[tuple[int, Callable[[], Items]]]  # how many images, and a function that yields (name, bytes or error)
 
-
-def _sources(paths: Iterable[str]) -> Sources:
+def _sources(paths: Iterable[str]) -> list[Source]:
     """The images of files, folders and zips."""
-
-    def one(path: pathlib.Path) -> Items:
-        try:
-            yield printable(path), path.read_bytes()
-        except OSError as error:
-            yield printable(path), error
-
-    sources: Sources = []
+    sources = []
     for path in map(pathlib.Path, paths):
-        if path.is_dir() or path.suffix.lower() == ".zip" and path.is_file():
-            source = folder(path) if path.is_dir() else zipped(path)
-            source.say_others()
-            sources.append((source.count, source.items))
-        elif path.is_file():
-            sources.append((1, functools.partial(one, path)))
-        else:
+        if path.is_dir():
+            source = folder(path)
+        elif not path.is_file():
             raise Refused(f"{printable(path)}: no such file or folder.")
-        if not sources[-1][0]:
+        elif path.suffix.lower() == ".zip":
+            source = zipped(path)
+        else:
+            source = Source(printable(path), "", 1, functools.partial(_file, path))
+        if not source.count:
             raise Refused(f"{printable(path)}: holds no image.")
+        source.say_others()
+        sources.append(source)
     return sources
+
+
+def _file(path: pathlib.Path) -> Items:
+    yield printable(path), read_file(path)
 
 
 def _server() -> Server:
@@ -113,9 +110,11 @@ def _server() -> Server:
     return Server(given.removeprefix("grpc://"), headers=headers, **same)
 
 
-def _answers(sources: Sources, server: Server, refused: list[str]) -> Iterator[tuple[str, np.ndarray | str]]:
+def _answers(
+    sources: Iterable[Source], total: int, server: Server, refused: list[str]
+) -> Iterator[tuple[str, np.ndarray | str]]:
     """As ``embed`` of all sources, with a bar; names what is refused, and adds it to refused."""
-    total, items = sum(count for count, _ in sources), itertools.chain.from_iterable(items() for _, items in sources)
+    items = itertools.chain.from_iterable(source.items() for source in sources)
     for name, answer in tqdm.tqdm(embed(server, items), "embedding", total, unit="img", disable=None):
         if isinstance(answer, str):
             refused.append(name)
@@ -172,7 +171,8 @@ def main(argv: list[str]) -> None:
                 raise Refused(f"--out={out}: ends neither with .npy nor with .jsonl.")
             check(out, beside=[out.with_suffix(".txt")] if out.suffix == ".npy" else [])
         server, sources = _server(), _sources(argv[1:])
-        answers = _answers(sources, server, refused)
+        total = sum(source.count for source in sources)
+        answers = _answers(sources, total, server, refused)
         try:
             if out and out.suffix == ".npy":
                 _write_matrix(answers, out)
@@ -181,7 +181,6 @@ def main(argv: list[str]) -> None:
         except Unreachable as error:
             left = f" What came before is in {_partial(out)}." if out and _partial(out).exists() else ""
             refuse(f"{error}{left}", 3)
-    total = sum(count for count, _ in sources)
     print(f"{total - len(refused)} of {total} images embedded", file=sys.stderr)
     sys.exit(1 if refused else 0)
 

@@ -15,7 +15,7 @@ from ml_collections import ConfigDict
 from tqdm import tqdm
 
 from pcl_tf.data.clips import ClipFaces, find_clips
-from pcl_tf.data.images import decode_all
+from pcl_tf.data.images import decode_all, left_out
 from pcl_tf.data.order import Order
 from pcl_tf.data.sources import Source, open_source
 from pcl_tf.errors import Refused
@@ -84,15 +84,11 @@ def _check_share(unreadable: Sequence[tuple[str, str]], source: Source, *, named
     if not unreadable:
         return
     share = len(unreadable) / source.count
-    first = "\n".join(f"  {name}: {why}" for name, why in unreadable[:5])
-    message = (
-        f"{len(unreadable)} of {source.count} images ({share:.1%}) of {source.name} are unreadable; all are named in"
-        f" {named_in}. The first:\n{first}"
-    )
+    note = f"{source.name}: {left_out(unreadable, source.count)} All are named in {named_in}."
     if share > most or len(unreadable) == source.count:
         more = ", or allow more with --recipe.data.max_unreadable_share" if share < 1 else ""
-        raise Refused(f"{message}\nMend or remove them{more}.")
-    print(f"Left out: {message}", file=sys.stderr)
+        raise Refused(f"{note} That is too many: mend or remove them{more}.")
+    print(note, file=sys.stderr)
 
 
 class ArrayFaces:

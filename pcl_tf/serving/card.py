@@ -164,14 +164,10 @@ def _front_matter(
       task: what hubs call what the model does.
     """
     license = about.get("license", "")
-    plain = re.fullmatch(r"[\w.+-]+", license)
-    values: dict[str, Any] = {"license": license.lower()} if plain else {"license": "other", "license_name": license}
-    values = {
-        **(values if license else {}),
-        "library_name": "tensorflow",
-        "pipeline_tag": task,
-        "tags": list(TAGS),
-    }
+    values: dict[str, Any] = {"license": "other", "license_name": license} if license else {}
+    if re.fullmatch(r"[\w.+-]+", license):
+        values = {"license": license.lower()}
+    values |= {"library_name": "tensorflow", "pipeline_tag": task, "tags": TAGS}
     if rows:
         values["metrics"] = sorted({KINDS[row["kind"]].hub[1] for row in rows})
         values["model-index"] = [{"name": name, "results": [_indexed(row) for row in rows]}]

@@ -1,11 +1,7 @@
 """Sources, the decoded cache and the order of batches."""
 
 import io
-import os
-import threading
-import time
 import zipfile
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -21,7 +17,6 @@ from pcl_tf.data.order import Order
 from pcl_tf.data.pipeline import batches
 from pcl_tf.data.sources import folder, open_source
 from pcl_tf.errors import Refused
-from pcl_tf.rows import Rows
 
 
 def jpeg(value):
@@ -104,14 +99,6 @@ def test_unreadable_images_are_left_out_and_named(tree, tmp_path, capfd):
     assert "2 of 14" in capfd.readouterr().err
 
 
-def test_decoded_faces_outlast_a_power_cut(tree, tmp_path, power_cut):
-    (tree / "broken.jpg").write_bytes(b"x")
-    open_faces(tree, tmp_path, bad=0.5)
-    power_cut(tmp_path / "cache")
-    (path,) = (tmp_path / "cache").glob("faces-*")
-    assert values(Rows(path)["faces"]) == list(range(12)) and Rows(path).whole
-
-
 def test_too_many_unreadable_images_stop_the_run(tree, tmp_path):
     (tree / "broken.jpg").write_bytes(b"x")
     with pytest.raises(Refused, match=r"1 of 13 .*(?s:.*)broken\.jpg(?s:.*)max_unreadable_share"):
@@ -182,14 +169,6 @@ def test_an_index_of_clips_that_is_damaged_is_said_in_a_line(tmp_path, content):
         read_index(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["faces", "state.json"])
-def test_faces_that_are_cut_short_are_decoded_again(tree, tmp_path, name):
-    wanted = np.array(open_faces(tree, tmp_path))
-    (path,) = (tmp_path / "cache").glob("faces-*")
-    os.truncate(path / name, 40)
-    np.testing.assert_array_equal(open_faces(tree, tmp_path), wanted)
-
-
 def test_decoding_goes_on_where_it_stopped(tree, tmp_path, monkeypatch):
     (tree / "person0/00.jpg").write_bytes(b"x")
     decoded = []
@@ -212,29 +191,6 @@ def test_decoding_goes_on_where_it_stopped(tree, tmp_path, monkeypatch):
 
     assert values(open_faces(tree, tmp_path, bad=0.1)) == list(range(1, 12)) and len(decoded) == 8
     assert (tmp_path / "cache/unreadable.txt").read_text().startswith(f"{tree}/person0/00.jpg\t")
-
-
-def test_of_two_that_want_the_same_faces_one_decodes(tree, tmp_path, monkeypatch, capfd):
-    """The other waits, says so, and reads what the first made."""
-    lets_go, decoded = threading.Event(), []
-    decode = faces_module._decode
-
-    def slowly(*args, **options):
-        decoded.append(args)
-        assert lets_go.wait(60)
-        return decode(*args, **options)
-
-    monkeypatch.setattr(faces_module, "_decode", slowly)
-    said = ""
-    with ThreadPoolExecutor(2) as pool:
-        both = [pool.submit(open_faces, tree, tmp_path) for _ in range(2)]
-        for _ in range(600):
-            if "waiting for it" in (said := said + capfd.readouterr().err) or len(decoded) == 2:
-                break
-            time.sleep(0.1)
-        lets_go.set()
-    assert [values(faces.result()) for faces in both] == [list(range(12))] * 2
-    assert len(decoded) == 1 and "another process makes these faces" in said
 
 
 def test_a_folder_called_as_the_drawn_faces_is_not_passed_over(tmp_path, monkeypatch):

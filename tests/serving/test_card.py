@@ -113,8 +113,7 @@ def test_the_card_names_the_number_of_faces_and_what_training_changed(workdir):
         ("/d/voxceleb/64px_6fps/1.0.0", "Clips of faces of voxceleb/64px_6fps/1.0.0.", "Clips"),
         ("d/videos/64px_0.5fps_aligned/", "Clips of faces of videos/64px_0.5fps_aligned.", "Clips"),
         ("a/..", "Face images of a folder whose name is not known here.", "Faces"),
-        ("/d/celeba,x/faces.zip", "Face images of celeba, faces.zip.", "Faces"),
-        ("tfds:lfw:test", "Face images of tfds:lfw:test.", "Faces"),
+        ("/d/celeba,tfds:lfw:test", "Face images of celeba, tfds:lfw:test.", "Faces"),
     ],
 )
 def test_the_data_is_called_by_its_name(source, said, counted, workdir):

@@ -54,14 +54,6 @@ def test_quantised_tflite_is_near_and_small(export, tflite, expected, tmp_path):
         assert np.abs(found - expected[key]).max() > 1e-4  # else nothing was quantised
 
 
-def test_onnx_has_the_numbers_of_the_saved_model(small_encoder, expected, tmp_path):
-    pytest.importorskip("tf2onnx", reason="needs requirements-onnx.txt")
-    pytest.importorskip("onnxruntime", reason="needs requirements-onnx.txt")
-    found = open_encoder(str(save_onnx(small_encoder, tmp_path / "encoder.onnx", SIZE))).embed(IMAGES)
-    for key, value in expected.items():
-        np.testing.assert_allclose(found[key], value, atol=1e-5, err_msg=key)
-
-
 def test_onnx_of_one_size_says_which(tmp_path):
     pytest.importorskip("tf2onnx", reason="needs requirements-onnx.txt")
     pytest.importorskip("onnxruntime", reason="needs requirements-onnx.txt")
@@ -74,12 +66,10 @@ def test_onnx_of_one_size_says_which(tmp_path):
         encoder.embed(np.zeros((1, 48, 48, 3), np.uint8))
 
 
-@pytest.mark.parametrize("kind", ["text", "half", "empty"])
-def test_a_tflite_file_that_is_none_is_named(tflite, tmp_path, kind):
-    path, whole = tmp_path / "x.tflite", tflite.read_bytes()
-    path.write_bytes(
-        {"text": b"no model at all, but long enough", "half": whole[: len(whole) // 2], "empty": b""}[kind]
-    )
+@pytest.mark.parametrize("end", [0, 2000])
+def test_a_tflite_file_that_is_cut_short_is_named(tflite, tmp_path, end):
+    path = tmp_path / "x.tflite"
+    path.write_bytes(tflite.read_bytes()[:end])
     with pytest.raises(Refused, match="x.tflite: cannot be loaded as an encoder"):
         open_encoder(str(path))
 

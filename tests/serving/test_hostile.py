@@ -10,24 +10,16 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from tests.helpers.images import HUGE, OTHERS, SERVED, STORED, encoded, expected, picture
+from tests.helpers.images import HUGE, OTHERS, encoded, picture
 from tests.serving.conftest import SIZE
 
 WHOLE = encoded(Image.fromarray(picture()), "JPEG", quality=95)
-BAD = {
+BAD = {  # each refused in another place; tests/data/test_in_graph.py has the others
     "empty": b"",
-    "text": b"this is no image",
-    "html": b"<html><body>404</body></html>" * 50,
-    "jpeg cut in its header": WHOLE[:20],
     "jpeg cut in its middle": WHOLE[: len(WHOLE) // 2],
-    "png cut in its middle": SERVED["png"][0][: len(SERVED["png"][0]) // 2],
-    "huge jpeg": HUGE["jpeg"],
     "huge png": HUGE["png"],
-} | {kind: OTHERS[kind][0] for kind in ("bmp", "gif", "webp")}
-
-TINY = {f"{w}x{h}": encoded(Image.new("RGB", (w, h), (200, 90, 40)), "PNG") for w, h in ((1, 1), (1, 50), (300, 2))}
-
-ONE = TINY["1x1"]
+    "webp": OTHERS["webp"][0],
+}
 
 
 @pytest.fixture(scope="module")
@@ -53,37 +45,6 @@ def test_bad_images_are_refused_and_the_next_request_is_served(model, kind):
     assert np.isfinite(serve(model, [WHOLE])["face_aware"]).all()
 
 
-@pytest.mark.parametrize("kind", SERVED)
-def test_every_kind_embeds_as_its_pixels(model, kind):
-    data, image = SERVED[kind]
-    served = serve(model, [data])
-    pixels = np.clip(expected(image, SIZE), 0, 255).astype("uint8")
-    for name, values in embedded(model, [pixels]).items():
-        # JPEG's decoders differ by a level or two; a wrong orientation or channel order differs by tens.
-        np.testing.assert_allclose(served[name], values, atol=0.05 * np.abs(values).max(), err_msg=name)
-
-
-@pytest.mark.parametrize("size", TINY)
-def test_tiny_images_embed_as_what_they_show(model, size):
-    flat = np.full((SIZE, SIZE, 3), (200, 90, 40), np.uint8)
-    served = serve(model, [TINY[size]])
-    for name, values in embedded(model, [flat]).items():
-        np.testing.assert_allclose(served[name], values, atol=1e-5)
-
-
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_rotated_photographs_embed_as_they_are_looked_at(model, orientation):
-    upright = Image.fromarray(picture())
-    image = upright.transpose(STORED[orientation]) if orientation > 1 else upright
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    data = encoded(image, "JPEG", quality=100, subsampling=0, exif=exif)
-    plain = encoded(upright, "JPEG", quality=100, subsampling=0)
-    values = serve(model, [plain])
-    for name, found in serve(model, [data]).items():
-        np.testing.assert_allclose(found, values[name], atol=0.03 * np.abs(values[name]).max())
-
-
 def test_same_pixels_through_bytes_and_through_embed(model):
     face = np.random.default_rng(0).integers(0, 256, (SIZE, SIZE, 3), np.uint8)
     served = serve(model, [encoded(Image.fromarray(face), "PNG")])
@@ -91,11 +52,10 @@ def test_same_pixels_through_bytes_and_through_embed(model):
         np.testing.assert_allclose(served[name], values, atol=1e-5)
 
 
-@pytest.mark.parametrize("n", [2, 8, 65, 129])
-def test_a_batch_is_its_images(model, n):
-    images = [encoded(Image.fromarray(np.roll(picture(), 3 * i, 1)), "PNG") for i in range(n)]
+def test_a_batch_of_three_slices_is_its_images(model):
+    images = [encoded(Image.fromarray(np.roll(picture(), 3 * i, 1)), "PNG") for i in range(129)]
     together = serve(model, images)
-    for i in (0, n - 1):
+    for i in (0, 64, 128):
         for name, values in serve(model, [images[i]]).items():
             np.testing.assert_allclose(together[name][i], values[0], atol=1e-5)
 
@@ -107,7 +67,7 @@ def test_a_request_without_images_is_refused(model):
 
 def test_a_request_of_more_images_than_the_network_may_hold_is_refused(model):
     with pytest.raises(tf.errors.InvalidArgumentError, match="the request has more than 1024 images"):
-        model.signatures["serving_default"](image_bytes=tf.fill([1025], ONE))
+        model.signatures["serving_default"](image_bytes=tf.fill([1025], WHOLE))
 
 
 @pytest.mark.slow

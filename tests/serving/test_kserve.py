@@ -12,7 +12,6 @@ import pytest
 import tensorflow as tf
 
 from pcl_tf.serving.remote import Server, embed
-from tests.helpers.commands import done
 from tests.helpers.images import SERVED
 
 pytest.importorskip("kserve", reason="needs requirements-kserve.txt")
@@ -62,11 +61,3 @@ def test_a_bad_image_costs_nobody_elses_features(address):
     images = [SERVED["png"][0], b"\xff\xd8\xff no face", SERVED["jpeg"][0]]
     answers = [answer for _, answer in embed(Server(address, batch_size=3), enumerate(images))]
     assert [isinstance(answer, str) for answer in answers] == [False, True, False] and "400" in answers[1]
-
-
-def test_the_command(address, tmp_path):
-    files = [tmp_path / f"face.{kind}" for kind in ("png", "jpeg")]
-    for file in files:
-        file.write_bytes(SERVED[file.suffix[1:]][0])
-    done("client", f"--server={address}", f"--out={tmp_path / 'out.npy'}", *files)
-    assert np.load(tmp_path / "out.npy").shape[0] == 2
