@@ -121,14 +121,11 @@ def _alone_at(folder: str) -> Iterator[None]:
 def _remove_unfinished(path: str) -> None:
     """Removes what a stopped preparation wrote of a dataset: TFDS would take it for the whole."""
     folder, version = os.path.split(path)
-    if "://" not in path and os.path.isdir(path):  # at once: half of it would be taken for somebody's
-        os.replace(path, os.path.join(folder, f"incomplete.{os.getpid()}_{version}"))
     beside = tf.io.gfile.listdir(folder) if tf.io.gfile.isdir(folder) else []
     names = (name.rstrip("/") for name in beside)  # as buckets list folders
-    begun = [n for n in names if n.startswith("incomplete.") and n.endswith(f"_{version}")]
-    for left in [*(os.path.join(folder, name) for name in begun), path]:
-        if tf.io.gfile.isdir(left):
-            tf.io.gfile.rmtree(left)
+    for name in names:
+        if name == version or name.startswith("incomplete.") and name.endswith(f"_{version}"):
+            tf.io.gfile.rmtree(os.path.join(folder, name))
 
 
 def _on_this_machine(todo: list[Unit], settings: work.Settings, folder: str, *, workers: int) -> None:

@@ -9,8 +9,6 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ml_collections import ConfigDict
-
 from pcl_tf import recipe as recipes
 from pcl_tf.encoders.encoder import open_encoder
 from pcl_tf.encoders.features import extract
@@ -85,8 +83,14 @@ class Runs:
         keys = [*_applying(self.recipe, argument, self.overrides), f"seed={seed}", f"total_steps={steps}"]
         result = read_json(workdir / "result.json")  # {} of a run that is not finished
         if (workdir / "recipe.json").exists():
-            asked = recipes.named(self.recipe, argument, [*keys, f"data.source={self.source}"])
-            self._check_same(workdir, recipes.resolve(asked), result.get("precision", self.precision))
+            asked = recipes.resolve(recipes.named(self.recipe, argument, [*keys, f"data.source={self.source}"]))
+            made, precision = recipes.load(workdir / "recipe.json"), result.get("precision", self.precision)
+            both = (("data.source", made.data.source, self.source), ("precision", precision, self.precision))
+            if changed := recipes.differences(asked, made) + [f"{k}: {a} -> {b}" for k, a, b in both if a != b]:
+                raise Refused(
+                    "\n  ".join([f"{workdir} was pre-trained with other settings:", *changed])
+                    + "\nGive another --workdir, or those settings."
+                )
         if result.get("step") == steps:
             return workdir
         print(f"pre-training {workdir.name}: {steps} steps", flush=True)
@@ -97,16 +101,6 @@ class Runs:
         if code := _call(command):
             raise RunFailed(workdir.name, code)
         return workdir
-
-    def _check_same(self, workdir: pathlib.Path, asked: ConfigDict, precision: str) -> None:
-        """Raises Refused if a workdir was trained with other settings, whose numbers these would not be."""
-        made = recipes.load(workdir / "recipe.json")
-        both = (("data.source", made.data.source, self.source), ("precision", precision, self.precision))
-        if changed := recipes.differences(asked, made) + [f"{k}: {a} -> {b}" for k, a, b in both if a != b]:
-            lines = "\n  ".join(changed)
-            raise Refused(
-                f"{workdir} was pre-trained with other settings:\n  {lines}\nGive another --workdir, or those settings."
-            )
 
     def result(self, model: str, seed: int, task: Task, *, feature: str) -> dict[str, Any]:
         """The probe of a row's model: {'value', 'interval', 'detail', 'metric', 'counts', ..}, read if an earlier call wrote it.

@@ -12,7 +12,7 @@ from PIL import Image
 from pcl_tf.data.clips import ClipFaces
 from pcl_tf.errors import Refused
 from pcl_tf.prepare import crop, detector, sheet, work
-from pcl_tf.prepare.run import Limits, _check_shares, prepare_clips
+from pcl_tf.prepare.run import Limits, prepare_clips
 from tests.prepare.videos import write_video
 
 GRAY = np.full((120, 160, 3), 90, np.uint8)
@@ -176,15 +176,6 @@ def test_each_has_its_own_share(photographs, tmp_path):
         prepare_clips("images", photographs, tmp_path, settings=settings, limits=Limits(0.2, 0.1))
     kept = str(error.value).split("Look at ")[1].split(";")[0]
     assert pathlib.Path(kept).read_bytes().startswith(b"\x89PNG")  # what was refused can be looked at
-
-
-def test_that_nothing_is_left_is_said_as_such():
-    """No share that may be allowed leaves anything: none is named."""
-    notes = work.Notes([], [("wall.png", 1, 1), ("her.mp4", 2, 9)])
-    _check_shares(notes, 2, Limits(0.5, 0.5), folder="out")
-    with pytest.raises(Refused, match=r"^Nothing is left: 1 of 1 files(?s:.*)leave out --detect") as error:
-        _check_shares(notes, 1, Limits(1.0, 1.0), folder="out")
-    assert "share" not in str(error.value) and "out/sheet.png" in str(error.value)
 
 
 def test_frames_without_a_face_are_counted(photograph, tmp_path):

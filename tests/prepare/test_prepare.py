@@ -201,22 +201,6 @@ def test_a_preparation_that_stopped_before_its_index_is_made_again(tmp_path):
     assert [p.name for p in pathlib.Path(path).parent.iterdir()] == ["1.0.0"]
 
 
-def test_a_preparation_that_is_killed_while_it_removes_one_goes_on(tmp_path, monkeypatch):
-    write_video(tmp_path / "in/a.mp4", ramp(5))
-    wanted = prepare_clips("videos", tmp_path / "in", tmp_path / "out", settings=SETTINGS)
-    pathlib.Path(wanted[0], "clips.npz").unlink()
-
-    def half(path):
-        os.unlink(os.path.join(path, "dataset_info.json"))
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("tensorflow.io.gfile.rmtree", half)
-        prepare_clips("videos", tmp_path / "in", tmp_path / "out", settings=SETTINGS)
-    assert prepare_clips("videos", tmp_path / "in", tmp_path / "out", settings=SETTINGS) == wanted
-    assert [p.name for p in pathlib.Path(wanted[0]).parent.iterdir()] == ["1.0.0"]
-
-
 def test_what_a_preparation_that_was_killed_as_it_ended_left_is_removed(tmp_path, monkeypatch, capsys):
     write_video(tmp_path / "in/a.mp4", ramp(5))
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):

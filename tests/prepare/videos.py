@@ -3,8 +3,6 @@
 import av
 import numpy as np
 
-from pcl_tf.data.generated import render, sample_labels
-
 
 def write_video(path, frames, rate=25, codec="libx264"):
     """Writes uint8 [T, H, W, 3] as a video of ``rate`` frames a second."""
@@ -21,8 +19,3 @@ def write_video(path, frames, rate=25, codec="libx264"):
 def ramp(count, side=32):
     """Frames whose gray value is their number times four."""
     return np.broadcast_to(4 * np.arange(count, dtype=np.uint8)[:, None, None, None], (count, side, side, 3))
-
-
-def faces(count, side, seed=0):
-    """A rendered face, the same in every frame."""
-    return np.repeat(render(sample_labels(1, seed), side), count, axis=0)
