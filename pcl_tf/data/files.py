@@ -4,6 +4,7 @@ import collections
 import lzma
 import os
 import pathlib
+import stat
 import struct
 import unicodedata
 import zipfile
@@ -95,10 +96,12 @@ def _too_large(size: int) -> Unreadable:
 
 
 def read_file(path: str | pathlib.Path) -> bytes | Unreadable:
-    """The bytes of a file of at most MAX_BYTES, or ``Unreadable`` with the reason why not."""
+    """The bytes of a regular file of at most MAX_BYTES, or ``Unreadable`` with the reason why not."""
     try:
-        size = os.path.getsize(path)
-        return pathlib.Path(path).read_bytes() if size <= MAX_BYTES else _too_large(size)
+        info = os.stat(path)
+        if not stat.S_ISREG(info.st_mode):  # a pipe would be waited for
+            return Unreadable("is no regular file")
+        return pathlib.Path(path).read_bytes() if info.st_size <= MAX_BYTES else _too_large(info.st_size)
     except OSError as error:
         return Unreadable(error.strerror or str(error))
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from pcl_tf import drawing
 from pcl_tf.data.faces import decoded_faces
-from pcl_tf.data.files import Unreadable, files_below, is_image, walk
+from pcl_tf.data.files import Unreadable, files_below, is_image, read_file, walk
 from pcl_tf.data.listed import Files
 from pcl_tf.data.sources import folder, open_source, zipped
 from pcl_tf.errors import Refused
@@ -125,6 +125,12 @@ def test_files_larger_than_the_bound_are_unreadable(tmp_path, monkeypatch):
     monkeypatch.setattr("pcl_tf.data.files.MAX_BYTES", 2_000_000)
     fine, large = (data for _, data in zipped(tmp_path / "faces.zip").items())
     assert isinstance(fine, bytes) and str(large) == "3 MB, and an image file may have 2 MB"
+
+
+def test_only_regular_files_are_read(tmp_path):
+    os.mkfifo(tmp_path / "pipe.jpg")
+    for path in (tmp_path / "pipe.jpg", "/dev/zero", tmp_path):
+        assert str(read_file(path)) == "is no regular file"
 
 
 def test_no_more_is_unpacked_of_a_member_than_it_declares(tmp_path):
