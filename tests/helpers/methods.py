@@ -1,6 +1,7 @@
 """The smallest recipe with every part of PCL, and ways to look into a step of it."""
 
 import contextlib
+import json
 
 import keras
 import numpy as np
@@ -17,7 +18,7 @@ PLAIN = {"method.photometric": 0.0, "method.face_views": "jitter"}  # views that
 def one_conv(width, dtype, name, image_size, **_):
     """A backbone of one convolution: a step costs half a second, and the method does not know the difference."""
     image = keras.Input((None, None, 3), name="image")
-    return keras.Model(image, keras.layers.Conv2D(4, 16, 16, dtype=dtype)(image), name=name)
+    return keras.Model(image, keras.layers.Conv2D(4, 16, 16, dtype=dtype, name="conv")(image), name=name)
 
 
 BACKBONES["one_conv"] = one_conv
@@ -43,7 +44,7 @@ def tiny(name="vox64:smoke", overrides=None):
 
 def noise_faces(c, seed=0):
     """uint8 images of a step, every pixel drawn by itself."""
-    return np.random.RandomState(seed).randint(0, 256, (images_per_step(c), SIDE, SIDE, 3), np.uint8)
+    return np.random.RandomState(seed).randint(0, 256, (images_per_step(c), c.image_size, c.image_size, 3), np.uint8)
 
 
 def halves(c):
@@ -56,15 +57,41 @@ def halves(c):
     return x
 
 
-def built(c):
-    """The recipe's method with the same first weights at every call."""
+def built(c, **how):
+    """The recipe's method with the same first weights at every call; how: as of ``build_method``."""
     keras.utils.set_random_seed(0)
-    return build_method(c)
+    return build_method(c, **how)
 
 
 def step(model, images):
     """One eager step -> {name: float}."""
     return {k: float(v) for k, v in model.train_step(images).items()}
+
+
+_STEPS = {}
+
+
+def stepped(name="vox64:smoke", overrides=None, *, alpha=None, **how):
+    """The first step of a ``tiny`` recipe, shared by all tests of the process: nobody may change the model.
+
+    Args:
+      name, overrides: as of ``tiny``.
+      alpha: (face, pose), what Dynamic Weight Average is at; see ``set_dynamic_weights``.
+      how: as of ``build_method``.
+
+    Returns:
+      (logs {name: float}, model).
+    """
+    key = json.dumps([name, overrides, alpha, how], sort_keys=True)
+    if key not in _STEPS:
+        c = tiny(name, overrides)
+        model = built(c, **how)
+        if alpha:
+            set_dynamic_weights(model, *alpha)
+        if how.get("precision") == "mixed_float16":
+            model.optimizer.dynamic_scale.assign(8.0)
+        _STEPS[key] = step(model, noise_faces(c)), model
+    return _STEPS[key]
 
 
 def set_dynamic_weights(model, face, pose):

@@ -1,6 +1,5 @@
 """MoCo: its loss by hand, its queue, its momentum, one replica and two, saved and restored."""
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -12,24 +11,12 @@ from pcl_tf.losses.cosine import unit
 from pcl_tf.methods.build import build_method, encoder_passes
 from pcl_tf.seeds import Rng
 from pcl_tf.training.checkpoints import Checkpoints
-from recipes import vox64
+from tests.helpers.methods import built, noise_faces, tiny
 
 
 def small(**overrides):
-    c = vox64.get_config("smoke,moco")
-    c.batch_size, c.method.queue = 8, 24
-    c.method.face_views = "resized_crop|jitter"  # all views are in tests/views
-    c.update_from_flattened_dict(overrides)
-    return recipes.resolve(c)
-
-
-def faces(c, seed=0):
-    return np.random.RandomState(seed).randint(0, 256, (c.batch_size, c.image_size, c.image_size, 3), np.uint8)
-
-
-def built(c, **kwargs):
-    keras.utils.set_random_seed(0)
-    return build_method(c, **kwargs)
+    views = {"method.face_views": "resized_crop|jitter"}  # all views are in tests/views
+    return tiny("vox64:smoke,moco", {"batch_size": 8, "method.queue": 24, **views, **overrides})
 
 
 def test_the_loss_equals_a_slow_one():
@@ -51,7 +38,7 @@ def test_the_loss_equals_a_slow_one():
 def test_no_gradient_reaches_the_keys():
     model = built(small())
     with tf.GradientTape(persistent=True) as tape:
-        ((_, part),) = model.parts(tf.constant(faces(model.recipe) / 255.0, tf.float32), Rng(tf.constant([1, 2])))
+        ((_, part),) = model.parts(tf.constant(noise_faces(model.recipe) / 255.0, tf.float32), Rng(tf.constant([1, 2])))
         loss, _ = part()
     keys = [v.value for v in model.key_encoder.trainable_variables + model.key_head.trainable_variables]
     queries = [v.value for v in model.face_head.trainable_variables]
@@ -69,7 +56,7 @@ def test_a_step_moves_the_query_then_the_key_and_fills_the_queue():
     for old, (_, query) in zip(old_keys, nets, strict=True):
         for a, b in zip(old, query.trainable_variables, strict=True):
             np.testing.assert_array_equal(a, b)
-    logs = model.train_step(faces(c))
+    logs = model.train_step(noise_faces(c))
     for old, (key, query) in zip(old_keys, nets, strict=True):
         moved = 0
         for before, after, q in zip(old, key.trainable_variables, query.trainable_variables, strict=True):
@@ -85,14 +72,14 @@ def test_a_step_moves_the_query_then_the_key_and_fills_the_queue():
     queue = model.queue.numpy()
     np.testing.assert_array_equal(queue[8:], old_queue[:16])
     np.testing.assert_allclose(np.linalg.norm(queue[:8], axis=1), 1, atol=1e-5)
-    model.train_step(faces(c, 1))
+    model.train_step(noise_faces(c, 1))
     np.testing.assert_array_equal(model.queue.numpy()[8:16], queue[:8])
 
 
 @pytest.mark.slow
 def test_two_replicas_are_one(two_replicas):
     c = small(**{"optimizer.learning_rate": 0.0})
-    images = faces(c)
+    images = noise_faces(c)
     one = built(c)
     before = one.get_weights()
     expected = {k: float(v) for k, v in one.train_step(images).items()}
@@ -116,11 +103,11 @@ def test_two_replicas_are_one(two_replicas):
 def test_queue_and_key_are_in_the_checkpoint(tmp_path):
     c = small()
     model = built(c)
-    model.train_step(faces(c))
+    model.train_step(noise_faces(c))
     Checkpoints(model, tmp_path).save(1)
     again = build_method(c)
     assert Checkpoints(again, tmp_path).restore() == 1
-    a, b = (float(m.train_step(faces(c, 1))["loss"]) for m in (model, again))
+    a, b = (float(m.train_step(noise_faces(c, 1))["loss"]) for m in (model, again))
     assert a == pytest.approx(b, rel=1e-5)
 
 
@@ -142,7 +129,7 @@ def test_each_view_is_query_and_key():
         model, seen[both] = built(c), []
         key = model._key
         model._key = lambda view, key=key, rows=seen[both]: rows.append(view.numpy()) or key(view)
-        logs[both] = {k: float(v) for k, v in model.train_step(faces(c)).items()}
+        logs[both] = {k: float(v) for k, v in model.train_step(noise_faces(c)).items()}
         assert encoder_passes(c) == (4 if both else 2) * c.batch_size
     # The same draws: the direction that both have in common has the same keys, the other has the other view's.
     assert (len(seen[False]), len(seen[True])) == (1, 2)
@@ -159,8 +146,8 @@ def test_no_query_meets_the_key_of_its_own_view(monkeypatch):
         return info_nce(query, key, queue, **kwargs)
 
     monkeypatch.setattr("pcl_tf.methods.moco.info_nce", spy)
-    c = small(**{"method.both_directions": True})
-    built(c).train_step(faces(c))  # in the first step both networks are the same: one view would have cosine 1
+    c = small(**{"network.backbone": "cnn16", "network.head_dim": 64, "image_size": 32})
+    built(c).train_step(noise_faces(c))  # in the first step both networks are the same: one view would have cosine 1
     assert len(met) == 2 and np.max(met) < 0.999
 
 

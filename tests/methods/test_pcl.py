@@ -5,48 +5,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pcl_tf import recipe as recipes
 from pcl_tf.data.pipeline import share
-from pcl_tf.methods.build import build_method, compiled_by, images_per_step, parts_per_step
+from pcl_tf.methods.build import build_method, compiled_by, parts_per_step
 from pcl_tf.methods.dynamic_weights import DynamicWeights
 from pcl_tf.views.base import Chain
-from recipes import common, vox64, vox64_official
-from tests.helpers.methods import noise_faces, tiny
+from recipes import vox64_official
+from tests.helpers.methods import PLAIN, built, noise_faces, step, stepped, tiny
 
-
-def small(arg="smoke", module=vox64, **overrides):
-    """Few images, and views that take little time: all views are in tests/views."""
-    c = module.get_config(arg)
-    common.set_batch(c, 8, pdd=4, pose=2, negatives=4)
-    if module is vox64:
-        c.method.face_views = "resized_crop|jitter"
-        if "pose_views" in c.method:
-            c.method.pose_views = "jitter"
-    c.update_from_flattened_dict(overrides)
-    return recipes.resolve(c)
-
-
-def faces(recipe, seed=0):
-    size = recipe.image_size
-    return np.random.RandomState(seed).randint(0, 256, (images_per_step(recipe), size, size, 3), np.uint8)
-
-
-def floats(logs):
-    return {k: float(v) for k, v in logs.items()}
-
-
-def step(model, images):
-    """One eager step: tracing costs four times as much as a single step, and fit() is run elsewhere."""
-    return floats(model.train_step(images))
-
-
-def stepped(c, precision="float32", scale=None):
-    """(logs of the first step, model) of a network that is the same for every precision."""
-    keras.utils.set_random_seed(0)
-    model = build_method(c, precision=precision)
-    if scale:
-        model.optimizer.dynamic_scale.assign(scale)
-    return step(model, faces(c)), model
+# The paper's network, and views that XLA compiles in a second: all views are in tests/views.
+SMALL = {"network.backbone": "cnn16", "network.head_dim": 64, "image_size": 32, "batch_size": 8}
+SMALL |= {"method.face_views": "resized_crop|blur"}
+PCL = {**SMALL, "method.pose_views": "blur", "method.negatives_per_image": 4}
 
 
 ABLATIONS = {
@@ -61,7 +30,7 @@ ABLATIONS = {
 
 @pytest.mark.parametrize("arg", ABLATIONS)
 def test_parts_of_table_5(arg):
-    logs, model = stepped(tiny(f"vox64:{arg}"))
+    logs, model = stepped(f"vox64:{arg}", PLAIN)
     assert {k for k in logs if k.startswith("loss_")} == ABLATIONS[arg]
     parts = sum(v for k, v in logs.items() if k.startswith("loss_"))
     np.testing.assert_allclose(logs["loss"], parts, rtol=1e-5)  # all weights are 1 in the first epochs
@@ -70,35 +39,31 @@ def test_parts_of_table_5(arg):
 
 
 def test_reduced_precision_starts_where_float32_does():
-    c = small()
-    full, _ = stepped(c)
-    brain, _ = stepped(c, "mixed_bfloat16")
-    half, model = stepped(c, "mixed_float16", scale=8.0)
+    views = {**PCL, "method.face_views": "resized_crop|jitter", "method.pose_views": "jitter"}
+    full, _ = stepped(overrides=views)
+    brain, _ = stepped(overrides=views, precision="mixed_bfloat16")
+    half, model = stepped(overrides=views, precision="mixed_float16")  # its loss is scaled by 8
     assert isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
     for logs in (brain, half):
         for k in ("loss_dis", "loss_face", "loss_pose"):
             np.testing.assert_allclose(logs[k], full[k], rtol=0.25)
-    # The loss is scaled by 8 before the gradient, the logged norm is not.
+    # The loss is scaled before the gradient, the logged norm is not.
     np.testing.assert_allclose(half["gradient_norm"], full["gradient_norm"], rtol=0.35)
 
 
-@pytest.mark.parametrize("arg", ["smoke", "smoke,moco"])
-def test_compiled_views_change_no_step(arg):
-    c = small(arg)
-    models, found = [], []
-    for xla in ("none", "views"):
-        keras.utils.set_random_seed(0)
-        models.append(build_method(c, xla=xla))
-        found.append(step(models[-1], faces(c)))
-    chains = [layer for layer in models[1]._flatten_layers() if isinstance(layer, Chain) and layer.compiled]
+@pytest.mark.parametrize(
+    "arg, overrides", [("smoke", PCL), ("smoke,moco", {**SMALL, "method.queue": 24})], ids=["pcl", "moco"]
+)
+def test_compiled_views_change_no_step(arg, overrides):
+    plain, compiled = stepped(f"vox64:{arg}", overrides), stepped(f"vox64:{arg}", overrides, xla="views")
+    chains = [layer for layer in compiled[1]._flatten_layers() if isinstance(layer, Chain) and layer.compiled]
     assert {chain.name for chain in chains} == ({"face_view"} if "moco" in arg else {"face_view", "pose_view"})
-    for key, value in found[0].items():
-        np.testing.assert_allclose(found[1][key], value, rtol=1e-4, err_msg=key)
+    for key, value in plain[0].items():
+        np.testing.assert_allclose(compiled[0][key], value, rtol=1e-4, err_msg=key)
 
 
 def test_what_a_flag_compiles(monkeypatch):
-    long, short = small(), small()
-    long.total_steps, short.total_steps = 100, 99
+    long, short = tiny(overrides={"total_steps": 100}), tiny(overrides={"total_steps": 99})
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [])
     assert [compiled_by(flag, long) for flag in (None, True, False)] == ["views", "step", "none"]
     assert compiled_by(None, short) == "none"
@@ -108,14 +73,13 @@ def test_what_a_flag_compiles(monkeypatch):
 
 # Released settings: alternating updates, official layout, cross correlation, two BatchNorm calls.
 @pytest.mark.parametrize(
-    "module, xla", [(vox64, "views"), pytest.param(vox64_official, "none", marks=pytest.mark.slow)]
+    "name, xla", [("vox64:smoke", "views"), pytest.param("vox64_official:smoke", "none", marks=pytest.mark.slow)]
 )
-def test_two_replicas_are_one(module, xla, two_replicas):
+def test_two_replicas_are_one(name, xla, two_replicas):
     # Gradients are compared, not Adam's amplification of their rounding.
-    c = small(module=module, **{"optimizer.learning_rate": 0.0, "optimizer.clip_norm": 0.1})
-    images = faces(c)
-    keras.utils.set_random_seed(0)
-    one = build_method(c)
+    views = {"method.face_views": "quadrant_crop|blur"} if "official" in name else {}
+    c = tiny(name, {**PCL, **views, "optimizer.learning_rate": 0.0, "optimizer.clip_norm": 0.1})
+    images, one = noise_faces(c), built(c)
     before = one.get_weights()
     expected = step(one, images)
     with two_replicas.scope():
@@ -126,7 +90,7 @@ def test_two_replicas_are_one(module, xla, two_replicas):
     def both(x):
         return two_replicas.run(tf.autograph.experimental.do_not_convert(two.train_step), args=(x,))
 
-    if module is vox64_official:  # as training runs it; eagerly it takes a fifth of the time
+    if "official" in name:  # as training runs it; eagerly it takes a fifth of the time
         both = tf.function(both, autograph=False)
 
     per_replica = two_replicas.experimental_distribute_values_from_function(
@@ -144,21 +108,18 @@ def test_two_replicas_are_one(module, xla, two_replicas):
 
 
 def test_alternating_takes_three_updates_a_step():
-    c = small(module=vox64_official)
-    model = build_method(c)
-    step(model, faces(c))
-    assert int(model.optimizer.iterations.numpy()) == len(parts_per_step(c)) == 3
+    _, model = stepped("vox64_official:smoke", {**PLAIN, "method.negatives_per_image": 4})
+    assert int(model.optimizer.iterations.numpy()) == len(parts_per_step(model.recipe)) == 3
     assert int(model.step.numpy()) == 1
 
 
 def test_coupled_decay_is_added_to_the_gradient():
     norms = {}
     for decay in (0.0, 10.0):
-        c = tiny("vox64:smoke,simclr", {"optimizer.decay": decay})
-        keras.utils.set_random_seed(0)
-        model = build_method(c)
+        c = tiny("vox64:smoke,simclr", {**PLAIN, "optimizer.decay": decay})
+        model = built(c)
         before = np.sqrt(sum(np.square(v.numpy()).sum() for v in model.trainable_variables))
-        norms[decay] = step(model, faces(c))["gradient_norm"]
+        norms[decay] = step(model, noise_faces(c))["gradient_norm"]
     # Strong decay dominates: |g + 10 w| is about 10 |w|.
     np.testing.assert_allclose(norms[10.0], 10 * before, rtol=0.3)
     assert norms[0.0] != norms[10.0]
@@ -180,16 +141,16 @@ def test_dynamic_weights_follow_epoch_means():
 
 def test_steps_draw_different_numbers():
     c = tiny("vox64:smoke,simclr", {"optimizer.learning_rate": 0.0})
-    model = build_method(c)
-    assert step(model, faces(c))["loss_face"] != step(model, faces(c))["loss_face"]
+    model = built(c)
+    assert step(model, noise_faces(c))["loss_face"] != step(model, noise_faces(c))["loss_face"]
 
 
 @pytest.mark.parametrize("backbone", ["resnet18", "vgg16", "vit_tiny"])
 def test_other_backbones_train(backbone):
-    c = small(**{"network.backbone": backbone})
-    model = build_method(c)
+    c = tiny("vox64:smoke,simclr", {**SMALL, "network.backbone": backbone})
+    model = built(c)
     before = [v.numpy().copy() for v in model.encoder.get_layer("backbone").trainable_variables]
-    logs = step(model, faces(c))
+    logs = step(model, noise_faces(c))
     assert np.isfinite(logs["loss"])
     after = model.encoder.get_layer("backbone").trainable_variables
     assert all(np.isfinite(v.numpy()).all() for v in after)
@@ -197,17 +158,16 @@ def test_other_backbones_train(backbone):
 
 
 def test_without_a_pose_loss_the_face_loss_keeps_its_weight():
-    c = tiny("vox64:smoke,no_pose", {"method.dynamic_weights": True, "epoch_steps": 1})
-    model = build_method(c)
-    logs = [step(model, faces(c, i)) for i in range(3)]
+    c = tiny("vox64:smoke,no_pose", {**PLAIN, "method.dynamic_weights": True, "epoch_steps": 1})
+    model = built(c)
+    logs = [step(model, noise_faces(c, i)) for i in range(3)]
     assert [row["alpha_face"] for row in logs] == [1.0, 1.0, 1.0]
 
 
 def test_combinations_decoded_apart_are_normalised_apart():
     moved = {}
     for batches in ("together", "apart"):
-        c = small(**{"method.decoder_batches": batches, "optimizer.learning_rate": 0.0})
-        logs, model = stepped(c)
+        logs, model = stepped(overrides={**PLAIN, "method.decoder_batches": batches})
         norm = next(layer for layer in model.decoder.layers if layer.name == "norm1")
         moved[batches] = norm.moving_mean.numpy(), logs["loss_dis"]
     # One call moves the average by a tenth, four by 1 - .9^4 of what they have in common.
@@ -220,15 +180,12 @@ def test_combinations_decoded_apart_are_normalised_apart():
 def test_the_encoder_keeps_moving_statistics_of_face_views_alone():
     """What serves is normalised as one kind of images is: those that the face contrast saw, not copies and noise."""
 
-    def statistics(part_on):
-        keras.utils.set_random_seed(0)
-        c = small(part_on, **{"network.backbone": "patch_cnn", "network.width": 0.0625, "image_size": 32})
-        model = build_method(c)
-        model.train_step(faces(c))
+    def statistics(name, views):
+        _, model = stepped(name, {**views, "network.backbone": "patch_cnn", "network.width": 0.0625})
         norms = [layer for layer in model.encoder.get_layer("backbone").layers if "norm" in layer.name]
         return [np.array(v) for layer in norms for v in (layer.moving_mean, layer.moving_variance)]
 
-    alone, all_parts = statistics("smoke,simclr"), statistics("smoke")
+    alone, all_parts = statistics("vox64:smoke,simclr", SMALL), statistics("vox64:smoke", PCL)
     assert alone and any(np.ptp(v) > 0 for v in alone)
     for a, b in zip(alone, all_parts, strict=True):
         np.testing.assert_allclose(b, a, rtol=1e-5, atol=1e-6)
@@ -240,11 +197,11 @@ def test_xla_computes_the_step():
     quiet = {"face_views": "flip(p=1)", "interpolate_negatives": False, "recon_noise_std": 0.0}
     c, found = tiny("vox64:smoke,no_pose", {f"method.{key}": value for key, value in quiet.items()}), []
     for xla in ("none", "step"):
-        keras.utils.set_random_seed(0)
-        model = build_method(c, xla=xla)
+        model = built(c, xla=xla)
         assert model.jit_compile is (xla == "step")
         model.make_train_function()
-        found.append(floats(model.train_function(iter([tf.constant(noise_faces(c))]))))
+        logs = model.train_function(iter([tf.constant(noise_faces(c))]))
+        found.append({key: float(value) for key, value in logs.items()})
     assert found[0]["gradient_norm"] > 1
     for key in set(found[0]) - {"face_accuracy"}:  # decided by ties: both views are the same
         np.testing.assert_allclose(found[1][key], found[0][key], rtol=1e-3, err_msg=key)
