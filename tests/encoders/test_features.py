@@ -199,22 +199,6 @@ def test_damaged_models_are_refused_in_one_line(tmp_path):
         open_encoder(str(tmp_path / "w"))
 
 
-@pytest.mark.parametrize("how", ["cut", "gone", "no state", "another state"])
-def test_damaged_features_are_extracted_again(tmp_path, how):
-    counting, source = Counting(), arrays("a", IMAGES)
-    first = features.extract(counting.encoder, source, 8, cache=tmp_path)
-    wanted, path, state = np.array(first["face"]), first.folder / "face", first.folder / "state.json"
-    {
-        "cut": lambda: path.write_bytes(path.read_bytes()[:300]),
-        "gone": path.unlink,
-        "no state": lambda: state.write_text("{"),
-        "another state": lambda: state.write_text('{"rows": 30}'),
-    }[how]()
-    again = features.extract(counting.encoder, source, 8, cache=tmp_path)
-    assert again.encoded == 30 and counting.seen == 60
-    np.testing.assert_array_equal(again["face"], wanted)
-
-
 def test_of_two_that_extract_the_same_one_waits_for_the_other(tmp_path):
     started, waited, source = threading.Event(), threading.Event(), arrays("a", IMAGES)
 
@@ -236,10 +220,3 @@ def test_of_two_that_extract_the_same_one_waits_for_the_other(tmp_path):
         second = features.extract(counting.encoder, source, 8, cache=tmp_path)
         assert slow.result().encoded == 30 and second.encoded == counting.seen == 0
     np.testing.assert_array_equal(second["face_aware"], IMAGES.reshape(30, -1))
-
-
-def test_features_that_are_there_need_no_place_to_write(tmp_path, monkeypatch):
-    source = arrays("a", IMAGES)
-    features.extract(Counting().encoder, source, 8, cache=tmp_path)
-    monkeypatch.setattr("pcl_tf.rows.alone", None)  # as where nothing can be written
-    assert features.extract(Counting().encoder, source, 8, cache=tmp_path).encoded == 0
