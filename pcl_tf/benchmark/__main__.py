@@ -5,10 +5,10 @@
   python -m pcl_tf.benchmark data gradients --recipe=quickstart
 
 train: seconds, phases and memory of a step, and its share of what this machine can do at most; with --against two steps
-in turns, with --profile=DIR a profile for TensorBoard and its profile plugin (pcl_tf[profile]). Its memory is that of the
-process, so name it first.
-data: the input pipeline. gradients: signal, noise and cosines of the parts of Eq. 7 on the backbone, over --steps batches,
-at the start or at the newest checkpoint of --workdir.
+in turns, with --profile=DIR a profile for TensorBoard and its profile plugin (pcl_tf[profile]). Its memory is that of
+the process, so name it first.
+data: the input pipeline. gradients: signal, noise and cosines of the parts of Eq. 7 on the backbone, over --steps
+batches, at the start or at the newest checkpoint of --workdir.
 Without the name of a part it measures train and data. Prints a table; --out=FILE also writes the numbers. Run it on an
 otherwise idle machine. Exit codes: 0 done; 2 a flag, or what it names, is wrong.
 """

@@ -55,7 +55,7 @@ class Moments:
 
     @property
     def signal(self) -> float:
-        """Length of the true mean: the mean's own square less the noise that is left in it; 0 where noise explains all."""
+        """Length of the true mean: the mean's own square less the noise left in it; 0 where noise explains all."""
         return float(np.sqrt(max(0.0, float(self.mean @ self.mean) - self.noise**2 / self.count)))
 
 
@@ -85,7 +85,7 @@ def gradients(recipe: ConfigDict, draws: int = 16, workdir: str | pathlib.Path |
       workdir: a run of the same recipe whose newest checkpoint is measured; None measures the start.
 
     Returns:
-      {'step', part: {'signal', 'noise', 'ratio', 'loss'}, .., 'cosine_A_B': ..}; weights, dynamic ones too, are applied.
+      {'step', part: {'signal', 'noise', 'ratio', 'loss'}, .., 'cosine_A_B': ..}, weights (dynamic ones too) applied.
 
     Raises:
       Refused: a workdir without a checkpoint of this network.

@@ -133,7 +133,7 @@ def profile(run: Callable[[], object], folder: str | pathlib.Path | None = None)
       folder: of the profile, for TensorBoard; None for none.
 
     Returns:
-      {(name, type): seconds} of every operation, summed over its calls, ('compiled', 'XlaRun') for all that XLA compiled.
+      {(name, type): seconds} of every operation, summed over its calls; ('compiled', 'XlaRun') is all that XLA compiled.
       Operations that run side by side share the cores, so together they may take longer than the call.
 
     Raises:

@@ -61,12 +61,12 @@ def train(
       xla: what of the step is compiled, of ``choices.XLA``; 'tracing_seconds' lacks the compiling.
 
     Returns:
-      dict: 'peak_gflops' (``peak`` in this precision); 'seconds_per_step' (median), 'spread' (slowest minus fastest over
-      the median), 'images_per_second'; 'tflop' of a step and 'mfu', its share of the peak;
-      'phases' (data: share of the step that is waiting for a batch; the rest as its operations share their time, so that
-      one on one core counts half of what two cores could have done) and 'tflop_of' each; 'tracing_seconds',
-      'peak_memory_mb' of the process. Without 'phases' where this TensorFlow hides its profile, and where the whole step
-      is compiled and its operations have lost their names.
+      dict: 'peak_gflops' (``peak`` in this precision); 'seconds_per_step' (median), 'spread' (slowest minus fastest
+      over the median), 'images_per_second'; 'tflop' of a step and 'mfu', its share of the peak; 'phases' (data: share of
+      the step that is waiting for a batch; the rest as its operations share their time, so that one on one core counts
+      half of what two cores could have done) and 'tflop_of' each; 'tracing_seconds', 'peak_memory_mb' of the process.
+      Without 'phases' where this TensorFlow hides its profile, and where the whole step is compiled and its operations
+      have lost their names.
     """
     best = peak(tf.as_dtype(precision.removeprefix("mixed_")))
     step = Step(recipe, precision, xla)
@@ -108,7 +108,8 @@ def against(a: Step, b: Step, steps: int) -> dict[str, Any]:
       steps: pairs that are timed.
 
     Returns:
-      dict: 'images_per_second' of both (medians), 'ratios' of the first's to the second's, pair by pair, 'ratio' (median).
+      dict: 'images_per_second' of both (medians), 'ratios' of the first's to the second's pair by pair, 'ratio', their
+      median.
     """
     gc.collect()
     rates = [(a.images / a.once()[0], b.images / b.once()[0]) for _ in range(steps)]

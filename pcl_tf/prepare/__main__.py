@@ -3,7 +3,7 @@
   python -m pcl_tf.prepare voxceleb --data=VOXCELEB --out=DATA
   python -m pcl_tf.prepare videos --data=DIR --out=DATA --fps=2 --detect
   python -m pcl_tf.prepare images --data=DIR --out=DATA --detect
-  python -m pcl_tf.prepare voxceleb --data=gs://.. --out=gs://.. --beam_pipeline_options=runner=DataflowRunner,project=..
+  python -m pcl_tf.prepare voxceleb --data=gs://.. --out=gs://.. --beam_pipeline_options=runner=DataflowRunner,..
 
 The same command goes on where one stopped. Unreadable files, and with --detect files without a face, are left out,
 counted, and named in unreadable.txt and no_face.txt beside the records; sheet.png shows some faces and some failures.
@@ -41,7 +41,7 @@ _ALIGN = flags.DEFINE_bool(
     "align", False, "With --detect: turn faces until the eyes are level, and give them one size, by their landmarks."
 )
 _WORKERS = flags.DEFINE_integer(
-    "workers", 0, "Threads on this machine; 0 is one a core.", lower_bound=0, upper_bound=1024
+    "workers", 0, "Threads on this machine; 0 is one a core.", lower_bound=0, upper_bound=256
 )
 _BEAM = flags.DEFINE_list(
     "beam_pipeline_options", [], "Beam's options as key=value, for a cluster: runner=FlinkRunner,flink_master=.."
@@ -98,7 +98,8 @@ def main(argv: list[str]) -> None:
         )
     print(
         f"{', '.join(f'{value} {key}' for key, value in counts.items())}\n{path}/sheet.png shows some of them.\n\n"
-        f"{path} holds them. Next:\n  python -m pcl_tf.train --recipe=vox64 --data={shlex.quote(path)} --workdir=runs/vox64"
+        f"{path} holds them. Next:\n"
+        f"  python -m pcl_tf.train --recipe=vox64 --data={shlex.quote(path)} --workdir=runs/vox64"
     )
 
 

@@ -129,7 +129,7 @@ def _remove_unfinished(path: str) -> None:
 
 
 def _on_this_machine(todo: list[Unit], settings: work.Settings, folder: str, *, workers: int) -> None:
-    """Does the units in threads: decoding and TensorFlow leave Python's lock, and a process more would load TensorFlow."""
+    """Does the units in threads, for decoding and TensorFlow leave Python's lock, and processes would load TensorFlow."""
     left = [unit for unit in todo if not tf.io.gfile.exists(work.path_of(unit, folder))]
     stop = threading.Event()
 

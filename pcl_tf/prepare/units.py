@@ -45,9 +45,9 @@ def list_units(kind: str, root: str | pathlib.Path) -> list[Unit]:
     """The units of a tree of files.
 
     Args:
-      kind: 'voxceleb', trees that end in identity/video/clip.mp4, a video's folder a unit; 'videos', any tree, a video a
-        unit, for it may be hours long; 'images', any tree, 256 of a folder a unit. Of the last two the folder's name is
-        the identity.
+      kind: 'voxceleb', trees that end in identity/video/clip.mp4, a video's folder a unit; 'videos', any tree, a video
+        a unit, for it may be hours long; 'images', any tree, 256 of a folder a unit. Of the last two the folder's name
+        is the identity.
       root: of the tree, in any file system TensorFlow knows.
 
     Raises:

@@ -72,7 +72,7 @@ def _variants(tables: Iterable[int]) -> list[str]:
 
 
 def _targets() -> dict[str, list[str]]:
-    """{role: columns of its manifests to predict}. Raises Refused: another role, no column, a role that stands twice."""
+    """{role: columns of its manifests to predict}. Raises Refused: another role, no column, a role twice."""
     from pcl_tf.errors import Refused
 
     targets: dict[str, list[str]] = {}
@@ -80,8 +80,8 @@ def _targets() -> dict[str, list[str]]:
         role, _, columns = text.partition(":")
         if role not in _TASKS or role in targets or not columns or not _TASKS[role].value:
             raise Refused(
-                f"--targets={text}: what is needed is ROLE:COLUMN,.., once a role, of {', '.join(_TASKS)}, beside the flag"
-                " --ROLE with a manifest."
+                f"--targets={text}: what is needed is ROLE:COLUMN,.., once a role, of {', '.join(_TASKS)}, beside the"
+                " flag --ROLE with a manifest."
             )
         targets[role] = [column.strip() for column in columns.split(",")]
     return targets

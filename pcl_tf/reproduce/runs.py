@@ -1,4 +1,4 @@
-"""The pre-training runs and probes that a table needs: each is done when its file exists, and goes on where it stopped."""
+"""The pre-training runs and probes of a table: each is done when its file exists, and goes on where it stopped."""
 
 import dataclasses
 import json
@@ -103,7 +103,7 @@ class Runs:
         return workdir
 
     def result(self, model: str, seed: int, task: Task, *, feature: str) -> dict[str, Any]:
-        """The probe of a row's model: {'value', 'interval', 'detail', 'metric', 'counts', ..}, read if an earlier call wrote it.
+        """The probe of a row's model, {'value', 'interval', 'detail', 'metric', ..}; read if an earlier call wrote it.
 
         Args:
           model: 'lbp', 'hog', 'pixels', or a variant.

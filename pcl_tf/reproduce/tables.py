@@ -28,8 +28,8 @@ def fill(table: Table, tasks: Mapping[str, list[Task]], runs: Runs, *, seeds: li
       seeds: list of int.
 
     Returns:
-      list of {'label', 'paper', 'ours': {task name: over_seeds + 'difference'}}; of verification by raw cosine and, which is not
-      the layer of the paper's Table 2, after PCA and whitening.
+      list of {'label', 'model', 'paper', 'ours': {task name: over_seeds + 'difference'}}; of verification by raw cosine
+      and, which is not the layer of the paper's Table 2, after PCA and whitening.
     """
     wanted = [task for role in table.roles for task in tasks[role]]
     named = list(zip(wanted, reported(wanted), strict=True))
@@ -57,7 +57,7 @@ def fill(table: Table, tasks: Mapping[str, list[Task]], runs: Runs, *, seeds: li
 
 
 def markdown(number: int, table: Table, rows: list[dict[str, Any]]) -> str:
-    """The table as Markdown: mean, spread over seeds, [95 % interval], difference to SimCLR; the paper's columns last."""
+    """The table as Markdown: mean, spread over seeds, [95 % interval], difference to SimCLR; the paper's last."""
     return f"**Table {number}.** {table.title}\n\n{texts.markdown(*_cells(rows))}\n"
 
 

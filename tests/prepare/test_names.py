@@ -1,4 +1,4 @@
-"""Files as telephones, archives and other systems leave them: no two clips of one name, nothing lost, nothing raised."""
+"""Files as telephones, archives and other systems leave them: no two clips of one name, nothing lost."""
 
 import io
 import os
