@@ -177,7 +177,7 @@ class Kind:
     def detail(
         self, scored: Scored, names: Sequence[Any], *, parts: np.ndarray, folds: np.ndarray | None
     ) -> dict[str, float]:
-        """The metric by name.
+        """The metric by name; names of which it is NaN are left out.
 
         Args:
           scored: ``Scored``.
@@ -185,7 +185,7 @@ class Kind:
           parts: of all images together, or the mean of the folds'.
           folds: int [N] of those that are averaged; None is none.
         """
-        return {name: float(part) for name, part in zip(names, parts, strict=True)}
+        return {name: float(part) for name, part in zip(names, parts, strict=True) if not np.isnan(part)}
 
     def columns_of(self, names: Sequence[Any], scored: Scored) -> dict[str, np.ndarray]:
         """Columns [N] of the CSV of predictions, beside images and folds; names: of classes, labels or targets."""
@@ -317,12 +317,6 @@ class Labels(Kind):
     def shown(self, labels: np.ndarray) -> np.ndarray:
         return np.asarray((labels > 0.5).any(0))
 
-    def detail(
-        self, scored: Scored, names: Sequence[Any], *, parts: np.ndarray, folds: np.ndarray | None
-    ) -> dict[str, float]:
-        """F1 of each label that has one."""
-        return {name: float(part) for name, part in zip(names, parts, strict=True) if not np.isnan(part)}
-
     def columns_of(self, names: Sequence[Any], scored: Scored) -> dict[str, np.ndarray]:
         each = {"label": scored.labels.astype(int), "predicted": scored.predicted, "score": scored.scores}
         return {f"{what}_{name}": of[:, k] for k, name in enumerate(names) for what, of in each.items()}
@@ -382,8 +376,8 @@ class Pairs(Kind):
         if folds is not None:
             right = self.contributions(scored.labels, scored.predicted)
             return {f"fold {fold}": float(right[folds == fold].mean()) for fold in np.unique(folds)}
-        same, said = scored.labels == 1, scored.predicted == 1
-        rates = {"false match rate": (said, ~same), "false non-match rate": (~said, same)}
+        same, accepted = scored.labels == 1, scored.predicted == 1
+        rates = {"false match rate": (accepted, ~same), "false non-match rate": (~accepted, same)}
         return {name: float(wrong[of].mean()) for name, (wrong, of) in rates.items() if of.any()}
 
     def columns_of(self, names: Sequence[Any], scored: Scored) -> dict[str, np.ndarray]:

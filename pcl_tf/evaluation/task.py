@@ -1,7 +1,6 @@
 """A downstream task: images, their labels, and which of them are for training and which for testing."""
 
 import dataclasses
-import hashlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 from pcl_tf.data.sources import Source
 from pcl_tf.errors import Refused
 from pcl_tf.evaluation.kinds import KINDS
+from pcl_tf.store import digest
 
 Splits = tuple[tuple[np.ndarray, np.ndarray], ...]  # (train rows, test rows) for each fold
 
@@ -70,10 +70,9 @@ class Task:
     @property
     def digest(self) -> str:
         """Sixteen hex digits that change with the images, their labels, and which of them are tested."""
-        digest = hashlib.sha256(repr((self.kind, self.names, self.source.fingerprint, self.image_size)).encode())
-        for array in (self.labels, self.subjects, self.pairs, self.same, self.folds, *sum(self.splits, ())):
-            digest.update(b"-" if array is None else repr(np.asarray(array).tolist()).encode())
-        return digest.hexdigest()[:16]
+        arrays = (self.labels, self.subjects, self.pairs, self.same, self.folds, *sum(self.splits, ()))
+        texts = (None if array is None else np.asarray(array).tolist() for array in arrays)
+        return digest(self.kind, self.names, self.source.fingerprint, self.image_size, *texts)
 
 
 def exclusive_folds(subjects: Sequence[Any] | np.ndarray, count: int) -> Splits:

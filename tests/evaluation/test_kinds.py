@@ -84,8 +84,3 @@ def test_mae_by_hand():
 def test_a_target_that_is_no_number_is_not_left_out_of_the_mean():
     predicted, labels = np.array([[1.0, np.nan], [3, 5]]), np.array([[0.0, 2], [5, 2]])
     assert np.isnan(NUMBERS.value(NUMBERS.parts(NUMBERS.contributions(labels, predicted).mean(0))))
-
-
-def test_times_in_seconds_keep_their_last_digits_in_a_list():
-    cells = NUMBERS.cells(("taken_at",), [1764460007.0], [1764460007.25], scores=np.zeros(1))
-    assert cells == ["1764460007", "1764460007.25"]

@@ -205,6 +205,12 @@ def test_predictions_of_labels_and_targets(answers, tmp_path):
     assert result.value == result.detail_intervals["yaw"][0] == 0.25
 
 
+def test_times_in_seconds_keep_their_last_digits(answers, tmp_path):
+    task = asked("regression", X.astype(np.float64) + 1764460007.25, ("taken_at",))
+    rows = written(tmp_path / "p.csv", task, evaluate(task, X))
+    assert [r["label_taken_at"] for r in rows[:2]] == ["1764460010.25", "1764460005.25"]
+
+
 def test_predictions_of_pairs(tmp_path):
     r = R(0)
     both = np.array([r.choice(12, 2, replace=False) for _ in range(120)])
