@@ -22,6 +22,8 @@ POSE_CONTRASTS = ("pose", "face_style", "none")  # Eq. 5; Eq. 6 on F_p (rows 2 a
 POSE_NEGATIVES = ("own_flip", "official_layout")  # the paper's; the released code's layout, which mixes images
 POSE_AUGMENTATIONS = ("flip", "rotate_translate", "flip_rotate_translate")
 PHOTOMETRIC = ("jitter", "grayscale", "blur", "sobel")  # views in the released code's order
+POSE_VIEWS = "|".join(PHOTOMETRIC)
+FACE_VIEWS = f"resized_crop|{POSE_VIEWS}"
 
 # Tasks of probes.
 ROLES = ("expression", "verification", "actions", "pose")

@@ -20,7 +20,7 @@ from pcl_tf.methods import METHODS
 
 PAPER = "pcl"  # the method of recipes that name no other
 STEPS = 10**9  # at most, of everything that is counted in steps
-# Every key but those of a method, which stand in its class, with the paper's values.
+# Every key but those of a method, which stand in pcl_tf/methods/keys.py, with the paper's values.
 KEYS = {
     "seed": Key(0, whole(0, 2**31 - 1), "of the first weights, the order of the images and every draw"),
     "image_size": Key(64, whole(16, 2048), "side in pixels; a power of two, for the decoder"),
@@ -70,7 +70,7 @@ FREE_KEYS = ("checkpoint.", "watch.", "data.source", "data.cache", "data.max_unr
 
 def keys(method: str = PAPER) -> dict[str, Key]:
     """{'method.temperature': its ``Key``, ..}: every key of a recipe of a method."""
-    return {**KEYS, **{f"method.{key}": known for key, known in pkgutil.resolve_name(METHODS[method]).keys.items()}}
+    return {**KEYS, **{f"method.{key}": known for key, known in METHODS[method].keys.items()}}
 
 
 def base(method: str = PAPER) -> ConfigDict:
@@ -92,13 +92,9 @@ def keys_help() -> str:
     )
 
 
-def _shipped() -> pathlib.Path:
-    """The folder of the recipes that come with the project: inside the installed package, beside it in a clone."""
-    package = pathlib.Path(__file__).resolve().parent
-    return next((f for f in (package / "recipes", package.parent / "recipes") if f.is_dir()), package / "recipes")
-
-
-SHIPPED = _shipped()
+_PACKAGE = pathlib.Path(__file__).resolve().parent
+# The folder of the recipes that come with the project: inside the installed package, beside it in a clone.
+SHIPPED = next(place / "recipes" for place in (_PACKAGE, _PACKAGE.parent) if (place / "recipes").is_dir())
 if "recipes" not in sys.modules:  # recipes say `from recipes import common`, from whatever folder the command is run in
     _spec: Any = importlib.util.spec_from_file_location(
         "recipes", SHIPPED / "__init__.py", submodule_search_locations=[str(SHIPPED)]
@@ -241,7 +237,7 @@ def resolve(recipe: ConfigDict, replicas: int = 1) -> ConfigDict:
     c = recipe.copy_and_resolve_references()
     if lines := wrong(c):
         raise Refused("\n".join(lines))
-    method = pkgutil.resolve_name(METHODS[c.method.name])
+    method = pkgutil.resolve_name(METHODS[c.method.name].place)
     c.method.update(method.follows(c))
     for key, value in {"batch_size": c.batch_size, **{p.images: p.count(c) for p in method.parts_on(c)}}.items():
         if value > c.batch_size:

@@ -99,13 +99,9 @@ def check(
         raise Refused(f"{given}: {above} cannot be written to ({error.strerror}); give a place that can.") from error
 
 
-def _no_folder(path: pathlib.Path) -> bool:
-    return False
-
-
 @contextlib.contextmanager
 def atomic_path(
-    path: str | pathlib.Path, *, replaces: Callable[[pathlib.Path], bool] = _no_folder
+    path: str | pathlib.Path, *, replaces: Callable[[pathlib.Path], bool] = lambda _: False
 ) -> Iterator[pathlib.Path]:
     """Yields where to write a file or a folder instead; it takes its name when all went well and is on the disk.
 

@@ -4,8 +4,6 @@ import os
 
 import tensorflow as tf
 
-from pcl_tf.choices import STRATEGIES
-
 # What TensorFlow raises on the machines that are left when one is gone.
 PEER_ERRORS = (
     tf.errors.UnavailableError,
@@ -27,15 +25,12 @@ def make_strategy(name: str = "auto") -> tf.distribute.Strategy:
 
     Returns:
       tf.distribute.Strategy.
-
-    Raises:
-      ValueError: unknown name.
     """
-    if name not in STRATEGIES:
-        raise ValueError(f"--strategy={name}: not one of {', '.join(STRATEGIES)}.")
     if name == "multiworker":
         return tf.distribute.MultiWorkerMirroredStrategy()
-    _split_cpu()
+    if (count := int(os.environ.get("PCL_LOGICAL_CPUS", "1"))) > 1:
+        cpu = tf.config.list_physical_devices("CPU")[0]
+        tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * count)
     gpus = tf.config.list_physical_devices("GPU")
     for gpu in gpus:
         tf.config.experimental.set_memory_growth(gpu, True)
@@ -77,10 +72,3 @@ def all_reduce_max(strategy: tf.distribute.Strategy, value: float) -> float:
 def barrier(strategy: tf.distribute.Strategy) -> None:
     """Waits until all machines have called it."""
     all_reduce_max(strategy, 0)
-
-
-def _split_cpu() -> None:
-    count = int(os.environ.get("PCL_LOGICAL_CPUS", "1"))
-    if count > 1:
-        cpu = tf.config.list_physical_devices("CPU")[0]
-        tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * count)

@@ -54,13 +54,7 @@ _DETERMINISTIC = flags.DEFINE_bool("deterministic", False, "Bit-for-bit repeatab
 
 
 def main(argv: list[str]) -> int:
-    begin(argv)
-    for flag, value, example in (
-        ("recipe", _RECIPE.value, "quickstart"),
-        ("workdir", _WORKDIR.value, "runs/quickstart"),
-    ):
-        if value is None or value == "":
-            refuse(f"--{flag} is needed, for instance --{flag}={example}")
+    begin(argv, "recipe", "workdir")
     assert _RECIPE.value is not None and _WORKDIR.value is not None
     if _XLA.value and _DETERMINISTIC.value:
         refuse("--xla: not together with --deterministic, for which some operations of the step have no compiled form.")

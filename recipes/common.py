@@ -14,12 +14,12 @@ Arguments after the colon, joined by commas, change a recipe:
 
 from ml_collections import ConfigDict
 
-from pcl_tf.choices import PHOTOMETRIC as VIEWS
+from pcl_tf.choices import POSE_VIEWS
 from pcl_tf.methods import METHODS
 from pcl_tf.recipe import base as base
 
+PHOTOMETRIC = POSE_VIEWS  # the views behind the crop
 ABLATIONS = ("simclr", "simclr_pose", "moco", "dis", "orth", "pose", "no_pose")
-PHOTOMETRIC = "|".join(VIEWS)  # the views behind the crop
 
 
 def use(c: ConfigDict, name: str) -> None:

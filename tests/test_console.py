@@ -62,9 +62,8 @@ def test_readers_that_leave_end_a_command_quietly(stream, flush):
 
 
 def test_asking_for_help_is_no_error():
-    for flag in ("--help", "--helpshort", "--helpfull"):
-        ended = subprocess.run([sys.executable, "-m", "pcl_tf.export", flag], capture_output=True, check=False)
-        assert ended.returncode == 0 and b"--workdir" in ended.stdout
+    ended = subprocess.run([sys.executable, "-m", "pcl_tf.export", "--help"], capture_output=True, check=False)
+    assert ended.returncode == 0 and b"--workdir" in ended.stdout
 
 
 @pytest.mark.parametrize("asked", ["pcl_tf.export --helpfull", "pcl_tf"])

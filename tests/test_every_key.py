@@ -152,18 +152,3 @@ def test_where_faces_come_from(tmp_path, monkeypatch):
     assert len(opened(source=str(tmp_path), max_unreadable_share=0.5)) == 1
     assert asked == [(1, SIDE, "cache", 0.5)]
     assert opened(source="clips", sampling="identity") == ("clips", SIDE, "identity")
-
-
-def test_the_name_is_the_method():
-    found = {name: method_of(tiny(argument)).__name__ for name, argument in ARGUMENTS.items()}
-    assert found == {"pcl": "PCL", "simclr": "SimCLR", "moco": "MoCo"}
-
-
-def test_momentum_is_how_much_of_the_keys_stays():
-    c = tiny(ARGUMENTS["moco"], {"method.face_views": "flip", "method.momentum": 0.25})
-    model = built(c)
-    before = model.key_encoder.get_weights()[0]
-    step(model, noise_faces(c))
-    query = model.encoder.get_weights()[0]
-    np.testing.assert_allclose(model.key_encoder.get_weights()[0], 0.25 * before + 0.75 * query, atol=1e-6)
-    assert np.abs(query - before).max() > 1e-4

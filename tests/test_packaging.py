@@ -12,7 +12,6 @@ import zipfile
 import pytest
 from packaging.requirements import Requirement
 
-import pcl_tf
 from pcl_tf import __main__ as console
 from pcl_tf import recipe as recipes
 from pcl_tf.console import EXTRAS, lacking
@@ -54,14 +53,6 @@ def test_the_wheel_holds_the_tree(wheel):
     tree = {p.relative_to(ROOT).as_posix() for p in (ROOT / "pcl_tf").rglob("*") if p.is_file() and p.suffix != ".pyc"}
     tree |= {f"pcl_tf/recipes/{p.name}" for p in (ROOT / "recipes").iterdir() if p.is_file()}
     assert sorted(names) == sorted(tree) and "pcl_tf/py.typed" in names
-
-
-def test_metadata_has_the_version_and_the_extras(wheel):
-    with zipfile.ZipFile(wheel) as z:
-        name = next(n for n in z.namelist() if n.endswith("/METADATA"))
-        text = z.read(name).decode()
-    assert f"\nVersion: {pcl_tf.__version__}\n" in text
-    assert set(re.findall(r"Provides-Extra: (\w+)", text)) == set(PROJECT["optional-dependencies"])
 
 
 def test_every_command_is_a_console_command():

@@ -36,15 +36,6 @@ def test_a_bad_value_of_every_key_is_refused_in_a_line(key):
         assert str(error.value) == f"--recipe.{key}={value}: must be {KEYS[key].check.words()}."
 
 
-@pytest.mark.parametrize("key", ["batch_size", "total_steps", "image_size", "method.temperature", "network.width"])
-def test_zero_is_a_value_of_some_keys_alone(key):
-    if key == "total_steps":
-        assert recipes.resolve(with_value(key, 0)).total_steps == 0
-        return
-    with pytest.raises(Refused, match=key):
-        recipes.resolve(with_value(key, 0))
-
-
 # The values next to which a run would end in a traceback or draw other numbers than it says.
 EDGES = {
     "checkpoint.every": (1, 0),
@@ -53,6 +44,10 @@ EDGES = {
     "epoch_steps": (1, 0),
     "method.photometric": (1.0, 1.01),
     "watch.log_every": (1, 0),
+    "watch.generated": (100, 99),
+    "total_steps": (0, -1),
+    "network.width": (16.0, 0.0),
+    "method.temperature": (100.0, 0.0),
 }
 
 

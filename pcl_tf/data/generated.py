@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
+from pcl_tf.choices import AUS
 from pcl_tf.data.threads import in_order
 
-AUS = (1, 2, 4, 6, 9, 12, 25, 26)  # the eight of DISFA
 EXPRESSIONS = ("neutral", "happy", "sad", "surprise", "fear", "anger", "disgust")
 # Which AUs an expression consists of (EMFACS, as far as these eight go), columns as in AUS.
 _RECIPE = np.array(

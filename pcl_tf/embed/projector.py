@@ -57,15 +57,17 @@ def _layout(count: int) -> tuple[int, int]:
     return across, max(8, min(64, _SPRITE // across))
 
 
-def check_place(folder: str | pathlib.Path, flag: str = "--projector") -> None:
+def check_place(folder: str | pathlib.Path) -> None:
     """Refuses a folder that ``write_projector`` could not write to, or only over somebody's files, before any work.
 
     Raises:
       Refused: names what is wrong.
     """
     folder = pathlib.Path(folder)
-    check(folder, flag, folder=True)
-    check(folder / _CONFIG, flag, beside=[folder / name for name in (_NAMES, _PICTURE, *map(_table, FEATURES))])
+    check(folder, "--projector", folder=True)
+    check(
+        folder / _CONFIG, "--projector", beside=[folder / name for name in (_NAMES, _PICTURE, *map(_table, FEATURES))]
+    )
 
 
 def _table(feature: str) -> str:

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-AUS = (1, 2, 4, 6, 9, 12, 25, 26)  # the eight of DISFA
+from pcl_tf.choices import AUS
+
 ACTIONS = (*AUS, 5, 7, 15, 17, 18, 20, 23, 45)  # all that move: FACS numbers
 EXPRESSIONS = ("neutral", "happy", "sad", "surprise", "fear", "anger", "disgust")
 _OF_EXPRESSION: tuple[dict[int, float], ...] = (  # after EMFACS

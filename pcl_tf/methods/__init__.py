@@ -1,10 +1,23 @@
 """Methods: a keras.Model each, whose train_step computes everything.
 
-``METHODS`` says by name where each class is. A recipe's argument of that name uses it.
+``METHODS`` says by name where each class is and what keys it has. A recipe's argument of that name uses it.
 """
 
+from typing import NamedTuple
+
+from pcl_tf.keys import Key
+from pcl_tf.methods import keys
+
+
+class Entry(NamedTuple):
+    """The class of a method as "module:NAME", and the keys of its recipes' group ``method``, beside ``name``."""
+
+    place: str
+    keys: dict[str, Key]
+
+
 METHODS = {
-    "pcl": "pcl_tf.methods.pcl:PCL",
-    "simclr": "pcl_tf.methods.simclr:SimCLR",
-    "moco": "pcl_tf.methods.moco:MoCo",
+    "pcl": Entry("pcl_tf.methods.pcl:PCL", keys.PCL),
+    "simclr": Entry("pcl_tf.methods.simclr:SimCLR", keys.SIMCLR),
+    "moco": Entry("pcl_tf.methods.moco:MoCo", keys.MOCO),
 }

@@ -12,7 +12,6 @@ import tensorflow as tf
 from ml_collections import ConfigDict
 
 from pcl_tf.errors import Refused
-from pcl_tf.keys import Key, number, text
 from pcl_tf.losses.gather import mean_over_replicas
 from pcl_tf.methods.dynamic_weights import DynamicWeights
 from pcl_tf.methods.part import Part, Scalars
@@ -42,17 +41,12 @@ class Method(keras.Model):
       compiled_views: whether XLA compiles the views, see ``pcl_tf.views.base.Chain``.
 
     Attributes:
-      keys: the keys of a recipe's group ``method``, beside ``name``.
       balanced: names of the losses that Dynamic Weight Average balances.
       decoder: keras.Model or None, for reconstruction sheets.
       method: ConfigDict ``method`` of the recipe.
       balance: ``DynamicWeights``, or None where the objective balances nothing.
     """
 
-    keys: ClassVar[dict[str, Key]] = {
-        "face_views": Key(chains.FACE_VIEWS, text, "the views of the face contrast, by name"),
-        "photometric": Key(1.0, number(0, 1), "strength of the photometric views, 0 to 1"),
-    }
     balanced: ClassVar[tuple[str, ...]] = ()
     asked_to_stop: Callable[[], bool] | None = None  # whether this machine is to stop; logs['stop'] is of all machines
 
@@ -109,7 +103,7 @@ class Method(keras.Model):
             found.append(
                 f"--recipe.image_size={side}: {kind} needs a multiple of {STRIDE}, for instance --recipe.image_size={near}."
             )
-        for key in (key for key in cls.keys if key.endswith("_views")):
+        for key in (key for key in recipe.method if key.endswith("_views")):
             try:
                 tried(recipe.method[key], size=side)
             except Refused as error:
@@ -220,11 +214,16 @@ class Method(keras.Model):
             take some of it, evenly spaced. Alternating: those of one part after those of another.
           rng: ``Rng`` of the step.
         """
-        start = 0
+        start, here = 0, images.shape[0]
         bound: list[tuple[str, Callable[[], tuple[tf.Tensor, Scalars]]]] = []
         for part in self.parts_on(self.recipe):
             n = part.count(self.recipe) // self.replicas
-            mine = self._some(images, n) if is_joint(self.recipe) else images[start : start + n]
+            if n == here:
+                mine = images
+            elif is_joint(self.recipe):  # all replicas together take the images that one would
+                mine = tf.gather(images, [i * here // n for i in range(n)])
+            else:
+                mine = images[start : start + n]
             start += n
             bound.append((part.name, partial(self.weighted, part, mine, rng)))
         return bound
@@ -242,11 +241,6 @@ class Method(keras.Model):
 
     def after(self, logs: Scalars) -> None:
         """Called after the updates of a step with the logs of this replica; may take out of them."""
-
-    def _some(self, images: tf.Tensor, n: int) -> tf.Tensor:
-        """n of this replica's images; evenly spaced, all replicas together take the images that one would."""
-        here = images.shape[0]
-        return images if n == here else tf.gather(images, [i * here // n for i in range(n)])
 
     def apply_parts(self, *parts: Callable[[], tuple[tf.Tensor, Scalars]]) -> Scalars:
         """One optimiser step on the sum of parts, each ``() -> (loss, logs)``; returns logs, loss and gradient norm.
@@ -272,8 +266,12 @@ class Method(keras.Model):
             if part != self._decay:
                 total, logs = total + loss, {**logs, **more}
         pairs = [(g, v) for g, v in zip(sums, variables, strict=True) if g is not None]
-        gradients = self._over_replicas([g for g, _ in pairs])
-        norm = self._gradient_norm(gradients)
+        gradients = [g for g, _ in pairs]
+        if self.replicas > 1:  # once: logged norm, clipping, loss scale and update all see the same gradients
+            gradients = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, gradients)
+        norm = tf.linalg.global_norm([tf.cast(g, tf.float32) for g in gradients])
+        if (scale := getattr(self.optimizer, "dynamic_scale", None)) is not None:
+            norm /= tf.cast(tf.convert_to_tensor(scale), tf.float32)
         self.optimizer.apply(gradients, [v for _, v in pairs])
         return {**logs, "loss": total, "gradient_norm": norm}
 
@@ -281,14 +279,3 @@ class Method(keras.Model):
         """The released code's Adam adds decay * w to the gradient of every parameter."""
         squares = tf.add_n([tf.reduce_sum(tf.square(v)) for v in self.trainable_variables])
         return 0.5 * self.coupled_decay * squares, {}
-
-    def _over_replicas(self, gradients: list[tf.Tensor]) -> list[tf.Tensor]:
-        """Sums over replicas, once: logged norm, clipping, loss scale and update all see the same gradients."""
-        if self.replicas == 1:
-            return gradients
-        return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, gradients)
-
-    def _gradient_norm(self, gradients: list[tf.Tensor]) -> tf.Tensor:
-        norm = tf.linalg.global_norm([tf.cast(g, tf.float32) for g in gradients])
-        scale = getattr(self.optimizer, "dynamic_scale", None)
-        return norm if scale is None else norm / tf.cast(tf.convert_to_tensor(scale), tf.float32)

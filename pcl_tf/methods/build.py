@@ -29,7 +29,7 @@ def compiled_by(xla: bool | None, recipe: ConfigDict) -> str:
 
 def method_of(recipe: ConfigDict) -> type[Method]:
     """The class of a recipe's method."""
-    return pkgutil.resolve_name(METHODS[recipe.method.name])
+    return pkgutil.resolve_name(METHODS[recipe.method.name].place)
 
 
 def parts_per_step(recipe: ConfigDict) -> list[int]:

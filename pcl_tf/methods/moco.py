@@ -7,7 +7,6 @@ import keras
 import tensorflow as tf
 from ml_collections import ConfigDict
 
-from pcl_tf.keys import Key, number, positive, truth, whole
 from pcl_tf.losses import accuracy, info_nce, spread
 from pcl_tf.losses.cosine import unit
 from pcl_tf.losses.gather import gather_rows
@@ -24,14 +23,6 @@ class MoCo(Method):
     The queue starts as random unit vectors. The released MoCo shuffles BatchNorm between devices, so that a query
     and its key are normalised apart; here they pass the heads in calls of their own, and the backbone has none.
     """
-
-    keys = {
-        "temperature": Key(0.07, positive(100), "tau of InfoNCE"),
-        "queue": Key(16_384, whole(1, 10**8), "keys that serve as negatives; a multiple of the batch"),
-        "momentum": Key(0.0, number(0, 1), "of the key encoder; 0 is .999, and .99 in runs of fewer than 10,000 steps"),
-        "both_directions": Key(True, truth, "each view is query and key"),
-        **Method.keys,
-    }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -6,12 +6,10 @@ import keras
 import tensorflow as tf
 from ml_collections import ConfigDict
 
-from pcl_tf.choices import POSE_AUGMENTATIONS, POSE_CONTRASTS, POSE_NEGATIVES, UPDATES
-from pcl_tf.keys import Key, number, one_of, text, truth, whole
 from pcl_tf.losses import accuracy, combine, mean_abs_cosine, pose_info_nce, reconstruction, spread
 from pcl_tf.losses.gather import gather_rows
 from pcl_tf.losses.orthogonality import ORTHOGONALITY
-from pcl_tf.losses.pose_contrast import POSE_DENOMINATORS, official_layout
+from pcl_tf.losses.pose_contrast import official_layout
 from pcl_tf.losses.reconstruction import COMBINATIONS
 from pcl_tf.methods.part import Part, Scalars
 from pcl_tf.methods.simclr import FACE, FACE_LOGS, SimCLR
@@ -36,39 +34,6 @@ POSE_LOGS = {
 class PCL(SimCLR):
     """SimCLR's contrast of faces beside the pose-disentangling decoder and the contrast of poses. Args: see ``Method``."""
 
-    keys = {
-        "updates": Key("joint", one_of(UPDATES), "joint (Eq. 7) or alternating (released code)"),
-        "reconstruct": Key(True, truth, "L_dis, Eq. 2"),
-        "pdd_batch": Key(0, whole(0, 10**6), "images of a batch the decoder works on; 0 is all"),
-        "pdd_weight": Key(1.0, number(0, 10**6), "multiplies L_dis + L_orth"),
-        "recon_noise_std": Key(0.4, number(0, 100), "noise on the encoder's input when reconstructing"),
-        "decoder_batches": Key(
-            "together",
-            one_of(DECODER_BATCHES),
-            "the decoder's BatchNorm sees the four combinations together or apart (code)",
-        ),
-        "orthogonality": Key(
-            "per_sample", one_of(ORTHOGONALITY, "none"), "Eq. 3: per_sample (paper), cross_correlation (code), none"
-        ),
-        "dynamic_weights": Key(True, truth, "Dynamic Weight Average of Eq. 7"),
-        "pose_contrast": Key("pose", one_of(POSE_CONTRASTS), "pose (Eq. 5), face_style (Eq. 6 on F_p), none"),
-        "pose_weight": Key(1.0, number(0, 10**6), "multiplies L_pose beside its dynamic weight"),
-        "pose_temperature": Key(0.0, number(0, 10**6), "of L_pose; 0 is the same as temperature"),
-        "pose_batch": Key(10, whole(1, 10**6), "P, the images of a batch that Eq. 5 works on"),
-        "negatives_per_image": Key(100, whole(1, 10**6), "M of Eq. 5"),
-        "pose_denominator": Key(
-            "with_positive",
-            one_of(POSE_DENOMINATORS),
-            "of Eq. 5: with_positive (released code), negatives (as printed)",
-        ),
-        "pose_negatives": Key(
-            "own_flip", one_of(POSE_NEGATIVES), "own_flip (paper) or official_layout (released code)"
-        ),
-        "pose_one_norm": Key(True, truth, "positives and negatives pass BatchNorm together"),
-        "pose_augmentation": Key("flip", one_of(POSE_AUGMENTATIONS), "flip, rotate_translate, flip_rotate_translate"),
-        "pose_views": Key(chains.POSE_VIEWS, text, "views of the pose contrast, of the whole image"),
-        **SimCLR.keys,
-    }
     balanced = ("face", "pose")
 
     @classmethod

@@ -6,7 +6,6 @@ import keras
 import tensorflow as tf
 from ml_collections import ConfigDict
 
-from pcl_tf.keys import Key, positive, truth
 from pcl_tf.losses import accuracy, nt_xent, spread
 from pcl_tf.methods.base import Method
 from pcl_tf.methods.part import Part, Scalars
@@ -25,12 +24,6 @@ FACE_LOGS = {
 
 class SimCLR(Method):
     """NT-Xent between two views of each image, on a projection of ``face``. Args: see ``Method``."""
-
-    keys = {
-        "temperature": Key(0.07, positive(100), "tau of Eq. 5 and 6"),
-        "interpolate_negatives": Key(True, truth, "each negative is mixed with another"),
-        **Method.keys,
-    }
 
     @classmethod
     def objective(cls, recipe: ConfigDict) -> tuple[Part, ...]:

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import keras
 import tensorflow as tf
 from keras_cv.layers import BaseImageAugmentationLayer, VectorizedBaseImageAugmentationLayer
 
@@ -79,9 +78,6 @@ class View(VectorizedBaseImageAugmentationLayer):
         """[N, H, W, 3] -> [N, H', W', 3], every image with its own parameters."""
         raise TypeError(f"{type(self).__name__} must define transform()")
 
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "p": self.p}
-
 
 class Chain(View):
     """Views one after another. A chain may hold any image size-changing view first.
@@ -131,7 +127,3 @@ class Chain(View):
         for view, each in zip(self.views, drawn, strict=True):
             images = view.augment_images(images, each)
         return images
-
-    def get_config(self) -> dict[str, Any]:
-        views = [keras.saving.serialize_keras_object(v) for v in self.views]
-        return {**super().get_config(), "views": views, "compiled": self.compiled}

@@ -118,7 +118,3 @@ class Borrowed(View):
         # As a graph even where the rest is eager, so that the loop's body is made once.
         mapped = tf.function(lambda x, s: tf.map_fn(one, (x, s), fn_output_signature=tf.float32), autograph=False)
         return tf.ensure_shape(mapped(images, parameters), [None, *images.shape[1:]])
-
-    def get_config(self) -> dict[str, Any]:
-        name, args, given = self.what
-        return {**super().get_config(), "name": self.name, "layer": name, "args": args, "given": given}

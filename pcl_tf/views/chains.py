@@ -4,14 +4,11 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from pcl_tf.choices import PHOTOMETRIC
+from pcl_tf.choices import FACE_VIEWS, POSE_VIEWS
 from pcl_tf.seeds import Rng
 from pcl_tf.views.base import Chain, View
-from pcl_tf.views.geometry import HorizontalFlip, RotateTranslate
+from pcl_tf.views.geometry import HorizontalFlip, QuadrantCrop, RotateTranslate
 from pcl_tf.views.named import named_views
-
-POSE_VIEWS = "|".join(PHOTOMETRIC)
-FACE_VIEWS = f"resized_crop|{POSE_VIEWS}"
 
 
 def face_views(
@@ -26,7 +23,8 @@ def face_views(
       compiled: see ``Chain``.
 
     Returns:
-      (chain of view 1, chain of view 2), one object where no view knows which of the two it is in.
+      (chain of view 1, chain of view 2), one object where no view knows which of the two it is in, so that it is traced
+      and compiled once.
 
     Raises:
       Refused: see ``named_views``.
@@ -37,7 +35,7 @@ def face_views(
         return Chain(views, compiled=compiled, name="face_view")
 
     first, second = chain(0), chain(1)
-    return first, first if second.get_config() == first.get_config() else second
+    return first, second if any(isinstance(view, QuadrantCrop) for view in first.views) else first
 
 
 def pose_view(size: int, names: str = POSE_VIEWS, *, strength: float = 1.0, compiled: bool = False) -> Chain:
@@ -47,13 +45,8 @@ def pose_view(size: int, names: str = POSE_VIEWS, *, strength: float = 1.0, comp
 
 def pose_augmentation(kind: str = "flip") -> Chain:
     """What changes the pose of s into s-hat, without photometric changes; kind: of ``choices.POSE_AUGMENTATIONS``."""
-    flip, move = HorizontalFlip(p=1.0, name="mirror"), RotateTranslate(name="move")
-    views: dict[str, list[View]] = {
-        "flip": [flip],
-        "rotate_translate": [move],
-        "flip_rotate_translate": [flip, move],
-    }
-    return Chain(views[kind], name="pose_augmentation")
+    views = {"flip": HorizontalFlip(p=1.0, name="mirror"), "rotate_translate": RotateTranslate(name="move")}
+    return Chain([view for name, view in views.items() if name in kind], name="pose_augmentation")
 
 
 def paired(views: Sequence[View], images: tf.Tensor, rng: Rng) -> list[tf.Tensor]:

@@ -90,10 +90,6 @@ class ColorJitter(View):
             images = blend(images, kinds[:, i], tf.where(after[:, i], chosen[:, i], 1.0))
         return images
 
-    def get_config(self) -> dict[str, Any]:
-        b, c, s = self.strength
-        return {**super().get_config(), "brightness": b, "contrast": c, "saturation": s, "hue": self.hue}
-
 
 class RandomGrayscale(View):
     """Replaces the image by its luma in all three channels. Args: p, per image."""

@@ -38,9 +38,6 @@ class GaussianBlur(View):
         padded = tf.pad(rows, [[0, 0], [0, 0], [half, half], [0, 0]], "REFLECT")
         return sum(taps[:, k, None, None, None] * padded[:, :, k : k + width] for k in range(self.kernel))
 
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "kernel": self.kernel, "sigma": self.sigma}
-
 
 class Sobel(View):
     """Magnitude of the released code's gradient filter, in all three channels.

@@ -113,9 +113,6 @@ class RandomResizedCrop(View):
     def transform(self, images: tf.Tensor, parameters: Any) -> tf.Tensor:
         return crop_and_resize(images, parameters, self.size)
 
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "size": self.size, "area": self.area, "ratio": self.ratio}
-
 
 class QuadrantCrop(View):
     """The released code's crop: a square of fixed side that lies wholly inside one quadrant.
@@ -152,9 +149,6 @@ class QuadrantCrop(View):
 
     def transform(self, images: tf.Tensor, parameters: Any) -> tf.Tensor:
         return crop_and_resize(images, parameters, self.size)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "size": self.size, "share": self.share, "which": self.which}
 
 
 class HorizontalFlip(View):
@@ -195,6 +189,3 @@ class RotateTranslate(View):
             sin * x + cos * y + (height - 1) / 2.0 + shift[:, 1, None, None] * height,
             cos * x - sin * y + (width - 1) / 2.0 + shift[:, 0, None, None] * width,
         )
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "degrees": self.degrees, "shift": self.shift}

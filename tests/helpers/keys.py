@@ -78,5 +78,5 @@ RUN = {  # key -> (its value, what says so after a run)
     "watch.generated": (100, lambda run: run.generated),
     "watch.labelled": ("people", lambda run: "people" if "knn/face" in run.steps else ""),
 }
-# Each of these has a test of its own below; momentum is MoCo's.
+# Each of these has tests of its own; so has MoCo's momentum.
 ELSEWHERE = ("batch_size", "data.source", "data.sampling", "data.max_unreadable_share", "method.name")

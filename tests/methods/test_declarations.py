@@ -7,10 +7,9 @@ import tensorflow as tf
 from pcl_tf import recipe as recipes
 from pcl_tf.errors import Refused
 from pcl_tf.keys import Key, number, whole
-from pcl_tf.methods import METHODS
+from pcl_tf.methods import METHODS, Entry, keys
 from pcl_tf.methods.build import encoder_passes, method_of, parts_per_step
 from pcl_tf.methods.part import Part
-from pcl_tf.methods.pcl import PCL
 from pcl_tf.methods.simclr import SimCLR
 from recipes import common
 from tests.helpers.methods import built, noise_faces, step, tiny
@@ -18,16 +17,18 @@ from tests.helpers.methods import built, noise_faces, step, tiny
 JOINT, ALTERNATING = {}, {"method.updates": "alternating"}
 
 
+KEYS = {
+    **keys.SIMCLR,
+    "updates": keys.PCL["updates"],
+    "dynamic_weights": keys.PCL["dynamic_weights"],
+    "short_weight": Key(3.0, number(0, 10), "weight"),
+    "short_batch": Key(2, whole(1, 100), "images"),
+}
+
+
 class Quiet(SimCLR):
     """SimCLR with a second part on fewer images: embeddings should be short. Written as a method of a user would be."""
 
-    keys = {
-        **SimCLR.keys,
-        "updates": PCL.keys["updates"],
-        "dynamic_weights": PCL.keys["dynamic_weights"],
-        "short_weight": Key(3.0, number(0, 10), "weight"),
-        "short_batch": Key(2, whole(1, 100), "images"),
-    }
     balanced = ("face", "short")
 
     @classmethod
@@ -45,7 +46,7 @@ class Quiet(SimCLR):
 
 @pytest.fixture
 def quiet(monkeypatch):
-    monkeypatch.setitem(METHODS, "quiet", f"{__name__}:Quiet")
+    monkeypatch.setitem(METHODS, "quiet", Entry(f"{__name__}:Quiet", KEYS))
 
     def recipe(**overrides):
         c = tiny("vox64:smoke,simclr").copy_and_resolve_references()
@@ -99,21 +100,3 @@ def test_checks_of_a_part_follow_from_its_declaration(quiet):
 def test_counts_of_a_step(name, overrides, parts, passes):
     c = tiny(name, overrides)
     assert (parts_per_step(c), encoder_passes(c)) == (parts, passes)
-
-
-@pytest.mark.parametrize("name", ["vox64:smoke", "vox64:smoke,orth", "vox64:smoke,no_pose"])
-def test_the_losses_of_eq7_that_are_balanced(name):
-    c = tiny(name)
-    model = built(c)
-    assert model.balance.losses_balanced == ("face", "pose")  # one state, whichever parts are on
-    assert model.balance.enabled == (name == "vox64:smoke")
-
-
-@pytest.mark.parametrize("name", METHODS)
-def test_every_method_of_the_registry_is_an_argument_of_recipes(name):
-    c = tiny("vox64:smoke" + ("" if name == "pcl" else f",{name}"))
-    assert (
-        c.method.name == name
-        and {f"method.{key}" for key in c.method} | recipes.KEYS.keys() == recipes.keys(name).keys()
-    )
-    assert [part.name for part in method_of(c).parts_on(c)][-1] in ("face", "pose")

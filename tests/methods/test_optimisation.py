@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pcl_tf.losses import spread
 from pcl_tf.methods.optimisation import optimizer, schedule
 from tests.helpers.methods import PLAIN, built, noise_faces, step, tiny
 
@@ -58,11 +57,3 @@ def test_the_recipes_decoupled_decay_reaches_the_weights():
         step(model, noise_faces(c))
         after.append(model.face_head.get_layer("hidden").kernel.numpy())
     np.testing.assert_allclose(after[0] - after[1], 0.1 * 0.5 * before, atol=1e-5)
-
-
-def test_spread_is_0_for_one_embedding_and_1_over_the_sphere():
-    r = np.random.RandomState(0)
-    assert float(spread(tf.ones([8, 4]))) < 1e-3
-    np.testing.assert_allclose(float(spread(tf.constant(r.randn(4096, 64), tf.float32))), 1.0, atol=0.02)
-    near = r.randn(1, 64) + 0.1 * r.randn(512, 64)
-    assert 0.02 < float(spread(tf.constant(near, tf.float32))) < 0.2

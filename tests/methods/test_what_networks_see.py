@@ -69,17 +69,14 @@ def test_negatives_are_pose_augmented_copies_of_their_own_image(kind):
             assert len(np.unique(copies.reshape(3, -1).round(4), axis=0)) == 3
 
 
-@pytest.mark.parametrize("kind", ["flip", "rotate_translate"])
-def test_s_hat_is_the_pose_augmented_image(kind):
-    c = tiny(overrides={**PLAIN, "method.pose_augmentation": kind, "method.recon_noise_std": 0.0})
+def test_s_hat_is_the_pose_augmented_image():
+    move = {"method.pose_augmentation": "rotate_translate", "method.recon_noise_std": 0.0}
+    c = tiny(overrides={**PLAIN, **move})
     s, s_hat = np.split(of_rows(encoded(c, halves(c))[0], 8), 2)
     np.testing.assert_allclose(s_hat[..., 1], s[..., 1], atol=1e-4)
-    if kind == "flip":
-        np.testing.assert_allclose(s_hat, s[:, :, ::-1], atol=1e-6)
-    else:
-        red = s_hat[..., 0].mean(axis=1)
-        assert (np.abs(s_hat - s).reshape(4, -1).max(axis=1) > 0.01).all()
-        assert (red[:, :4].mean(axis=1) < red[:, -4:].mean(axis=1)).all()
+    red = s_hat[..., 0].mean(axis=1)
+    assert (np.abs(s_hat - s).reshape(4, -1).max(axis=1) > 0.01).all()
+    assert (red[:, :4].mean(axis=1) < red[:, -4:].mean(axis=1)).all()
 
 
 def test_positives_and_negatives_are_photometrically_changed():
@@ -130,11 +127,6 @@ def test_flips_among_the_face_views(name):
     assert not np.array_equal(one, two)  # each view has flips of its own
 
 
-def test_simclr_flips_nothing():
-    one, two, images = face_inputs({}, images=halves)
-    assert (one[:, 0, 0, 0] < one[:, 0, -1, 0]).all() and (two[:, 0, 0, 0] < two[:, 0, -1, 0]).all()
-
-
 def position(c):
     """Images that say where each of their pixels lies: red is x, green is y, from 0 to 1."""
     ramp = np.linspace(0, 255, SIDE)
@@ -149,14 +141,6 @@ def boxes(view):
     return np.stack([low[:, 1], low[:, 0], high[:, 1], high[:, 0]], axis=1)
 
 
-def test_random_resized_crops():
-    for view in face_inputs({"method.face_views": "resized_crop"}, images=position)[:2]:
-        top, left, bottom, right = boxes(view).T
-        area = (bottom - top) * (right - left)
-        assert (area > 0.2).all() and area.std() > 0.05 and view.shape == (12, SIDE, SIDE, 3)
-        assert len(np.unique((bottom - top).round(3))) > 6  # a size of its own for each
-
-
 def test_quadrant_crops():
     one, two, _ = face_inputs({"method.face_views": "quadrant_crop"}, images=position)
     quadrants = []
@@ -167,16 +151,6 @@ def test_quadrant_crops():
         quadrants.append(2 * (top + bottom > 1) + (left + right > 1))
     assert (quadrants[0] != quadrants[1]).all()
     assert len(set(quadrants[0])) > 1
-
-
-ALL = {"method.face_views": "jitter|grayscale|blur|sobel"}
-
-
-def test_photometric_strength():
-    *weak, images = face_inputs({"method.photometric": 0.02, **ALL}, images=noise_faces)
-    assert all(0 < np.abs(view - images).mean() < 0.1 for view in weak)
-    strong, _, images = face_inputs({"method.photometric": 1.0, **ALL}, images=noise_faces)
-    assert np.abs(strong - images).mean() > 0.15
 
 
 @pytest.mark.parametrize("name", ["vox64:smoke,simclr", "vox64:smoke,no_pose", "vox64:smoke,moco"])
