@@ -8,15 +8,11 @@ import sys
 import time
 from typing import NoReturn
 
-from pcl_tf.errors import Refused
+from pcl_tf.errors import Refused, Unreachable
 
 MISSING = 5  # exit code: other machines did not come, or were lost again and again
 _RESTARTS = "PCL_RESTARTS"  # how often this command began again, and at which step it last did
 _MOST_RESTARTS = 10  # without a new step in between
-
-
-class Absent(RuntimeError):
-    """Machines of the run that did not come."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,7 +73,7 @@ def wait_for_all(cluster: Cluster, seconds: float) -> None:
 
     Raises:
       Refused: the own port cannot be listened at.
-      Absent: some did not come in time.
+      Unreachable: some did not come in time.
     """
     port = int(cluster.members[cluster.index].rpartition(":")[2])
     missing = [m for i, m in enumerate(cluster.members) if i != cluster.index]
@@ -89,7 +85,7 @@ def wait_for_all(cluster: Cluster, seconds: float) -> None:
     with listening:
         while missing := [m for m in missing if not _listens(m)]:
             if time.monotonic() > end:
-                raise Absent(
+                raise Unreachable(
                     f"not all machines came within {seconds:g} s (--join_timeout): nobody listens at {', '.join(missing)}."
                 )
             time.sleep(0.2)

@@ -13,7 +13,7 @@ from typing import NoReturn
 from absl import app, flags, logging
 
 from pcl_tf.errors import Refused
-from pcl_tf.recipe import parse_flags
+from pcl_tf.recipe import keys_help
 from pcl_tf.store import disk_is_full
 
 EXIT_CODES = {
@@ -73,8 +73,19 @@ def run(main: Callable[[list[str]], int | None]) -> None:
 
 
 def parsed(argv: list[str]) -> list[str]:
-    """Reads the flags of a command line, recipes among them; returns the arguments that are none."""
-    return parse_flags([at_home(a) for a in argv])
+    """Reads the flags of a command line; returns the arguments that are none. --recipe.KEY=VALUE is --set=KEY=VALUE.
+
+    A wrong flag ends the command with one line (exit code 2).
+    """
+    argv = [re.sub(r"^--?recipe\.", "--set=", at_home(a)) for a in argv]
+    if {"--helpfull", "-helpfull"} & {*argv} and "recipe" in flags.FLAGS:
+        print(f"Keys of a recipe, for --set KEY=VALUE, with the paper's values:\n\n{keys_help()}")
+    try:
+        return flags.FLAGS(argv)
+    except SystemExit:
+        raise SystemExit(0) from None  # of --help and its like alone, after which absl ends with 1
+    except flags.Error as error:
+        refuse(error)
 
 
 def begin(argv: list[str], *needed: str, words: int = 0, level: int = logging.WARNING) -> None:

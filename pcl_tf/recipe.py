@@ -5,12 +5,10 @@ import importlib.util
 import json
 import pathlib
 import pkgutil
-import re
 import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from absl import flags
 from ml_collections import ConfigDict
 
 from pcl_tf.choices import DECAY_KINDS, SAMPLINGS
@@ -191,20 +189,6 @@ def _no_such(key: str, table: Mapping[str, Key]) -> str:
     names = {known.rpartition(".")[2]: known for known in table}
     near = difflib.get_close_matches(key.rpartition(".")[2], names, 1)
     return f"no such key; {f'did you mean {names[near[0]]}?' if near else 'pcl_tf.train --helpfull lists them.'}"
-
-
-def parse_flags(argv: list[str]) -> list[str]:
-    """absl's parser of flags, with errors in one line (exit code 2); --recipe.KEY=VALUE is --set=KEY=VALUE."""
-    argv = [re.sub(r"^--?recipe\.", "--set=", a) for a in argv]
-    if {"--helpfull", "-helpfull"} & {*argv} and "recipe" in flags.FLAGS:
-        print(f"Keys of a recipe, for --set KEY=VALUE, with the paper's values:\n\n{keys_help()}")
-    try:
-        return flags.FLAGS(argv)
-    except SystemExit:
-        raise SystemExit(0) from None  # of --help and its like alone, after which absl ends with 1
-    except flags.Error as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(2) from None
 
 
 def wrong(recipe: ConfigDict) -> list[str]:

@@ -18,6 +18,7 @@ from ml_collections import ConfigDict
 
 from pcl_tf.choices import PRECISIONS, STRATEGIES
 from pcl_tf.console import begin, explained, refuse, start
+from pcl_tf.errors import Refused, Stopped, Unreachable
 from pcl_tf.recipe import known, named, resolve
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def main(argv: list[str]) -> int:
         clusters.wait_for_all(cluster, _JOIN_TIMEOUT.value)
     except ValueError as error:
         refuse(error)
-    except clusters.Absent as error:
+    except Unreachable as error:
         refuse(error, clusters.MISSING)
     try:
         return _train(recipe, cluster)
@@ -85,7 +86,6 @@ def _train(recipe: ConfigDict, cluster: "Cluster | None" = None) -> int:
     """Runs on this machine; returns the exit code."""
     from pcl_tf.cluster import Cluster
     from pcl_tf.data.sources import VOXCELEB_HELP
-    from pcl_tf.errors import Refused, Stopped
     from pcl_tf.methods.build import compiled_by
     from pcl_tf.strategy import make_strategy
     from pcl_tf.training.callbacks import NotFinite
@@ -112,7 +112,11 @@ def _train(recipe: ConfigDict, cluster: "Cluster | None" = None) -> int:
                 workdir.abandon()  # nothing, where the run had begun
                 raise
     except NotFinite as error:
-        refuse(f"{error} {_what_is_left(newest_step(workdir.path), workdir.path)}", 3)
+        saved = newest_step(workdir.path)
+        left = "Nothing had been saved yet: a smaller --recipe.optimizer.learning_rate may do, in the same --workdir."
+        if saved is not None:
+            left = f"The last good checkpoint, of step {saved}, is in {workdir / 'checkpoints'}."
+        refuse(f"{error} {left}", 3)
     except Stopped as stopped:
         number, step = stopped.args
         print(f"Saved at step {step}; the same command resumes.", flush=True)
@@ -120,13 +124,6 @@ def _train(recipe: ConfigDict, cluster: "Cluster | None" = None) -> int:
     if cluster.writer:
         _next_commands(workdir.path)
     return 0
-
-
-def _what_is_left(step: int | None, workdir: pathlib.Path) -> str:
-    """What is left of a run that became NaN or infinite; step of its newest checkpoint, or None."""
-    if step is None:
-        return "Nothing had been saved yet: a smaller --recipe.optimizer.learning_rate may do, in the same --workdir."
-    return f"The last good checkpoint, of step {step}, is in {workdir / 'checkpoints'}."
 
 
 def _next_commands(w: pathlib.Path) -> None:

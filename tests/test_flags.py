@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from pcl_tf import recipe as recipes
-from pcl_tf.recipe import parse_flags
+from pcl_tf.console import parsed
 from tests.helpers.commands import FLAGS, command, refused
 
 
@@ -88,7 +88,7 @@ def test_a_flag_of_an_unset_variable_is_not_left_out(name, arguments):
 def test_keys_of_a_recipe_by_set(arguments, monkeypatch):
     with command("train"):
         monkeypatch.setattr(sys, "argv", ["train", *arguments])
-        parse_flags(sys.argv)
+        parsed(sys.argv)
         c = recipes.named(FLAGS.recipe, overrides=FLAGS.set)
         assert (c.total_steps, c.method.face_views, c.image_size) == (7, "flip", 32)
 

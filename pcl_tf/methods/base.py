@@ -71,7 +71,9 @@ class Method(keras.Model):
         self.balance = None
         if self.balanced:
             balances = self.method.dynamic_weights and {*self.balanced} <= self.losses_on(recipe).keys()
-            self.balance = DynamicWeights(recipe.epoch_steps, losses=self.balanced, enabled=balances, name="balance")
+            self.balance = DynamicWeights(
+                recipe.epoch_steps, count=len(self.balanced), enabled=balances, name="balance"
+            )
         self.built = True
 
     @classmethod

@@ -1,6 +1,5 @@
 """State of Dynamic Weight Average: epoch means of the losses, saved with the model."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -18,22 +17,19 @@ class DynamicWeights(keras.layers.Layer):
 
     Args:
       epoch_steps: steps of one epoch.
-      losses: names of the K losses that are balanced.
+      count: K, how many losses are balanced.
       enabled: if False the weights stay 1.
     """
 
-    def __init__(
-        self, epoch_steps: int, *, losses: Sequence[str] = ("face", "pose"), enabled: bool = True, **kwargs: Any
-    ) -> None:
+    def __init__(self, epoch_steps: int, *, count: int = 2, enabled: bool = True, **kwargs: Any) -> None:
         super().__init__(dtype="float32", **kwargs)
-        self.epoch_steps, self.losses_balanced, self.enabled = epoch_steps, tuple(losses), enabled
+        self.epoch_steps, self.enabled = epoch_steps, enabled
 
         def state(name: str, shape: tuple[int, ...]) -> keras.Variable:
             return self.add_weight(
                 name=name, shape=shape, initializer="zeros", trainable=False, aggregation="only_first_replica"
             )
 
-        count = len(self.losses_balanced)
         self.total = state("total", (count,))  # sum over the steps of this epoch
         self.history = state("history", (2, count))  # [previous epoch, the one before] x losses
         self.steps = state("steps", ())
@@ -42,12 +38,11 @@ class DynamicWeights(keras.layers.Layer):
 
     def weights_now(self) -> tf.Tensor:
         """float32 [K]: the alphas of this step."""
-        ones = tf.ones(len(self.losses_balanced))
+        history = tf.convert_to_tensor(self.history)
+        ones = tf.ones_like(history[0])
         if not self.enabled:
             return ones
-        history = tf.convert_to_tensor(self.history)
-        balanced = dwa_weights(history[0], history[1])
-        return tf.where(tf.convert_to_tensor(self.epochs) >= 2.0, balanced, ones)
+        return tf.where(tf.convert_to_tensor(self.epochs) >= 2.0, dwa_weights(history[0], history[1]), ones)
 
     def update(self, *losses: tf.Tensor) -> None:
         """Counts one step's unweighted losses (K scalars, means over replicas)."""

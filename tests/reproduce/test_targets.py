@@ -5,7 +5,7 @@ import pytest
 from absl.testing import flagsaver
 from PIL import Image
 
-from pcl_tf.recipe import parse_flags
+from pcl_tf.console import parsed
 from tests.helpers.commands import command, refused
 
 
@@ -21,7 +21,7 @@ def manifest(tmp_path):
 def test_each_role_predicts_its_own_columns(manifest):
     with command("reproduce") as reproduce, flagsaver.flagsaver():
         flags = [f"--pose=regression:{manifest}", f"--expression=classification:{manifest}"]
-        parse_flags(["reproduce", *flags, "--targets=pose:yaw,pitch", "--targets=expression:smile"])
+        parsed(["reproduce", *flags, "--targets=pose:yaw,pitch", "--targets=expression:smile"])
         opened = reproduce._tasks(["expression", "pose"])
     (pose,), (expression,) = opened["pose"], opened["expression"]
     assert pose.names == ("yaw", "pitch") and pose.name == "m[yaw,pitch]"

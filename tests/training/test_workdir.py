@@ -1,7 +1,6 @@
 """A run's folder: claimed once the run can begin, left as it was found otherwise; what a second command keeps."""
 
 import ast
-import pathlib
 import shlex
 import subprocess
 import sys
@@ -59,12 +58,6 @@ def test_a_claimed_folder_refuses_another_recipe(tmp_path):
     one._lock.close()
     with pytest.raises(Refused, match="batch_size: 32 -> 64"):
         Workdir(tmp_path, recipe(batch_size=64))
-
-
-def test_a_run_that_became_nan_names_its_checkpoint_only_if_it_has_one():
-    with command("train") as train:
-        assert "checkpoints" not in train._what_is_left(None, pathlib.Path("w"))
-        assert "step 40" in train._what_is_left(40, pathlib.Path("w"))
 
 
 def test_the_next_commands_can_be_pasted(tmp_path, capsys):
