@@ -1,4 +1,4 @@
-"""The recipe as a table, and histograms on request."""
+"""Histograms on request."""
 
 import types
 
@@ -6,8 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from pcl_tf.training.board import Watcher, introduce
-from recipes import vox64
+from pcl_tf.training.board import Watcher
 
 
 def test_histograms_are_of_every_trained_weight_and_feature(tmp_path):
@@ -29,14 +28,3 @@ def test_histograms_are_of_every_trained_weight_and_feature(tmp_path):
     step, bins = found["features/face"]
     assert step == 7 and bins[:, 2].sum() == 96 and bins[-1, 1] <= 95 / 255 + 1e-6
     assert found["weights/small/dense/kernel"][1][:, 2].sum() == 12
-
-
-def test_the_recipe_is_shown_beside_the_papers_values(tmp_path):
-    writer = tf.summary.create_file_writer(str(tmp_path))
-    introduce(writer, vox64.get_config("smoke,moco"))
-    writer.close()
-    (path,) = tmp_path.iterdir()
-    values = [v for e in tf.compat.v1.train.summary_iterator(str(path)) for v in e.summary.value if v.tag == "recipe"]
-    lines = tf.make_ndarray(values[0].tensor).item().decode().splitlines()
-    assert any(line.startswith("| `total_steps` | 30 | 1000000 |") for line in lines)
-    assert not [line for line in lines if line.endswith("| None |")]

@@ -1,4 +1,4 @@
-"""Checkpoints: whole, the newest kept, readable in another precision, damaged ones passed over."""
+"""Checkpoints are read in another precision; the loss scale is in them."""
 
 import numpy as np
 import pytest
@@ -40,20 +40,3 @@ def test_the_loss_scale_is_saved(tmp_path):
     Checkpoints(source, tmp_path).save(3)
     Checkpoints(target, tmp_path).restore()
     assert float(target.optimizer.dynamic_scale.numpy()) == 64.0
-
-
-def test_the_newest_are_kept_and_a_damaged_one_is_passed_over(tmp_path, capsys):
-    source, target = model(fill=0), model()
-    checkpoints = Checkpoints(source, tmp_path, keep=2)
-    for step in (1, 2, 3):
-        source.step.assign(step)
-        checkpoints.save(step)
-    assert sorted(p.name for p in tmp_path.glob("*.index")) == ["ckpt-2.index", "ckpt-3.index"]
-    data = next(tmp_path.glob("ckpt-3.data*"))
-    data.write_bytes(data.read_bytes()[:100])
-    assert Checkpoints(target, tmp_path).restore() == 2
-    assert "ckpt-3 is unreadable" in capsys.readouterr().out
-
-
-def test_an_empty_folder_is_step_0(tmp_path):
-    assert Checkpoints(model(), tmp_path).restore() is None

@@ -121,12 +121,6 @@ def test_a_killed_process_leaves_its_workdir_free(tmp_path):
     Workdir(tmp_path, recipe())
 
 
-def test_a_file_is_no_workdir(tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(Refused, match="cannot be written to .Not a directory"):
-        Workdir(tmp_path / "file", recipe())
-
-
 @pytest.mark.parametrize("name", ["runs [2026]", "a*", "b?", "c\\d"])
 def test_names_below_which_tensorflow_finds_no_checkpoints(tmp_path, name):
     with pytest.raises(Refused, match="finds no checkpoints below a name with"):
