@@ -121,8 +121,8 @@ class Kind:
         return tuple(targets), np.array(labels, np.float64)
 
     def targets(self, labels: np.ndarray, count: int) -> np.ndarray:
-        """What a layer is fitted to: labels of a task, K names -> float64 [N, K]."""
-        return np.asarray(labels, np.float64)
+        """What a layer is fitted to: labels of a task, K names -> float [N, K], float32 where the labels are."""
+        return np.asarray(labels, np.result_type(labels, np.float32))
 
     def classes(self, labels: np.ndarray) -> np.ndarray | None:
         """int [N], of each of which a training row must remain where rows are left out; None where there are none."""

@@ -110,12 +110,12 @@ def test_of_no_class_all_rows_are_held_out():
     assert lbfgs.held_out(5, subjects=None, seed=0, classes=np.arange(5)).sum() == 1  # nothing else is left
 
 
-@pytest.mark.parametrize("solver", ["lbfgs", "adam", "knn"])
+@pytest.mark.parametrize("solver", ["lbfgs", "knn"])
 def test_targets_may_be_times_in_seconds(solver):
     x = R(0).normal(size=(400, 3))
     y = 1.76e9 + 7 * x[:, :1]
     layer, _ = linear.fit("regression", x, y, solver=solver, **few(solver, 5))
-    assert np.abs(layer(x) - y).mean() < {"lbfgs": 0.5, "adam": 7, "knn": 4}[solver]
+    assert np.abs(layer(x) - y).mean() < {"lbfgs": 0.5, "knn": 4}[solver]
 
 
 def test_the_penalty_of_rare_labels_is_chosen_by_f1():
@@ -135,8 +135,6 @@ def test_a_step_is_the_released_codes(kind, coupled, monkeypatch):
     y = (x[:, :1] > 0).astype(np.float32) if coupled else 9 * x[:, :1] + x[:, 1:2]
     y = y.astype(np.float64)
     layer, protocol = adam.solve(KINDS[kind], x, y, epochs=1)
-    low = 0 if coupled else y.mean()
-    y = y - low
     # The running mean and variance after one step, which the layer on raw features has in it.
     mean, var = 0.1 * x.mean(0), 0.9 + 0.1 * x.var(0)
     z = (x - x.mean(0)) / np.sqrt(x.var(0) + 1e-5)
@@ -152,5 +150,5 @@ def test_a_step_is_the_released_codes(kind, coupled, monkeypatch):
     w, b = stepped(np.full((4, 1), 0.1), z.T @ slope), stepped(0.1, slope.sum())
     gamma, beta = stepped(np.ones(4), (dz * z).sum(0)), stepped(np.zeros(4), dz.sum(0))
     scaled = (x - mean) / np.sqrt(var + 1e-5) * gamma + beta
-    np.testing.assert_allclose(layer(x), scaled @ w + b + low, atol=2e-5)
+    np.testing.assert_allclose(layer(x), scaled @ w + b, atol=2e-5)
     assert protocol["batch_norm"] and not protocol["cosine"] and protocol["decay_kind"].startswith("coupled") == coupled
