@@ -48,7 +48,7 @@ def start(main: Callable[[list[str]], int | None]) -> None:
       main: called with the arguments that are no flags, the command's name before them; returns the exit code or None.
     """
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # training takes them while it has a state to save
-        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores SIGHUP
+        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores it
             signal.signal(number, lambda n, _: sys.exit(128 + n))
     run(main)
 

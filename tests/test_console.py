@@ -1,5 +1,6 @@
 """How commands begin and end."""
 
+import functools
 import os
 import pathlib
 import signal
@@ -28,7 +29,8 @@ console.start(main)
 def test_signals_end_any_command_without_a_traceback(number):
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    child = subprocess.Popen([sys.executable, "-c", WAITS], env=environment, **pipes)
+    heard = functools.partial(signal.signal, number, signal.SIG_DFL)  # also where the tests run by nohup
+    child = subprocess.Popen([sys.executable, "-c", WAITS], env=environment, preexec_fn=heard, **pipes)
     assert child.stdout.readline() == "here\n"
     child.send_signal(number)
     assert (child.communicate()[1], child.returncode) == ("", 128 + number)
