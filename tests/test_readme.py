@@ -22,9 +22,8 @@ TEXTS = {path: path.read_text() for path in READMES}
 
 
 def blocks():
-    """Blocks of python, each once; those that fine-tune are slow."""
-    found = dict.fromkeys(b for text in TEXTS.values() for b in re.findall(r"```python\n(.*?)```", text, re.S))
-    return [pytest.param(b, marks=[pytest.mark.slow] if "keras" in b else []) for b in found]
+    """Blocks of python, each once."""
+    return dict.fromkeys(b for text in TEXTS.values() for b in re.findall(r"```python\n(.*?)```", text, re.S))
 
 
 @pytest.fixture(scope="session")
@@ -41,6 +40,7 @@ def place(tmp_path_factory):
     return root
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", blocks())
 def test_python_runs(code, place, monkeypatch):
     monkeypatch.chdir(place)

@@ -160,5 +160,6 @@ def test_errors_are_one_line(args, match, tmp_path):
 
 
 def test_neighbours_score_no_pairs():
-    said = refused("probe", "--model=hog", "--task=generated_pose,generated_verification", "--solver=knn")
+    tasks = "--task=generated_pose,generated_verification"
+    said = refused("probe", "--model=hog", tasks, "--solver=knn", "--image_size=16")
     assert "--solver=knn: generated_verification compares pairs" in said

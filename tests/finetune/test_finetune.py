@@ -129,6 +129,7 @@ def test_what_is_done_is_not_done_again(done, place):
     assert code in (0, None) and "done already" in said and "epoch" not in said
 
 
+@pytest.mark.slow
 def test_a_result_that_was_killed_before_its_files_were_written_gets_them(place, tmp_path, monkeypatch):
     def killed(*_, **__):
         raise Killed
@@ -187,6 +188,7 @@ def test_a_signal_while_the_start_is_evaluated_stops_before_the_first_epoch(plac
     assert code == 128 + signal.SIGTERM and "SIGTERM: stopping" in said
 
 
+@pytest.mark.slow
 def test_a_stopped_command_ends_as_if_it_had_not_been_stopped(done, place, tmp_path, monkeypatch):
     before = signal.getsignal(signal.SIGINT)
     with monkeypatch.context() as patched:
@@ -215,6 +217,7 @@ def test_a_damaged_state_is_no_obstacle(name, tmp_path):
     assert len(losses) == 1 and "is unreadable" in said[0] and "begins again" in said[0]
 
 
+@pytest.mark.slow
 def test_a_share_from_scratch_in_folds(place, tmp_path):
     more = ["--labels=0.3", "--from_scratch", "--epochs=1", "--targets=expression", "--folds=1", "--feature=face+pose"]
     code, _, error = ended(*arguments(place, *more, out=tmp_path))
@@ -224,6 +227,7 @@ def test_a_share_from_scratch_in_folds(place, tmp_path):
     assert 17 <= row["counts"]["train"] <= 24 and row["task"] == "faces[expression]"
 
 
+@pytest.mark.slow
 def test_probe_fine_tuning_and_scratch_are_compared(done, place, tmp_path, monkeypatch):
     shutil.copytree(done[2].parents[2], out := tmp_path / "out")
     forgotten, forget = [], work.forget

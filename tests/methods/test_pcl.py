@@ -52,7 +52,9 @@ def test_reduced_precision_starts_where_float32_does():
 
 
 @pytest.mark.parametrize(
-    "arg, overrides", [("smoke", PCL), ("smoke,moco", {**SMALL, "method.queue": 24})], ids=["pcl", "moco"]
+    "arg, overrides",
+    [("smoke", PCL), pytest.param("smoke,moco", {**SMALL, "method.queue": 24}, marks=pytest.mark.slow)],
+    ids=["pcl", "moco"],
 )
 def test_compiled_views_change_no_step(arg, overrides):
     plain, compiled = stepped(f"vox64:{arg}", overrides), stepped(f"vox64:{arg}", overrides, xla="views")

@@ -46,6 +46,7 @@ def test_tflite_has_the_numbers_of_the_saved_model(tflite, expected):
     assert [p.name for p in tflite.parent.iterdir()] == ["encoder.tflite"]
 
 
+@pytest.mark.slow
 def test_quantised_tflite_is_near_and_small(export, tflite, expected, tmp_path):
     path = save_tflite(export, tmp_path / "q.tflite", SIZE, quantize=True)
     assert path.stat().st_size < 0.5 * tflite.stat().st_size

@@ -143,6 +143,7 @@ def test_export_again_at_another_size(finished, tmp_path):
     assert model.signatures["embed"](images=tf.zeros([2, 80, 64, 3]))["pose"].shape == (2, 16 * 5 * 4)
 
 
+@pytest.mark.slow
 def test_the_same_command_again_trains_no_further(finished):
     workdir = finished[0]
     before, result = weights(workdir), json.loads((workdir / "result.json").read_text())

@@ -57,7 +57,9 @@ def test_a_chain_in_a_graph_draws_what_it_draws_eagerly_and_is_traced_once(crop,
         np.testing.assert_allclose(graph, plain, atol=2e-6)
 
 
-@pytest.mark.parametrize("names", [chains.FACE_VIEWS, "quadrant_crop|flip|rotate_translate|jitter"])
+@pytest.mark.parametrize(
+    "names", [chains.FACE_VIEWS, pytest.param("quadrant_crop|flip|rotate_translate|jitter", marks=pytest.mark.slow)]
+)
 def test_a_compiled_chain_draws_what_a_plain_one_draws(names):
     compiled, plain = (chains.face_views(16, names, compiled=compiled) for compiled in (True, False))  # XLA is slow
     assert all(chain.compiled for chain in compiled)
