@@ -13,6 +13,9 @@ from pcl_tf.seeds import Rng
 from pcl_tf.training.checkpoints import Checkpoints
 from tests.helpers.methods import built, noise_faces, tiny
 
+# The paper's network: keys of the smallest one are all alike.
+REAL = {"network.backbone": "cnn16", "network.head_dim": 64, "image_size": 32}
+
 
 def small(**overrides):
     views = {"method.face_views": "resized_crop|jitter"}  # all views are in tests/views
@@ -78,7 +81,7 @@ def test_a_step_moves_the_query_then_the_key_and_fills_the_queue():
 
 @pytest.mark.slow
 def test_two_replicas_are_one(two_replicas):
-    c = small(**{"optimizer.learning_rate": 0.0})
+    c = small(**REAL, **{"optimizer.learning_rate": 0.0})
     images = noise_faces(c)
     one = built(c)
     before = one.get_weights()
@@ -146,7 +149,7 @@ def test_no_query_meets_the_key_of_its_own_view(monkeypatch):
         return info_nce(query, key, queue, **kwargs)
 
     monkeypatch.setattr("pcl_tf.methods.moco.info_nce", spy)
-    c = small(**{"network.backbone": "cnn16", "network.head_dim": 64, "image_size": 32})
+    c = small(**REAL)
     built(c).train_step(noise_faces(c))  # in the first step both networks are the same: one view would have cosine 1
     assert len(met) == 2 and np.max(met) < 0.999
 
