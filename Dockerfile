@@ -9,5 +9,8 @@ COPY pyproject.toml README.md LICENSE ./
 COPY pcl_tf pcl_tf
 COPY recipes recipes
 RUN pip install --no-cache-dir ".${EXTRA}" && rm -rf /source
+# Nobody's number but root's owns more than it needs; docker run --user=$(id -u) where /runs is yours.
+RUN useradd --create-home pcl && install -d -o pcl /runs
+USER pcl
 WORKDIR /runs
 ENTRYPOINT ["pcl-train"]

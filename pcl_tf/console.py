@@ -89,7 +89,7 @@ def parsed(argv: list[str]) -> list[str]:
 
 
 def begin(argv: list[str], *needed: str, words: int = 0, level: int = logging.WARNING) -> None:
-    """Ends the command if its command line cannot be right; silences the libraries.
+    """Ends the command if its command line cannot be right; sets Keras and silences the libraries, before they load.
 
     Args:
       argv: what ``start`` calls main with.
@@ -97,6 +97,8 @@ def begin(argv: list[str], *needed: str, words: int = 0, level: int = logging.WA
       words: arguments that are no flags, at most.
       level: of lines of Python libraries that are printed, unless --verbosity asks for others.
     """
+    # Without the user's keras.json, which may be of another project: another backend, channels first.
+    os.environ.update(KERAS_BACKEND="tensorflow", KERAS_HOME=os.devnull)
     # Some C++ lines at the import of TensorFlow cannot be turned off (tensorflow issue 100442).
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if not flags.FLAGS["verbosity"].present:

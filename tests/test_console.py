@@ -63,6 +63,17 @@ def test_readers_that_leave_end_a_command_quietly(stream, flush):
     other.close()
 
 
+def test_commands_take_no_settings_of_keras_from_other_projects(tmp_path):
+    (tmp_path / "keras.json").write_text(
+        '{"backend": "jax", "image_data_format": "channels_first", "floatx": "float16"}'
+    )
+    script = "from pcl_tf import console; console.parsed(['x']); console.begin(['x']); import keras; c = keras.config;"
+    script += "print(c.backend(), c.image_data_format(), c.floatx())"
+    others = {**os.environ, "PYTHONPATH": str(ROOT), "KERAS_HOME": str(tmp_path), "KERAS_BACKEND": "torch"}
+    ended = subprocess.run([sys.executable, "-c", script], env=others, capture_output=True, text=True)
+    assert ended.stdout == "tensorflow channels_last float32\n", ended.stderr
+
+
 def test_asking_for_help_is_no_error():
     ended = subprocess.run([sys.executable, "-m", "pcl_tf.export", "--help"], capture_output=True, check=False)
     assert ended.returncode == 0 and b"--workdir" in ended.stdout

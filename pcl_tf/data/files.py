@@ -101,7 +101,10 @@ def read_file(path: str | pathlib.Path) -> bytes | Unreadable:
         info = os.stat(path)
         if not stat.S_ISREG(info.st_mode):  # a pipe would be waited for
             return Unreadable("is no regular file")
-        return pathlib.Path(path).read_bytes() if info.st_size <= MAX_BYTES else _too_large(info.st_size)
+        if info.st_size > MAX_BYTES:
+            return _too_large(info.st_size)
+        with open(path, "rb") as f:
+            return f.read(info.st_size)  # files in /proc declare nothing, and some of them never end
     except OSError as error:
         return Unreadable(error.strerror or str(error))
 

@@ -23,7 +23,7 @@ SCAN = b"\xff\xda"  # begins a scan; compressed pixels never hold it
 OVERSIZE = 2  # a JPEG is unpacked at 1/2, 1/4 or 1/8 where its sides stay so many times those of the face
 _FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP")  # Pillow's other formats would open a wide door
 _GROUP = 16  # images that a thread decodes before it asks for more
-_TOGETHER = 2**24  # bytes of squares that are resized at once
+_TOGETHER = 2**24  # bytes of images that a thread has before them, and of squares that are resized at once
 
 
 def decode(data: bytes, *, upright: bool = True, least: int = 0) -> np.ndarray:
@@ -148,12 +148,24 @@ def decoded(items: Sequence[Item], size: int) -> list[Decoded]:
 def decode_all(items: Iterable[Item], size: int) -> Iterator[Decoded]:
     """What ``decoded`` makes of all items, in order, by as many threads as there are cores.
 
-    Of the encoded images some 16 a thread are in memory at once.
+    Of the encoded images some 16 a thread are in memory at once, of large ones fewer.
     """
-    items = iter(items)
-    groups = iter(lambda: list(itertools.islice(items, _GROUP)), [])
-    for group in in_order(lambda group: decoded(group, size), groups, os.cpu_count() or 1):
+    for group in in_order(lambda group: decoded(group, size), _groups(items), os.cpu_count() or 1):
         yield from group
+
+
+def _groups(items: Iterable[Item]) -> Iterator[list[Item]]:
+    """At most _GROUP neighbours together; _TOGETHER bytes are enough."""
+    group: list[Item] = []
+    held = 0
+    for item in items:
+        group.append(item)
+        held += len(item[1]) if isinstance(item[1], bytes) else 0
+        if len(group) == _GROUP or held >= _TOGETHER:
+            yield group
+            group, held = [], 0
+    if group:
+        yield group
 
 
 def left_out(unreadable: Sequence[tuple[str, str | None]], count: int) -> str:

@@ -23,7 +23,8 @@ class Files:
     """Finds images by their path relative to a folder, on disk first, then inside its ``*.zip``.
 
     A path may lead out of the folder ('../img/face.png'), through linked folders, or be absolute. It may be written with
-    '\\', and its accents as one sign or two, whichever way the disk or the zip has them.
+    '\\', and its accents as one sign or two, whichever way the disk or the zip has them. Where zips hold different images
+    of one path, asking for it raises Refused.
 
     Args:
       root: the folder.
@@ -35,13 +36,14 @@ class Files:
         self._found, self._listed = functools.cache(self._find), functools.cache(self._list)
 
     @functools.cached_property
-    def _zipped(self) -> dict[str, _Member]:
+    def _zipped(self) -> dict[str, list[_Member]]:
         """Members of the zips by their paths, and by those with accents as one sign."""
-        found: dict[str, _Member] = {}
+        found: dict[str, list[_Member]] = {}
         for path in sorted(p for p in self.root.iterdir() if p.suffix.lower() == ".zip" and not is_left_out(p.name)):
             try:
-                named = ((os.path.normpath(info.filename), info) for info in members(path))
-                found |= {name: (name, path, info) for name, info in named}
+                for info in members(path):
+                    name = os.path.normpath(info.filename)
+                    found.setdefault(name, []).append((name, path, info))
             except Refused as error:  # it may have nothing to do with the list
                 self._unreadable_zips.append(str(error))
         return {one_sign(name): member for name, member in found.items()} | found
@@ -73,7 +75,13 @@ class Files:
             if (found := self._on_disk(text)) is not None:
                 return found
         zipped = (self._zipped.get(name) for text in texts for name in (text, one_sign(text)))
-        return next(filter(None, zipped), None)
+        same = next(filter(None, zipped), [])
+        if len({(info.CRC, info.file_size) for _, _, info in same}) > 1:
+            places = " and ".join(dict.fromkeys(str(archive) for _, archive, _ in same))
+            raise Refused(
+                f"{printable(path)}: there are different images of this path in {places}; remove all but one."
+            )
+        return same[0] if same else None
 
     def spelled(self, path: str) -> str | None:
         """A path of a list as the image is really called, on disk or in a zip: str, or None if there is none."""

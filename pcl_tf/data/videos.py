@@ -12,14 +12,16 @@ from pcl_tf.data.images import MAX_PIXELS
 
 
 def video_frames(path: str, fps: float) -> Iterator[np.ndarray]:
-    """Frames of a video, at most fps of them a second: the first at or after every 1/fps seconds.
+    """Frames of a video, at most fps of them a second: the first at or after every 1/fps seconds of playing time.
+
+    Where time stamps begin again, as in files that were joined, playing goes on.
 
     Args:
       path: of the file, in any file system TensorFlow knows.
       fps: frames a second of playing time; a slower video gives all it has.
 
     Yields:
-      uint8 [H, W, 3], upright where the file says how it was filmed.
+      uint8 [H, W, 3], upright where the file says how it was filmed, of square pixels where it says how wide they are.
 
     Raises:
       Unreadable: no video, one whose codec PyAV does not know, or one whose data end or are wrong.
@@ -34,20 +36,28 @@ def video_frames(path: str, fps: float) -> Iterator[np.ndarray]:
             stream = container.streams.video[0]
             if stream.codec_context is None:
                 raise Unreadable("its codec is not known here")
-            if stream.codec_context.width * stream.codec_context.height > MAX_PIXELS:
+            wide = float(stream.sample_aspect_ratio or 1)  # of a pixel, in its height
+            if stream.codec_context.width * wide * stream.codec_context.height > MAX_PIXELS:
                 raise Unreadable(f"more than {MAX_PIXELS} pixels a frame")
             stream.thread_type = "NONE"  # several videos are decoded side by side
-            began, due = None, 0.0
+            began, last, step, due = None, 0.0, 0.0, 0.0
             for frame in container.decode(stream):
                 if frame.time is None:
                     continue
-                began = frame.time if began is None else began
+                if began is None:
+                    began = frame.time
+                elif frame.time < last:
+                    began += frame.time - last - step
+                else:
+                    step = frame.time - last
+                last = frame.time
                 # Clocks of videos are rational numbers: a frame due now may stand a rounding error before.
                 if frame.time - began < due - 1e-3:
                     continue
                 due = (int((frame.time - began + 1e-3) * fps) + 1) / fps
+                image = frame.to_ndarray(format="rgb24", width=max(1, round(frame.width * wide)))
                 # Telephones film lying on their side and say so.
-                yield np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90))
+                yield np.rot90(image, round(frame.rotation / 90))
             if began is None:
                 raise Unreadable("no frame in it")
     except (av.error.FFmpegError, OSError, tf.errors.OpError) as error:  # an empty file, one that may not be read

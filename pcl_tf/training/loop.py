@@ -129,7 +129,9 @@ def _restored(checkpoints: Checkpoints, workdir: Workdir, faces: Faces, computin
         )
     workdir.claim()
     begins = "training" if step is None else f"resuming at step {step}"
-    print(f"{begins} on {len(faces)} faces of {workdir.recipe.data.source}", flush=True)  # corpora move and grow
+    batch = sum(parts_per_step(workdir.recipe))
+    few = f", fewer than the {batch} of a step: each is in it more than once" if len(faces) < batch else ""
+    print(f"{begins} on {len(faces)} faces of {workdir.recipe.data.source}{few}", flush=True)  # corpora move and grow
     return step or 0
 
 

@@ -143,3 +143,5 @@ def test_of_many_encoded_images_few_are_in_memory(monkeypatch):
     data, read = encoded(RGB, "PNG"), []
     next(decode_all((read.append(i) or ("x", data) for i in range(500)), 16))
     assert len(read) <= 4 * 16
+    next(decode_all((read.append(i) or ("x", bytes(2**24)) for i in range(500, 600)), 16))
+    assert read[-1] < 500 + 4  # of files as large as these one a thread

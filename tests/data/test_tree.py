@@ -131,6 +131,24 @@ def test_only_regular_files_are_read(tmp_path):
     os.mkfifo(tmp_path / "pipe.jpg")
     for path in (tmp_path / "pipe.jpg", "/dev/zero", tmp_path):
         assert str(read_file(path)) == "is no regular file"
+    assert read_file("/proc/self/mounts") == b""  # no more than it declares
+
+
+def test_zips_with_different_images_of_one_path_are_refused(tmp_path):
+    save(tmp_path / "gray.png", 10)
+    save(tmp_path / "white.png", 255)
+    for archive, name, content in (
+        ("a", "1.png", "gray"),
+        ("b", "1.png", "gray"),
+        ("a", "2.png", "gray"),
+        ("b", "2.png", "white"),
+    ):
+        with zipfile.ZipFile(tmp_path / f"{archive}.zip", "a") as z:
+            z.write(tmp_path / f"{content}.png", name)
+    files = Files(tmp_path)
+    assert files.spelled("1.png") == "1.png"
+    with pytest.raises(Refused, match=r"2.png: there are different images of this path in .*a.zip and .*b.zip"):
+        files.source(["1.png", "2.png"])
 
 
 def test_no_more_is_unpacked_of_a_member_than_it_declares(tmp_path):

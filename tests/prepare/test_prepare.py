@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -70,6 +71,19 @@ def numbers(images):
 def test_six_frames_a_second_are_taken_of_any_video(name, codec, rate, wanted, tmp_path):
     write_video(tmp_path / name, ramp(20), rate, codec)
     assert numbers(np.stack(list(video_frames(str(tmp_path / name), 6)))) == wanted
+
+
+def test_playing_goes_on_where_time_stamps_begin_again(tmp_path):
+    write_video(tmp_path / "a.mpg", ramp(20), codec="mpeg2video")
+    (tmp_path / "joined.mpg").write_bytes(2 * (tmp_path / "a.mpg").read_bytes())
+    frames = np.stack(list(video_frames(str(tmp_path / "joined.mpg"), 6)))
+    assert numbers(frames) == [n % 20 for n in expected(40)]
+
+
+@pytest.mark.parametrize("wide", ["4/3", "1/2"])
+def test_pixels_that_are_not_square_become_square(wide, tmp_path):
+    write_video(tmp_path / "a.mp4", ramp(3), wide=wide)
+    assert {frame.shape for frame in video_frames(str(tmp_path / "a.mp4"), 25)} == {(32, round(32 * Fraction(wide)), 3)}
 
 
 @pytest.mark.parametrize("turn, bright", [("right", np.s_[:, 16:]), ("left", np.s_[:, :16]), ("over", np.s_[16:])])

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,7 +18,10 @@ import tensorflow as tf
 from PIL import Image
 from tensorboard.plugins.hparams import metadata
 
+from pcl_tf import recipe as recipes
 from pcl_tf.encoders.encoder import open_encoder
+from pcl_tf.training.loop import Computing, _restored
+from pcl_tf.training.workdir import Workdir
 from tests.helpers.commands import done
 from tests.helpers.processes import ROOT, call, command
 
@@ -64,6 +68,17 @@ def test_a_run_leaves_what_was_promised(finished):
     assert "trained face_aware" in ended.stdout and "pcl_tf.export" in ended.stdout
     assert (workdir / "reconstructions.png").read_bytes().startswith(b"\x89PNG")
     assert not list(workdir.rglob("*.part"))
+
+
+def test_a_run_says_that_its_faces_are_fewer_than_a_step_takes(tmp_path, capsys):
+    workdir = Workdir(tmp_path / "w", recipes.resolve(recipes.named("vox64:smoke,simclr")))
+    once = Computing(tf.distribute.get_strategy())
+    for count, said in (
+        (3, "on 3 faces of generated, fewer than the 32 of a step"),
+        (32, "on 32 faces of generated\n"),
+    ):
+        _restored(SimpleNamespace(restore=lambda: None), workdir, range(count), once)
+        assert said in capsys.readouterr().out
 
 
 def test_the_projector_shows_faces_by_every_feature(finished):
