@@ -16,6 +16,8 @@ SOFTWARE = "pcl_tf"  # the text Software of PNGs that are drawn here, so that th
 
 # Values of recipes.
 SAMPLINGS = ("clip", "identity", "frame")  # what is drawn evenly
+CLIPS = ("prepared", "by_folder")  # which images are of one clip
+PAIRS = ("none", "needed", "wanted")  # whether a method learns from two frames of a clip; wanted: where clips are known
 UPDATES = ("joint", "alternating")  # one update on Eq. 7, or one on each part of it (released code)
 DECAY_KINDS = ("coupled", "decoupled")  # L2 in the gradient (released code), AdamW
 POSE_CONTRASTS = ("pose", "face_style", "none")  # Eq. 5; Eq. 6 on F_p (rows 2 and 3 of Table 5); neither

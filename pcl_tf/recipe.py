@@ -11,7 +11,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from pcl_tf.choices import DECAY_KINDS, SAMPLINGS
+from pcl_tf.choices import CLIPS, DECAY_KINDS, SAMPLINGS
 from pcl_tf.errors import Refused
 from pcl_tf.keys import Check, Key, number, one_of, positive, text, whole
 from pcl_tf.methods import METHODS
@@ -32,6 +32,16 @@ KEYS = {
     "data.cache": Key("", text, "folder of the decoded faces, which runs can share; empty: cache/ in the workdir"),
     "data.sampling": Key(
         "clip", one_of(SAMPLINGS), "datasets of pcl_tf.prepare: clip, identity or frame is drawn evenly"
+    ),
+    "data.clips": Key(
+        "prepared",
+        one_of(CLIPS),
+        "for pairs of frames: datasets of pcl_tf.prepare have clips, by_folder makes each folder one",
+    ),
+    "data.gap": Key(
+        0.0,
+        number(0, 10**6),
+        "between the frames of a pair at least: seconds, by_folder frames; 0 is any two of a clip",
     ),
     "data.max_unreadable_share": Key(0.05, number(0, 1), "unreadable images above this share stop the run"),
     "network.backbone": Key(

@@ -139,11 +139,11 @@ def test_where_faces_come_from(tmp_path, monkeypatch):
 
     def decoded(source, size, *, cache_dir, max_unreadable_share):
         asked.append((source.count, size, cache_dir, max_unreadable_share))
-        return np.zeros([source.count, size, size, 3], np.uint8)
+        return {"faces": np.zeros([source.count, size, size, 3], np.uint8)}
 
     monkeypatch.setattr(data, "decoded_faces", decoded)
     monkeypatch.setattr(data, "find_clips", lambda source: source if source == "clips" else None)
-    monkeypatch.setattr(data, "ClipFaces", lambda *prepared: prepared)
+    monkeypatch.setattr(data, "ClipFaces", lambda *prepared, gap: prepared)
 
     def opened(**keys):
         c = tiny(overrides={f"data.{key}": value for key, value in keys.items()})

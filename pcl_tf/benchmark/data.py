@@ -10,7 +10,7 @@ from ml_collections import ConfigDict
 from pcl_tf.benchmark.measure import spread
 from pcl_tf.data.faces import ArrayFaces, open_faces
 from pcl_tf.data.pipeline import batches
-from pcl_tf.methods.build import images_per_step
+from pcl_tf.methods.build import images_per_step, method_of
 
 _ROUNDS = 5
 
@@ -33,7 +33,7 @@ def data(recipe: ConfigDict, seconds: float = 5.0) -> dict[str, float]:
     result, rates, held = {}, [], []
     with tempfile.TemporaryDirectory() as cache:
         began = time.perf_counter()
-        faces = open_faces(source, recipe.image_size, cache)
+        faces = open_faces(source, recipe.image_size, cache, method_of(recipe).pairs(recipe))
         if isinstance(faces, ArrayFaces):
             result["first_epoch_images_per_second"] = len(faces) / (time.perf_counter() - began)
         batch = images_per_step(recipe)

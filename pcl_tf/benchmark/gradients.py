@@ -19,7 +19,7 @@ from tqdm import tqdm
 from pcl_tf.data.faces import open_faces
 from pcl_tf.data.pipeline import batches
 from pcl_tf.errors import Refused
-from pcl_tf.methods.build import build_method, images_per_step, parts_per_step
+from pcl_tf.methods.build import build_method, images_per_step, method_of, parts_per_step
 from pcl_tf.seeds import replica_rng, seed_everything
 from pcl_tf.training.checkpoints import Checkpoints
 
@@ -113,7 +113,7 @@ def gradients(recipe: ConfigDict, draws: int = 16, workdir: str | pathlib.Path |
     moments: dict[str, Moments] = {}
     losses: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as cache:
-        faces = open_faces(source, recipe.image_size, source.cache or cache)
+        faces = open_faces(source, recipe.image_size, source.cache or cache, method_of(recipe).pairs(recipe))
         read = batches(faces, parts_per_step(recipe), seed=recipe.seed, first_step=0, total_steps=draws)
         for step, images in enumerate(tqdm(read, total=draws, desc="gradients", unit="batch", file=sys.stderr)):
             for name, (loss, vector) in measure(images, tf.constant(step, tf.int64)).items():

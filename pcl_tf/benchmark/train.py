@@ -12,9 +12,9 @@ import tensorflow as tf
 from ml_collections import ConfigDict
 
 from pcl_tf.benchmark.measure import flops, peak, peak_memory, phase, profile, shares, spread
-from pcl_tf.data.faces import ArrayFaces
+from pcl_tf.data.faces import ArrayFaces, PairedFaces
 from pcl_tf.data.pipeline import batches
-from pcl_tf.methods.build import build_method, images_per_step
+from pcl_tf.methods.build import build_method, images_per_step, method_of
 
 _FACES = 1024  # random ones: what is on them costs nothing
 
@@ -31,7 +31,9 @@ class Step:
     def __init__(self, recipe: ConfigDict, precision: str, xla: str = "none") -> None:
         size, self.images = recipe.image_size, images_per_step(recipe)
         faces = np.random.RandomState(0).randint(0, 256, (max(_FACES, self.images), size, size, 3), np.uint8)
-        self.read = iter(batches(ArrayFaces(faces), [self.images], seed=recipe.seed, first_step=0, total_steps=10**9))
+        single = method_of(recipe).pairs(recipe) == "none"
+        source = ArrayFaces(faces) if single else PairedFaces(faces, np.arange(len(faces)) // 8)
+        self.read = iter(batches(source, [self.images], seed=recipe.seed, first_step=0, total_steps=10**9))
         self.model = build_method(recipe, precision=precision, xla=xla)
         self.run = tf.function(self.model.train_step, autograph=False, jit_compile=xla == "step")
         began = time.perf_counter()

@@ -1,4 +1,4 @@
-"""Faces of a dataset of clips: one frame of one clip a draw, and nothing but that frame is decoded."""
+"""Faces of a dataset of clips: one frame or two of one clip a draw, and nothing but these is decoded."""
 
 import glob
 import io
@@ -12,12 +12,13 @@ import numpy as np
 import tensorflow as tf
 
 from pcl_tf.data.in_graph import decode_face
-from pcl_tf.data.order import Order
+from pcl_tf.data.order import Order, generator
 from pcl_tf.errors import Refused
 
-INDEX = "clips.npz"  # beside the records: how many frames each has and whom it shows, in their order
+INDEX = "clips.npz"  # beside the records: how many frames each has, when and whom they show, in their order
 SPEC = {
     "frames": tf.io.RaggedFeature(tf.string, row_splits_dtype=tf.int64),
+    "times": tf.io.RaggedFeature(tf.float32, row_splits_dtype=tf.int64),
     "identity": tf.io.FixedLenFeature([], tf.string),
 }
 
@@ -26,7 +27,7 @@ def read_index(folder: str | pathlib.Path) -> dict[str, np.ndarray]:
     """Reads the index of a dataset of clips, in any file system TensorFlow knows.
 
     Returns:
-      dict of 'frames' int32 [N], 'identity' int32 [N] and 'names' string [I].
+      dict of 'frames' int32 [N], 'times' float32 [sum of frames], 'identity' int32 [N] and 'names' string [I].
 
     Raises:
       Refused: it is damaged, or missing.
@@ -61,17 +62,54 @@ def find_clips(path: str | pathlib.Path) -> str | None:
     return os.path.dirname(found[0]) if found else None
 
 
+class Pairs:
+    """Draws a second frame: another one of the same clip.
+
+    Args:
+      counts: int [C], how many frames each clip has, two at least.
+      times: float [sum of counts], when each was seen, in seconds, rising within a clip; None where that is unknown.
+      gap: how far apart the two are at least, in seconds, or in frames where times are unknown; 0 is any two. Where a
+        clip has no frame so far away, its farther end is taken.
+    """
+
+    def __init__(self, counts: np.ndarray, times: np.ndarray | None = None, gap: float = 0.0) -> None:
+        self.counts = np.asarray(counts, np.int64)
+        self.start = np.cumsum(self.counts) - self.counts
+        self.gap = max(0.0, gap - 1e-3)  # clocks of videos are rounded
+        clip = np.repeat(np.arange(len(self.counts)), self.counts)
+        within = np.arange(len(clip)) - self.start[clip] if times is None else np.asarray(times, np.float64)
+        # All clips on one line of time, none within another's gap: one search serves a batch.
+        self.at = within + clip * (np.ptp(within) + 2.0 * gap + 1.0)
+
+    def other(self, clip: np.ndarray, frame: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        """int64 [n], another frame of each clip; clip, frame: int64 [n], those that were drawn first."""
+        start, count = self.start[clip], self.counts[clip]
+        at = self.at[start + frame]
+        before = np.clip(np.searchsorted(self.at, at - self.gap, "right") - start, 0, frame)  # frames 0 .. before - 1
+        after = np.clip(np.searchsorted(self.at, at + self.gap, "left") - start, frame + 1, count)
+        possible = before + count - after
+        drawn = random.integers(np.maximum(possible, 1))
+        drawn = np.where(drawn < before, drawn, drawn - before + after)
+        return np.where(possible > 0, drawn, np.where(2 * frame < count, count - 1, 0))
+
+
 class ClipFaces:
-    """Draws of faces from clips; memory is the index, eight bytes a clip.
+    """Draws of faces from clips; memory is the index, eight bytes a clip, and for pairs eight more a frame.
 
     Args:
       folder: of the dataset.
       size: side of the faces in pixels.
       sampling: 'clip', every clip once an epoch, a random frame of it; 'identity', a random frame of a random clip of
         a random person; 'frame', any frame as likely as any other. The last two draw with replacement.
+      gap: of ``Pairs``; a draw is then two frames of a clip, if any clip has two. None draws single frames.
+
+    Attributes:
+      shape: of a draw, (size, size, 3) or (2, size, size, 3).
     """
 
-    def __init__(self, folder: str | pathlib.Path, size: int, sampling: str = "clip") -> None:
+    def __init__(
+        self, folder: str | pathlib.Path, size: int, sampling: str = "clip", *, gap: float | None = None
+    ) -> None:
         import tensorflow_datasets as tfds
 
         self.size, self.sampling = size, sampling
@@ -79,13 +117,18 @@ class ClipFaces:
         raw = tfds.decode.DeserializeMethod.RAW_BYTES
         self.source = builder.as_data_source(split="train", deserialize_method=raw)
         index = read_index(folder)
-        self.frames = index["frames"]
-        if len(self.frames) != len(self.source):
+        if len(index["frames"]) != len(self.source):
             raise Refused(f"--data={folder}: {INDEX} is of other records; remove it and prepare again.")
+        pairs = gap is not None and index["frames"].max() > 1
+        use = index["frames"] >= (2 if pairs else 1)
+        self.records = np.flatnonzero(use)  # a draw's clip is a place in it
+        self.frames = index["frames"][use]
+        self.pairs = Pairs(self.frames, index["times"][np.repeat(use, index["frames"])], gap or 0.0) if pairs else None
+        self.shape = (2, size, size, 3) if pairs else (size, size, 3)
         if sampling == "identity":
-            self.by_person = np.argsort(index["identity"], kind="stable")
-            counts = np.bincount(index["identity"])
-            self.start, self.count = np.cumsum(counts) - counts, counts
+            _, person, self.count = np.unique(index["identity"][use], return_inverse=True, return_counts=True)
+            self.by_person = np.argsort(person, kind="stable")
+            self.start = np.cumsum(self.count) - self.count
         if sampling == "frame":
             self.ends = np.cumsum(self.frames, dtype=np.int64)
 
@@ -93,35 +136,47 @@ class ClipFaces:
         return len(self.frames)
 
     def rows(self, batch: int, seed: int) -> Callable[[int], np.ndarray]:
-        """``rows(step)``: int64 [batch, 2], clip and frame of every draw of a step; a pure function of (seed, step)."""
+        """``rows(step)``: int64 [batch, 2], clip and frame of every draw of a step, a pure function of (seed, step).
+
+        Of pairs [batch, 3]: clip, frame, other frame.
+        """
         order = Order(len(self), batch, seed)
 
-        def rows(step: int) -> np.ndarray:
-            random = np.random.Generator(np.random.Philox(key=[seed, 2**32 + int(step)]))  # Order's keys are epochs
+        def first(step: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
             if self.sampling == "frame":
                 at = random.integers(self.ends[-1], size=batch)
                 clip = np.searchsorted(self.ends, at, side="right")
-                return np.stack([clip, at - self.ends[clip] + self.frames[clip]], axis=1)
+                return clip, at - self.ends[clip] + self.frames[clip]
             if self.sampling == "identity":
                 person = random.integers(len(self.count), size=batch)
                 clip = self.by_person[self.start[person] + random.integers(self.count[person])]
             else:
                 clip = order.rows(step)
-            return np.stack([clip, random.integers(self.frames[clip])], axis=1)
+            return clip, random.integers(self.frames[clip])
+
+        def rows(step: int) -> np.ndarray:
+            random = generator(seed, step)
+            clip, frame = first(step, random)
+            others = [self.pairs.other(clip, frame, random)] if self.pairs else []
+            return np.stack([clip, frame, *others], axis=1)
 
         return rows
 
     def fetch(self, rows: tf.Tensor) -> tf.Tensor:
-        """int64 [n, 2] -> uint8 [n, size, size, 3]; a graph function for tf.data."""
+        """int64 [n, 1 + k] -> uint8 [n, size, size, 3] of k = 1 frame, [n, k, size, size, 3] of more; for tf.data.
+
+        A record is read once for all its frames.
+        """
         records = tf.numpy_function(self._read, [rows[:, 0]], tf.string, stateful=False)
         records.set_shape([None])
         frames = tf.io.parse_example(records, {"frames": SPEC["frames"]})["frames"]
-        chosen = tf.gather(frames.values, frames.row_starts() + rows[:, 1])
+        chosen = tf.gather(frames.values, tf.reshape(frames.row_starts()[:, None] + rows[:, 1:], [-1]))
         shape = tf.TensorSpec([self.size, self.size, 3], tf.uint8)
-        return tf.map_fn(lambda data: decode_face(data, self.size), chosen, fn_output_signature=shape)
+        faces = tf.map_fn(lambda data: decode_face(data, self.size), chosen, fn_output_signature=shape)
+        return faces if rows.shape[1] == 2 else tf.reshape(faces, [-1, rows.shape[1] - 1, *shape.shape])
 
     def _read(self, clips: np.ndarray) -> np.ndarray:
-        return np.array(self.source.__getitems__(clips.tolist()), dtype=object)
+        return np.array(self.source.__getitems__(self.records[clips].tolist()), dtype=object)
 
     def head(self, count: int) -> np.ndarray:
         """uint8 [count, size, size, 3]: the middle frames of the first clips."""

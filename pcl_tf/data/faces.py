@@ -1,4 +1,4 @@
-"""Where a run's faces are read from, whatever the source: ``len``, ``size``, ``rows``, ``fetch``, ``head``.
+"""Where a run's faces are read from, whatever the source: ``len``, ``shape``, ``rows``, ``fetch``, ``head``.
 
 Decoding costs more than the rest of the input pipeline together, and every epoch would pay it again: images are decoded
 once, into an array on the disk. One uint8 row per face also makes the place in the data a plain number.
@@ -14,13 +14,13 @@ import tensorflow as tf
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
-from pcl_tf.data.clips import ClipFaces, find_clips
+from pcl_tf.data.clips import ClipFaces, Pairs, find_clips
 from pcl_tf.data.images import decode_all, left_out
-from pcl_tf.data.order import Order
+from pcl_tf.data.order import Order, generator
 from pcl_tf.data.sources import Source, open_source
 from pcl_tf.errors import Refused
 from pcl_tf.rows import Rows, filled
-from pcl_tf.store import check, write_atomically
+from pcl_tf.store import check, digest, write_atomically
 
 _AT_ONCE = 2**24  # bytes of faces that are brought to the disk together
 
@@ -32,7 +32,7 @@ def decoded_faces(
     cache_dir: str | pathlib.Path,
     max_unreadable_share: float = 0.05,
     flag: str = "--recipe.data.cache",
-) -> np.ndarray:
+) -> Rows:
     """Decodes a source, or opens what an earlier run decoded; goes on where one was killed.
 
     Unreadable images are left out, counted, and named in ``unreadable.txt`` in cache_dir. Of processes that want the
@@ -46,7 +46,7 @@ def decoded_faces(
       flag: of the command, that gives cache_dir, for errors.
 
     Returns:
-      read-only uint8 memmap [N, size, size, 3].
+      Rows of 'faces' uint8 [N, size, size, 3] and 'folder' uint64 [N], alike for images of one folder; read-only.
 
     Raises:
       Refused: too many unreadable images; or the faces are not in cache_dir, and it cannot be written to.
@@ -61,7 +61,7 @@ def decoded_faces(
         write_atomically(cache / "unreadable.txt", "".join(f"{name}\t{why}\n" for name, why in unreadable))
         _check_share(unreadable, source, named_in=cache / "unreadable.txt", most=max_unreadable_share)
 
-    return filled(folder, fill, "faces")["faces"]
+    return filled(folder, fill, "faces")
 
 
 def _decode(source: Source, size: int, rows: Rows) -> Sequence[tuple[str, str]]:
@@ -73,8 +73,9 @@ def _decode(source: Source, size: int, rows: Rows) -> Sequence[tuple[str, str]]:
     with bar:
         while some := list(islice(decoded, max(1, _AT_ONCE // (3 * size**2)))):
             faces = np.array([face for _, face, _ in some if face is not None], np.uint8).reshape(-1, size, size, 3)
+            folders = [int(digest(name.rpartition("/")[0]), 16) for name, face, _ in some if face is not None]
             unreadable = [*unreadable, *((name, why) for name, face, why in some if face is None)]
-            rows.append({"faces": faces}, unreadable=unreadable)
+            rows.append({"faces": faces, "folder": np.array(folders, np.uint64)}, unreadable=unreadable)
             bar.update(len(some))
     return unreadable
 
@@ -96,10 +97,13 @@ class ArrayFaces:
 
     Args:
       array: uint8 [N, S, S, 3], often a memmap.
+
+    Attributes:
+      shape: of a draw, (S, S, 3).
     """
 
     def __init__(self, array: np.ndarray) -> None:
-        self.array, self.size = array, array.shape[1]
+        self.array, self.shape = array, array.shape[1:]
 
     def __len__(self) -> int:
         return len(self.array)
@@ -109,38 +113,89 @@ class ArrayFaces:
         return Order(len(self), batch, seed).rows
 
     def fetch(self, rows: tf.Tensor) -> tf.Tensor:
-        """int64 [n] -> uint8 [n, S, S, 3]; a graph function for tf.data."""
+        """int64 [n] -> uint8 [n, S, S, 3], of pairs [n, 2] -> [n, 2, S, S, 3]; a graph function for tf.data."""
         return tf.numpy_function(self._read, [rows], tf.uint8, stateful=False)
 
     def _read(self, rows: np.ndarray) -> np.ndarray:
         # Sorted reads are kinder to the disk when the array does not fit into memory.
-        ranks = np.argsort(rows)
-        out = np.empty((len(rows), *self.array.shape[1:]), np.uint8)
-        out[ranks] = self.array[rows[ranks]]
-        return out
+        flat = rows.ravel()
+        ranks = np.argsort(flat)
+        out = np.empty((len(flat), *self.array.shape[1:]), np.uint8)
+        out[ranks] = self.array[flat[ranks]]
+        return out.reshape(*rows.shape, *self.array.shape[1:])
 
     def head(self, count: int) -> np.ndarray:
         """uint8 [count, S, S, 3]: the first faces."""
         return np.array(self.array[:count])
 
 
-def open_faces(data: ConfigDict, size: int, cache: str | pathlib.Path) -> ArrayFaces | ClipFaces:
+class PairedFaces(ArrayFaces):
+    """Decoded faces of clips, two frames of one a draw; as the first of them each is drawn once an epoch.
+
+    Args:
+      array: see ``ArrayFaces``.
+      clips: int [N], a number that is the clip's, frames of one in their order; clips of one frame are left out.
+      gap: see ``Pairs``, in frames.
+
+    Attributes:
+      shape: of a draw, (2, S, S, 3).
+    """
+
+    def __init__(self, array: np.ndarray, clips: np.ndarray, gap: float = 0.0) -> None:
+        super().__init__(array)
+        self.shape = (2, *array.shape[1:])
+        _, clip, counts = np.unique(clips, return_inverse=True, return_counts=True)
+        places = np.flatnonzero(counts[clip] > 1)
+        self.places = places[np.argsort(clip[places], kind="stable")]  # clip after clip
+        self.pairs = Pairs(counts[counts > 1], gap=gap)
+        self.clip = np.repeat(np.arange(len(self.pairs.counts)), self.pairs.counts)
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def rows(self, batch: int, seed: int) -> Callable[[int], np.ndarray]:
+        """``rows(step)``: int64 [batch, 2], the faces of each pair of a step; a pure function of (seed, step)."""
+        order = Order(len(self), batch, seed)
+
+        def rows(step: int) -> np.ndarray:
+            at = order.rows(step)
+            clip = self.clip[at]
+            start = self.pairs.start[clip]
+            other = start + self.pairs.other(clip, at - start, generator(seed, step))
+            return self.places[np.stack([at, other], axis=1)]
+
+        return rows
+
+
+def open_faces(data: ConfigDict, size: int, cache: str | pathlib.Path, pairs: str = "none") -> ArrayFaces | ClipFaces:
     """The faces that a recipe asks for.
 
     Args:
       data: ConfigDict ``data`` of a recipe.
       size: side of the faces in pixels.
       cache: folder for decoded faces.
+      pairs: of ``choices.PAIRS``, whether a draw is two frames of a clip: 'none', 'needed', or 'wanted', where clips are
+        known.
 
     Returns:
       ClipFaces for a dataset of pcl_tf.prepare, ArrayFaces for any other source.
 
     Raises:
-      Refused: no image, or too many of them unreadable.
+      Refused: no image, too many of them unreadable, or pairs are needed and no clip has two frames.
     """
-    prepared = find_clips(data.source)
-    if prepared:
-        return ClipFaces(prepared, size, data.sampling)
-    source = open_source(data.source, data.generated_images, size)
-    share = data.max_unreadable_share
-    return ArrayFaces(decoded_faces(source, size, cache_dir=cache, max_unreadable_share=share))
+    faces: ArrayFaces | ClipFaces
+    if prepared := find_clips(data.source):
+        faces = ClipFaces(prepared, size, data.sampling, gap=None if pairs == "none" else data.gap)
+    else:
+        source = open_source(data.source, data.generated_images, size)
+        decoded = decoded_faces(source, size, cache_dir=cache, max_unreadable_share=data.max_unreadable_share)
+        faces = ArrayFaces(decoded["faces"])
+        # All in one folder, or each in its own, are no clips.
+        if pairs != "none" and data.clips == "by_folder" and 1 < len(np.unique(decoded["folder"])) < len(faces):
+            faces = PairedFaces(decoded["faces"], decoded["folder"], data.gap)
+    if pairs == "needed" and len(faces.shape) == 3:
+        raise Refused(
+            f"--data={data.source}: the method learns from two frames of a clip, and none is known to have two. Give a"
+            " dataset of pcl_tf.prepare, or images of which each folder is a clip with --set data.clips=by_folder."
+        )
+    return faces

@@ -32,3 +32,8 @@ class Order:
             out.append(part)
             position, missing = position + len(part), missing - len(part)
         return np.concatenate(out)
+
+
+def generator(seed: int, step: int) -> np.random.Generator:
+    """What a step draws beside its order: a pure function of (seed, step); ``Order`` takes the keys below 2^32."""
+    return np.random.Generator(np.random.Philox(key=[seed, 2**32 + int(step)]))

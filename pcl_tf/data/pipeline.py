@@ -43,10 +43,10 @@ def batches(
       mine: indices of the replicas whose images are read here, the others' are read by other machines.
 
     Returns:
-      tf.data.Dataset of uint8 [sum(parts) / replicas * len(mine), S, S, 3], replica after replica.
+      tf.data.Dataset of uint8 [sum(parts) / replicas * len(mine), *faces.shape], replica after replica.
     """
     rows = faces.rows(sum(parts), seed)
-    count, rank = sum(parts) // replicas * len(mine), rows(first_step).ndim
+    count, drawn_as = sum(parts) // replicas * len(mine), rows(first_step).shape[1:]
 
     def chosen(step: int) -> np.ndarray:
         drawn = rows(step)
@@ -54,8 +54,8 @@ def batches(
 
     def element(step: tf.Tensor) -> tf.Tensor:
         which = tf.numpy_function(chosen, [step], tf.int64, stateful=False)
-        which.set_shape([count, 2][:rank])
-        return tf.ensure_shape(faces.fetch(which), [count, faces.size, faces.size, 3])
+        which.set_shape([count, *drawn_as])
+        return tf.ensure_shape(faces.fetch(which), [count, *faces.shape])
 
     options = tf.data.Options()
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF

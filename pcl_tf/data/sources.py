@@ -73,7 +73,7 @@ class Source:
             print(f"{self.name}: other files are passed over: {self.others}.", file=sys.stderr, flush=True)
 
 
-_DECODING = 4  # how images become pixels: faces and features of another decoding are not used again
+_DECODING = 5  # how images become pixels and rows: faces and features of another decoding are not used again
 _DRAWN = b"Software\0" + SOFTWARE.encode()  # near the beginning of a PNG
 READERS = 16  # threads that read files for their checksums: shared disks answer slowly and to many at once
 

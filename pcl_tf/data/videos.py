@@ -11,7 +11,7 @@ from pcl_tf.data.files import Unreadable
 from pcl_tf.data.images import MAX_PIXELS
 
 
-def video_frames(path: str, fps: float) -> Iterator[np.ndarray]:
+def video_frames(path: str, fps: float) -> Iterator[tuple[float, np.ndarray]]:
     """Frames of a video, at most fps of them a second: the first at or after every 1/fps seconds of playing time.
 
     Where time stamps begin again, as in files that were joined, playing goes on.
@@ -21,7 +21,8 @@ def video_frames(path: str, fps: float) -> Iterator[np.ndarray]:
       fps: frames a second of playing time; a slower video gives all it has.
 
     Yields:
-      uint8 [H, W, 3], upright where the file says how it was filmed, of square pixels where it says how wide they are.
+      (seconds of playing time, uint8 [H, W, 3], upright where the file says how it was filmed, of square pixels where it
+      says how wide they are).
 
     Raises:
       Unreadable: no video, one whose codec PyAV does not know, or one whose data end or are wrong.
@@ -57,7 +58,7 @@ def video_frames(path: str, fps: float) -> Iterator[np.ndarray]:
                 due = (int((frame.time - began + 1e-3) * fps) + 1) / fps
                 image = frame.to_ndarray(format="rgb24", width=max(1, round(frame.width * wide)))
                 # Telephones film lying on their side and say so.
-                yield np.rot90(image, round(frame.rotation / 90))
+                yield frame.time - began, np.rot90(image, round(frame.rotation / 90))
             if began is None:
                 raise Unreadable("no frame in it")
     except (av.error.FFmpegError, OSError, tf.errors.OpError) as error:  # an empty file, one that may not be read

@@ -40,7 +40,8 @@ class Material:
 
 def read(encoder: Encoder, task: Task, values: Features, cache: str | pathlib.Path) -> Material:
     """``Material`` of a task whose features were extracted, decoded once in the life of the cache."""
-    images = decoded_faces(task.source, task.image_size, cache_dir=cache, max_unreadable_share=1.0, flag="--cache")
+    size, source = task.image_size, task.source
+    images = decoded_faces(source, size, cache_dir=cache, max_unreadable_share=1.0, flag="--cache")["faces"]
     place = np.full(task.source.count, -1)
     encoded = np.setdiff1d(np.arange(task.source.count), list(values.unreadable))
     place[encoded] = np.arange(len(images))  # the rows that could not be encoded are those that could not be decoded

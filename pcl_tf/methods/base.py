@@ -117,6 +117,11 @@ class Method(keras.Model):
         """{key of ``method``: value} of those that stand at 0 and follow from the rest of the recipe."""
         return {}
 
+    @classmethod
+    def pairs(cls, recipe: ConfigDict) -> str:
+        """Whether the method learns from two frames of a clip, of ``choices.PAIRS``."""
+        return "none"
+
     def make_views(self) -> None:
         """Makes the augmentations that the parts use: of every method the two chains of the face contrast."""
         m = self.method
@@ -175,7 +180,7 @@ class Method(keras.Model):
         """One step.
 
         Args:
-          images: uint8 [n, S, S, 3], this replica's.
+          images: uint8 [n, S, S, 3], or [n, 2, S, S, 3] of pairs, this replica's.
 
         Returns:
           dict of float32 scalars, the same on every replica.

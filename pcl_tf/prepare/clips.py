@@ -19,7 +19,7 @@ from pcl_tf.store import sync
 
 
 class Clips(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: ignore[call-arg]
-    """Clips of faces: 'frames' JPEG [T], 'identity', 'clip'.
+    """Clips of faces: 'frames' JPEG [T], 'times' float32 [T] in seconds, 'identity', 'clip'.
 
     Args:
       units: list of ``Unit``.
@@ -42,7 +42,8 @@ class Clips(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: i
     def _info(self) -> tfds.core.DatasetInfo:
         side = self.settings.size
         frames = tfds.features.Sequence(tfds.features.Image(shape=(side, side, 3), encoding_format="jpeg"))
-        rows = {"frames": frames, "identity": tfds.features.Text(), "clip": tfds.features.Text()}
+        times = tfds.features.Sequence(tfds.features.Scalar(np.float32))
+        rows = {"frames": frames, "times": times, "identity": tfds.features.Text(), "clip": tfds.features.Text()}
         features = tfds.features.FeaturesDict(rows)
         return tfds.core.DatasetInfo(builder=self, description=self.__doc__, features=features)
 
@@ -79,7 +80,9 @@ KINDS = {"voxceleb": Voxceleb, "videos": Videos, "images": Images}
 
 def _examples(unit: Unit, settings: work.Settings, folder: str) -> Iterator[tuple[str, dict[str, Any]]]:
     for clip, frames in work.clips(work.prepare(unit, settings, folder)):
-        yield clip, {"frames": [io.BytesIO(f) for f in frames], "identity": unit.identity, "clip": clip}
+        times, jpegs = zip(*frames, strict=True)
+        row = {"frames": [io.BytesIO(f) for f in jpegs], "times": np.array(times, np.float32)}
+        yield clip, {**row, "identity": unit.identity, "clip": clip}
 
 
 def finish(builder: tfds.core.DatasetBuilder, files: int, notes: work.Notes, *, sheet: bytes) -> dict[str, int]:
@@ -96,11 +99,13 @@ def finish(builder: tfds.core.DatasetBuilder, files: int, notes: work.Notes, *, 
     """
     source = builder.as_data_source(split="train", deserialize_method=tfds.decode.DeserializeMethod.RAW_BYTES)
     frames: Any = []
+    times: list[np.ndarray] = []
     people: list[str] = []
     for start in range(0, len(source), 256):
         records = source.__getitems__(range(start, min(start + 256, len(source))))
         parsed = tf.io.parse_example(tf.constant(records), SPEC)
         frames.append(parsed["frames"].row_lengths().numpy())
+        times.append(parsed["times"].values.numpy())
         people += [name.decode() for name in parsed["identity"].numpy()]
     frames = np.concatenate(frames).astype(np.int32)
     names, identity = np.unique(people, return_inverse=True)
@@ -116,7 +121,8 @@ def finish(builder: tfds.core.DatasetBuilder, files: int, notes: work.Notes, *, 
     }
     rows = (f"{name}\t{missed} of {frames} frames\n" for name, missed, frames in notes.no_face)
     index = io.BytesIO()
-    np.savez(index, frames=frames, identity=identity.astype(np.int32), names=names)
+    held = {"frames": frames, "times": np.concatenate(times), "identity": identity.astype(np.int32), "names": names}
+    np.savez(index, **held)
     folder = str(builder.data_path)
     for name, data in (
         ("unreadable.txt", "".join(f"{name}\t{why}\n" for name, why in notes.unreadable).encode()),

@@ -84,7 +84,7 @@ def prepare(unit: Unit, settings: Settings, folder: str | pathlib.Path) -> str:
       folder: of the zips, in any file system TensorFlow knows.
 
     Returns:
-      path of the zip: CLIP/000000.jpg .., ``Notes``, and the first frame without a face of each file that has one.
+      path of the zip: CLIP/MICROSECONDS.jpg .., ``Notes``, and the first frame without a face of each file that has one.
     """
     path = path_of(unit, folder)
     if tf.io.gfile.exists(path):
@@ -97,9 +97,9 @@ def prepare(unit: Unit, settings: Settings, folder: str | pathlib.Path) -> str:
             except Unreadable as error:
                 notes.unreadable.append((printable(name), str(error)))
                 continue
-            for number, face in enumerate(faces):
+            for number, (seconds, face) in enumerate(faces):
                 part = f"+{number // FRAMES_IN_CLIP}" if number >= FRAMES_IN_CLIP else ""
-                z.writestr(f"{clip}{part}/{number:06}.jpg", face)
+                z.writestr(f"{clip}{part}/{round(1e6 * seconds):012}.jpg", face)
             if example is not None:
                 z.writestr(f"{len(notes.no_face)}.jpg", example)
                 notes.no_face.append((printable(name), missed, len(faces) + missed))
@@ -109,25 +109,31 @@ def prepare(unit: Unit, settings: Settings, folder: str | pathlib.Path) -> str:
     return path
 
 
-def _cut(file: str, settings: Settings) -> tuple[list[bytes], int, bytes | None]:
-    """(JPEG of all faces of a file, frames without a face, JPEG of the first of those or None). Raises Unreadable."""
+def _cut(file: str, settings: Settings) -> tuple[list[tuple[float, bytes]], int, bytes | None]:
+    """([(seconds, JPEG)] of all faces of a file, frames without a face, JPEG of the first of those or None). Raises Unreadable."""
     if "://" not in file and os.path.exists(file) and not os.path.getsize(file):
         raise Unreadable("the file is empty")
-    pictures = video_frames(file, settings.fps) if file.lower().endswith(VIDEOS) else [_decoded(file)]
+    pictures = video_frames(file, settings.fps) if file.lower().endswith(VIDEOS) else [(0.0, _decoded(file))]
     missed, example = 0, None
+    times = []
 
     def squares() -> Iterator[np.ndarray]:
         nonlocal missed, example
-        for picture in pictures:
+        for seconds, picture in pictures:
             square = crop.square(picture, settings.share, settings.margin, align=settings.align)
             if square is not None:
+                times.append(seconds)
                 yield square
             else:
                 missed += 1
                 example = picture if example is None else example
 
     faces = [_jpeg(face) for face in resized(squares(), settings.size)]
-    return faces, missed, None if example is None else _jpeg(*resized([centre(example)], THUMBNAIL))
+    return (
+        list(zip(times, faces, strict=True)),
+        missed,
+        None if example is None else _jpeg(*resized([centre(example)], THUMBNAIL)),
+    )
 
 
 def _jpeg(image: np.ndarray) -> bytes:
@@ -144,14 +150,15 @@ def _decoded(file: str) -> np.ndarray:
     return decode(data)
 
 
-def clips(path: str) -> list[tuple[str, list[bytes]]]:
-    """What a zip holds: [(clip, list of JPEG), ...]."""
-    frames: dict[str, list[bytes]] = {}
+def clips(path: str) -> list[tuple[str, list[tuple[float, bytes]]]]:
+    """What a zip holds: [(clip, [(seconds since the video's first frame, JPEG), ...]), ...]."""
+    frames: dict[str, list[tuple[float, bytes]]] = {}
     with _opened(path) as z:
         for entry in z.namelist():
-            clip, slash, _ = entry.rpartition("/")
+            clip, slash, name = entry.rpartition("/")
             if slash:
-                frames.setdefault(clip, []).append(z.read(entry))
+                seconds = int(name.removesuffix(".jpg")) / 1e6
+                frames.setdefault(clip, []).append((seconds, z.read(entry)))
     return list(frames.items())
 
 

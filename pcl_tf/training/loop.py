@@ -21,7 +21,7 @@ from pcl_tf.evaluation import generated
 from pcl_tf.evaluation.online import labelled
 from pcl_tf.evaluation.task import Task
 from pcl_tf.methods.base import Method
-from pcl_tf.methods.build import build_method, images_per_step, parts_per_step
+from pcl_tf.methods.build import build_method, images_per_step, method_of, parts_per_step
 from pcl_tf.seeds import seed_everything
 from pcl_tf.serving.card import write_card
 from pcl_tf.serving.export import check_version
@@ -111,7 +111,8 @@ def _shared_faces(recipe: ConfigDict, workdir: Workdir, computing: Computing) ->
     """The faces; over several machines the writer decodes them and the others wait for its cache."""
     if not computing.cluster.writer:
         barrier(computing.strategy)
-    faces = open_faces(recipe.data, recipe.image_size, recipe.data.cache or workdir / "cache")
+    cache, pairs = recipe.data.cache or workdir / "cache", method_of(recipe).pairs(recipe)
+    faces = open_faces(recipe.data, recipe.image_size, cache, pairs)
     if computing.cluster.writer:
         barrier(computing.strategy)
     if all_reduce_max(computing.strategy, len(faces)) != len(faces):

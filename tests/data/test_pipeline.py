@@ -40,7 +40,8 @@ def values(faces):
 
 
 def open_faces(path, tmp_path, bad=0.05):
-    return decoded_faces(open_source(str(path), 8, 16), 16, cache_dir=tmp_path / "cache", max_unreadable_share=bad)
+    source = open_source(str(path), 8, 16)
+    return decoded_faces(source, 16, cache_dir=tmp_path / "cache", max_unreadable_share=bad)["faces"]
 
 
 def test_tree_and_zip_hold_the_same_faces(tree, tmp_path):
@@ -159,7 +160,8 @@ def test_a_cache_that_cannot_be_written_is_refused_and_a_full_one_is_only_read(t
         decoded_faces(source, 16, cache_dir=tmp_path / "file/below")
     made = decoded_faces(source, 16, cache_dir=tmp_path / "cache")
     monkeypatch.setattr("pcl_tf.store.tempfile.TemporaryFile", lambda dir: open("/nowhere/at/all", "w"))
-    np.testing.assert_array_equal(decoded_faces(source, 16, cache_dir=tmp_path / "cache"), made)
+    again = decoded_faces(source, 16, cache_dir=tmp_path / "cache")
+    np.testing.assert_array_equal(again["faces"], made["faces"])
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut short"])

@@ -167,7 +167,7 @@ def test_names_of_any_bytes_are_listed(tmp_path, capsys):
     for name in (b"b\xf6se.png", b"two\nlines.png", b"tab\there.png", "脸.png".encode()):
         (tmp_path / os.fsdecode(name)).write_bytes(b"no picture")
     save(tmp_path / "fine.png")
-    faces = decoded_faces(folder(tmp_path), 8, cache_dir=tmp_path / "cache", max_unreadable_share=0.9)
+    faces = decoded_faces(folder(tmp_path), 8, cache_dir=tmp_path / "cache", max_unreadable_share=0.9)["faces"]
     lines = (tmp_path / "cache/unreadable.txt").read_text().splitlines()
     found = sorted(line.split("\t")[0].rsplit("/", 1)[1] for line in lines)
     assert len(faces) == 1 and found == [r"b\xf6se.png", r"tab\there.png", r"two\nlines.png", "脸.png"]
@@ -201,7 +201,7 @@ def damaged_zip(path, how):
 @pytest.mark.parametrize("how", ["deflate", "lzma", "encrypted", "method", "header"])
 def test_one_damaged_member_is_left_out_and_named(tmp_path, how):
     archive = damaged_zip(tmp_path / "faces.zip", how)
-    faces = decoded_faces(zipped(archive), 8, cache_dir=tmp_path / "cache", max_unreadable_share=0.5)
+    faces = decoded_faces(zipped(archive), 8, cache_dir=tmp_path / "cache", max_unreadable_share=0.5)["faces"]
     (line,) = (tmp_path / "cache/unreadable.txt").read_text().splitlines()
     assert len(faces) == 3 and line.startswith(f"{archive}:1.bmp\tcannot be read from the zip (")
     listed = dict(Files(tmp_path).source(["0.bmp", "1.bmp"]).items())

@@ -79,4 +79,12 @@ RUN = {  # key -> (its value, what says so after a run)
     "watch.labelled": ("people", lambda run: "people" if "knn/face" in run.steps else ""),
 }
 # Each of these has tests of its own; so has MoCo's momentum.
-ELSEWHERE = ("batch_size", "data.source", "data.sampling", "data.max_unreadable_share", "method.name")
+ELSEWHERE = (
+    "batch_size",
+    "data.source",
+    "data.sampling",
+    "data.clips",
+    "data.gap",
+    "data.max_unreadable_share",
+    "method.name",
+)

@@ -70,20 +70,22 @@ def numbers(images):
 )
 def test_six_frames_a_second_are_taken_of_any_video(name, codec, rate, wanted, tmp_path):
     write_video(tmp_path / name, ramp(20), rate, codec)
-    assert numbers(np.stack(list(video_frames(str(tmp_path / name), 6)))) == wanted
+    assert numbers(np.stack([frame for _, frame in video_frames(str(tmp_path / name), 6)])) == wanted
 
 
 def test_playing_goes_on_where_time_stamps_begin_again(tmp_path):
     write_video(tmp_path / "a.mpg", ramp(20), codec="mpeg2video")
     (tmp_path / "joined.mpg").write_bytes(2 * (tmp_path / "a.mpg").read_bytes())
-    frames = np.stack(list(video_frames(str(tmp_path / "joined.mpg"), 6)))
+    frames = np.stack([frame for _, frame in video_frames(str(tmp_path / "joined.mpg"), 6)])
     assert numbers(frames) == [n % 20 for n in expected(40)]
 
 
 @pytest.mark.parametrize("wide", ["4/3", "1/2"])
 def test_pixels_that_are_not_square_become_square(wide, tmp_path):
     write_video(tmp_path / "a.mp4", ramp(3), wide=wide)
-    assert {frame.shape for frame in video_frames(str(tmp_path / "a.mp4"), 25)} == {(32, round(32 * Fraction(wide)), 3)}
+    assert {frame.shape for _, frame in video_frames(str(tmp_path / "a.mp4"), 25)} == {
+        (32, round(32 * Fraction(wide)), 3)
+    }
 
 
 @pytest.mark.parametrize("turn, bright", [("right", np.s_[:, 16:]), ("left", np.s_[:, :16]), ("over", np.s_[16:])])
@@ -100,7 +102,7 @@ def test_a_video_filmed_on_its_side_stands_upright(turn, bright, tmp_path):
 
     head, movie, track = (tmp_path / "a.mp4").read_bytes().split(matrix("none"))
     (tmp_path / "a.mp4").write_bytes(head + matrix("none") + movie + matrix(turn) + track)
-    for frame in video_frames(str(tmp_path / "a.mp4"), 25):
+    for _, frame in video_frames(str(tmp_path / "a.mp4"), 25):
         assert frame[bright].mean() > 180 and frame.mean() < 120
 
 
@@ -298,6 +300,30 @@ def test_the_pixels_are_those_of_the_draw(prepared):
     ]  # two machines
     np.testing.assert_array_equal(whole, np.concatenate(halves, axis=1))
     assert ClipFaces(prepared[0], 16).head(3).shape == (3, 16, 16, 3)
+
+
+def test_the_time_of_each_frame_is_kept(prepared):
+    index, clips = np.load(f"{prepared[0]}/clips.npz"), ClipFaces(prepared[0], 32)
+    for times, count in zip(np.split(index["times"], np.cumsum(index["frames"])[:-1]), clips.frames, strict=True):
+        np.testing.assert_allclose(times, np.array(expected(100)[:count]) / 25, atol=1e-6)
+
+
+@pytest.mark.parametrize("sampling", ["clip", "identity", "frame"])
+def test_pairs_are_two_frames_of_a_record(sampling, prepared):
+    import tensorflow_datasets as tfds
+
+    records = list(tfds.builder_from_directory(prepared[0]).as_data_source(split="train"))
+    pairs = ClipFaces(prepared[0], 32, sampling, gap=0.5)
+    assert len(pairs) == sum(len(r["times"]) > 1 for r in records) == 4
+    rows = pairs.rows(500, 1)(0)
+    times, frames = [np.asarray(records[r]["times"]) for r in pairs.records[rows[:, 0]]], rows[:, 1:].tolist()
+    most = np.array([max(t[-1] - t[f], t[f]) for t, (f, _) in zip(times, frames, strict=True)])
+    apart = np.array([abs(t[f] - t[o]) for t, (f, o) in zip(times, frames, strict=True)])
+    assert (apart[most > 0.5] > 0.499).all() and (apart > 0).all()
+    if sampling == "clip":
+        for step, batch in enumerate(batches(pairs, [4], seed=1, first_step=0, total_steps=2)):
+            wanted = [[records[pairs.records[c]]["frames"][f] for f in fs] for c, *fs in pairs.rows(4, 1)(step)]
+            np.testing.assert_array_equal(batch, wanted)
 
 
 @pytest.mark.parametrize("sampling", ["identity", "frame"])

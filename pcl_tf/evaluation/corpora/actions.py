@@ -121,7 +121,7 @@ def _videos(root: pathlib.Path, known: _Labels) -> tuple[Source, list[tuple[str,
             why: str | Unreadable
             left, why = list(labels), "the video ends before"
             try:
-                for number, frame in enumerate(video_frames(str(videos[person]), _ALL), 1):
+                for number, (_, frame) in enumerate(video_frames(str(videos[person]), _ALL), 1):
                     if left and number == left[0]:
                         yield f"{videos[person]}#{left.pop(0)}", centre(frame)
             except Unreadable as error:
