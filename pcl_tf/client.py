@@ -5,26 +5,23 @@
   python -m pcl_tf.client --server=faces.example.org:443 --tls --header="authorization:Bearer $TOKEN" faces/
 
 https:// and --tls encrypt, --tls_ca=FILE names the authority where it is not a public one, and --header goes with every
-request. Takes files, folders and zips. --out=NAME.npy writes one row an image and their names, line by line, into
-NAME.txt; images the server refuses are left out and named. Otherwise JSON lines: {"image", "feature", "embedding"} or
-{"image", "error"}. --out takes its name when all images were sent; what came before an error or a signal is in
-NAME.partial.npy or NAME.partial.jsonl.
+request. Takes files, folders and zips. Writes JSON lines: {"image", "feature", "embedding"} or {"image", "error"}.
+--out=NAME.npy writes one row an image and their names, line by line, into NAME.txt; images the server refuses are left
+out and named. --out takes its name when all images were sent; until then, and after an error or a signal, the lines that
+came are in NAME.partial.jsonl.
 Exit codes: 0 every image embedded; 1 some were refused; 2 a flag or a path is wrong; 3 the server cannot be reached or
 does not answer such requests; 4 the disk is full; 130 and 143 stopped by Ctrl-C and SIGTERM.
 """
 
 import contextlib
 import dataclasses
-import functools
 import itertools
 import json
 import os
 import pathlib
 import re
-import ssl
 import sys
-import urllib.parse
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -33,8 +30,7 @@ from absl import flags
 
 from pcl_tf.choices import OUTPUTS
 from pcl_tf.console import begin, explained, refuse, start
-from pcl_tf.data.files import printable, read_file
-from pcl_tf.data.sources import Items, Source, folder, zipped
+from pcl_tf.data.sources import open_source
 from pcl_tf.errors import Refused, Unreachable
 from pcl_tf.serving.remote import Server, embed
 from pcl_tf.store import atomic_path, check, sync
@@ -49,139 +45,90 @@ flags.DEFINE_integer(
     "retries", Server.retries, "Attempts more while the server is away; gRPC's most is 4.", lower_bound=0
 )
 flags.DEFINE_float("wait", Server.wait, "Seconds between these, doubled each time.", lower_bound=0.0)
-_TLS = flags.DEFINE_bool("tls", False, "Speak gRPC encrypted, as https:// does REST.")
+flags.DEFINE_bool("tls", False, "Speak gRPC encrypted, as https:// does REST.")
 _CA = flags.DEFINE_string("tls_ca", "", "PEM file of the authority that vouches for the server.")
 _HEADER = flags.DEFINE_multi_string(
     "header", [], "KEY:VALUE sent with every request, for instance a token; repeatable."
 )
 _OUT = flags.DEFINE_string("out", "", "FILE.npy or FILE.jsonl; without it JSON lines go to stdout.")
 
-
-def _sources(paths: Iterable[str]) -> list[Source]:
-    """The images of files, folders and zips."""
-    sources = []
-    for path in map(pathlib.Path, paths):
-        if path.is_dir():
-            source = folder(path)
-        elif not path.is_file():
-            raise Refused(f"{printable(path)}: no such file or folder.")
-        elif path.suffix.lower() == ".zip":
-            source = zipped(path)
-        else:
-            source = Source(printable(path), "", 1, functools.partial(_file, path))
-        if not source.count:
-            raise Refused(f"{printable(path)}: holds no image.")
-        source.say_others()
-        sources.append(source)
-    return sources
-
-
-def _file(path: pathlib.Path) -> Items:
-    yield printable(path), read_file(path)
+_HOST = r"(\[[\da-fA-F:.]+\]|[\w.-]+)"
+_ADDRESS = rf"https?://{_HOST}(:\d+)?(/[\w./-]*)?|{_HOST}:\d+"
+# What gRPC and HTTP take; their own errors would print the value, which may be a secret.
+_PLAIN = r"\s*((?!content-|grpc-)[a-z0-9_.-]+(?<!-bin))\s*:\s*([ -~]*[!-~])\s*"
 
 
 def _server() -> Server:
     """The server as the flags name it. Raises Refused in a line that holds no password and no token."""
-    given = _SERVER.value or ""
-    try:
-        at = urllib.parse.urlsplit(given if "://" in given else f"grpc://{given}")
-        known = at.scheme in ("http", "https") or at.scheme == "grpc" and at.port
-        if not known or not at.hostname or at.port == 0 or at.query or at.fragment or "@" in at.netloc:
-            raise ValueError
-    except ValueError:  # urllib's, of a port that is no number
-        raise Refused(
-            "--server: is not host:port, http://host:port or https://host alone; --header sends a token."
-        ) from None
-    if at.scheme == "http" and (_TLS.value or _CA.value):
-        raise Refused(f"--server={given}: is not encrypted; write https:// where --tls or --tls_ca is given.")
-    try:
-        ssl.create_default_context(cafile=_CA.value or None)
-    except OSError as error:  # ssl.SSLError is one
-        raise Refused(f"--tls_ca={_CA.value}: no certificates in PEM ({error.strerror or error}).") from error
+    if not re.fullmatch(_ADDRESS, _SERVER.value or ""):
+        raise Refused("--server: is not host:port, http://host:port or https://host alone; --header sends a token.")
     headers = {}
     for text in _HEADER.value:
-        key, _, value = (part.strip() for part in text.partition(":"))
-        # What gRPC and HTTP take; their own errors would print it, and it may be a secret.
-        plain = re.fullmatch(r"(?!content-|grpc-)[a-z0-9_.-]+(?<!-bin)", key.lower())
-        if not plain or not value or not (value.isascii() and value.isprintable()):
+        if not (found := re.fullmatch(_PLAIN, text, re.IGNORECASE | re.ASCII)):
             raise Refused("--header: is not KEY:VALUE in plain characters, for instance authorization:Bearer X.")
-        headers[key.lower()] = value
+        headers[found[1].lower()] = found[2]
+    if _CA.value:
+        open(_CA.value).close()
     same: dict[str, Any] = {field.name: flags.FLAGS[field.name].value for field in dataclasses.fields(Server)[1:-1]}
-    return Server(given.removeprefix("grpc://"), headers=headers, **same)
+    server = Server(_SERVER.value or "", headers=headers, **same)
+    if server.address.startswith("http://") and (server.tls or server.tls_ca):
+        raise Refused(f"--server={server.address}: is not encrypted; write https:// where --tls or --tls_ca is given.")
+    return server
 
 
-def _answers(
-    sources: Iterable[Source], total: int, server: Server, refused: list[str]
-) -> Iterator[tuple[str, np.ndarray | str]]:
-    """As ``embed`` of all sources, with a bar; names what is refused, and adds it to refused."""
-    items = itertools.chain.from_iterable(source.items() for source in sources)
-    for name, answer in tqdm.tqdm(embed(server, items), "embedding", total, unit="img", disable=None):
-        if isinstance(answer, str):
-            refused.append(name)
-            tqdm.tqdm.write(f"refused: {name}: {answer}", file=sys.stderr)
-        yield name, answer
+def _write(answers: Iterable[tuple[str, np.ndarray | str]], feature: str, out: pathlib.Path | None) -> int:
+    """Writes a JSON line an answer of ``embed``, to stdout or beside out, which takes its name at the end.
 
-
-def _write_lines(answers: Iterable[tuple[str, np.ndarray | str]], feature: str, out: pathlib.Path | None) -> None:
-    """Writes JSON lines, each when it is known: to stdout, or into a file that takes its name at the end."""
-    partial = out and _partial(out)
-    with open(partial, "w") if partial else contextlib.nullcontext(sys.stdout) as file:
+    Returns:
+      how many images were refused.
+    """
+    refused = 0
+    with open(_partial(out), "w") if out else contextlib.nullcontext(sys.stdout) as file:
         for name, answer in answers:
-            row = {"error": answer} if isinstance(answer, str) else {"feature": feature, "embedding": answer.tolist()}
+            if isinstance(answer, str):
+                row, refused = {"error": answer}, refused + 1
+                tqdm.tqdm.write(f"refused: {name}: {answer}", file=sys.stderr)
+            else:
+                row = {"feature": feature, "embedding": answer.tolist()}
             print(json.dumps({"image": name, **row}), file=file, flush=True)
-    if out and partial:
-        sync(partial)
-        os.replace(partial, out)
-
-
-def _write_matrix(answers: Iterable[tuple[str, np.ndarray | str]], out: pathlib.Path) -> None:
-    """Writes a .npy of a row an image, and a .txt of their names: as partial ones where the answers break off."""
-    names, rows, path = [], [], _partial(out)
-    try:
-        for name, answer in answers:
-            if not isinstance(answer, str):
-                names.append(name)
-                rows.append(answer)
-        path = out
-    finally:
-        if rows:
-            listed = path.with_suffix(".txt")
-            with atomic_path(listed) as aside, atomic_path(path) as matrix:
-                aside.write_bytes("".join(f"{name}\n" for name in names).encode())
-                np.save(matrix, np.stack(rows))
-                listed.unlink(missing_ok=True)  # killed after the rows took their name, they have no others' names
-    for old in (_partial(out), _partial(out).with_suffix(".txt")):
-        old.unlink(missing_ok=True)
+    if out and out.suffix == ".npy":
+        with open(_partial(out)) as file:
+            rows = [row for row in map(json.loads, file) if "embedding" in row]
+        names = out.with_suffix(".txt")
+        with atomic_path(names) as aside, atomic_path(out) as matrix:
+            aside.write_bytes("".join(f"{row['image']}\n" for row in rows).encode())
+            np.save(matrix, np.array([row["embedding"] for row in rows], np.float32))
+            names.unlink(missing_ok=True)  # killed after the rows took their name, they have no others' names
+        _partial(out).unlink()
+    elif out:
+        sync(_partial(out))
+        os.replace(_partial(out), out)
+    return refused
 
 
 def _partial(out: pathlib.Path) -> pathlib.Path:
-    out.parent.mkdir(parents=True, exist_ok=True)
-    return out.with_suffix(f".partial{out.suffix}")
+    return out.with_suffix(".partial.jsonl")
 
 
 def main(argv: list[str]) -> None:
-    begin(argv, words=len(argv))
-    if not _SERVER.value or len(argv) < 2:
-        refuse("--server=host:port and images, folders or zips are needed; see --help.")
+    begin(argv, "server", words=len(argv))
     out = pathlib.Path(_OUT.value) if _OUT.value else None
-    refused: list[str] = []
     with explained(out or "stdout"):
+        if len(argv) < 2:
+            raise Refused("images, folders or zips are needed; see --help.")
         if out:
             if out.suffix not in (".npy", ".jsonl"):
                 raise Refused(f"--out={out}: ends neither with .npy nor with .jsonl.")
             check(out, beside=[out.with_suffix(".txt")] if out.suffix == ".npy" else [])
-        server, sources = _server(), _sources(argv[1:])
+            out.parent.mkdir(parents=True, exist_ok=True)
+        server, sources = _server(), [open_source(path, flag="") for path in argv[1:]]
         total = sum(source.count for source in sources)
-        answers = _answers(sources, total, server, refused)
+        answers = embed(server, itertools.chain.from_iterable(source.items() for source in sources))
         try:
-            if out and out.suffix == ".npy":
-                _write_matrix(answers, out)
-            else:
-                _write_lines(answers, server.feature, out)
+            refused = _write(tqdm.tqdm(answers, "embedding", total, unit="img", disable=None), server.feature, out)
         except Unreachable as error:
-            left = f" What came before is in {_partial(out)}." if out and _partial(out).exists() else ""
-            refuse(f"{error}{left}", 3)
-    print(f"{total - len(refused)} of {total} images embedded", file=sys.stderr)
+            refuse(f"{error}{f' What came before is in {_partial(out)}.' if out else ''}", 3)
+    print(f"{total - refused} of {total} images embedded", file=sys.stderr)
     sys.exit(1 if refused else 0)
 
 

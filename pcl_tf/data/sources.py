@@ -67,11 +67,6 @@ class Source:
     items: Callable[[], Items]
     others: str = ""
 
-    def say_others(self) -> None:
-        """Prints on stderr which files are passed over: .heic of a telephone, a zip in a folder or a zip."""
-        if self.others:
-            print(f"{self.name}: other files are passed over: {self.others}.", file=sys.stderr, flush=True)
-
 
 _DECODING = 5  # how images become pixels and rows: faces and features of another decoding are not used again
 _DRAWN = b"Software\0" + SOFTWARE.encode()  # near the beginning of a PNG
@@ -84,7 +79,7 @@ def fingerprint(rows: Iterable[object]) -> str:
 
 
 def folder(path: str | pathlib.Path) -> Source:
-    """All images below a folder, linked folders too, in sorted order, but no pictures that pcl_tf drew.
+    """All images below a folder, linked folders too, in sorted order, but no pictures that pcl_tf drew; or one file.
 
     Each file is read for its checksum: neither size nor time tells that it was replaced.
 
@@ -92,8 +87,8 @@ def folder(path: str | pathlib.Path) -> Source:
       Refused: a folder in it cannot be listed.
     """
     root = pathlib.Path(path)
-    every = files_below(root, lambda name: True)
-    images = [p for p in every if is_image(p.name)]
+    every = [root] if root.is_file() else files_below(root, lambda name: True)
+    images = [p for p in every if p == root or is_image(p.name)]
 
     def row(image: pathlib.Path) -> tuple[object, ...] | None:
         data = read_file(image)
@@ -178,14 +173,14 @@ def generated(count: int, size: int, seed: int = 0) -> Source:
     return Source("generated", fingerprint([("synthetic-2", count, size, seed)]), count, items)
 
 
-def open_source(text: str, generated_images: int, image_size: int, *, flag: str = "--data") -> Source:
+def open_source(text: str, generated_images: int = 0, image_size: int = 64, *, flag: str = "--data") -> Source:
     """The source that a flag names.
 
     Args:
-      text: folder, zip, 'tfds:NAME[:SPLIT]' or 'generated'; several joined by commas.
+      text: folder, zip, image file, 'tfds:NAME[:SPLIT]' or 'generated'; several joined by commas.
       generated_images: how many faces 'generated' renders.
       image_size: their side in pixels.
-      flag: that gave the text, for errors.
+      flag: that gave the text, for errors; '' for an argument.
 
     Returns:
       Source.
@@ -196,7 +191,8 @@ def open_source(text: str, generated_images: int, image_size: int, *, flag: str 
     if not text:
         raise Refused(VOXCELEB_HELP)
     texts = [text] if os.path.exists(text) else text.split(",")  # a folder's name may have a comma
-    parts = [_open(part, generated_images, image_size, given=f"{flag}={printable(part)}") for part in texts]
+    named = f"{flag}=" if flag else ""
+    parts = [_open(part, generated_images, image_size, given=f"{named}{printable(part)}") for part in texts]
     if len(parts) == 1:
         return parts[0]
 
@@ -217,8 +213,8 @@ def _open(text: str, generated_images: int, image_size: int, *, given: str) -> S
         source = generated(generated_images, image_size)
     elif text.startswith("tfds:"):
         source = tfds_dataset(text.removeprefix("tfds:"))
-    elif text and path.is_dir():  # nothing, as between two commas, is not the folder we are in
-        source = folder(path)
+    elif text and path.is_dir() or path.is_file() and text.lower().endswith(SUFFIXES):
+        source = folder(path)  # the empty text between two commas is not the folder we are in
     elif path.is_file():
         source = zipped(path, given)
     else:
@@ -226,5 +222,6 @@ def _open(text: str, generated_images: int, image_size: int, *, given: str) -> S
     if not source.count:
         beside = f"; its files are {source.others}" if source.others else ""
         raise Refused(f"{given}: holds no image ({', '.join(SUFFIXES)}){beside}.")
-    source.say_others()
+    if source.others:  # .heic of a telephone, a zip in a folder or a zip
+        print(f"{source.name}: other files are passed over: {source.others}.", file=sys.stderr, flush=True)
     return source

@@ -11,7 +11,7 @@ import threading
 import urllib.parse
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import requests
@@ -107,19 +107,13 @@ def embed(server: Server, items: Iterable[Item]) -> Iterator[tuple[str, np.ndarr
     Raises:
       Unreachable: the server is away, fails at everything, or answers with something else than such features.
     """
-    request, width = server.connect(), 0
+    request, any_answer = server.connect(), False
 
     def rows(images: list[bytes]) -> list[np.ndarray | Failed]:
-        nonlocal width
         try:
             values = request(images)
         except Failed as failed:
             return [row for image in images for row in rows([image])] if len(images) > 1 else [failed]
-        if width and width != values.shape[1]:
-            raise Unreachable(
-                server.line(f"its model has changed: {width} numbers an image before, now {values.shape[1]}")
-            )
-        width = values.shape[1]
         return [row if np.isfinite(row).all() else Rejected(f"{server.feature} is not finite") for row in values]
 
     items = iter(items)
@@ -127,8 +121,9 @@ def embed(server: Server, items: Iterable[Item]) -> Iterator[tuple[str, np.ndarr
         readable = [data for _, data in chunk if isinstance(data, bytes)]
         answers = rows(readable) if readable else []
         # Where nothing but failures comes, it is not the images.
-        if answers and all(type(row) is Failed for row in answers) and (len(answers) > 1 or not width):
+        if answers and all(type(row) is Failed for row in answers) and (len(answers) > 1 or not any_answer):
             raise Unreachable(str(answers[-1]))
+        any_answer = any_answer or bool(answers)
         rest = iter(answers)
         for name, data in chunk:
             answer = next(rest) if isinstance(data, bytes) else data
@@ -142,16 +137,15 @@ def _grpc(server: Server) -> Request:
     from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
     policy = {
-        "retryPolicy": {
-            "maxAttempts": server.retries + 1,
-            "initialBackoff": f"{max(server.wait, 0.001):.3f}s",
-            "maxBackoff": "30s",
-            "backoffMultiplier": 2,
-            "retryableStatusCodes": ["UNAVAILABLE", "ABORTED"],  # UNAVAILABLE is a full queue of batching too
-        }
+        "maxAttempts": server.retries + 1,
+        "initialBackoff": f"{max(server.wait, 0.001):.3f}s",
+        "maxBackoff": "30s",
+        "backoffMultiplier": 2,
+        "retryableStatusCodes": ["UNAVAILABLE", "ABORTED"],  # UNAVAILABLE is a full queue of batching too
     }
+    config = {"methodConfig": [{"name": [{}], "retryPolicy": policy}] if server.retries else []}
     options = [
-        ("grpc.service_config", json.dumps({"methodConfig": [{"name": [{}], **policy}] if server.retries else []})),
+        ("grpc.service_config", json.dumps(config)),
         ("grpc.max_receive_message_length", LARGEST * server.batch_size),
         ("grpc.max_reconnect_backoff_ms", 2000),  # else the channel sleeps through the attempts
     ]
@@ -161,10 +155,7 @@ def _grpc(server: Server) -> Request:
     else:
         channel = grpc.insecure_channel(server.address, options)
     stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
-    code = grpc.StatusCode
-    kinds = {code.INVALID_ARGUMENT: Rejected} | dict.fromkeys(
-        (code.INTERNAL, code.UNKNOWN, code.RESOURCE_EXHAUSTED), Failed
-    )
+    kinds = {"INVALID_ARGUMENT": Rejected, "INTERNAL": Failed, "UNKNOWN": Failed, "RESOURCE_EXHAUSTED": Failed}
 
     def request(images: list[bytes]) -> np.ndarray:
         message = predict_pb2.PredictRequest()
@@ -175,8 +166,8 @@ def _grpc(server: Server) -> Request:
         try:
             outputs = stub.Predict(message, timeout=server.deadline, metadata=tuple(server.headers.items())).outputs
         except grpc.RpcError as error:
-            line = server.line(f"{error.code().name}: {error.details()}")
-            raise kinds.get(error.code(), Unreachable)(line) from error
+            code = error.code().name
+            raise kinds.get(code, Unreachable)(server.line(f"{code}: {error.details()}")) from error
         names, tensor = ", ".join(outputs), outputs[server.feature]
 
         def read() -> np.ndarray:
@@ -208,21 +199,16 @@ def _rest(server: Server) -> Request:
     session.auth = lambda request: request  # else a password of ~/.netrc goes in place of the token in headers
 
     def answer(images: list[bytes]) -> tuple[requests.Response, bytes]:
-        body: Any = {"signature_name": SIGNATURE, "instances": [{"b64": base64.b64encode(i).decode()} for i in images]}
-        received = bytearray()
+        rows = [{"b64": base64.b64encode(image).decode()} for image in images]
         with session.post(
             url,
-            json=body,
+            json={"signature_name": SIGNATURE, "instances": rows},
             timeout=server.deadline,
             verify=server.tls_ca or True,
             allow_redirects=False,  # images and token are for the server that was named
             stream=True,
         ) as reply:
-            while piece := reply.raw.read1(1 << 16):
-                received += piece
-                if len(received) > LARGEST * len(images):
-                    break
-        return reply, bytes(received)
+            return reply, reply.raw.read(LARGEST * len(images) + 1)
 
     def request(images: list[bytes]) -> np.ndarray:
         try:
