@@ -1,4 +1,4 @@
-"""Tables of texts as Markdown and as LaTeX."""
+"""Tables of texts as Markdown, as LaTeX and as CSV."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -35,6 +35,16 @@ def latex(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
         r"\midrule",
     ]
     return "\n".join([*head, *lines[1:], r"\bottomrule", r"\end{tabular}"])
+
+
+def guarded(text: str) -> str:
+    """A text for a CSV that a spreadsheet takes for no formula: with a ' before it where it begins with = + - or @."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
+
+
+def unguarded(text: str) -> str:
+    """A text as it was before ``guarded``."""
+    return text[1:] if text.startswith("'") and guarded(text[1:]) == text else text
 
 
 def _one_line(cell: object) -> str:

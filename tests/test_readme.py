@@ -37,6 +37,9 @@ def place(tmp_path_factory):
     save_backbone(small, run / "backbone.keras")
     noise = np.random.RandomState(0).randint(0, 256, (320, 320, 3), np.uint8)
     Image.fromarray(noise).save(root / "face.jpg", quality=98)
+    (root / "photos").mkdir()
+    for i, path in enumerate(["a.jpg", "b.jpg", *(f"photos/{k}.png" for k in range(9))]):
+        Image.fromarray(np.roll(noise[:40, :40] // (1 + i % 3), 7 * i)).save(root / path)
     return root
 
 
@@ -46,6 +49,9 @@ def test_python_runs(code, place, monkeypatch):
     monkeypatch.chdir(place)
     names = {}
     exec(compile(code, "README.md", "exec"), names)
+    if "pcl_tf" in names:
+        assert "pipeline" in names or names["table"].names.tolist() == [f"{k}.png" for k in range(9)]
+        return
     if "encoder" in names:
         assert names["features"]["pose"].shape[0] == len(names["faces"])
         return

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pcl_tf.errors import Refused
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp")
+VIDEOS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg")
 MAX_BYTES = 2**28  # of one file; photographs have a tenth of it
 # What machines leave beside pictures: macOS in archives, a Synology in shared folders.
 _OF_MACHINES = ("__MACOSX", "@eaDir")

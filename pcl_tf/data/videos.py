@@ -12,17 +12,35 @@ from pcl_tf.data.images import MAX_PIXELS
 
 
 def video_frames(path: str, fps: float) -> Iterator[tuple[float, np.ndarray]]:
+    """(seconds, uint8 [H, W, 3]) of ``numbered_frames``."""
+    return ((seconds, image) for _, seconds, image in numbered_frames(path, fps))
+
+
+def length(path: str, fps: float | None) -> int | None:
+    """About how many frames ``numbered_frames`` gives of a local video, by what it says of itself; None if it does not say."""
+    try:
+        with av.open(path) as container:
+            stream = container.streams.video[0]
+            seconds = float(stream.duration * stream.time_base) if stream.duration and stream.time_base else 0.0
+            seconds = seconds or (container.duration or 0) / av.time_base
+            rate = float(stream.average_rate or 0)
+    except (av.error.FFmpegError, OSError, IndexError):
+        return None
+    return round(seconds * min(rate, fps or rate)) or None
+
+
+def numbered_frames(path: str, fps: float | None) -> Iterator[tuple[int, float, np.ndarray]]:
     """Frames of a video, at most fps of them a second: the first at or after every 1/fps seconds of playing time.
 
     Where time stamps begin again, as in files that were joined, playing goes on.
 
     Args:
       path: of the file, in any file system TensorFlow knows.
-      fps: frames a second of playing time; a slower video gives all it has.
+      fps: frames a second of playing time; a slower video gives all it has, and None takes every frame.
 
     Yields:
-      (seconds of playing time, uint8 [H, W, 3], upright where the file says how it was filmed, of square pixels where it
-      says how wide they are).
+      (number of the frame among all, from 0 on; seconds since the first; uint8 [H, W, 3], upright where the file says how
+      it was filmed, of square pixels where it says how wide they are).
 
     Raises:
       Unreadable: no video, one whose codec PyAV does not know, or one whose data end or are wrong.
@@ -42,7 +60,7 @@ def video_frames(path: str, fps: float) -> Iterator[tuple[float, np.ndarray]]:
                 raise Unreadable(f"more than {MAX_PIXELS} pixels a frame")
             stream.thread_type = "NONE"  # several videos are decoded side by side
             began, last, step, due = None, 0.0, 0.0, 0.0
-            for frame in container.decode(stream):
+            for number, frame in enumerate(container.decode(stream)):
                 if frame.time is None:
                     continue
                 if began is None:
@@ -52,13 +70,15 @@ def video_frames(path: str, fps: float) -> Iterator[tuple[float, np.ndarray]]:
                 else:
                     step = frame.time - last
                 last = frame.time
-                # Clocks of videos are rational numbers: a frame due now may stand a rounding error before.
-                if frame.time - began < due - 1e-3:
-                    continue
-                due = (int((frame.time - began + 1e-3) * fps) + 1) / fps
+                seconds = frame.time - began
+                if fps is not None:
+                    # Clocks of videos are rational numbers: a frame due now may stand a rounding error before.
+                    if seconds < due - 1e-3:
+                        continue
+                    due = (int((seconds + 1e-3) * fps) + 1) / fps
                 image = frame.to_ndarray(format="rgb24", width=max(1, round(frame.width * wide)))
                 # Telephones film lying on their side and say so.
-                yield frame.time - began, np.rot90(image, round(frame.rotation / 90))
+                yield number, seconds, np.rot90(image, round(frame.rotation / 90))
             if began is None:
                 raise Unreadable("no frame in it")
     except (av.error.FFmpegError, OSError, tf.errors.OpError) as error:  # an empty file, one that may not be read

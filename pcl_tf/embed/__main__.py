@@ -3,16 +3,18 @@
   python -m pcl_tf.embed --model=runs/vox64 --data=FOLDER_OR_ZIP --out=faces.npz
   python -m pcl_tf.embed --model=runs/vox64/export/1000 --data=faces.zip --out=faces.csv --feature=face_aware
   python -m pcl_tf.embed --model=runs/vox64 --data=FOLDER --out=faces.npz --projector=logs/faces
+  python -m pcl_tf.embed --model=runs/vox64 --data=clip.mp4 --out=clip.npz --detect --fps=5
 
 --model is a workdir of pcl_tf.train, an export, a .keras, .onnx or .tflite file, or pixels, lbp, hog. Unreadable
 images are left out, counted, and named in OUT with ".unreadable.txt" behind it. Features stay in --cache, which the probe
-shares: an extraction that was stopped resumes.
+shares: an extraction that was stopped resumes, but of videos and with --detect begins again.
 Exit codes: 0 done; 2 a flag, the model or the data is wrong; 4 the disk is full; 129, 130 and 143 stopped by SIGHUP,
 Ctrl-C and SIGTERM.
 """
 
 import pathlib
 import shlex
+from typing import Any
 
 from absl import flags
 
@@ -22,7 +24,11 @@ from pcl_tf.console import begin, explained, refuse, side_in_pixels, start
 _MODEL = flags.DEFINE_string(
     "model", None, "SavedModel, workdir of pcl_tf.train, .keras, .onnx or .tflite file, or a baseline."
 )
-_DATA = flags.DEFINE_string("data", None, "Folder, tree of folders, zip, tfds:NAME or generated; commas join several.")
+_DATA = flags.DEFINE_string(
+    "data",
+    None,
+    "Folder, tree of folders, zip, picture, video, CSV that names pictures, tfds:NAME or generated; commas join several.",
+)
 _OUT = flags.DEFINE_string("out", None, "File to write: .npz, .csv or .parquet.")
 _FEATURE = flags.DEFINE_list("feature", [], "face_aware, face, pose, face+pose; by default all that the model has.")
 _SIZE = flags.DEFINE_integer(
@@ -32,46 +38,53 @@ side_in_pixels("image_size")
 _IMAGES = flags.DEFINE_integer("generated_images", 256, "How many faces --data=generated draws.", lower_bound=1)
 _PROJECTOR = flags.DEFINE_string("projector", "", "Folder for TensorBoard's Projector, with a sprite of the faces.")
 _CACHE = flags.DEFINE_string("cache", "", "Folder of features; by default features/ in probe/ of the model's workdir.")
+_DETECT = flags.DEFINE_bool("detect", False, "Finds the faces of each picture first (by MTCNN); a row each.")
+_ALIGN = flags.DEFINE_bool("align", False, "With --detect: turns the faces upright by their landmarks.")
+_FPS = flags.DEFINE_float("fps", None, "Frames a second that are taken of videos; by default all.", 0.001, 1000)
 
 
 def main(argv: list[str]) -> None:
     begin(argv, "model", "data", "out")
-    from pcl_tf.data.sources import open_source
-    from pcl_tf.embed import table
-    from pcl_tf.embed.images import absolute, embed
-    from pcl_tf.embed.projector import check_place, write_projector
-    from pcl_tf.encoders.encoder import open_encoder, probe_folder
+    from pcl_tf.encoders.encoder import probe_folder
+    from pcl_tf.faces.table import check_suffix
     from pcl_tf.store import check, write_atomically
 
-    unknown = [f for f in _FEATURE.value if f not in FEATURES]
-    if unknown:
+    if unknown := [f for f in _FEATURE.value if f not in FEATURES]:
         refuse(f"--feature={unknown[0]}: not one of {', '.join(FEATURES)}.")
+    if _ALIGN.value and not _DETECT.value:
+        refuse("--align: has no meaning without --detect.")
     assert _MODEL.value is not None and _DATA.value is not None and _OUT.value is not None
     out = pathlib.Path(_OUT.value)
     with explained(out):
         check(_OUT.value)
-        table.check_suffix(out)
+        check_suffix(out)
         listed = out.with_name(out.name + ".unreadable.txt")
         check(listed)
         if _PROJECTOR.value:
+            from pcl_tf.embed.projector import check_place, write_projector
+
             check_place(_PROJECTOR.value)
-        encoder = open_encoder(_MODEL.value)
-        cache = pathlib.Path(_CACHE.value or probe_folder(_MODEL.value) / "features")
+        from pcl_tf.faces.model import load
+        from pcl_tf.faces.pictures import Pictures
+
+        cache = _CACHE.value or probe_folder(_MODEL.value) / "features"
         check(cache, "--cache", folder=True)  # by default beside the model, which may lie where nothing can be written
-        size = _SIZE.value or encoder.side or (encoder.recipe or {}).get("image_size", 64)
-        source = open_source(absolute(_DATA.value), _IMAGES.value, size)
-        found, unreadable = embed(encoder, source, size, cache=cache, features=_FEATURE.value)
-        table.write(found, out)
-        widths = ", ".join(f"{k} {x.shape[1]}" for k, x in found.features.items())
-        print(f"{out}: {len(found.names)} images ({widths})")
-        if unreadable:
-            write_atomically(listed, "".join(f"{name}\t{why}\n" for name, why in unreadable.items()))
-            print(f"{len(unreadable)} of {source.count} images are unreadable and left out; {listed} names them.")
+        model = load(_MODEL.value, image_size=_SIZE.value)
+        pictures = Pictures(_DATA.value, size=model.size, fps=_FPS.value, generated_images=_IMAGES.value)
+        how: dict[str, Any] = {"detect": _DETECT.value, "align": _ALIGN.value, "features": _FEATURE.value}
+        table = model.embed(pictures, cache=cache, bar=True, **how)
+        table.save(out)
+        widths = ", ".join(f"{k} {x.shape[1]}" for k, x in table.features.items())
+        print(f"{out}: {len(table)} {'faces' if _DETECT.value else 'images'} ({widths})")
+        if table.unreadable:
+            write_atomically(listed, "".join(f"{name}\t{why}\n" for name, why in table.unreadable.items()))
+            of = f" of {pictures.count}" if pictures.count else ""
+            print(f"{len(table.unreadable)}{of} images are unreadable and left out; {listed} names them.")
         else:
             listed.unlink(missing_ok=True)  # an earlier call's
         if _PROJECTOR.value:
-            shown = write_projector(found, source, _PROJECTOR.value)
-            print(f"tensorboard --logdir={shlex.quote(_PROJECTOR.value)} shows {shown} of them under Projector.")
+            count = write_projector(table, _PROJECTOR.value)
+            print(f"tensorboard --logdir={shlex.quote(_PROJECTOR.value)} shows {count} of them under Projector.")
 
 
 if __name__ == "__main__":

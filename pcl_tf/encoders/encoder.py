@@ -78,6 +78,18 @@ def outputs(out: Any) -> Mapping[str, Any]:
     return {f"output {i}": x for i, x in enumerate(out)} if isinstance(out, (list, tuple)) else {"face_aware": out}
 
 
+def combined(found: Mapping[str, np.ndarray], feature: str, model: str) -> np.ndarray:
+    """A feature of what ``Encoder.embed`` returned: [N, D]; 'face+pose' is the sum (Table 7).
+
+    Raises:
+      Refused: the model, of this name, has no such feature.
+    """
+    parts = feature.split("+")
+    if missing := [part for part in parts if part not in found]:
+        raise Refused(f"--feature={missing[0]}: {model} has {', '.join(found)}.")
+    return sum((found[part] for part in parts[1:]), start=found[parts[0]])
+
+
 def flatten(x: np.ndarray) -> np.ndarray:
     """[N, H, W, C] -> [N, C * H * W], channels first as in the exports; any other shape stays."""
     return np.moveaxis(x, -1, 1).reshape(len(x), -1) if x.ndim == 4 else x

@@ -7,7 +7,7 @@
   python -m pcl_tf.neighbours --embeddings=faces.npz --map=map.png --method=tsne --colour=faces.csv:label
 
 --embeddings is a file that pcl_tf.embed wrote; the faces are read where it read them. --query is the name of one of
-them or, with --model, any other image; by default --count of them, spread evenly. By `face` the nearest
+them or, with --model, any other image, in which --detect finds the face; by default --count of them, spread evenly. By `face` the nearest
 should be one person or expression whatever the pose, by `pose` one pose whoever it is.
 --duplicates lists groups of images whose cosine by the first --feature is at least the number.
 --clusters finds that many groups by the first --feature: a row of --nearest faces each, the largest first, and a CSV
@@ -18,18 +18,19 @@ Exit codes: 0 done; 2 a flag or what it names is wrong; 4 the disk is full.
 
 import pathlib
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
 from pcl_tf.console import begin, explained, refuse, start
 
 if TYPE_CHECKING:
-    from pcl_tf.embed.table import Embeddings
+    from pcl_tf.faces.table import Table
 
 _EMBEDDINGS = flags.DEFINE_string("embeddings", None, "The .npz of pcl_tf.embed.")
 _QUERY = flags.DEFINE_string("query", "", "Name of an embedded image, its end, or (with --model) any image file.")
 _MODEL = flags.DEFINE_string("model", "", "What embeds a --query of another file: the model that made --embeddings.")
+_DETECT = flags.DEFINE_bool("detect", False, "Finds the largest face in the file of --query first, by MTCNN.")
 _FEATURE = flags.DEFINE_list("feature", [], "Features to compare; by default all that the file holds.")
 _COUNT = flags.DEFINE_integer("count", 4, "Without --query: how many faces.", 1, 100)
 _NEAREST = flags.DEFINE_integer("nearest", 8, "Neighbours of each, or faces of a cluster.", 1, 100)
@@ -45,8 +46,8 @@ _OUT = flags.DEFINE_string("out", "neighbours.png", "The PNG.")
 
 def main(argv: list[str]) -> None:
     begin(argv, "embeddings")
-    from pcl_tf.embed import table
-    from pcl_tf.neighbours import clusters, report
+    from pcl_tf.faces.table import Table
+    from pcl_tf.neighbours import report
     from pcl_tf.store import check
 
     if _COLOUR.value and not _MAP.value:
@@ -62,7 +63,7 @@ def main(argv: list[str]) -> None:
     assert _EMBEDDINGS.value is not None
     out, flag = (_MAP.value, "--map") if _MAP.value else (_OUT.value, "--out")
     with explained(out):
-        found = table.read(_EMBEDDINGS.value)
+        found = Table.read(_EMBEDDINGS.value)
         features = report.chosen(found, _FEATURE.value)
         if _DUPLICATES.value:
             return report.print_duplicates(found, features[0], _DUPLICATES.value)
@@ -72,17 +73,18 @@ def main(argv: list[str]) -> None:
             _draw_map(found, features)
         elif _CLUSTERS.value:
             path, listed = pathlib.Path(out), pathlib.Path(out).with_suffix(".csv")
-            clusters.check_list(listed)
+            report.check_list(listed)
             sizes = {"count": _CLUSTERS.value, "nearest": _NEAREST.value}
             report.write_clusters(found, features[0], out=path, listed=listed, **sizes)
             print(f"{listed} lists their images.")
         else:
-            query = report.find(found, _QUERY.value, model=_MODEL.value, features=features, count=_COUNT.value)
+            how: dict[str, Any] = {"model": _MODEL.value, "count": _COUNT.value, "detect": _DETECT.value}
+            query = report.find(found, _QUERY.value, features=features, **how)
             report.write_sheet(found, query, features=features, count=_NEAREST.value, out=pathlib.Path(out))
     print(out)
 
 
-def _draw_map(found: "Embeddings", features: list[str]) -> None:
+def _draw_map(found: "Table", features: list[str]) -> None:
     from pcl_tf.neighbours import colours, maps
 
     coloured = colours.read(_COLOUR.value, found.names) if _COLOUR.value else None

@@ -7,7 +7,8 @@ import numpy as np
 
 from pcl_tf.errors import Refused
 from pcl_tf.evaluation.lists import read_table
-from pcl_tf.neighbours.search import Names
+from pcl_tf.faces.search import Names
+from pcl_tf.tables import unguarded
 
 NAMES = ("path", "image", "name")  # columns that may name the images: of a manifest, of a probe's predictions, of embed
 _MOST = 10  # colours of a legend, one of them for all others
@@ -55,7 +56,7 @@ def read(text: str, names: np.ndarray) -> Colours:
         raise Refused(f"--colour={text}: {lacking} in {path}; its columns are {', '.join(table.header)}.")
     images, values, lines = Names(names), [""] * len(names), dict[int, int]()
     for line, row in table.rows:
-        rows = images.rows(row[naming])
+        rows = images.rows(unguarded(row[naming]))
         if len(rows) > 1:
             raise Refused(
                 f"{path}, line {line}: {len(rows)} embedded images are called so, {names[rows[0]]} and {names[rows[1]]}"

@@ -7,8 +7,8 @@ import numpy as np
 
 from pcl_tf.drawing import plain, save_figure
 from pcl_tf.errors import Refused
+from pcl_tf.faces.search import unit
 from pcl_tf.neighbours.colours import OTHERS, Colours
-from pcl_tf.neighbours.search import unit
 
 METHODS = ("pca", "tsne")
 MOST = 3000  # images that t-SNE lays out, an even choice: it takes a minute for these on two cores

@@ -1,23 +1,23 @@
-"""From embeddings and a question to a picture or a list."""
+"""From a table and a question to a picture or a list."""
 
+import csv
 import dataclasses
+import io
 import pathlib
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
-from pcl_tf.data.images import decoded
-from pcl_tf.data.sources import open_source
 from pcl_tf.drawing import Cell, png, sheet
-from pcl_tf.embed.projector import thumbnails
-from pcl_tf.embed.table import Embeddings
-from pcl_tf.encoders.encoder import open_encoder
 from pcl_tf.errors import Refused
-from pcl_tf.neighbours import clusters, search
-from pcl_tf.store import write_atomically
+from pcl_tf.faces import search
+from pcl_tf.faces.model import load
+from pcl_tf.faces.table import Table
+from pcl_tf.store import check, write_atomically
+from pcl_tf.tables import guarded
 
 _SIDE = 96  # pixels a face is drawn at
+_HEADER = ("image", "cluster", "cosine")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,109 +27,89 @@ class Query:
     Attributes:
       names: [Q].
       features: {feature: float32 [Q, D]}.
-      rows: of the embeddings, [Q]; -1 of an image that is not among them.
-      face: uint8 [S, S, 3] of that image, or None.
+      rows: of the table, [Q]; -1 of a face that is not in it.
+      faces: uint8 [Q, S, S, 3].
     """
 
     names: list[str]
     features: dict[str, np.ndarray]
     rows: np.ndarray
-    face: np.ndarray | None = None
+    faces: np.ndarray
 
 
-def chosen(embeddings: Embeddings, features: Sequence[str]) -> list[str]:
-    """The features to compare, all that the embeddings hold if none is given.
+def chosen(table: Table, features: Sequence[str]) -> list[str]:
+    """The features to compare, all that the table holds if none is given.
 
     Raises:
-      Refused: the embeddings do not hold one of them.
+      Refused: the table does not hold one of them.
     """
     for name in features:
-        if name not in embeddings.features:
-            raise Refused(f"--feature={name}: the embeddings hold {', '.join(embeddings.features)}.")
-    return list(features or embeddings.features)
+        table.by(name)
+    return list(features or table.features)
 
 
-def find(embeddings: Embeddings, text: str, *, model: str, features: Sequence[str], count: int) -> Query:
+def find(table: Table, text: str, *, model: str, features: Sequence[str], count: int, detect: bool = False) -> Query:
     """The faces that ``--query`` names.
 
     Args:
-      embeddings: ``Embeddings``.
-      text: a name among them or the end of just one, or an image file; '' takes ``count`` of them, spread evenly.
+      table: ``Table``.
+      text: a name in it or the end of just one, or an image file; '' takes ``count`` of its faces, spread evenly.
       model: what embeds an image file. It is never the model that the table names: that would run a stranger's code.
       features: names.
       count: see text.
+      detect: whether the largest face of an image file is found first.
 
     Raises:
       Refused: no such name or file, several names that end so, or an unreadable file.
     """
-    if not text:
-        rows = np.unique(np.linspace(0, len(embeddings.names) - 1, count).astype(int))
-    else:
-        rows = np.array(search.Names(embeddings.names).rows(text), int)
-        if len(rows) > 1:
-            first, second = embeddings.names[rows[:2]]
-            raise Refused(f"--query={text}: {len(rows)} names end so, {first} and {second} first.")
-        if not len(rows):
-            return _outside(embeddings, text, model, features=features)
-    return Query([str(n) for n in embeddings.names[rows]], {k: embeddings.features[k][rows] for k in features}, rows)
-
-
-def _outside(embeddings: Embeddings, text: str, model: str, *, features: Sequence[str]) -> Query:
-    path = pathlib.Path(text)
-    if not path.is_file():
-        raise Refused(f"--query={text}: neither one of the {len(embeddings.names)} embedded images nor a file.")
+    rows = np.unique(np.linspace(0, len(table) - 1, count).astype(int)) if not text else np.array(table.find(text), int)
+    if text and len(rows) > 1:
+        first, second = table.names[rows[:2]]
+        raise Refused(f"--query={text}: {len(rows)} names end so, {first} and {second} first.")
+    if len(rows):
+        own = {key: table.features[key][rows] for key in features}
+        return Query([str(n) for n in table.names[rows]], own, rows, table.faces(rows, _SIDE))
+    if not pathlib.Path(text).is_file():
+        raise Refused(f"--query={text}: neither one of the {len(table)} embedded images nor a file.")
     if not model:
         raise Refused(
-            f"--query={text}: is not embedded; give --model, the one that made the table: {embeddings.model}."
+            f"--query={text}: is not embedded; give --model, the one that made the table: {table.origin.model}."
         )
-    encoder = open_encoder(model)
-    ((_, face, why),) = decoded([(text, path.read_bytes())], embeddings.size)
-    if face is None:
-        raise Refused(f"--query={text}: {why}")
-    values, found = encoder.embed(face[None]), {}
+    size = table.origin.size
+    found = load(model, image_size=size).embed(text, detect=detect, features=features)
     for name in features:
-        parts = name.split("+")
-        found[name] = (
-            np.sum([values[p] for p in parts], axis=0) if all(p in values for p in parts) else np.zeros((1, 0))
-        )
-        has, width = found[name].shape[1], embeddings.features[name].shape[1]
+        has, width = found.features[name].shape[1], table.features[name].shape[1]
         if has != width:
             raise Refused(
-                f"--model={encoder.name}: its '{name}' has {has} numbers at {embeddings.size} pixels, that of the"
-                f" embeddings {width}; another model made them."
+                f"--model={model}: its '{name}' has {has} numbers at {size} pixels, that of the embeddings {width};"
+                " another model made them."
             )
-    return Query([text], found, np.array([-1]), face)
+    return Query([text], {key: x[:1] for key, x in found.features.items()}, np.array([-1]), found.faces([0], _SIDE))
 
 
-def write_sheet(
-    embeddings: Embeddings, query: Query, *, features: Sequence[str], count: int, out: pathlib.Path
-) -> None:
+def write_sheet(table: Table, query: Query, *, features: Sequence[str], count: int, out: pathlib.Path) -> None:
     """Draws a row for each face and feature: the face, then its neighbours with their cosines."""
-    near = {}
-    for key in features:
-        order, cosine = search.nearest(query.features[key], embeddings.features[key], count + 1)
-        for q, row in enumerate(query.rows):
-            pairs = zip(order[q], cosine[q], strict=True)
-            near[q, key] = [(i, c) for i, c in pairs if i != row][:count]  # without itself
-    faces = _faces(embeddings, {i for row in near.values() for i, _ in row} | {*query.rows} - {-1})
     rows: list[Sequence[Cell]] = []
-    for (q, key), row in sorted(near.items(), key=lambda item: item[0][0]):
-        own = query.face if query.face is not None else faces[query.rows[q]]
-        rows += [
-            [f"{key}: nearest to {query.names[q][-60:]}"],
-            [own, *(faces[i] for i, _ in row)],
-            ["", *(f"{c:.3f}" for _, c in row)],
-        ]
-    write_atomically(out, png(sheet(rows, _SIDE)))
+    for q, name in enumerate(query.names):
+        for key in features:
+            (order,), (cosine,) = search.nearest(query.features[key][[q]], table.features[key], count + 1)
+            near = order != query.rows[q]  # without itself
+            order, cosine = order[near][:count], cosine[near][:count]
+            rows += [
+                [f"{key}: nearest to {name[-60:]}"],
+                [query.faces[q], *order.tolist()],
+                ["", *(f"{c:.3f}" for c in cosine)],
+            ]
+    write_atomically(out, png(sheet(_drawn(table, rows), _SIDE)))
 
 
 def write_clusters(
-    embeddings: Embeddings, feature: str, *, count: int, nearest: int, out: pathlib.Path, listed: pathlib.Path
+    table: Table, feature: str, *, count: int, nearest: int, out: pathlib.Path, listed: pathlib.Path
 ) -> None:
     """Draws a row for each cluster, the faces nearest to its centre, and lists every image in a CSV.
 
     Args:
-      embeddings: ``Embeddings``.
+      table: ``Table``.
       feature: its name.
       count: how many clusters.
       nearest: faces a row, at most.
@@ -138,35 +118,49 @@ def write_clusters(
     Raises:
       Refused: fewer different embeddings than clusters, or a folder that holds other images now.
     """
-    found, cosine = clusters.clusters(embeddings.features[feature], count)
+    found, cosine = table.clusters(count, feature)
     order = np.argsort(-cosine, kind="stable")
-    members = [order[found[order] == c] for c in range(count)]
-    faces = _faces(embeddings, {int(i) for rows in members for i in rows[:nearest]})
-    drawn: list[Sequence[Cell]] = []
-    for c, rows in enumerate(members):
-        drawn += [
-            [f"cluster {c + 1} by {feature}: {len(rows)} image{'s' * (len(rows) != 1)}"],
-            [faces[i] for i in rows[:nearest]],
-            [f"{cosine[i]:.3f}" for i in rows[:nearest]],
+    rows: list[Sequence[Cell]] = []
+    for c in range(count):
+        members = order[found[order] == c]
+        rows += [
+            [f"cluster {c + 1} by {feature}: {len(members)} image{'s' * (len(members) != 1)}"],
+            members[:nearest].tolist(),
+            [f"{cosine[i]:.3f}" for i in members[:nearest]],
         ]
-    clusters.write_list(listed, embeddings.names, found, cosine=cosine)
-    write_atomically(out, png(sheet(drawn, _SIDE)))
+    picture = png(sheet(_drawn(table, rows), _SIDE))
+    write_list(listed, table.names, found, cosine=cosine)
+    write_atomically(out, picture)
 
 
-def _faces(embeddings: Embeddings, rows: Iterable[int]) -> dict[int, np.ndarray]:
-    """{row of the embeddings: uint8 [S, S, 3]}."""
-    wanted = sorted(rows)
-    # As many drawn faces as were embedded, for the last ones depend on how many there are; other sources may lie beside.
-    drawn = [int(n.partition("#")[2]) for n in map(str, embeddings.names) if re.fullmatch(r"generated#\d+", n)]
-    source = open_source(embeddings.data, max(drawn, default=-1) + 1, _SIDE)
-    found = thumbnails(source, embeddings.rows[wanted], size=_SIDE, names=embeddings.names[wanted])
-    return dict(zip(wanted, found, strict=True))
+def _drawn(table: Table, rows: Sequence[Sequence[Cell | int]]) -> list[Sequence[Cell]]:
+    """Rows of cells in which a number is the face in this row of the table; the pictures are read once."""
+    wanted = sorted({cell for row in rows for cell in row if isinstance(cell, int)})
+    faces = dict(zip(wanted, table.faces(wanted, _SIDE), strict=True))
+    return [[faces[cell] if isinstance(cell, int) else cell for cell in row] for row in rows]
 
 
-def print_duplicates(embeddings: Embeddings, feature: str, threshold: float) -> None:
+def check_list(path: pathlib.Path) -> None:
+    """Raises Refused if a file of the name is no list of ``write_list``."""
+    check(path)
+    if path.exists() and not path.read_bytes().startswith(",".join(_HEADER).encode()):
+        raise Refused(f"--out: {path} would be written too, and is no list of clusters; give another name.")
+
+
+def write_list(path: pathlib.Path, names: np.ndarray, found: np.ndarray, *, cosine: np.ndarray) -> None:
+    """Writes a CSV of image, cluster (from 1) and cosine to its centre; a cluster's images stand nearest first."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(_HEADER)
+    for i in np.lexsort((-cosine, found)):
+        writer.writerow([guarded(str(names[i])), found[i] + 1, f"{cosine[i]:.4f}"])
+    write_atomically(path, text.getvalue())
+
+
+def print_duplicates(table: Table, feature: str, threshold: float) -> None:
     """Prints a line a group, names joined by tabs, and how many there are."""
-    groups = search.duplicates(embeddings.features[feature], threshold)
-    for rows in groups:
-        print("\t".join(" ".join(str(n).split()) for n in embeddings.names[rows]))
+    groups = table.duplicates(threshold, feature)
+    for names in groups:
+        print("\t".join(" ".join(name.split()) for name in names))
     images = sum(map(len, groups))
     print(f"{len(groups)} groups of {images} images are at least {threshold} alike by {feature}.")

@@ -1,5 +1,7 @@
 """Which square of a picture is the face."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from scipy import ndimage
 
@@ -9,19 +11,19 @@ from pcl_tf.prepare import detector
 MARGIN = 1.5  # with which an aligned square is as large as FFHQ's
 
 
-def around(image: np.ndarray, face: detector.Face, margin: float = MARGIN) -> np.ndarray:
+def around(image: np.ndarray, box: Sequence[float], margin: float = MARGIN) -> np.ndarray:
     """The square around a face's box.
 
     Args:
       image: uint8 [H, W, 3].
-      face: ``Face``.
+      box: left, top, width and height, as of ``Face``.
       margin: side of the square, in longer sides of the box; it is moved, and if need be made smaller, to lie inside
         the picture.
 
     Returns:
       uint8 [S, S, 3].
     """
-    left, top, width, height = face.box
+    left, top, width, height = box
     side = max(1, min(round(margin * max(width, height)), *image.shape[:2]))
     row, column = top + height / 2 - side / 2, left + width / 2 - side / 2
     y, x = (int(np.clip(round(at), 0, most - side)) for at, most in zip((row, column), image.shape[:2], strict=True))
@@ -91,4 +93,4 @@ def square(image: np.ndarray, share: float = 1.0, margin: float = 0.0, *, align:
     face = detector.largest(image)
     if face is None:
         return None
-    return (aligned if align else around)(image, face, margin)
+    return aligned(image, face, margin) if align else around(image, face.box, margin)

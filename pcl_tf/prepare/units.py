@@ -10,11 +10,10 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 
-from pcl_tf.data.files import SUFFIXES, is_left_out, others, printable, walk
+from pcl_tf.data.files import SUFFIXES, VIDEOS, is_left_out, others, printable, walk
 from pcl_tf.errors import Refused
 from pcl_tf.store import digest
 
-VIDEOS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg")
 # Endings of files of a kind, and what the error for a folder without any calls them.
 WANTED = {
     "voxceleb": ((".mp4",), "mp4 in identity/video/clip.mp4"),

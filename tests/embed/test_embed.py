@@ -7,12 +7,11 @@ import pyarrow.parquet
 import pytest
 from PIL import Image
 
-from pcl_tf.data.sources import open_source
-from pcl_tf.embed import table
-from pcl_tf.embed.images import embed
 from pcl_tf.embed.projector import check_place, write_points, write_projector
 from pcl_tf.encoders.encoder import Encoder
 from pcl_tf.errors import Refused
+from pcl_tf.faces.model import FaceModel
+from pcl_tf.faces.table import SUFFIXES, Table, check_suffix
 from tests.helpers.commands import done
 
 
@@ -41,27 +40,27 @@ class Means:
 
 
 def _embedded(faces, tmp_path, means=None, **more):
-    source = open_source(str(faces), 0, 16)
-    return embed((means or Means()).encoder, source, 16, cache=tmp_path / "cache", **more)
+    return FaceModel((means or Means()).encoder, 16).embed(str(faces), **{"cache": tmp_path / "cache", **more})
 
 
-def test_features_stand_beside_the_names_of_readable_images(faces, tmp_path):
-    found, bad = _embedded(faces, tmp_path)
-    assert [n.rsplit("/", 1)[-1] for n in found.names] == ["a.png", "c.png", "d.png"]
-    assert found.rows.tolist() == [0, 2, 3]
+@pytest.mark.parametrize("cached", [True, False])
+def test_features_stand_beside_the_names_of_readable_images(cached, faces, tmp_path):
+    found = _embedded(faces, tmp_path, **({} if cached else {"cache": None}))
+    assert found.names.tolist() == ["a.png", "c.png", "d.png"] and found.rows.tolist() == [0, 2, 3]
     np.testing.assert_array_equal(found.features["face"][:, 0], [10, 200, 90])
     np.testing.assert_array_equal(found.features["pose"][:, 1], [-10, -200, -90])
-    assert [n.rsplit("/", 1)[-1] for n in bad] == ["b.png"]
+    assert [*found.unreadable] == ["b.png"]
+    assert (tmp_path / "cache").exists() == cached
 
 
 def test_a_second_call_encodes_nothing_and_still_knows_the_names(faces, tmp_path):
     means = Means()
-    first, _ = _embedded(faces, tmp_path, means)
+    first = _embedded(faces, tmp_path, means)
     seen = means.seen
-    again, bad = _embedded(faces, tmp_path, means, features=["face"])
+    again = _embedded(faces, tmp_path, means, features=["face"])
     assert means.seen == seen
     assert again.names.tolist() == first.names.tolist() and list(again.features) == ["face"]
-    assert len(bad) == 1
+    assert len(again.unreadable) == 1
 
 
 def test_no_readable_image_is_an_error_that_names_the_first(faces, tmp_path):
@@ -72,18 +71,20 @@ def test_no_readable_image_is_an_error_that_names_the_first(faces, tmp_path):
 
 
 def test_every_format_holds_names_and_numbers(faces, tmp_path):
-    found, _ = _embedded(faces, tmp_path)
-    for suffix in table.SUFFIXES:
-        table.write(found, tmp_path / f"e{suffix}")
+    (faces / "a.png").rename(faces / "=a.png")
+    found = _embedded(faces, tmp_path)
+    for suffix in SUFFIXES:
+        found.save(tmp_path / f"e{suffix}")
 
-    back = table.read(tmp_path / "e.npz")
+    back = Table.read(tmp_path / "e.npz")
     assert back.names.tolist() == found.names.tolist() and back.rows.tolist() == [0, 2, 3]
-    assert (back.data, back.model, back.size) == (str(faces), "means", 16)
+    assert (back.origin, back.boxes, back.model) == (found.origin, None, None) and back.origin.data == str(faces)
     np.testing.assert_array_equal(back.features["pose"], found.features["pose"])
+    assert back.faces([1], 8).mean() == 200
 
     with open(tmp_path / "e.csv", newline="", encoding="utf-8") as f:
         rows = list(csv.DictReader(f))
-    assert list(rows[0]) == ["name", "face_0", "pose_0", "pose_1"]
+    assert list(rows[0]) == ["name", "face_0", "pose_0", "pose_1"] and rows[0]["name"] == "'=a.png"
     assert [float(r["pose_1"]) for r in rows] == [-10, -200, -90]
 
     columns = pyarrow.parquet.read_table(tmp_path / "e.parquet").to_pydict()
@@ -92,22 +93,21 @@ def test_every_format_holds_names_and_numbers(faces, tmp_path):
 
 def test_other_formats_and_files_are_refused(faces, tmp_path):
     with pytest.raises(Refused, match=r"\.npz, \.csv, \.parquet"):
-        table.check_suffix("faces.json")
+        check_suffix("faces.json")
     with pytest.raises(Refused, match="no such file"):
-        table.read(tmp_path / "none.npz")
+        Table.read(tmp_path / "none.npz")
     np.savez(tmp_path / "other.npz", x=np.zeros(3))
     np.save(tmp_path / "array.npy", np.zeros(3))
     for name, content in {"text": b"hello", "empty": b"", "short": b"PK\x03\x04 cut short"}.items():
         (tmp_path / f"{name}.npz").write_bytes(content)
     for name in ("other.npz", "text.npz", "empty.npz", "short.npz", "array.npy"):
         with pytest.raises(Refused, match="no .npz of pcl_tf.embed"):
-            table.read(tmp_path / name)
+            Table.read(tmp_path / name)
 
 
 def test_the_projector_gets_as_many_names_as_vectors(faces, tmp_path):
     (faces / "a.png").rename(faces / "a\tname\nof three lines.png")
-    found, _ = _embedded(faces, tmp_path)
-    assert write_projector(found, open_source(str(faces), 0, 16), tmp_path / "logs") == 3
+    assert write_projector(_embedded(faces, tmp_path), tmp_path / "logs") == 3
     lines = {
         name: (tmp_path / "logs" / name).read_text().splitlines() for name in ("names.tsv", "face.tsv", "pose.tsv")
     }

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pcl_tf.embed import table
 from pcl_tf.errors import Refused
+from pcl_tf.faces.table import Origin, Table
 from pcl_tf.neighbours import colours, maps
 from tests.helpers.commands import ended, refused
 
@@ -99,8 +99,7 @@ def test_fewer_than_three_images_make_no_map(tmp_path):
 
 
 def test_the_command_draws_a_map_and_says_what_is_grey(tmp_path):
-    found = table.Embeddings(NAMES, np.arange(4), {"face": R(0).normal(size=(4, 3))}, "nowhere", "pixels", 64)
-    table.write(found, tmp_path / "e.npz")
+    Table(NAMES, np.arange(4), {"face": R(0).normal(size=(4, 3))}, Origin("pixels", 64)).save(tmp_path / "e.npz")
     colour = listed(tmp_path, "path,label", "a/1.png,x", "a/2.png,y")
     asked = ["neighbours", f"--embeddings={tmp_path / 'e.npz'}", f"--colour={colour}"]
     assert "--colour: has no meaning without --map" in refused(*asked)

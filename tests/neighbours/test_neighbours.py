@@ -1,51 +1,20 @@
-"""pcl_tf.neighbours: similarity in closed form, questions and their answers."""
+"""pcl_tf.neighbours: questions and their answers."""
 
 import dataclasses
+import shutil
 import unicodedata
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from pcl_tf.data.sources import open_source
-from pcl_tf.embed.table import Embeddings
 from pcl_tf.encoders.encoder import Encoder
 from pcl_tf.errors import Refused
-from pcl_tf.neighbours import clusters, report, search
-
-
-def _at(*degrees):
-    angle = np.radians(degrees)
-    return np.stack([np.cos(angle), np.sin(angle)], axis=1) * np.linspace(1, 9, len(degrees))[:, None]
-
-
-def test_nearest_is_by_angle_whatever_the_length():
-    order, cosine = search.nearest(_at(0), _at(90, 10, 50, 180), 3)
-    assert order.tolist() == [[1, 2, 0]]
-    np.testing.assert_allclose(cosine[0], np.cos(np.radians([10, 50, 90])), atol=1e-6)
-
-
-def test_a_vector_of_zeros_is_like_nothing():
-    order, cosine = search.nearest(_at(0), np.array([[0.0, 0.0], [1.0, 1.0]]), 2)
-    assert order.tolist() == [[1, 0]] and cosine[0, 1] == 0
-
-
-def test_duplicates_are_linked_in_chains():
-    # 0 and 8 are 8 degrees apart, but both lie within 5 of 4.
-    x = _at(0, 90, 4, 8, 200, 92)
-    assert search.duplicates(x, np.cos(np.radians(5))) == [[0, 2, 3], [1, 5]]
-    assert search.duplicates(x, np.cos(np.radians(1))) == []
-
-
-def test_a_long_list_is_searched_in_blocks():
-    x = np.random.RandomState(0).standard_normal((50, 8))
-    x[40] = 3 * x[7]
-    assert search.duplicates(x, 0.9999, block=6) == [[7, 40]]
-
-
-def test_a_copy_is_a_duplicate_at_1_however_its_cosine_is_rounded():
-    x = np.random.RandomState(0).standard_normal((40, 64)).astype(np.float32)
-    assert search.duplicates(np.concatenate([x, x]), 1.0) == [[i, i + 40] for i in range(40)]
+from pcl_tf.faces.model import FaceModel
+from pcl_tf.faces.pictures import Pictures
+from pcl_tf.faces.table import Origin, Table
+from pcl_tf.neighbours import report
+from tests.faces.test_search import _at
 
 
 @pytest.fixture
@@ -57,7 +26,8 @@ def embeddings(tmp_path):
         Image.new("RGB", (8, 8), (value,) * 3).save(folder / f"{i}.png")
         names.append(str(folder / f"{i}.png"))
     features = {"face": _at(0, 20, 30, 90), "pose": _at(0, 90, 80, 5)}
-    return Embeddings(np.array(names), np.arange(4), features, str(tmp_path), "pixels", 64)
+    origin = Origin("pixels", 64, **Pictures(str(tmp_path)).opened)
+    return Table(np.array(names), np.arange(4), features, origin)
 
 
 def test_a_query_is_a_name_or_its_end(embeddings):
@@ -87,7 +57,7 @@ def test_a_name_ends_where_a_folder_a_zip_or_a_number_begins(embeddings, text, p
 def test_another_model_than_the_embeddings_is_refused(embeddings, tmp_path):
     other = tmp_path / "query.png"
     Image.new("RGB", (8, 8)).save(other)
-    with pytest.raises(Refused, match="'face' has 0 numbers at 64 pixels, that of the embeddings 2"):
+    with pytest.raises(Refused, match="--feature=face: pixels has face_aware"):
         report.find(embeddings, str(other), model="pixels", features=["face"], count=1)
 
 
@@ -105,9 +75,10 @@ def test_a_query_is_embedded_at_the_size_of_the_table(embeddings, tmp_path, monk
         sides.append(faces.shape[1])
         return {"face": np.ones((1, 2), np.float32)}
 
-    monkeypatch.setattr(report, "open_encoder", lambda text: Encoder("it", "digest", embed))
-    report.find(dataclasses.replace(embeddings, size=48), str(other), model="it", features=["face"], count=1)
-    assert sides == [48]
+    monkeypatch.setattr(report, "load", lambda name, image_size: FaceModel(Encoder(name, "digest", embed), image_size))
+    small = dataclasses.replace(embeddings, origin=dataclasses.replace(embeddings.origin, size=48))
+    asked = report.find(small, str(other), model="it", features=["face"], count=1)
+    assert sides == [48] and asked.faces.shape == (1, 96, 96, 3)
 
 
 def test_each_feature_has_its_row_and_no_face_is_its_own_neighbour(embeddings, tmp_path):
@@ -122,26 +93,13 @@ def test_each_feature_has_its_row_and_no_face_is_its_own_neighbour(embeddings, t
 
 @pytest.mark.parametrize("order", ["{},generated", "generated,{}"])
 def test_drawn_faces_beside_others_are_drawn_as_they_were_embedded(order, embeddings, tmp_path):
-    source = open_source(order.format(tmp_path), 5, 96)
-    items = list(source.items())
-    names = np.array([name for name, _ in items])
-    mixed = Embeddings(names, np.arange(9), {"face": np.ones((9, 2))}, source.name, "pixels", 64)
-    found = report._faces(mixed, range(9))
-    for place, (name, face) in enumerate(items):
+    pictures = Pictures(order.format(tmp_path), size=96, generated_images=5)
+    items = [(picture.name, picture.data) for picture in pictures]
+    origin = Origin("pixels", 96, **pictures.opened)
+    mixed = Table(np.array([name for name, _ in items]), np.arange(9), {"face": np.ones((9, 2))}, origin)
+    for (name, drawn), face in zip(items, mixed.faces(range(9)), strict=True):
         if name.startswith("generated#"):
-            np.testing.assert_array_equal(found[place], face, err_msg=name)
-
-
-def test_clusters_are_by_direction_and_the_largest_comes_first():
-    x = _at(0, 91, 92, 2, 90, 181)
-    found, cosine = clusters.clusters(x, 3)
-    assert found.tolist() == [1, 0, 0, 1, 0, 2]
-    np.testing.assert_allclose(cosine, np.cos(np.radians([1, 0, 1, 1, 1, 0])), atol=1e-6)
-    with pytest.raises(Refused, match="--clusters=3: there are 2 different embeddings"):
-        clusters.clusters(np.array([[1.0, 1.0], [2.0, 2.0], [0.0, 1.0]]), 3)
-    pairs = np.repeat(_at(0, 50, 120), 2, axis=0) + np.array([[0.0], [1e-7]] * 3)  # one picture, encoded in two batches
-    with pytest.raises(Refused, match="--clusters=5: there are 3 different embeddings"):
-        clusters.clusters(pairs, 5)
+            np.testing.assert_array_equal(face, drawn, err_msg=name)
 
 
 def test_a_cluster_is_a_row_of_faces_and_lines_of_a_list(embeddings, tmp_path):
@@ -154,19 +112,24 @@ def test_a_cluster_is_a_row_of_faces_and_lines_of_a_list(embeddings, tmp_path):
     assert picture.shape == (2 * height, 2 * side, 3)
     assert picture[top + side // 2, [side // 2, side + side // 2], 0].tolist() == [80, 160]
     assert picture[height + top + side // 2, side // 2, 0] == 240
-    clusters.check_list(out.with_suffix(".csv"))
+    report.check_list(out.with_suffix(".csv"))
     out.with_suffix(".csv").write_text("image,label\n")
     with pytest.raises(Refused, match="out.csv would be written too, and is no list of clusters"):
-        clusters.check_list(out.with_suffix(".csv"))
+        report.check_list(out.with_suffix(".csv"))
 
 
 @pytest.mark.parametrize(
-    "change", [lambda f: (f / "p0/0.png").rename(f / "p0/z.png"), lambda f: (f / "p1/3.png").unlink()]
+    "change",
+    [
+        lambda f: (f / "p0/0.png").rename(f / "p0/z.png"),
+        lambda f: (f / "p1/3.png").unlink(),
+        lambda f: shutil.copy(f / "p0/0.png", f / "p1/3.png"),
+    ],
 )
 def test_faces_of_a_folder_that_changed_are_not_shown_for_others(embeddings, tmp_path, change):
     asked = report.find(embeddings, "", model="", features=["face"], count=4)
     change(tmp_path)
-    with pytest.raises(Refused, match="other images than were embedded, .* is not in its place; embed again"):
+    with pytest.raises(Refused, match="holds other images than were embedded; embed again"):
         report.write_sheet(embeddings, asked, features=["face"], count=2, out=tmp_path / "out.png")
     assert not (tmp_path / "out.png").exists()
 

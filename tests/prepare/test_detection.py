@@ -56,7 +56,7 @@ def test_faces_turned_in_the_plane_are_found_and_stand_level_when_aligned(photog
         assert abs(np.degrees(np.arctan2(right[1] - left[1], right[0] - left[0]))) < 8
         # What is turned into the picture's corners is gray, so that the likeness falls with the angle.
         assert likeness(crop.aligned(image, face), whole) > 0.7
-        assert degrees == 0 or likeness(crop.around(image, face), whole) < 0.5
+        assert degrees == 0 or likeness(crop.around(image, face.box), whole) < 0.5
 
 
 def test_the_cut_holds_the_face_and_has_the_margin(photograph):
@@ -64,7 +64,7 @@ def test_the_cut_holds_the_face_and_has_the_margin(photograph):
     left, top, width, height = face.box
     assert 170 < left < 200 and 50 < top < 80 and 60 < width < 110 and 80 < height < 130
     for margin in (1.0, 1.5, 2.0):
-        assert crop.around(photograph, face, margin).shape == (round(margin * max(width, height)),) * 2 + (3,)
+        assert crop.around(photograph, face.box, margin).shape == (round(margin * max(width, height)),) * 2 + (3,)
     assert crop.square(photograph, margin=100.0).shape == (512, 512, 3)  # no larger than the picture
 
 

@@ -1,7 +1,8 @@
-"""Images by their names, nearest neighbours and near duplicates by cosine similarity."""
+"""Images by their names; nearest neighbours, clusters and near duplicates by cosine similarity."""
 
 import collections
 import re
+import warnings
 from collections.abc import Iterable
 
 import numpy as np
@@ -9,6 +10,9 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from pcl_tf.data.files import one_sign
+from pcl_tf.errors import Refused
+
+SEED = 0  # of clusters: the same faces have the same ones
 
 
 class Names:
@@ -95,3 +99,33 @@ def duplicates(x: np.ndarray, threshold: float, *, block: int = 1024) -> list[li
     for row, group in enumerate(of.tolist()):
         groups.setdefault(group, []).append(row)
     return [rows for rows in groups.values() if len(rows) > 1]
+
+
+def clusters(x: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Spherical k-means: k-means on rows of length 1.
+
+    Args:
+      x: float [N, D].
+      count: clusters, at most N.
+
+    Returns:
+      (int [N], cluster of each row, from 0, the largest first; float [N], cosine to its centre).
+
+    Raises:
+      Refused: fewer directions than clusters.
+    """
+    from sklearn.cluster import KMeans
+    from sklearn.exceptions import ConvergenceWarning
+
+    z = unit(x)
+    different = len(np.unique(z, axis=0))
+    if different >= count:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # of fewer clusters than wanted: refused below
+            found = KMeans(count, n_init=10, random_state=SEED).fit(z)
+        different = len(np.unique(found.labels_))  # copies that differ by rounding alone are no clusters
+    if different < count:
+        raise Refused(f"--clusters={count}: there are {different} different embeddings; ask for at most as many.")
+    order = np.argsort(-np.bincount(found.labels_, minlength=count), kind="stable")
+    rank = np.argsort(order)[found.labels_]
+    return rank, np.sum(z * unit(found.cluster_centers_)[found.labels_], axis=1)

@@ -1,0 +1,137 @@
+"""From pictures to the faces in them: the picture as it is, or every face that is found."""
+
+import dataclasses
+import io
+import os
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+from PIL import Image
+
+from pcl_tf.data.images import OVERSIZE, centre, decode, resize
+from pcl_tf.data.threads import in_order
+from pcl_tf.faces.pictures import Picture
+
+Box = tuple[float, float, float, float]
+UNREADABLE = (ValueError, OSError, RuntimeError)  # what decoding raises
+
+
+@dataclasses.dataclass(frozen=True)
+class Cut:
+    """A picture and the faces in it, the largest first.
+
+    Attributes:
+      picture: ``Picture``, without its data unless these were to be kept.
+      boxes: where each face is, (left, top, width, height) in pixels of the picture.
+      faces: {side: uint8 [n, side, side, 3]}.
+      why: it is unreadable, or ''.
+      looks_whole: whether it was taken as a face and does not look like one: far from square, or large.
+    """
+
+    picture: Picture
+    boxes: tuple[Box, ...]
+    faces: dict[int, np.ndarray]
+    why: str = ""
+    looks_whole: bool = False
+
+
+def cut(
+    pictures: Iterable[Picture], sides: Iterable[int], *, detect: bool = False, align: bool = False, keep: bool = False
+) -> Iterator[Cut]:
+    """Decodes pictures and cuts out faces, by as many threads as there are cores; memory holds a few at a time.
+
+    Args:
+      pictures: iterable of ``Picture``.
+      sides: of the faces in pixels.
+      detect: find all faces by MTCNN; else each picture is one, its central square.
+      align: turn the faces upright by their landmarks.
+      keep: leave the decoded pixels in the ``Cut``.
+
+    Yields:
+      ``Cut``, in order.
+
+    Raises:
+      ImportError: mtcnn, which detects, is not installed.
+    """
+    sides = sorted({*sides})
+    least = 0 if detect else OVERSIZE * sides[-1]
+
+    def one(picture: Picture) -> Cut:
+        try:
+            image = _pixels(picture, least)
+        except UNREADABLE as error:
+            why = str(error).split("\n")[0][:200]
+            return Cut(dataclasses.replace(picture, data=b""), (), {s: _stacked([], s) for s in sides}, why)
+        whole = False
+        if detect:
+            boxes, squares = _found(image, align)
+        else:
+            width, height = _declared(picture.data, image)
+            side, squares = min(width, height), [centre(image)]
+            boxes = ((float((width - side) // 2), float((height - side) // 2), float(side), float(side)),)
+            whole = max(width, height) > 1.5 * side or side > 4 * sides[-1]
+        shown = dataclasses.replace(picture, data=image if keep else b"")
+        return Cut(shown, boxes, {s: _stacked([resize(q, s) for q in squares], s) for s in sides}, looks_whole=whole)
+
+    return in_order(one, pictures, os.cpu_count() or 1)
+
+
+def crop_of(picture: Picture, side: int, box: Box | np.ndarray | None = None) -> np.ndarray | None:
+    """One face of a picture, to be shown: the square around a box that was found in it, or its centre.
+
+    Args:
+      picture: ``Picture``.
+      side: of the face in pixels.
+      box: left, top, width and height, or None.
+
+    Returns:
+      uint8 [side, side, 3], or None of an unreadable picture.
+    """
+    from pcl_tf.prepare import crop
+
+    try:
+        image = _pixels(picture, 0 if box is not None else OVERSIZE * side)
+    except UNREADABLE:
+        return None
+    return resize(centre(image) if box is None else crop.around(image, tuple(map(float, box))), side)
+
+
+def _pixels(picture: Picture, least: int) -> np.ndarray:
+    """uint8 [H, W, 3]; raises one of UNREADABLE. least: as of ``decode``."""
+    if isinstance(picture.data, Exception):
+        raise picture.data
+    return decode(picture.data, least=least) if isinstance(picture.data, bytes) else picture.data
+
+
+def _found(image: np.ndarray, align: bool) -> tuple[tuple[Box, ...], list[np.ndarray]]:
+    from pcl_tf.prepare import crop, detector
+
+    found = sorted(detector.detect(image), key=lambda face: -face.box[2] * face.box[3])
+    boxes = tuple((x, y, w, h) for x, y, w, h in (face.box for face in found))
+    return boxes, [crop.aligned(image, face) if align else crop.around(image, face.box) for face in found]
+
+
+def _declared(data: bytes | np.ndarray | Exception, image: np.ndarray) -> tuple[int, int]:
+    """(width, height) of a picture before a large JPEG was unpacked at a part of its size."""
+    height, width = image.shape[:2]
+    if isinstance(data, bytes):
+        sides = Image.open(io.BytesIO(data)).size
+        return (max(sides), min(sides)) if width >= height else (min(sides), max(sides))
+    return width, height
+
+
+def _stacked(faces: Sequence[np.ndarray], side: int) -> np.ndarray:
+    return np.stack(faces) if len(faces) else np.zeros((0, side, side, 3), np.uint8)
+
+
+def grouped(cuts: Iterable[Cut], faces: int = 32, held: int = 2**27) -> Iterator[list[Cut]]:
+    """Cuts in lists that go through an encoder together: of so many faces, or so many bytes of kept pictures."""
+    some: list[Cut] = []
+    for one in cuts:
+        some.append(one)
+        kept = sum(c.picture.data.nbytes for c in some if isinstance(c.picture.data, np.ndarray))
+        if sum(len(c.boxes) for c in some) >= faces or kept >= held or len(some) >= 8 * faces:
+            yield some
+            some = []
+    if some:
+        yield some

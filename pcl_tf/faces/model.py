@@ -1,0 +1,166 @@
+"""An encoder as people use it: opened by a name, asked with any pictures."""
+
+import os
+import pathlib
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from pcl_tf.encoders.encoder import Encoder, combined, open_encoder
+from pcl_tf.encoders.features import extract
+from pcl_tf.errors import Refused
+from pcl_tf.evaluation.names import naming
+from pcl_tf.faces.cut import Cut, cut, grouped
+from pcl_tf.faces.pictures import Data, Pictures
+from pcl_tf.faces.table import Origin, Table
+
+
+def load(name: str | os.PathLike[str], *, image_size: int = 0) -> "FaceModel":
+    """Opens an encoder.
+
+    Args:
+      name: workdir of ``pcl_tf.train``, an export, a .keras, .onnx or .tflite file, or 'pixels', 'lbp', 'hog'.
+      image_size: side in pixels at which it sees faces; 0 is the side it was trained at, 64 if it does not say.
+
+    Returns:
+      FaceModel.
+
+    Raises:
+      Refused: nothing is there, or nothing that can be loaded.
+
+    >>> import numpy as np, pcl_tf
+    >>> table = pcl_tf.load("pixels").embed(np.zeros([2, 64, 64, 3], np.uint8))
+    >>> table.names.tolist(), table.features["face_aware"].shape
+    (['image#0', 'image#1'], (2, 1024))
+    """
+    return FaceModel(open_encoder(os.fspath(name)), image_size)
+
+
+class FaceModel:
+    """A frozen encoder, of ``load``. Several threads may use one.
+
+    Args:
+      encoder: ``pcl_tf.encoders.encoder.Encoder``.
+      image_size: as of ``load``.
+
+    Attributes:
+      name: by which it was opened.
+      encoder: as given.
+      size: side in pixels at which it sees faces.
+    """
+
+    def __init__(self, encoder: Encoder, image_size: int = 0) -> None:
+        self.encoder, self.name = encoder, encoder.name
+        self.size = image_size or encoder.side or int((encoder.recipe or {}).get("image_size", 64))
+
+    def __repr__(self) -> str:
+        return f"pcl_tf.load({self.name!r})"
+
+    def __deepcopy__(self, memo: Any) -> "FaceModel":
+        return self  # nothing in it changes, and scikit-learn's clone() copies
+
+    def embed(
+        self,
+        data: "Data | Pictures",
+        *,
+        detect: bool = False,
+        align: bool = False,
+        fps: float | None = None,
+        features: Sequence[str] = (),
+        cache: str | pathlib.Path | None = None,
+        bar: bool = False,
+    ) -> Table:
+        """Features of all faces.
+
+        Args:
+          data: path of a picture, a video, a folder of both, a zip or a CSV that names pictures, a list of paths or of PIL
+            images, or uint8 [N, H, W, 3]: as of ``pcl_tf.faces.pictures.Pictures``.
+          detect: find the faces of each picture first; else each picture is a face, its central square.
+          align: turn faces that are found upright by their landmarks.
+          fps: frames a second that are taken of videos; None is all.
+          features: 'face_aware', 'face', 'pose', 'face+pose'; by default all that the encoder has.
+          cache: folder of features, which the probe shares: of photographs without ``detect`` what it holds is not computed
+            again, and an extraction that was stopped resumes. None writes nothing.
+          bar: whether a progress bar is shown.
+
+        Returns:
+          Table, a row a face; unreadable pictures are in its ``unreadable``.
+
+        Raises:
+          Refused: the data are not there, no face is in them, or the encoder has no such feature.
+        """
+        pictures = data if isinstance(data, Pictures) else Pictures(data, size=self.size, fps=fps)
+        source, make = pictures.source, self._cached
+        if cache is None or detect or source is None:
+            table = self._embedded(pictures, features, detect=detect, align=align, bar=bar)
+        else:
+            table = make(pictures, features, cache)
+        if not len(table.names):
+            first = next((f" The first: {name}: {why}" for name, why in table.unreadable.items()), "")
+            what = f"none of {pictures.count} images is readable" if first else "no face is found"
+            raise Refused(f"{pictures.flag}={pictures.data or 'images'}: {what}.{first}")
+        return table
+
+    def _cached(self, pictures: Pictures, features: Sequence[str], cache: str | pathlib.Path) -> Table:
+        assert pictures.source is not None
+        source, names = naming(pictures.source)
+        found = extract(self.encoder, source, self.size, cache=cache, max_unreadable_share=1.0)
+        if len(names) < source.count:  # all was in the cache, which knows no names
+            for _ in source.items():
+                pass
+        rows = np.array([row for row in range(source.count) if row not in found.unreadable], np.int64)
+        values = {key: np.asarray(found[key])[rows] for key in features or found.keys}
+        unreadable = {names[row]: why for row, (_, why) in sorted(found.unreadable.items())}
+        return self._table(pictures, np.array(names)[rows], rows, values, unreadable=unreadable)
+
+    def _embedded(self, pictures: Pictures, features: Sequence[str], *, detect: bool, align: bool, bar: bool) -> Table:
+        names, rows, boxes, unreadable = list[str](), list[int](), list[Any](), dict[str, str]()
+        values: dict[str, list[np.ndarray]] = {}
+        seen = encoded(cut(pictures, [self.size], detect=detect, align=align), [self])
+        for row, (one, (found,)) in enumerate(shown(seen, pictures, bar)):
+            name = one.picture.name
+            names += [name if i == 0 else f"{name}#{i + 1}" for i in range(len(one.boxes))]
+            rows += [row] * len(one.boxes)
+            boxes += one.boxes
+            if one.why:
+                unreadable[name] = one.why
+            for key in (features or found) if one.boxes else ():
+                values.setdefault(key, []).append(combined(found, key, self.name))
+        joined = {key: np.concatenate(parts) for key, parts in values.items()} if names else {}
+        at = np.array(boxes, np.float32) if detect and boxes else None
+        return self._table(pictures, np.array(names), np.array(rows, np.int64), joined, unreadable=unreadable, boxes=at)
+
+    def _table(
+        self, pictures: Pictures, names: np.ndarray, rows: np.ndarray, features: dict[str, np.ndarray], **more: Any
+    ) -> Table:
+        origin = Origin(self.name, self.size, **pictures.opened)
+        return Table(names, rows, features, origin, model=self, pictures=pictures, **more)
+
+
+def encoded(
+    cuts: Iterable[Cut], models: Sequence[FaceModel]
+) -> Iterator[tuple[Cut, tuple[dict[str, np.ndarray], ...]]]:
+    """What encoders make of faces.
+
+    Args:
+      cuts: of ``cut``, with the sides of all models.
+      models: that see the faces.
+
+    Yields:
+      (``Cut``, of each model {feature: float32 [n, D]} of its n faces, {} where no picture of the group has one).
+    """
+    for some in grouped(cuts):
+        ends = np.cumsum([0, *(len(one.boxes) for one in some)])
+        each = [
+            model.encoder.embed(np.concatenate([one.faces[model.size] for one in some])) if ends[-1] else {}
+            for model in models
+        ]
+        for one, start, end in zip(some, ends, ends[1:], strict=False):
+            yield one, tuple({key: x[start:end] for key, x in found.items()} for found in each)
+
+
+def shown(rows: Iterable[Any], pictures: Pictures, bar: bool) -> Iterable[Any]:
+    """The rows, beside a progress bar with the end's time where one is wanted."""
+    return tqdm(rows, total=pictures.count, unit="img", mininterval=1.0) if bar else rows
