@@ -26,6 +26,7 @@ POSE_AUGMENTATIONS = ("flip", "rotate_translate", "flip_rotate_translate")
 PHOTOMETRIC = ("jitter", "grayscale", "blur", "sobel")  # views in the released code's order
 POSE_VIEWS = "|".join(PHOTOMETRIC)
 FACE_VIEWS = f"resized_crop|{POSE_VIEWS}"
+FRAME_VIEWS = "resized_crop(area=(0.8, 1.0), ratio=(1.0, 1.0))"  # FAb-Net crops 170 to 189 of 190 pixels
 
 # Tasks of probes.
 ROLES = ("expression", "verification", "actions", "pose")

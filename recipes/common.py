@@ -10,6 +10,7 @@ Arguments after the colon, joined by commas, change a recipe:
   no_pose       row 4 without any contrast on F_p (Table 6, PCL without pose)
   (nothing)     row 5: + dynamic weights
   moco          MoCo instead: a queue of keys from a momentum encoder
+  fabnet        FAb-Net instead, on pairs of frames: one warped to the other
 """
 
 from ml_collections import ConfigDict

@@ -13,7 +13,9 @@ from recipes import common
 
 PATH = pathlib.Path(__file__).parent / "golden" / "recipes.json"
 NAMES = [
-    f"{name}:{argument}" for name in recipes.known() for argument in ("", "smoke", *common.ABLATIONS, "moco,smoke")
+    f"{name}:{argument}"
+    for name in recipes.known()
+    for argument in ("", "smoke", *common.ABLATIONS, "moco,smoke", "fabnet")
 ]
 
 

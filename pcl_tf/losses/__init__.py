@@ -11,6 +11,7 @@ from pcl_tf.losses.cosine import mean_abs_cosine, spread
 from pcl_tf.losses.dwa import dwa_weights
 from pcl_tf.losses.face_contrast import nt_xent
 from pcl_tf.losses.info_nce import accuracy, info_nce
+from pcl_tf.losses.kept import kept_mean
 from pcl_tf.losses.orthogonality import cross_correlation, orthogonality
 from pcl_tf.losses.pose_contrast import pose_info_nce
 from pcl_tf.losses.reconstruction import combine, reconstruction
@@ -21,6 +22,7 @@ __all__ = [
     "cross_correlation",
     "dwa_weights",
     "info_nce",
+    "kept_mean",
     "mean_abs_cosine",
     "nt_xent",
     "orthogonality",

@@ -20,4 +20,5 @@ METHODS = {
     "pcl": Entry("pcl_tf.methods.pcl:PCL", keys.PCL),
     "simclr": Entry("pcl_tf.methods.simclr:SimCLR", keys.SIMCLR),
     "moco": Entry("pcl_tf.methods.moco:MoCo", keys.MOCO),
+    "fabnet": Entry("pcl_tf.methods.fabnet:FabNet", keys.FABNET),
 }

@@ -27,6 +27,12 @@ def is_joint(recipe: ConfigDict) -> bool:
     return recipe.method.get("updates", "joint") == "joint"
 
 
+def power_of_two(recipe: ConfigDict) -> list[str]:
+    """``Method.problems`` of methods with a decoder, which doubles 1x1 up to the image."""
+    side = recipe.image_size
+    return [f"--recipe.image_size must be a power of two >= 16, not {side}."] if side & (side - 1) else []
+
+
 class Method(keras.Model):
     """A method that pre-trains an encoder.
 
@@ -34,7 +40,7 @@ class Method(keras.Model):
 
     Args:
       recipe: a resolved recipe.
-      nets: namespace of keras models ``encoder``, ``face_head`` and, where a part needs them, ``pose_head`` and
+      nets: namespace of keras models ``encoder`` and, where a part needs them, ``face_head``, ``pose_head`` and
         ``decoder`` (else None).
       replicas: number of replicas that share a batch.
       precision: dtype policy.
@@ -149,6 +155,21 @@ class Method(keras.Model):
     def call(self, images: tf.Tensor, training: bool = False) -> dict[str, tf.Tensor]:
         """float [N, S, S, 3] in [0, 1] -> dict of 'face_aware', 'face', 'pose'."""
         return self.encoder(images, training=training)
+
+    def encoded_apart(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Features of images of another kind than the backbone is served with, which leave its moving statistics alone.
+
+        A backbone with BatchNorm is served with statistics of one kind of images. Those of noisy, clean and
+        pose-augmented ones in turn fit none of them (measured in BUILD_NOTES.md).
+
+        Args:
+          images: float32 [N, S, S, 3].
+
+        Returns:
+          dict of [N, D] as the encoder's; batch statistics normalise, as in any training.
+        """
+        with keras.StatelessScope():  # forgets what is assigned in it
+            return self.encoder(images, training=True)
 
     @classmethod
     def parts_on(cls, recipe: ConfigDict) -> tuple[Part, ...]:

@@ -87,8 +87,7 @@ def build_method(recipe: ConfigDict, *, precision: str = "float32", replicas: in
 
     nets = SimpleNamespace(
         encoder=net,
-        face_head=head("face_head"),
-        pose_head=head("pose_head") if "pose_head" in needed else None,
+        **{name: head(name) if name in needed else None for name in ("face_head", "pose_head")},
         decoder=decoder(features, recipe.image_size, width=n.width, dtype=precision, synchronized=synchronized)
         if "decoder" in needed
         else None,

@@ -3,7 +3,15 @@
 They stand apart from the classes, so that reading a recipe does not import TensorFlow.
 """
 
-from pcl_tf.choices import FACE_VIEWS, POSE_AUGMENTATIONS, POSE_CONTRASTS, POSE_NEGATIVES, POSE_VIEWS, UPDATES
+from pcl_tf.choices import (
+    FACE_VIEWS,
+    FRAME_VIEWS,
+    POSE_AUGMENTATIONS,
+    POSE_CONTRASTS,
+    POSE_NEGATIVES,
+    POSE_VIEWS,
+    UPDATES,
+)
 from pcl_tf.keys import Key, number, one_of, positive, text, truth, whole
 
 FACE = {
@@ -21,6 +29,14 @@ MOCO = {
     "momentum": Key(0.0, number(0, 1), "of the key encoder; 0 is .999, and .99 in runs of fewer than 10,000 steps"),
     "both_directions": Key(True, truth, "each view is query and key"),
     **FACE,
+}
+FABNET = {
+    "embedding": Key(256, whole(1, 65536), "length of a code"),
+    "frame_views": Key(FRAME_VIEWS, text, "views of each frame of a pair, each its own draw"),
+    "kept_share": Key(0.5, positive(1), "share of a step's images whose loss counts, at first the easiest; 1 is all"),
+    "kept_steps": Key(
+        0, whole(0, 10**9), "steps until the kept share moves on to harder ones; 0 is a tenth of the run"
+    ),
 }
 PCL = {
     "updates": Key("joint", one_of(UPDATES), "joint (Eq. 7) or alternating (released code)"),

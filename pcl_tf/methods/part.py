@@ -22,7 +22,7 @@ class Part:
       logs: the same of its other logs.
       images: key of the recipe that says how many images of the global batch the part takes.
       passes: how often an image passes the encoder: its views and copies.
-      nets: networks it needs beside the encoder and the face's head: 'pose_head', 'decoder'.
+      nets: networks it needs beside the encoder, of 'face_head', 'pose_head' and 'decoder'.
       on: whether the recipe uses it.
     """
 
@@ -32,7 +32,7 @@ class Part:
     logs: Mapping[str, str] = dataclasses.field(default_factory=dict)
     images: str
     passes: int
-    nets: tuple[str, ...] = ()
+    nets: tuple[str, ...] = ("face_head",)
     on: bool = True
 
     def count(self, recipe: ConfigDict) -> int:

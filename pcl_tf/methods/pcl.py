@@ -11,6 +11,7 @@ from pcl_tf.losses.gather import gather_rows
 from pcl_tf.losses.orthogonality import ORTHOGONALITY
 from pcl_tf.losses.pose_contrast import official_layout
 from pcl_tf.losses.reconstruction import COMBINATIONS
+from pcl_tf.methods.base import power_of_two
 from pcl_tf.methods.part import Part, Scalars
 from pcl_tf.methods.simclr import FACE, FACE_LOGS, SimCLR
 from pcl_tf.seeds import Rng
@@ -59,7 +60,7 @@ class PCL(SimCLR):
                 logs=FACE_LOGS | (POSE_LOGS if styled else {}),
                 images="batch_size",
                 passes=2,
-                nets=("pose_head",) if styled else (),
+                nets=("face_head", "pose_head") if styled else ("face_head",),
             ),
             Part(
                 name="pose",
@@ -87,9 +88,9 @@ class PCL(SimCLR):
     @classmethod
     def problems(cls, recipe: ConfigDict) -> list[str]:
         """See ``Method``."""
-        m, side, found = recipe.method, recipe.image_size, super().problems(recipe)
-        if m.reconstruct and side & (side - 1):
-            found.append(f"--recipe.image_size must be a power of two >= 16, not {side}.")
+        m, found = recipe.method, super().problems(recipe)
+        if m.reconstruct:
+            found += power_of_two(recipe)
         if m.pose_contrast != "pose":
             return found
         p, count = m.pose_batch, m.negatives_per_image
@@ -115,21 +116,6 @@ class PCL(SimCLR):
             self.recipe.image_size, m.pose_views, strength=m.photometric, compiled=self.compiled_views
         )
         self.augment = chains.pose_augmentation(m.pose_augmentation)
-
-    def encoded_apart(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Features of images that are not the face contrast's, which leave the encoder's moving statistics as they are.
-
-        A backbone with BatchNorm is served with statistics of one kind of images. Those of noisy, clean and
-        pose-augmented ones in turn fit none of them (measured in BUILD_NOTES.md).
-
-        Args:
-          images: float32 [N, S, S, 3].
-
-        Returns:
-          dict of [N, D] as the encoder's; batch statistics normalise, as in any training.
-        """
-        with keras.StatelessScope():  # forgets what is assigned in it
-            return self.encoder(images, training=True)
 
     def pdd(self, images: tf.Tensor, rng: Rng) -> tuple[Scalars, Scalars]:
         """L_dis (Eq. 2) and L_orth (Eq. 3) of s, the images, and s-hat, their pose-augmented copies."""

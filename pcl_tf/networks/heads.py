@@ -1,4 +1,4 @@
-"""Projection head: maps a feature to the space in which it is contrasted."""
+"""Heads: a feature's projection to the space in which it is contrasted, and its linear code."""
 
 import keras
 from keras import layers
@@ -40,3 +40,9 @@ def projection_head(
     x = dense(dim, features, dtype=dtype, name="project")(x)
     x = batch_norm("float32", "norm", synchronized)(x)
     return keras.Model(feature, x, name=name)
+
+
+def code_head(features: int, dim: int = 256, *, dtype: str = "float32", name: str = "code") -> keras.Model:
+    """One Dense layer: [N, features] -> [N, dim]. Args: see ``projection_head``."""
+    feature = keras.Input((features,), name="feature")
+    return keras.Model(feature, dense(dim, features, dtype=dtype, name="dense")(feature), name=name)

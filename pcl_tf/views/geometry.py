@@ -5,6 +5,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from pcl_tf.networks.warp import bilinear
 from pcl_tf.seeds import Rng
 from pcl_tf.views.base import View
 
@@ -34,35 +35,6 @@ def crop_and_resize(images: tf.Tensor, boxes: tf.Tensor, size: int) -> tf.Tensor
     columns = weights(boxes[:, 1], boxes[:, 3], width)
     x = tf.einsum("nsh,nhwc->nswc", rows, images)
     return tf.einsum("ntw,nswc->nstc", columns, x)
-
-
-def bilinear(images: tf.Tensor, y: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
-    """Images read between their pixels, beyond their edges the edges.
-
-    keras.ops.image.affine_transform does the same with an operation that XLA does not know.
-
-    Args:
-      images: [N, H, W, C].
-      y, x: float32 [N, S, T], where each pixel of the result is read; pixels of the image are at whole numbers.
-
-    Returns:
-      [N, S, T, C].
-    """
-    height, width, channels = images.shape[1:]
-    y, x = tf.clip_by_value(y, 0.0, height - 1.0), tf.clip_by_value(x, 0.0, width - 1.0)
-    top, left = (tf.minimum(tf.cast(at, tf.int32), side - 2) for at, side in ((y, height), (x, width)))
-    down, right = y - tf.cast(top, tf.float32), x - tf.cast(left, tf.float32)
-    pixels = tf.reshape(images, [-1, height * width, channels])
-
-    def read(i: int, j: int, weight: tf.Tensor) -> tf.Tensor:
-        return weight[..., None] * tf.gather(pixels, (top + i) * width + left + j, batch_dims=1)
-
-    return (
-        read(0, 0, (1.0 - down) * (1.0 - right))
-        + read(0, 1, (1.0 - down) * right)
-        + read(1, 0, down * (1.0 - right))
-        + read(1, 1, down * right)
-    )
 
 
 class RandomResizedCrop(View):

@@ -41,11 +41,13 @@ OBJECTIVE = {
         "queue": (18, "face"),
         "both_directions": (False, "face"),
     },
+    "fabnet": {"embedding": (64, "flow"), "frame_views": ("flip", "flow"), "kept_share": (1.0, "flow")},
 }
 # What a key is held beside, before and after: the views it is a strength or a part of.
 BESIDE = {
     "photometric": {"face_views": "sobel", "pose_views": "sobel"},
     "interpolate_negatives": {"negatives_per_image": 5},  # three are permuted into themselves with this seed
+    "both_directions": {"face_views": "jitter(p=1)", "temperature": 0.07},  # views and keys that are told apart
     "pose_negatives": {"negatives_per_image": 4},  # as many of each of the two images
     "pose_denominator": {"dynamic_weights": False},
     "pose_one_norm": {"pose_views": "flip", "temperature": 0.07},  # negatives that stand apart from the positives
@@ -78,7 +80,7 @@ RUN = {  # key -> (its value, what says so after a run)
     "watch.generated": (100, lambda run: run.generated),
     "watch.labelled": ("people", lambda run: "people" if "knn/face" in run.steps else ""),
 }
-# Each of these has tests of its own; so has MoCo's momentum.
+# Each of these has tests of its own; so have MoCo's momentum and the steps of a kept share.
 ELSEWHERE = (
     "batch_size",
     "data.source",

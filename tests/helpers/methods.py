@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from pcl_tf import recipe as recipes
-from pcl_tf.methods.build import build_method, images_per_step
+from pcl_tf.methods.build import build_method, images_per_step, method_of
 from pcl_tf.networks.backbones import BACKBONES
 
 SIDE = 16  # the least the decoder allows
@@ -43,8 +43,11 @@ def tiny(name="vox64:smoke", overrides=None):
 
 
 def noise_faces(c, seed=0):
-    """uint8 images of a step, every pixel drawn by itself."""
-    return np.random.RandomState(seed).randint(0, 256, (images_per_step(c), c.image_size, c.image_size, 3), np.uint8)
+    """uint8 images or pairs of a step, every pixel drawn by itself."""
+    pair = [] if method_of(c).pairs(c) == "none" else [2]
+    return np.random.RandomState(seed).randint(
+        0, 256, (images_per_step(c), *pair, c.image_size, c.image_size, 3), np.uint8
+    )
 
 
 def halves(c):
