@@ -20,10 +20,10 @@ from pcl_tf.console import begin, explained, refuse, side_in_pixels, start
 from pcl_tf.evaluation.corpora import CORPORA
 from pcl_tf.evaluation.kinds import KINDS
 
-_MODEL = flags.DEFINE_list(
+_MODEL = flags.DEFINE_string(
     "model", None, "SavedModel, workdir of pcl_tf.train, .keras file, or pixels, lbp, hog; commas join several."
 )
-_TASK = flags.DEFINE_list(
+_TASK = flags.DEFINE_string(
     "task",
     None,
     f"NAME or NAME:PATH; commas join several. Without data: {', '.join(f'generated_{role}' for role in ROLES)}. Own data by"
@@ -55,7 +55,6 @@ _GROUPS = flags.DEFINE_list(
 _CENTRE = flags.DEFINE_float(
     "centre", 1.0, "Side of the central square, of the photograph's shorter side.", lower_bound=0.05, upper_bound=1.0
 )
-_ANY_COUNT = flags.DEFINE_bool("any_count", False, "Takes the images that are there, though the corpus has others.")
 _SEED = flags.DEFINE_integer("seed", 0, "Of the probe and of the bootstrap.", 0, 10**6)
 _OUT = flags.DEFINE_string(
     "out",
@@ -63,7 +62,6 @@ _OUT = flags.DEFINE_string(
     "Folder of results, tables, predictions, pictures, probes, logs; by default probe/ in the model's workdir.",
 )
 _CACHE = flags.DEFINE_string("cache", "", "Folder of the features; by default features/ in --out.")
-_SAVE = flags.DEFINE_bool("save_probes", True, "Writes each trained probe as a .keras model from image to label.")
 
 
 def main(argv: list[str]) -> None:
@@ -71,26 +69,25 @@ def main(argv: list[str]) -> None:
     from pcl_tf.encoders.encoder import open_encoder, probe_folder
     from pcl_tf.evaluation.tasks import open_task
     from pcl_tf.results.probing import probe
-    from pcl_tf.store import check
+    from pcl_tf.store import check, several
 
     if unknown := [f for f in _FEATURE.value if f not in FEATURES]:
         refuse(f"--feature={unknown[0]}: not one of {', '.join(FEATURES)}.")
     assert _MODEL.value is not None and _TASK.value is not None
-    out = pathlib.Path(_OUT.value or probe_folder(_MODEL.value[0]))
+    models, named = several(_MODEL.value), several(_TASK.value)
+    out = pathlib.Path(_OUT.value or probe_folder(models[0]))
     cache = pathlib.Path(_CACHE.value or out / "features")
     with explained(out):
         check(out, "--out", folder=True)
         check(cache, "--cache", folder=True)
-        encoders = [open_encoder(text) for text in _MODEL.value]
-        options: dict[str, Any] = {"targets": _TARGETS.value, "groups": _GROUPS.value}
-        options |= {"centre": _CENTRE.value, "any_count": _ANY_COUNT.value}
-        tasks = [open_task(text, _DATA.value, _SIZE.value, **options) for text in _TASK.value]
+        encoders = [open_encoder(text) for text in models]
+        options: dict[str, Any] = {"targets": _TARGETS.value, "groups": _GROUPS.value, "centre": _CENTRE.value}
+        tasks = [open_task(text, _DATA.value, _SIZE.value, **options) for text in named]
         if _SOLVER.value == "knn" and (pairs := [t.name for t in tasks if not KINDS[t.kind].labelled]):
             refuse(f"--solver=knn: {pairs[0]} compares pairs by cosine, neighbours have no labels; leave it out.")
         for note in dict.fromkeys(note for task in tasks for note in task.notes):
             print(f"note: {note}", file=sys.stderr)
-        how: dict[str, Any] = {"solver": _SOLVER.value, "seed": _SEED.value, "save": _SAVE.value}
-        probe(encoders, tasks, _FEATURE.value, out=out, cache=cache, **how)
+        probe(encoders, tasks, _FEATURE.value, out=out, cache=cache, solver=_SOLVER.value, seed=_SEED.value)
     print(
         f"\n{out / 'result.json'} holds everything, tables.md shows it; tensorboard --logdir={shlex.quote(str(out / 'logs'))} shows it."
     )

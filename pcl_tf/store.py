@@ -51,6 +51,17 @@ def read_json(path: str | pathlib.Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
+def several(text: str) -> list[str]:
+    """Texts joined by commas. Files and folders that exist may have commas in their names, after 'NAME:' too."""
+    parts, found = text.split(","), []
+    while parts:
+        joined = (",".join(parts[:count]) for count in range(len(parts), 1, -1))
+        exists = (one for one in joined if os.path.exists(one) or os.path.exists(one.partition(":")[2]))
+        found.append(next(exists, parts[0]))
+        del parts[: found[-1].count(",") + 1]
+    return [one.strip() for one in found]
+
+
 def check(
     path: str | pathlib.Path,
     flag: str = "--out",

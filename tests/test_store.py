@@ -15,7 +15,7 @@ import tensorflow as tf
 from pcl_tf.console import at_home
 from pcl_tf.errors import Refused
 from pcl_tf.rows import Rows, filled
-from pcl_tf.store import alone, atomic_path, check, disk_is_full, write_atomically
+from pcl_tf.store import alone, atomic_path, check, disk_is_full, several, write_atomically
 from tests.helpers.commands import refused
 
 
@@ -348,3 +348,11 @@ def test_a_model_that_lies_where_nothing_can_be_written(tmp_path, monkeypatch):
     assert refused(*embed).endswith(wanted)
     said = refused("export", f"--workdir={tmp_path}/run")
     assert said.startswith(f"error: --workdir={tmp_path}/run: ") and said.endswith(wanted)
+
+
+def test_what_exists_may_have_commas_in_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "lr=1,bs=2").mkdir()
+    (tmp_path / "yaw, final.csv").write_text("")
+    assert several("a,lr=1,bs=2,hog") == ["a", "lr=1,bs=2", "hog"]
+    assert several("regression:yaw, final.csv, x:y") == ["regression:yaw, final.csv", "x:y"]

@@ -120,8 +120,9 @@ class Files:
             path, _, info = one
             return path, info.file_size, info.CRC
 
-        stamps = in_order(stamp, found, READERS)
-        return Source(printable(self.root), fingerprint(stamps), len(found), items)
+        stamps = list(in_order(stamp, found, READERS))
+        contents = [tuple(content) for _, *content in stamps]
+        return Source(printable(self.root), fingerprint(stamps), len(found), items, contents=contents)
 
 
 def arrays(name: str, images: np.ndarray) -> Source:

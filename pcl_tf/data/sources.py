@@ -1,10 +1,9 @@
 """Where faces come from: a folder, a zip, a TFDS dataset, or the project's generator."""
 
 import dataclasses
-import os
 import pathlib
 import sys
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from pcl_tf.choices import SOFTWARE
@@ -23,7 +22,7 @@ from pcl_tf.data.files import (
 )
 from pcl_tf.data.threads import in_order
 from pcl_tf.errors import Refused
-from pcl_tf.store import digest
+from pcl_tf.store import digest, several
 
 if TYPE_CHECKING:
     import numpy as np
@@ -58,6 +57,7 @@ class Source:
       fingerprint: changes when the images do; names the decoded cache.
       count: number of images.
       items: yields (name of the image, printable, its encoded bytes or a uint8 [H, W, 3] array or an exception).
+      contents: of each image, equal where the bytes of two are; () where that is not known.
       others: kinds of files beside them that are passed over, as '7 .heic, 1 .txt'; '' for none.
     """
 
@@ -66,6 +66,7 @@ class Source:
     count: int
     items: Callable[[], Items]
     others: str = ""
+    contents: Sequence[object] = ()
 
 
 _DECODING = 5  # how images become pixels and rows: faces and features of another decoding are not used again
@@ -190,9 +191,8 @@ def open_source(text: str, generated_images: int = 0, image_size: int = 64, *, f
     """
     if not text:
         raise Refused(VOXCELEB_HELP)
-    texts = [text] if os.path.exists(text) else text.split(",")  # a folder's name may have a comma
     named = f"{flag}=" if flag else ""
-    parts = [_open(part, generated_images, image_size, given=f"{named}{printable(part)}") for part in texts]
+    parts = [_open(part, generated_images, image_size, given=f"{named}{printable(part)}") for part in several(text)]
     if len(parts) == 1:
         return parts[0]
 

@@ -1,13 +1,14 @@
 """Features extracted once per image and model, stored, continued where an extraction stopped."""
 
 import pathlib
+from collections.abc import Sequence
 from itertools import islice
 
 import numpy as np
 from tqdm import tqdm
 
 from pcl_tf.data.images import decode_all
-from pcl_tf.data.sources import Source
+from pcl_tf.data.sources import Items, Source
 from pcl_tf.encoders.encoder import Encoder
 from pcl_tf.errors import Refused
 from pcl_tf.rows import Rows, filled
@@ -20,14 +21,14 @@ class Features:
     """Features of one model on one list of images.
 
     Attributes:
-      folder: in which they are stored.
       keys: names of the model's outputs.
+      names: of the images.
       unreadable: {row: (name, reason)} of images; their features are zero.
       encoded: images that this call passed through the encoder; 0 if all were stored.
     """
 
-    def __init__(self, rows: Rows, encoded: int) -> None:
-        self._rows, self.folder, self.encoded = rows, rows.folder, encoded
+    def __init__(self, rows: Rows, names: Sequence[str], encoded: int) -> None:
+        self._rows, self.names, self.encoded = rows, names, encoded
         self.keys = tuple(sorted(rows))
         self.unreadable = {int(row): (name, why) for row, (name, why) in rows.notes["unreadable"].items()}
 
@@ -81,7 +82,11 @@ def extract(
         _fill(rows, encoder, source, size=size, batch=batch)
 
     rows = filled(pathlib.Path(cache) / f"{encoder.digest}-{source.fingerprint}-{size}", fill, "features")
-    found = Features(rows, encoded)
+    names = rows.notes.get("names", [])
+    # Features stay good if a corpus is moved, but names may have its folder in them: the first one tells.
+    if names[:1] != [name for name, _ in islice(source.items(), 1)]:
+        names = [name for name, _ in source.items()]
+    found = Features(rows, names, encoded)
     if len(found.unreadable) > max_unreadable_share * source.count:
         named = "\n".join(f"  {name}: {why}" for name, why in list(found.unreadable.values())[:5])
         raise Refused(
@@ -93,7 +98,14 @@ def extract(
 def _fill(rows: Rows, encoder: Encoder, source: Source, *, size: int, batch: int) -> None:
     """Appends the features that are missing."""
     unreadable, blank = dict(rows.notes.get("unreadable", {})), np.zeros((size, size, 3), np.uint8)
-    decoded = decode_all(islice(source.items(), rows.rows, None), size)
+    names: list[str] = []
+
+    def items() -> Items:
+        for name, data in source.items():
+            names.append(name)
+            yield name, data
+
+    decoded = decode_all(islice(items(), rows.rows, None), size)
     called = source.name if pathlib.Path(source.name).name else pathlib.Path(source.name).resolve().name  # not '.'
     bar = tqdm(total=source.count, initial=rows.rows, desc=f"encoding {called}", unit="img", mininterval=1.0)
     with bar:
@@ -111,3 +123,4 @@ def _fill(rows: Rows, encoder: Encoder, source: Source, *, size: int, batch: int
                     raise Refused(f"--model={encoder.name}: '{key}' is not finite on images of {source.name}.")
             unreadable |= {str(rows.rows + i): why for i, why in missing.items()}
             rows.append(values, unreadable=unreadable)
+    rows.notes["names"] = names

@@ -63,40 +63,37 @@ def estimate(
       [REPEATS, ..] of the value); of a statistic [K] values are [K], low and high too.
     """
     drawn = resamples(contributions, statistic, drawn_from, seed)
-    value = over_folds(contributions, statistic, drawn_from.folds)
-    found = {"value": value, "interval": central(drawn)}
+    found = {"value": over_folds(contributions, statistic, drawn_from.folds), "interval": central(drawn)}
     return {**found, "resampled": drawn_from.name, "units": drawn_from.count}, drawn
 
 
 def central(values: np.ndarray) -> tuple[Any, Any]:
-    """(low, high) of the central 95 % of resamples [repeats, ..]: floats, or arrays [..]."""
+    """(low, high) of the central 95 % of resamples [REPEATS, ..]: floats, or arrays [..]."""
     low, high = np.nanpercentile(values, [2.5, 97.5], axis=0)  # NaN: drawn without an image that shows a rare label
     return (low, high) if np.ndim(low) else (float(low), float(high))
 
 
-def resamples(
-    contributions: np.ndarray, statistic: Statistic, drawn_from: Units, seed: int = 0, *, repeats: int = REPEATS
-) -> np.ndarray:
+def resamples(contributions: np.ndarray, statistic: Statistic, drawn_from: Units, seed: int = 0) -> np.ndarray:
     """A statistic of the means of resampled units; each fold is resampled by itself, and the folds' values averaged.
 
     Args:
       contributions, statistic, drawn_from, seed: as for ``estimate``.
-      repeats: number of resamples.
 
     Returns:
-      float64 [repeats, ..], NaN where the statistic is NaN in every fold.
+      float64 [REPEATS, ..], NaN where the statistic is NaN in every fold.
     """
     r = np.random.RandomState(seed)
     total: Any = 0.0
     count: Any = 0
     for rows in _parts(drawn_from.folds, len(contributions)):
-        part = contributions[rows].reshape(len(rows), -1)
-        sizes = np.ones(len(part))
-        if drawn_from.people is not None:
-            part, sizes = _summed(part, drawn_from.people[rows])
+        part, sizes = contributions[rows].reshape(len(rows), -1), np.ones(len(rows), np.int64)
+        if drawn_from.people is not None:  # sums over the samples of each person
+            _, which, sizes = np.unique(drawn_from.people[rows], return_inverse=True, return_counts=True)
+            each, part = part, np.zeros((len(sizes), part.shape[1]))
+            np.add.at(part, which, each)
         n, found = len(part), []
-        for start in range(0, repeats, 100):
-            counts = r.multinomial(n, np.full(n, 1 / n), size=min(100, repeats - start))
+        for start in range(0, REPEATS, 100):
+            counts = r.multinomial(n, np.full(n, 1 / n), size=min(100, REPEATS - start))
             means = (counts @ part / (counts @ sizes)[:, None]).reshape(-1, *contributions.shape[1:])
             found += [statistic(m) for m in means]
         values = np.array(found, np.float64)
@@ -108,14 +105,6 @@ def resamples(
 def _parts(folds: np.ndarray | None, count: int) -> list[np.ndarray]:
     """Rows of each fold."""
     return [np.arange(count)] if folds is None else [np.flatnonzero(folds == f) for f in np.unique(folds)]
-
-
-def _summed(part: np.ndarray, people: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Sums and sizes of each person's samples: float [N, ..], [N] -> float [C, ..], float [C]."""
-    _, which, sizes = np.unique(people, return_inverse=True, return_counts=True)
-    sums = np.zeros((len(sizes), part.shape[1]))
-    np.add.at(sums, which, part)
-    return sums, sizes.astype(np.float64)
 
 
 def over_folds(contributions: np.ndarray, statistic: Statistic, folds: np.ndarray | None) -> Any:

@@ -1,8 +1,8 @@
 """One task, one feature: fitted on training rows, scored on test rows, and compared with another on the same test."""
 
 import dataclasses
-from collections.abc import Iterable, Sequence
-from typing import Any, cast
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from pcl_tf.errors import Refused
 from pcl_tf.evaluation import bootstrap, linear, verification
 from pcl_tf.evaluation.groups import by_group
 from pcl_tf.evaluation.kinds import KINDS, Kind, Scored
-from pcl_tf.evaluation.task import Task
+from pcl_tf.evaluation.task import Task, pictures
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,39 +70,30 @@ def evaluate(task: Task, x: np.ndarray, *, bad: Iterable[int] = (), solver: str 
 
     Returns:
       Result.
+
+    Raises:
+      Refused: too few images of a fold, or too few pairs, are readable.
     """
     good = np.ones(task.source.count, bool)
     good[list(bad)] = False
-    if not KINDS[task.kind].labelled:
+    if task.labels is None:
         return _of_pairs(task, x, good, seed=seed)
-    assert task.labels is not None
-    parts, protocols, layers, trained = [], [], [], 0
-    for train, test in readable(task, good):
+    parts, fits, folds = [], [], readable(task, good)
+    for train, test in folds:
         subjects = None if task.subjects is None else task.subjects[train]
-        layer, protocol = linear.fit(
-            task.kind,
-            x[train],
-            task.labels[train],
-            solver=solver,
-            seed=seed,
-            subjects=subjects,
-            classes=len(task.names),
-        )
-        layers.append(layer)
-        parts.append((test, layer(x[test])))
-        protocols.append(protocol)
-        trained += len(train)
-    linear_ = isinstance(layers[0], linear.Linear)
-    return of_folds(
+        how: dict[str, Any] = {"solver": solver, "seed": seed, "subjects": subjects, "classes": len(task.names)}
+        fits.append(linear.fit(task.kind, x[train], task.labels[train], **how))
+        parts.append((test, fits[-1][0](x[test])))
+    layer, protocol = fits[0]
+    result = of_folds(
         task,
         parts,
-        protocols[0] if len(protocols) == 1 else {**protocols[0], "each_fold": protocols},
-        trained=trained,
-        unreadable=int((~good).sum()),
+        {**protocol, "each_fold": [of for _, of in fits]} if fits[1:] else protocol,
+        counts={"train": sum(len(train) for train, _ in folds), "unreadable": int((~good).sum())},
         seed=seed,
-        logits=linear_,
-        layer=cast(linear.Linear, layers[0]) if linear_ else None,
+        logits=layer.logits,
     )
+    return dataclasses.replace(result, layer=layer if isinstance(layer, linear.Linear) else None)
 
 
 def readable(task: Task, good: np.ndarray, count: int | None = None) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -134,11 +125,9 @@ def of_folds(
     parts: Sequence[tuple[np.ndarray, np.ndarray]],
     protocol: dict[str, Any],
     *,
-    trained: int,
-    unreadable: int = 0,
+    counts: Mapping[str, int],
     seed: int = 0,
     logits: bool = True,
-    layer: linear.Linear | None = None,
 ) -> Result:
     """The result of scores, whatever they come from.
 
@@ -146,53 +135,40 @@ def of_folds(
       task: ``Task`` with labels.
       parts: for each fold (test rows int [n], scores float [n, K]).
       protocol: how the scores came about.
-      trained: number of training images, of all folds together.
-      unreadable: number of unreadable images.
+      counts: {'train': training images, of all folds together, 'unreadable': images}.
       seed: of the bootstrap.
       logits: whether the scores are of a layer, as ``Kind.answers`` takes it.
-      layer: of the first fold.
 
     Returns:
       Result.
     """
     assert task.labels is not None
-    kind = KINDS[task.kind]
     rows, scores = (np.concatenate(p) for p in zip(*parts, strict=True))
     folds = np.repeat(np.arange(len(parts)), [len(test) for test, _ in parts])
-    scored = Scored(rows, folds, task.labels[rows], *kind.answers(scores, logits=logits))
-    return Result(
-        counts={"train": trained, "test": len(rows), "folds": len(parts), "unreadable": unreadable},
-        protocol=protocol,
-        layer=layer,
-        groups=by_group(task, scored, seed),
-        scored=scored,
-        **_measured(task, kind, scored, seed=seed),
-    )
+    scored = Scored(rows, folds, task.labels[rows], *KINDS[task.kind].answers(scores, logits=logits))
+    return _measured(task, scored, {**counts, "test": len(rows), "folds": len(parts)}, protocol, seed=seed)
 
 
 def _of_pairs(task: Task, x: np.ndarray, good: np.ndarray, *, seed: int) -> Result:
     assert task.pairs is not None and task.same is not None and task.folds is not None
     use = good[task.pairs].all(1)
-    if not use.any() or len(np.unique(task.folds[use])) < 2:
-        raise Refused(f"{task.name}: fewer than two folds of pairs can be read.")
-    pairs, same, folds = task.pairs[use], task.same[use], task.folds[use]
+    pairs, same, folds = pictures(task.source)[task.pairs[use]], task.same[use], task.folds[use]
+    if min(len(np.unique(folds)), len(np.unique(same))) < 2:
+        raise Refused(f"{task.name}: pairs of one person and pairs of two, in at least two folds, are needed.")
     counts = {"pairs": int(use.sum()), "images": int(good.sum())}
     counts |= {"folds": len(np.unique(folds)), "unreadable": int((~good).sum())}
 
     def result(values: np.ndarray, right: np.ndarray, protocol: dict[str, Any]) -> Result:
         scored = Scored(np.flatnonzero(use), folds, same, values, np.where(right == 1, same, 1 - same))
-        of_all = _measured(task, KINDS[task.kind], scored, seed=seed)
-        roc = verification.operating_points(values, same)
-        return Result(counts=counts, protocol=protocol, roc=roc, scored=scored, **of_all)
+        found = _measured(task, scored, counts, protocol, seed=seed)
+        return dataclasses.replace(found, roc=verification.operating_points(values, same))
 
     values = verification.similarities(x, pairs)
     right, thresholds = verification.verify(values, same, folds)
-    raw = result(
-        values, right, {"similarity": "cosine", "threshold": "best on the other folds", "thresholds": thresholds}
-    )
+    how = {"similarity": "cosine", "threshold": "best on the other folds", "thresholds": thresholds}
     white = verification.whitened(x, pairs, same, folds=folds)
-    learnt = result(white.values, white.right, white.protocol) if white else None
-    return dataclasses.replace(raw, learnt=learnt, groups=by_group(task, raw.scored, seed))
+    learnt = result(*white) if white else None
+    return dataclasses.replace(result(values, right, how), learnt=learnt)
 
 
 def _units(task: Task, kind: Kind, scored: Scored) -> bootstrap.Units:
@@ -201,8 +177,9 @@ def _units(task: Task, kind: Kind, scored: Scored) -> bootstrap.Units:
     return bootstrap.units(kind.samples, len(scored.rows), scored.folds if kind.by_fold else None, people)
 
 
-def _measured(task: Task, kind: Kind, scored: Scored, *, seed: int) -> dict[str, Any]:
-    """The metric of the whole test, of each of its parts, and their intervals, as ``Result`` has them."""
+def _measured(task: Task, scored: Scored, counts: dict[str, int], protocol: dict[str, Any], *, seed: int) -> Result:
+    """The metric of the whole test, of each of its parts, and their intervals."""
+    kind = KINDS[task.kind]
     contributions, units = kind.contributions(scored.labels, scored.predicted), _units(task, kind, scored)
 
     def statistic(means: np.ndarray) -> np.ndarray:
@@ -214,10 +191,20 @@ def _measured(task: Task, kind: Kind, scored: Scored, *, seed: int) -> dict[str,
     known = np.flatnonzero(~np.isnan(parts))  # a label may have no F1 in any fold
     low, high = bootstrap.central(drawn[:, [0, *(1 + known)]])
     interval, *each = zip(low.tolist(), high.tolist(), strict=True)
-    detail = kind.detail(scored, task.names, parts=parts, folds=units.folds)
-    named = {task.names[k]: of for k, of in zip(known, each, strict=True)} if kind.named else {}
-    found |= {"value": value, "interval": interval, "metric": kind.metric}
-    return {**found, "detail": detail, "detail_intervals": named}
+    named = len(parts) == len(task.names)  # each label or target has a value of its own
+    return Result(
+        metric=kind.metric,
+        value=value,
+        interval=interval,
+        detail=kind.detail(scored, task.names, parts, folds=units.folds),
+        detail_intervals={task.names[k]: of for k, of in zip(known, each, strict=True)} if named else {},
+        counts=counts,
+        protocol=protocol,
+        resampled=units.name,
+        units=units.count,
+        groups=by_group(task, scored, seed),
+        scored=scored,
+    )
 
 
 def difference(task: Task, result: Result, first: Result, seed: int = 0) -> dict[str, Any]:

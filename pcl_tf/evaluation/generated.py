@@ -6,7 +6,7 @@ import numpy as np
 
 from pcl_tf.choices import ANGLES
 from pcl_tf.data.generated import EXPRESSIONS, sample_labels
-from pcl_tf.evaluation import ridge
+from pcl_tf.evaluation import linear
 from pcl_tf.evaluation.corpora.generated import SEED, TEST, TRAIN, faces
 
 CLASSES = {"identity": 64, "expression": len(EXPRESSIONS)}
@@ -45,7 +45,7 @@ def measure(
     result = {}
     for key in parts[0]:
         x = np.concatenate([p[key] for p in parts])
-        found = ridge.predict((x[:train], targets[:train]), x[train:])
+        found = linear.ridge((x[:train], targets[:train]), x[train:])
         *classes, angles = np.split(found, np.cumsum([*CLASSES.values()]), axis=1)
         right = ((s.argmax(1) == labels[name][train:]).mean() for name, s in zip(CLASSES, classes, strict=True))
         errors = np.abs(angles - labels["angles"][train:]).mean(0)

@@ -1,6 +1,5 @@
 """Error by group: the metric of each group of a column with its interval, and how far the groups lie apart."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -33,55 +32,41 @@ def by_group(task: Task, scored: Scored, seed: int = 0) -> dict[str, dict[str, A
         'without': rows of no group;
         'labels_left_out': of F1, labels that some scored group does not show}}.
     """
-    people = None if task.subjects is None else task.subjects[scored.rows]
-    return {
-        column: _column(task, scored, of_row[scored.rows], people=people, seed=seed)
-        for column, of_row in task.groups.items()
-    }
+    return {column: _column(task, scored, group[scored.rows], seed) for column, group in task.groups.items()}
 
 
-def _column(task: Task, scored: Scored, group: np.ndarray, *, people: np.ndarray | None, seed: int) -> dict[str, Any]:
+def _column(task: Task, scored: Scored, group: np.ndarray, seed: int) -> dict[str, Any]:
+    kind, people = KINDS[task.kind], None if task.subjects is None else task.subjects[scored.rows]
     every = {str(name): np.flatnonzero(group == name) for name in np.unique(group) if name}
-    members = {name: rows for name, rows in every.items() if _enough(rows, people)}
-    shown = np.array([KINDS[task.kind].shown(scored.labels[rows]) for rows in members.values()])
-    shared: Any = shown.all(0) if members else np.zeros(0, bool)
-    found, drawn = {}, {}
+    members = {
+        name: rows
+        for name, rows in every.items()
+        if len(rows) >= LEAST and (people is None or len(np.unique(people[rows])) > 1)
+    }
+    shared: Any = np.array([kind.shown(scored.labels[rows]) for rows in members.values()]).all(0)
+    found: dict[str, dict[str, Any]] = {}
+    drawn = {}
     for number, (name, rows) in enumerate(members.items() if shared.any() else ()):
-        who = None if people is None else people[rows]
-        found[name], drawn[name] = _group(task, scored.of(rows), who, shared=shared, seed=seed + number)
+        mine = scored.of(rows)
+        contributions = kind.contributions(mine.labels, mine.predicted)
+        units = bootstrap.units(kind.samples, len(rows), None, None if people is None else people[rows])
+        of_all, drawn[name] = bootstrap.estimate(
+            contributions, lambda means: kind.value(kind.parts(means)[shared]), units, seed + number
+        )
+        parts = np.where(shared, kind.parts(contributions.mean(0)), np.nan)
+        found[name] = {**of_all, "count": len(rows), "detail": kind.detail(mine, task.names, parts)}
+    gap = None
+    if len(found) > 1:
+        names = sorted(found, key=lambda name: found[name]["value"])
+        low, high = names[0], max(names, key=lambda name: found[name]["value"])
+        if low == high:  # all alike
+            low, high = names[:2]
+        value, interval = found[high]["value"] - found[low]["value"], bootstrap.central(drawn[high] - drawn[low])
+        gap = {"value": value, "interval": interval, "between": (low, high)}
     return {
         "groups": found,
-        "gap": _gap(found, drawn),
+        "gap": gap,
         "too_few": {name: len(rows) for name, rows in every.items() if name not in members},
         "without": int((group == "").sum()),
         "labels_left_out": [str(task.names[k]) for k in np.flatnonzero(~shared)],
-    }
-
-
-def _enough(rows: np.ndarray, people: np.ndarray | None) -> bool:
-    return len(rows) >= LEAST and (people is None or len(np.unique(people[rows])) > 1)
-
-
-def _group(
-    task: Task, scored: Scored, people: np.ndarray | None, *, shared: np.ndarray, seed: int
-) -> tuple[dict[str, Any], np.ndarray]:
-    """(result of a group, the resamples of its value). shared: bool [K], parts of the metric that are taken."""
-    kind, count = KINDS[task.kind], len(scored.rows)
-    contributions = kind.contributions(scored.labels, scored.predicted)
-    units = bootstrap.units(kind.samples, count, None, people)
-    found, drawn = bootstrap.estimate(contributions, lambda means: kind.value(kind.parts(means)[shared]), units, seed)
-    parts = np.where(shared, kind.parts(contributions.mean(0)), np.nan)
-    return {**found, "count": count, "detail": kind.detail(scored, task.names, parts=parts, folds=None)}, drawn
-
-
-def _gap(found: Mapping[str, dict[str, Any]], drawn: Mapping[str, np.ndarray]) -> dict[str, Any] | None:
-    if len(found) < 2:
-        return None
-    low, high = (pick(found, key=lambda name: found[name]["value"]) for pick in (min, max))
-    if low == high:  # all alike
-        low, high = list(found)[:2]
-    return {
-        "value": found[high]["value"] - found[low]["value"],
-        "interval": bootstrap.central(drawn[high] - drawn[low]),
-        "between": (low, high),
     }

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from pcl_tf.data.files import one_sign
 from pcl_tf.errors import Refused
 from pcl_tf.evaluation.bootstrap import mean
+from pcl_tf.evaluation.lists import canonical
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -41,12 +41,12 @@ class Scored:
 
 @dataclasses.dataclass(frozen=True)
 class Adam:
-    """The paper's training of a linear layer on frozen features; see ``pcl_tf.evaluation.adam``.
+    """The paper's training of a linear layer on frozen features; see ``pcl_tf.evaluation.linear``.
 
     Attributes:
       learning_rate, batch: of the training.
       cosine: whether the rate falls to 0 along a cosine.
-      normalised: whether a BatchNorm stands before the layer, which then begins as PyTorch's.
+      batch_norm: whether one stands before the layer, which then begins as PyTorch's.
       coupled: decay that is part of the gradient.
       decoupled: decay of AdamW.
     """
@@ -54,7 +54,7 @@ class Adam:
     learning_rate: float
     batch: int
     cosine: bool = False
-    normalised: bool = True
+    batch_norm: bool = True
     coupled: float = 0.0
     decoupled: float = 0.0
 
@@ -69,7 +69,6 @@ class Kind:
       samples: what the test consists of.
       labelled: whether images have labels that a layer can be fitted to.
       by_fold: whether the metric is taken in each fold and averaged; else once, over all images.
-      named: whether the metric is a mean over labels or targets, each of which has a value of its own.
       activation: of the layer, by its name in Keras and in tf.nn ('linear' is none).
       outputs: names of the two outputs of an export: of the names, and of the values in their order.
       classify: whether TensorFlow Serving's Classify can ask an export.
@@ -87,7 +86,6 @@ class Kind:
     samples: ClassVar[str] = "images"
     labelled: ClassVar[bool] = True
     by_fold: ClassVar[bool] = False
-    named: ClassVar[bool] = True
     activation: ClassVar[str]
     outputs: ClassVar[tuple[str, str]] = ("classes", "scores")
     classify: ClassVar[bool] = True
@@ -107,7 +105,7 @@ class Kind:
         Raises:
           ValueError: what is wrong with them.
         """
-        numbers = [_parsed(text) for text in cells.values()]
+        numbers = [_number(text) for text in cells.values()]
         if wrong := [f"{name} is '{cells[name]}'" for name, x in zip(cells, numbers, strict=True) if x is None]:
             raise ValueError(f"{', '.join(wrong)}, no number within 1e100 (--targets=COLUMN,.. names the targets)")
         return numbers
@@ -174,15 +172,13 @@ class Kind:
         """Of which ``parts`` images can tell anything: bool [K] or [1]."""
         return np.ones(labels.shape[1:] or 1, bool)
 
-    def detail(
-        self, scored: Scored, names: Sequence[Any], *, parts: np.ndarray, folds: np.ndarray | None
-    ) -> dict[str, float]:
+    def detail(self, scored: Scored, names: Sequence[Any], parts: Any, *, folds: Any = None) -> dict[str, float]:
         """The metric by name; names of which it is NaN are left out.
 
         Args:
           scored: ``Scored``.
           names: of classes, labels or targets.
-          parts: of all images together, or the mean of the folds'.
+          parts: float [K] or [1], of all images together, or the mean of the folds'.
           folds: int [N] of those that are averaged; None is none.
         """
         return {name: float(part) for name, part in zip(names, parts, strict=True) if not np.isnan(part)}
@@ -199,9 +195,9 @@ class Kind:
 class Classes(Kind):
     """One class of several: int [N]."""
 
-    name, metric, named = "classification", "accuracy", False
+    name, metric = "classification", "accuracy"
     activation, hub = "softmax", ("image-classification", "accuracy")
-    adam = Adam(1e-2, 256, cosine=True, normalised=False)
+    adam = Adam(1e-2, 256, cosine=True, batch_norm=False)
     picture = "confusion"
     columns, target, most = ("path", "label"), "label", 1
 
@@ -220,7 +216,7 @@ class Classes(Kind):
         (text,) = cells.values()
         if not text:
             raise ValueError("no label")
-        return one_sign(text)
+        return canonical(text)
 
     def collect(self, labels: Sequence[Any], targets: Sequence[str]) -> tuple[tuple[str, ...], np.ndarray]:
         names, numbers = np.unique(labels, return_inverse=True)
@@ -247,9 +243,7 @@ class Classes(Kind):
     def contributions(self, labels: np.ndarray, predicted: np.ndarray) -> np.ndarray:
         return (predicted == labels).astype(np.float64)
 
-    def detail(
-        self, scored: Scored, names: Sequence[Any], *, parts: np.ndarray, folds: np.ndarray | None
-    ) -> dict[str, float]:
+    def detail(self, scored: Scored, names: Sequence[Any], parts: Any, *, folds: Any = None) -> dict[str, float]:
         """Recall of each class that images show."""
         right = self.contributions(scored.labels, scored.predicted)
         each = ((str(name), right[scored.labels == k]) for k, name in enumerate(names))
@@ -361,17 +355,15 @@ class Pairs(Kind):
     """Whether two images show one person: 0/1 [P] of pairs, of which no layer is fitted; see ``verification``."""
 
     name, metric, samples = "verification", "accuracy", "pairs"
-    labelled, by_fold, named = False, True, False
+    labelled, by_fold = False, True
     hub = ("image-feature-extraction", "accuracy")
     picture = "roc"
-    columns, most = ("fold", "path1", "path2", "same"), 0
+    columns, most = ("path1", "path2", "same"), 0
 
     def contributions(self, labels: np.ndarray, predicted: np.ndarray) -> np.ndarray:
         return (predicted == labels).astype(np.float64)
 
-    def detail(
-        self, scored: Scored, names: Sequence[Any], *, parts: np.ndarray, folds: np.ndarray | None
-    ) -> dict[str, float]:
+    def detail(self, scored: Scored, names: Sequence[Any], parts: Any, *, folds: Any = None) -> dict[str, float]:
         """Accuracy of each fold; of pairs of all folds together the rates of both errors."""
         if folds is not None:
             right = self.contributions(scored.labels, scored.predicted)
@@ -384,7 +376,7 @@ class Pairs(Kind):
         return {"same": scored.labels, "cosine": scored.scores, "predicted": scored.predicted}
 
 
-def _parsed(text: str) -> float | None:
+def _number(text: str) -> float | None:
     """A finite number whose square is one, too; None if a text is none."""
     try:
         value = np.nan if "_" in text else float(text)  # Python reads 1_5 as 15

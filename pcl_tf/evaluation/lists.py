@@ -6,9 +6,16 @@ import pathlib
 import re
 from collections.abc import Collection
 
+from pcl_tf.data.files import one_sign
 from pcl_tf.errors import Refused
 
 _UNNAMED = re.compile(r"(Unnamed: \d+)?")  # pandas calls a column without a name so
+_WHOLE = re.compile(r"([+-]?\d+)\.0+")  # and writes whole numbers so if one of their column is missing
+
+
+def canonical(text: str) -> str:
+    """The name of a class, person or group, whichever program wrote it: accents as one sign, 1.0 as 1."""
+    return _WHOLE.sub(r"\1", text) if _WHOLE.fullmatch(text) else one_sign(text)
 
 
 def _text(path: str | pathlib.Path) -> str:
@@ -17,9 +24,8 @@ def _text(path: str | pathlib.Path) -> str:
     Raises:
       Refused: it cannot be read, is empty, or is in another encoding.
     """
-    path = pathlib.Path(path)
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = pathlib.Path(path).read_text(encoding="utf-8-sig")
     except OSError as error:
         raise Refused(f"{path}: cannot be read ({error.strerror}).") from error
     except UnicodeDecodeError as error:
@@ -42,19 +48,17 @@ def read_lines(path: str | pathlib.Path) -> list[tuple[int, str]]:
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-    """A list in columns.
+    """A list in columns; columns without a name, as pandas writes its index, are left out.
 
     Attributes:
       header: names of the columns, without blanks at their ends.
       rows: list of (line number, {name: field without blanks at its ends}).
-      ragged: {line number: fields} of rows that have not as many fields as the header; they are in no row.
-      unnamed: how many columns without a name were left out.
+      ragged: {line number: what is wrong} of rows that have not as many fields as the header; they are in no row.
     """
 
     header: tuple[str, ...]
     rows: list[tuple[int, dict[str, str]]]
-    ragged: dict[int, int]
-    unnamed: int
+    ragged: dict[int, str]
 
 
 def read_table(path: str | pathlib.Path, reserved: Collection[str] = ()) -> Table:
@@ -71,21 +75,26 @@ def read_table(path: str | pathlib.Path, reserved: Collection[str] = ()) -> Tabl
       Refused: it cannot be read, is empty, or is not in UTF-8; a quote that does not end, two columns of one name.
     """
     lines = _text(path).split("\n")
-    separator = max(",;\t", key=next(line for line in lines if line.strip()).count)
+    separator = max(",;\t", key=next(filter(str.strip, lines)).count)
     try:
         # strict: a quote that is never closed would swallow the rows below it
         reader = csv.reader((f"{line}\n" for line in lines), delimiter=separator, strict=True, skipinitialspace=True)
         fields = [(reader.line_num, [f.strip() for f in row]) for row in reader]
     except csv.Error as error:
         raise Refused(f"{path}: cannot be read as a CSV ({error}).") from error
-    (_, first), *rows = [(number, row) for number, row in fields if any(row)] or [(0, [])]
-    header = [name.lower() if name.lower() in reserved else name for name in first]
-    named = [i for i, name in enumerate(header) if not _UNNAMED.fullmatch(name)]
-    names = tuple(header[i] for i in named)
-    if not names:
+    (_, first), *below = [(number, row) for number, row in fields if any(row)] or [(0, [])]
+    columns = [name.lower() if name.lower() in reserved else name for name in first]
+    header = tuple(name for name in columns if not _UNNAMED.fullmatch(name))
+    if not header:
         raise Refused(f"{path}: is empty.")
-    if twice := next((name for name in names if names.count(name) > 1), None):
+    if twice := next((name for name in header if header.count(name) > 1), None):
         raise Refused(f"{path}: two columns are called '{twice}'; rename one.")
-    whole = [(number, {header[i]: row[i] for i in named}) for number, row in rows if len(row) == len(header)]
-    ragged = {number: len(row) for number, row in rows if len(row) != len(header)}
-    return Table(names, whole, ragged, len(header) - len(named))
+    rows, ragged = [], {}
+    for number, row in below:
+        if len(row) == len(columns):
+            named = dict(zip(columns, row, strict=True))
+            rows.append((number, {name: named[name] for name in header}))
+        else:
+            hint = " (decimal numbers have a point, texts with a comma have quotes)" * (len(row) > len(columns))
+            ragged[number] = f"{len(row)} fields, but the header has {len(columns)}{hint}"
+    return Table(header, rows, ragged)

@@ -2,7 +2,7 @@
 
 import pathlib
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -10,19 +10,20 @@ from pcl_tf.data.images import decode_all, left_out
 from pcl_tf.data.listed import Files
 from pcl_tf.encoders.features import MAX_UNREADABLE_SHARE
 from pcl_tf.errors import Refused
-from pcl_tf.evaluation import ridge, verification
-from pcl_tf.evaluation.corpora.layout import class_images
+from pcl_tf.evaluation import linear, verification
+from pcl_tf.evaluation.corpora.layout import class_images, split_task
+from pcl_tf.evaluation.evaluate import of_folds
 from pcl_tf.evaluation.kinds import KINDS
-from pcl_tf.evaluation.knn import knn_accuracy
-from pcl_tf.evaluation.task import Task, folds_from
+from pcl_tf.evaluation.task import Task
 from pcl_tf.evaluation.tasks import names, open_task
 
 _FLAG = "--recipe.watch.labelled"
 LIMIT = 4000  # images, so that a look stays a matter of seconds
+_K = 10  # neighbours
 
 
 def labelled(text: str, size: int) -> Task:
-    """The labelled set that ``--recipe.watch.labelled`` names.
+    """The labelled set that ``--recipe.watch.labelled`` names; what it leaves out is printed.
 
     Args:
       text: folder of class folders, or a task of ``pcl_tf.probe``: 'classification:faces.csv', 'generated_pose', ..
@@ -35,31 +36,19 @@ def labelled(text: str, size: int) -> Task:
       Refused: fewer than two classes, or no such task.
     """
     root = pathlib.Path(text)
-    if not root.is_dir():
-        if ":" not in text and text not in names():
-            raise Refused(f"{_FLAG}={text}: no such folder, and no task of pcl_tf.probe.")
+    if root.is_dir():
+        files, notes = class_images(root)
+        if len({name for _, name in files}) < 2:
+            raise Refused(f"{_FLAG}={text}: needs one folder of images per class, at least two.")
+        rows = [(name, ("train", "test")[i % 2]) for i, (_, name) in enumerate(files)]
+        task = split_task(root.name, rows, size, source=Files(root).source(path for path, _ in files), notes=notes)
+    elif ":" in text or text in names():
         task = open_task(text, None, size, flag=_FLAG)
-        _print_notes(task.notes)
-        return task
-    files, notes = class_images(root)
-    _print_notes(notes)
-    classes = sorted({name for _, name in files})
-    if len(classes) < 2:
-        raise Refused(f"{_FLAG}={text}: needs one folder of images per class, at least two.")
-    return Task(
-        name=root.name,
-        kind="classification",
-        source=Files(root).source(path for path, _ in files),
-        image_size=size,
-        names=tuple(classes),
-        labels=np.array([classes.index(name) for _, name in files]),
-        splits=folds_from(np.arange(len(files)) % 2)[1:],  # even rows train, odd ones test
-    )
-
-
-def _print_notes(notes: Iterable[str]) -> None:
-    for note in notes:
+    else:
+        raise Refused(f"{_FLAG}={text}: no such folder, and no task of pcl_tf.probe.")
+    for note in task.notes:
         print(f"note: {note}", file=sys.stderr)
+    return task
 
 
 class OnlineProbe:
@@ -78,9 +67,11 @@ class OnlineProbe:
         items = [item for row, item in enumerate(task.source.items()) if row in wanted]
         faces = list(decode_all(items, task.image_size))
         unreadable = [(name, why) for name, face, why in faces if face is None]
+        note = left_out(unreadable, len(faces))
         if len(unreadable) > MAX_UNREADABLE_SHARE * len(faces):
-            raise Refused(f"{_FLAG}: {left_out(unreadable, len(faces))} That is too many: mend or remove them.")
-        _print_notes([left_out(unreadable, len(faces))] if unreadable else [])
+            raise Refused(f"{_FLAG}: {note} That is too many: mend or remove them.")
+        if note:
+            print(f"note: {note}", file=sys.stderr)
         decoded = [(row, face) for row, (_, face, _) in zip(sorted(wanted), faces, strict=True) if face is not None]
         self.images = np.stack([face for _, face in decoded])
         self.place = np.full(task.source.count, -1)  # where in images a row of the task stands
@@ -119,23 +110,22 @@ class OnlineProbe:
         Returns:
           {'knn/FEATURE' (classification alone) and 'ridge/FEATURE' or 'verification/FEATURE': float}.
         """
-        out = {}
-        for key, x in embed(self.images).items():
-            out.update({f"{name}/{key}": value for name, value in self._scores(x).items()})
-        return out
+        scores = {key: self._scores(x) for key, x in embed(self.images).items()}
+        return {f"{name}/{key}": value for key, found in scores.items() for name, value in found.items()}
 
     def _scores(self, x: np.ndarray) -> dict[str, float]:
-        task = self.task
-        if task.pairs is not None:
-            assert task.same is not None and task.folds is not None
-            use = (self.place[task.pairs] >= 0).all(1)
-            values = verification.similarities(x, self.place[task.pairs[use]])
+        task, kind, place = self.task, KINDS[self.task.kind], self.place
+        if task.labels is None:
+            assert task.pairs is not None and task.same is not None and task.folds is not None
+            use = (place[task.pairs] >= 0).all(1)
+            values = verification.similarities(x, place[task.pairs[use]])
             return {"verification": float(verification.verify(values, task.same[use], task.folds[use])[0].mean())}
-        assert task.labels is not None
-        kind, parts = KINDS[task.kind], ([r for r in part if self.place[r] >= 0] for part in task.splits[0])
-        (train, labels), (held, known) = ((x[self.place[rows]], task.labels[rows]) for rows in parts)
-        _, predicted = kind.answers(ridge.predict((train, kind.targets(labels, len(task.names))), held), logits=False)
-        found = {"ridge": kind.value(kind.parts(kind.contributions(known, predicted).mean(0)))}
-        if kind.classes(labels) is not None:
-            found["knn"] = knn_accuracy((train, labels), (held, known))
-        return found
+        train, test = (rows[place[rows] >= 0] for rows in task.splits[0])
+        taught = x[place[train]], kind.targets(task.labels[train], len(task.names))
+        answers = {"ridge": linear.ridge(taught, x[place[test]])}
+        if kind.classes(task.labels) is not None:
+            answers["knn"] = linear.Nearest(*taught, _K)(x[place[test]])
+        return {
+            name: of_folds(task, [(test, scores)], {}, counts={}, logits=False).value
+            for name, scores in answers.items()
+        }

@@ -75,12 +75,52 @@ class Task:
         return digest(self.kind, self.names, self.source.fingerprint, self.image_size, *texts)
 
 
-def exclusive_folds(subjects: Sequence[Any] | np.ndarray, count: int) -> Splits:
+def pictures(source: Source) -> np.ndarray:
+    """The first row of a source that shows the same picture as each row, by the content of the files: int [N]."""
+    first: dict[object, int] = {}
+    return np.array(
+        [first.setdefault(content, row) for row, content in enumerate(source.contents or range(source.count))]
+    )
+
+
+def copies_named(task: Task) -> Task:
+    """The task, and if copies of training images are tested, a note and a column of groups that tells them from others."""
+    shown, copied = pictures(task.source), np.zeros(task.source.count, bool)
+    for train, test in task.splits:
+        copied[test] |= np.isin(shown[test], shown[train])
+    if not (count := int(copied.sum())):
+        return task
+    note = (
+        f"{task.name}: {count} tested images are copies of training images; the group 'copies: none' is without them."
+    )
+    groups = {**task.groups, "copies": np.where(copied, "of training images", "none")}
+    return dataclasses.replace(task, groups=groups, notes=(*task.notes, note))
+
+
+def connected_folds(pairs: np.ndarray, count: int) -> np.ndarray:
+    """Folds of pairs that share no picture, nor anybody who is known by pairs of one person: int [P, 2] -> int [P].
+
+    Raises:
+      Refused: all pictures are linked by pairs, or nearly all, so that there are fewer parts than folds.
+    """
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    size = int(pairs.max()) + 1
+    _, part = connected_components(coo_matrix((np.ones(len(pairs)), pairs.T), (size, size)), directed=False)
+    folds = np.zeros(len(pairs), int)
+    for number, (_, test) in enumerate(exclusive_folds(part[pairs[:, 0]], count, "sets of linked pictures")):
+        folds[test] = number
+    return folds
+
+
+def exclusive_folds(subjects: Sequence[Any] | np.ndarray, count: int, called: str = "subjects") -> Splits:
     """Folds of nearly even size that share no subject.
 
     Args:
       subjects: [N], any type.
       count: number of folds.
+      called: what subjects are, for the error.
 
     Returns:
       tuple of (train rows, test rows).
@@ -91,7 +131,7 @@ def exclusive_folds(subjects: Sequence[Any] | np.ndarray, count: int) -> Splits:
     from sklearn.model_selection import GroupKFold  # a second, which other tasks need not wait
 
     if (people := len(np.unique(subjects))) < count:
-        raise Refused(f"{count} subject-exclusive folds need at least {count} subjects, not {people}.")
+        raise Refused(f"{count} folds that share no subject need at least {count} {called}, not {people}.")
     return tuple(GroupKFold(count).split(subjects, groups=subjects))
 
 

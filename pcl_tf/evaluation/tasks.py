@@ -5,11 +5,11 @@ import pathlib
 from collections.abc import Sequence
 
 from pcl_tf.errors import Refused
-from pcl_tf.evaluation.corpora import CORPORA, expression, generated
+from pcl_tf.evaluation.corpora import CORPORA, generated
 from pcl_tf.evaluation.corpora.layout import centred
 from pcl_tf.evaluation.kinds import KINDS
 from pcl_tf.evaluation.manifest import read_manifest
-from pcl_tf.evaluation.task import Task
+from pcl_tf.evaluation.task import Task, copies_named
 
 MANIFEST_SIZE = 64
 _SMALLEST = 8  # pixels: the baselines divide a face into as many cells
@@ -28,7 +28,6 @@ def open_task(
     targets: Sequence[str] = (),
     groups: Sequence[str] = (),
     centre: float = 1.0,
-    any_count: bool = True,
     flag: str = "--task",
 ) -> Task:
     """Opens a task by name.
@@ -41,7 +40,6 @@ def open_task(
       targets: columns of a manifest to predict; () for those that its kind has by default.
       groups: columns of a manifest by which errors are told, beside its ``group``.
       centre: side of the central square that is evaluated, as a share of the photograph's shorter side.
-      any_count: whether a corpus may have other images than the published ones, where only their count tells.
       flag: that gave the text, for errors.
 
     Returns:
@@ -68,26 +66,18 @@ def open_task(
             task = CORPORA[name].read(root, image_size)
         else:
             raise Refused(f"{flag}={name}: {root} is no folder.")
-        if name == "fer2013" and not any_count and not (root / "fer2013.csv").exists():
-            expression.check_counts(task)
         task = dataclasses.replace(task, origin=str(root.resolve()))
     else:
         all_of_them = " or the folder of corpora" * (data_dir is not None)
         raise Refused(f"{flag}={name}: where is it? {flag}={name}:PATH{all_of_them} is needed.")
     if targets:
         task = dataclasses.replace(task, name=f"{task.name}[{','.join(targets)}]")
-    if centre == 1:
-        return task
-    return dataclasses.replace(task, name=f"{task.name}_centre{centre:g}", source=centred(task.source, centre))
+    if centre != 1:
+        task = dataclasses.replace(task, name=f"{task.name}_centre{centre:g}", source=centred(task.source, centre))
+    return copies_named(task)
 
 
 def _folder_of(name: str, root: pathlib.Path) -> pathlib.Path:
-    """Where a corpus lies: root/NAME, or root, which may have a folder of that name too (LFW's photos): pathlib.Path."""
-
-    def has_corpus(folder: pathlib.Path) -> bool:
-        return any((folder / mark).exists() for mark in CORPORA[name].marks)
-
-    inner = root / name
-    if not inner.is_dir() or (has_corpus(root) and not has_corpus(inner)):
-        return root
-    return inner
+    """Where a corpus lies: root/NAME, or root, which may have a folder of that name too (LFW's photos)."""
+    inner, here = (any((folder / mark).exists() for mark in CORPORA[name].marks) for folder in (root / name, root))
+    return root / name if (root / name).is_dir() and (inner or not here) else root

@@ -1,13 +1,13 @@
 """Verification: do two images show one person? By cosine, and by cosine after a linear layer learnt on pairs.
 
-Thresholds and layers of a fold come from the pairs of the other folds. The paper's Table 2 compares features after a layer
+Thresholds and layers of a fold come from the pairs of the other folds; those that share a picture with the fold teach no
+layer, since a layer would know the answers of pictures that it has seen. The paper's Table 2 compares features after a layer
 trained for 30 epochs on a cosine loss; ours is another, named for what it is: PCA followed by within-class whitening
 (Hatch et al., 2006), which scales down what differs between pictures of one person. In closed form it gives the same numbers
 on every machine, in seconds. Its strength and its threshold are chosen on the training pairs too, each scored by a layer
 that has not seen it.
 """
 
-import dataclasses
 from typing import Any
 
 import numpy as np
@@ -84,7 +84,7 @@ def equal_error_rate(far: np.ndarray, tar: np.ndarray) -> float:
     return float(far[after - 1] + share * (far[after] - far[after - 1]))
 
 
-def operating_points(values: np.ndarray, same: np.ndarray) -> dict[str, Any] | None:
+def operating_points(values: np.ndarray, same: np.ndarray) -> dict[str, Any]:
     """Rates of the similarities of all pairs together.
 
     Args:
@@ -92,73 +92,63 @@ def operating_points(values: np.ndarray, same: np.ndarray) -> dict[str, Any] | N
 
     Returns:
       {'EER': float, 'TAR@FAR': {'0.1': float, ..}}: the largest true accept rate whose false accept rate is at most each of
-      FARS at which a pair of two people may pass at all; None where pairs of one person, or of two, are lacking.
+      FARS at which a pair of two people may pass at all.
     """
-    same = np.asarray(same)
-    if not 0 < same.sum() < len(same):
-        return None
     far, tar = roc(values, same)
-    different = len(same) - int(same.sum())
+    different = len(same) - int(np.sum(same))
     rates = {f"{limit:g}": float(tar[far <= limit].max()) for limit in FARS if different * limit > 1 - 1e-9}
     return {"EER": equal_error_rate(far, tar), "TAR@FAR": rates}
 
 
-@dataclasses.dataclass(frozen=True)
-class Whitened:
-    """Pairs after the layer learnt on pairs.
-
-    Attributes:
-      right: float [P], whether each pair is classified rightly.
-      values: float [P], similarity of each pair by the layer of the other folds.
-      protocol: dict, how.
-    """
-
-    right: np.ndarray
-    values: np.ndarray
-    protocol: dict[str, Any]
-
-
-def whitened(x: np.ndarray, pairs: np.ndarray, same: np.ndarray, *, folds: np.ndarray) -> Whitened | None:
-    """Scores every pair by a layer and a threshold of the other folds.
+def whitened(
+    x: np.ndarray, pairs: np.ndarray, same: np.ndarray, *, folds: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, dict[str, Any]] | None:
+    """Scores every pair by a layer and a threshold of the other folds, as far as these share no picture with its own.
 
     Args:
       x: float [N, D] features.
-      pairs: int [P, 2] rows of x.
+      pairs: int [P, 2] rows of x; a picture is one row.
       same: 0/1 [P].
       folds: int [P], at least two.
 
     Returns:
-      Whitened, or None where some fold leaves fewer than LEAST pairs of one person, or of two, to learn from.
+      (similarity of each pair: float [P], whether it is classified rightly: float [P], protocol), or None where some fold
+      leaves fewer than LEAST pairs of one person, or of two, to learn from.
     """
-    right, values, thresholds, chosen = np.zeros(len(pairs)), np.zeros(len(pairs)), {}, {}
+    right, values, thresholds, chosen, left_out = np.zeros(len(pairs)), np.zeros(len(pairs)), {}, {}, 0
     for fold in np.unique(folds):
         here = folds == fold
-        if min(np.bincount(same[~here], minlength=2)) < LEAST:
+        train = _apart(pairs, here)
+        left_out += int((~here & ~train).sum())
+        if min(np.bincount(same[train], minlength=2)) < LEAST:
             return None
-        z = _reduced(x, pairs, ~here)
-        parts = _parts(folds[~here])
+        z = _reduced(x, pairs, train)
+        parts = _parts(folds[train])
         best: tuple[Any, ...] = (-1,)
         for width, share in _CHOICES:
-            unseen = _unseen(z[:, :width], pairs[~here], same[~here], parts=parts, share=share)
-            threshold = best_threshold(unseen, same[~here])
-            accuracy = float(((unseen > threshold) == (same[~here] == 1)).mean())
+            unseen = _unseen(z[:, :width], pairs[train], same[train], parts=parts, share=share)
+            threshold = best_threshold(unseen, same[train])
+            accuracy = float(((unseen > threshold) == (same[train] == 1)).mean())
             if accuracy > best[0]:
                 best = (accuracy, width, share, threshold)
         _, width, share, threshold = best
-        layer = _whitening(z[:, :width], pairs[~here], same[~here], share=share)
+        layer = _whitening(z[:, :width], pairs[train], same[train], share=share)
         values[here] = similarities(z[:, :width] @ layer, pairs[here])
         right[here] = (values[here] > threshold) == (same[here] == 1)
         thresholds[int(fold)], chosen[int(fold)] = threshold, [min(width, z.shape[1]), share]
-    return Whitened(
-        right,
-        values,
-        {
-            "similarity": "cosine after PCA and within-class whitening, learnt on the pairs of the other folds",
-            "threshold": "best on the pairs of the other folds, each scored by a layer that has not seen it",
-            "thresholds": thresholds,
-            "width_and_share": chosen,
-        },
-    )
+    protocol = {
+        "similarity": "cosine after PCA and within-class whitening, learnt on the pairs of the other folds",
+        "threshold": "best on the pairs of the other folds, each scored by a layer that has not seen it",
+        "thresholds": thresholds,
+        "width_and_share": chosen,
+        "left_out": left_out,  # pairs of other folds that share a picture with a fold, of all folds together
+    }
+    return values, right, protocol
+
+
+def _apart(pairs: np.ndarray, held: np.ndarray) -> np.ndarray:
+    """Which pairs are not held out and share no picture with those that are: bool [P]."""
+    return ~held & ~np.isin(pairs, pairs[held]).any(1)
 
 
 def _reduced(x: np.ndarray, pairs: np.ndarray, train: np.ndarray) -> np.ndarray:
@@ -205,6 +195,7 @@ def _unseen(z: np.ndarray, pairs: np.ndarray, same: np.ndarray, *, parts: np.nda
     out = np.zeros(len(pairs))
     for part in np.unique(parts):
         held = parts == part
-        layer = _whitening(z, pairs[~held], same[~held], share=share)
+        train = _apart(pairs, held)
+        layer = _whitening(z, pairs[train], same[train], share=share)
         out[held] = similarities(z @ layer, pairs[held])
     return out

@@ -11,7 +11,6 @@ from tqdm import tqdm
 from pcl_tf.encoders.encoder import Encoder, combined, open_encoder
 from pcl_tf.encoders.features import extract
 from pcl_tf.errors import Refused
-from pcl_tf.evaluation.names import naming
 from pcl_tf.faces.cut import Cut, cut, grouped
 from pcl_tf.faces.pictures import Data, Pictures
 from pcl_tf.faces.table import Origin, Table
@@ -105,12 +104,9 @@ class FaceModel:
 
     def _cached(self, pictures: Pictures, features: Sequence[str], cache: str | pathlib.Path) -> Table:
         assert pictures.source is not None
-        source, names = naming(pictures.source)
-        found = extract(self.encoder, source, self.size, cache=cache, max_unreadable_share=1.0)
-        if len(names) < source.count:  # all was in the cache, which knows no names
-            for _ in source.items():
-                pass
-        rows = np.array([row for row in range(source.count) if row not in found.unreadable], np.int64)
+        found = extract(self.encoder, pictures.source, self.size, cache=cache, max_unreadable_share=1.0)
+        names = found.names
+        rows = np.array([row for row in range(len(names)) if row not in found.unreadable], np.int64)
         values = {key: np.asarray(found[key])[rows] for key in features or found.keys}
         unreadable = {names[row]: why for row, (_, why) in sorted(found.unreadable.items())}
         return self._table(pictures, np.array(names)[rows], rows, values, unreadable=unreadable)

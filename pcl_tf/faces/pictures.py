@@ -16,6 +16,7 @@ from pcl_tf.data.listed import Files
 from pcl_tf.data.sources import Items, Source, fingerprint, folder, open_source
 from pcl_tf.errors import Refused
 from pcl_tf.evaluation.lists import read_table
+from pcl_tf.store import several
 
 Path = str | os.PathLike[str]
 Data = Path | np.ndarray | Image.Image | Sequence[Path | np.ndarray | Image.Image]
@@ -81,7 +82,7 @@ class Pictures:
         self._about = {"fps": fps, "generated_images": generated_images}
         if isinstance(data, (str, os.PathLike)):
             text = os.fspath(data)
-            texts = [text] if os.path.exists(text) else text.split(",")  # a name may have a comma
+            texts = several(text)
             drawn = {"generated_images": generated_images, "image_size": size}
             parts = [_opened(t, fps, flag=flag, before=_root(t) if texts[1:] else "", drawn=drawn) for t in texts]
             self._parts = sum(parts, [])

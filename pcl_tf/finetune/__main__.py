@@ -38,7 +38,6 @@ _SIZE = flags.DEFINE_integer("image_size", 0, "Side in pixels; 0 is the probe's.
 side_in_pixels("image_size")
 _TARGETS = flags.DEFINE_list("targets", [], "Columns of a manifest to predict, as of pcl_tf.probe.")
 _GROUPS = flags.DEFINE_list("groups", [], "Columns of a manifest by which errors are split, as of pcl_tf.probe.")
-_ANY_COUNT = flags.DEFINE_bool("any_count", False, "Takes the images that are there, though the corpus has others.")
 _EPOCHS = flags.DEFINE_integer("epochs", 50, "Most epochs of all layers; 0 trains the last layer alone.", lower_bound=0)
 flags.DEFINE_integer("patience", 5, "Epochs without a better held-out loss that end it.", lower_bound=1)
 flags.DEFINE_integer("batch_size", 64, "Images a step.", 1, 4096)
@@ -84,14 +83,7 @@ def main(argv: list[str]) -> int:
         check(out, "--out", folder=True)
         cache = pathlib.Path(_CACHE.value or (out if _OUT.value else probed) / "features")
         check(cache, "--cache" if _CACHE.value else "--out" if _OUT.value else "--model", folder=True)
-        task = open_task(
-            _TASK.value,
-            _DATA.value,
-            _SIZE.value,
-            targets=_TARGETS.value,
-            groups=_GROUPS.value,
-            any_count=_ANY_COUNT.value,
-        )
+        task = open_task(_TASK.value, _DATA.value, _SIZE.value, targets=_TARGETS.value, groups=_GROUPS.value)
         network.check(encoder, task, options.feature)
         for note in task.notes:
             print(f"note: {note}", file=sys.stderr)

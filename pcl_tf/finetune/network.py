@@ -8,7 +8,7 @@ from pcl_tf.encoders.encoder import Encoder, outputs
 from pcl_tf.encoders.stacked import vector_of
 from pcl_tf.errors import Refused
 from pcl_tf.evaluation.kinds import KINDS
-from pcl_tf.evaluation.linear_model import Linear
+from pcl_tf.evaluation.linear import Linear
 from pcl_tf.evaluation.task import Task
 
 LOSSES = {  # by the activation of a kind of task; Keras's own, which a saved state holds

@@ -6,7 +6,7 @@ import numpy as np
 
 from pcl_tf.errors import Refused
 from pcl_tf.evaluation.kinds import KINDS
-from pcl_tf.evaluation.lbfgs import held_out
+from pcl_tf.evaluation.linear import held_out
 from pcl_tf.evaluation.task import Task
 
 FEWEST = 5  # labelled images, of which one is held out

@@ -90,7 +90,8 @@ def finetune(
     protocol = {**dataclasses.asdict(options), **protocols[0]}
     if len(protocols) > 1:
         protocol["each_fold"] = protocols
-    return of_folds(task, parts, protocol, trained=taught, unreadable=int((~good).sum()), seed=options.seed), first
+    counts = {"train": taught, "unreadable": int((~good).sum())}
+    return of_folds(task, parts, protocol, counts=counts, seed=options.seed), first
 
 
 def _fold(

@@ -14,7 +14,6 @@ from pcl_tf.encoders.encoder import Encoder
 from pcl_tf.encoders.features import extract
 from pcl_tf.errors import Refused
 from pcl_tf.evaluation.evaluate import Result
-from pcl_tf.evaluation.names import all_names, naming
 from pcl_tf.evaluation.task import Task
 from pcl_tf.finetune import compare, run
 from pcl_tf.finetune.fit import Options
@@ -140,10 +139,8 @@ class Job:
     @functools.cached_property
     def material(self) -> run.Material:
         """Features and images of the task."""
-        source, names = naming(self.task.source)
-        values = extract(self.encoder, source, self.task.image_size, cache=self.cache)
-        self._names = all_names(source, names, values.folder)
-        if note := left_out([*values.unreadable.values()], source.count):
+        values = extract(self.encoder, self.task.source, self.task.image_size, cache=self.cache)
+        if note := left_out([*values.unreadable.values()], self.task.source.count):
             self.task = dataclasses.replace(self.task, notes=(*self.task.notes, f"{self.name}: {note}"))
         return run.read(self.encoder, self.task, values, self.cache)
 
@@ -156,14 +153,13 @@ class Job:
         return next((r for r in mine if {*self.task.groups} <= {*r.get("groups", ())}), None)
 
     def _row(self, result: Result, options: Options, solver: str, *, key: str) -> dict[str, Any]:
-        how: dict[str, Any] = {"feature": options.feature, "solver": solver, "seed": options.seed}
-        row = new_row(self.encoder, self.task, result, name=self.name, encoded=self.material.values.encoded, **how)
-        return {**row, "run": key}
+        how = {"task": self.name, "feature": options.feature, "solver": solver, "seed": options.seed, "run": key}
+        return new_row(self.encoder, self.task, result, images_encoded=self.material.values.encoded, **how)
 
     def _add(self, row: dict[str, Any], result: Result) -> None:
         self.rows.append(row)
         self.results.add(row)  # before the files beside it, which may fail
-        self.results.write_files(row, self.task, result, images=self._names)
+        self.results.write_files(row, self.task, result, images=self.material.values.names)
 
 
 def forget(folder: pathlib.Path) -> None:

@@ -50,7 +50,6 @@ side_in_pixels("image_size")
 _CENTRE = flags.DEFINE_float(
     "centre", 1.0, "As for pcl_tf.probe: side of the central square.", lower_bound=0.05, upper_bound=1.0
 )
-_ANY_COUNT = flags.DEFINE_bool("any_count", False, "Accepts FER-2013 with other than the published numbers of images.")
 _OVERRIDE = flags.DEFINE_multi_string("set", [], "KEY=VALUE of the recipe, for every run; repeat for several.")
 _TARGETS = flags.DEFINE_multi_string(
     "targets", [], "ROLE:COLUMN,.. to predict of the manifests of --expression, --actions or --pose; repeatable."
@@ -91,7 +90,7 @@ def _tasks(roles: Iterable[str]) -> "dict[str, list[Task]]":
     from pcl_tf.evaluation.corpora import of_role
     from pcl_tf.evaluation.tasks import open_task
 
-    options: dict[str, Any] = {"centre": _CENTRE.value, "any_count": _ANY_COUNT.value}
+    options: dict[str, Any] = {"centre": _CENTRE.value}
     targets, opened = _targets(), {}
     for role in roles:
         options |= {"targets": targets.get(role, ()), "flag": f"--{role}"}

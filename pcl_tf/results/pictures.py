@@ -30,12 +30,10 @@ def save(stem: str | pathlib.Path, task: Task, result: Result, *, row: dict[str,
       row: of ``result.json``, which names model and feature.
 
     Returns:
-      {name of the picture: path}; {} of verification where pairs of one person, or of two, are lacking.
+      {name of the picture: path}.
     """
     name = KINDS[task.kind].picture
     figure = _PICTURES[name](task, result)
-    if figure is None:
-        return {}
     model = pathlib.PurePath(row["model"]).name or row["model"]
     figure.suptitle(f"{plain(row['task'])}, {row['feature']} of {plain(model)}", size=10)
     save_figure(figure, path := f"{stem}-{name}.png")
@@ -72,9 +70,8 @@ def _confusion(task: Task, result: Result) -> "Figure":
     return figure
 
 
-def _roc(task: Task, result: Result) -> "Figure | None":
-    if result.roc is None:
-        return None
+def _roc(task: Task, result: Result) -> "Figure":
+    rates = (result.roc or {})["TAR@FAR"]
     figure, axes = _figure(5.5, 4.5)
     for called, one in (("raw cosine", result), (verification.WHITENED, result.learnt)):
         if one:
@@ -82,7 +79,7 @@ def _roc(task: Task, result: Result) -> "Figure | None":
             rate = verification.equal_error_rate(far, tar)
             axes.plot(far, tar, label=f"{called}, EER {100 * rate:.1f} %")
             axes.plot(rate, 1 - rate, "ko", ms=3)
-    for limit, share in result.roc["TAR@FAR"].items():
+    for limit, share in rates.items():
         axes.plot(float(limit), share, "k+")
         axes.annotate(
             f"{100 * share:.1f} %",
@@ -91,7 +88,7 @@ def _roc(task: Task, result: Result) -> "Figure | None":
             textcoords="offset points",
             size=8,
         )
-    least = min(map(float, result.roc["TAR@FAR"]), default=0.1)
+    least = min(map(float, rates), default=0.1)
     axes.set(xscale="log", xlim=(least / 2, 1), ylim=(0, 1.02), title=_title(result))
     axes.set(xlabel="false accept rate", ylabel="true accept rate")
     axes.grid(alpha=0.3)
@@ -142,7 +139,7 @@ def _title(result: Result) -> str:
     return f"{result.metric} {scale * result.value:.1f}{unit} (95 %: {low:.1f} to {high:.1f})"
 
 
-_PICTURES: dict[str, Callable[[Task, Result], "Figure | None"]] = {
+_PICTURES: dict[str, Callable[[Task, Result], "Figure"]] = {
     "confusion": _confusion,
     "roc": _roc,
     "f1": _f1,

@@ -12,7 +12,6 @@ from pcl_tf.encoders.features import extract
 from pcl_tf.encoders.stacked import stacked
 from pcl_tf.evaluation.evaluate import Result, difference, evaluate
 from pcl_tf.evaluation.kinds import KINDS
-from pcl_tf.evaluation.names import all_names, naming
 from pcl_tf.evaluation.task import Task
 from pcl_tf.results import table
 from pcl_tf.results.store import Results, file_stem, names, new_row
@@ -28,7 +27,6 @@ def probe(
     seed: int,
     out: pathlib.Path,
     cache: pathlib.Path,
-    save: bool,
 ) -> list[dict[str, Any]]:
     """Probes every model on every task with every feature, and prints each result.
 
@@ -37,9 +35,8 @@ def probe(
       tasks: list of ``Task``.
       features: names; baselines have one, which stands for all.
       solver, seed: of the probes.
-      out: folder of results.
+      out: folder of results, and of the probes as .keras models where the encoder has such a form.
       cache: folder of features.
-      save: whether the probes are saved as .keras models.
 
     Returns:
       list of dicts, as in ``result.json``, where each is added as soon as it is known. Those of all models but the first
@@ -54,18 +51,14 @@ def probe(
     print(table.text([]), flush=True)
     for encoder in encoders:
         for task, name in zip(tasks, reported, strict=True):
-            source, images = naming(task.source)
-            values = extract(encoder, source, task.image_size, cache=cache)
-            images = all_names(source, images, values.folder)
+            values = extract(encoder, task.source, task.image_size, cache=cache)
             if note := left_out([*values.unreadable.values()], task.source.count):
                 task = dataclasses.replace(task, notes=(*task.notes, f"{name}: {note}"))
                 print(f"note: {task.notes[-1]}", file=sys.stderr, flush=True)
             for i, feature in enumerate(features if len(values.keys) > 1 else ["face_aware"]):
                 result = evaluate(task, values[feature], bad=values.unreadable, solver=solver, seed=seed)
-                encoded = 0 if i else values.encoded
-                row = new_row(
-                    encoder, task, result, name=name, feature=feature, encoded=encoded, solver=solver, seed=seed
-                )
+                how = {"task": name, "feature": feature, "solver": solver, "seed": seed}
+                row = new_row(encoder, task, result, images_encoded=0 if i else values.encoded, **how)
                 if encoder is encoders[0]:
                     first.setdefault(name, {})[feature] = result
                 elif other := _same_feature(first[name], feature):
@@ -73,13 +66,13 @@ def probe(
                 rows.append(row)
                 print(table.text([row], header=False), flush=True)
                 results.add(row)  # before the files beside it, which may fail
-                if save and result.layer and encoder.keras_file:
+                if result.layer and encoder.keras_file:
                     layer, activation = (result.layer.weights, result.layer.bias), KINDS[task.kind].activation
                     model = stacked(encoder, feature, task.image_size, layer=layer, activation=activation)
                     row["probe"] = f"{out / file_stem(row)}.keras"
                     with atomic_path(row["probe"]) as aside:
                         model.save(aside)
-                results.write_files(row, task, result, images=images)
+                results.write_files(row, task, result, images=values.names)
     return rows
 
 

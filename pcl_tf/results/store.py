@@ -44,13 +44,13 @@ class Results:
     def _read(self) -> list[dict[str, Any]]:
         try:
             rows = json.loads(self.path.read_text())["results"]
-            if not all({*_KEY[:-1], "task", "metric", "value"} <= set(row) for row in rows):
-                raise ValueError("a row lacks its model, task or value")
+            if all({*_KEY[:-1], "task", "metric", "value"} <= set(row) for row in rows):
+                return rows
+            raise ValueError("a row lacks its model, task or value")
         except FileNotFoundError:
             return []
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise Refused(f"{self.path}: no result of pcl_tf.probe ({error}); move it away or give --out.") from error
-        return rows
 
     def add(self, row: dict[str, Any]) -> None:
         """Adds a row, or replaces the one of the same key; rows that other processes added meanwhile stay."""
@@ -78,25 +78,24 @@ class Results:
         tensorboard.write(self.path.with_name("logs"), row, self.rows)
 
 
-def new_row(
-    encoder: "Encoder", task: Task, result: Result, *, name: str, feature: str, encoded: int, solver: str, seed: int
-) -> dict[str, Any]:
-    """A row of ``result.json``: one model, task and feature; name: of the task there; encoded: images that were not cached."""
+def new_row(encoder: "Encoder", task: Task, result: Result, /, **how: Any) -> dict[str, Any]:
+    """A row of ``result.json``.
+
+    Args:
+      encoder, task, result: what was probed, by what, and what came out.
+      how: 'task', its name there, 'feature', 'solver', 'seed', and 'images_encoded', those that were not cached.
+    """
     return {
         "model": encoder.name,
         "model_digest": encoder.digest,
         "model_step": encoder.step,
         "recipe_hash": encoder.recipe_hash,
-        "task": name,
         "task_name": task.name,
         "task_path": task.origin,
         "kind": task.kind,
-        "feature": feature,
-        "solver": solver,
         "image_size": task.image_size,
-        "seed": seed,
-        "images_encoded": encoded,
         "notes": list(task.notes),
+        **how,
         **result.as_json(),
     }
 
@@ -109,12 +108,12 @@ def names(tasks: Sequence[Task], rows: Sequence[dict[str, Any]] = ()) -> list[st
       rows: of ``result.json``, whose tasks keep their names.
     """
     first = {row["task_name"]: (row["kind"], row["task_path"]) for row in reversed(rows)}
-    return [
-        task.name
-        if first.setdefault(task.name, (task.kind, task.origin)) == (task.kind, task.origin)
-        else f"{task.name}-{digest(task.kind, task.origin)[:8]}"
-        for task in tasks
-    ]
+    found = []
+    for task in tasks:
+        own = task.kind, task.origin
+        other = first.setdefault(task.name, own) != own
+        found.append(f"{task.name}-{digest(*own)[:8]}" if other else task.name)
+    return found
 
 
 def _key(row: dict[str, Any]) -> tuple[str, ...]:
@@ -137,17 +136,15 @@ def _write_predictions(path: str, task: Task, result: Result, *, images: Sequenc
     Columns: image, or image1 and image2; fold; those of the kind of task, of a verification also by the learnt similarity;
     the task's groups, as group_NAME if a column has that name.
     """
-    rows, names = result.scored.rows, np.array([*map(printable, images)], object)
-    pairs = {} if task.pairs is None else {f"image{k + 1}": names[task.pairs[rows, k]] for k in (0, 1)}
-    columns = {**(pairs or {"image": names[rows]}), "fold": result.scored.folds}
-    columns |= KINDS[task.kind].columns_of(task.names, result.scored)
+    kind, rows, shown = KINDS[task.kind], result.scored.rows, np.array([*map(printable, images)], object)
+    pairs = {} if task.pairs is None else {f"image{k + 1}": shown[task.pairs[rows, k]] for k in (0, 1)}
+    columns: dict[str, Any] = {**(pairs or {"image": shown[rows]}), "fold": result.scored.folds}
+    columns |= kind.columns_of(task.names, result.scored)
     if result.learnt:
-        learnt = KINDS[task.kind].columns_of(task.names, result.learnt.scored)
+        learnt = kind.columns_of(task.names, result.learnt.scored)
         columns |= {f"whitened_{name}": learnt[name] for name in ("cosine", "predicted")}
-    columns |= {
-        f"group_{name}" if name in columns else name: [*map(printable, of_row[rows])]
-        for name, of_row in task.groups.items()
-    }
+    for name, of_row in task.groups.items():
+        columns[f"group_{name}" if name in columns else name] = [*map(printable, of_row[rows])]
     with atomic_path(path) as aside, open(aside, "w", newline="", encoding="utf-8") as f:
         out = csv.writer(f, lineterminator="\n")
         out.writerow(columns)

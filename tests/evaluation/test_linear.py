@@ -1,4 +1,6 @@
-"""The probe's solvers: optimal where they say so, the same twice, chosen on training rows alone."""
+"""Solvers of the probe: optimal where they say so, the same twice, chosen on training rows alone."""
+
+import tracemalloc
 
 import keras
 import numpy as np
@@ -6,10 +8,17 @@ import pytest
 from sklearn import linear_model
 from sklearn.metrics import f1_score
 
-from pcl_tf.evaluation import adam, lbfgs, linear
+from pcl_tf.evaluation import linear
 from pcl_tf.evaluation.kinds import KINDS
+from pcl_tf.evaluation.linear import Nearest
 
 R = np.random.RandomState
+
+
+@pytest.fixture(autouse=True)
+def few_epochs(monkeypatch):
+    """Adam takes minutes for the paper's 300."""
+    monkeypatch.setattr(linear, "EPOCHS", 40)
 
 
 def blobs(count=240, classes=3, width=6, seed=0):
@@ -18,14 +27,10 @@ def blobs(count=240, classes=3, width=6, seed=0):
     return (r.normal(size=(count, width)) + 1.5 * R(9).normal(size=(classes, width))[y]).astype(np.float32), y
 
 
-def few(solver, epochs):
-    """Options under which Adam, which takes minutes for the paper's 300 epochs, takes so many."""
-    return {"epochs": epochs} if solver == "adam" else {}
-
-
-def test_lbfgs_solves_what_scikit_learn_solves():
+def test_lbfgs_solves_what_scikit_learn_solves(monkeypatch):
+    monkeypatch.setattr(linear, "PENALTIES", [1e-2])
     x, y = blobs()
-    layer, protocol = linear.fit("classification", x, y, solver="lbfgs", penalties=[1e-2])
+    layer, protocol = linear.fit("classification", x, y)
     z = (x - x.mean(0)) / x.std(0)
     theirs = linear_model.LogisticRegression(C=1 / (1e-2 * len(x)), tol=1e-8, max_iter=5000).fit(z, y)
     ours = layer(x) - layer(x).mean(1, keepdims=True)
@@ -35,87 +40,9 @@ def test_lbfgs_solves_what_scikit_learn_solves():
 
 def test_the_penalty_is_chosen_where_it_generalises_best():
     x = R(0).normal(size=(80, 200)).astype(np.float32)
-    _, protocol = linear.fit(
-        "classification", x, R(1).randint(2, size=80), solver="lbfgs"
-    )  # nothing to learn: hold back
-    assert protocol["l2"] == lbfgs.PENALTIES.max()
-    x, y = blobs(2000, width=3)
-    _, protocol = linear.fit("classification", x, y, solver="lbfgs")
-    assert protocol["l2"] < 1e-1
-
-
-@pytest.mark.parametrize("solver", ["lbfgs", "adam"])
-def test_regression_finds_the_line(solver):
-    x = R(0).normal(size=(3000, 4)).astype(np.float32) * [1, 5, 0.2, 1] + [0, 3, 0, -2]
-    y = x @ R(1).normal(size=(4, 2)) + [10, -5]
-    layer, _ = linear.fit("regression", x, y, solver=solver, **few(solver, 30))
-    tolerance = {"lbfgs": 0.05, "adam": 0.6}[solver] * y.std()
-    assert np.abs(layer(x) - y).mean() < tolerance
-
-
-@pytest.mark.parametrize("solver", ["lbfgs", "adam"])
-def test_multilabel_learns_each_label(solver):
-    x = R(0).normal(size=(2500, 5)).astype(np.float32)
-    y = (x[:, :3] > [0, 0.5, -0.5]).astype(np.float32)
-    layer, _ = linear.fit("multilabel", x, y, solver=solver, **few(solver, 60))
-    assert ((layer(x) > 0) == (y > 0)).mean() > 0.95
-
-
-@pytest.mark.parametrize("solver", ["lbfgs", "adam"])
-def test_the_same_seed_gives_the_same_probe(solver):
-    x, y = blobs()
-    a, b = (linear.fit("classification", x, y, solver=solver, seed=5, **few(solver, 20))[0] for _ in range(2))
-    assert np.array_equal(a.weights, b.weights) and np.array_equal(a.bias, b.bias)
-
-
-def test_adam_and_lbfgs_agree_on_an_easy_problem():
-    x, y = blobs(600)
-    layers = {s: linear.fit("classification", x, y, solver=s, **few(s, 40))[0] for s in ("adam", "lbfgs")}
-    accuracy = {s: (layer(x).argmax(1) == y).mean() for s, layer in layers.items()}
-    assert accuracy["adam"] == pytest.approx(accuracy["lbfgs"], abs=0.02)
-    assert accuracy["lbfgs"] > 0.8
-
-
-def test_unscaled_folds_the_standardisation_in():
-    r = R(0)
-    x, w, b = r.normal(size=(20, 3)), r.normal(size=(3, 2)), r.normal(size=2)
-    mean, std, low, span = r.normal(size=3), r.rand(3) + 0.5, r.normal(size=2), r.rand(2) + 0.5
-    expected = low + span * (((x - mean) / std) @ w + b)
-    np.testing.assert_allclose(linear.unscaled(w, b, mean=mean, std=std, low=low, span=span)(x), expected, atol=1e-5)
-
-
-def test_constant_features_do_no_harm():
-    x, y = blobs()
-    dead = np.concatenate([x, np.full((len(x), 2), 7.0, np.float32)], axis=1)
-    layer, _ = linear.fit("classification", dead, y, solver="lbfgs")
-    assert (layer(dead).argmax(1) == y).mean() > 0.8
-
-
-def test_held_out_subjects_are_held_out_whole():
-    subjects = R(0).choice(list("abcdefghij"), size=100)
-    out = lbfgs.held_out(100, subjects=subjects, seed=0)
-    assert out.any() and not set(subjects[out]) & set(subjects[~out])
-
-
-def test_of_no_class_all_rows_are_held_out():
-    classes = np.r_[np.zeros(40, int), np.arange(1, 21)]  # twenty with one row each
-    before = lbfgs.held_out(60, subjects=None, seed=0)
-    out = lbfgs.held_out(60, subjects=None, seed=0, classes=classes)
-    assert before[40:].any() and out.any() and not out[40:].any() and not (out & ~before).any()
-    people = np.r_[np.arange(40) % 8, 1, 2, np.arange(18) % 8]  # those of a class alone lie with other rows
-    before, out = (lbfgs.held_out(60, subjects=people, seed=0, classes=c) for c in (None, np.minimum(classes, 3)))
-    assert not set(people[out]) & set(people[~out]) and set(np.minimum(classes, 3)[~out]) == {0, 1, 2, 3} and out.any()
-    own = lbfgs.held_out(50, subjects=np.arange(50) // 5, seed=0, classes=np.arange(50) // 5)  # who it is, by who it is
-    assert own.sum() == 10 and len(set((np.arange(50) // 5)[~own])) == 10
-    assert lbfgs.held_out(5, subjects=None, seed=0, classes=np.arange(5)).sum() == 1  # nothing else is left
-
-
-@pytest.mark.parametrize("solver", ["lbfgs", "knn"])
-def test_targets_may_be_times_in_seconds(solver):
-    x = R(0).normal(size=(400, 3))
-    y = 1.76e9 + 7 * x[:, :1]
-    layer, _ = linear.fit("regression", x, y, solver=solver, **few(solver, 5))
-    assert np.abs(layer(x) - y).mean() < {"lbfgs": 0.5, "knn": 4}[solver]
+    _, protocol = linear.fit("classification", x, R(1).randint(2, size=80))  # nothing to learn: hold back
+    assert protocol["l2"] == linear.PENALTIES.max()
+    assert linear.fit("classification", *blobs(2000, width=3))[1]["l2"] < 1e-1
 
 
 def test_the_penalty_of_rare_labels_is_chosen_by_f1():
@@ -123,18 +50,83 @@ def test_the_penalty_of_rare_labels_is_chosen_by_f1():
     x = R(0).normal(size=(1000, 200)).astype(np.float32)
     y = (x[:, :3] + R(1).normal(size=(1000, 3)) > 2.3).astype(np.float32)
     assert 0.02 < y.mean() < 0.08
-    layer, _ = linear.fit("multilabel", x[:700], y[:700], solver="lbfgs")
+    layer, _ = linear.fit("multilabel", x[:700], y[:700])
     assert f1_score(y[700:], layer(x[700:]) > 0, average="macro", zero_division=0) > 0.1
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", "adam"])
+def test_each_kind_learns_its_law(solver, monkeypatch):
+    monkeypatch.setattr(linear, "EPOCHS", 60)
+    x = R(0).normal(size=(2500, 4)).astype(np.float32) * [1, 5, 0.2, 1] + [0, 3, 0, -2]
+    y = x @ R(1).normal(size=(4, 2)) + [10, -5]
+    error = np.abs(linear.fit("regression", x, y, solver=solver)[0](x) - y).mean()
+    assert error < {"lbfgs": 0.05, "adam": 0.6}[solver] * y.std()
+    labels = ((x[:, :3] - x[:, :3].mean(0)) / x[:, :3].std(0) > [0, 0.5, -0.5]).astype(np.float32)
+    layer, _ = linear.fit("multilabel", x, labels, solver=solver)
+    assert ((layer(x) > 0) == (labels > 0)).mean() > 0.95
+
+
+def test_adam_and_lbfgs_agree_on_an_easy_problem_and_with_themselves():
+    x, y = blobs(600)
+    layers = {s: [linear.fit("classification", x, y, solver=s, seed=5)[0] for _ in range(2)] for s in ("adam", "lbfgs")}
+    for a, b in layers.values():
+        assert np.array_equal(a.weights, b.weights) and np.array_equal(a.bias, b.bias)
+    accuracy = {s: (a(x).argmax(1) == y).mean() for s, (a, _) in layers.items()}
+    assert accuracy["adam"] == pytest.approx(accuracy["lbfgs"], abs=0.02) and accuracy["lbfgs"] > 0.8
+
+
+def test_unscaled_folds_the_standardisation_in():
+    r = R(0)
+    x, w, b = r.normal(size=(20, 3)), r.normal(size=(3, 2)), r.normal(size=2)
+    mean, std, low, span = r.normal(size=3), r.rand(3) + 0.5, r.normal(size=2), r.rand(2) + 0.5
+    expected = low + span * (((x - mean) / std) @ w + b)
+    np.testing.assert_allclose(linear.unscaled(w, b, mean, std, low=low, span=span)(x), expected, atol=1e-5)
+
+
+def test_constant_features_do_no_harm():
+    x, y = blobs()
+    dead = np.concatenate([x, np.full((len(x), 2), 7.0, np.float32)], axis=1)
+    assert (linear.fit("classification", dead, y)[0](dead).argmax(1) == y).mean() > 0.8
+
+
+def test_held_out_subjects_are_held_out_whole():
+    subjects = R(0).choice(list("abcdefghij"), size=100)
+    out = linear.held_out(100, subjects=subjects, seed=0)
+    assert out.any() and not set(subjects[out]) & set(subjects[~out])
+
+
+def test_of_no_class_all_rows_are_held_out():
+    classes = np.r_[np.zeros(40, int), np.arange(1, 21)]  # twenty with one row each
+    before = linear.held_out(60, subjects=None, seed=0)
+    out = linear.held_out(60, subjects=None, seed=0, classes=classes)
+    assert before[40:].any() and out.any() and not out[40:].any() and not (out & ~before).any()
+    people = np.r_[np.arange(40) % 8, 1, 2, np.arange(18) % 8]  # those of a class alone lie with other rows
+    out = linear.held_out(60, subjects=people, seed=0, classes=np.minimum(classes, 3))
+    assert not set(people[out]) & set(people[~out]) and set(np.minimum(classes, 3)[~out]) == {0, 1, 2, 3} and out.any()
+    own = linear.held_out(
+        50, subjects=np.arange(50) // 5, seed=0, classes=np.arange(50) // 5
+    )  # who it is, by who it is
+    assert own.sum() == 10 and len(set((np.arange(50) // 5)[~own])) == 10
+    assert linear.held_out(5, subjects=None, seed=0, classes=np.arange(5)).sum() == 1  # nothing else is left
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", "knn"])
+def test_targets_may_be_times_in_seconds(solver):
+    x = R(0).normal(size=(400, 3))
+    y = 1.76e9 + 7 * x[:, :1]
+    layer, _ = linear.fit("regression", x, y, solver=solver)
+    assert np.abs(layer(x) - y).mean() < {"lbfgs": 0.5, "knn": 4}[solver]
 
 
 @pytest.mark.parametrize(("kind", "coupled"), [("multilabel", True), ("regression", False)])
 def test_a_step_is_the_released_codes(kind, coupled, monkeypatch):
     """One step from PyTorch's beginning, by hand: BatchNorm, then Adam, which moves every weight by its rate."""
-    monkeypatch.setattr(adam, "TorchUniform", lambda fan_in: keras.initializers.Constant(fan_in / 40))
+    monkeypatch.setattr(linear, "TorchUniform", lambda fan_in: keras.initializers.Constant(fan_in / 40))
+    monkeypatch.setattr(linear, "EPOCHS", 1)
     x = R(0).normal(size=(100, 4)).astype(np.float32)
     y = (x[:, :1] > 0).astype(np.float32) if coupled else 9 * x[:, :1] + x[:, 1:2]
     y = y.astype(np.float64)
-    layer, protocol = adam.solve(KINDS[kind], x, y, epochs=1)
+    layer, protocol = linear.fit(kind, x, y, solver="adam")
     # The running mean and variance after one step, which the layer on raw features has in it.
     mean, var = 0.1 * x.mean(0), 0.9 + 0.1 * x.var(0)
     z = (x - x.mean(0)) / np.sqrt(x.var(0) + 1e-5)
@@ -151,4 +143,66 @@ def test_a_step_is_the_released_codes(kind, coupled, monkeypatch):
     gamma, beta = stepped(np.ones(4), (dz * z).sum(0)), stepped(np.zeros(4), dz.sum(0))
     scaled = (x - mean) / np.sqrt(var + 1e-5) * gamma + beta
     np.testing.assert_allclose(layer(x), scaled @ w + b, atol=2e-5)
-    assert protocol["batch_norm"] and not protocol["cosine"] and protocol["decay_kind"].startswith("coupled") == coupled
+    assert protocol["batch_norm"] and not protocol["cosine"] and bool(protocol["coupled"]) == coupled
+
+
+@pytest.mark.parametrize("shape", [(60, 7), (20, 50)])  # fewer features than rows, and more
+def test_ridge_against_normal_equations(shape):
+    """Each target's penalty is the one of least leave-one-out error, here by leaving out one row after the other."""
+    x, y = 5 + R(0).randn(*shape), R(1).randn(shape[0], 2) + 1.76e9  # a time in seconds
+    y[:, 0] += x[:, 0]
+    z = (x - x.mean(0)) / x.std(0)
+
+    def solved(rows, penalty, column):
+        mean, target = z[rows].mean(0), y[rows, column]
+        a = z[rows] - mean
+        w = np.linalg.solve(a.T @ a + penalty * len(z) * np.eye(shape[1]), a.T @ (target - target.mean()))
+        return lambda q: (q - mean) @ w + target.mean()
+
+    every = np.arange(len(z))
+    for column in (0, 1):
+        errors = [sum((solved(every != i, p, column)(z[i]) - y[i, column]) ** 2 for i in every) for p in linear.RIDGES]
+        expected = solved(every, linear.RIDGES[np.argmin(errors)], column)(z)
+        np.testing.assert_allclose(linear.ridge((x, y), x)[:, column] - 1.76e9, expected - 1.76e9, atol=1e-5)
+
+
+def test_features_are_decomposed_once_for_all_targets(monkeypatch):
+    fit, shapes = linear.RidgeCV.fit, []
+    monkeypatch.setattr(linear.RidgeCV, "fit", lambda self, x, y: shapes.append(y.shape) or fit(self, x, y))
+    linear.ridge((R(0).randn(50, 7), R(1).randn(50, 3)), R(2).randn(4, 7))
+    assert shapes == [(50, 3)]
+
+
+def test_neighbours_against_a_loop():
+    train, test, y = R(0).randn(40, 5), R(1).randn(25, 5), R(2).randn(40, 2)
+    found = Nearest(train, y, 7)(test)
+    for x, answer in zip(test, found, strict=True):
+        cosines = [x @ t / np.linalg.norm(x) / np.linalg.norm(t) for t in train]
+        np.testing.assert_allclose(answer, y[sorted(range(40), key=lambda i: -cosines[i])[:7]].mean(0))
+    few = np.array([[1.0, 0], [0, 1], [1, 0.1]])
+    assert Nearest(few, np.array([[1.0], [2], [6]]))(few[:1]).tolist() == [[3.0]]  # all that there are
+
+
+def test_neighbours_of_many_fit_in_memory():
+    x = R(0).randn(20_000, 2).astype(np.float32)
+    near = Nearest(x, np.ones((len(x), 1)))
+    tracemalloc.start()
+    try:
+        assert (near(x[:2000]) == 1).all()
+        assert tracemalloc.get_traced_memory()[1] < 300e6  # all 2,000 at once would take 500 MB
+    finally:
+        tracemalloc.stop()
+
+
+def test_neighbours_answer_every_kind():
+    x = np.repeat(np.eye(3), 30, axis=0) + 0.01 * R(0).randn(90, 3)
+    layer, protocol = linear.fit("classification", x, np.repeat([2, 0, 1], 30), solver="knn", classes=4)
+    assert protocol["k"] == 20 and layer(np.eye(3)).tolist() == [[0, 0, 1, 0], [1, 0, 0, 0], [0, 1, 0, 0]]
+    targets = np.repeat([[1.0, 5], [2, 6], [3, 7]], 30, axis=0)
+    answers = linear.fit("regression", x, targets, solver="knn")[0](np.eye(3))
+    np.testing.assert_allclose(answers, [[1, 5], [2, 6], [3, 7]])
+    labels = np.repeat([[1.0, 0], [0, 1], [1, 1]], 30, axis=0)
+    labels[:30, 1] = np.arange(30) % 2  # as many neighbours have it as not: it is not there
+    scores = linear.fit("multilabel", x[:, :2], labels, solver="knn")[0](np.eye(3)[:2, :2])
+    assert scores[1].tolist() == [0, 1]
+    assert KINDS["multilabel"].answers(scores, logits=False)[1][:, 0].tolist() == [1, 0]

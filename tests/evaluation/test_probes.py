@@ -1,6 +1,4 @@
-"""Ridge and k-NN against slow or closed-form references, and the labelled folder they run on."""
-
-import tracemalloc
+"""Probes of a run: the labelled set they read, the images they choose, and scores between chance and truth."""
 
 import numpy as np
 import pytest
@@ -9,63 +7,12 @@ from PIL import Image
 from pcl_tf.choices import ANGLES
 from pcl_tf.data.listed import arrays
 from pcl_tf.errors import Refused
-from pcl_tf.evaluation import generated, linear, ridge
+from pcl_tf.evaluation import generated
 from pcl_tf.evaluation.corpora import generated as faces_of
-from pcl_tf.evaluation.evaluate import evaluate
-from pcl_tf.evaluation.kinds import KINDS
-from pcl_tf.evaluation.knn import Nearest, knn_accuracy
 from pcl_tf.evaluation.online import OnlineProbe, labelled
 from pcl_tf.evaluation.task import Task, folds_from
 
 R = np.random.RandomState
-
-
-@pytest.mark.parametrize("shape", [(60, 7), (20, 50)])  # fewer features than rows, and more
-def test_ridge_against_normal_equations(shape):
-    """Each target's penalty is the one of least leave-one-out error, here by leaving out one row after the other."""
-    x, y = 5 + R(0).randn(*shape), R(1).randn(shape[0], 2) + 1.76e9  # a time in seconds
-    y[:, 0] += x[:, 0]
-    z = (x - x.mean(0)) / x.std(0)
-
-    def solved(rows, penalty, column):
-        mean, target = z[rows].mean(0), y[rows, column]
-        a = z[rows] - mean
-        w = np.linalg.solve(a.T @ a + penalty * len(z) * np.eye(shape[1]), a.T @ (target - target.mean()))
-        return lambda q: (q - mean) @ w + target.mean()
-
-    every = np.arange(len(z))
-    for column in (0, 1):
-        errors = [
-            sum((solved(every != i, p, column)(z[i]) - y[i, column]) ** 2 for i in every) for p in ridge.PENALTIES
-        ]
-        expected = solved(every, ridge.PENALTIES[np.argmin(errors)], column)(z)
-        np.testing.assert_allclose(ridge.predict((x, y), x)[:, column] - 1.76e9, expected - 1.76e9, atol=1e-5)
-
-
-def test_ridge_finds_a_linear_law_and_not_noise():
-    x = R(0).randn(300, 20)
-    y = np.concatenate([x @ R(1).randn(20, 1), R(2).randn(300, 1)], axis=1)
-    law, noise = np.abs(ridge.predict((x[:200], y[:200]), x[200:]) - y[200:]).mean(0) / np.abs(y).mean(0)
-    assert law < 0.05 and noise > 0.9
-
-
-def test_features_are_decomposed_once_for_all_targets(monkeypatch):
-    fit, shapes = ridge.RidgeCV.fit, []
-    monkeypatch.setattr(ridge.RidgeCV, "fit", lambda self, x, y: shapes.append(y.shape) or fit(self, x, y))
-    ridge.predict((R(0).randn(50, 7), R(1).randn(50, 3)), R(2).randn(4, 7))
-    assert shapes == [(50, 3)]
-
-
-def test_knn_against_a_loop():
-    train, test = R(0).randn(40, 5), R(1).randn(25, 5)
-    a, b = R(2).randint(3, size=40), R(3).randint(3, size=25)
-    right = 0
-    for x, label in zip(test, b, strict=True):
-        cosines = [x @ t / np.linalg.norm(x) / np.linalg.norm(t) for t in train]
-        near = sorted(range(40), key=lambda i: -cosines[i])[:7]
-        votes = [sum(a[i] == c for i in near) for c in range(3)]
-        right += votes.index(max(votes)) == label
-    assert knn_accuracy((train, a), (test, b), k=7) == pytest.approx(right / 25)
 
 
 def test_class_folders(tmp_path, capsys):
@@ -169,49 +116,3 @@ def test_generated_faces_rank_features_between_chance_and_truth():
 def test_a_missing_labelled_set_is_refused_by_its_flag(text, said):
     with pytest.raises(Refused, match=said):
         labelled(text, 16)
-
-
-def test_few_training_rows_all_vote():
-    x, y = np.array([[1.0, 0], [0, 1], [1, 0.1]]), np.array([[1.0], [2], [6]])
-    assert Nearest(x, y)(np.array([[1.0, 0]])).tolist() == [[3.0]]
-    assert knn_accuracy((x, np.array([4, 4, 1])), (x, np.array([4, 4, 4]))) == 1
-
-
-def test_neighbours_of_many_fit_in_memory():
-    x = R(0).randn(20_000, 2).astype(np.float32)
-    near = Nearest(x, np.ones((len(x), 1)))
-    tracemalloc.start()
-    try:
-        assert (near(x[:2000]) == 1).all()
-        assert tracemalloc.get_traced_memory()[1] < 300e6  # all 2,000 at once would take 500 MB
-    finally:
-        tracemalloc.stop()
-
-
-def test_neighbours_score_every_kind():
-    x, r = np.repeat(np.eye(3), 30, axis=0), R(0)
-    x = x + 0.01 * r.randn(*x.shape)
-    layer, protocol = linear.fit("classification", x, np.repeat([2, 0, 1], 30), solver="knn", classes=4)
-    assert protocol["k"] == 20 and layer(np.eye(3)).tolist() == [[0, 0, 1, 0], [1, 0, 0, 0], [0, 1, 0, 0]]
-    targets = np.repeat([[1.0, 5], [2, 6], [3, 7]], 30, axis=0)
-    np.testing.assert_allclose(
-        linear.fit("regression", x, targets, solver="knn")[0](np.eye(3)), [[1, 5], [2, 6], [3, 7]]
-    )
-    labels = np.repeat([[1.0, 0], [0, 1], [1, 1]], 30, axis=0)
-    labels[:30, 1] = np.arange(30) % 2  # as many neighbours have it as not: it is not there
-    scores = linear.fit("multilabel", x[:, :2], labels, solver="knn")[0](np.eye(3)[:2, :2])
-    assert scores[1].tolist() == [0, 1]
-    _, predicted = KINDS["multilabel"].answers(scores, logits=False)
-    assert predicted[:, 0].tolist() == [1, 0]
-
-
-@pytest.mark.parametrize("kind", ["classification", "multilabel"])
-def test_scores_of_neighbours_are_shares(kind):
-    classes = np.arange(50) % 2
-    labels = classes if kind == "classification" else np.eye(2)[classes]
-    source = arrays("faces", np.zeros((50, 8, 8, 3), np.uint8))
-    task = Task("t", kind, source, 8, ("a", "b"), labels, ((np.arange(30), np.arange(30, 50)),))
-    found = evaluate(task, np.eye(2)[classes] + 0.1, solver="knn")
-    # of 30 images 15 are of one's own class, the other 5 neighbours are not
-    assert found.value == 1 and found.layer is None and found.protocol["k"] == 20
-    np.testing.assert_allclose(found.scored.scores, np.where(np.eye(2)[classes[30:]], 0.75, 0.25))

@@ -81,8 +81,8 @@ CORPORA = {
     "aflw2000": Corpus(
         role="pose",
         size=256,
-        layout="`300W_LP/*/*.jpg` and `.mat`, or TFDS's prepared `the300w_lp` (training); `AFLW2000/*.jpg` and `.mat`",
-        marks=("300W_LP", "the300w_lp"),
+        layout="`300W_LP/*/*.jpg` and `.mat` (training), `AFLW2000/*.jpg` and `.mat`",
+        marks=("300W_LP",),
         reader="pose:aflw2000",
     ),
     # BU-3DFE (Yin et al., 2006), rendered: classes of pose.

@@ -1,57 +1,37 @@
 """FER-2013 and RAF-DB (Table 1)."""
 
+import dataclasses
 import pathlib
-from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from pcl_tf.data.listed import Files, arrays
-from pcl_tf.data.sources import Source
 from pcl_tf.errors import Refused
-from pcl_tf.evaluation.corpora.layout import class_tree, need, need_image, some
+from pcl_tf.evaluation.corpora.layout import need, need_image, some, split_task, tree_task
 from pcl_tf.evaluation.lists import read_lines, read_table
 from pcl_tf.evaluation.task import Task
+from pcl_tf.store import digest
 
 FER = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")  # 0..6 in fer2013.csv
-PUBLISHED = {"train": 28_709, "test": 3_589}  # images of FER-2013
+PUBLISHED = (28_709, 3_589)  # images of FER-2013 for training and testing
 RAF = ("surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral")  # 1..7 in its list
 
 
-def split_task(
-    name: str, rows: Sequence[tuple[str, str]], image_size: int, *, source: Source, notes: tuple[str, ...] = ()
-) -> Task:
-    """Task of (class, 'train' | 'test') rows in the order of the source."""
-    split: Any
-    labels, split = zip(*rows, strict=True)
-    names = tuple(sorted(set(labels)))
-    split = np.array(split)
-    return Task(
-        name=name,
-        kind="classification",
-        source=source,
-        image_size=image_size,
-        names=names,
-        labels=np.array([names.index(x) for x in labels]),
-        splits=((np.flatnonzero(split == "train"), np.flatnonzero(split == "test")),),
-        notes=notes,
-    )
-
-
-def tree_task(name: str, root: pathlib.Path, image_size: int) -> Task:
-    """Task of ``train/CLASS/*`` and ``test/CLASS/*``."""
-    found = {split: class_tree(root, split) for split in ("train", "test")}
-    rows = [(path, label, split) for split, (images, _) in found.items() for path, label in images]
-    notes = tuple(note for _, notes in found.values() for note in notes)
-    source = Files(root).source(path for path, _, _ in rows)
-    return split_task(name, [(label, split) for _, label, split in rows], image_size, source=source, notes=notes)
-
-
 def fer2013(root: pathlib.Path, image_size: int) -> Task:
-    """``fer2013.csv`` (emotion,pixels,Usage; tested on PrivateTest), or folders ``train/CLASS`` and ``test/CLASS``."""
+    """``fer2013.csv`` (emotion,pixels,Usage), tested on PrivateTest; or folders ``train/CLASS`` and ``test/CLASS``."""
     path = need(root, "fer2013.csv", "train")
-    if path.is_dir():
-        return tree_task("fer2013", root, image_size)
+    task = tree_task("fer2013", root, image_size) if path.is_dir() else _fer2013_csv(path, image_size)
+    counts = tuple(map(len, task.splits[0]))
+    if counts == PUBLISHED:
+        return task
+    note = (
+        f"fer2013: {counts[0]:,} training and {counts[1]:,} test images, and {PUBLISHED[0]:,} and {PUBLISHED[1]:,} are"
+        " published (folders often hold PublicTest too): the results are of another benchmark."
+    )
+    return dataclasses.replace(task, notes=(*task.notes, note))
+
+
+def _fer2013_csv(path: pathlib.Path, image_size: int) -> Task:
     table = read_table(path, ("emotion", "pixels", "usage"))
     if missing := [c for c in ("emotion", "pixels", "usage") if c not in table.header]:
         raise Refused(f"{path}: no column '{missing[0]}'; is it the original file, emotion,pixels,Usage?")
@@ -70,20 +50,12 @@ def fer2013(root: pathlib.Path, image_size: int) -> Task:
             rows.append((label, split))
     if not rows:
         raise Refused(f"{path} holds no Training or PrivateTest rows.")
-    return split_task("fer2013", rows, image_size, source=arrays("fer2013", np.stack(images)))
+    source = arrays("fer2013", np.stack(images))
+    contents = [digest(image.tobytes()) for image in images]  # the corpus has many a picture twice
+    return split_task("fer2013", rows, image_size, source=dataclasses.replace(source, contents=contents))
 
 
-def check_counts(task: Task) -> None:
-    """Raises Refused where FER-2013 has not its published images: folders often mix PublicTest into PrivateTest."""
-    for split, rows in zip(("train", "test"), task.splits[0], strict=True):
-        if len(rows) != PUBLISHED[split]:
-            raise Refused(
-                f"fer2013: '{split}' has {len(rows):,} images, the published split {PUBLISHED[split]:,} (folders"
-                " often hold PublicTest too); --any_count takes what is there."
-            )
-
-
-def _class(names: Sequence[str], number: int, first: int) -> str:
+def _class(names: tuple[str, ...], number: int, first: int) -> str:
     """The name of a class counted from first."""
     if not first <= number < first + len(names):
         raise ValueError(f"label {number} is not of {first} to {first + len(names) - 1}")

@@ -1,4 +1,4 @@
-"""What readers of corpora share: files that must exist, errors that name the first that does not."""
+"""What readers of corpora share: files that must exist, errors that name the first that does not, classes in a split."""
 
 import dataclasses
 import pathlib
@@ -11,6 +11,7 @@ from pcl_tf.data.images import centre, decode
 from pcl_tf.data.listed import Files
 from pcl_tf.data.sources import Items, Source, fingerprint
 from pcl_tf.errors import Refused
+from pcl_tf.evaluation.task import Task
 
 
 def need(root: str | pathlib.Path, *paths: str) -> pathlib.Path:
@@ -22,9 +23,8 @@ def need(root: str | pathlib.Path, *paths: str) -> pathlib.Path:
     for path in paths:
         if (pathlib.Path(root) / path).exists():
             return pathlib.Path(root) / path
-    raise Refused(
-        f"{pathlib.Path(root) / paths[0]} is missing" + (f" (or {', '.join(paths[1:])})." if paths[1:] else ".")
-    )
+    others = f" (or {', '.join(paths[1:])})" if paths[1:] else ""
+    raise Refused(f"{pathlib.Path(root) / paths[0]} is missing{others}.")
 
 
 def need_image(files: Files, path: str, listed_in: str | pathlib.Path) -> str:
@@ -58,17 +58,41 @@ def class_images(folder: pathlib.Path) -> tuple[list[tuple[str, str]], tuple[str
     return [(str(p), p.parts[0]) for p in found if len(p.parts) > 1], (note,) if loose else ()
 
 
-def class_tree(root: pathlib.Path, split: str) -> tuple[list[tuple[str, str]], tuple[str, ...]]:
-    """Images of ``root/split/CLASS/*``, as ``class_images``; paths are relative to root.
+def split_task(
+    name: str, rows: Sequence[tuple[str, str]], image_size: int, *, source: Source, notes: Sequence[str] = ()
+) -> Task:
+    """A classification.
+
+    Args:
+      name: of the task.
+      rows: (class, 'train' or 'test') of each image.
+      image_size: side in pixels.
+      source: the images, in the order of the rows.
+      notes: what was left out, a sentence each.
+    """
+    classes, split = (np.array(column) for column in zip(*rows, strict=True))
+    names, labels = np.unique(classes, return_inverse=True)
+    splits = ((np.flatnonzero(split == "train"), np.flatnonzero(split == "test")),)
+    return Task(name, "classification", source, image_size, tuple(names.tolist()), labels, splits, notes=tuple(notes))
+
+
+def tree_task(name: str, root: pathlib.Path, image_size: int) -> Task:
+    """Task of ``train/CLASS/*`` and ``test/CLASS/*``.
 
     Raises:
-      Refused: no such folder, or no image in it.
+      Refused: one of the two folders is missing, or holds no image.
     """
-    folder = need(root, split)
-    found, notes = class_images(folder)
-    if not found:
-        raise Refused(f"{folder} holds no CLASS/image ({', '.join(SUFFIXES)}).")
-    return [(f"{split}/{path}", name) for path, name in found], notes
+    paths: list[str] = []
+    rows: list[tuple[str, str]] = []
+    notes: list[str] = []
+    for split in ("train", "test"):
+        found, left_out = class_images(need(root, split))
+        if not found:
+            raise Refused(f"{root / split} holds no CLASS/image ({', '.join(SUFFIXES)}).")
+        paths += [f"{split}/{path}" for path, _ in found]
+        rows += [(label, split) for _, label in found]
+        notes += left_out
+    return split_task(name, rows, image_size, source=Files(root).source(paths), notes=notes)
 
 
 def some(entries: Sequence[object], most: int = 5) -> str:
