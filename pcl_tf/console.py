@@ -8,7 +8,7 @@ import re
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from absl import app, flags, logging
 
@@ -41,20 +41,18 @@ EXTRAS = {
 }
 
 
-def start(main: Callable[[list[str]], int | None]) -> None:
+def start(
+    main: Callable[[list[str]], int | None], stop: Callable[[int, Any], None] = lambda number, _: sys.exit(128 + number)
+) -> None:
     """Runs a command to its end, or until Ctrl-C, SIGTERM or SIGHUP; does not return.
 
     Args:
       main: called with the arguments that are no flags, the command's name before them; returns the exit code or None.
+      stop: called with the number of a signal, and its frame.
     """
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # training takes them while it has a state to save
         if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores it
-            signal.signal(number, lambda n, _: sys.exit(128 + n))
-    run(main)
-
-
-def run(main: Callable[[list[str]], int | None]) -> None:
-    """As ``start``, without taking signals."""
+            signal.signal(number, stop)
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by the shell: 2>&-
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
@@ -67,8 +65,8 @@ def run(main: Callable[[list[str]], int | None]) -> None:
             sys.stdout.flush()
     except BrokenPipeError:
         nobody = os.open(os.devnull, os.O_WRONLY)
-        for number in (1, 2):
-            os.dup2(nobody, number)
+        for stream in (1, 2):
+            os.dup2(nobody, stream)
         sys.exit(141)
 
 

@@ -96,16 +96,24 @@ def _too_large(size: int) -> Unreadable:
     return Unreadable(f"{size / 1e6:.0f} MB, and an image file may have {MAX_BYTES / 1e6:.0f} MB")
 
 
+def size_of(path: str | pathlib.Path) -> int:
+    """Bytes of a regular file; raises OSError, and Unreadable: a pipe would be waited for, a device has no end."""
+    info = os.stat(path)
+    if not stat.S_ISREG(info.st_mode):
+        raise Unreadable("is no regular file")
+    return info.st_size
+
+
 def read_file(path: str | pathlib.Path) -> bytes | Unreadable:
     """The bytes of a regular file of at most MAX_BYTES, or ``Unreadable`` with the reason why not."""
     try:
-        info = os.stat(path)
-        if not stat.S_ISREG(info.st_mode):  # a pipe would be waited for
-            return Unreadable("is no regular file")
-        if info.st_size > MAX_BYTES:
-            return _too_large(info.st_size)
+        size = size_of(path)
+        if size > MAX_BYTES:
+            return _too_large(size)
         with open(path, "rb") as f:
-            return f.read(info.st_size)  # files in /proc declare nothing, and some of them never end
+            return f.read(size)  # files in /proc declare nothing, and some of them never end
+    except Unreadable as error:
+        return error
     except OSError as error:
         return Unreadable(error.strerror or str(error))
 

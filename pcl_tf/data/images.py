@@ -70,31 +70,16 @@ def decode(data: bytes, *, upright: bool = True, least: int = 0) -> np.ndarray:
     return np.asarray(image.convert("RGB"))
 
 
-def resize(images: np.ndarray, size: int) -> np.ndarray:
-    """Antialiased bilinear resize: uint8 [..., H, W, 3] -> uint8 [..., size, size, 3]."""
-    sides = images.shape[-3:-1]
-    if sides == (size, size):
-        return images
-    with tf.device("CPU:0"):  # small operations on one image after the other
-        by = np.full(2, size, np.float32) / np.array(sides, np.float32)
-        scaled = scale(images.reshape(-1, *sides, 3), size, by).numpy()
-    return np.rint(scaled).clip(0, 255).astype(np.uint8).reshape(*images.shape[:-3], size, size, 3)
+def resize(images: np.ndarray | tf.Tensor, size: int) -> tf.Tensor:
+    """Antialiased bilinear resize: uint8 [N, H, W, 3] -> uint8 [N, size, size, 3].
 
-
-def scale(images: np.ndarray | tf.Tensor, size: int, by: np.ndarray | tf.Tensor) -> tf.Tensor:
-    """``tf.image.resize(.., antialias=True)`` without a copy of the images in float32, which may need 800 MB.
-
-    Args:
-      images: uint8 [N, H, W, 3].
-      size: side of the result in pixels.
-      by: float32 [2], size / (H, W).
-
-    Returns:
-      float32 [N, size, size, 3].
+    ``tf.image.resize(.., antialias=True)`` without a copy of the images in float32, which may need 800 MB.
     """
-    return tf.raw_ops.ScaleAndTranslate(
+    by = tf.constant([size, size], tf.float32) / tf.cast(tf.shape(images)[1:3], tf.float32)
+    scaled = tf.raw_ops.ScaleAndTranslate(
         images=images, size=[size, size], scale=by, translation=[0.0, 0.0], kernel_type="triangle", antialias=True
     )
+    return tf.cast(tf.clip_by_value(tf.round(scaled), 0.0, 255.0), tf.uint8)
 
 
 def centre(image: np.ndarray, share: float = 1.0) -> np.ndarray:
@@ -117,7 +102,10 @@ def resized(squares: Iterable[np.ndarray], size: int) -> Iterator[np.ndarray]:
     """
     for shape, same in itertools.groupby(squares, key=np.shape):
         while some := list(itertools.islice(same, max(1, min(_GROUP, _TOGETHER // math.prod(shape))))):
-            yield from resize(np.stack(some), size)
+            if shape[:2] != (size, size):
+                with tf.device("CPU:0"):  # small operations on one image after the other
+                    some = list(resize(np.stack(some), size).numpy())
+            yield from some
 
 
 def decoded(items: Sequence[Item], size: int) -> list[Decoded]:

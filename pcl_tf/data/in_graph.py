@@ -9,7 +9,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from pcl_tf.data.images import MAX_PIXELS, MAX_WORK, OVERSIZE, SCAN, scale
+from pcl_tf.data.images import MAX_PIXELS, MAX_WORK, OVERSIZE, SCAN, resize
 
 _MOST_SCANS = 1000
 _MOST_SEGMENTS = 1000  # of a JPEG with EXIF, before its pixels
@@ -135,12 +135,6 @@ def _png(data: tf.Tensor) -> tf.Tensor:
     return _upright(image, data, tf.strings.substr(block, 0, length))
 
 
-def resize(image: tf.Tensor, size: int) -> tf.Tensor:
-    """``images.resize`` of a tensor: uint8 [H, W, 3] -> uint8 [size, size, 3]."""
-    by = tf.constant([size, size], tf.float32) / tf.cast(tf.shape(image)[:2], tf.float32)
-    return tf.cast(tf.clip_by_value(tf.round(scale(image[None], size, by)[0]), 0.0, 255.0), tf.uint8)
-
-
 @tf.autograph.experimental.do_not_convert
 def decode_face(data: tf.Tensor, size: int) -> tf.Tensor:
     """What ``images.decoded`` makes of a JPEG or PNG: upright, its central square, antialiased to a size.
@@ -164,5 +158,5 @@ def decode_face(data: tf.Tensor, size: int) -> tf.Tensor:
         shape = tf.shape(image)
         side = tf.minimum(shape[0], shape[1])
         top, left = (shape[0] - side) // 2, (shape[1] - side) // 2
-        face = resize(image[top : top + side, left : left + side], size)
+        face = resize(image[None, top : top + side, left : left + side], size)[0]
         return tf.ensure_shape(face, [size, size, 3])

@@ -7,7 +7,7 @@ import av
 import numpy as np
 import tensorflow as tf
 
-from pcl_tf.data.files import Unreadable
+from pcl_tf.data.files import Unreadable, size_of
 from pcl_tf.data.images import MAX_PIXELS
 
 
@@ -46,6 +46,8 @@ def numbered_frames(path: str, fps: float | None) -> Iterator[tuple[int, float, 
       Unreadable: no video, one whose codec PyAV does not know, or one whose data end or are wrong.
     """
     try:
+        if "://" not in path and not size_of(path):
+            raise Unreadable("the file is empty")
         with (
             tf.io.gfile.GFile(path, "rb") if "://" in path else open(path, "rb") as f,
             cast("av.container.InputContainer", av.open(f)) as container,

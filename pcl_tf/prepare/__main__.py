@@ -13,13 +13,10 @@ Exit codes: 0 done; 2 a flag, or what it names, is wrong; 4 the disk is full; 13
 
 import os
 import shlex
-import signal
-import sys
-import threading
 
 from absl import flags, logging
 
-from pcl_tf.console import begin, explained, refuse, run
+from pcl_tf.console import begin, explained, refuse, start
 from pcl_tf.store import check
 
 KINDS = ("voxceleb", "videos", "images")
@@ -103,23 +100,11 @@ def main(argv: list[str]) -> None:
     )
 
 
-def _stop_on_signals() -> None:
-    """Ctrl-C, SIGTERM and SIGHUP end the process at once: whatever is written appears whole or not at all.
-
-    A thread waits for them, because the main one may sit in Beam or wait for threads until everything is done. To be
-    called before other threads begin, which would be given the signals otherwise.
-    """
-    signals = {s for s in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if signal.getsignal(s) is not signal.SIG_IGN}
-    signal.pthread_sigmask(signal.SIG_BLOCK, signals)
-
-    def wait() -> None:
-        number = signal.sigwait(signals)
-        print("\nStopped; the same command goes on.", file=sys.stderr, flush=True)
-        os._exit(128 + number)
-
-    threading.Thread(target=wait, daemon=True).start()
+def _stop(number: int, _: object) -> None:
+    """Ends the process at once, whatever its threads do: what is written is whole."""
+    os.write(2, b"\nStopped; the same command goes on.\n")
+    os._exit(128 + number)
 
 
 if __name__ == "__main__":
-    _stop_on_signals()
-    run(main)
+    start(main, _stop)

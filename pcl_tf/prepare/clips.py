@@ -12,16 +12,16 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from pcl_tf.data.clips import INDEX, SPEC
-from pcl_tf.prepare import sheet as contact
-from pcl_tf.prepare import work
 from pcl_tf.prepare.units import Unit
+from pcl_tf.prepare.work import SHEET, Notes, Settings, clips, prepare, write_whole
 from pcl_tf.store import sync
 
 
 class Clips(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: ignore[call-arg]
-    """Clips of faces: 'frames' JPEG [T], 'times' float32 [T] in seconds, 'identity', 'clip'.
+    """Clips of faces of one kind: 'frames' JPEG [T], 'times' float32 [T] in seconds, 'identity', 'clip'.
 
     Args:
+      kind: 'voxceleb', 'videos' or 'images', which names the dataset.
       units: list of ``Unit``.
       settings: ``Settings``.
       folder: of the zips of ``work.prepare``.
@@ -32,10 +32,10 @@ class Clips(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: i
     VERSION = tfds.core.Version("1.0.0")
 
     def __init__(
-        self, units: list[Unit], settings: work.Settings, folder: str, *, on_beam: bool = False, **kwargs: Any
+        self, kind: str, units: list[Unit], *, settings: Settings, folder: str, on_beam: bool, **kwargs: Any
     ) -> None:
-        self.units, self.settings, self.folder, self.on_beam = units, settings, folder, on_beam
-        config = tfds.core.BuilderConfig(name=settings.name, description=self.__doc__)
+        self.name, self.units, self.settings, self.folder, self.on_beam = kind, units, settings, folder, on_beam
+        config = tfds.core.BuilderConfig(name=settings.name, description=f"Clips of faces ({kind}).")
         # Training reads records at random places, which no other format allows.
         super().__init__(config=config, file_format="array_record", **kwargs)
 
@@ -44,18 +44,17 @@ class Clips(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: i
         frames = tfds.features.Sequence(tfds.features.Image(shape=(side, side, 3), encoding_format="jpeg"))
         times = tfds.features.Sequence(tfds.features.Scalar(np.float32))
         rows = {"frames": frames, "times": times, "identity": tfds.features.Text(), "clip": tfds.features.Text()}
-        features = tfds.features.FeaturesDict(rows)
-        return tfds.core.DatasetInfo(builder=self, description=self.__doc__, features=features)
+        return tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict(rows))
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Any]:
         return {"train": self._generate_examples()}
 
     def _generate_examples(self) -> Any:
+        settings, folder = self.settings, self.folder  # Beam takes a copy of what the function names
         if not self.on_beam:
-            return (e for unit in self.units for e in _examples(unit, self.settings, self.folder))
+            return (e for unit in self.units for e in _examples(unit, settings, folder))
         import apache_beam as beam
 
-        settings, folder = self.settings, self.folder
         return (
             beam.Create(self.units)
             | "spread" >> beam.Reshuffle()
@@ -63,35 +62,20 @@ class Clips(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: i
         )
 
 
-class Voxceleb(Clips, skip_registration=True):  # type: ignore[call-arg]
-    """VoxCeleb1 and 2 (Nagrani et al., 2017; Chung et al., 2018), a record a clip, for self-supervised training."""
-
-
-class Videos(Clips, skip_registration=True):  # type: ignore[call-arg]
-    """Faces of videos, a record a video or 512 frames of it."""
-
-
-class Images(Clips, skip_registration=True):  # type: ignore[call-arg]
-    """Photographs of faces, a record a photograph."""
-
-
-KINDS = {"voxceleb": Voxceleb, "videos": Videos, "images": Images}
-
-
-def _examples(unit: Unit, settings: work.Settings, folder: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    for clip, frames in work.clips(work.prepare(unit, settings, folder)):
+def _examples(unit: Unit, settings: Settings, folder: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    for clip, frames in clips(prepare(unit, settings, folder)):
         times, jpegs = zip(*frames, strict=True)
         row = {"frames": [io.BytesIO(f) for f in jpegs], "times": np.array(times, np.float32)}
         yield clip, {**row, "identity": unit.identity, "clip": clip}
 
 
-def finish(builder: tfds.core.DatasetBuilder, files: int, notes: work.Notes, *, sheet: bytes) -> dict[str, int]:
+def finish(builder: tfds.core.DatasetBuilder, files: int, notes: Notes, *, sheet: bytes) -> dict[str, int]:
     """Writes unreadable.txt, no_face.txt, the contact sheet, prepared.json and, last, the index beside the records.
 
     Args:
       builder: prepared dataset.
       files: their number.
-      notes: ``work.Notes`` of all of them.
+      notes: ``Notes`` of all of them.
       sheet: PNG bytes.
 
     Returns:
@@ -127,13 +111,13 @@ def finish(builder: tfds.core.DatasetBuilder, files: int, notes: work.Notes, *, 
     for name, data in (
         ("unreadable.txt", "".join(f"{name}\t{why}\n" for name, why in notes.unreadable).encode()),
         ("no_face.txt", "".join(rows).encode()),
-        (contact.NAME, sheet),
+        (SHEET, sheet),
         ("prepared.json", (json.dumps(counts, indent=1) + "\n").encode()),
         (INDEX, index.getvalue()),
     ):
         if name == INDEX and "://" not in folder:
             sync(pathlib.Path(folder))  # the index means that the records are whole
-        work.write_whole(os.path.join(folder, name), data)
+        write_whole(os.path.join(folder, name), data)
     return counts
 
 

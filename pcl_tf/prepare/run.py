@@ -6,15 +6,14 @@ import dataclasses
 import os
 import pathlib
 import sys
-import threading
-from collections.abc import Iterator
 
 import tensorflow as tf
 import tensorflow_datasets as tfds
 from tqdm import tqdm
 
 from pcl_tf.errors import Refused
-from pcl_tf.prepare import clips, detector, sheet, work
+from pcl_tf.prepare import detector, work
+from pcl_tf.prepare.clips import Clips, finish, finished
 from pcl_tf.prepare.units import Unit, list_units
 from pcl_tf.store import alone
 
@@ -57,25 +56,23 @@ def prepare_clips(
     # Beside the dataset; its name has the settings, so other settings are other work.
     folder = os.path.join(str(out), f".{kind}-{settings.name}")
 
-    def make(units: list[Unit]) -> clips.Clips:
-        return clips.KINDS[kind](units, settings, folder, on_beam=bool(beam_options), data_dir=str(out))
+    def dataset(units: list[Unit]) -> Clips:
+        return Clips(kind, units, settings=settings, folder=folder, on_beam=bool(beam_options), data_dir=str(out))
 
-    builder = make([])
-    path = str(builder.data_path)
+    path = str(dataset([]).data_path)
     todo: list[Unit] = []
-    if clips.finished(builder) is None:
+    if finished(dataset([])) is None:
         _check_place(path)
         if settings.margin:
             detector.check_installed()
         todo = list_units(kind, data)
-    # A folder is left beside a dataset where a call was killed as it ended.
-    with _alone_at(folder) if todo or tf.io.gfile.isdir(folder) else contextlib.nullcontext():
-        counts = clips.finished(builder)  # again: another call may have ended meanwhile
+    with _alone_at(folder):
+        counts = finished(dataset([]))  # again: another call may have ended meanwhile
         if counts is not None:
             print(f"{path} is prepared already; remove it to prepare it again.", flush=True)
         else:
             _remove_unfinished(path)  # before the builder below, which would read it
-            builder = make(todo)
+            builder = dataset(todo)
             if beam_options:
                 _build(builder, folder, beam_options)
             else:
@@ -83,15 +80,14 @@ def prepare_clips(
             paths = [work.path_of(unit, folder) for unit in todo]
             every = [work.notes_of(p) for p in paths]
             notes = work.Notes([row for n in every for row in n.unreadable], [row for n in every for row in n.no_face])
-            seen = sheet.draw(paths)
-            work.write_whole(os.path.join(folder, sheet.NAME), seen)  # to look at if the rest is refused
+            seen = work.draw_sheet(paths)
+            work.write_whole(os.path.join(folder, work.SHEET), seen)  # to look at if the rest is refused
             files = sum(len(u.files) for u in todo)
             _check_shares(notes, files, limits, folder=folder)
             if not beam_options:
                 _build(builder, folder, None)
-            counts = clips.finish(builder, files, notes, sheet=seen)
-        if tf.io.gfile.isdir(folder):
-            tf.io.gfile.rmtree(folder)
+            counts = finish(builder, files, notes, sheet=seen)
+        tf.io.gfile.rmtree(folder)
     return path, counts
 
 
@@ -103,19 +99,13 @@ def _check_place(path: str) -> None:
         raise Refused(f"{path}: is no dataset and stands where one would be written; move it, or give another --out.")
 
 
-@contextlib.contextmanager
-def _alone_at(folder: str) -> Iterator[None]:
+def _alone_at(folder: str) -> contextlib.AbstractContextManager[None]:
     """Within, no other call works in a folder, or Refused is raised. Buckets have no locks: in them two can."""
+    tf.io.gfile.makedirs(folder)
     if "://" in folder:
-        yield
-        return
-    os.makedirs(os.path.dirname(folder), exist_ok=True)
-    lock = pathlib.Path(f"{folder}.lock")
-    with alone(lock, Refused(f"{folder}: another process is preparing the same; wait until it ends.")):
-        try:
-            yield
-        finally:
-            lock.unlink(missing_ok=True)  # a file system without locks has none
+        return contextlib.nullcontext()
+    busy = Refused(f"{folder}: another process is preparing the same; wait until it ends.")
+    return alone(os.path.join(folder, ".lock"), busy)
 
 
 def _remove_unfinished(path: str) -> None:
@@ -131,23 +121,16 @@ def _remove_unfinished(path: str) -> None:
 def _on_this_machine(todo: list[Unit], settings: work.Settings, folder: str, *, workers: int) -> None:
     """Does the units in threads, for decoding and TensorFlow leave Python's lock, and processes would load TensorFlow."""
     left = [unit for unit in todo if not tf.io.gfile.exists(work.path_of(unit, folder))]
-    stop = threading.Event()
-
-    def do(unit: Unit) -> None:
-        if stop.is_set():
-            return
-        try:
-            work.prepare(unit, settings, folder)
-        except BaseException:
-            stop.set()  # the others finish the unit they are at, and begin none
-            raise
-
     with concurrent.futures.ThreadPoolExecutor(workers or os.cpu_count()) as pool:
-        jobs = concurrent.futures.as_completed([pool.submit(do, unit) for unit in left])
-        for job in tqdm(
-            jobs, "preparing", len(todo), initial=len(todo) - len(left), unit="unit", file=sys.stderr, mininterval=1.0
-        ):
-            job.result()
+        jobs = [pool.submit(work.prepare, unit, settings, folder) for unit in left]
+        bar = tqdm(desc="preparing", total=len(todo), initial=len(todo) - len(left), unit="unit", mininterval=1.0)
+        try:
+            for job in concurrent.futures.as_completed(jobs):
+                job.result()
+                bar.update()
+        finally:
+            bar.close()
+            pool.shutdown(wait=False, cancel_futures=True)  # after an error the others finish the unit they are at
 
 
 def _build(builder: tfds.core.DatasetBuilder, folder: str, beam_options: list[str] | None) -> None:
@@ -164,7 +147,7 @@ def _check_shares(notes: work.Notes, files: int, limits: Limits, *, folder: str)
     """Prints which files are left out. Raises Refused: too many, or all."""
     without = [(name, "no face found") for name in notes.without_face]
     nothing = len(notes.unreadable) + len(without) == files  # whatever shares are allowed
-    look = f"Look at {os.path.join(folder, sheet.NAME)}; remove them, or leave out --detect"
+    look = f"Look at {os.path.join(folder, work.SHEET)}; remove them, or leave out --detect"
     for rows, most, what, remedy, flag in (
         (notes.unreadable, limits.unreadable, "are unreadable", "Mend or remove them", "max_unreadable_share"),
         (without, limits.no_face, "show no face that was found", look, "max_no_face_share"),

@@ -1,10 +1,8 @@
 """The work of a preparation in units: files whose faces are kept in one zip."""
 
-import collections
 import dataclasses
 import os
 import pathlib
-import re
 import sys
 from collections.abc import Iterator
 
@@ -44,18 +42,17 @@ def list_units(kind: str, root: str | pathlib.Path) -> list[Unit]:
     """The units of a tree of files.
 
     Args:
-      kind: 'voxceleb', trees that end in identity/video/clip.mp4, a video's folder a unit; 'videos', any tree, a video
-        a unit, for it may be hours long; 'images', any tree, 256 of a folder a unit. Of the last two the folder's name
-        is the identity.
+      kind: 'voxceleb', trees that end in identity/video/clip.mp4, a video's folder a unit, clips without their suffix;
+        'videos', any tree, a video a unit, for it may be hours long; 'images', any tree, 256 of a folder a unit. Of the
+        last two the folder's name is the identity.
       root: of the tree, in any file system TensorFlow knows.
 
     Raises:
       Refused: no such folder, no such files in it, or one of VoxCeleb that lies less deep.
     """
     root = str(root).rstrip("/") or "/"
-    suffixes, called = WANTED[kind]
-    groups: list[tuple[str, list[str]]] = []
-    for folder, names in _folders(root, suffixes):
+    units, taken = [], set()
+    for folder, names in _folders(root, WANTED[kind][0]):
         files, parents = [f"{folder}/{n}".lstrip("/") for n in names], folder.split("/")
         if kind == "voxceleb" and len(parents) < 2:
             raise Refused(
@@ -64,16 +61,18 @@ def list_units(kind: str, root: str | pathlib.Path) -> list[Unit]:
                 " other videos as 'videos'."
             )
         size = {"voxceleb": len(files), "videos": 1, "images": IMAGES_IN_UNIT}[kind]
-        identity = printable(parents[-2 if kind == "voxceleb" else -1])
-        groups += [(identity, files[i : i + size]) for i in range(0, len(files), size)]
-    if not groups:
-        raise Refused(f"--data={printable(root)}: holds no {called}.")
-    clips = _clips([name for _, files in groups for name in files], whole=kind == "images")
-    units = []
-    for identity, names in groups:
-        paths, ours = [os.path.join(root, name) for name in names], tuple(clips[name] for name in names)
-        stamp = digest(names, ours, list(map(_stamp, paths)))
-        units.append(Unit(identity, tuple(zip(paths, names, strict=True)), ours, stamp))
+        for some in (files[i : i + size] for i in range(0, len(files), size)):
+            clips = [printable(os.path.splitext(name)[0] if kind == "voxceleb" else name) for name in some]
+            for at in range(len(clips)):
+                while clips[at] in taken:  # names that are printed alike
+                    clips[at] += "'"
+                taken.add(clips[at])
+            paths = [os.path.join(root, name) for name in some]
+            identity = printable(parents[-2 if kind == "voxceleb" else -1])
+            stamp = digest(some, clips, list(map(_stamp, paths)))
+            units.append(Unit(identity, tuple(zip(paths, some, strict=True)), tuple(clips), stamp))
+    if not units:
+        raise Refused(f"--data={printable(root)}: holds no {WANTED[kind][1]}.")
     return units
 
 
@@ -96,36 +95,10 @@ def _folders(root: str, suffixes: tuple[str, ...]) -> Iterator[tuple[str, list[s
         print(f"Files of other endings are not looked at: {kinds}.", file=sys.stderr, flush=True)
 
 
-def _clips(names: list[str], *, whole: bool) -> dict[str, str]:
-    """{name of a file: its clip}: without the suffix, unless ``whole`` or another file would have the same clip."""
-
-    def short(name: str) -> str:
-        stem, _ = os.path.splitext(name)
-        # The parts of a long video are called stem+1, stem+2 ..
-        mistaken = re.search(r"\+\d+$", stem) or stem.lower().endswith(VIDEOS)
-        return printable(name if whole or mistaken else stem)
-
-    # Telephones leave IMG_1.mov beside IMG_1.mp4: then both keep their suffix.
-    often = collections.Counter(map(short, names))
-    clips: dict[str, str] = {}
-    taken: set[str] = set()
-    for name in names:
-        clip = short(name) if often[short(name)] == 1 else printable(name)
-        while clip in taken:  # two names that are printed alike
-            clip += "'"
-        taken.add(clip)
-        clips[name] = clip
-    return clips
-
-
 def _stamp(path: str) -> tuple[object, ...]:
-    """What changes with a file: videos are too long to be read for it.
-
-    Permissions change no time, and what could not be read once is to be looked at again when it can be.
-    """
+    """What changes with a file: videos are too long to be read for it. A change of who may read it is one."""
     if "://" in path:
         stat = tf.io.gfile.stat(path)
         return stat.length, stat.mtime_nsec
-    exists = os.path.exists(path)
-    of = os.stat(path) if exists else os.lstat(path)
-    return of.st_size, of.st_mtime_ns, exists and not os.access(path, os.R_OK)
+    of = os.stat(path, follow_symlinks=os.path.exists(path))
+    return of.st_size, of.st_mtime_ns, of.st_mode

@@ -2,16 +2,18 @@
 
 import dataclasses
 import io
+import itertools
 import json
 import os
-import pathlib
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from PIL import Image
 
+from pcl_tf import drawing
 from pcl_tf.data.files import Unreadable, printable, read_file
 from pcl_tf.data.images import centre, decode, resized
 from pcl_tf.data.videos import video_frames
@@ -21,6 +23,9 @@ from pcl_tf.store import write_atomically
 
 FRAMES_IN_CLIP = 512  # a longer video becomes several clips, so that no record grows beyond a few megabytes
 THUMBNAIL = 96  # pixels of a picture on the contact sheet
+SHEET = "sheet.png"
+_COLUMNS = 12
+_FACES, _MISSED = 8 * _COLUMNS, 3 * _COLUMNS  # on the sheet
 _JPEG_QUALITY = 95
 _NOTES = "notes.json"  # in a zip; the entries of clips have a slash in them, those of notes have none
 
@@ -70,12 +75,12 @@ class Notes:
         return [name for name, missed, frames in self.no_face if missed == frames]
 
 
-def path_of(unit: Unit, folder: str | pathlib.Path) -> str:
+def path_of(unit: Unit, folder: str) -> str:
     """Path of the zip of a unit, which exists once the unit is done."""
-    return os.path.join(str(folder), unit.stamp[:2], f"{unit.stamp}.zip")
+    return os.path.join(folder, unit.stamp[:2], f"{unit.stamp}.zip")
 
 
-def prepare(unit: Unit, settings: Settings, folder: str | pathlib.Path) -> str:
+def prepare(unit: Unit, settings: Settings, folder: str) -> str:
     """Does a unit, unless it is done.
 
     Args:
@@ -111,8 +116,6 @@ def prepare(unit: Unit, settings: Settings, folder: str | pathlib.Path) -> str:
 
 def _cut(file: str, settings: Settings) -> tuple[list[tuple[float, bytes]], int, bytes | None]:
     """([(seconds, JPEG)] of all faces of a file, frames without a face, JPEG of the first of those or None). Raises Unreadable."""
-    if "://" not in file and os.path.exists(file) and not os.path.getsize(file):
-        raise Unreadable("the file is empty")
     pictures = video_frames(file, settings.fps) if file.lower().endswith(VIDEOS) else [(0.0, _decoded(file))]
     missed, example = 0, None
     times = []
@@ -129,11 +132,8 @@ def _cut(file: str, settings: Settings) -> tuple[list[tuple[float, bytes]], int,
                 example = picture if example is None else example
 
     faces = [_jpeg(face) for face in resized(squares(), settings.size)]
-    return (
-        list(zip(times, faces, strict=True)),
-        missed,
-        None if example is None else _jpeg(*resized([centre(example)], THUMBNAIL)),
-    )
+    seen = None if example is None else _jpeg(*resized([centre(example)], THUMBNAIL))
+    return list(zip(times, faces, strict=True)), missed, seen
 
 
 def _jpeg(image: np.ndarray) -> bytes:
@@ -152,14 +152,12 @@ def _decoded(file: str) -> np.ndarray:
 
 def clips(path: str) -> list[tuple[str, list[tuple[float, bytes]]]]:
     """What a zip holds: [(clip, [(seconds since the video's first frame, JPEG), ...]), ...]."""
-    frames: dict[str, list[tuple[float, bytes]]] = {}
     with _opened(path) as z:
-        for entry in z.namelist():
-            clip, slash, name = entry.rpartition("/")
-            if slash:
-                seconds = int(name.removesuffix(".jpg")) / 1e6
-                frames.setdefault(clip, []).append((seconds, z.read(entry)))
-    return list(frames.items())
+        entries = ((name.rpartition("/"), name) for name in z.namelist() if "/" in name)
+        return [
+            (clip, [(int(frame.removesuffix(".jpg")) / 1e6, z.read(name)) for (_, _, frame), name in same])
+            for clip, same in itertools.groupby(entries, key=lambda entry: entry[0][0])
+        ]
 
 
 def notes_of(path: str) -> Notes:
@@ -168,19 +166,33 @@ def notes_of(path: str) -> Notes:
         return Notes(**{key: [tuple(row) for row in rows] for key, rows in json.loads(z.read(_NOTES)).items()})
 
 
-def samples(path: str, faces: int, missed: int) -> tuple[list[bytes], list[bytes]]:
-    """(JPEG of faces, JPEG of pictures without one) of a zip, evenly spread: at most so many of either."""
-    with _opened(path) as z:
-        names = [n for n in z.namelist() if n != _NOTES]
-        chosen = (spread([n for n in names if "/" in n], faces), spread([n for n in names if "/" not in n], missed))
-        return [z.read(name) for name in chosen[0]], [z.read(name) for name in chosen[1]]
+def draw_sheet(paths: list[str]) -> bytes:
+    """The contact sheet of some units, to look at before training: faces, and pictures without one, evenly spread.
+
+    Args:
+      paths: of their zips.
+
+    Returns:
+      PNG bytes.
+    """
+    faces: list[drawing.Cell] = []
+    missed: list[drawing.Cell] = []
+    some = _spread(paths, 48)  # zips are opened one by one
+    for path in some:
+        with _opened(path) as z:
+            names = [name for name in z.namelist() if name != _NOTES]
+            for found, count, slash in ((faces, _FACES, True), (missed, _MISSED, False)):
+                chosen = _spread([name for name in names if ("/" in name) == slash], -(-count // len(some)))
+                found += [Image.open(io.BytesIO(z.read(name))).convert("RGB") for name in chosen]
+    rows: list[Sequence[drawing.Cell]] = []
+    for title, pictures in (("cut out", _spread(faces, _FACES)), ("no face found in", _spread(missed, _MISSED))):
+        if pictures:
+            rows += [[f"{title} ({len(pictures)} of them)", "", ""], *drawing.wrapped(pictures, _COLUMNS)]
+    return drawing.png(drawing.sheet(rows or [["no pictures"]], THUMBNAIL))
 
 
-def spread(rows: list[Any], count: int) -> list[Any]:
-    """At most ``count`` of a list, evenly spread."""
-    if len(rows) <= count:
-        return rows
-    return [rows[int(i)] for i in np.linspace(0, len(rows) - 1, count)] if count else []
+def _spread(rows: list[Any], count: int) -> list[Any]:
+    return rows if len(rows) <= count else [rows[int(i)] for i in np.linspace(0, len(rows) - 1, count)]
 
 
 def _opened(path: str) -> zipfile.ZipFile:
