@@ -11,6 +11,7 @@ Arguments after the colon, joined by commas, change a recipe:
   (nothing)     row 5: + dynamic weights
   moco          MoCo instead: a queue of keys from a momentum encoder
   fabnet        FAb-Net instead, on pairs of frames: one warped to the other
+  tcae          TCAE instead, on pairs of frames: pose and facial action as two flows
 """
 
 from ml_collections import ConfigDict

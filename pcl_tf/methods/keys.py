@@ -38,6 +38,27 @@ FABNET = {
         0, whole(0, 10**9), "steps until the kept share moves on to harder ones; 0 is a tenth of the run"
     ),
 }
+# Loss of TCAE: its weight in the released code, and what it is. Source and target are frames; the source is warped by the
+# flow of its action, of its pose, and of both.
+TCAE_LOSSES = {
+    "both": (10.0, "difference of the source warped by both flows and the target"),
+    "action_cycle": (1.0, "difference of the source and itself, warped by action and back"),
+    "pose_cycle": (1.0, "difference of the source and itself, warped by pose and back"),
+    "posed_pose": (1.0, "squared difference of pose codes: warped by pose, and target"),
+    "posed_action": (1.0, "squared difference of action codes: warped by pose, and source"),
+    "acted_pose": (1.0, "squared difference of pose codes: warped by action, and source"),
+    "acted_action": (1.0, "squared difference of action codes: warped by action, and target"),
+    "both_pose": (1.0, "squared difference of pose codes: warped by both, and target"),
+    "both_action": (1.0, "squared difference of action codes: warped by both, and target"),
+    "action_flow": (0.1, "mean absolute flow of action"),
+}
+TCAE = {
+    **FABNET,
+    **{
+        f"{name}_weight": Key(weight, number(0, 10**6), f"of the loss {name}: {words}")
+        for name, (weight, words) in TCAE_LOSSES.items()
+    },
+}
 PCL = {
     "updates": Key("joint", one_of(UPDATES), "joint (Eq. 7) or alternating (released code)"),
     "reconstruct": Key(True, truth, "L_dis, Eq. 2"),

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from pcl_tf.methods.keys import TCAE_LOSSES
+
 # Method -> key -> (another value than that of BASE, the losses and alphas that change; the weighted sum always does).
 BASE = {"method.face_views": "flip", "method.temperature": 1.0, "epoch_steps": 1}
 _FACE = {
@@ -9,6 +11,7 @@ _FACE = {
     "photometric": (0.0, "face"),
     "temperature": (0.2, "face"),
 }
+_PAIRS = {"embedding": 64, "frame_views": "flip", "kept_share": 1.0}
 _SIMCLR = {**_FACE, "interpolate_negatives": (False, "face")}
 OBJECTIVE = {
     "pcl": {
@@ -41,7 +44,11 @@ OBJECTIVE = {
         "queue": (18, "face"),
         "both_directions": (False, "face"),
     },
-    "fabnet": {"embedding": (64, "flow"), "frame_views": ("flip", "flow"), "kept_share": (1.0, "flow")},
+    "fabnet": {key: (value, "flow") for key, value in _PAIRS.items()},
+    "tcae": {
+        **{key: (value, " ".join(TCAE_LOSSES)) for key, value in _PAIRS.items()},
+        **{f"{name}_weight": (1e5, "") for name in TCAE_LOSSES},  # some losses are small
+    },
 }
 # What a key is held beside, before and after: the views it is a strength or a part of.
 BESIDE = {

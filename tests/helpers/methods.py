@@ -71,6 +71,23 @@ def step(model, images):
     return {k: float(v) for k, v in model.train_step(images).items()}
 
 
+def one_and_two(c, two_replicas):
+    """The logs {name: float} of the first step of a recipe on one replica, and on two."""
+    images = noise_faces(c)
+    one = step(built(c), images)
+    with two_replicas.scope():
+        model = built(c, replicas=2)
+
+    @tf.function(autograph=False)
+    def both(x):
+        return two_replicas.run(tf.autograph.experimental.do_not_convert(model.train_step), args=(x,))
+
+    halves = two_replicas.experimental_distribute_values_from_function(
+        lambda context: tf.constant(np.split(images, 2)[context.replica_id_in_sync_group])
+    )
+    return one, {k: float(two_replicas.experimental_local_results(v)[0]) for k, v in both(halves).items()}
+
+
 _STEPS = {}
 
 
