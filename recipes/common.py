@@ -54,7 +54,7 @@ def shrink(c: ConfigDict) -> None:
     c.data.source, c.data.generated_images = "generated", 256
     if "queue" in c.method:
         c.method.queue = 128
-    c.watch.generated = 500
+    c.watch.generated = 200
     c.checkpoint.every, c.watch.log_every, c.watch.images_every = 10, 5, 10
 
 

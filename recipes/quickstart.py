@@ -15,7 +15,7 @@ def get_config(arg: str | None = None) -> ConfigDict:
     c.network.backbone = "patch_cnn"  # made for processors
     c.network.width = 0.25
     c.network.head_dim = 128
-    # Drawn faces differ in pose, place and colour: what small crops and full photometric changes hide is not learnt.
+    # Of a run as short as this, little is left by small crops and full photometric changes.
     c.method.face_views = f"resized_crop(area=(0.8, 1.0))|{common.PHOTOMETRIC}"
     c.method.photometric = 0.35
     c.method.recon_noise_std = 0.1

@@ -7,8 +7,23 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import pytest
 import tensorflow as tf
 
+from pcl_tf.evaluation.corpora import generated
+from pcl_tf.heads import processes
+
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def few_faces():
+    """The generated tasks have few faces, and a face is rendered once for all tests of a process."""
+    known, render = {}, processes.render
+
+    def once(labels, size):
+        key = *(labels[name].tobytes() for name in ("identity", "angles", "scene")), size
+        return known[key] if key in known else known.setdefault(key, render(labels, size))
+
+    processes.render, processes._FEW, generated.COUNT = once, 10**6, 300
 
 
 @pytest.fixture(scope="session")  # a second strategy in one process would reuse the keys of the first one's collectives

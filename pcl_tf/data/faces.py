@@ -17,7 +17,7 @@ from tqdm import tqdm
 from pcl_tf.data.clips import ClipFaces, Pairs, find_clips
 from pcl_tf.data.images import decode_all, left_out
 from pcl_tf.data.order import Order, generator
-from pcl_tf.data.sources import Source, open_source
+from pcl_tf.data.sources import FRAMES, Source, generated_clips, open_source
 from pcl_tf.errors import Refused
 from pcl_tf.rows import Rows, filled
 from pcl_tf.store import check, digest, write_atomically
@@ -68,8 +68,9 @@ def _decode(source: Source, size: int, rows: Rows) -> Sequence[tuple[str, str]]:
     """Appends the faces that are missing. Returns (name, reason) of the images that are unreadable."""
     unreadable = rows.notes.get("unreadable", [])
     first = rows.rows + len(unreadable)
-    decoded = decode_all(islice(source.items(), first, None), size)
-    bar = tqdm(total=source.count, initial=first, desc="decoding faces", unit="img", file=sys.stderr, mininterval=1.0)
+    items = source.after(first) if source.after else islice(source.items(), first, None)
+    decoded, what = decode_all(items, size), "rendering" if source.after else "decoding"
+    bar = tqdm(total=source.count, initial=first, desc=f"{what} faces", unit="img", file=sys.stderr, mininterval=1.0)
     with bar:
         while some := list(islice(decoded, max(1, _AT_ONCE // (3 * size**2)))):
             faces = np.array([face for _, face, _ in some if face is not None], np.uint8).reshape(-1, size, size, 3)
@@ -187,11 +188,14 @@ def open_faces(data: ConfigDict, size: int, cache: str | pathlib.Path, pairs: st
     if prepared := find_clips(data.source):
         faces = ClipFaces(prepared, size, data.sampling, gap=None if pairs == "none" else data.gap)
     else:
+        clips = pairs != "none" and (data.clips == "by_folder" or data.source == "generated")
         source = open_source(data.source, data.generated_images, size)
+        if clips and data.source == "generated":
+            source = generated_clips(-(-data.generated_images // FRAMES), FRAMES, size)
         decoded = decoded_faces(source, size, cache_dir=cache, max_unreadable_share=data.max_unreadable_share)
         faces = ArrayFaces(decoded["faces"])
         # All in one folder, or each in its own, are no clips.
-        if pairs != "none" and data.clips == "by_folder" and 1 < len(np.unique(decoded["folder"])) < len(faces):
+        if clips and 1 < len(np.unique(decoded["folder"])) < len(faces):
             faces = PairedFaces(decoded["faces"], decoded["folder"], data.gap)
     if pairs == "needed" and len(faces.shape) == 3:
         raise Refused(

@@ -1,9 +1,10 @@
 """Where faces come from: a folder, a zip, a TFDS dataset, or the project's generator."""
 
 import dataclasses
+import itertools
 import pathlib
 import sys
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from pcl_tf.choices import SOFTWARE
@@ -27,7 +28,7 @@ from pcl_tf.store import digest, several
 if TYPE_CHECKING:
     import numpy as np
 
-PEOPLE = 4096  # among the generated faces, as many as in a small video corpus
+PEOPLE = range(2**16)  # among generated faces to train on; those of the generated tasks are others
 
 VOXCELEB_HELP = """No face images given: pass --data=DIR, --data=FACES.zip, --data=tfds:NAME or --data=generated.
 
@@ -59,6 +60,7 @@ class Source:
       items: yields (name of the image, printable, its encoded bytes or a uint8 [H, W, 3] array or an exception).
       contents: of each image, equal where the bytes of two are; () where that is not known.
       others: kinds of files beside them that are passed over, as '7 .heic, 1 .txt'; '' for none.
+      after: after(n) yields what items() does but for the first n, without rendering these; None where none is rendered.
     """
 
     name: str
@@ -67,8 +69,11 @@ class Source:
     items: Callable[[], Items]
     others: str = ""
     contents: Sequence[object] = ()
+    after: Callable[[int], Items] | None = None
 
 
+FRAMES = 8  # of a generated clip
+_BLOCK = 32  # faces that are rendered together
 _DECODING = 5  # how images become pixels and rows: faces and features of another decoding are not used again
 _DRAWN = b"Software\0" + SOFTWARE.encode()  # near the beginning of a PNG
 READERS = 16  # threads that read files for their checksums: shared disks answer slowly and to many at once
@@ -161,17 +166,47 @@ def tfds_dataset(name: str) -> Source:
 
 
 def generated(count: int, size: int, seed: int = 0) -> Source:
-    """Faces of ``pcl_tf.data.generated``, rendered at the training size."""
-    from pcl_tf.data.generated import rendered, sample_labels
+    """Faces of ``pcl_tf.heads``, each a function of seed and number, rendered at the training size."""
+    from pcl_tf.heads import people
 
-    def items() -> Items:
-        starts = range(0, count, 32)
-        blocks = (sample_labels(min(32, count - at), seed * 100_003 + at, identities=PEOPLE) for at in starts)
-        for start, images in zip(starts, rendered(blocks, size), strict=True):
-            for i, image in enumerate(images):
-                yield f"generated#{start + i}", image
+    def block(first: int) -> "dict[str, np.ndarray]":
+        return people.sample_labels(min(_BLOCK, count - first), seed, PEOPLE, first=first)
 
-    return Source("generated", fingerprint([("synthetic-2", count, size, seed)]), count, items)
+    names = [f"generated#{i}" for i in range(count)]
+    return _heads(("heads", count, size, seed), names, lambda first: map(block, range(first, count, _BLOCK)), size)
+
+
+def generated_clips(count: int, frames: int, size: int, *, seed: int = 0, fps: float = 4.0) -> Source:
+    """Clips of ``pcl_tf.heads``: one person in one scene, who moves, looks around and blinks.
+
+    Image i is frame i % frames of clip k = i // frames. Its truth is row i % frames of ``people.sample_clip(frames, seed,
+    PEOPLE, clip=k, fps=fps)``, and its name 'generated#k/frame': each clip is a folder.
+    """
+    from pcl_tf.heads import people
+
+    def after(first: int) -> "Iterator[dict[str, np.ndarray]]":
+        for clip in range(first // frames, count):
+            labels = people.sample_clip(frames, seed, PEOPLE, clip=clip, fps=fps)
+            yield {name: x[max(0, first - clip * frames) :] for name, x in labels.items()}
+
+    names = [f"generated#{clip}/{frame}" for clip in range(count) for frame in range(frames)]
+    return _heads(("clips of heads", count, frames, size, seed, fps), names, after, size)
+
+
+def _heads(
+    stamp: tuple[object, ...],
+    names: Sequence[str],
+    labels: "Callable[[int], Iterable[dict[str, np.ndarray]]]",
+    size: int,
+) -> Source:
+    """Source of rendered heads; labels(first): blocks of truth from a number on."""
+
+    def after(first: int) -> Items:
+        from pcl_tf.heads.processes import rendered
+
+        yield from zip(names[first:], itertools.chain.from_iterable(rendered(labels(first), size)), strict=True)
+
+    return Source("generated", fingerprint([stamp]), len(names), lambda: after(0), after=after)
 
 
 def open_source(text: str, generated_images: int = 0, image_size: int = 64, *, flag: str = "--data") -> Source:
@@ -208,7 +243,7 @@ def _open(text: str, generated_images: int, image_size: int, *, given: str) -> S
     if text == "generated":
         if path.is_dir():
             raise Refused(
-                f"{given}: means faces that pcl_tf draws, and there is a folder of that name: ./generated is it."
+                f"{given}: means faces that pcl_tf renders, and there is a folder of that name: ./generated is it."
             )
         source = generated(generated_images, image_size)
     elif text.startswith("tfds:"):

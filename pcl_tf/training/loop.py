@@ -147,8 +147,7 @@ class _Record:
         count = self.recipe.watch.generated
         if self.recipe.data.source != "generated" or not count:
             return None
-        size, test = self.recipe.image_size, count // 5
-        return generated.measure(board.embedder(self.model), size, train=count - test, test=test)
+        return generated.measure(board.embedder(self.model), self.recipe.image_size, count=count)
 
     def callbacks(self, checkpoints: Checkpoints, step: int) -> list[keras.callbacks.Callback]:
         """Callbacks that log and save a run that begins or resumes at a step."""

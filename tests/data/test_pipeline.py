@@ -1,6 +1,8 @@
 """Sources, the decoded cache and the order of batches."""
 
+import dataclasses
 import io
+import itertools
 import zipfile
 
 import numpy as np
@@ -8,15 +10,17 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+from pcl_tf import recipe
 from pcl_tf.data import faces as faces_module
 from pcl_tf.data.clips import read_index
 from pcl_tf.data.faces import ArrayFaces, decoded_faces
-from pcl_tf.data.generated import render, sample_labels
 from pcl_tf.data.images import decode_all
 from pcl_tf.data.order import Order
 from pcl_tf.data.pipeline import batches
-from pcl_tf.data.sources import folder, open_source
+from pcl_tf.data.sources import PEOPLE, folder, generated, generated_clips, open_source
 from pcl_tf.errors import Refused
+from pcl_tf.heads import people
+from pcl_tf.heads.render import render
 
 
 def jpeg(value):
@@ -139,17 +143,6 @@ def test_replicas_and_machines_share_every_part_of_a_step():
     np.testing.assert_array_equal(last, whole[:, [2, 8, 9, 3, 10, 11]])
 
 
-def test_mirrored_yaw_and_roll_give_the_mirrored_head():
-    labels = sample_labels(16, seed=5)
-    for key, value in (("light", [0.0, 0.0, 1.0]), ("scene", 0.5)):
-        labels[key] = np.broadcast_to(np.float32(value), labels[key].shape).copy()
-    mirrored = {k: v.copy() for k, v in labels.items()}
-    mirrored["angles"] *= [-1, 1, -1]
-    a, b = render(labels, 64).astype(int), render(mirrored, 64)[:, :, ::-1].astype(int)
-    middle = np.s_[:, 16:48, 16:48]  # the background's stripes are not symmetric
-    assert np.abs(a[middle] - b[middle]).mean() < 6
-
-
 def test_a_cache_that_cannot_be_written_is_refused_and_a_full_one_is_only_read(tree, tmp_path, monkeypatch):
     source = folder(tree)
     (tmp_path / "file").write_text("text")
@@ -192,7 +185,50 @@ def test_decoding_goes_on_where_it_stopped(tree, tmp_path, monkeypatch):
     assert (tmp_path / "cache/unreadable.txt").read_text().startswith(f"{tree}/person0/00.jpg\t")
 
 
-def test_a_folder_called_as_the_drawn_faces_is_not_passed_over(tmp_path, monkeypatch):
+def test_generated_faces_have_numbers_and_do_not_depend_on_how_many_there_are(tmp_path, monkeypatch):
+    names, images = zip(*generated(37, 16).items(), strict=True)
+    assert names == tuple(f"generated#{i}" for i in range(37))
+    assert len(np.unique(np.reshape(images, (37, -1)), axis=0)) == 37
+    labels = people.sample_labels(37, 0, PEOPLE)
+    np.testing.assert_array_equal(images, render(labels, 16))
+    for first in (0, 5, 33):
+        rest = list(generated(36, 16).after(first))
+        assert [name for name, _ in rest] == list(names[first:36])
+        np.testing.assert_array_equal([image for _, image in rest], images[first:36])
+    monkeypatch.setattr(faces_module, "_AT_ONCE", 8 * 3 * 16**2)
+    source, asked = generated(37, 16), []
+
+    def killed(items, size):
+        yield from itertools.islice(decode_all(items, size), 20)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as m, pytest.raises(KeyboardInterrupt):
+        m.setattr(faces_module, "decode_all", killed)
+        decoded_faces(source, 16, cache_dir=tmp_path)
+    resumed = dataclasses.replace(source, after=lambda first: asked.append(first) or source.after(first))
+    np.testing.assert_array_equal(decoded_faces(resumed, 16, cache_dir=tmp_path)["faces"], images)
+    assert asked == [16]  # those on the disk are not rendered again
+
+
+def test_generated_clips_are_those_of_their_truth():
+    clips = generated_clips(3, 5, 16, seed=4, fps=2.0)
+    names, images = zip(*clips.items(), strict=True)
+    assert clips.count == 15 and names[7] == "generated#1/2"
+    truth = people.sample_clip(5, 4, PEOPLE, clip=1, fps=2.0)
+    np.testing.assert_array_equal(images[5:10], render(truth, 16))
+    np.testing.assert_array_equal([image for _, image in clips.after(7)], images[7:])
+
+
+def test_a_method_of_pairs_has_generated_clips(tmp_path):
+    data = recipe.named("vox64", overrides=["data.source=generated", "data.generated_images=20"]).data
+    faces = faces_module.open_faces(data, 16, tmp_path, "needed")
+    assert faces.shape == (2, 16, 16, 3) and len(faces) == 24  # three whole clips
+    pairs = faces.rows(24, seed=0)(0)
+    assert sorted(pairs[:, 0]) == list(range(24))
+    assert (pairs[:, 0] // 8 == pairs[:, 1] // 8).all() and (pairs[:, 0] != pairs[:, 1]).all()
+
+
+def test_a_folder_called_as_the_generated_faces_is_not_passed_over(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert open_source("generated", 3, 16).count == 3
     (tmp_path / "generated").mkdir()

@@ -11,6 +11,7 @@ from PIL import Image
 from scipy.io import loadmat, savemat
 
 from pcl_tf.data.images import decode_all
+from pcl_tf.data.sources import PEOPLE
 from pcl_tf.errors import Refused
 from pcl_tf.evaluation.corpora import CORPORA, actions, generated
 from pcl_tf.evaluation.corpora.pose import crop, face_box
@@ -306,12 +307,20 @@ def test_unknown_tasks_and_missing_folders(args, options, match):
 
 
 def test_generated_tasks():
-    count = {"verification": {"count": 40}}
-    tasks = {k: make(16, train=300, test=100, **count.get(k, {})) for k, make in generated.MAKERS.items()}
+    tasks = {k: make(16, **({"pairs": 40} if k == "verification" else {})) for k, make in generated.MAKERS.items()}
     assert len({t.source.fingerprint for t in tasks.values()}) == 1  # features are shared
     pairs = tasks["verification"]
-    who = generated.sample_labels(400, generated.SEED)["identity"]
-    np.testing.assert_array_equal(who[pairs.pairs[:, 0]] == who[pairs.pairs[:, 1]], pairs.same == 1)
+    who = generated.truth(generated.COUNT)["identity"]
+    assert not set(who) & set(PEOPLE)  # of a training run
+    for k in ("expression", "actions", "pose"):
+        ((train, test),) = tasks[k].splits
+        assert (len(train), len(test)) == (240, 60) and not set(who[train]) & set(who[test])
+    one, other = who[pairs.pairs.T]
+    np.testing.assert_array_equal(one == other, pairs.same == 1)
+    assert (pairs.pairs[:, 0] != pairs.pairs[:, 1]).all()
+    for fold in range(generated.FOLDS):
+        of = pairs.folds == fold
+        assert not {*one[of], *other[of]} & {*one[~of], *other[~of]}
     assert pairs.same.mean() == 0.5 and set(np.unique(tasks["actions"].labels)) == {0.0, 1.0}
 
 

@@ -16,6 +16,7 @@ from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from pcl_tf.encoders.encoder import open_encoder
 from pcl_tf.errors import Refused
+from pcl_tf.evaluation.corpora import generated
 from pcl_tf.finetune import fit, work
 from pcl_tf.serving.classifier import save_classifier
 from pcl_tf.store import alone
@@ -313,8 +314,9 @@ def test_a_regression_answers_with_its_targets(tmp_path):
 
 
 @pytest.mark.slow
-def test_from_pre_training_to_a_figure(tmp_path):
+def test_from_pre_training_to_a_figure(tmp_path, monkeypatch):
     """A run of minutes, its encoder compared on generated faces, fine-tuned, and asked for labels."""
+    monkeypatch.setattr(generated, "COUNT", 3000)
     code, _, error = ended("train", "--recipe=vox64:smoke", f"--workdir={tmp_path}")
     assert not code, error
     task = ["--task=generated_expression", "--image_size=32", "--epochs=3", "--patience=3"]
@@ -340,6 +342,4 @@ def test_from_pre_training_to_a_figure(tmp_path):
 
 
 def open_face():
-    from pcl_tf.evaluation.corpora.generated import faces
-
-    return faces(3000, 32)[1][0]
+    return generated.faces(3000, 32)[1][0]

@@ -32,7 +32,7 @@ def test_the_eyes_are_at_the_origin_and_the_head_is_mirrored(labels):
     middle = (v[:, m.eyes[0]].mean(1) + v[:, m.eyes[1]].mean(1)) / 2
     np.testing.assert_allclose(middle, 0, atol=1e-5)
     assert (v[:, m.eyes[0], 0].mean(1) > 0.2).all() and (v[:, m.eyes[1], 0].mean(1) < -0.2).all()
-    np.testing.assert_allclose(m.rest[:, 0].mean(), 0, atol=0.01)
+    np.testing.assert_allclose(m.rest[:, 0].min(), -m.rest[:, 0].max(), atol=0.05)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_the_eyes_are_at_the_origin_and_the_head_is_mirrored(labels):
 )
 def test_an_action_moves_its_part_of_the_face(labels, action, where, axis, sign):
     at = near(*where, radius=0.1)
-    assert at.sum() >= 3
+    assert at.sum() >= 2
     there, least = moved(labels, **{action: 1.0})[:, at, axis].mean(1) * sign, 0.01
     assert (there > least).all()
     half = moved(labels, **{action: 0.5})[:, at, axis].mean(1) * sign

@@ -1,14 +1,17 @@
 """Generated faces with labels, in files and as tasks, and an encoder of them small enough to be trained in seconds."""
 
 import csv
+import functools
 
 import keras
 import numpy as np
 from PIL import Image
 
-from pcl_tf.data.generated import AUS, EXPRESSIONS, render, sample_labels
+from pcl_tf.choices import AUS
 from pcl_tf.data.listed import arrays
 from pcl_tf.evaluation.task import Task
+from pcl_tf.heads.people import EXPRESSIONS, sample_labels
+from pcl_tf.heads.render import render
 
 SIDE = 32
 COUNT = 80
@@ -19,6 +22,7 @@ KINDS = {
 }
 
 
+@functools.cache
 def faces():
     """(labels of ``sample_labels``, uint8 [COUNT, SIDE, SIDE, 3])."""
     labels = sample_labels(COUNT, 5)

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pcl_tf.data.generated import render, sample_labels
+from pcl_tf.heads.people import sample_clip
+from pcl_tf.heads.render import render
 from tests.prepare.videos import write_video
 
 
@@ -19,7 +20,7 @@ def test_from_videos_to_an_encoder(tmp_path):
     """A tree of VoxCeleb's layout, a preparation killed and begun again, a training on it, its export."""
     for person in range(6):
         for clip in range(2):
-            faces = render(sample_labels(50, seed=10 * person + clip), 96)
+            faces = render(sample_clip(50, 0, [person], clip=clip), 96)
             write_video(tmp_path / f"vox/id{person}/video/{clip:05}.mp4", faces)
 
     def start(module, *arguments):

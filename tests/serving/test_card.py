@@ -116,7 +116,7 @@ def test_the_card_names_the_number_of_faces_and_what_training_changed(workdir):
     [
         ("/d/voxceleb/64px_6fps/1.0.0", "Faces of voxceleb/64px_6fps."),
         ("/d/celeba,tfds:lfw:test", "Faces of celeba, tfds:lfw:test."),
-        ("generated", "Faces that pcl_tf draws: they show nobody"),
+        ("generated", "Rendered heads (`pcl_tf.heads`): they show nobody"),
     ],
 )
 def test_the_data_is_called_by_its_name(source, said, workdir):

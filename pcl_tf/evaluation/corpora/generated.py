@@ -6,52 +6,80 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from pcl_tf.choices import ANGLES, AUS
-from pcl_tf.data.generated import EXPRESSIONS, rendered, sample_labels
 from pcl_tf.data.listed import arrays
 from pcl_tf.evaluation.task import Task
+from pcl_tf.heads.people import EXPRESSIONS, sample_labels
+from pcl_tf.heads.processes import rendered
 
-TRAIN, TEST = 2400, 600
-PAIRS, FOLDS = 1200, 10
-SEED = 987_654_321  # of no training run
+COUNT, PAIRS, FOLDS = 3000, 1200, 10
+SEED, _FIRST = 987_654_321, 2**20  # of no training run; nobody from this number on is in one
+_BLOCK = 32
+
+
+def people(count: int) -> range:
+    """Who is on count faces; the last fifth of them on the last fifth of the faces alone, which test."""
+    return range(_FIRST, _FIRST + max(20, count // 25))
+
+
+def truth(count: int) -> dict[str, np.ndarray]:
+    """Labels of ``sample_labels`` of count faces that no training run generates."""
+    test, who = count // 5, people(count)
+    taught = len(who) * 4 // 5
+    parts = [
+        sample_labels(count - test, SEED, who[:taught]),
+        sample_labels(test, SEED, who[taught:], first=count - test),
+    ]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 @functools.lru_cache(maxsize=1)  # four tasks, and a run before and after, on the same faces
 def faces(count: int, size: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """(labels of ``sample_labels``, uint8 [count, size, size, 3]) of faces no training run generates."""
-    labels = sample_labels(count, SEED)
-    blocks = ({k: v[i : i + 50] for k, v in labels.items()} for i in range(0, count, 50))
+    """(``truth``, uint8 [count, size, size, 3])."""
+    labels = truth(count)
+    blocks = ({k: v[i : i + _BLOCK] for k, v in labels.items()} for i in range(0, count, _BLOCK))
     return labels, np.concatenate(list(rendered(blocks, size)))
 
 
 def _labelled(
     role: str, kind: str, names: Sequence[str], label: Callable[[dict[str, np.ndarray]], np.ndarray]
 ) -> Callable[..., Task]:
-    def make(size: int, train: int = TRAIN, test: int = TEST) -> Task:
-        labels, images = faces(train + test, size)
-        splits = ((np.arange(train), np.arange(train, train + test)),)
-        return Task(f"generated_{role}", kind, arrays("generated", images), size, tuple(names), label(labels), splits)
+    def make(size: int, count: int = 0) -> Task:
+        count = count or COUNT
+        labels, images = faces(count, size)
+        train, test = np.split(np.arange(count), [count - count // 5])
+        return Task(
+            name=f"generated_{role}",
+            kind=kind,
+            source=arrays("generated", images),
+            image_size=size,
+            names=tuple(names),
+            labels=label(labels),
+            splits=((train, test),),
+            subjects=labels["identity"],
+        )
 
     return make
 
 
-def verification(size: int, train: int = TRAIN, test: int = TEST, *, count: int = PAIRS) -> Task:
-    """Pairs of faces, half of one person, in ten folds."""
-    labels, images = faces(train + test, size)
-    r, who = np.random.RandomState(SEED % 2**31), labels["identity"]
-    pairs: list[tuple[int, int]] = []
-    same = np.arange(count) % 2
-    for alike in same:
-        a = r.randint(len(who))
-        others = np.flatnonzero((who == who[a]) == bool(alike))
-        pairs.append((a, r.choice(others[others != a])))
+def verification(size: int, count: int = 0, *, pairs: int = PAIRS) -> Task:
+    """Pairs of faces, half of one person, in ten folds that share nobody."""
+    labels, images = faces(count or COUNT, size)
+    rng, who = np.random.RandomState(SEED % 2**31), labels["identity"]
+    folds, same = np.arange(pairs) * FOLDS // pairs, np.arange(pairs) % 2
+    chosen = []
+    for fold, alike in zip(folds, same, strict=True):
+        rows = np.flatnonzero(who % FOLDS == fold)
+        a = rng.choice(rows)
+        others = rows[(who[rows] == who[a]) == bool(alike)]
+        chosen.append((a, rng.choice(others[others != a])))
     return Task(
         name="generated_verification",
         kind="verification",
         source=arrays("generated", images),
         image_size=size,
-        pairs=np.array(pairs),
+        pairs=np.array(chosen),
         same=same,
-        folds=np.arange(count) * FOLDS // count,
+        folds=folds,
     )
 
 
