@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from pcl_tf.data.images import decode_all
 from pcl_tf.data.sources import Items, Source
-from pcl_tf.encoders.encoder import Encoder
+from pcl_tf.encoders.encoder import Encoder, combined
 from pcl_tf.errors import Refused
 from pcl_tf.rows import Rows, filled
 
@@ -38,13 +38,7 @@ class Features:
         Raises:
           Refused: the model has no such feature.
         """
-        if name not in self:
-            raise Refused(f"--feature={name}: this model has {', '.join(self.keys)}.")
-        first, *others = (self._rows[part] for part in name.split("+"))
-        return sum(others, start=first)
-
-    def __contains__(self, name: str) -> bool:
-        return all(part in self.keys for part in name.split("+"))
+        return combined({key: self._rows[key] for key in self.keys}, name, "this model")
 
 
 def extract(
@@ -68,8 +62,6 @@ def extract(
       batch: images encoded at once.
       max_unreadable_share: share of unreadable images above which there is an error.
 
-    Returns:
-      Features.
 
     Raises:
       Refused: too many unreadable images, or features that are not finite.

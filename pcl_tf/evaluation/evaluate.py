@@ -68,8 +68,6 @@ def evaluate(task: Task, x: np.ndarray, *, bad: Iterable[int] = (), solver: str 
       solver: 'lbfgs', 'adam' or 'knn'; verification fits no layer to labels and has no use for it.
       seed: of the probe and of the bootstrap.
 
-    Returns:
-      Result.
 
     Raises:
       Refused: too few images of a fold, or too few pairs, are readable.
@@ -138,9 +136,6 @@ def of_folds(
       counts: {'train': training images, of all folds together, 'unreadable': images}.
       seed: of the bootstrap.
       logits: whether the scores are of a layer, as ``Kind.answers`` takes it.
-
-    Returns:
-      Result.
     """
     assert task.labels is not None
     rows, scores = (np.concatenate(p) for p in zip(*parts, strict=True))

@@ -65,7 +65,6 @@ class Kind:
     Attributes:
       name: of ``KINDS``.
       metric: name of the metric.
-      percent: whether the metric is a share that people read in percent.
       samples: what the test consists of.
       labelled: whether images have labels that a layer can be fitted to.
       by_fold: whether the metric is taken in each fold and averaged; else once, over all images.
@@ -82,7 +81,6 @@ class Kind:
 
     name: ClassVar[str]
     metric: ClassVar[str]
-    percent: ClassVar[bool] = True
     samples: ClassVar[str] = "images"
     labelled: ClassVar[bool] = True
     by_fold: ClassVar[bool] = False
@@ -158,7 +156,7 @@ class Kind:
 
     def contributions(self, labels: np.ndarray, predicted: np.ndarray) -> np.ndarray:
         """What each image adds to the means of which the metric is a function: float64 [N], [N, K] or [N, K, 3]."""
-        raise NotImplementedError
+        return (predicted == labels).astype(np.float64)
 
     def parts(self, means: np.ndarray) -> np.ndarray:
         """The metric of each label or target, of other kinds of all images, from means of contributions: float64 [K] or [1]."""
@@ -185,11 +183,8 @@ class Kind:
 
     def columns_of(self, names: Sequence[Any], scored: Scored) -> dict[str, np.ndarray]:
         """Columns [N] of the CSV of predictions, beside images and folds; names: of classes, labels or targets."""
-        raise NotImplementedError
-
-    def text(self, names: Sequence[Any], label: Any) -> str:
-        """The label of an image, to be read."""
-        raise NotImplementedError
+        each = {"label": scored.labels, "predicted": scored.predicted}
+        return {f"{what}_{name}": of[:, k] for k, name in enumerate(names) for what, of in each.items()}
 
 
 class Classes(Kind):
@@ -240,9 +235,6 @@ class Classes(Kind):
         powers = np.exp(scores - scores.max(1, keepdims=True))
         return powers / powers.sum(1, keepdims=True) if logits else scores, scores.argmax(1)
 
-    def contributions(self, labels: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-        return (predicted == labels).astype(np.float64)
-
     def detail(self, scored: Scored, names: Sequence[Any], parts: Any, *, folds: Any = None) -> dict[str, float]:
         """Recall of each class that images show."""
         right = self.contributions(scored.labels, scored.predicted)
@@ -253,9 +245,6 @@ class Classes(Kind):
         called = np.array([str(name) for name in names])
         scores = {f"score_{name}": scored.scores[:, k] for k, name in enumerate(called)}
         return {"label": called[scored.labels], "predicted": called[scored.predicted], **scores}
-
-    def text(self, names: Sequence[Any], label: Any) -> str:
-        return str(names[label])
 
 
 class Labels(Kind):
@@ -315,14 +304,11 @@ class Labels(Kind):
         each = {"label": scored.labels.astype(int), "predicted": scored.predicted, "score": scored.scores}
         return {f"{what}_{name}": of[:, k] for k, name in enumerate(names) for what, of in each.items()}
 
-    def text(self, names: Sequence[Any], label: Any) -> str:
-        return " ".join(np.array(names)[label > 0]) or "none"
-
 
 class Numbers(Kind):
     """Targets that are numbers: float [N, K], as angles."""
 
-    name, metric, percent = "regression", "MAE", False
+    name, metric = "regression", "MAE"
     activation, outputs, classify = "linear", ("targets", "values"), False
     hub = ("image-feature-extraction", "mae")
     adam = Adam(1e-3, 128, decoupled=1e-2)
@@ -343,13 +329,6 @@ class Numbers(Kind):
         """Absolute errors [N, K]."""
         return np.abs(predicted - labels).astype(np.float64)
 
-    def columns_of(self, names: Sequence[Any], scored: Scored) -> dict[str, np.ndarray]:
-        each = {"label": scored.labels, "predicted": scored.predicted}
-        return {f"{what}_{name}": of[:, k] for k, name in enumerate(names) for what, of in each.items()}
-
-    def text(self, names: Sequence[Any], label: Any) -> str:
-        return ", ".join(f"{name} {value:.3g}" for name, value in zip(names, label, strict=True))
-
 
 class Pairs(Kind):
     """Whether two images show one person: 0/1 [P] of pairs, of which no layer is fitted; see ``verification``."""
@@ -359,9 +338,6 @@ class Pairs(Kind):
     hub = ("image-feature-extraction", "accuracy")
     picture = "roc"
     columns, most = ("path1", "path2", "same"), 0
-
-    def contributions(self, labels: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-        return (predicted == labels).astype(np.float64)
 
     def detail(self, scored: Scored, names: Sequence[Any], parts: Any, *, folds: Any = None) -> dict[str, float]:
         """Accuracy of each fold; of pairs of all folds together the rates of both errors."""
@@ -390,4 +366,4 @@ KINDS: dict[str, Kind] = {kind.name: kind for kind in (Classes(), Numbers(), Lab
 
 def percent(metric: str) -> bool:
     """Whether a metric is a share that people read in percent."""
-    return all(kind.percent for kind in KINDS.values() if kind.metric == metric)
+    return metric != Numbers.metric

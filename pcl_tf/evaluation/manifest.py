@@ -39,16 +39,13 @@ def read_manifest(
         default all but those of ``RESERVED`` and the groups. Further columns may stand in the file.
       groups: columns by which errors are grouped, beside ``group``; a row without a value is of no group.
 
-    Returns:
-      Task.
 
     Raises:
       Refused: no such file, a column is missing, or rows are wrong: all of them, with line numbers.
     """
     path, of = pathlib.Path(path), KINDS[kind]
     table = read_table(path, RESERVED)
-    grouped = _groups(path, table.header, groups)
-    values = _targets(path, of, table.header, stated=tuple(dict.fromkeys(targets)), grouped=grouped)
+    values, grouped = _columns(path, of, table.header, targets=targets, groups=groups)
     wrong: _Wrong = list(table.ragged.items())
     if not table.rows:  # where every row has another width, that is one thing to mend
         raise Refused(f"{path}, line {wrong[0][0]} and every other: {wrong[0][1]}." if wrong else f"{path}: no rows.")
@@ -67,31 +64,30 @@ def read_manifest(
     return Task(name=path.stem, kind=kind, image_size=image_size, groups=groups, **read)
 
 
-def _groups(path: pathlib.Path, header: tuple[str, ...], stated: Iterable[str]) -> tuple[str, ...]:
-    """The columns by which errors are grouped, each once."""
-    asked = [name.lower() if name.lower() in RESERVED else name for name in stated]
-    if unknown := [name for name in asked if name not in header or name in ("path", "path1", "path2")]:
-        raise Refused(
-            f"--groups={unknown[0]}: no such column of groups in {path}; its columns are {', '.join(header)}."
-        )
-    return tuple(dict.fromkeys([*(["group"] if "group" in header else []), *asked]))
-
-
-def _targets(
-    path: pathlib.Path, kind: Kind, header: tuple[str, ...], *, stated: tuple[str, ...], grouped: tuple[str, ...]
-) -> tuple[str, ...]:
-    """The columns to predict."""
-    missing = [c for c in kind.columns if c not in header and not (stated and c == kind.target)]
+def _columns(
+    path: pathlib.Path, kind: Kind, header: tuple[str, ...], *, targets: Iterable[str], groups: Iterable[str]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The columns to predict, and those by which errors are grouped, each once."""
+    grouped = dict.fromkeys([*(["group"] if "group" in header else []), *map(_reserved, groups)])
+    stated = tuple(dict.fromkeys(targets))
     free = tuple(c for c in header if c not in RESERVED and c not in grouped)
     default = (kind.target,) if kind.target else free
+    missing = [c for c in kind.columns if c not in header and not (stated and c == kind.target)]
     if missing or (kind.labelled and not (stated or default)):
         wanted = ",".join(kind.columns) + ("" if len(kind.columns) > 1 else ",VALUE,..")
         raise Refused(f"{path}: the header is '{','.join(header)}'; a {kind.name} manifest has {wanted}.")
-    if unknown := [t for t in stated if t not in header or t == "path"]:
-        raise Refused(f"--targets={unknown[0]}: no such target in {path}; its columns are {', '.join(header)}.")
+    for flag, columns in (("targets", stated), ("groups", grouped)):
+        if unknown := [c for c in columns if c not in header or c in ("path", "path1", "path2")]:
+            raise Refused(
+                f"--{flag}={unknown[0]}: no such column of {flag} in {path}; its columns are {', '.join(header)}."
+            )
     if kind.most is not None and len(stated) > kind.most:
         raise Refused(f"--targets={','.join(stated)}: {kind.name} has {('no target', 'one target')[kind.most]}.")
-    return stated or default
+    return stated or default, tuple(grouped)
+
+
+def _reserved(name: str) -> str:
+    return name.lower() if name.lower() in RESERVED else name
 
 
 def _found(row: dict[str, str], column: str, files: Files, wrong: list[str]) -> str | None:

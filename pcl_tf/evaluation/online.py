@@ -29,8 +29,6 @@ def labelled(text: str, size: int) -> Task:
       text: folder of class folders, or a task of ``pcl_tf.probe``: 'classification:faces.csv', 'generated_pose', ..
       size: side in pixels.
 
-    Returns:
-      Task.
 
     Raises:
       Refused: fewer than two classes, or no such task.
@@ -78,11 +76,11 @@ class OnlineProbe:
         self.place[[row for row, _ in decoded]] = np.arange(len(decoded))
 
     def captions(self) -> list[str]:
-        """The labels of each of ``images``, to be read; of pairs, the number of the image."""
+        """The class of each of ``images``; of other tasks its number."""
         task, rows = self.task, np.flatnonzero(self.place >= 0)
-        if task.labels is None:
+        if task.labels is None or KINDS[task.kind].classes(task.labels) is None:
             return [f"image {row}" for row in rows]
-        return [KINDS[task.kind].text(task.names, label) for label in task.labels[rows]]
+        return [task.names[k] for k in task.labels[rows]]
 
     @staticmethod
     def _chosen(task: Task) -> set[int]:
@@ -91,15 +89,11 @@ class OnlineProbe:
             assert task.folds is not None
             order = draw(len(task.pairs))
             _, first = np.unique(task.folds[order], return_index=True)  # a pair of each fold before the others
-            rows = task.pairs[np.concatenate([order[first], np.delete(order, first)])].ravel()
-            _, new = np.unique(rows, return_index=True)
-            end = np.sort(new)[LIMIT] // 2 * 2 if len(new) > LIMIT else len(rows)  # of the last pair that fits
-            return set(rows[:end].tolist())
-        train, test = task.splits[0]
-        if len(train) + len(test) <= LIMIT:
-            return {*train.tolist(), *test.tolist()}
-        tested = min(max(1, LIMIT * len(test) // (len(train) + len(test))), LIMIT - 1)
-        return {*train[draw(len(train))[: LIMIT - tested]].tolist(), *test[draw(len(test))[:tested]].tolist()}
+            chosen = np.concatenate([order[first], np.delete(order, first)])[: LIMIT // 2]
+            return set(task.pairs[chosen].ravel().tolist())
+        total = max(LIMIT, sum(map(len, task.splits[0])))
+        parts = (part[draw(len(part))[: max(1, len(part) * LIMIT // total)]] for part in task.splits[0])
+        return set(np.concatenate([*parts]).tolist())
 
     def __call__(self, embed: Callable[[np.ndarray], Mapping[str, np.ndarray]]) -> dict[str, float]:
         """Scores of each feature.

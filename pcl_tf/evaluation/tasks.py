@@ -42,8 +42,6 @@ def open_task(
       centre: side of the central square that is evaluated, as a share of the photograph's shorter side.
       flag: that gave the text, for errors.
 
-    Returns:
-      Task.
 
     Raises:
       Refused: unknown name, or the first file that is not there.
@@ -59,7 +57,10 @@ def open_task(
     if name.startswith("generated_"):
         task = generated.MAKERS[name.removeprefix("generated_")](image_size or MANIFEST_SIZE)
     elif place := path or data_dir:
-        root = _folder_of(name, pathlib.Path(place)) if name in CORPORA and not path else pathlib.Path(place)
+        root = pathlib.Path(place)
+        # LFW's photographs may lie in a folder of its name beside their list.
+        if not path and name in CORPORA and (root / name).is_dir() and not (root / "pairs.txt").exists():
+            root = root / name
         if name in KINDS:
             task = read_manifest(root, name, image_size or MANIFEST_SIZE, targets=targets, groups=groups)
         elif root.is_dir():
@@ -75,9 +76,3 @@ def open_task(
     if centre != 1:
         task = dataclasses.replace(task, name=f"{task.name}_centre{centre:g}", source=centred(task.source, centre))
     return copies_named(task)
-
-
-def _folder_of(name: str, root: pathlib.Path) -> pathlib.Path:
-    """Where a corpus lies: root/NAME, or root, which may have a folder of that name too (LFW's photos)."""
-    inner, here = (any((folder / mark).exists() for mark in CORPORA[name].marks) for folder in (root / name, root))
-    return root / name if (root / name).is_dir() and (inner or not here) else root

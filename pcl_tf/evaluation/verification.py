@@ -61,43 +61,27 @@ def verify(values: np.ndarray, same: np.ndarray, folds: np.ndarray) -> tuple[np.
     return right, thresholds
 
 
-def roc(values: np.ndarray, same: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """False and true accept rates of ``value >= threshold``, for every threshold that divides the pairs differently.
+def operating_points(values: np.ndarray, same: np.ndarray) -> dict[str, Any]:
+    """Rates of the similarities of all pairs together, accepted from any threshold on.
 
     Args:
       values: float [P], higher is more alike.
       same: 0/1 [P], both of them present.
 
     Returns:
-      (far, tar): float64 [T], of pairs of two people and of one, from (0, 0) to (1, 1), neither falling.
+      {'EER': float, where as many of two people are accepted as of one are rejected, on the line between the points of the
+      ROC; 'TAR@FAR': {'0.1': float, ..}, the largest true accept rate whose false accept rate is at most each of FARS at
+      which a pair of two people may pass at all}.
     """
-    from sklearn.metrics import roc_curve
+    from sklearn.metrics import roc_curve  # a second, which tables need not wait
 
-    return roc_curve(same, values, drop_intermediate=False)[:2]
-
-
-def equal_error_rate(far: np.ndarray, tar: np.ndarray) -> float:
-    """Where as many of two people are accepted as of one are rejected, on the line between the points: float."""
+    far, tar, _ = roc_curve(same, values, drop_intermediate=False)
     apart = far - (1 - tar)  # from -1 to 1, rising
     after = int(np.argmax(apart >= 0))
     share = apart[after - 1] / (apart[after - 1] - apart[after])
-    return float(far[after - 1] + share * (far[after] - far[after - 1]))
-
-
-def operating_points(values: np.ndarray, same: np.ndarray) -> dict[str, Any]:
-    """Rates of the similarities of all pairs together.
-
-    Args:
-      values, same: as for ``roc``.
-
-    Returns:
-      {'EER': float, 'TAR@FAR': {'0.1': float, ..}}: the largest true accept rate whose false accept rate is at most each of
-      FARS at which a pair of two people may pass at all.
-    """
-    far, tar = roc(values, same)
     different = len(same) - int(np.sum(same))
     rates = {f"{limit:g}": float(tar[far <= limit].max()) for limit in FARS if different * limit > 1 - 1e-9}
-    return {"EER": equal_error_rate(far, tar), "TAR@FAR": rates}
+    return {"EER": float(far[after - 1] + share * (far[after] - far[after - 1])), "TAR@FAR": rates}
 
 
 def whitened(
@@ -123,7 +107,9 @@ def whitened(
         if min(np.bincount(same[train], minlength=2)) < LEAST:
             return None
         z = _reduced(x, pairs, train)
-        parts = _parts(folds[train])
+        # Parts of the training pairs are whole folds, since these share nobody; of a single fold, every fourth pair.
+        number = np.unique(folds[train], return_inverse=True)[1]
+        parts = (number if number.max() else np.arange(len(number))) % _PARTS
         best: tuple[Any, ...] = (-1,)
         for width, share in _CHOICES:
             unseen = _unseen(z[:, :width], pairs[train], same[train], parts=parts, share=share)
@@ -170,12 +156,6 @@ def _reduced(x: np.ndarray, pairs: np.ndarray, train: np.ndarray) -> np.ndarray:
     used = np.unique(pairs)
     out[used, : basis.shape[1]] = (np.asarray(x[used], np.float32) - mean) @ basis
     return out
-
-
-def _parts(folds: np.ndarray) -> np.ndarray:
-    """Which part each training pair is of: whole folds, since these share nobody; of a single fold, every fourth."""
-    number = np.unique(folds, return_inverse=True)[1]
-    return (number if number.max() else np.arange(len(folds))) % _PARTS
 
 
 def _whitening(z: np.ndarray, pairs: np.ndarray, same: np.ndarray, *, share: float) -> np.ndarray:

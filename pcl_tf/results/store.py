@@ -75,7 +75,7 @@ class Results:
         row["predictions"] = str(_write_predictions(f"{stem}-predictions.csv", task, result, images=images))
         row["pictures"] = pictures.save(stem, task, result, row=row)
         self.add(row)
-        tensorboard.write(self.path.with_name("logs"), row, self.rows)
+        tensorboard.write(self.path.with_name("logs"), row)
 
 
 def new_row(encoder: "Encoder", task: Task, result: Result, /, **how: Any) -> dict[str, Any]:

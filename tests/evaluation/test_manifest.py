@@ -163,7 +163,7 @@ def test_one_value_is_one_class_and_one_person_whichever_program_wrote_it(folder
 @pytest.mark.parametrize(
     ("kind", "targets", "match"),
     [
-        ("regression", ["roll"], "--targets=roll: no such target .* path, yaw, pitch"),
+        ("regression", ["roll"], "--targets=roll: no such column of targets .* path, yaw, pitch"),
         ("regression", ["path"], "--targets=path"),
         ("classification", ["yaw", "pitch"], "classification has one target"),
     ],

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pcl_tf.choices import ANGLES, AUS
+from pcl_tf.choices import ANGLES
 from pcl_tf.data.listed import arrays
 from pcl_tf.errors import Refused
 from pcl_tf.evaluation import generated
@@ -46,13 +46,7 @@ def test_online_probes_of_every_kind(kind):
     shown = np.flatnonzero(probe.place >= 0)
     truth = {"pose": faces["angles"], "actions": faces["aus"], "verification": np.eye(20)[faces["identity"] % 20]}[kind]
     scores = probe(lambda images: {"truth": truth[shown], "noise": R(0).normal(size=(len(images), 2))})
-    first = faces["angles"][0].astype(float)
-    told = {
-        "pose": ", ".join(f"{name} {angle:.3g}" for name, angle in zip(ANGLES, first, strict=True)),
-        "actions": " ".join(f"AU{a}" for a, strength in zip(AUS, faces["aus"][0], strict=True) if strength >= 0.4),
-        "verification": f"image {shown[0]}",
-    }[kind]
-    assert probe.captions()[0] == (told or "none") and len(probe.captions()) == len(shown)
+    assert probe.captions() == [f"image {row}" for row in shown]
     name = "verification" if kind == "verification" else "ridge"
     best = {"pose": 0.0, "actions": 1.0, "verification": 1.0}[kind]
     assert abs(scores[f"{name}/truth"] - best) < 0.5 * abs(scores[f"{name}/noise"] - best)

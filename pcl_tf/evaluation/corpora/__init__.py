@@ -12,87 +12,50 @@ if TYPE_CHECKING:
     from pcl_tf.evaluation.task import Task
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True)
 class Corpus:
     """A corpus in the layout that its authors distribute.
 
     Attributes:
+      reader: 'MODULE:FUNCTION' of this package: a function (root, image_size) -> ``Task``.
       role: of ``pcl_tf.choices.ROLES``, which follow the paper's tables.
       size: side in pixels of the paper's test.
       layout: its files below the folder, in Markdown.
-      marks: names, of which the corpus' own folder holds one.
-      reader: 'MODULE:FUNCTION' of this package: a function (root, image_size) -> ``Task``.
     """
 
+    reader: str
     role: str
     size: int
     layout: str
-    marks: tuple[str, ...]
-    reader: str
 
     def read(self, root: pathlib.Path, image_size: int = 0) -> "Task":
         """The task of a corpus whose folder is root; image_size 0 is the paper's."""
         return pkgutil.resolve_name(f"{__name__}.{self.reader}")(root, image_size or self.size)
 
 
+_FER = "`fer2013.csv` (tested on PrivateTest), or `train/CLASS/*`, `test/CLASS/*`"
+_RAF = "`basic/EmoLabel/list_patition_label.txt`, `basic/Image/aligned/train_00001_aligned.jpg` .."
+_LFW = "`pairs.txt`, `lfw-deepfunneled/NAME/NAME_0001.jpg` .. (or `lfw_funneled`, `lfw`)"
+_DISFA = (
+    "`ActionUnit_Labels/SN001/SN001_au1.txt` .. and the videos `LeftVideoSN001_comp.avi` .. in any folder"
+    " (`pcl_tf[prepare]`), or `Frames/SN001/00001.jpg` .. cut from them"
+)
+_AFLW = "`300W_LP/*/*.jpg` and `.mat` (training), `AFLW2000/*.jpg` and `.mat`"
 CORPORA = {
     # FER-2013 (Goodfellow et al., 2013): seven expressions, tested on PrivateTest.
-    "fer2013": Corpus(
-        role="expression",
-        size=100,
-        layout="`fer2013.csv` (tested on PrivateTest), or `train/CLASS/*`, `test/CLASS/*`",
-        marks=("fer2013.csv", "train"),
-        reader="expression:fer2013",
-    ),
+    "fer2013": Corpus("expression:fer2013", "expression", 100, _FER),
     # RAF-DB (Li et al., 2017): seven basic expressions.
-    "rafdb": Corpus(
-        role="expression",
-        size=100,
-        layout="`basic/EmoLabel/list_patition_label.txt`, `basic/Image/aligned/train_00001_aligned.jpg` ..",
-        marks=("basic", "EmoLabel"),
-        reader="expression:rafdb",
-    ),
+    "rafdb": Corpus("expression:rafdb", "expression", 100, _RAF),
     # LFW (Huang et al., 2007): pairs in ten folds.
-    "lfw": Corpus(
-        role="verification",
-        size=128,
-        layout="`pairs.txt`, `lfw-deepfunneled/NAME/NAME_0001.jpg` .. (or `lfw_funneled`, `lfw`)",
-        marks=("pairs.txt",),
-        reader="pairs:lfw",
-    ),
+    "lfw": Corpus("pairs:lfw", "verification", 128, _LFW),
     # CPLFW (Zheng and Deng, 2018): pairs across poses in ten folds.
-    "cplfw": Corpus(
-        role="verification",
-        size=128,
-        layout="`pairs_CPLFW.txt`, `aligned images/*.jpg` (or `images`)",
-        marks=("pairs_CPLFW.txt",),
-        reader="pairs:cplfw",
-    ),
+    "cplfw": Corpus("pairs:cplfw", "verification", 128, "`pairs_CPLFW.txt`, `aligned images/*.jpg` (or `images`)"),
     # DISFA (Mavadati et al., 2013): eight action units, three folds that share nobody.
-    "disfa": Corpus(
-        role="actions",
-        size=256,
-        layout="`ActionUnit_Labels/SN001/SN001_au1.txt` .. and the videos `LeftVideoSN001_comp.avi` .. in any folder"
-        " (`pcl_tf[prepare]`), or `Frames/SN001/00001.jpg` .. cut from them",
-        marks=("ActionUnit_Labels",),
-        reader="actions:disfa",
-    ),
+    "disfa": Corpus("actions:disfa", "actions", 256, _DISFA),
     # 300W-LP and AFLW2000 (Zhu et al., 2016): yaw, pitch and roll in degrees; faces turned beyond 99 are left out.
-    "aflw2000": Corpus(
-        role="pose",
-        size=256,
-        layout="`300W_LP/*/*.jpg` and `.mat` (training), `AFLW2000/*.jpg` and `.mat`",
-        marks=("300W_LP",),
-        reader="pose:aflw2000",
-    ),
+    "aflw2000": Corpus("pose:aflw2000", "pose", 256, _AFLW),
     # BU-3DFE (Yin et al., 2006), rendered: classes of pose.
-    "bu3dfe": Corpus(
-        role="pose",
-        size=256,
-        layout="renderings `train/POSE/*`, `test/POSE/*`",
-        marks=("train",),
-        reader="pose:bu3dfe",
-    ),
+    "bu3dfe": Corpus("pose:bu3dfe", "pose", 256, "renderings `train/POSE/*`, `test/POSE/*`"),
 }
 
 

@@ -2,7 +2,6 @@
 
 import pathlib
 import re
-from typing import cast
 
 import numpy as np
 
@@ -24,13 +23,14 @@ FOLDS = (
     (13, 18, 11, 28, 12, 6, 31, 21, 24),
     (3, 29, 23, 25, 8, 5, 7, 17, 4),
 )
+_FOLD = {f"SN{number:03d}": fold for fold, people in enumerate(FOLDS) for number in people}
 _ALL = 1000  # frames a second: more than any video has
 POSITIVE = 2  # intensities of 0 to 5 from which an AU counts as shown
 
 
 def _intensities(path: pathlib.Path) -> dict[int, int]:
     """{frame number: intensity} of ``SN001_au1.txt``, lines 'frame,intensity'."""
-    found = {}
+    found: dict[int, int] = {}
     for number, line in read_lines(path):
         try:
             frame, intensity = map(int, line.split(","))
@@ -44,15 +44,6 @@ def _intensities(path: pathlib.Path) -> dict[int, int]:
     return found
 
 
-def _fold(person: str) -> int:
-    """Number of the literature's fold in which a person is evaluated."""
-    number = re.search(r"(\d+)$", person)
-    for fold, people in enumerate(FOLDS):
-        if number and int(number.group(1)) in people:
-            return fold
-    raise Refused(f"disfa: {person} is none of its 27 people, SN001 to SN032, and in no fold.")
-
-
 def disfa(root: pathlib.Path, image_size: int) -> Task:
     """``ActionUnit_Labels/SN001/SN001_au1.txt`` and the videos ``LeftVideoSN001_comp.avi`` in any folder.
 
@@ -64,14 +55,17 @@ def disfa(root: pathlib.Path, image_size: int) -> Task:
     people = sorted(p.name for p in labelled.iterdir() if p.is_dir() and not is_left_out(p.name))
     if not people:
         raise Refused(f"{labelled}/SN001 is missing.")
-    known, partly = {}, []
+    known: _Labels = {}
+    partly = []
     for person in people:
+        if person not in _FOLD:
+            raise Refused(f"disfa: {person} is none of its 27 people, SN001 to SN032, and in no fold.")
         of_aus = [_intensities(need(labelled, f"{person}/{person}_au{au}.txt")) for au in AUS]
         numbers = sorted(set.intersection(*map(set, of_aus)))
         partly += [f"{person} {n}" for n in sorted(set.union(*map(set, of_aus)) - set(numbers))]
         known[person] = {n: [k[n] >= POSITIVE for k in of_aus] for n in numbers}
-    source, rows = _frames(root, known) if (root / "Frames").is_dir() else _videos(root, known)
-    subjects, pictured = [person for person, _ in rows], set(rows)
+    source, rows = (_frames if (root / "Frames").is_dir() else _videos)(root, known)
+    pictured, subjects = set(rows), [person for person, _ in rows]
     unseen = [f"{person} {n}" for person, labels in known.items() for n in labels if (person, n) not in pictured]
     left_out = (("lack the label of an action unit", partly), ("are labelled and have no picture", unseen))
     return Task(
@@ -82,7 +76,7 @@ def disfa(root: pathlib.Path, image_size: int) -> Task:
         names=tuple(f"AU{au}" for au in AUS),
         labels=np.array([known[person][number] for person, number in rows], np.float32),
         subjects=np.array(subjects),
-        splits=folds_from([_fold(person) for person in subjects]),
+        splits=folds_from([_FOLD[person] for person in subjects]),
         notes=(
             *(f"disfa: {len(f)} frames {what} and are left out: {some(f)}." for what, f in left_out if f),
             "disfa: the central square of each frame is evaluated, not the face cut out of it.",
@@ -92,42 +86,38 @@ def disfa(root: pathlib.Path, image_size: int) -> Task:
 
 def _frames(root: pathlib.Path, known: _Labels) -> tuple[Source, list[tuple[str, int]]]:
     """(Source, [(person, frame number), ..]) of frames that are files."""
-    rows: list[tuple[str, int]]
-    paths, rows = [], []
+    paths: dict[tuple[str, int], str] = {}
     for person, labels in known.items():
-        folder, before = need(root, f"Frames/{person}"), len(rows)
+        folder, before = need(root, f"Frames/{person}"), len(paths)
         for frame in sorted(p for p in folder.iterdir() if is_image(p.name)):
             number = re.search(r"(\d+)$", frame.stem)
-            if number and int(number.group(1)) in labels:
-                paths.append(f"Frames/{person}/{frame.name}")
-                rows.append((person, int(number.group(1))))
-        if len(rows) == before:
+            if number and int(number[1]) in labels:
+                paths[person, int(number[1])] = f"Frames/{person}/{frame.name}"
+        if len(paths) == before:
             raise Refused(f"{folder} holds no frame whose number ActionUnit_Labels/{person} has.")
-    return Files(root).source(paths), rows
+    return Files(root).source(paths.values()), list(paths)
 
 
 def _videos(root: pathlib.Path, known: _Labels) -> tuple[Source, list[tuple[str, int]]]:
     """The same of videos; a frame that a video lacks is an unreadable image."""
-    found = {p.stem.lower(): p for p in files_below(root, lambda name: name.startswith("LeftVideo"))}
-    videos: dict[str, pathlib.Path] = {}
-    for person in known:
-        videos[person] = cast(pathlib.Path, found.get(f"leftvideo{person.lower()}_comp"))
-        if videos[person] is None:
-            raise Refused(f"{root}: LeftVideo{person}_comp.avi is missing, and there is no folder Frames.")
     from pcl_tf.data.videos import video_frames
+
+    found = {p.stem.lower(): p for p in files_below(root, lambda name: name.startswith("LeftVideo"))}
+    if lacking := [person for person in known if f"leftvideo{person.lower()}_comp" not in found]:
+        raise Refused(f"{root}: LeftVideo{lacking[0]}_comp.avi is missing, and there is no folder Frames.")
+    videos = {person: found[f"leftvideo{person.lower()}_comp"] for person in known}
 
     def items() -> Items:
         for person, labels in known.items():
-            why: str | Unreadable
             left, why = list(labels), "the video ends before"
             try:
                 for number, (_, frame) in enumerate(video_frames(str(videos[person]), _ALL), 1):
                     if left and number == left[0]:
                         yield f"{videos[person]}#{left.pop(0)}", centre(frame)
             except Unreadable as error:
-                why = error
+                why = str(error)
             for number in left:
-                yield f"{videos[person]}#{number}", Unreadable(str(why))
+                yield f"{videos[person]}#{number}", Unreadable(why)
 
     rows = [(person, number) for person, labels in known.items() for number in labels]
     stamps = [(person, list(known[person]), path.stat().st_size) for person, path in videos.items()]

@@ -2,7 +2,6 @@
 
 import pathlib
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -12,38 +11,25 @@ from pcl_tf.evaluation.corpora.layout import need, need_image
 from pcl_tf.evaluation.lists import read_lines
 from pcl_tf.evaluation.task import Task
 
+_Row = tuple[int, str, str, int]  # fold, photograph, photograph, 1 of one person
 
-def _photos(root: pathlib.Path, files: Files, first: str, *folders: str) -> str:
-    """What stands before the names of photographs: 'lfw/', or '' where they lie beside their list, on disk or zipped.
 
-    Raises:
-      Refused: none of the folders is there, nor the first photograph.
-    """
+def _task(name: str, listed: pathlib.Path, rows: Sequence[_Row], *, folders: Sequence[str], image_size: int) -> Task:
+    """Task of photographs in one of some folders, or beside their list, on disk or zipped."""
+    files, index = Files(listed.parent), dict[str, int]()
     places = [*(f"{f}/" for f in folders), "", *(f"{f}/{f}/" for f in folders)]  # some archives hold a folder twice
-    found = next((place for place in places if f"{place}{first}" in files), None)
-    return f"{need(root, *folders).name}/" if found is None else found  # the first that is missing will be named
-
-
-def _task(
-    name: str, files: Files, rows: Sequence[tuple[int, str, str, int]], *, listed: pathlib.Path, image_size: int
-) -> Task:
-    """Task of rows (fold, path, path, same)."""
-    index: dict[str, int] = {}
-    pairs = [[index.setdefault(need_image(files, p, listed), len(index)) for p in row[1:3]] for row in rows]
-    return Task(
-        name=name,
-        kind="verification",
-        source=files.source(index),
-        image_size=image_size,
-        pairs=np.array(pairs),
-        same=np.array([row[3] for row in rows], np.int64),
-        folds=np.array([row[0] for row in rows]),
-    )
+    before = next((place for place in places if f"{place}{rows[0][1]}" in files), None)
+    if before is None:
+        before = f"{need(listed.parent, *folders).name}/"  # the first that is missing will be named
+    pairs = [[index.setdefault(need_image(files, before + p, listed), len(index)) for p in row[1:3]] for row in rows]
+    folds, _, _, same = (np.array(column) for column in zip(*rows, strict=True))
+    source = files.source(index)
+    return Task(name, "verification", source, image_size, pairs=np.array(pairs), same=same, folds=folds)
 
 
 def lfw(root: pathlib.Path, image_size: int) -> Task:
     """``pairs.txt`` and the photos as ``lfw-deepfunneled/NAME/NAME_0001.jpg`` (or lfw_funneled, lfw, or NAME/.. itself)."""
-    listed, files = need(root, "pairs.txt"), Files(root)
+    listed = need(root, "pairs.txt")
     (line, head), *lines = [(number, text.split()) for number, text in read_lines(listed)]
     if len(head) != 2 or not all(x.isascii() and x.isdecimal() and int(x) for x in head):
         raise Refused(
@@ -56,39 +42,30 @@ def lfw(root: pathlib.Path, image_size: int) -> Task:
     def photo(person: str, number: str) -> str:
         return f"{person}/{person}_{int(number):04d}.jpg"
 
-    a: Any
-    rows = []
+    rows: list[_Row] = []
     for i, (line, parts) in enumerate(lines):
         try:
-            if len(parts) == 3:
-                a, b = photo(parts[0], parts[1]), photo(parts[0], parts[2])
-            else:
-                (*a, c, d) = parts
-                a, b = photo(*a), photo(c, d)
+            one, other = (parts[:2], parts[::2]) if len(parts) == 3 else (parts[:-2], parts[-2:])
+            rows.append((i // (2 * each), photo(*one), photo(*other), int(len(parts) == 3)))
         except (ValueError, TypeError) as error:
             raise Refused(
                 f"{listed}, line {line}: '{' '.join(parts)}' is neither 'NAME 1 2' nor 'NAME 1 OTHER 2'."
             ) from error
-        rows.append((i // (2 * each), a, b, int(len(parts) == 3)))
-    photos = _photos(root, files, rows[0][1], "lfw-deepfunneled", "lfw_funneled", "lfw")
-    rows = [(fold, photos + a, photos + b, same) for fold, a, b, same in rows]
-    return _task("lfw", files, rows, listed=listed, image_size=image_size)
+    return _task("lfw", listed, rows, folders=("lfw-deepfunneled", "lfw_funneled", "lfw"), image_size=image_size)
 
 
 def cplfw(root: pathlib.Path, image_size: int) -> Task:
     """``pairs_CPLFW.txt``, two lines ``photo.jpg 1|0`` for a pair, and ``aligned images`` (or images)."""
-    listed, files = need(root, "pairs_CPLFW.txt"), Files(root)
+    listed = need(root, "pairs_CPLFW.txt")
     lines = [(number, text.split()) for number, text in read_lines(listed)]
     for number, parts in lines:
         if len(parts) < 2 or parts[1] not in ("0", "1"):
             raise Refused(f"{listed}, line {number}: '{' '.join(parts)}' is not 'photo.jpg 1' or 'photo.jpg 0'.")
     if len(lines) % 2 or len(lines) < 20:
         raise Refused(f"{listed}: {len(lines)} lines; two for each of at least ten pairs are needed.")
-    photos = _photos(root, files, lines[0][1][0], "aligned images", "images")
-    rows, count = [], len(lines) // 2
-    for i in range(count):
-        (number, (a, same, *_)), (_, (b, again, *_)) = lines[2 * i : 2 * i + 2]
+    rows: list[_Row] = []
+    for i, ((number, (a, same, *_)), (_, (b, again, *_))) in enumerate(zip(lines[::2], lines[1::2], strict=True)):
         if same != again:
             raise Refused(f"{listed}, line {number}: the two lines of a pair have '{same}' and '{again}'.")
-        rows.append((i * 10 // count, photos + a, photos + b, int(same)))
-    return _task("cplfw", files, rows, listed=listed, image_size=image_size)
+        rows.append((i * 20 // len(lines), a, b, int(same)))
+    return _task("cplfw", listed, rows, folders=("aligned images", "images"), image_size=image_size)
