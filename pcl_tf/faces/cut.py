@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 from PIL import Image
 
-from pcl_tf.data.images import OVERSIZE, centre, decode, resize
+from pcl_tf.data.images import OVERSIZE, centre, decode, resized
 from pcl_tf.data.threads import in_order
 from pcl_tf.faces.pictures import Picture
 
@@ -71,7 +71,7 @@ def cut(
             boxes = ((float((width - side) // 2), float((height - side) // 2), float(side), float(side)),)
             whole = max(width, height) > 1.5 * side or side > 4 * sides[-1]
         shown = dataclasses.replace(picture, data=image if keep else b"")
-        return Cut(shown, boxes, {s: _stacked([resize(q, s) for q in squares], s) for s in sides}, looks_whole=whole)
+        return Cut(shown, boxes, {s: _stacked(list(resized(squares, s)), s) for s in sides}, looks_whole=whole)
 
     return in_order(one, pictures, os.cpu_count() or 1)
 
@@ -93,7 +93,8 @@ def crop_of(picture: Picture, side: int, box: Box | np.ndarray | None = None) ->
         image = _pixels(picture, 0 if box is not None else OVERSIZE * side)
     except UNREADABLE:
         return None
-    return resize(centre(image) if box is None else crop.around(image, tuple(map(float, box))), side)
+    square = centre(image) if box is None else crop.around(image, tuple(map(float, box)))
+    return next(resized([square], side))
 
 
 def _pixels(picture: Picture, least: int) -> np.ndarray:
