@@ -1,21 +1,17 @@
 """Probe, fine-tuning and the same network from scratch on shares of the labels: what pre-training is worth."""
 
-import dataclasses
 import pathlib
 import sys
-from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
 from pcl_tf.drawing import plain, save_figure
 from pcl_tf.errors import Refused
-from pcl_tf.evaluation.evaluate import Result, evaluate, readable
 from pcl_tf.evaluation.kinds import percent
 from pcl_tf.evaluation.task import Task
 from pcl_tf.finetune.fit import Options
 from pcl_tf.finetune.rows import FEWEST, share
-from pcl_tf.finetune.run import Material
 
 SHARES = (0.01, 0.1, 1.0)
 WAYS = {"probe": "linear probe", "finetune": "fine-tuned", "scratch": "from scratch"}
@@ -38,25 +34,6 @@ def shares(task: Task, options: Options) -> list[float]:
     if few := [f"{part:.0%}" for part in SHARES if part not in found]:
         print(f"note: {' and '.join(few)} of the labels are fewer than {FEWEST} images: left out.", file=sys.stderr)
     return found
-
-
-def every(options: Options, parts: Iterable[float], rate: float | None = None) -> Iterator[tuple[str, Options]]:
-    """(way, ``Options``) of each point of the figure. Args: as of ``Job.compare``; parts: shares of the labels."""
-    for part in parts:
-        for way in WAYS:
-            scratch = way == "scratch"
-            used = rate or (SCRATCH_RATE if scratch else options.rate)
-            yield way, dataclasses.replace(options, labels=part, from_scratch=scratch, rate=used)
-
-
-def probe(material: Material, options: Options) -> Result:
-    """Evaluates the linear probe on a share of the labels."""
-    task, values = material.task, material.values
-    folds = readable(task, material.place >= 0, options.folds or None)
-    splits = [(share(task, train, part=options.labels, seed=options.seed), test) for train, test in folds]
-    few = dataclasses.replace(task, splits=tuple(splits))
-    x = np.asarray(values[options.feature])
-    return evaluate(few, x, bad=values.unreadable, solver="lbfgs", seed=options.seed)
 
 
 def figure(rows: list[dict[str, Any]], path: str | pathlib.Path) -> None:

@@ -73,19 +73,22 @@ class Lesson:
     loss: keras.losses.Loss
 
 
-def _batches(
-    lesson: Lesson, rows: np.ndarray, options: Options, epoch: Callable[[], int] | None = None
-) -> tf.data.Dataset:
+def best(losses: list[float]) -> int:
+    """The place of the least of some losses; one that is no number is never the least."""
+    return int(np.argmin(np.nan_to_num(losses, nan=np.inf)))
+
+
+def _batches(lesson: Lesson, rows: np.ndarray, options: Options, epoch: int | None = None) -> tf.data.Dataset:
     """Batches of (float32 [b, S, S, 3] in [0, 1], labels) of some rows.
 
     Args:
-      epoch: number of the epoch that begins, by which order and flips are drawn; None keeps the order of rows.
+      epoch: by which order and flips are drawn; None keeps the order of rows.
     """
 
     def drawn() -> Iterator[tuple[np.ndarray, np.ndarray]]:
         order, mirrored = rows, np.zeros(len(rows), bool)
         if epoch is not None:
-            r = np.random.RandomState(options.seed + 1 + 1000 * epoch())
+            r = np.random.RandomState(options.seed + 1 + 1000 * epoch)
             order, mirrored = r.permutation(rows), r.uniform(size=len(rows)) < 0.5 * options.flip
         for i in range(0, len(order), options.batch_size):
             some = slice(i, i + options.batch_size)
@@ -99,73 +102,6 @@ def _batches(
     return made.apply(tf.data.experimental.assert_cardinality(-(-len(rows) // options.batch_size))).prefetch(2)
 
 
-class _State(keras.callbacks.Callback):
-    """Held-out losses, best weights and the model after the last epoch, in memory and in a folder that is always whole.
-
-    Keras's BackupAndRestore and EarlyStopping resume neither the count of epochs without a better loss nor, where a
-    write was cut short, at all.
-    """
-
-    def __init__(self, folder: pathlib.Path, options: Options, stop: StopOnSignal, say: Callable[[str], None]) -> None:
-        super().__init__()
-        self.folder, self.options, self.stop, self.say = folder, options, stop, say
-        self.losses: list[float] = []  # before the first and after each epoch
-        self.best: list[np.ndarray] = []  # weights of the least of them
-        self.epoch, self.began = 0, time.monotonic()
-
-    def restore(self) -> bool:
-        """Takes up the state of a stopped training; returns whether there was one."""
-        if not self.folder.exists():
-            return False
-        try:
-            losses = [float(x) for x in json.loads((self.folder / "losses.json").read_text())]
-            best = keras.models.load_model(self.folder / "best.keras", compile=False).get_weights()
-            self.set_model(keras.models.load_model(self.folder / "last.keras"))
-        except Exception as error:  # keras, zipfile and h5py raise a dozen kinds
-            why = (str(error) or type(error).__name__).splitlines()[0]
-            self.say(f"{self.folder} is unreadable ({why}); this training begins again.")
-            return False
-        self.losses, self.best = losses, best
-        return True
-
-    def keep(self, loss: float) -> None:
-        """Adds the state of the model, of a held-out loss."""
-        better = not self.losses or loss < min(self.losses)
-        self.losses.append(float(loss))
-        if better:
-            self.best = self.model.get_weights()
-        with atomic_path(self.folder, replaces=lambda _: True) as aside:
-            aside.mkdir()
-            self.model.save(aside / "last.keras")
-            shutil.copy((aside / "last.keras") if better else (self.folder / "best.keras"), aside / "best.keras")
-            (aside / "losses.json").write_text(json.dumps(self.losses))
-
-    @property
-    def done(self) -> bool:
-        """Whether all epochs are done, or the last ones were no better."""
-        epochs = len(self.losses) - 1
-        return epochs >= self.options.epochs or epochs - int(np.argmin(self.losses)) >= self.options.patience
-
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        self.epoch, self.began = epoch, time.monotonic()
-
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        if self.stop.received:
-            raise Stopped(self.stop.received)  # the same command repeats the epoch
-
-    on_test_batch_end = on_train_batch_end
-
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        self.keep(logs["val_loss"])
-        self.model.stop_training = self.done
-        done, epochs = epoch + 1, self.options.epochs
-        left = datetime.timedelta(seconds=round((time.monotonic() - self.began) * (epochs - done)))
-        self.say(
-            f"epoch {done} of {epochs}: loss {logs['loss']:.4f}, held-out {self.losses[-1]:.4f}"
-            f" (least {min(self.losses):.4f} after {int(np.argmin(self.losses))}); at most {left} to go"
-        )
-
-
 @restored_signals()
 def train(
     build: Callable[[], keras.Model],
@@ -176,6 +112,9 @@ def train(
     say: Callable[[str], None] = print,
 ) -> tuple[keras.Model, list[float]]:
     """Trains all layers until the loss on held-out rows has not fallen for some epochs.
+
+    Keras's BackupAndRestore and EarlyStopping resume neither the count of epochs without a better loss nor, where a write
+    was cut short, at all.
 
     Args:
       build: makes the model with the weights it begins with; not called where a stopped training resumes.
@@ -190,30 +129,61 @@ def train(
     Raises:
       Stopped: by Ctrl-C, SIGTERM or SIGHUP. Args: number of the signal.
     """
-    stop = StopOnSignal("stopping; the state after the last whole epoch is kept")
-    state = _State(pathlib.Path(folder), options, stop, say)
+    stop, folder = StopOnSignal("stopping; the state after the last whole epoch is kept"), pathlib.Path(folder)
     held = _batches(lesson, lesson.held, options)
-    if state.restore():
-        say(f"resuming after epoch {len(state.losses) - 1}")
-    else:
-        state.set_model(build())
+    model, losses = _restored(folder, say)
+    if not losses:
+        model = build()
         # The norm is clipped so that one odd batch does not undo what pre-training learnt.
-        state.model.compile(keras.optimizers.Adam(options.rate, global_clipnorm=1.0), lesson.loss)
-        state.keep(state.model.evaluate(held, verbose=0))
-    model = state.model
-    if not state.done:
+        model.compile(keras.optimizers.Adam(options.rate, global_clipnorm=1.0), lesson.loss)
+        _save(folder, model, losses, model.evaluate(held, verbose=0))
+    while not stop.received and (done := len(losses) - 1) < options.epochs and done - best(losses) < options.patience:
+        began = time.monotonic()
         with warnings.catch_warnings():  # a feature that another does not use is trained by nothing, as it is to be
             warnings.filterwarnings("ignore", message="Gradients do not exist")
-            model.fit(
-                _batches(lesson, lesson.teach, options, lambda: state.epoch),
+            found = model.fit(
+                _batches(lesson, lesson.teach, options, done),
                 validation_data=held,
-                initial_epoch=len(state.losses) - 1,
-                epochs=options.epochs,
-                callbacks=[stop, state],
+                initial_epoch=done,
+                epochs=done + 1,
+                callbacks=[stop],
                 verbose=int(sys.stdout.isatty()),  # a bar for people
                 shuffle=False,
+            ).history
+        if not stop.received:  # else the same command repeats the epoch
+            _save(folder, model, losses, found["val_loss"][0])
+            seconds = (time.monotonic() - began) * (options.epochs - done - 1)
+            say(
+                f"epoch {done + 1} of {options.epochs}: loss {found['loss'][0]:.4f}, held-out {losses[-1]:.4f} (least"
+                f" {losses[best(losses)]:.4f} after {best(losses)}); at most {datetime.timedelta(seconds=round(seconds))} to go"
             )
     if stop.received:
         raise Stopped(stop.received)
-    model.set_weights(state.best)
-    return model, state.losses
+    return keras.models.load_model(folder / "best.keras", compile=False), losses
+
+
+def _restored(folder: pathlib.Path, say: Callable[[str], None]) -> tuple[Any, list[float]]:
+    """(model after the last epoch of a stopped training, its held-out losses); no losses where there is none."""
+    if not folder.exists():
+        return None, []
+    try:
+        losses = [float(x) for x in json.loads((folder / "losses.json").read_text())]
+        keras.models.load_model(folder / "best.keras", compile=False)
+        model = keras.models.load_model(folder / "last.keras")
+    except Exception as error:  # keras, zipfile and h5py raise a dozen kinds
+        why = (str(error) or type(error).__name__).splitlines()[0]
+        say(f"{folder} is unreadable ({why}); this training begins again.")
+        return None, []
+    say(f"resuming after epoch {len(losses) - 1}")
+    return model, losses
+
+
+def _save(folder: pathlib.Path, model: keras.Model, losses: list[float], loss: float) -> None:
+    """Adds a held-out loss to the losses, and replaces the state by the model that has it: the folder is always whole."""
+    losses.append(float(loss))
+    with atomic_path(folder, replaces=lambda _: True) as aside:
+        aside.mkdir()
+        model.save(aside / "last.keras")
+        least = best(losses) == len(losses) - 1
+        shutil.copy((aside if least else folder) / ("last.keras" if least else "best.keras"), aside / "best.keras")
+        (aside / "losses.json").write_text(json.dumps(losses))

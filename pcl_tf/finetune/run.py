@@ -12,7 +12,7 @@ from pcl_tf.data.faces import decoded_faces
 from pcl_tf.encoders.encoder import Encoder
 from pcl_tf.encoders.features import Features
 from pcl_tf.evaluation import linear
-from pcl_tf.evaluation.evaluate import Result, of_folds, readable
+from pcl_tf.evaluation.evaluate import Result, evaluate, of_folds, readable
 from pcl_tf.evaluation.kinds import KINDS
 from pcl_tf.evaluation.task import Task
 from pcl_tf.finetune import fit, network, rows
@@ -76,22 +76,25 @@ def finetune(
         model, losses = _fold(material, options, pathlib.Path(folder, f"fold{number}"), teach=teach, held=held, say=say)
         parts.append((test, network.scores(model, material.images, material.place[test])))
         taught += len(teach) + len(held)
-        best = int(np.argmin(losses))
-        protocols.append(
-            {
-                "taught": len(teach),
-                "held_out": len(held),
-                "epochs": len(losses) - 1,
-                "best_epoch": best,
-                "held_out_loss": losses[best],
-            }
-        )
+        best = fit.best(losses)
+        counts = {"taught": len(teach), "held_out": len(held), "epochs": len(losses) - 1}
+        protocols.append(counts | {"best_epoch": best, "held_out_loss": losses[best]})
         first = first or model
     protocol = {**dataclasses.asdict(options), **protocols[0]}
     if len(protocols) > 1:
         protocol["each_fold"] = protocols
     counts = {"train": taught, "unreadable": int((~good).sum())}
     return of_folds(task, parts, protocol, counts=counts, seed=options.seed), first
+
+
+def probe(material: Material, options: Options) -> Result:
+    """Evaluates the linear probe on a share of the labels."""
+    task, values = material.task, material.values
+    folds = readable(task, material.place >= 0, options.folds or None)
+    splits = [(rows.share(task, train, part=options.labels, seed=options.seed), test) for train, test in folds]
+    few = dataclasses.replace(task, splits=tuple(splits))
+    x = np.asarray(values[options.feature])
+    return evaluate(few, x, bad=values.unreadable, solver="lbfgs", seed=options.seed)
 
 
 def _fold(

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import functools
+import itertools
 import json
 import pathlib
 import shutil
@@ -69,29 +70,24 @@ class Job:
         check_version(export)
         with self._alone():
             row = self._done(self.folder.name)
-            if row and (export / "saved_model.pb").is_file():
-                if any(self.about.values()):  # else the card may have been edited by hand
-                    state(self.folder, **self.about)
-                    about = stated(self.folder)
-                    write_classifier_card(export, task.kind, task.names, size=task.image_size, row=row, about=about)
-                _say("done already: another --seed, or without this folder, does it again.")
-                self.rows.append(row)
-            else:
-                result, model = self._trained(options)
+            state(self.folder, **self.about)
+            about = stated(self.folder)
+            if not row or not (export / "saved_model.pb").is_file():
+                result, model = run.finetune(self.material, options, self.folder, say=_say)
                 row = self._row(result, options, options.solver(), key=self.folder.name)
-                state(self.folder, **self.about)
-                save_classifier(
-                    model,
-                    self.folder / "export",
-                    task.kind,
-                    names=task.names,
-                    recipe_json=json.dumps(self.encoder.recipe or {}),
-                    step=self.encoder.step,
-                    row=row,
-                    about=stated(self.folder),
-                )
+                card: dict[str, Any] = {
+                    "recipe_json": json.dumps(self.encoder.recipe or {}),
+                    "step": self.encoder.step,
+                    "row": row,
+                }
+                save_classifier(model, export.parent, task.kind, names=task.names, about=about, **card)
                 write_server_files(self.folder / "serving")
                 self._add(row, result)
+            else:
+                _say("done already: another --seed, or without this folder, does it again.")
+                self.rows.append(row)
+                if any(self.about.values()):  # else the card may have been edited by hand
+                    write_classifier_card(export, task.kind, task.names, size=task.image_size, row=row, about=about)
             forget(self.folder)
         return export
 
@@ -104,20 +100,24 @@ class Job:
         """
         path = self.out / f"{short(self.name)}-{options.feature}-compared.png"
         check(path)
-        for way, mine in compare.every(options, compare.shares(self.task, options), rate):
+        for part, way in itertools.product(compare.shares(self.task, options), compare.WAYS):
+            scratch = way == "scratch"
+            used = rate or (compare.SCRATCH_RATE if scratch else options.rate)
+            mine = dataclasses.replace(options, labels=part, from_scratch=scratch, rate=used)
             # A fine-tuning that was done by itself counts; a probe leaves the state of a stopped one in its folder.
             key = self._enter(mine).name + ("-probe" if way == "probe" else "")
             row = self._done(key)
-            _say(f"{compare.WAYS[way]}, {mine.labels:.0%} of the labels{', done already' if row else ''}")
+            _say(f"{compare.WAYS[way]}, {part:.0%} of the labels{', done already' if row else ''}")
             if row:
                 self.rows.append(row)
+            elif way == "probe":
+                result = run.probe(self.material, mine)
+                self._add(row := self._row(result, mine, mine.solver(way), key=key), result)
             else:
                 with self._alone():
-                    result = compare.probe(self.material, mine) if way == "probe" else self._trained(mine)[0]
-                    row = self._row(result, mine, mine.solver(way), key=key)
-                    self._add(row, result)
-                    if way != "probe":
-                        forget(self.folder)
+                    result, _ = run.finetune(self.material, mine, self.folder, say=_say)
+                    self._add(row := self._row(result, mine, mine.solver(), key=key), result)
+                    forget(self.folder)
             _say(table.text([row], header=False))
         compare.figure(self.rows, path)
         return path
@@ -131,10 +131,8 @@ class Job:
     def _alone(self) -> contextlib.AbstractContextManager[None]:
         """Two processes in the folder of one fine-tuning would delete each other's states."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        busy = (
-            f"{self.folder}: another process is at this fine-tuning; wait for its end, or give another --seed or --out."
-        )
-        return alone(self.folder / ".lock", Refused(busy))
+        busy = "another process is at this fine-tuning; wait for its end, or give another --seed or --out."
+        return alone(self.folder / ".lock", Refused(f"{self.folder}: {busy}"))
 
     @functools.cached_property
     def material(self) -> run.Material:
@@ -143,9 +141,6 @@ class Job:
         if note := left_out([*values.unreadable.values()], self.task.source.count):
             self.task = dataclasses.replace(self.task, notes=(*self.task.notes, f"{self.name}: {note}"))
         return run.read(self.encoder, self.task, values, self.cache)
-
-    def _trained(self, options: Options) -> tuple[Result, Any]:
-        return run.finetune(self.material, options, self.folder, say=_say)
 
     def _done(self, key: str) -> dict[str, Any] | None:
         """The row of a run; None unless its files are written and it has all groups of the task."""

@@ -14,9 +14,7 @@ import yaml
 from PIL import Image
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
-from pcl_tf.encoders.encoder import open_encoder
 from pcl_tf.errors import Refused
-from pcl_tf.evaluation.corpora import generated
 from pcl_tf.finetune import fit, work
 from pcl_tf.serving.classifier import save_classifier
 from pcl_tf.store import alone
@@ -171,14 +169,14 @@ def test_groups_that_a_result_does_not_tell_are_not_done(done):
 
 def interrupt_epoch(patched, number):
     """SIGINT comes when an epoch begins."""
-    begin = fit._State.on_epoch_begin
+    trained = fit.keras.Model.fit
 
-    def interrupted(state, epoch, logs=None):
-        begin(state, epoch, logs)
-        if epoch == number:
+    def interrupted(model, *given, initial_epoch, **more):
+        if initial_epoch == number:
             os.kill(os.getpid(), signal.SIGINT)
+        return trained(model, *given, initial_epoch=initial_epoch, **more)
 
-    patched.setattr(fit._State, "on_epoch_begin", interrupted)
+    patched.setattr(fit.keras.Model, "fit", interrupted)
 
 
 def test_a_signal_while_the_start_is_evaluated_stops_before_the_first_epoch(place, tmp_path, monkeypatch):
@@ -216,16 +214,6 @@ def test_a_damaged_state_is_no_obstacle(name, tmp_path):
     damaged.write_bytes(damaged.read_bytes()[: damaged.stat().st_size // 2])
     _, losses = fit.train(build, lesson, tmp_path / "fold0", fit.Options(epochs=0), say=said.append)
     assert len(losses) == 1 and "is unreadable" in said[0] and "begins again" in said[0]
-
-
-@pytest.mark.slow
-def test_a_share_from_scratch_in_folds(place, tmp_path):
-    more = ["--labels=0.3", "--from_scratch", "--epochs=1", "--targets=expression", "--folds=1", "--feature=face+pose"]
-    code, _, error = ended(*arguments(place, *more, out=tmp_path))
-    assert code in (0, None), error
-    (row,) = json.loads((tmp_path / "result.json").read_text())["results"]
-    assert row["solver"] == "scratch-0.3" and row["protocol"]["from_scratch"] and row["feature"] == "face+pose"
-    assert 17 <= row["counts"]["train"] <= 24 and row["task"] == "faces[expression]"
 
 
 @pytest.mark.slow
@@ -311,35 +299,3 @@ def test_a_regression_answers_with_its_targets(tmp_path):
     assert found["targets"].tolist() == [[b"yaw", b"pitch"]]
     assert "classify" not in tf.saved_model.load(str(path)).signatures
     np.testing.assert_allclose(found["values"], model(face[None] / np.float32(255)), atol=1e-5)
-
-
-@pytest.mark.slow
-def test_from_pre_training_to_a_figure(tmp_path, monkeypatch):
-    """A run of minutes, its encoder compared on generated faces, fine-tuned, and asked for labels."""
-    monkeypatch.setattr(generated, "COUNT", 3000)
-    code, _, error = ended("train", "--recipe=vox64:smoke", f"--workdir={tmp_path}")
-    assert not code, error
-    task = ["--task=generated_expression", "--image_size=32", "--epochs=3", "--patience=3"]
-    code, _, error = ended(COMMAND, f"--model={tmp_path}", *task, "--compare")
-    assert not code, error
-    rows = json.loads((tmp_path / "finetune/result.json").read_text())["results"]
-    assert len(rows) == 9 and [r["counts"]["train"] for r in rows[::3]] == [24, 240, 2400]
-    # Thirty steps and three epochs teach nothing that shows: accuracies and losses are those of chance.
-    protocols = {r["solver"]: r["protocol"] for r in rows}
-    assert [
-        protocols[f"{way}{part}"]["taught"] for way in ("finetune", "scratch") for part in ("-0.01", "-0.1", "")
-    ] == [20, 192, 1920, 20, 192, 1920]
-    assert all(0 < p["held_out_loss"] < 10 for p in protocols.values() if "held_out_loss" in p)
-    assert len(list((tmp_path / "finetune").glob("*-compared.png"))) == 1
-    code, _, error = ended(COMMAND, f"--model={tmp_path}", *task)
-    assert not code, error
-    (export,) = (tmp_path / "finetune").glob("*/export/1")
-    face = tf.io.encode_png(open_face()).numpy()
-    assert answers(export, face)["classes"].shape == (1, 7)
-    card = (export / "README.md").read_text()
-    assert "an encoder of PCL" in card and "step 30" in card
-    assert open_encoder(str(tmp_path)).step == 30
-
-
-def open_face():
-    return generated.faces(3000, 32)[1][0]
