@@ -40,16 +40,20 @@ _PROFILE = flags.DEFINE_string("profile", None, "Of train: folder for TensorBoar
 _WORKDIR = flags.DEFINE_string("workdir", None, "Of gradients: a run of the recipe, measured at its newest checkpoint.")
 _OUT = flags.DEFINE_string("out", None, "File for the numbers, written after each part.")
 PARTS = ("train", "data", "gradients")
+_RUNS = {"precision": PRECISIONS, "xla": XLA}  # how a recipe is run: of --against, no keys of a recipe
 
 
-def _train(recipe: ConfigDict) -> dict[str, Any]:
+def _train(asked: ConfigDict, theirs: dict[str, str], keys: list[str]) -> dict[str, Any]:
+    """Of --against: theirs, how the other recipe runs where that differs; keys, KEY=VALUE of it."""
+    from pcl_tf import recipe as recipes
     from pcl_tf.benchmark.train import Step, against, train
     from pcl_tf.methods.build import compiled_by
 
-    ours = {"precision": _PRECISION.value, "xla": compiled_by(_XLA.value, recipe)}  # flags, no keys of a recipe
-    if _AGAINST.value:
-        other, theirs = _other(ours)
-        return against(Step(recipe, **ours), Step(other, **theirs), _STEPS.value)
+    recipe = recipes.resolve(asked)
+    ours = {"precision": _PRECISION.value, "xla": compiled_by(_XLA.value, recipe)}
+    if _AGAINST.value:  # before it was resolved: values that follow from others follow from those of --against, too
+        other = recipes.resolve(recipes.override(asked, keys, "--against="))
+        return against(Step(recipe, **ours), Step(other, **(ours | theirs)), _STEPS.value)
     result = train(recipe, **ours, steps=_STEPS.value, folder=_PROFILE.value)
     if _PROFILE.value:
         print(
@@ -57,33 +61,6 @@ def _train(recipe: ConfigDict) -> dict[str, Any]:
             f"  tensorboard --logdir={shlex.quote(_PROFILE.value)}"
         )
     return result
-
-
-def _other(ours: dict[str, str]) -> tuple[ConfigDict, dict[str, str]]:
-    """The recipe of --against, and how it runs where that differs from ours."""
-    from pcl_tf import recipe as recipes
-
-    changes = [change.partition("=")[::2] for change in _AGAINST.value]
-    theirs = ours | {key: value for key, value in changes if key in ours}
-    for key, known in (("precision", PRECISIONS), ("xla", XLA)):
-        if theirs[key] not in known:
-            refuse(f"--against={key}={theirs[key]}: not one of {', '.join(known)}.")
-    # Ours before it was resolved: values that follow from others follow from those of --against, too.
-    asked = recipes.named(_RECIPE.value or "", overrides=_SET.value)
-    keys = [f"{key}={value}" for key, value in changes if key not in ours]
-    return recipes.resolve(recipes.override(asked, keys, "--against=")), theirs
-
-
-def _measured(part: str, recipe: ConfigDict) -> dict[str, Any]:
-    if part == "train":
-        return _train(recipe)
-    if part == "data":
-        from pcl_tf.benchmark.data import data
-
-        return data(recipe)
-    from pcl_tf.benchmark.gradients import gradients
-
-    return gradients(recipe, _STEPS.value, _WORKDIR.value)
 
 
 def main(argv: list[str]) -> None:
@@ -98,6 +75,11 @@ def main(argv: list[str]) -> None:
             refuse(f"--{flag} has no meaning without the part train.")
     if _PROFILE.value and _AGAINST.value:
         refuse("--profile has no meaning with --against, which times steps and profiles none.")
+    changes = [change.partition("=")[::2] for change in _AGAINST.value]
+    theirs = {key: value for key, value in changes if key in _RUNS}
+    for key, value in theirs.items():
+        if value not in _RUNS[key]:
+            refuse(f"--against={key}={value}: not one of {', '.join(_RUNS[key])}.")
     from pcl_tf import recipe as recipes
     from pcl_tf.store import check, write_atomically
 
@@ -107,12 +89,22 @@ def main(argv: list[str]) -> None:
             check(_OUT.value)
         if _PROFILE.value:
             check(_PROFILE.value, "--profile", folder=True)
-        recipe = recipes.resolve(recipes.named(_RECIPE.value or "", overrides=_SET.value))
+        asked = recipes.named(_RECIPE.value or "", overrides=_SET.value)
+        recipe = recipes.resolve(asked)
         print(f"{_PRECISION.value}, {os.cpu_count()} cores, batch {recipe.batch_size}, {recipe.image_size} pixels")
         for part in parts:
-            name = "against" if part == "train" and _AGAINST.value else part
-            result[name] = _measured(part, recipe)
-            print("\n".join(_rows(name, result[name])), flush=True)
+            if part == "train":
+                part = "against" if _AGAINST.value else part
+                result[part] = _train(asked, theirs, [f"{key}={value}" for key, value in changes if key not in _RUNS])
+            elif part == "data":
+                from pcl_tf.benchmark.data import data
+
+                result[part] = data(recipe)
+            else:
+                from pcl_tf.benchmark.gradients import gradients
+
+                result[part] = gradients(recipe, _STEPS.value, _WORKDIR.value)
+            print("\n".join(_rows(part, result[part])), flush=True)
             if _OUT.value:
                 write_atomically(pathlib.Path(_OUT.value), json.dumps(result, indent=1) + "\n")
 

@@ -5,6 +5,7 @@ signal takes that part's share of every step, however right its own mean gradien
 """
 
 import itertools
+import math
 import pathlib
 import sys
 import tempfile
@@ -24,56 +25,33 @@ from pcl_tf.seeds import replica_rng, seed_everything
 from pcl_tf.training.checkpoints import Checkpoints
 
 
-class Moments:
-    """Mean and spread of vectors that come one at a time.
+def summary(
+    count: int, totals: Mapping[str, np.ndarray], squares: Mapping[str, float]
+) -> tuple[dict[str, dict[str, float]], dict[str, float]]:
+    """What n independent draws g_1 .. g_n of each part's gradient, with mean G and covariance C, tell of G and C.
 
-    With independent draws g_1 .. g_n of a gradient with mean G and covariance C, ``noise`` estimates sqrt(trace C), the
-    root mean square distance of one draw from G, and ``signal`` estimates \\|G\\|. Both are unbiased before the root.
+    Args:
+      count: n, at least 2.
+      totals: {part: sum of g}, float64 [D].
+      squares: {part: sum of |g|^2}.
+
+    Returns:
+      ({part: {'signal', 'noise', 'ratio'}}, {'cosine_A_B': ..}). 'noise' estimates sqrt(trace C), the root mean square
+      distance of one draw from G; 'signal' estimates |G|: the mean's own square less the noise left in it, 0 where noise
+      explains all. Both are unbiased before the root. The cosine of two noisy means is pulled towards 0, so it is
+      corrected by both signals and cut off at 1; NaN where a part has no signal.
     """
-
-    def __init__(self) -> None:
-        self.count, self.squares = 0, 0.0
-        self.total: Any = 0.0
-
-    def add(self, vector: np.ndarray) -> None:
-        """Counts one draw: float [D]."""
-        vector = np.asarray(vector, np.float64)
-        self.count += 1
-        self.total = self.total + vector
-        self.squares += float(vector @ vector)
-
-    @property
-    def mean(self) -> np.ndarray:
-        """float64 [D], the mean of the draws."""
-        return self.total / self.count
-
-    @property
-    def noise(self) -> float:
-        """sqrt of the trace of the draws' covariance; needs two draws."""
-        rest = self.squares - self.count * float(self.mean @ self.mean)
-        return float(np.sqrt(max(0.0, rest / (self.count - 1))))
-
-    @property
-    def signal(self) -> float:
-        """Length of the true mean: the mean's own square less the noise left in it; 0 where noise explains all."""
-        return float(np.sqrt(max(0.0, float(self.mean @ self.mean) - self.noise**2 / self.count)))
-
-
-def summary(moments: Mapping[str, Moments]) -> dict[str, Any]:
-    """What a reader compares: {part: ``Moments``} -> dict of signal, noise, ratio and cosines of the mean gradients.
-
-    The cosine of two noisy means is pulled towards 0, so it is corrected by both signals and cut off at 1; NaN where a
-    part has no signal.
-    """
-    result: dict[str, Any] = {}
-    for name, m in moments.items():
-        ratio = m.signal / m.noise if m.noise else (float("inf") if m.signal else 0.0)
-        result[name] = {"signal": m.signal, "noise": m.noise, "ratio": ratio}
-    for a, b in itertools.combinations(moments, 2):
-        lengths = moments[a].signal * moments[b].signal
-        cosine = float(moments[a].mean @ moments[b].mean) / lengths if lengths else float("nan")
-        result[f"cosine_{a}_{b}"] = float(np.clip(cosine, -1.0, 1.0))
-    return result
+    found, cosines = {}, {}
+    for name, total in totals.items():
+        own = float(total @ total) / count**2
+        noise = math.sqrt(max(0.0, (squares[name] - count * own) / (count - 1)))
+        signal = math.sqrt(max(0.0, own - noise**2 / count))
+        found[name] = {"signal": signal, "noise": noise, "ratio": signal / noise if noise else math.inf * (signal > 0)}
+    for a, b in itertools.combinations(totals, 2):
+        lengths = found[a]["signal"] * found[b]["signal"]
+        cosine = float(totals[a] @ totals[b]) / count**2 / lengths if lengths else math.nan
+        cosines[f"cosine_{a}_{b}"] = float(np.clip(cosine, -1.0, 1.0))
+    return found, cosines
 
 
 def gradients(recipe: ConfigDict, draws: int = 16, workdir: str | pathlib.Path | None = None) -> dict[str, Any]:
@@ -110,16 +88,17 @@ def gradients(recipe: ConfigDict, draws: int = 16, workdir: str | pathlib.Path |
             measured[name] = loss, tf.concat([tf.reshape(g, [-1]) for g in parts], axis=0)
         return measured
 
-    moments: dict[str, Moments] = {}
+    totals: dict[str, np.ndarray] = {}
+    squares: dict[str, float] = {}
     losses: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as cache:
         faces = open_faces(source, recipe.image_size, source.cache or cache, method_of(recipe).pairs(recipe))
         read = batches(faces, parts_per_step(recipe), seed=recipe.seed, first_step=0, total_steps=draws)
         for step, images in enumerate(tqdm(read, total=draws, desc="gradients", unit="batch", file=sys.stderr)):
-            for name, (loss, vector) in measure(images, tf.constant(step, tf.int64)).items():
-                moments.setdefault(name, Moments()).add(vector)
+            for name, (loss, gradient) in measure(images, tf.constant(step, tf.int64)).items():
+                vector = np.asarray(gradient, np.float64)
+                totals[name] = totals.get(name, 0.0) + vector
+                squares[name] = squares.get(name, 0.0) + float(vector @ vector)
                 losses[name] = losses.get(name, 0.0) + float(loss) / draws
-    result = summary(moments)
-    for name, loss in losses.items():
-        result[name]["loss"] = loss
-    return {"step": int(model.step.numpy()), **result}
+    found, cosines = summary(draws, totals, squares)
+    return {"step": int(model.step.numpy()), **{k: v | {"loss": losses[k]} for k, v in found.items()}, **cosines}

@@ -8,7 +8,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import tensorflow as tf
 
@@ -71,25 +71,18 @@ def flops(function: "tf.types.experimental.ConcreteFunction") -> dict[str, int]:
 
 
 def _counted(graph: tf.Graph, inside: str = "") -> Iterator[tuple[str, int]]:
-    for op in _needed(graph):
+    todo, seen = [t.op for t in graph.outputs] + list(graph.control_outputs), set()
+    while todo:  # what outputs and side effects need; TensorFlow prunes the rest
+        op = todo.pop()
+        if op in seen:
+            continue
+        seen.add(op)
+        todo += [t.op for t in op.inputs] + list(op.control_inputs)
         name = f"{inside}{op.name}"
         if op.type in _FORMULAS:
             yield name, _FORMULAS[op.type](op)
         elif op.type in ("PartitionedCall", "StatefulPartitionedCall"):
             yield from _counted(graph._get_function(op.get_attr("f").name).graph, f"{name}/")
-
-
-def _needed(graph: tf.Graph) -> set[tf.Operation]:
-    """Operations of a FuncGraph that its outputs and side effects need; TensorFlow prunes the others."""
-    todo = [t.op for t in graph.outputs] + list(graph.control_outputs)
-    seen = set(todo)
-    while todo:
-        op = todo.pop()
-        for other in [t.op for t in op.inputs] + list(op.control_inputs):
-            if other not in seen:
-                seen.add(other)
-                todo.append(other)
-    return seen
 
 
 def _convolution(op: tf.Operation) -> int:
@@ -162,7 +155,13 @@ def profile(run: Callable[[], object], folder: str | pathlib.Path | None = None)
 
 def shares(seconds: Mapping[tuple[str, str], float]) -> dict[str, float]:
     """{phase: share of the operations' time} of what ``profile`` returns; they sum to 1."""
-    total = {name: 0.0 for name in PHASES}
-    for (name, _), value in seconds.items():
+    total = by_phase((name, value) for (name, _), value in seconds.items())
+    return {name: total[name] / sum(total.values()) for name in PHASES}
+
+
+def by_phase(values: Iterable[tuple[str, float]]) -> dict[str, float]:
+    """{phase: sum of the values of its operations}."""
+    total = dict.fromkeys(PHASES, 0.0)
+    for name, value in values:
         total[phase(name)] += value
-    return {name: value / sum(total.values()) for name, value in total.items()}
+    return total

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 from ml_collections import ConfigDict
 
-from pcl_tf.benchmark.measure import flops, peak, peak_memory, phase, profile, shares, spread
+from pcl_tf.benchmark.measure import by_phase, flops, peak, peak_memory, profile, shares, spread
 from pcl_tf.data.faces import ArrayFaces, PairedFaces
 from pcl_tf.data.pipeline import batches
 from pcl_tf.methods.build import build_method, images_per_step, method_of
@@ -72,7 +72,6 @@ def train(
     """
     best = peak(tf.as_dtype(precision.removeprefix("mixed_")))
     step = Step(recipe, precision, xla)
-    counted = flops(step.concrete)
     times, waits = zip(*(step.once() for _ in range(steps)), strict=True)
     seconds = statistics.median(times)
     waited = statistics.median(waits) / seconds
@@ -84,9 +83,7 @@ def train(
             phases = {"phases": {"data": waited, **{name: (1 - waited) * share for name, share in shared.items()}}}
     except ImportError as error:
         print(f"no phases: {error}", file=sys.stderr)
-    work: dict[str, float] = {}
-    for name, count in counted.items():
-        work[phase(name)] = work.get(phase(name), 0) + count / 1e12
+    work = by_phase((name, count / 1e12) for name, count in flops(step.concrete).items())
     tflop = sum(work.values())
     return {
         "peak_gflops": best,

@@ -3,42 +3,37 @@
 import numpy as np
 import pytest
 
-from pcl_tf.benchmark.gradients import Moments, gradients, summary
+from pcl_tf.benchmark.gradients import gradients, summary
 from tests.helpers.commands import refused
 from tests.helpers.methods import tiny
 
 
-def _moments(vectors):
-    moments = Moments()
-    for v in vectors:
-        moments.add(v)
-    return moments
+def summed(count, **draws):
+    return summary(count, {k: v.sum(0) for k, v in draws.items()}, {k: (v**2).sum() for k, v in draws.items()})
 
 
-def test_moments_are_those_of_the_distribution_the_vectors_come_from():
+def test_signal_and_noise_are_those_of_the_distribution():
     r = np.random.RandomState(0)
     mean, std = np.full(50, 0.2), 0.7  # length sqrt(50) * 0.2, trace 50 * 0.49
-    m = _moments(mean + std * r.standard_normal((4000, 50)))
-    assert m.signal == pytest.approx(np.sqrt(50) * 0.2, rel=0.03)
-    assert m.noise == pytest.approx(np.sqrt(50) * 0.7, rel=0.01)
+    found = summed(4000, a=mean + std * r.standard_normal((4000, 50)))[0]["a"]
+    assert found["signal"] == pytest.approx(np.sqrt(50) * 0.2, rel=0.03)
+    assert found["noise"] == pytest.approx(np.sqrt(50) * 0.7, rel=0.01)
 
 
-def test_signal_is_not_inflated_by_few_draws():
-    # The mean of 4 draws of pure noise has length sqrt(D / 4); squared and corrected it is 0 on average.
-    r = np.random.RandomState(1)
-    squares = []
+def test_few_draws_do_not_inflate_the_signal():
+    # The mean of 4 draws has the length of the signal and of sqrt(D / 4) of noise; corrected it is right on average.
+    r, squares = np.random.RandomState(1), []
     for _ in range(200):
-        m = _moments(r.standard_normal((4, 100)))
-        squares.append(float(m.mean @ m.mean) - m.noise**2 / 4)
-    assert abs(np.mean(squares)) < 1.0  # uncorrected: 25
+        squares.append(summed(4, a=1.0 + r.standard_normal((4, 100)))[0]["a"]["signal"] ** 2)
+    assert abs(np.mean(squares) - 100) < 3  # uncorrected: 125
 
 
 def test_cosine_of_two_parts_is_that_of_their_true_means():
     r = np.random.RandomState(2)
     a, b = np.zeros(40), np.zeros(40)
     a[0], b[:2] = 1.0, 1.0  # 45 degrees apart
-    found = summary({k: _moments(v + 0.5 * r.standard_normal((3000, 40))) for k, v in (("a", a), ("b", b))})
-    assert found["cosine_a_b"] == pytest.approx(np.sqrt(0.5), abs=0.03)
+    found, cosines = summed(3000, **{k: v + 0.5 * r.standard_normal((3000, 40)) for k, v in (("a", a), ("b", b))})
+    assert cosines["cosine_a_b"] == pytest.approx(np.sqrt(0.5), abs=0.03)
     assert found["a"]["ratio"] == pytest.approx(found["a"]["signal"] / found["a"]["noise"])
 
 

@@ -122,4 +122,4 @@ def test_what_is_compiled_counts_as_views():
 def test_the_pipeline_is_measured():
     rates = data(tiny("vox64:smoke", {"data.generated_images": 64}), seconds=0.2)
     assert rates["first_epoch_images_per_second"] > 0 and rates["pipeline_images_per_second"] > 0
-    assert rates["spread"] >= 0 and abs(rates["memory_growth_mb"]) < 100
+    assert rates["spread"] >= 0
