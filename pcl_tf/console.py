@@ -1,6 +1,7 @@
 """What all commands share: how they begin, what stops them, what they exit with."""
 
 import contextlib
+import importlib.abc
 import math
 import os
 import pathlib
@@ -8,6 +9,8 @@ import re
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from importlib.machinery import ModuleSpec, PathFinder
+from types import ModuleType
 from typing import Any, NoReturn
 
 from absl import app, flags, logging
@@ -97,8 +100,9 @@ def begin(argv: list[str], *needed: str, words: int = 0, level: int = logging.WA
     """
     # Without the user's keras.json, which may be of another project: another backend, channels first.
     os.environ.update(KERAS_BACKEND="tensorflow", KERAS_HOME=os.devnull)
-    # Some C++ lines at the import of TensorFlow cannot be turned off (tensorflow issue 100442).
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if "TF_CPP_MIN_LOG_LEVEL" not in os.environ:
+        os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+        sys.meta_path.insert(0, _QuietImport())
     if not flags.FLAGS["verbosity"].present:
         logging.set_verbosity(level)
     if len(argv) > 1 + words:
@@ -111,6 +115,26 @@ def begin(argv: list[str], *needed: str, words: int = 0, level: int = logging.WA
             refuse(f"--{name}={value}: is no number.")
     if missing := [f"--{name}" for name in needed if not flags.FLAGS[name].value]:
         refuse(f"{' and '.join(missing)} {'are' if missing[1:] else 'is'} needed; see --help.")
+
+
+class _QuietImport(importlib.abc.MetaPathFinder):
+    """Imports TensorFlow without the lines that its C++ prints then at any level of logging (its issue 100442)."""
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        if name != "tensorflow" or not (spec := PathFinder.find_spec(name, path)) or not spec.loader:
+            return None
+        loader, run = spec.loader, spec.loader.exec_module
+
+        def silently(module: ModuleType) -> None:
+            stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+            try:
+                os.dup2(nowhere, 2)
+                run(module)
+            finally:
+                os.dup2(stderr, 2)
+
+        loader.exec_module = silently  # type: ignore[method-assign]
+        return spec
 
 
 def at_home(argument: str) -> str:

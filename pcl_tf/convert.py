@@ -53,7 +53,6 @@ def main(argv: list[str]) -> None:
     from pcl_tf import recipe as recipes
     from pcl_tf.networks.torch_file import read_arrays
     from pcl_tf.training.checkpoints import Checkpoints, newest_step
-    from pcl_tf.training.export import export_run
     from pcl_tf.training.workdir import Workdir
 
     assert _WORKDIR.value is not None and _TORCH.value is not None
@@ -61,10 +60,11 @@ def main(argv: list[str]) -> None:
     if (path / "recipe.json").exists() or newest_step(path):  # files of a stopped convert have no recipe beside them
         refuse(f"--workdir={path}: holds a run; give a folder that is empty or does not exist.")
     with explained(path, ValueError):
-        import torch  # noqa: F401
+        asked, arrays = recipes.named(_RECIPE.value, overrides=_SET.value), read_arrays(_TORCH.value)
+        from pcl_tf.training.export import export_run  # TensorFlow, once all that is named is there
 
-        recipe = recipes.resolve(recipes.named(_RECIPE.value, overrides=_SET.value))
-        model = _loaded(recipe, read_arrays(_TORCH.value))
+        recipe = recipes.resolve(asked)
+        model = _loaded(recipe, arrays)
         workdir = Workdir(path, recipe)
         Checkpoints(model, workdir / "checkpoints", recipe.checkpoint.keep).save(0)
         print(export_run(recipe, workdir, model.encoder, step=0))

@@ -36,6 +36,11 @@ def main(argv: list[str]) -> None:
     begin(argv)
     if _QUANTIZE.value and not _TFLITE.value:
         refuse("--quantize: has no meaning without --tflite.")
+    from pcl_tf.store import check
+
+    workdir, size = pathlib.Path(_WORKDIR.value), _SIZE.value
+    if not (workdir / "recipe.json").is_file():
+        refuse(f"--workdir={workdir}: has no recipe.json; it is no folder of pcl_tf.train.")
     from pcl_tf import recipe as recipes
     from pcl_tf.errors import Refused
     from pcl_tf.methods.build import build_method
@@ -43,14 +48,10 @@ def main(argv: list[str]) -> None:
     from pcl_tf.serving.card import state
     from pcl_tf.serving.export import check_version
     from pcl_tf.serving.tflite import FILES, save_tflite
-    from pcl_tf.store import check
     from pcl_tf.training.checkpoints import Checkpoints, newest_step
     from pcl_tf.training.export import export_run
 
-    workdir, size = pathlib.Path(_WORKDIR.value), _SIZE.value
     with explained(workdir):
-        if not (workdir / "recipe.json").is_file():
-            raise Refused(f"--workdir={workdir}: has no recipe.json; it is no folder of pcl_tf.train.")
         if _ONNX.value:
             import onnx  # noqa: F401
             import tf2onnx  # noqa: F401

@@ -183,9 +183,12 @@ def override(recipe: ConfigDict, texts: Iterable[str], flag: str = "--set ") -> 
         if key not in table:
             raise Refused(f"{flag}{given}: {_no_such(key, table)}")
         try:
-            recipe.update_from_flattened_dict({key: table[key].parse(value)})
-        except (KeyError, TypeError, ValueError) as error:
-            raise Refused(f"{flag}{given}: must be {table[key].check.words()}.") from error
+            parsed = table[key].parse(value)
+        except ValueError:
+            parsed = None
+        if not table[key].check(parsed):
+            raise Refused(f"{flag}{given}: must be {table[key].check.words()}.")
+        recipe.update_from_flattened_dict({key: parsed})
     return recipe
 
 

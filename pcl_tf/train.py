@@ -18,6 +18,7 @@ from ml_collections import ConfigDict
 
 from pcl_tf.choices import PRECISIONS, STRATEGIES
 from pcl_tf.console import begin, explained, refuse, start
+from pcl_tf.data import sources
 from pcl_tf.errors import Refused, Stopped, Unreachable
 from pcl_tf.recipe import known, named, resolve
 
@@ -63,6 +64,7 @@ def main(argv: list[str]) -> int:
         recipe = named(_RECIPE.value, overrides=_SET.value)
         if _DATA.value:
             recipe.data.source = _DATA.value
+        sources.named(recipe.data.source)
     if _STRATEGY.value != "multiworker":
         return _train(recipe)
     from pcl_tf import cluster as clusters
@@ -85,7 +87,6 @@ def main(argv: list[str]) -> int:
 def _train(recipe: ConfigDict, cluster: "Cluster | None" = None) -> int:
     """Runs on this machine; returns the exit code."""
     from pcl_tf.cluster import Cluster
-    from pcl_tf.data.sources import VOXCELEB_HELP
     from pcl_tf.methods.build import compiled_by
     from pcl_tf.strategy import make_strategy
     from pcl_tf.training.callbacks import NotFinite
@@ -103,14 +104,8 @@ def _train(recipe: ConfigDict, cluster: "Cluster | None" = None) -> int:
     computing = Computing(strategy, _PRECISION.value, _DETERMINISTIC.value, cluster, compiled_by(_XLA.value, recipe))
     try:
         with explained(_WORKDIR.value):
-            if not recipe.data.source:
-                raise Refused(VOXCELEB_HELP)
             workdir = Workdir(_WORKDIR.value, recipe, cluster.writer)
-            try:
-                run(recipe, workdir, computing)
-            except ValueError:
-                workdir.abandon()  # nothing, where the run had begun
-                raise
+            run(recipe, workdir, computing)
     except NotFinite as error:
         saved = newest_step(workdir.path)
         left = "Nothing had been saved yet: a smaller --recipe.optimizer.learning_rate may do, in the same --workdir."

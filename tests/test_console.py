@@ -74,6 +74,51 @@ def test_commands_take_no_settings_of_keras_from_other_projects(tmp_path):
     assert ended.stdout == "tensorflow channels_last float32\n", ended.stderr
 
 
+IMPORTS = """
+import runpy, sys
+name, *sys.argv[1:] = sys.argv[1:]
+try:
+    runpy.run_module(f"pcl_tf.{name}", run_name="__main__", alter_sys=True)
+finally:
+    print("tensorflow" in sys.modules)
+"""
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("benchmark data --recipe=quickstrat", "--recipe=quickstrat: no such recipe"),
+        ("client --server=localhost:1 nowhere", "nowhere: no such file or folder"),
+        ("embed --model=pixels --data=nowhere --out=e.npz", "--data=nowhere: no such folder or file"),
+        ("export --workdir=nowhere", "--workdir=nowhere: has no recipe.json"),
+        ("finetune --model=nowhere --task=generated_pose", "--model=nowhere: no SavedModel"),
+        ("finetune --model=hog --task=classification:nowhere.csv", "nowhere.csv: cannot be read"),
+        ("neighbours --embeddings=nowhere.npz", "--embeddings=nowhere.npz: no such file"),
+        ("prepare videos --data=nowhere --out=d", "--data=nowhere: no such folder"),
+        ("probe --model=nowhere --task=generated_pose", "--model=nowhere: no SavedModel"),
+        ("probe --model=hog --task=classification:nowhere.csv", "nowhere.csv: cannot be read"),
+        ("reconstruct --workdir=nowhere", "--workdir=nowhere: no recipe.json there"),
+        ("reproduce --table=1 --workdir=w --data=nowhere", "--data=nowhere: no such folder or file"),
+        ("reproduce --table=1 --workdir=w --expression=classification:no.csv", "no.csv: cannot be read"),
+        ("train --recipe=vox64:moco --workdir=w --set=method.queu=1", "did you mean method.queue?"),
+        ("train --recipe=vox64 --workdir=w --set=method.updates=both", "must be one of joint, alternating"),
+        ("train --recipe=vox64 --workdir=w --data=nowhere", "--data=nowhere: no such folder or file"),
+    ],
+)
+def test_mistakes_are_answered_before_tensorflow_is_imported(command, said, tmp_path):
+    line = [sys.executable, "-c", IMPORTS, *command.split()]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    ended = subprocess.run(line, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert ended.returncode == 2 and said in ended.stderr and ended.stdout == "False\n", ended.stderr
+
+
+def test_the_import_of_tensorflow_prints_nothing():
+    code = "from pcl_tf.console import begin; from absl import flags; flags.FLAGS(['x']); begin(['x']); import keras"
+    environment = {key: value for key, value in os.environ.items() if key != "TF_CPP_MIN_LOG_LEVEL"}
+    ended = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
 def test_asking_for_help_is_no_error():
     ended = subprocess.run([sys.executable, "-m", "pcl_tf.export", "--help"], capture_output=True, check=False)
     assert ended.returncode == 0 and b"--workdir" in ended.stdout

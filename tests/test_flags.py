@@ -42,7 +42,7 @@ def test_an_export_to_onnx_without_its_packages(tmp_path, monkeypatch):
         (["train", "--against=precision"], "--against=precision=: not one of float32"),
         (["train", "--against=xla=maybe"], "--against=xla=maybe: not one of none, views, step"),
         (["data", "--xla"], "--xla has no meaning without the part train"),
-        (["train", "--recipe.image_size=-1"], "--recipe.image_size"),
+        (["train", "--recipe.image_size=-1"], "--set image_size=-1: must be a whole number"),
     ],
 )
 def test_the_benchmark_refuses_before_it_measures(arguments, said, tmp_path):

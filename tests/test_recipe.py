@@ -2,8 +2,6 @@
 
 import pathlib
 import re
-import subprocess
-import sys
 
 import pytest
 
@@ -103,12 +101,6 @@ def test_a_file_that_gives_no_recipe_is_said_in_a_line(tmp_path, name, content, 
 def test_an_unknown_argument_is_said_in_a_line():
     with pytest.raises(Refused, match="^--recipe=small64:foo: Unknown recipe argument 'foo'; known: smoke"):
         recipes.named("small64:foo")
-
-
-def test_a_wrong_key_is_refused_before_tensorflow_is_imported():
-    code = "from pcl_tf import recipe, train; recipe.named('vox64:moco', overrides=['method.queu=1'])"
-    done = subprocess.run([sys.executable, "-X", "importtime", "-c", code], capture_output=True, text=True)
-    assert "did you mean method.queue?" in done.stderr and not re.search(r"\| +tensorflow", done.stderr)
 
 
 def test_the_commands_for_four_machines_can_be_shared_by_four():

@@ -6,14 +6,17 @@ import itertools
 import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import tensorflow as tf
 from PIL import Image, ImageOps
 
 from pcl_tf.data.files import Unreadable
 from pcl_tf.data.sources import Item
 from pcl_tf.data.threads import in_order
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 Decoded = tuple[str, "np.ndarray | None", "str | None"]
 
@@ -70,11 +73,13 @@ def decode(data: bytes, *, upright: bool = True, least: int = 0) -> np.ndarray:
     return np.asarray(image.convert("RGB"))
 
 
-def resize(images: np.ndarray | tf.Tensor, size: int) -> tf.Tensor:
+def resize(images: "np.ndarray | tf.Tensor", size: int) -> "tf.Tensor":
     """Antialiased bilinear resize: uint8 [N, H, W, 3] -> uint8 [N, size, size, 3].
 
     ``tf.image.resize(.., antialias=True)`` without a copy of the images in float32, which may need 800 MB.
     """
+    import tensorflow as tf  # here, so that a wrong path is refused before TensorFlow is imported
+
     by = tf.constant([size, size], tf.float32) / tf.cast(tf.shape(images)[1:3], tf.float32)
     scaled = tf.raw_ops.ScaleAndTranslate(
         images=images, size=[size, size], scale=by, translation=[0.0, 0.0], kernel_type="triangle", antialias=True
@@ -103,6 +108,8 @@ def resized(squares: Iterable[np.ndarray], size: int) -> Iterator[np.ndarray]:
     for shape, same in itertools.groupby(squares, key=np.shape):
         while some := list(itertools.islice(same, max(1, min(_GROUP, _TOGETHER // math.prod(shape))))):
             if shape[:2] != (size, size):
+                import tensorflow as tf
+
                 with tf.device("CPU:0"):  # small operations on one image after the other
                     some = list(resize(np.stack(some), size).numpy())
             yield from some

@@ -209,6 +209,20 @@ def _heads(
     return Source("generated", fingerprint([stamp]), len(names), lambda: after(0), after=after)
 
 
+def named(text: str, flag: str = "--data") -> list[str]:
+    """The parts of a flag's text. Raises Refused, before anything is read: it is empty, or no such folder or file."""
+    if not text:
+        raise Refused(VOXCELEB_HELP)
+    for part in (parts := several(text)):
+        if part != "generated" and not part.startswith("tfds:") and not (part and os.path.exists(part)):
+            raise Refused(f"{_given(flag, part)}: no such folder or file.")
+    return parts
+
+
+def _given(flag: str, part: str) -> str:
+    return f"{flag}={printable(part)}" if flag else printable(part)
+
+
 def open_source(text: str, generated_images: int = 0, image_size: int = 64, *, flag: str = "--data") -> Source:
     """The source that a flag names.
 
@@ -224,10 +238,7 @@ def open_source(text: str, generated_images: int = 0, image_size: int = 64, *, f
     Raises:
       Refused: the text is empty, names nothing that exists, or what it names holds no image.
     """
-    if not text:
-        raise Refused(VOXCELEB_HELP)
-    named = f"{flag}=" if flag else ""
-    parts = [_open(part, generated_images, image_size, given=f"{named}{printable(part)}") for part in several(text)]
+    parts = [_open(part, generated_images, image_size, given=_given(flag, part)) for part in named(text, flag)]
     if len(parts) == 1:
         return parts[0]
 
@@ -248,12 +259,10 @@ def _open(text: str, generated_images: int, image_size: int, *, given: str) -> S
         source = generated(generated_images, image_size)
     elif text.startswith("tfds:"):
         source = tfds_dataset(text.removeprefix("tfds:"))
-    elif text and path.is_dir() or path.is_file() and text.lower().endswith(SUFFIXES):
-        source = folder(path)  # the empty text between two commas is not the folder we are in
-    elif path.is_file():
-        source = zipped(path, given)
+    elif path.is_dir() or text.lower().endswith(SUFFIXES):
+        source = folder(path)
     else:
-        raise Refused(f"{given}: no such folder or file.")
+        source = zipped(path, given)
     if not source.count:
         beside = f"; its files are {source.others}" if source.others else ""
         raise Refused(f"{given}: holds no image ({', '.join(SUFFIXES)}){beside}.")

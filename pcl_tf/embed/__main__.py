@@ -45,6 +45,7 @@ _FPS = flags.DEFINE_float("fps", None, "Frames a second that are taken of videos
 
 def main(argv: list[str]) -> None:
     begin(argv, "model", "data", "out")
+    from pcl_tf.data.sources import named
     from pcl_tf.encoders.encoder import probe_folder
     from pcl_tf.faces.table import check_suffix
     from pcl_tf.store import check, write_atomically
@@ -64,6 +65,7 @@ def main(argv: list[str]) -> None:
             from pcl_tf.embed.projector import check_place, write_projector
 
             check_place(_PROJECTOR.value)
+        named(_DATA.value)
         from pcl_tf.faces.model import load
         from pcl_tf.faces.pictures import Pictures
 

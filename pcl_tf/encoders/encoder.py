@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from pcl_tf.choices import OUTPUTS
 from pcl_tf.encoders import handcrafted
@@ -147,6 +146,8 @@ def _side(shape: Any) -> int | None:
 
 
 def _saved_model(text: str, path: pathlib.Path) -> Encoder:
+    import tensorflow as tf
+
     module, assets = tf.saved_model.load(str(path)), path / "assets"
     if not hasattr(module, "embed"):
         raise Refused(f"--model={text}: has no endpoint 'embed'; is it an export of pcl_tf?")
@@ -174,6 +175,7 @@ def _saved_model(text: str, path: pathlib.Path) -> Encoder:
 
 def _keras(text: str, path: pathlib.Path) -> Encoder:
     import keras
+    import tensorflow as tf
 
     model = keras.models.load_model(path, compile=False)
     run = tf.function(lambda x: model(x, training=False), reduce_retracing=True)
@@ -194,6 +196,7 @@ def _onnx(text: str, path: pathlib.Path) -> Encoder:
 
 
 def _tflite(text: str, path: pathlib.Path) -> Encoder:
+    import tensorflow as tf
     from tensorflow.lite.tools import flatbuffer_utils
 
     flatbuffer_utils.convert_bytearray_to_object(path.read_bytes())  # the interpreter would crash at a file cut short

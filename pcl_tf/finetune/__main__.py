@@ -58,11 +58,7 @@ for name in ("labels", "rate"):
 def main(argv: list[str]) -> int:
     begin(argv, "model", "task")
     from pcl_tf.encoders.encoder import open_encoder, probe_folder
-    from pcl_tf.errors import Stopped
     from pcl_tf.evaluation.tasks import open_task
-    from pcl_tf.finetune import compare, network, rows, work
-    from pcl_tf.finetune.fit import Options
-    from pcl_tf.results import table
     from pcl_tf.store import check
 
     if _FEATURE.value not in FEATURES:
@@ -72,27 +68,30 @@ def main(argv: list[str]) -> int:
             refuse(f"--{given[0]}: has no meaning with --compare, which tries all of them and exports nothing.")
     if _EPOCHS.value == 0 and (_SCRATCH.value or _COMPARE.value):
         refuse("--epochs=0: trains nothing of a network from scratch.")
-    values: dict[str, Any] = {field.name: flags.FLAGS[field.name].value for field in dataclasses.fields(Options)}
-    values["rate"] = _RATE.value or (compare.SCRATCH_RATE if _SCRATCH.value else 1e-4)
-    options = Options(**values)
     assert _MODEL.value is not None and _TASK.value is not None
     with explained(_OUT.value or _MODEL.value):
-        encoder = open_encoder(_MODEL.value)
-        probed = probe_folder(_MODEL.value)
+        task = open_task(_TASK.value, _DATA.value, _SIZE.value, targets=_TARGETS.value, groups=_GROUPS.value)
+        encoder, probed = open_encoder(_MODEL.value), probe_folder(_MODEL.value)
         out = pathlib.Path(_OUT.value or probed.parent / "finetune")
         check(out, "--out", folder=True)
         cache = pathlib.Path(_CACHE.value or (out if _OUT.value else probed) / "features")
         check(cache, "--cache" if _CACHE.value else "--out" if _OUT.value else "--model", folder=True)
-        task = open_task(_TASK.value, _DATA.value, _SIZE.value, targets=_TARGETS.value, groups=_GROUPS.value)
+        from pcl_tf.errors import Stopped
+        from pcl_tf.finetune import compare, network, rows, work
+        from pcl_tf.finetune.fit import Options
+        from pcl_tf.results import table
+
+        values: dict[str, Any] = {field.name: flags.FLAGS[field.name].value for field in dataclasses.fields(Options)}
+        values["rate"] = _RATE.value or (compare.SCRATCH_RATE if _SCRATCH.value else 1e-4)
+        options = Options(**values)
         network.check(encoder, task, options.feature)
         for note in task.notes:
             print(f"note: {note}", file=sys.stderr)
         if not _COMPARE.value:
             for train, _ in task.splits[: options.folds or None]:
                 rows.teaching(task, train, part=options.labels, seed=options.seed)  # refuses too few labels early
-        job = work.Job(
-            encoder, task, out=out, cache=cache, about={"license": _LICENSE.value, "data_terms": _TERMS.value}
-        )
+        about = {"license": _LICENSE.value, "data_terms": _TERMS.value}
+        job = work.Job(encoder, task, out=out, cache=cache, about=about)
         try:
             path = job.compare(options, _RATE.value) if _COMPARE.value else job.finetune(options)
         except Stopped as stopped:

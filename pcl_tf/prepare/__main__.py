@@ -17,6 +17,7 @@ import shlex
 from absl import flags, logging
 
 from pcl_tf.console import begin, explained, refuse, start
+from pcl_tf.data.files import printable
 from pcl_tf.store import check
 
 KINDS = ("voxceleb", "videos", "images")
@@ -75,6 +76,8 @@ def main(argv: list[str]) -> None:
     with explained(_OUT.value):
         if "://" not in _OUT.value:
             check(_OUT.value, folder=True)
+        if "://" not in _DATA.value and not os.path.isdir(_DATA.value):
+            refuse(f"--data={printable(_DATA.value)}: no such folder.")
         import av  # noqa: F401
 
         if _BEAM.value:

@@ -71,16 +71,14 @@ def _variants(tables: Iterable[int]) -> list[str]:
 
 
 def _targets() -> dict[str, list[str]]:
-    """{role: columns of its manifests to predict}. Raises Refused: another role, no column, a role twice."""
-    from pcl_tf.errors import Refused
-
+    """{role: columns of its manifests to predict}."""
     targets: dict[str, list[str]] = {}
     for text in _TARGETS.value:
         role, _, columns = text.partition(":")
         if role not in _TASKS or role in targets or not columns or not _TASKS[role].value:
-            raise Refused(
-                f"--targets={text}: what is needed is ROLE:COLUMN,.., once a role, of {', '.join(_TASKS)}, beside the"
-                " flag --ROLE with a manifest."
+            roles = ", ".join(_TASKS)
+            refuse(
+                f"--targets={text}: ROLE:COLUMN,.. is needed, once a role, of {roles}, beside --ROLE with a manifest."
             )
         targets[role] = [column.strip() for column in columns.split(",")]
     return targets
@@ -102,32 +100,42 @@ def _tasks(roles: Iterable[str]) -> "dict[str, list[Task]]":
 
 
 def _run(tables: list[int], seeds: list[int], workdir: pathlib.Path) -> None:
-    from pcl_tf.reproduce.figure import figure
+    from pcl_tf import recipe as recipes
+    from pcl_tf.data import sources
+    from pcl_tf.errors import Refused
     from pcl_tf.reproduce.paper import TABLES
-    from pcl_tf.reproduce.runs import Runs, equal_steps
-    from pcl_tf.reproduce.tables import draw, fill, latex, markdown
-    from pcl_tf.store import write_atomically
+    from pcl_tf.store import check, write_atomically
 
     small = _SCALE.value == "small"
-    base = _BASE.value or ("small64" if small else "vox64")
+    base, source = _BASE.value or ("small64" if small else "vox64"), _DATA.value or ("generated" if small else "")
+    try:
+        recipe = recipes.named(base)
+    except Refused as error:  # by the flag that names it here
+        raise Refused(str(error).replace("--recipe=", "--base=", 1)) from error
+    recipes.override(recipe, recipes.applying(_OVERRIDE.value, recipe))
+    check(workdir, "--workdir", folder=True)
+    tasks = _tasks(sorted({role for number in tables for role in TABLES[number].roles}))
+    sources.named(source)
+
+    from pcl_tf.reproduce.figure import figure  # TensorFlow, once all that is named is there
+    from pcl_tf.reproduce.runs import Runs, equal_steps
+    from pcl_tf.reproduce.tables import fill, latex, markdown
+
     runs = Runs(
         workdir,
         base,
-        source=_DATA.value or ("generated" if small else ""),
+        source=source,
         steps=equal_steps(base, _variants(tables), _OVERRIDE.value, steps=_STEPS.value),
         overrides=_OVERRIDE.value,
         precision=_PRECISION.value,
         solver=_SOLVER.value or ("lbfgs" if small else "adam"),
     )
-    tasks = _tasks(sorted({role for number in tables for role in TABLES[number].roles}))
     for number in tables:
-        table, path = TABLES[number], workdir / "tables" / f"table{number}"
-        rows = fill(table, tasks, runs, seeds=seeds)
-        text = markdown(number, table, rows)
-        write_atomically(path.with_suffix(".md"), text)
-        write_atomically(path.with_suffix(".tex"), latex(number, table, rows))
-        write_atomically(path.with_suffix(".json"), json.dumps(rows, indent=1) + "\n")
-        draw(number, table, rows, path=path.with_suffix(".png"))
+        rows = fill(TABLES[number], tasks, runs, seeds=seeds)
+        text = markdown(number, TABLES[number], rows)
+        forms = {"md": text, "tex": latex(number, TABLES[number], rows), "json": json.dumps(rows, indent=1) + "\n"}
+        for suffix, form in forms.items():
+            write_atomically(workdir / "tables" / f"table{number}.{suffix}", form)
         print(f"\n{text}", flush=True)
     if _FIGURE.value:
         print(*figure(runs.pretrained("", seeds[0]), "", workdir / "tables" / "figure4.png", count=8), sep="\n")
@@ -135,12 +143,13 @@ def _run(tables: list[int], seeds: list[int], workdir: pathlib.Path) -> None:
 
 def main(argv: list[str]) -> None:
     begin(argv)
+    from pcl_tf.errors import Stopped
     from pcl_tf.reproduce.paper import TABLES
 
     for flag, given, known in (("table", _TABLE.value, list(map(str, TABLES))), ("figure", _FIGURE.value, ["4"])):
         if unknown := [number for number in given if number not in known]:
             refuse(f"--{flag}={unknown[0]}: not one of {', '.join(known)}.")
-    for text in _OVERRIDE.value:  # it would stand behind these flags on each run's command line, and win
+    for text in _OVERRIDE.value:  # the flags would win
         if instead := _OWN_FLAGS.get(text.partition("=")[0].strip()):
             refuse(f"--set={text}: give {instead} instead.")
     seeds = _SEEDS.value
@@ -148,22 +157,11 @@ def main(argv: list[str]) -> None:
         refuse(f"--seeds={','.join(seeds)}: different whole numbers from 0 to 1000000.")
     if not _WORKDIR.value or not (_TABLE.value or _FIGURE.value):
         refuse("--workdir and --table or --figure are needed; see --help.")
-    from pcl_tf import recipe as recipes
-    from pcl_tf.errors import Refused
-    from pcl_tf.reproduce.runs import RunFailed
-    from pcl_tf.store import check
-
-    try:  # by the flag that names it here
-        recipes.named(_BASE.value or "small64")
-    except Refused as error:
-        refuse(str(error).replace("--recipe=", "--base=", 1))
-    try:
-        with explained(_WORKDIR.value):
-            check(_WORKDIR.value, "--workdir", folder=True)
+    with explained(_WORKDIR.value):
+        try:
             _run(list(map(int, _TABLE.value)), list(map(int, seeds)), pathlib.Path(_WORKDIR.value))
-    except RunFailed as failed:
-        name, code = failed.args
-        refuse(f"pre-training {name} ended with exit code {code}; see what it printed.", 1)
+        except Stopped as stopped:
+            refuse(stopped, 1)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 import pathlib
 import sys
 from itertools import islice
-from typing import Any
 
 import numpy as np
 
@@ -12,10 +11,7 @@ from pcl_tf.data.images import decode_all, left_out
 from pcl_tf.data.sources import open_source
 from pcl_tf.drawing import png
 from pcl_tf.errors import Refused
-from pcl_tf.methods.build import build_method
-from pcl_tf.store import check, write_atomically
-from pcl_tf.training import sheet
-from pcl_tf.training.checkpoints import Checkpoints
+from pcl_tf.store import check, several, write_atomically
 
 
 def figure(
@@ -38,7 +34,7 @@ def figure(
     workdir, out = pathlib.Path(workdir), pathlib.Path(out)
     swapped = out.with_stem(f"{out.stem}_swap")
     for path in (out, swapped):
-        check(path, inputs=[images, *images.split(",")])
+        check(path, inputs=several(images))
     check(out, beside=[swapped])
     if not (workdir / "recipe.json").is_file():
         raise Refused(f"--workdir={workdir}: no recipe.json there; it is no folder of pcl_tf.train.")
@@ -47,13 +43,11 @@ def figure(
         raise Refused(f"--workdir={workdir}: this run trained no decoder.")
     source = open_source(images or "generated", count, recipe.image_size, flag="--data")
     spread = islice(source.items(), 0, None, max(1, source.count // count))  # folders are sorted, often by person
-    faces: Any = []
-    bad: list[tuple[str, str]] = []
+    faces: list[np.ndarray] = []
+    bad: list[tuple[str, str | None]] = []
     for name, face, why in decode_all(spread, recipe.image_size):
-        if face is None:
-            bad.append((name, str(why)))
-        else:
-            faces.append(face)
+        bad += [(name, why)] if face is None else []
+        faces += [] if face is None else [face]
         if len(faces) == count:
             break
     note = left_out(bad, len(faces) + len(bad))
@@ -61,11 +55,14 @@ def figure(
         raise Refused(f"--data={images}: fewer than two faces that can be read. {note}".strip())
     if bad:
         print(f"note: {note}", file=sys.stderr)
+    from pcl_tf.methods.build import build_method  # TensorFlow, once all that is named is there
+    from pcl_tf.training import sheet
+    from pcl_tf.training.checkpoints import Checkpoints
+
     model = build_method(recipe)
     if Checkpoints(model, workdir / "checkpoints").restore() is None:
         raise Refused(f"--workdir={workdir}: {workdir / 'checkpoints'} holds no checkpoint.")
-    faces, noise = np.stack(faces), recipe.method.recon_noise_std
-    scale = max(1, 128 // recipe.image_size)
-    write_atomically(out, png(sheet.draw(sheet.reconstructions(model, faces, noise), scale)))
-    write_atomically(swapped, png(sheet.draw_swaps(faces, sheet.swaps(model, faces, noise), scale)))
+    stacked, noise, scale = np.stack(faces), recipe.method.recon_noise_std, max(1, 128 // recipe.image_size)
+    write_atomically(out, png(sheet.draw(sheet.reconstructions(model, stacked, noise), scale)))
+    write_atomically(swapped, png(sheet.draw_swaps(stacked, sheet.swaps(model, stacked, noise), scale)))
     return out, swapped

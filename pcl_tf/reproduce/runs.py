@@ -12,15 +12,11 @@ from typing import Any
 from pcl_tf import recipe as recipes
 from pcl_tf.encoders.encoder import open_encoder
 from pcl_tf.encoders.features import extract
-from pcl_tf.errors import Refused
+from pcl_tf.errors import Refused, Stopped
 from pcl_tf.evaluation.evaluate import evaluate
 from pcl_tf.evaluation.task import Task
 from pcl_tf.methods.build import encoder_passes
 from pcl_tf.store import digest, read_json, write_atomically
-
-
-class RunFailed(RuntimeError):
-    """A pre-training run ended with an error. Args: what ran, its exit code."""
 
 
 def equal_steps(recipe: str, variants: Iterable[str], overrides: Sequence[str], *, steps: int = 0) -> dict[str, int]:
@@ -76,7 +72,7 @@ class Runs:
 
         Raises:
           Refused: the workdir has another recipe, other data or another precision.
-          RunFailed: pcl_tf.train ended with an error.
+          Stopped: pcl_tf.train ended with an error.
         """
         workdir, steps = self.workdir(variant, seed), self.steps[variant]
         argument = variant.removeprefix("untrained")
@@ -99,7 +95,7 @@ class Runs:
         command += [f"--data={self.source}", f"--recipe.data.cache={self.folder / 'cache'}"]
         command += [f"--precision={self.precision}", *(f"--recipe.{text}" for text in keys)]
         if code := _call(command):
-            raise RunFailed(workdir.name, code)
+            raise Stopped(f"pre-training {workdir.name} ended with exit code {code}; see what it printed.")
         return workdir
 
     def result(self, model: str, seed: int, task: Task, *, feature: str) -> dict[str, Any]:

@@ -1,13 +1,11 @@
-"""A table filled: our numbers by task, the paper's beside them, as JSON, Markdown, LaTeX and a picture."""
+"""A table filled: our numbers by task, the paper's beside them, as Markdown and LaTeX."""
 
-import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from pcl_tf import tables as texts
-from pcl_tf.drawing import plain, save_figure
 from pcl_tf.evaluation.kinds import percent
 from pcl_tf.evaluation.task import Task
 from pcl_tf.evaluation.verification import WHITENED
@@ -66,58 +64,15 @@ def latex(number: int, table: Table, rows: list[dict[str, Any]]) -> str:
     return f"% Table {number}. {table.title}\n{texts.latex(*_cells(rows))}\n"
 
 
-def draw(number: int, table: Table, rows: list[dict[str, Any]], *, path: pathlib.Path) -> None:
-    """Draws a panel for each task, and one for each column that the paper prints; rows as in the table.
-
-    Args:
-      number: of the table.
-      table: what was filled.
-      rows: of ``fill``.
-      path: of the PNG.
-    """
-    from matplotlib.figure import Figure
-
-    ours, theirs = _columns(rows)
-    places = range(len(rows), 0, -1)  # the first row on top
-    figure = Figure(figsize=(2.4 + 2.1 * len([*ours, *theirs]), 1.4 + 0.28 * len(rows)), layout="constrained")
-    panels = figure.subplots(1, len([*ours, *theirs]), sharey=True, squeeze=False)[0]
-    for axes, name in zip(panels, ours, strict=False):
-        for place, row in zip(places, rows, strict=True):
-            if name in row["ours"]:
-                found = row["ours"][name]
-                scale = 100 if percent(found["metric"]) else 1
-                mean, (low, high) = scale * found["mean"], (scale * v for v in found["interval"])
-                bars = [[max(0, mean - low)], [max(0, high - mean)]]
-                axes.errorbar(mean, place, xerr=bars, fmt="o", capsize=3, color="C0")
-                axes.set_xlabel(found["metric"] + (" in %" if scale == 100 else ""))
-        axes.set_title(",\n".join(map(plain, name.split(", "))), fontsize=10)  # a task, and how it was scored
-    for axes, column in zip(panels[len(ours) :], theirs, strict=True):
-        values = [row["paper"].get(column) for row in rows]
-        axes.plot(values, list(places), "D", color="C1", fillstyle="none")
-        axes.set_title(f"the paper's {column}", fontsize=10)
-    for axes in panels:
-        axes.grid(alpha=0.3)
-        axes.set_ylim(0.4, len(rows) + 0.6)
-    panels[0].set_yticks(list(places), [row["label"] for row in rows])
-    figure.suptitle(f"Table {number}. {table.title}", fontsize=11)
-    save_figure(figure, path, dpi=110)
-
-
 def _cells(rows: list[dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
     """(header, rows of texts)."""
-    names, columns = _columns(rows)
+    names, columns = (list(dict.fromkeys(name for row in rows for name in row[key])) for key in ("ours", "paper"))
     lines = []
     for row in rows:
         quoted = " (quoted)" if row["model"] is None else ""
         ours = [_cell(row["ours"][n]) if n in row["ours"] else "" for n in names]
         lines.append([row["label"] + quoted, *ours, *(str(row["paper"].get(c, "")) for c in columns)])
     return ["", *names, *(f"paper: {c}" for c in columns)], lines
-
-
-def _columns(rows: list[dict[str, Any]]) -> tuple[list[str], list[str]]:
-    """(names of our columns, the paper's)."""
-    ours, theirs = (list(dict.fromkeys(name for row in rows for name in row[key])) for key in ("ours", "paper"))
-    return ours, theirs
 
 
 def _cell(found: dict[str, Any]) -> str:

@@ -11,18 +11,15 @@ import shutil
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-import tensorflow as tf
-
 from pcl_tf.errors import Refused
 from pcl_tf.store import sync
 
 if TYPE_CHECKING:
     import keras
+    import tensorflow as tf
 
-_ERRORS = (tf.errors.OpError, ValueError, IndexError, RuntimeError)  # IndexError: a file cut short
 
-
-def _named(variables: "Iterable[keras.Variable]") -> dict[str, tf.Variable]:
+def _named(variables: "Iterable[keras.Variable]") -> "dict[str, tf.Variable]":
     # By position and name: names repeat between the heads, object paths change with refactoring, and
     # Keras numbers what is made twice in a process (adam, adam_1).
     return {f"{i:04d}_{v.path.split('/')[-1]}": v.value for i, v in enumerate(variables)}
@@ -79,6 +76,8 @@ class Checkpoints:
         """
         if step == self.step:
             return
+        import tensorflow as tf
+
         path = pathlib.Path(self.folder, f"ckpt-{step}")
         # TensorFlow writes under the last name: without a mark, half a checkpoint would look like a damaged one.
         mark = path.with_name(f"{path.name}.unfinished")
@@ -104,6 +103,8 @@ class Checkpoints:
         Raises:
           Refused: there are some, and all are unreadable: a run that began again would write over them.
         """
+        import tensorflow as tf
+
         steps = saved_steps(self.folder)
         for step in steps:
             path = f"{self.folder}/ckpt-{step}"
@@ -113,7 +114,7 @@ class Checkpoints:
                 status = tf.train.Checkpoint(**parts).read(path)
                 status.assert_existing_objects_matched()
                 status.expect_partial()  # the loss scale, where this precision has none
-            except _ERRORS as error:
+            except (tf.errors.OpError, ValueError, IndexError, RuntimeError) as error:  # IndexError: a file cut short
                 why = (str(error).splitlines() or [type(error).__name__])[0]
                 if step != steps[-1]:
                     print(f"{path} is unreadable ({why}); trying the one before.", flush=True)

@@ -5,7 +5,6 @@ import pathlib
 import re
 import time
 
-import tensorflow as tf
 from ml_collections import ConfigDict
 
 from pcl_tf import recipe as recipes
@@ -16,8 +15,8 @@ from pcl_tf.store import alone, check, write_atomically
 class Workdir:
     """Opens, locks and checks a workdir. The lock lasts as long as the process.
 
-    The recipe is written by ``claim``, once the run can begin: a command that fails before leaves the folder to the
-    corrected one.
+    The recipe is written by ``claim``, once the run can begin: a command that fails before leaves the folder, with a lock
+    in it, to the corrected one.
 
     Args:
       path: the folder; made if it is not there.
@@ -34,7 +33,6 @@ class Workdir:
             raise Refused(
                 f"--workdir={path}: TensorFlow finds no checkpoints below a name with [, *, ? or \\; give another."
             )
-        self._made = not self.path.exists()
         written = self.path / "recipe.json"
         if not written.exists() and (self.path / "result.json").exists():  # before anything is made there
             raise Refused(f"--workdir={path}: {self.path / 'result.json'} is there and of no run; give another folder.")
@@ -58,14 +56,6 @@ class Workdir:
         if self.writer:
             write_atomically(self.path / "recipe.json", recipes.to_json(self.recipe))
 
-    def abandon(self) -> None:
-        """After a failed start: takes away the lock, and the folder if it was made here and nothing is in it."""
-        if self.writer and not (self.path / "recipe.json").exists():
-            self._lock.close()
-            (self.path / ".lock").unlink(missing_ok=True)
-            if self._made and not any(self.path.iterdir()):
-                self.path.rmdir()
-
     def __truediv__(self, name: str) -> pathlib.Path:
         return self.path / name
 
@@ -82,6 +72,8 @@ def purge_from(folder: pathlib.Path, step: int) -> None:
     """
     if not list(folder.glob("*tfevents*")):
         return
+    import tensorflow as tf
+
     now, event = time.time(), tf.compat.v1.Event
     start = tf.compat.v1.SessionLog(status=tf.compat.v1.SessionLog.START)
     # Twice: TensorBoard takes the first start of a run for its beginning and forgets nothing.

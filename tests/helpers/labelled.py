@@ -52,42 +52,6 @@ def write_manifest(folder):
     return folder / "faces.csv"
 
 
-def roles(folder):
-    """Writes the faces and a manifest for each role of the paper's tables; returns them as flags of reproduce.
-
-    People are eight, ten faces of each; pairs compare neighbours in a list, in two folds.
-    """
-    labels, images = faces()
-    person = np.arange(COUNT) // 10
-    path = [f"{i}.png" for i in range(COUNT)]
-    split = ["test" if i % 4 == 3 else "train" for i in range(COUNT)]
-    for i, image in enumerate(images):
-        Image.fromarray(image).save(folder / path[i])
-    second = [(i + (1 if i % 2 else 10)) % COUNT for i in range(COUNT)]  # of the same person, or of the next
-    tables = {
-        "expression=classification": {"path": path, "split": split, "label": labels["expression"]},
-        "verification=verification": {
-            "fold": [i % 4 // 2 for i in range(COUNT)],
-            "path1": path,
-            "path2": [path[j] for j in second],
-            "same": (person == person[second]).astype(int),
-        },
-        "actions=multilabel": {
-            "path": path,
-            "split": split,
-            **{name: KINDS["multilabel"][1](labels)[:, i].astype(int) for i, name in enumerate(KINDS["multilabel"][0])},
-        },
-        "pose=regression": {"path": path, "split": split, "yaw": labels["angles"][:, 0]},
-    }
-    flags = []
-    for name, columns in tables.items():
-        file = folder / f"{name.partition('=')[0]}.csv"
-        with open(file, "w", newline="") as f:
-            csv.writer(f).writerows([columns, *zip(*columns.values(), strict=True)])
-        flags.append(f"--{name}:{file}")
-    return flags
-
-
 def encoder():
     """Two convolutions with a BatchNorm between them, outputs named as an encoder's; drawn by seed 0."""
     keras.utils.set_random_seed(0)

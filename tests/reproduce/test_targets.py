@@ -31,9 +31,9 @@ def test_each_role_predicts_its_own_columns(manifest):
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (["--targets=yaw"], "--targets=yaw: what is needed is ROLE:COLUMN"),
-        (["--targets=actions:AU1"], "beside the flag --ROLE"),
-        (["--targets=pose:yaw", "--targets=pose:pitch"], "--targets=pose:pitch: what is needed"),
+        (["--targets=yaw"], "--targets=yaw: ROLE:COLUMN,.. is needed"),
+        (["--targets=actions:AU1"], "beside --ROLE"),
+        (["--targets=pose:yaw", "--targets=pose:pitch"], "--targets=pose:pitch: ROLE:COLUMN,.. is needed"),
         (["--targets=pose:roll"], "--targets=roll: no such target"),
     ],
 )

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from pcl_tf import recipe as recipes
 from pcl_tf.errors import Refused
+from pcl_tf.store import several
 from pcl_tf.training.board import embedder
 from pcl_tf.training.loop import Computing, run
 from pcl_tf.training.workdir import Workdir, purge_from
@@ -38,18 +39,9 @@ def test_a_refused_command_leaves_the_folder_to_the_corrected_one(tmp_path):
     with pytest.raises(ValueError, match="nothing"):
         run(c, first, Computing(tf.distribute.get_strategy()))
     assert not (tmp_path / "w" / "recipe.json").exists()
-    first.abandon()
-    assert not (tmp_path / "w").exists()
-    corrected = Workdir(tmp_path / "w", recipe(batch_size=64))
-    corrected.claim()
-    corrected.abandon()  # does nothing to a run
+    first._lock.close()
+    Workdir(tmp_path / "w", recipe(batch_size=64)).claim()
     assert (tmp_path / "w" / "recipe.json").exists()
-
-
-def test_abandoned_folders_of_others_keep_what_is_in_them(tmp_path):
-    (tmp_path / "mine.txt").write_text("mine")
-    Workdir(tmp_path, recipe()).abandon()
-    assert [p.name for p in tmp_path.iterdir()] == ["mine.txt"]
 
 
 def test_a_claimed_folder_refuses_another_recipe(tmp_path):
@@ -63,6 +55,7 @@ def test_a_claimed_folder_refuses_another_recipe(tmp_path):
 def test_the_next_commands_can_be_pasted(tmp_path, capsys):
     workdir = tmp_path / "faces of (2026), Zoë's"
     (workdir / "export" / "7").mkdir(parents=True)
+    assert several(f"{workdir},hog") == [str(workdir), "hog"]  # as --model of the probe reads it
     with command("train") as train:
         train._next_commands(workdir)
     lines = [shlex.split(line) for line in capsys.readouterr().out.splitlines() if line.startswith("  ")]
