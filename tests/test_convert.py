@@ -20,6 +20,7 @@ from tests.helpers.killed import Killed
 
 G = golden.NUMBERS
 CLOSE = dict(rtol=1e-4, atol=1e-4)
+pytestmark = pytest.mark.slow  # .ci/run installs torch for these
 
 
 def state(prefix=""):
@@ -124,7 +125,6 @@ def test_where_it_was_killed_it_begins_again_and_training_waits_for_it(tmp_path,
     assert "holds a run" in done(*convert, code=2).stderr
 
 
-@pytest.mark.slow
 def test_the_export_gives_the_released_codes_numbers(converted):
     model = tf.saved_model.load(str(converted / "export" / "0"))
     for size in (64, 100):
@@ -136,7 +136,6 @@ def test_the_export_gives_the_released_codes_numbers(converted):
     np.testing.assert_allclose(trunk, G["trunk64"], **CLOSE)
 
 
-@pytest.mark.slow
 def test_every_command_goes_on_from_it(converted, tmp_path):
     converted = shutil.copytree(converted, tmp_path / "w")  # training changes it, and other tests read it
     done("export", f"--workdir={converted}", "--image_size=100", "--version=1")
@@ -147,7 +146,6 @@ def test_every_command_goes_on_from_it(converted, tmp_path):
     assert json.loads((converted / "result.json").read_text())["step"] == 2
 
 
-@pytest.mark.slow
 def test_what_does_not_fit_is_named_all_at_once(tmp_path):
     weights = state()
     del weights["encoder.conv1.0.bias"]

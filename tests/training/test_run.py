@@ -209,15 +209,14 @@ def wait_for(workdir, pattern, process, seconds=300):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_saves_and_a_second_process_is_refused(number, tmp_path):
+def test_a_signal_saves_and_a_second_process_is_refused(tmp_path):
     workdir = tmp_path / "w"
     args = [*QUICK, "--recipe.total_steps=100000"]
     process = start(workdir, *args)
     wait_for(workdir, r"loss: ", process)
     assert "another process is training here" in done("train", *args, f"--workdir={workdir}", code=2).stderr
-    process.send_signal(number)
-    assert process.wait(120) == 128 + number
+    process.terminate()
+    assert process.wait(120) == 128 + signal.SIGTERM
     step = int(re.search(r"Saved at step (\d+)", (tmp_path / "log").read_text()).group(1))
     assert step > 0 and (workdir / "checkpoints" / f"ckpt-{step}.index").exists()
 
@@ -254,7 +253,15 @@ def test_a_loss_that_is_not_finite_stops_the_run(tmp_path):
 def test_killed_at_ten_random_steps_ends_with_the_same_weights(tmp_path):
     """One run is killed by SIGKILL again and again; another never stops. Bit for bit the same."""
     unwatched = ["--recipe.watch.generated=0", "--recipe.watch.images_every=0"]
-    args = [*SMALL, *unwatched, "--deterministic", "--recipe.total_steps=104", "--recipe.checkpoint.every=1"]
+    # The smallest backbone: most of this test is twelve processes that trace a step.
+    args = [
+        *SMALL,
+        *unwatched,
+        "--recipe.network.backbone=patch_cnn",
+        "--deterministic",
+        "--recipe.total_steps=104",
+        "--recipe.checkpoint.every=1",
+    ]
     whole = tmp_path / "whole" / "w"
     call("train", *args, f"--workdir={whole}")
     killed = tmp_path / "killed" / "w"
