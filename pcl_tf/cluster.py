@@ -111,8 +111,8 @@ def begin_again(why: str | Exception, step: int | None) -> NoReturn:
     """
     before, last = (os.environ.get(_RESTARTS) or "0 None").split()
     count = int(before) + 1 if last == str(step) else 1
-    said = str(why).strip().splitlines() or ["no reason given"]
-    reason = next((line for line in said if "aborted by" in line or "rror" in line), said[0])
+    lines = str(why).strip().splitlines() or ["no reason given"]
+    reason = next((line for line in lines if "aborted by" in line or "rror" in line), lines[0])
     if count > _MOST_RESTARTS:
         print(f"error: began again {_MOST_RESTARTS} times at step {step}; the last reason: {reason}", file=sys.stderr)
         os._exit(MISSING)

@@ -100,8 +100,7 @@ def begin(argv: list[str], *needed: str, words: int = 0, level: int = logging.WA
     """
     # Without the user's keras.json, which may be of another project: another backend, channels first.
     os.environ.update(KERAS_BACKEND="tensorflow", KERAS_HOME=os.devnull)
-    if "TF_CPP_MIN_LOG_LEVEL" not in os.environ:
-        os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") == "3":
         sys.meta_path.insert(0, _QuietImport())
     if not flags.FLAGS["verbosity"].present:
         logging.set_verbosity(level)

@@ -43,16 +43,16 @@ PARTS = ("train", "data", "gradients")
 _RUNS = {"precision": PRECISIONS, "xla": XLA}  # how a recipe is run: of --against, no keys of a recipe
 
 
-def _train(asked: ConfigDict, theirs: dict[str, str], keys: list[str]) -> dict[str, Any]:
+def _train(unresolved: ConfigDict, theirs: dict[str, str], keys: list[str]) -> dict[str, Any]:
     """Of --against: theirs, how the other recipe runs where that differs; keys, KEY=VALUE of it."""
     from pcl_tf import recipe as recipes
     from pcl_tf.benchmark.train import Step, against, train
     from pcl_tf.methods.build import compiled_by
 
-    recipe = recipes.resolve(asked)
+    recipe = recipes.resolve(unresolved)
     ours = {"precision": _PRECISION.value, "xla": compiled_by(_XLA.value, recipe)}
     if _AGAINST.value:  # before it was resolved: values that follow from others follow from those of --against, too
-        other = recipes.resolve(recipes.override(asked, keys, "--against="))
+        other = recipes.resolve(recipes.override(unresolved, keys, "--against="))
         return against(Step(recipe, **ours), Step(other, **(ours | theirs)), _STEPS.value)
     result = train(recipe, **ours, steps=_STEPS.value, folder=_PROFILE.value)
     if _PROFILE.value:
@@ -89,13 +89,15 @@ def main(argv: list[str]) -> None:
             check(_OUT.value)
         if _PROFILE.value:
             check(_PROFILE.value, "--profile", folder=True)
-        asked = recipes.named(_RECIPE.value or "", overrides=_SET.value)
-        recipe = recipes.resolve(asked)
+        unresolved = recipes.named(_RECIPE.value or "", overrides=_SET.value)
+        recipe = recipes.resolve(unresolved)
         print(f"{_PRECISION.value}, {os.cpu_count()} cores, batch {recipe.batch_size}, {recipe.image_size} pixels")
         for part in parts:
             if part == "train":
                 part = "against" if _AGAINST.value else part
-                result[part] = _train(asked, theirs, [f"{key}={value}" for key, value in changes if key not in _RUNS])
+                result[part] = _train(
+                    unresolved, theirs, [f"{key}={value}" for key, value in changes if key not in _RUNS]
+                )
             elif part == "data":
                 from pcl_tf.benchmark.data import data
 

@@ -214,7 +214,7 @@ def named(text: str, flag: str = "--data") -> list[str]:
     if not text:
         raise Refused(VOXCELEB_HELP)
     for part in (parts := several(text)):
-        if part != "generated" and not part.startswith("tfds:") and not (part and os.path.exists(part)):
+        if part != "generated" and not part.startswith("tfds:") and not (part and pathlib.Path(part).exists()):
             raise Refused(f"{_given(flag, part)}: no such folder or file.")
     return parts
 

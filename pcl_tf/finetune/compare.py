@@ -1,39 +1,16 @@
 """Probe, fine-tuning and the same network from scratch on shares of the labels: what pre-training is worth."""
 
 import pathlib
-import sys
 from typing import Any
 
 import numpy as np
 
 from pcl_tf.drawing import plain, save_figure
-from pcl_tf.errors import Refused
 from pcl_tf.evaluation.kinds import percent
-from pcl_tf.evaluation.task import Task
-from pcl_tf.finetune.fit import Options
-from pcl_tf.finetune.rows import FEWEST, share
 
 SHARES = (0.01, 0.1, 1.0)
 WAYS = {"probe": "linear probe", "finetune": "fine-tuned", "scratch": "from scratch"}
 SCRATCH_RATE = 1e-3  # as the paper trains the layers that it draws; those that are pre-trained move slower
-
-
-def shares(task: Task, options: Options) -> list[float]:
-    """The shares of the labels that leave enough images in every fold that is used.
-
-    Raises:
-      Refused: not even all of them do.
-    """
-    folds = task.splits[: options.folds or None]
-
-    def enough(part: float) -> bool:
-        return all(len(share(task, train, part=part, seed=options.seed)) >= FEWEST for train, _ in folds)
-
-    if not (found := [part for part in SHARES if enough(part)]):
-        raise Refused(f"{task.name}: fewer than {FEWEST} training images.")
-    if few := [f"{part:.0%}" for part in SHARES if part not in found]:
-        print(f"note: {' and '.join(few)} of the labels are fewer than {FEWEST} images: left out.", file=sys.stderr)
-    return found
 
 
 def figure(rows: list[dict[str, Any]], path: str | pathlib.Path) -> None:

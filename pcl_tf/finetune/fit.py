@@ -139,7 +139,7 @@ def train(
         _save(folder, model, losses, model.evaluate(held, verbose=0))
     while not stop.received and (done := len(losses) - 1) < options.epochs and done - best(losses) < options.patience:
         began = time.monotonic()
-        with warnings.catch_warnings():  # a feature that another does not use is trained by nothing, as it is to be
+        with warnings.catch_warnings():  # what the last layer does not see has no gradient
             warnings.filterwarnings("ignore", message="Gradients do not exist")
             found = model.fit(
                 _batches(lesson, lesson.teach, options, done),

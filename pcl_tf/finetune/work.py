@@ -16,7 +16,7 @@ from pcl_tf.encoders.features import extract
 from pcl_tf.errors import Refused
 from pcl_tf.evaluation.evaluate import Result
 from pcl_tf.evaluation.task import Task
-from pcl_tf.finetune import compare, run
+from pcl_tf.finetune import compare, rows, run
 from pcl_tf.finetune.fit import Options
 from pcl_tf.results import table
 from pcl_tf.results.store import Results, names, new_row, short
@@ -100,7 +100,12 @@ class Job:
         """
         path = self.out / f"{short(self.name)}-{options.feature}-compared.png"
         check(path)
-        for part, way in itertools.product(compare.shares(self.task, options), compare.WAYS):
+        folds = self.task.splits[: options.folds or None]
+        for part, way in itertools.product(compare.SHARES, compare.WAYS):
+            least = min(len(rows.share(self.task, train, part=part, seed=options.seed)) for train, _ in folds)
+            if part < 1 and least < rows.FEWEST:
+                _say(f"{compare.WAYS[way]}, {part:.0%} of the labels: fewer than {rows.FEWEST} images, left out")
+                continue
             scratch = way == "scratch"
             used = rate or (compare.SCRATCH_RATE if scratch else options.rate)
             mine = dataclasses.replace(options, labels=part, from_scratch=scratch, rate=used)

@@ -14,7 +14,6 @@ import yaml
 from PIL import Image
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
-from pcl_tf.errors import Refused
 from pcl_tf.finetune import fit, work
 from pcl_tf.serving.classifier import save_classifier
 from pcl_tf.store import alone
@@ -264,14 +263,6 @@ def test_it_is_refused_before_anything_is_decoded(more, said, place, tmp_path, m
     more = [m.replace("PLACE", str(place)) for m in more]
     assert said in refused(*arguments(place, *more, out=tmp_path / "out"))
     assert not (tmp_path / "out").exists()
-
-
-def test_a_corpus_is_asked_for_as_by_the_probe(place, tmp_path, monkeypatch):
-    def asked(*_, **options):
-        raise Refused(str(options))
-
-    monkeypatch.setattr("pcl_tf.evaluation.tasks.open_task", asked)
-    assert "'groups': ['a', 'b']" in refused(*arguments(place, "--groups=a,b", out=tmp_path))
 
 
 def test_what_is_stated_later_reaches_the_card(done, place, tmp_path):

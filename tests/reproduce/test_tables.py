@@ -118,11 +118,6 @@ def test_only_what_is_trained_is_asked_for_its_passes():
         assert reproduce._variants([]) == [""]  # Fig. 4
 
 
-def test_variants_are_the_rows_they_stand_for():
-    m = recipes.named("vox64", "no_pose").method
-    assert (m.reconstruct, m.orthogonality, m.pose_contrast, m.dynamic_weights) == (True, "per_sample", "none", False)
-
-
 @pytest.mark.parametrize(
     ("changed", "said"),
     [

@@ -174,21 +174,9 @@ def test_another_recipe_is_refused_with_the_differences(finished):
     assert "method.temperature: 0.07 -> 0.2" in ended.stderr
 
 
-@pytest.mark.parametrize(
-    "args, words",
-    [
-        (["--recipe=vox64"], ["VoxCeleb", "--recipe=quickstart"]),
-        (["--recipe=vox65"], ["vox65", "vox64_official"]),
-        (["--recipe=vox64:smoke", "--recipe.batchsize=8"], ["batchsize", "batch_size"]),
-        (["--recipe=vox64:smoke", "--recipe.method.updates=both"], ["updates", "alternating"]),
-        (["--recipe=vox64:smoke", "--data=/no/such/folder"], ["/no/such/folder"]),
-        (["--recipe=vox64:smoke", "--precision=float8"], ["precision", "mixed_bfloat16"]),
-    ],
-)
-def test_mistakes_are_answered_in_words(args, words, tmp_path):
-    ended = done("train", *args, f"--workdir={tmp_path / 'w'}", code=2)
-    assert all(w in ended.stderr for w in words), ended.stderr
-    assert "Traceback" not in ended.stderr
+def test_faces_of_voxceleb_are_asked_for(tmp_path):
+    ended = done("train", "--recipe=vox64", f"--workdir={tmp_path / 'w'}", code=2)
+    assert all(words in ended.stderr for words in ("VoxCeleb", "--recipe=quickstart")) and not (tmp_path / "w").exists()
 
 
 def start(workdir, *args):
