@@ -108,6 +108,11 @@ pcl_tf/evaluation/verification.py tests/evaluation/test_verification.py::test_th
 - best_threshold(values[~here], same[~here])
 + best_threshold(values[here], same[here])
 
+a picture of a fold teaches the layer that answers for it
+pcl_tf/evaluation/verification.py tests/evaluation/test_verification.py::test_a_picture_of_a_fold_teaches_no_layer_of_it_whatever_its_file_is_called
+- return ~held & ~np.isin(pairs, pairs[held]).any(1)
++ return ~held
+
 F1 counts no false alarms
 pcl_tf/evaluation/kinds.py tests/evaluation/test_kinds.py::test_f1_equals_scikit_learn_and_a_hand_computed_case
 - total = 2 * tp + fp + fn

@@ -62,7 +62,6 @@ def extract(
       batch: images encoded at once.
       max_unreadable_share: share of unreadable images above which there is an error.
 
-
     Raises:
       Refused: too many unreadable images, or features that are not finite.
     """

@@ -50,13 +50,11 @@ def vector_of(out: Any, feature: str) -> keras.KerasTensor:
     Returns:
       Keras tensor [N, D].
     """
-    found = outputs(out)
-    parts = [_flat(found[part], part) for part in feature.split("+")]
+    found, parts = outputs(out), []
+    for part in feature.split("+"):
+        x = found[part]
+        if len(x.shape) != 2:
+            x = keras.layers.Permute((3, 1, 2), name=f"{part}_channels_first")(x)
+            x = keras.layers.Flatten(name=f"{part}_flat", data_format="channels_last")(x)
+        parts.append(x)
     return parts[0] if len(parts) == 1 else keras.layers.Add(name="sum")(parts)
-
-
-def _flat(x: keras.KerasTensor, part: str) -> keras.KerasTensor:
-    if len(x.shape) == 2:
-        return x
-    x = keras.layers.Permute((3, 1, 2), name=f"{part}_channels_first")(x)
-    return keras.layers.Flatten(name=f"{part}_flat", data_format="channels_last")(x)

@@ -68,7 +68,6 @@ def evaluate(task: Task, x: np.ndarray, *, bad: Iterable[int] = (), solver: str 
       solver: 'lbfgs', 'adam' or 'knn'; verification fits no layer to labels and has no use for it.
       seed: of the probe and of the bootstrap.
 
-
     Raises:
       Refused: too few images of a fold, or too few pairs, are readable.
     """

@@ -68,7 +68,6 @@ def read_table(path: str | pathlib.Path, reserved: Collection[str] = ()) -> Tabl
       path: of the file.
       reserved: names that are recognised in capitals too.
 
-
     Raises:
       Refused: it cannot be read, is empty, or is not in UTF-8; a quote that does not end, two columns of one name.
     """

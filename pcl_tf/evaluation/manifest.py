@@ -39,7 +39,6 @@ def read_manifest(
         default all but those of ``RESERVED`` and the groups. Further columns may stand in the file.
       groups: columns by which errors are grouped, beside ``group``; a row without a value is of no group.
 
-
     Raises:
       Refused: no such file, a column is missing, or rows are wrong: all of them, with line numbers.
     """
@@ -53,9 +52,10 @@ def read_manifest(
     first = table.rows[0][1].get("path") or table.rows[0][1].get("path1", "")
     if path.is_symlink() and first not in files and first in (linked := Files(path.resolve().parent)):
         files = linked
-    read = (
-        _labels(table.rows, files, wrong, kind=of, values=values) if of.labelled else _pairs(table.rows, files, wrong)
-    )
+    if of.labelled:
+        read = _labels(table.rows, files, wrong, kind=of, values=values)
+    else:
+        read = _pairs(table.rows, files, wrong)
     if wrong:
         shown = "".join(f"\n  line {line}: {what}" for line, what in wrong[:_SHOWN])
         more = f"\n  and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""

@@ -29,7 +29,6 @@ def labelled(text: str, size: int) -> Task:
       text: folder of class folders, or a task of ``pcl_tf.probe``: 'classification:faces.csv', 'generated_pose', ..
       size: side in pixels.
 
-
     Raises:
       Refused: fewer than two classes, or no such task.
     """

@@ -90,10 +90,10 @@ def copies_named(task: Task) -> Task:
         copied[test] |= np.isin(shown[test], shown[train])
     if not (count := int(copied.sum())):
         return task
-    note = (
-        f"{task.name}: {count} tested images are copies of training images; the group 'copies: none' is without them."
-    )
-    groups = {**task.groups, "copies": np.where(copied, "of training images", "none")}
+    tested = len(np.unique(np.concatenate([test for _, test in task.splits])))
+    copies = f"{task.name}: {count} of {tested} tested images are copies of training images"
+    groups = {**task.groups, "copies": np.where(copied, "yes", "no")}
+    note = f"{copies}; group 'copies: no' is without them."
     return dataclasses.replace(task, groups=groups, notes=(*task.notes, note))
 
 

@@ -42,7 +42,6 @@ def open_task(
       centre: side of the central square that is evaluated, as a share of the photograph's shorter side.
       flag: that gave the text, for errors.
 
-
     Raises:
       Refused: unknown name, or the first file that is not there.
     """

@@ -75,14 +75,6 @@ def test_adam_and_lbfgs_agree_on_an_easy_problem_and_with_themselves():
     assert accuracy["adam"] == pytest.approx(accuracy["lbfgs"], abs=0.02) and accuracy["lbfgs"] > 0.8
 
 
-def test_unscaled_folds_the_standardisation_in():
-    r = R(0)
-    x, w, b = r.normal(size=(20, 3)), r.normal(size=(3, 2)), r.normal(size=2)
-    mean, std, low, span = r.normal(size=3), r.rand(3) + 0.5, r.normal(size=2), r.rand(2) + 0.5
-    expected = low + span * (((x - mean) / std) @ w + b)
-    np.testing.assert_allclose(linear.unscaled(w, b, mean, std, low=low, span=span)(x), expected, atol=1e-5)
-
-
 def test_constant_features_do_no_harm():
     x, y = blobs()
     dead = np.concatenate([x, np.full((len(x), 2), 7.0, np.float32)], axis=1)
@@ -164,13 +156,6 @@ def test_ridge_against_normal_equations(shape):
         errors = [sum((solved(every != i, p, column)(z[i]) - y[i, column]) ** 2 for i in every) for p in linear.RIDGES]
         expected = solved(every, linear.RIDGES[np.argmin(errors)], column)(z)
         np.testing.assert_allclose(linear.ridge((x, y), x)[:, column] - 1.76e9, expected - 1.76e9, atol=1e-5)
-
-
-def test_features_are_decomposed_once_for_all_targets(monkeypatch):
-    fit, shapes = linear.RidgeCV.fit, []
-    monkeypatch.setattr(linear.RidgeCV, "fit", lambda self, x, y: shapes.append(y.shape) or fit(self, x, y))
-    linear.ridge((R(0).randn(50, 7), R(1).randn(50, 3)), R(2).randn(4, 7))
-    assert shapes == [(50, 3)]
 
 
 def test_neighbours_against_a_loop():

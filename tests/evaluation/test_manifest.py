@@ -1,7 +1,5 @@
 """Own data: manifests become tasks, or every bad row is named at once."""
 
-import zipfile
-
 import numpy as np
 import pytest
 from PIL import Image
@@ -31,16 +29,6 @@ def test_classification_with_a_split(folder):
     task = read_manifest(path, "classification", 16)
     assert task.names == ("a", "b") and list(task.labels) == [1, 0, 1]
     assert [list(p) for p in task.splits[0]] == [[0, 1], [2]] and task.name == "m"
-
-
-def test_images_in_a_zip_beside_the_manifest(tmp_path):
-    with zipfile.ZipFile(tmp_path / "faces.zip", "w") as z:
-        for name in ("a/0.png", "a/1.png"):
-            z.writestr(name, name.encode())
-    path = write(tmp_path, "path,yaw,pitch,split", "a/1.png,1.5,-2,train", "a/0.png,3,4,test")
-    task = read_manifest(path, "regression", 16)
-    assert [data for _, data in task.source.items()] == [b"a/1.png", b"a/0.png"]
-    np.testing.assert_allclose(task.labels, [[1.5, -2], [3, 4]])
 
 
 def test_subjects_make_exclusive_folds(folder):

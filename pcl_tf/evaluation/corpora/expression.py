@@ -7,7 +7,7 @@ import numpy as np
 
 from pcl_tf.data.listed import Files, arrays
 from pcl_tf.errors import Refused
-from pcl_tf.evaluation.corpora.layout import need, need_image, some, split_task, tree_task
+from pcl_tf.evaluation.corpora.layout import need, some, split_task, tree_task
 from pcl_tf.evaluation.lists import read_lines, read_table
 from pcl_tf.evaluation.task import Task
 from pcl_tf.store import digest
@@ -66,7 +66,7 @@ def rafdb(root: pathlib.Path, image_size: int) -> Task:
     """``basic/EmoLabel/list_patition_label.txt`` and ``basic/Image/aligned``, seven basic emotions."""
     root = root / "basic" if (root / "basic").is_dir() else root
     listed = need(root, "EmoLabel/list_patition_label.txt")
-    files, paths, rows, neither = Files(root), [], [], []
+    paths, rows, neither = [], [], []
     for number, line in read_lines(listed):
         try:
             image, label = line.split()
@@ -78,8 +78,8 @@ def rafdb(root: pathlib.Path, image_size: int) -> Task:
             neither.append(f"{image} (line {number})")
             continue
         rows.append((label, split))
-        paths.append(need_image(files, f"Image/aligned/{image.rsplit('.', 1)[0]}_aligned.jpg", listed))
+        paths.append(f"Image/aligned/{image.rsplit('.', 1)[0]}_aligned.jpg")
     if not rows:
         raise Refused(f"{listed}: no line names a train_ or test_ image, such as 'train_00001.jpg 5'.")
     left_out = f"{listed}: {len(neither)} entries are neither train_ nor test_ and are left out: {some(neither)}."
-    return split_task("rafdb", rows, image_size, source=files.source(paths), notes=(left_out,) if neither else ())
+    return split_task("rafdb", rows, image_size, source=Files(root).source(paths), notes=(left_out,) if neither else ())

@@ -27,19 +27,6 @@ def need(root: str | pathlib.Path, *paths: str) -> pathlib.Path:
     raise Refused(f"{pathlib.Path(root) / paths[0]} is missing{others}.")
 
 
-def need_image(files: Files, path: str, listed_in: str | pathlib.Path) -> str:
-    """The path itself.
-
-    Raises:
-      Refused: there is no such image.
-    """
-    if path not in files:
-        raise Refused(
-            f"{files.root / path} is missing, but {listed_in} lists it: is the corpus unpacked whole?{files.remark}"
-        )
-    return path
-
-
 def class_images(folder: pathlib.Path) -> tuple[list[tuple[str, str]], tuple[str, ...]]:
     """Images below the folders of classes, linked ones too.
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from pcl_tf.data.listed import Files
 from pcl_tf.errors import Refused
-from pcl_tf.evaluation.corpora.layout import need, need_image
+from pcl_tf.evaluation.corpora.layout import need
 from pcl_tf.evaluation.lists import read_lines
 from pcl_tf.evaluation.task import Task
 
@@ -18,10 +18,8 @@ def _task(name: str, listed: pathlib.Path, rows: Sequence[_Row], *, folders: Seq
     """Task of photographs in one of some folders, or beside their list, on disk or zipped."""
     files, index = Files(listed.parent), dict[str, int]()
     places = [*(f"{f}/" for f in folders), "", *(f"{f}/{f}/" for f in folders)]  # some archives hold a folder twice
-    before = next((place for place in places if f"{place}{rows[0][1]}" in files), None)
-    if before is None:
-        before = f"{need(listed.parent, *folders).name}/"  # the first that is missing will be named
-    pairs = [[index.setdefault(need_image(files, before + p, listed), len(index)) for p in row[1:3]] for row in rows]
+    before = next((place for place in places if f"{place}{rows[0][1]}" in files), places[0])
+    pairs = [[index.setdefault(before + photo, len(index)) for photo in row[1:3]] for row in rows]
     folds, _, _, same = (np.array(column) for column in zip(*rows, strict=True))
     source = files.source(index)
     return Task(name, "verification", source, image_size, pairs=np.array(pairs), same=same, folds=folds)
