@@ -21,7 +21,9 @@ PAIRS = ("none", "needed", "wanted")  # whether a method learns from two frames 
 UPDATES = ("joint", "alternating")  # one update on Eq. 7, or one on each part of it (released code)
 DECAY_KINDS = ("coupled", "decoupled")  # L2 in the gradient (released code), AdamW
 POSE_CONTRASTS = ("pose", "face_style", "none")  # Eq. 5; Eq. 6 on F_p (rows 2 and 3 of Table 5); neither
-POSE_NEGATIVES = ("own_flip", "official_layout")  # the paper's; the released code's layout, which mixes images
+FACE_POSITIVES = ("views", "frames")  # two views of an image; or of two frames of a clip
+# The paper's; the released code's layout, which mixes images; another frame of the clip.
+POSE_NEGATIVES = ("own_flip", "official_layout", "frames")
 POSE_AUGMENTATIONS = ("flip", "rotate_translate", "flip_rotate_translate")
 PHOTOMETRIC = ("jitter", "grayscale", "blur", "sobel")  # views in the released code's order
 POSE_VIEWS = "|".join(PHOTOMETRIC)

@@ -27,6 +27,12 @@ def is_joint(recipe: ConfigDict) -> bool:
     return recipe.method.get("updates", "joint") == "joint"
 
 
+def frames(images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """The two frames of pairs, [n, 2, S, S, 3] -> [n, S, S, 3] each; of single images [n, S, S, 3] each twice."""
+    first, other = tf.unstack(images, axis=1) if images.shape.rank == 5 else (images, images)
+    return first, other
+
+
 def power_of_two(recipe: ConfigDict) -> list[str]:
     """``Method.problems`` of methods with a decoder, which doubles 1x1 up to the image."""
     side = recipe.image_size
@@ -126,7 +132,12 @@ class Method(keras.Model):
     @classmethod
     def pairs(cls, recipe: ConfigDict) -> str:
         """Whether the method learns from two frames of a clip, of ``choices.PAIRS``."""
-        return "none"
+        return "needed" if recipe.method.get("face_positives") == "frames" else "none"
+
+    def face_pair(self, images: tf.Tensor, rng: Rng) -> list[tf.Tensor]:
+        """Two views of each face, float32 [n, S, S, 3] each: of one image, or of the two frames of a clip."""
+        first, other = frames(images)
+        return chains.paired(self.face_views, (first, other if self.method.face_positives == "frames" else first), rng)
 
     def make_views(self) -> None:
         """Makes the augmentations that the parts use: of every method the two chains of the face contrast."""

@@ -9,7 +9,7 @@ import tensorflow as tf
 from ml_collections import ConfigDict
 
 from pcl_tf.losses import kept_mean
-from pcl_tf.methods.base import Method, power_of_two
+from pcl_tf.methods.base import Method, frames, power_of_two
 from pcl_tf.methods.part import Part, Scalars
 from pcl_tf.networks.decoder import flow_decoder
 from pcl_tf.networks.heads import code_head
@@ -81,10 +81,8 @@ class FabNet(Method):
 
     def seen(self, images: tf.Tensor, rng: Rng) -> tuple[tf.Tensor, tf.Tensor]:
         """(source, target), float32 [n, S, S, 3]: the two frames of [n, 2, S, S, 3], each with its own views."""
-        first, other = (
-            self.frame_view(x, rng=rng.named(f"frame{i}")) for i, x in enumerate(tf.unstack(images, axis=1))
-        )
-        return first, other
+        source, target = (self.frame_view(x, rng=rng.named(f"frame{i}")) for i, x in enumerate(frames(images)))
+        return source, target
 
     def kept(self, losses: tf.Tensor) -> tf.Tensor:
         """The mean of a loss of each image, [n], over the share that is kept at this step: first the easiest."""

@@ -4,6 +4,7 @@ They stand apart from the classes, so that reading a recipe does not import Tens
 """
 
 from pcl_tf.choices import (
+    FACE_POSITIVES,
     FACE_VIEWS,
     FRAME_VIEWS,
     POSE_AUGMENTATIONS,
@@ -16,6 +17,7 @@ from pcl_tf.keys import Key, number, one_of, positive, text, truth, whole
 
 FACE = {
     "face_views": Key(FACE_VIEWS, text, "the views of the face contrast, by name"),
+    "face_positives": Key("views", one_of(FACE_POSITIVES), "two views of an image, or of two frames of a clip"),
     "photometric": Key(1.0, number(0, 1), "strength of the photometric views, 0 to 1"),
 }
 SIMCLR = {
@@ -86,7 +88,11 @@ PCL = {
         one_of("pcl_tf.losses.pose_contrast:POSE_DENOMINATORS"),
         "of Eq. 5: with_positive (released code), negatives (as printed)",
     ),
-    "pose_negatives": Key("own_flip", one_of(POSE_NEGATIVES), "own_flip (paper) or official_layout (released code)"),
+    "pose_negatives": Key(
+        "own_flip",
+        one_of(POSE_NEGATIVES),
+        "own_flip (paper), official_layout (released code), or frames: another of the clip",
+    ),
     "pose_one_norm": Key(True, truth, "positives and negatives pass BatchNorm together"),
     "pose_augmentation": Key("flip", one_of(POSE_AUGMENTATIONS), "flip, rotate_translate, flip_rotate_translate"),
     "pose_views": Key(POSE_VIEWS, text, "views of the pose contrast, of the whole image"),

@@ -14,7 +14,6 @@ from pcl_tf.methods.base import Method
 from pcl_tf.methods.part import Part, Scalars
 from pcl_tf.methods.simclr import FACE_LOGS
 from pcl_tf.seeds import Rng
-from pcl_tf.views import chains
 
 
 class MoCo(Method):
@@ -64,7 +63,7 @@ class MoCo(Method):
 
     def face(self, images: tf.Tensor, rng: Rng) -> tuple[Scalars, Scalars]:
         """InfoNCE of queries against the queue, with the keys of the same images; 'keys' among the logs, [n, D]."""
-        views = chains.paired(self.face_views, images, rng)
+        views = self.face_pair(images, rng)
         # (view of the query, view of its key); images stand in the queue once, by the key of their second view.
         directions = ((0, 1), (1, 0)) if self.method.both_directions else ((0, 1),)
         keys = {k: self._key(views[k]) for _, k in directions}

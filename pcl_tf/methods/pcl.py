@@ -11,7 +11,7 @@ from pcl_tf.losses.gather import gather_rows
 from pcl_tf.losses.orthogonality import ORTHOGONALITY
 from pcl_tf.losses.pose_contrast import official_layout
 from pcl_tf.losses.reconstruction import COMBINATIONS
-from pcl_tf.methods.base import power_of_two
+from pcl_tf.methods.base import frames, power_of_two
 from pcl_tf.methods.part import Part, Scalars
 from pcl_tf.methods.simclr import FACE, FACE_LOGS, SimCLR
 from pcl_tf.seeds import Rng
@@ -81,6 +81,12 @@ class PCL(SimCLR):
         return l_pdd + alpha["face"] * loss["face"] + m.pose_weight * alpha["pose"] * loss["pose"]
 
     @classmethod
+    def pairs(cls, recipe: ConfigDict) -> str:
+        """See ``Method``."""
+        m = recipe.method
+        return "needed" if (m.pose_contrast, m.pose_negatives) == ("pose", "frames") else super().pairs(recipe)
+
+    @classmethod
     def follows(cls, recipe: ConfigDict) -> dict[str, int]:
         """See ``Method``."""
         return {"pdd_batch": recipe.method.pdd_batch or recipe.batch_size}
@@ -119,6 +125,7 @@ class PCL(SimCLR):
 
     def pdd(self, images: tf.Tensor, rng: Rng) -> tuple[Scalars, Scalars]:
         """L_dis (Eq. 2) and L_orth (Eq. 3) of s, the images, and s-hat, their pose-augmented copies."""
+        images, _ = frames(images)
         m, rng, n = self.method, rng.named("pdd"), images.shape[0]
         augmented = self.augment(images, rng=rng.named("mirror"))
         clean = tf.concat([images, augmented], axis=0)
@@ -148,11 +155,15 @@ class PCL(SimCLR):
         return self.method.pose_temperature or self.method.temperature
 
     def pose(self, images: tf.Tensor, rng: Rng) -> tuple[Scalars, Scalars]:
-        """L_pose (Eq. 5): two views of an image against pose-augmented copies of it."""
+        """L_pose (Eq. 5): two views of an image against pose-augmented copies of it, or another frame of its clip."""
         m, rng = self.method, rng.named("pose")
         p, count = images.shape[0], m.negatives_per_image
+        images, other = frames(images)
         positives = tf.concat([self.pose_view(images, rng=rng.named(f"positive{i}")) for i in range(2)], axis=0)
-        copies = self.augment(tf.repeat(images, count, axis=0), rng=rng.named("augment"))  # image-major
+        if m.pose_negatives == "frames":
+            copies = tf.repeat(other, count, axis=0)  # image-major
+        else:
+            copies = self.augment(tf.repeat(images, count, axis=0), rng=rng.named("augment"))
         copies = self.pose_view(copies, rng=rng.named("negatives"))
         feature = self.encoded_apart(tf.concat([positives, copies], axis=0))["pose"]
         if m.pose_one_norm:

@@ -10,7 +10,6 @@ from pcl_tf.losses import accuracy, nt_xent, spread
 from pcl_tf.methods.base import Method
 from pcl_tf.methods.part import Part, Scalars
 from pcl_tf.seeds import Rng
-from pcl_tf.views import chains
 
 FACE = {
     "face": "L_face, Eq. 6: contrast of two views of each face. Falls from the logarithm of the number of negatives."
@@ -43,7 +42,7 @@ class SimCLR(Method):
         rng = rng.named("face")
         losses: Scalars = {}
         logs: Scalars = {}
-        views = chains.paired(self.face_views, images, rng)
+        views = self.face_pair(images, rng)
         features = self.encoder(tf.concat(views, axis=0), training=True)  # all of view 1 first
         for name, (head, temperature) in self.heads().items():
             z = head(features[name], training=True)

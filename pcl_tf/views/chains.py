@@ -49,13 +49,14 @@ def pose_augmentation(kind: str = "flip") -> Chain:
     return Chain([view for name, view in views.items() if name in kind], name="pose_augmentation")
 
 
-def paired(views: Sequence[View], images: tf.Tensor, rng: Rng) -> list[tf.Tensor]:
-    """Each chain's view of the same images, float32 [n, S, S, 3]: a positive pair.
+def paired(views: Sequence[View], frames: Sequence[tf.Tensor], rng: Rng) -> list[tf.Tensor]:
+    """Each chain's view of its frames, float32 [n, S, S, 3]: a positive pair.
 
     Args:
       views: of ``face_views``.
-      images: float32 [n, S, S, 3] in [0, 1], this replica's.
+      frames: float32 [n, S, S, 3] in [0, 1] for each chain, this replica's: the same images, or two frames of clips.
       rng: ``Rng`` of the part.
     """
     pair = rng.named("pair")  # what both views must agree on: see QuadrantCrop
-    return [view(images, rng=rng.named(f"view{i}").paired(pair)) for i, view in enumerate(views)]
+    both = enumerate(zip(views, frames, strict=True))
+    return [view(images, rng=rng.named(f"view{i}").paired(pair)) for i, (view, images) in both]

@@ -7,6 +7,7 @@ from pcl_tf.methods.keys import TCAE_LOSSES
 # Method -> key -> (another value than that of BASE, the losses and alphas that change; the weighted sum always does).
 BASE = {"method.face_views": "flip", "method.temperature": 1.0, "epoch_steps": 1}
 _FACE = {
+    "face_positives": ("frames", "face"),
     "face_views": ("flip(p=1)", "face"),
     "photometric": (0.0, "face"),
     "temperature": (0.2, "face"),
@@ -45,15 +46,13 @@ OBJECTIVE = {
         "both_directions": (False, "face"),
     },
     "fabnet": {key: (value, "flow") for key, value in _PAIRS.items()},
-    "tcae": {
-        **{key: (value, " ".join(TCAE_LOSSES)) for key, value in _PAIRS.items()},
-        **{f"{name}_weight": (1e5, "") for name in TCAE_LOSSES},  # some losses are small
-    },
+    "tcae": {key: (value, " ".join(TCAE_LOSSES)) for key, value in _PAIRS.items()},
 }
 # What a key is held beside, before and after: the views it is a strength or a part of.
 BESIDE = {
     "photometric": {"face_views": "sobel", "pose_views": "sobel"},
     "interpolate_negatives": {"negatives_per_image": 5},  # three are permuted into themselves with this seed
+    "face_positives": {"face_views": "jitter(p=1)", "temperature": 0.07},
     "both_directions": {"face_views": "jitter(p=1)", "temperature": 0.07},  # views and keys that are told apart
     "pose_negatives": {"negatives_per_image": 4},  # as many of each of the two images
     "pose_denominator": {"dynamic_weights": False},
@@ -87,7 +86,7 @@ RUN = {  # key -> (its value, what says so after a run)
     "watch.generated": (100, lambda run: run.generated),
     "watch.labelled": ("people", lambda run: "people" if "knn/face" in run.steps else ""),
 }
-# Each of these has tests of its own; so have MoCo's momentum and the steps of a kept share.
+# Each of these has tests of its own; so have MoCo's momentum, the steps of a kept share and TCAE's weights.
 ELSEWHERE = (
     "batch_size",
     "data.source",

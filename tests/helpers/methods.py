@@ -43,11 +43,12 @@ def tiny(name="vox64:smoke", overrides=None):
 
 
 def noise_faces(c, seed=0):
-    """uint8 images or pairs of a step, every pixel drawn by itself."""
-    pair = [] if method_of(c).pairs(c) == "none" else [2]
-    return np.random.RandomState(seed).randint(
-        0, 256, (images_per_step(c), *pair, c.image_size, c.image_size, 3), np.uint8
+    """uint8 images of a step, every pixel drawn by itself; of pairs these are the first frames."""
+    first, other = (
+        np.random.RandomState(s).randint(0, 256, (images_per_step(c), c.image_size, c.image_size, 3), np.uint8)
+        for s in (seed, 1000 + seed)
     )
+    return first if method_of(c).pairs(c) == "none" else np.stack([first, other], axis=1)
 
 
 def halves(c):
@@ -142,7 +143,7 @@ def watched(network):
 
     def watching(inputs, training=None, mask=None):
         out = call(inputs, training=training, mask=mask)
-        seen.append((np.asarray(inputs), tf.nest.map_structure(np.asarray, out), training))
+        seen.append((*tf.nest.map_structure(np.asarray, (inputs, out)), training))
         return out
 
     network.call = watching

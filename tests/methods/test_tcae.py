@@ -1,6 +1,7 @@
 """TCAE: each of its ten losses by itself, what its gradients reach, one replica and two."""
 
 import contextlib
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import tensorflow as tf
 
 from pcl_tf.methods.build import encoder_passes
 from pcl_tf.methods.keys import TCAE_LOSSES
+from pcl_tf.methods.tcae import TCAE
 from pcl_tf.seeds import Rng
 from tests.helpers.methods import built, noise_faces, one_and_two, tiny, watched
 from tests.networks.test_warp import slow
@@ -79,9 +81,12 @@ def test_each_loss_by_itself(told, pairs):
 
 
 def test_the_total_weighs_them(model):
-    loss = {name: tf.constant(float(3**i)) for i, name in enumerate(TCAE_LOSSES)}
+    loss = {name: 3.0**i for i, name in enumerate(TCAE_LOSSES)}
     by_hand = 10 * 1 + 3 + 9 + 27 + 81 + 243 + 729 + 2187 + 6561 + 0.1 * 19683
-    assert float(model.total(loss, {})) == pytest.approx(by_hand)
+    assert model.total(loss, {}) == pytest.approx(by_hand)
+    for name in TCAE_LOSSES:
+        weights = {f"{other}_weight": float(other == name) for other in TCAE_LOSSES}
+        assert TCAE.total(SimpleNamespace(method=weights), loss, {}) == loss[name]
     assert encoder_passes(model.recipe) == 5 * 6
 
 

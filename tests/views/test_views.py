@@ -51,9 +51,9 @@ def test_a_chain_in_a_graph_draws_what_it_draws_eagerly_and_is_traced_once(crop,
     views, traced = chains.face_views(32, f"{crop}|jitter|blur"), []
     run = chains.Chain._run
     monkeypatch.setattr(chains.Chain, "_run", lambda self, *args: traced.append(self) or run(self, *args))
-    found = tf.function(lambda x: chains.paired(views, x, rng()), autograph=False)(faces())
+    found = tf.function(lambda x: chains.paired(views, (x, x), rng()), autograph=False)(faces())
     assert len(traced) == chains_made
-    for graph, plain in zip(found, chains.paired(views, faces(), rng()), strict=True):
+    for graph, plain in zip(found, chains.paired(views, [faces()] * 2, rng()), strict=True):
         np.testing.assert_allclose(graph, plain, atol=2e-6)
 
 
@@ -66,7 +66,7 @@ def test_a_compiled_chain_draws_what_a_plain_one_draws(names):
 
     @tf.function(autograph=False)
     def both(x):
-        return [chains.paired(views, x, rng()) for views in (compiled, plain)]
+        return [chains.paired(views, (x, x), rng()) for views in (compiled, plain)]
 
     for got, expected in zip(*both(faces(40, 16)), strict=True):
         np.testing.assert_allclose(got, expected, atol=1e-4)
