@@ -29,6 +29,9 @@ PHOTOMETRIC = ("jitter", "grayscale", "blur", "sobel")  # views in the released 
 POSE_VIEWS = "|".join(PHOTOMETRIC)
 FACE_VIEWS = f"resized_crop|{POSE_VIEWS}"
 FRAME_VIEWS = "resized_crop(area=(0.8, 1.0), ratio=(1.0, 1.0))"  # FAb-Net crops 170 to 189 of 190 pixels
+FACECYCLE_VIEWS = (
+    "resized_crop(area=(0.95, 1.0))|flip|jitter(p=0.8, brightness=0.05, contrast=0.05, saturation=0.05, hue=0.01)"
+)
 
 # Tasks of probes.
 ROLES = ("expression", "verification", "actions", "pose")

@@ -12,6 +12,7 @@ Arguments after the colon, joined by commas, change a recipe:
   moco          MoCo instead: a queue of keys from a momentum encoder
   fabnet        FAb-Net instead, on pairs of frames: one warped to the other
   tcae          TCAE instead, on pairs of frames: pose and facial action as two flows
+  facecycle     FaceCycle's first stage instead, on pairs of frames or faces and their mirror images
 """
 
 from ml_collections import ConfigDict

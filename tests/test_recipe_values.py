@@ -15,7 +15,7 @@ PATH = pathlib.Path(__file__).parent / "golden" / "recipes.json"
 NAMES = [
     f"{name}:{argument}"
     for name in recipes.known()
-    for argument in ("", "smoke", *common.ABLATIONS, "moco,smoke", "fabnet", "tcae")
+    for argument in ("", "smoke", *common.ABLATIONS, "moco,smoke", "fabnet", "tcae", "facecycle")
 ]
 
 

@@ -22,4 +22,5 @@ METHODS = {
     "moco": Entry("pcl_tf.methods.moco:MoCo", keys.MOCO),
     "fabnet": Entry("pcl_tf.methods.fabnet:FabNet", keys.FABNET),
     "tcae": Entry("pcl_tf.methods.tcae:TCAE", keys.TCAE),
+    "facecycle": Entry("pcl_tf.methods.facecycle:FaceCycle", keys.FACECYCLE),
 }

@@ -6,6 +6,7 @@ They stand apart from the classes, so that reading a recipe does not import Tens
 from pcl_tf.choices import (
     FACE_POSITIVES,
     FACE_VIEWS,
+    FACECYCLE_VIEWS,
     FRAME_VIEWS,
     POSE_AUGMENTATIONS,
     POSE_CONTRASTS,
@@ -39,6 +40,20 @@ FABNET = {
     "kept_steps": Key(
         0, whole(0, 10**9), "steps until the kept share moves on to harder ones; 0 is a tenth of the run"
     ),
+}
+FACECYCLE = {
+    "embedding": FABNET["embedding"],
+    "frame_views": Key(FACECYCLE_VIEWS, text, "views of each frame of a pair, each its own draw"),
+    "mirror_share": Key(
+        0.5, number(0, 1), "share of pairs whose other frame is the first's mirror image; all without clips"
+    ),
+    "vgg": Key(
+        "", text, "keras.applications' file of VGG-19's weights without the top; empty: layers learnt, no Gram loss"
+    ),
+    "pixel_weight": Key(1.0, number(0, 10**6), "multiplies L_pixel"),
+    "ssim_weight": Key(5.0, number(0, 10**6), "multiplies L_ssim"),
+    "symmetry_weight": Key(1.5, number(0, 10**6), "multiplies L_symmetry"),
+    "gram_weight": Key(0.01, number(0, 10**6), "multiplies L_gram"),
 }
 # Loss of TCAE: its weight in the released code, and what it is. Source and target are frames; the source is warped by the
 # flow of its action, of its pose, and of both.

@@ -21,10 +21,12 @@ METHODS = {
     "simclr": "SimCLR (PCL's face contrast alone)",
     "moco": "MoCo (momentum contrast)",
     "fabnet": "FAb-Net's objective (BMVC 2018: one frame of a clip warped to another), on a backbone that is not its own",
+    "facecycle": "FaceCycle's first stage (ICCV 2021), on a backbone that is not its own; without a file `method.vgg` also"
+    " without VGG-19",
     "tcae": "TCAE's objective (CVPR 2019: pose and action as two flows between frames), on a backbone that is not its own",
 }
 _MAIN = """image_size batch_size total_steps optimizer.learning_rate network.backbone network.width network.head_dim method.name
-    method.updates method.orthogonality method.reconstruct method.pose_contrast method.dynamic_weights seed""".split()
+    method.updates method.orthogonality method.reconstruct method.pose_contrast method.dynamic_weights method.vgg seed""".split()
 _GENERATED = (
     "Of generated faces that training did not see (identity and expression: share that is right; angles: degrees off):"
 )

@@ -46,6 +46,11 @@ OBJECTIVE = {
         "both_directions": (False, "face"),
     },
     "fabnet": {key: (value, "flow") for key, value in _PAIRS.items()},
+    "facecycle": {
+        "embedding": (64, "pixel ssim symmetry"),
+        "frame_views": ("flip(p=1)", "pixel ssim symmetry"),
+        "mirror_share": (1.0, "pixel ssim symmetry"),
+    },
     "tcae": {key: (value, " ".join(TCAE_LOSSES)) for key, value in _PAIRS.items()},
 }
 # What a key is held beside, before and after: the views it is a strength or a part of.
@@ -86,7 +91,8 @@ RUN = {  # key -> (its value, what says so after a run)
     "watch.generated": (100, lambda run: run.generated),
     "watch.labelled": ("people", lambda run: "people" if "knn/face" in run.steps else ""),
 }
-# Each of these has tests of its own; so have MoCo's momentum, the steps of a kept share and TCAE's weights.
+# Each of these has tests of its own; so have MoCo's momentum, the steps of a kept share, TCAE's weights and what of
+# FaceCycle needs VGG-19.
 ELSEWHERE = (
     "batch_size",
     "data.source",

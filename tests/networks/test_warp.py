@@ -14,7 +14,7 @@ def slow(images, flow):
     """Definition, pixel by pixel: the identity grid plus the flow, clamped to [-1, 1], corners aligned."""
     n, height, width, _ = images.shape
     _, rows, columns, _ = flow.shape
-    out = np.zeros((n, rows, columns, 3))
+    out = np.zeros((n, rows, columns, images.shape[3]))
     for i, r, c in np.ndindex(n, rows, columns):
         x = np.clip(-1 + 2 * c / (columns - 1) + flow[i, r, c, 0], -1, 1) * (width - 1) / 2 + (width - 1) / 2
         y = np.clip(-1 + 2 * r / (rows - 1) + flow[i, r, c, 1], -1, 1) * (height - 1) / 2 + (height - 1) / 2
