@@ -100,8 +100,13 @@ def open_encoder(text: str) -> Encoder:
     Raises:
       Refused: nothing is there, or nothing that can be loaded.
     """
+    return find_encoder(text)()
+
+
+def find_encoder(text: str) -> Callable[[], Encoder]:
+    """What loads an encoder, after a look at whether it is there; see ``open_encoder``."""
     if text in handcrafted.EXTRACTORS:
-        return Encoder(text, f"{text}-{handcrafted.VERSION}", handcrafted.EXTRACTORS[text])
+        return lambda: Encoder(text, f"{text}-{handcrafted.VERSION}", handcrafted.EXTRACTORS[text])
     path = pathlib.Path(text)
     if (path / "export").is_dir():
         exported = versions(path / "export")
@@ -115,6 +120,10 @@ def open_encoder(text: str) -> Encoder:
         raise Refused(
             f"--model={text}: no SavedModel, workdir of pcl_tf.train or .keras, .onnx or .tflite file, nor one of {known}."
         )
+    return lambda: _loaded(opened, text, path)
+
+
+def _loaded(opened: Callable[[str, pathlib.Path], Encoder], text: str, path: pathlib.Path) -> Encoder:
     try:
         return opened(text, path)
     except (Refused, ImportError):  # of onnxruntime the command says how it is installed
