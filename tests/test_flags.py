@@ -98,7 +98,6 @@ NEEDS = {
     "embed": "--model and --data and --out are",
     "finetune": "--model and --task are",
     "neighbours": "--embeddings is",
-    "predict": "--model and --data and --out are",
     "probe": "--model and --task are",
     "reconstruct": "--workdir is",
     "reproduce": "--workdir and --table or --figure are",

@@ -1,1 +1,0 @@
-"""Answers for pictures and videos, as tables, curves and written over the frames."""
