@@ -29,7 +29,7 @@ def is_joint(recipe: ConfigDict) -> bool:
 
 def frames(images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """The two frames of pairs, [n, 2, S, S, 3] -> [n, S, S, 3] each; of single images [n, S, S, 3] each twice."""
-    first, other = tf.unstack(images, axis=1) if images.shape.rank == 5 else (images, images)
+    first, other = tf.unstack(images, axis=1) if len(images.shape) == 5 else (images, images)
     return first, other
 
 
@@ -138,6 +138,17 @@ class Method(keras.Model):
         """Two views of each face, float32 [n, S, S, 3] each: of one image, or of the two frames of a clip."""
         first, other = frames(images)
         return chains.paired(self.face_views, (first, other if self.method.face_positives == "frames" else first), rng)
+
+    def pictures(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
+        """What the method makes of images, for people to judge; {} where it makes none, or has a ``decoder``.
+
+        Args:
+          images: float32 [n, S, S, 3] in [0, 1], or [n, 2, S, S, 3] of a method of pairs.
+
+        Returns:
+          {title: images [n, S, S, 3], or flows [n, s, s, 2], which are drawn as colours}.
+        """
+        return {}
 
     def make_views(self) -> None:
         """Makes the augmentations that the parts use: of every method the two chains of the face contrast."""

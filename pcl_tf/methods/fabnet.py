@@ -103,6 +103,12 @@ class FabNet(Method):
         flow = self.flow(between(*tf.split(self.code(features), 2)), training=training)
         return warp(source, flow), flow
 
+    def pictures(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
+        """See ``Method``."""
+        source, target = frames(images)
+        moved, flow = self.moved(source, target, training=False)
+        return {"source": source, "target": target, "flow": flow, "warped": moved}
+
 
 def between(source: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
     """What a flow from one to the other is made of: [n, D] codes -> [n, 2 D]."""

@@ -78,7 +78,7 @@ class FaceCycle(Method):
         first, other = frames(images)
         mirror = first[:, :, ::-1]
         drawn = rng.named("mirror").uniform(first.shape[0]) < self.method.mirror_share
-        other = tf.where(drawn[:, None, None, None], mirror, other) if images.shape.rank == 5 else mirror
+        other = tf.where(drawn[:, None, None, None], mirror, other) if len(images.shape) == 5 else mirror
         return tf.concat([self.frame_view(x, rng=rng.named(f"frame{i}")) for i, x in enumerate((first, other))], axis=0)
 
     def generated(self, images: tf.Tensor, flow: tf.Tensor | None = None) -> tf.Tensor:
@@ -88,15 +88,37 @@ class FaceCycle(Method):
             maps = [warp(x, tf.image.resize(flow, x.shape[1:3])) for x in maps]
         return self.generator([x + tf.reduce_mean(x, axis=[1, 2], keepdims=True) for x in maps])
 
-    def cycle(self, images: tf.Tensor, rng: Rng) -> tuple[Scalars, Scalars]:
-        """The losses of both frames: each is made neutral, and again itself from the other's neutral face."""
-        x = self.seen(images, rng.named("cycle"))
-        flow = self.flow(self.code(self.encoder(x, training=True)["face"]))
+    def cycled(self, x: tf.Tensor, *, training: bool) -> list[tf.Tensor]:
+        """What becomes of both frames, [2n, S, S, 3]: the flow that takes motion away, and images.
+
+        These are neutral faces, generated and warped; and from the other frame's neutral face by the way back the
+        frame itself, generated, warped, and warped from what was warped.
+        """
+        flow = self.flow(self.code(self.encoder(x, training=training)["face"]))
         back = -warp(flow, flow)
         wide, wide_back = (tf.image.resize(f, x.shape[1:3]) for f in (flow, back))
         neutral, still = self.generated(x, flow), warp(x, wide)
         shared, shared_still = (tf.roll(image, x.shape[0] // 2, axis=0) for image in (neutral, still))  # the other's
-        again, warped, twice = self.generated(shared, back), warp(shared, wide_back), warp(shared_still, wide_back)
+        return [
+            flow,
+            neutral,
+            still,
+            self.generated(shared, back),
+            warp(shared, wide_back),
+            warp(shared_still, wide_back),
+        ]
+
+    def pictures(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
+        """See ``Method``."""
+        first, other = frames(images) if len(images.shape) == 5 else (images, images[:, :, ::-1])
+        names = ("flow", "neutral", "neutral, warped", "from the other", "warped from it")
+        made = self.cycled(tf.concat([first, other], axis=0), training=False)
+        return {"source": first, "other": other} | {k: x[: len(first)] for k, x in zip(names, made, strict=False)}
+
+    def cycle(self, images: tf.Tensor, rng: Rng) -> tuple[Scalars, Scalars]:
+        """The losses of both frames: each is made neutral, and again itself from the other's neutral face."""
+        x = self.seen(images, rng.named("cycle"))
+        _, neutral, still, again, warped, twice = self.cycled(x, training=True)
         plain = self.generated(x)
 
         def apart(image: tf.Tensor) -> tf.Tensor:

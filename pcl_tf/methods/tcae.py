@@ -1,10 +1,11 @@
 """TCAE (Li, Zeng, Shan, Chen, CVPR 2019), a baseline of Tables 1 and 3: pose and facial action each move their own pixels."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import tensorflow as tf
 from ml_collections import ConfigDict
 
+from pcl_tf.methods.base import frames
 from pcl_tf.methods.fabnet import STILL, FabNet, between, difference
 from pcl_tf.methods.keys import TCAE_LOSSES
 from pcl_tf.methods.part import Part, Scalars
@@ -38,9 +39,12 @@ class TCAE(FabNet):
         """(action codes, pose codes), [n, D] each, of features of the encoder."""
         return self.action_code(features["face"]), self.pose_code(features["pose"])
 
-    def flows(
-        self, actions: tuple[tf.Tensor, tf.Tensor], poses: tuple[tf.Tensor, tf.Tensor], *, training: bool
-    ) -> list[tf.Tensor]:
+    def of_frames(self, source: tf.Tensor, target: tf.Tensor, *, training: bool) -> list[list[tf.Tensor]]:
+        """[codes of action, of pose], each [of the source, of the target]."""
+        features = self.encoder(tf.concat([source, target], axis=0), training=training)
+        return [tf.split(code, 2) for code in self.coded(features)]
+
+    def flows(self, actions: Sequence[tf.Tensor], poses: Sequence[tf.Tensor], *, training: bool) -> list[tf.Tensor]:
         """Flows [n, S, S, 2] of action, of pose, and of both, weighted by the softmax of their masks.
 
         Args:
@@ -57,8 +61,7 @@ class TCAE(FabNet):
     def cycles(self, images: tf.Tensor, rng: Rng) -> tuple[Scalars, Scalars]:
         """The ten losses, each of its own kept images."""
         source, target = self.seen(images, rng.named("cycles"))
-        seen = self.encoder(tf.concat([source, target], axis=0), training=True)
-        (action_s, action_t), (pose_s, pose_t) = (tf.split(code, 2) for code in self.coded(seen))
+        (action_s, action_t), (pose_s, pose_t) = self.of_frames(source, target, training=True)
         flows = self.flows((action_s, action_t), (pose_s, pose_t), training=True)
         acted, posed, both = (warp(source, flow) for flow in flows)
 
@@ -86,6 +89,15 @@ class TCAE(FabNet):
         }
         still = {"still": tf.reduce_mean(difference(source, target))}
         return {name: self.kept(loss) for name, loss in losses.items()}, still
+
+    def pictures(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
+        """See ``Method``: the source with the target's action, with its pose, and with both."""
+        source, target = frames(images)
+        flows = self.flows(*self.of_frames(source, target, training=False), training=False)
+        found = {"source": source, "target": target}
+        for name, flow in zip(("action", "pose", "both"), flows, strict=True):
+            found |= {f"flow of {name}": flow, f"{name} swapped": warp(source, flow)}
+        return found
 
 
 def squared(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:

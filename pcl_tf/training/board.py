@@ -36,7 +36,8 @@ DESCRIPTIONS = {
     "knn": "Share of labelled faces that their ten nearest neighbours name rightly, by a feature. High is good.",
     "ridge": "A linear probe in closed form on the labelled set: accuracy or F1, high is good; of angles their error, low is.",
     "verification": "Share of labelled pairs classified rightly, the threshold from other folds. Above 0.5, high is good.",
-    "reconstructions": "What the decoder makes of faces: the image, its reconstructions, and those with the mirror's pose.",
+    "reconstructions": "What the networks make of faces: the image and its reconstructions, with the mirror's pose too; of"
+    " methods of pairs the two frames, the flow between them, and the one warped to the other.",
 }
 
 
@@ -174,13 +175,13 @@ class Watcher:
     ) -> None:
         self.model, self.writer, self.folder = model, writer, folder
         self.trained_on, self.faces = faces, faces.head(8)
+        self.shown = self.faces if len(faces.shape) == 3 else faces.fetch(tf.constant(faces.rows(8, 0)(0)))  # or pairs
         self.embed = embedder(model, min(200, model.recipe.batch_size))  # what training has memory for
         self.online = OnlineProbe(probed) if probed is not None else None
 
     def __call__(self, step: int) -> None:
-        """Draws reconstructions, where there is a decoder, and probes each feature, where there is a labelled set."""
-        if self.model.decoder is not None:
-            self.draw(step)
+        """Draws what the method makes of faces, and probes each feature, where there is a labelled set."""
+        self.draw(step)
         if self.online:
             with self.writer.as_default(step):
                 for name, value in self.online(self.embed).items():
@@ -188,9 +189,15 @@ class Watcher:
             self.writer.flush()
 
     def draw(self, step: int) -> None:
-        """Writes the reconstruction sheet."""
-        columns = sheet.reconstructions(self.model, self.faces, self.model.method.recon_noise_std)
-        picture = sheet.draw(columns, scale=max(1, 96 // columns.shape[2]))
+        """Writes the reconstruction sheet, or the method's pictures; nothing where it has none."""
+        scale = max(1, 96 // self.faces.shape[1])
+        if self.model.decoder is not None:
+            columns = sheet.reconstructions(self.model, self.faces, self.model.method.recon_noise_std)
+            picture = sheet.draw(columns, scale)
+        elif pictures := self.model.pictures(tf.cast(self.shown, tf.float32) / 255.0):
+            picture = sheet.draw_pictures(pictures, scale)
+        else:
+            return
         write_atomically(self.folder / "reconstructions.png", png(picture))
         with self.writer.as_default(step):
             tf.summary.image("reconstructions", np.asarray(picture)[None], description=description("reconstructions"))

@@ -170,8 +170,7 @@ class _Record:
         step, path = int(self.model.step.numpy()), self.workdir / "result.json"
         print(f"exporting step {step}", flush=True)
         export = export_run(self.recipe, self.workdir, self.model.encoder, step=step)
-        if self.model.decoder is not None:
-            self.watcher.draw(step)
+        self.watcher.draw(step)
         result = {
             "step": step,
             "faces": int(len(self.faces)),

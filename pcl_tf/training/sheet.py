@@ -1,5 +1,6 @@
 """Reconstruction sheets as in Fig. 4: what the decoder makes of every combination of features."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -69,3 +70,21 @@ def draw(columns: np.ndarray, scale: int = 1) -> Image.Image:
     """Draws a sheet with column titles: float32 [N, 8, S, S, 3] -> PIL image."""
     titles = [title.replace("+", "\n+") for title in COLUMNS]
     return sheet([titles, *([*row] for row in columns)], scale * columns.shape[2], smooth=False)
+
+
+def flow_colours(flows: np.ndarray) -> np.ndarray:
+    """Flows [N, S, T, 2] as colours, uint8 [N, S, T, 3]: the hue is their direction, the longest of an image is full."""
+    length = np.hypot(flows[..., 0], flows[..., 1])
+    hue = (np.arctan2(flows[..., 1], flows[..., 0]) / (2 * np.pi)) % 1.0
+    share = length / np.maximum(length.max(axis=(1, 2), keepdims=True), 1e-6)
+    colours = (255 * np.stack([hue, share, np.ones_like(hue)], axis=-1)).astype(np.uint8)
+    return np.stack([np.asarray(Image.fromarray(each, "HSV").convert("RGB")) for each in colours])
+
+
+def draw_pictures(pictures: Mapping[str, Any], scale: int = 1) -> Image.Image:
+    """Draws what ``Method.pictures`` gives, a column a title."""
+    columns = [np.asarray(x, np.float32) for x in pictures.values()]
+    side = columns[0].shape[1]
+    columns = [flow_colours(x) if x.shape[-1] == 2 else x for x in columns]
+    titles = [title.replace(" ", "\n") for title in pictures]
+    return sheet([titles, *map(list, zip(*columns, strict=True))], scale * side, smooth=False)

@@ -58,6 +58,17 @@ def test_each_loss_by_itself(model):
     assert model.total({"pixel": 1.0, "ssim": 10.0, "symmetry": 100.0}, {}) == 1 + 5 * 10 + 1.5 * 100
 
 
+@pytest.mark.parametrize("single", [False, True])
+def test_pictures(model, single):
+    images = noise_faces(model.recipe)[:2].astype(np.float32) / 255
+    found = model.pictures(tf.constant(images[:, 0] if single else images))
+    other = images[:, 0, :, ::-1] if single else images[:, 1]
+    np.testing.assert_array_equal(found["other"], other)
+    assert {k: tuple(v.shape) for k, v in found.items() if k != "flow"} == dict.fromkeys(
+        ["source", "other", "neutral", "neutral, warped", "from the other", "warped from it"], (2, 16, 16, 3)
+    )
+
+
 def test_half_of_the_pairs_are_mirrored_and_all_where_no_clip_is_known():
     held = SimpleNamespace(method=ConfigDict({"mirror_share": 0.5}), frame_view=lambda x, rng: x)
     pairs = np.random.RandomState(0).rand(4000, 2, 2, 2, 1).astype(np.float32)

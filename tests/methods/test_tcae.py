@@ -11,7 +11,8 @@ from pcl_tf.methods.build import encoder_passes
 from pcl_tf.methods.keys import TCAE_LOSSES
 from pcl_tf.methods.tcae import TCAE
 from pcl_tf.seeds import Rng
-from tests.helpers.methods import built, noise_faces, one_and_two, tiny, watched
+from pcl_tf.training import sheet
+from tests.helpers.methods import SIDE, built, noise_faces, one_and_two, tiny, watched
 from tests.networks.test_warp import slow
 
 SMALL = {"method.embedding": 8, "method.frame_views": "flip(p=0)", "method.kept_share": 1.0}
@@ -54,6 +55,23 @@ def test_images_codes_and_flows_go_where_they_belong(told, pairs):
         np.testing.assert_array_equal(back[0], np.concatenate([np.split(of_warped[1], 3)[own], s], axis=1))
         for call, features in ((of_frames, calls["encoder"][0]), (of_warped, calls["encoder"][1])):
             np.testing.assert_array_equal(call[0], features[1]["face" if name == "action" else "pose"])
+
+
+def test_pictures_are_the_source_with_the_action_and_the_pose_of_the_target(model, pairs):
+    found = {k: np.asarray(v) for k, v in model.pictures(tf.constant(pairs)).items()}
+    assert list(found)[:2] == ["source", "target"] and len(found) == 8
+    np.testing.assert_array_equal(found["target"], pairs[:, 1])
+    for name in ("action", "pose", "both"):
+        np.testing.assert_allclose(found[f"{name} swapped"], slow(pairs[:, 0], found[f"flow of {name}"]), atol=1e-5)
+    assert sheet.draw_pictures(found, 2).width == 8 * 2 * SIDE
+
+
+def test_the_hue_of_a_flow_is_its_direction():
+    flows = np.zeros((1, 2, 2, 2), np.float32)
+    flows[0, 0, 0], flows[0, 0, 1], flows[0, 1, 0] = (1, 0), (-0.5, 0), (0, 0.001)
+    colours = sheet.flow_colours(flows)[0]
+    assert colours[0, 0].tolist() == [255, 0, 0] and colours[1, 1].tolist() == [255, 255, 255]  # no flow is white
+    assert colours[0, 1][0] < 130 and min(colours[0, 1][1:]) > 250  # half as long the other way: pale cyan
 
 
 def test_each_loss_by_itself(told, pairs):
