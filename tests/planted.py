@@ -54,7 +54,7 @@ pcl_tf/methods/pcl.py tests/methods/test_objective.py::test_eq7_of_the_gradient
 + out = tf.nest.map_structure(tf.stop_gradient, self.encoded_apart(clean + tf.concat(noise, axis=0)))
 
 noise and copies move the encoder's statistics
-pcl_tf/methods/pcl.py tests/methods/test_pcl.py::test_the_encoder_keeps_moving_statistics_of_face_views_alone
+pcl_tf/methods/base.py tests/methods/test_pcl.py::test_the_encoder_keeps_moving_statistics_of_face_views_alone
 - with keras.StatelessScope():
 + with keras.name_scope("apart"):
 

@@ -247,7 +247,7 @@ def test_probe_fine_tuning_and_scratch_are_compared(done, place, tmp_path, monke
         (["--epochs=0", "--from_scratch"], "--epochs=0: trains nothing of a network from scratch"),
         (["--groups=hair"], "--groups=hair: no such column"),
         (["--compare", "--labels=0.5"], "--labels: has no meaning with --compare"),
-        (["--targets=hair"], "--targets=hair: no such target"),
+        (["--targets=hair"], "--targets=hair: no such column"),
         (["--model=hog"], "--model=hog: cannot be fine-tuned"),
         (["--task=verification:PLACE/pairs.csv"], "--task=verification: pairs have no labels"),
         (["--out=PLACE/faces.csv"], "cannot be written to (Not a directory)"),

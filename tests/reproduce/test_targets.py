@@ -34,7 +34,7 @@ def test_each_role_predicts_its_own_columns(manifest):
         (["--targets=yaw"], "--targets=yaw: ROLE:COLUMN,.. is needed"),
         (["--targets=actions:AU1"], "beside --ROLE"),
         (["--targets=pose:yaw", "--targets=pose:pitch"], "--targets=pose:pitch: ROLE:COLUMN,.. is needed"),
-        (["--targets=pose:roll"], "--targets=roll: no such target"),
+        (["--targets=pose:roll"], "--targets=roll: no such column"),
     ],
 )
 def test_targets_that_cannot_be(manifest, tmp_path, flags, said):
