@@ -21,9 +21,9 @@ _Random = np.random.RandomState
 def rotation(angles: np.ndarray) -> np.ndarray:
     """Head-to-camera rotation, axes x right, y up, z to the camera: degrees [3] yaw, pitch, roll -> float32 [3, 3].
 
-    Positive yaw turns the nose to the image's right, positive pitch down, positive roll turns the image clockwise.
+    Positive yaw turns the nose to the image's right, positive pitch up, positive roll turns the image clockwise.
     """
-    (cy, cp, cr), (sy, sp, sr) = np.cos(a := np.deg2rad(angles * np.array([1, 1, -1]))), np.sin(a)
+    (cy, cp, cr), (sy, sp, sr) = np.cos(a := np.deg2rad(angles * np.array([1, -1, -1]))), np.sin(a)
     yaw = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
     pitch = np.array([[1, 0, 0], [0, cp, -sp], [0, sp, cp]])
     roll = np.array([[cr, -sr, 0], [sr, cr, 0], [0, 0, 1]])
