@@ -36,9 +36,9 @@ def test_of_any_size(labels):
 
 @pytest.mark.parametrize(
     ("angles", "point", "axis", "sign"),
-    [((30, 0, 0), (0, 0, 1), 0, 1), ((0, 20, 0), (0, 0, 1), 1, -1), ((0, 0, 20), (0, 1, 0), 0, 1)],
+    [((30, 0, 0), (0, 0, 1), 0, 1), ((0, 20, 0), (0, 0, 1), 1, 1), ((0, 0, 20), (0, 1, 0), 0, 1)],
 )
-def test_positive_angles_turn_right_down_and_clockwise(angles, point, axis, sign):
+def test_positive_angles_turn_right_up_and_clockwise(angles, point, axis, sign):
     turn = render.rotation(np.array(angles))
     assert (turn @ point)[axis] * sign > 0.3
     np.testing.assert_allclose(turn @ turn.T, np.eye(3), atol=1e-6)
