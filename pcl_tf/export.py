@@ -2,6 +2,7 @@
 
   python -m pcl_tf.export --workdir=runs/vox64 --image_size=100
   python -m pcl_tf.export --workdir=runs/vox64 --version=7 --onnx --tflite
+  python -m pcl_tf.export --workdir=runs/vox64 --box=faces64 --heads=runs/vox64/probe/fer.keras,pose=runs/vox64/probe/p.keras
   python -m pcl_tf.export --workdir=runs/vox64 --license=cc-by-4.0 --data_terms="VoxCeleb, research only"
 
 Writes export/VERSION (SavedModel; README.md in it is the model card), serving/ (the files tensorflow_model_server is
@@ -29,6 +30,10 @@ _ONNX = flags.DEFINE_bool("onnx", False, "Writes encoder.onnx too (needs pcl_tf[
 _TFLITE = flags.DEFINE_bool("tflite", False, "Writes encoder.tflite too, for images of --image_size.")
 _QUANTIZE = flags.DEFINE_bool("quantize", False, "With --tflite: weights of 8 bits, in encoder-quantized.tflite.")
 _LICENSE = flags.DEFINE_string("license", None, "Of the weights, for the model card: an identifier or a few words.")
+_BOX = flags.DEFINE_string(
+    "box", "", "Writes this folder too: encoder in float16, --heads, card; pcl_tf.load opens it."
+)
+_HEADS = flags.DEFINE_list("heads", [], "For --box: [NAME=]PROBE.keras of pcl_tf.probe; commas join several.")
 _TERMS = flags.DEFINE_string("data_terms", None, "For the model card: under which terms the training faces were used.")
 
 
@@ -36,6 +41,8 @@ def main(argv: list[str]) -> None:
     begin(argv)
     if _QUANTIZE.value and not _TFLITE.value:
         refuse("--quantize: has no meaning without --tflite.")
+    if _HEADS.value and not _BOX.value:
+        refuse("--heads: has no meaning without --box.")
     from pcl_tf.store import check
 
     workdir, size = pathlib.Path(_WORKDIR.value), _SIZE.value
@@ -43,9 +50,10 @@ def main(argv: list[str]) -> None:
         refuse(f"--workdir={workdir}: has no recipe.json; it is no folder of pcl_tf.train.")
     from pcl_tf import recipe as recipes
     from pcl_tf.errors import Refused
+    from pcl_tf.faces import box
     from pcl_tf.methods.build import build_method
     from pcl_tf.networks.backbones import FIXED_SIZE
-    from pcl_tf.serving.card import state
+    from pcl_tf.serving.card import state, stated
     from pcl_tf.serving.export import check_version
     from pcl_tf.serving.tflite import FILES, save_tflite
     from pcl_tf.training.checkpoints import Checkpoints, newest_step
@@ -56,6 +64,9 @@ def main(argv: list[str]) -> None:
             import onnx  # noqa: F401
             import tf2onnx  # noqa: F401
         check(workdir, "--workdir", folder=True)
+        heads = box.parse(_HEADS.value)
+        if _BOX.value:
+            check(_BOX.value, "--box", folder=True)
         recipe = recipes.resolve(recipes.load(workdir / "recipe.json"))
         version = newest_step(workdir) if _VERSION.value is None else _VERSION.value
         if version is not None:
@@ -82,6 +93,9 @@ def main(argv: list[str]) -> None:
             file = workdir / FILES[_QUANTIZE.value]
             save_tflite(path, file, size or recipe.image_size, quantize=_QUANTIZE.value)
             print(f"{file} ({file.stat().st_size / 1e3:,.0f} kB)")
+        if _BOX.value:
+            box.write_box(_BOX.value, path, heads, stated(workdir))
+            print(f"{_BOX.value} ({(pathlib.Path(_BOX.value) / 'encoder.keras').stat().st_size / 1e6:.1f} MB)")
     print(path)
 
 

@@ -66,7 +66,7 @@ _CACHE = flags.DEFINE_string("cache", "", "Folder of the features; by default fe
 
 def main(argv: list[str]) -> None:
     begin(argv, "model", "task")
-    from pcl_tf.encoders.encoder import open_encoder, probe_folder
+    from pcl_tf.encoders.encoder import find_encoder, probe_folder
     from pcl_tf.evaluation.tasks import open_task
     from pcl_tf.store import check, several
 
@@ -79,13 +79,14 @@ def main(argv: list[str]) -> None:
     with explained(out):
         check(out, "--out", folder=True)
         check(cache, "--cache", folder=True)
+        found = [find_encoder(text) for text in models]
         options: dict[str, Any] = {"targets": _TARGETS.value, "groups": _GROUPS.value, "centre": _CENTRE.value}
         tasks = [open_task(text, _DATA.value, _SIZE.value, **options) for text in named]
         if _SOLVER.value == "knn" and (pairs := [t.name for t in tasks if not KINDS[t.kind].labelled]):
             refuse(f"--solver=knn: {pairs[0]} compares pairs by cosine, neighbours have no labels; leave it out.")
         for note in dict.fromkeys(note for task in tasks for note in task.notes):
             print(f"note: {note}", file=sys.stderr)
-        encoders = [open_encoder(text) for text in models]
+        encoders = [load() for load in found]  # TensorFlow, once all that is named is there
         from pcl_tf.results.probing import probe
 
         probe(encoders, tasks, _FEATURE.value, out=out, cache=cache, solver=_SOLVER.value, seed=_SEED.value)

@@ -98,6 +98,7 @@ NEEDS = {
     "embed": "--model and --data and --out are",
     "finetune": "--model and --task are",
     "neighbours": "--embeddings is",
+    "predict": "--model and --data and --out are",
     "probe": "--model and --task are",
     "reconstruct": "--workdir is",
     "reproduce": "--workdir and --table or --figure are",

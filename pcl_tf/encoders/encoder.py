@@ -11,9 +11,10 @@ import numpy as np
 
 from pcl_tf.choices import OUTPUTS
 from pcl_tf.encoders import handcrafted
+from pcl_tf.encoders.head import Head, attached
 from pcl_tf.errors import Refused
 from pcl_tf.provenance import recipe_hash
-from pcl_tf.store import digest, versions
+from pcl_tf.store import digest, read_json, versions
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Encoder:
       recipe: that it was trained by, or None.
       keras_file: the same encoder as a .keras file, or None.
       side: of the images in pixels, if it takes one size alone; else None.
+      heads: that came with it, of a box, a probe's .keras or a fine-tuning.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Encoder:
     recipe: dict[str, Any] | None = None
     keras_file: pathlib.Path | None = None
     side: int | None = None
+    heads: tuple[Head, ...] = ()
 
     @property
     def recipe_hash(self) -> str | None:
@@ -94,33 +97,58 @@ def flatten(x: np.ndarray) -> np.ndarray:
     return np.moveaxis(x, -1, 1).reshape(len(x), -1) if x.ndim == 4 else x
 
 
+BOXES = pathlib.Path(__file__).parents[1] / "weights"  # encoders that come with the package
+
+
 def open_encoder(text: str) -> Encoder:
-    """Opens an export, the newest export of a workdir, a .keras, .onnx or .tflite file, or 'pixels', 'lbp', 'hog'.
+    """Opens an encoder.
+
+    Args:
+      text: an export, a workdir, of which the newest export is meant, a fine-tuning or a probe's .keras, of which it is
+        the encoder, any other .keras, .onnx or .tflite file, a box or the name of one in ``BOXES``, 'pixels', 'lbp', 'hog'.
 
     Raises:
       Refused: nothing is there, or nothing that can be loaded.
     """
+    return find_encoder(text)()
+
+
+def find_encoder(text: str) -> Callable[[], Encoder]:
+    """What loads an encoder, after a look at whether it is there; see ``open_encoder``."""
     if text in handcrafted.EXTRACTORS:
-        return Encoder(text, f"{text}-{handcrafted.VERSION}", handcrafted.EXTRACTORS[text])
+        return lambda: Encoder(text, f"{text}-{handcrafted.VERSION}", handcrafted.EXTRACTORS[text])
     path = pathlib.Path(text)
+    if not path.exists() and text in boxes():
+        path = BOXES / text
     if (path / "export").is_dir():
         exported = versions(path / "export")
         if not exported:
             raise Refused(f"--model={text}: {path / 'export'} holds no version; python -m pcl_tf.export makes one.")
         path = path / "export" / str(exported[-1])
+    for inner in ("encoder.keras", "assets/finetuned.keras"):
+        path = path / inner if (path / inner).is_file() else path
     formats = {".keras": _keras, ".onnx": _onnx, ".tflite": _tflite}
     opened = _saved_model if (path / "saved_model.pb").is_file() else path.is_file() and formats.get(path.suffix)
     if not opened:
-        known = ", ".join(handcrafted.EXTRACTORS)
+        known = ", ".join([*boxes(), *handcrafted.EXTRACTORS])
         raise Refused(
             f"--model={text}: no SavedModel, workdir of pcl_tf.train or .keras, .onnx or .tflite file, nor one of {known}."
         )
+    return lambda: _loaded(opened, text, path)
+
+
+def _loaded(opened: Callable[[str, pathlib.Path], Encoder], text: str, path: pathlib.Path) -> Encoder:
     try:
         return opened(text, path)
     except (Refused, ImportError):  # of onnxruntime the command says how it is installed
         raise
     except Exception as error:  # keras, zipfile, h5py, onnxruntime and flatbuffers raise dozens of kinds
         raise Refused(f"--model={path}: cannot be loaded as an encoder ({_why(error)}).") from error
+
+
+def boxes() -> list[str]:
+    """Names of the encoders that come with the package."""
+    return sorted(path.parent.name for path in BOXES.glob("*/encoder.keras"))
 
 
 def probe_folder(text: str | pathlib.Path) -> pathlib.Path:
@@ -151,13 +179,9 @@ def _saved_model(text: str, path: pathlib.Path) -> Encoder:
     module, assets = tf.saved_model.load(str(path)), path / "assets"
     if not hasattr(module, "embed"):
         raise Refused(f"--model={text}: has no endpoint 'embed'; is it an export of pcl_tf?")
-    recipe, made = (
-        json.loads(file.read_text()) if file.is_file() else None
-        for file in (assets / "recipe.json", assets / "provenance.json")
-    )
     reader = tf.train.load_checkpoint(str(path / "variables" / "variables"))
     # Of the weights and the network: each export of the same ones writes other bytes.
-    content: list[object] = [json.dumps((recipe or {}).get("network"), sort_keys=True)]
+    content: list[object] = [json.dumps((_made(assets)["recipe"] or {}).get("network"), sort_keys=True)]
     for name in sorted(reader.get_variable_to_shape_map()):
         if not name.startswith("_"):  # _all_variables has them again, in an order that is drawn
             value = np.asarray(reader.get_tensor(name))
@@ -167,20 +191,43 @@ def _saved_model(text: str, path: pathlib.Path) -> Encoder:
         name=text,
         digest=digest(*content),
         run=lambda faces: module.embed(tf.constant(_as_float(faces))),
-        step=made["step"] if made else 0,
-        recipe=recipe,
         keras_file=keras_file if keras_file.is_file() else None,
+        **_made(assets),
     )
 
 
-def _keras(text: str, path: pathlib.Path) -> Encoder:
+def _made(folder: pathlib.Path) -> dict[str, Any]:
+    """The recipe beside a model, or None, and the step of its pre-training."""
+    return {
+        "recipe": read_json(folder / "recipe.json") or None,
+        "step": read_json(folder / "provenance.json").get("step", 0),
+    }
+
+
+def load_keras(path: str | pathlib.Path) -> Any:
+    """The encoder in a .keras file, which may be one from images to answers: a keras.Model that can be trained."""
     import keras
-    import tensorflow as tf
 
     model = keras.models.load_model(path, compile=False)
+    return model if attached(path) is None else next(x for x in model.layers if isinstance(x, keras.Model))
+
+
+def _keras(text: str, path: pathlib.Path) -> Encoder:
+    import tensorflow as tf
+
+    model, head = load_keras(path), attached(path)
     run = tf.function(lambda x: model(x, training=False), reduce_retracing=True)
-    side = _side(getattr(model, "input_shape", None))  # a model that is code has none
-    return Encoder(text, digest(path.read_bytes()), lambda faces: run(_as_float(faces)), keras_file=path, side=side)
+    side = head.size if head else _side(getattr(model, "input_shape", None))  # a model that is code has none
+    beside = [Head.from_bytes(p.read_bytes(), str(p)) for p in sorted(path.parent.glob("heads/*.npz"))]
+    return Encoder(
+        name=text,
+        digest=digest(path.read_bytes()),
+        run=lambda faces: run(_as_float(faces)),
+        keras_file=path,
+        side=side,
+        heads=(head,) if head else tuple(beside),
+        **_made(path.parent),
+    )
 
 
 def _onnx(text: str, path: pathlib.Path) -> Encoder:

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from pcl_tf.encoders.encoder import Encoder, outputs
+from pcl_tf.encoders.encoder import Encoder, load_keras, outputs
 from pcl_tf.errors import Refused
 
 
@@ -31,7 +31,7 @@ def stacked(
         raise Refused(
             f"--model={encoder.name}: has no encoder.keras in it; python -m pcl_tf.export makes such exports."
         )
-    net = keras.models.load_model(encoder.keras_file, compile=False)
+    net = load_keras(encoder.keras_file)
     net.trainable = False
     image = keras.Input((size, size, 3), name="image")
     dense = keras.layers.Dense(len(layer[1]), activation, name="probe", dtype="float32")

@@ -1,9 +1,10 @@
-"""From pictures to the faces in them: the picture as it is, or every face that is found."""
+"""From pictures to the faces in them, the picture as it is or every face that is found, and to their features."""
 
 import dataclasses
 import io
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
@@ -11,6 +12,9 @@ from PIL import Image
 from pcl_tf.data.images import OVERSIZE, centre, decode, resized
 from pcl_tf.data.threads import in_order
 from pcl_tf.faces.pictures import Picture
+
+if TYPE_CHECKING:
+    from pcl_tf.faces.model import FaceModel
 
 Box = tuple[float, float, float, float]
 UNREADABLE = (ValueError, OSError, RuntimeError)  # what decoding raises
@@ -33,6 +37,10 @@ class Cut:
     faces: dict[int, np.ndarray]
     why: str = ""
     looks_whole: bool = False
+
+    def boxes_by_side(self) -> tuple[tuple[float, ...], ...]:
+        """Left sides, tops, widths and heights of the boxes."""
+        return tuple(zip(*self.boxes, strict=True))
 
 
 def cut(
@@ -136,3 +144,25 @@ def grouped(cuts: Iterable[Cut], faces: int = 32, held: int = 2**27) -> Iterator
             some = []
     if some:
         yield some
+
+
+def encoded(
+    cuts: Iterable[Cut], models: Sequence["FaceModel"]
+) -> Iterator[tuple[Cut, tuple[dict[str, np.ndarray], ...]]]:
+    """What encoders make of faces.
+
+    Args:
+      cuts: of ``cut``, with the sides of all models.
+      models: that see the faces.
+
+    Yields:
+      (``Cut``, of each model {feature: float32 [n, D]} of its n faces, {} where no picture of the group has one).
+    """
+    for some in grouped(cuts):
+        ends = np.cumsum([0, *(len(one.boxes) for one in some)])
+        each = [
+            model.encoder.embed(np.concatenate([one.faces[model.size] for one in some])) if ends[-1] else {}
+            for model in models
+        ]
+        for one, start, end in zip(some, ends, ends[1:], strict=False):
+            yield one, tuple({key: x[start:end] for key, x in found.items()} for found in each)

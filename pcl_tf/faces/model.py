@@ -2,7 +2,7 @@
 
 import os
 import pathlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,8 @@ from tqdm import tqdm
 from pcl_tf.encoders.encoder import Encoder, combined, open_encoder
 from pcl_tf.encoders.features import extract
 from pcl_tf.errors import Refused
-from pcl_tf.faces.cut import Cut, cut, grouped
+from pcl_tf.faces.answers import Answers
+from pcl_tf.faces.cut import cut, encoded
 from pcl_tf.faces.pictures import Data, Pictures
 from pcl_tf.faces.table import Origin, Table
 
@@ -20,7 +21,8 @@ def load(name: str | os.PathLike[str], *, image_size: int = 0) -> "FaceModel":
     """Opens an encoder.
 
     Args:
-      name: workdir of ``pcl_tf.train``, an export, a .keras, .onnx or .tflite file, or 'pixels', 'lbp', 'hog'.
+      name: of an encoder that comes with the package, or workdir of ``pcl_tf.train``, an export, a box, a fine-tuning, a
+        probe's or any other .keras, an .onnx or .tflite file, or 'pixels', 'lbp', 'hog'.
       image_size: side in pixels at which it sees faces; 0 is the side it was trained at, 64 if it does not say.
 
     Returns:
@@ -48,11 +50,13 @@ class FaceModel:
       name: by which it was opened.
       encoder: as given.
       size: side in pixels at which it sees faces.
+      heads: tuple of ``pcl_tf.encoders.head.Head``, what it can answer.
     """
 
     def __init__(self, encoder: Encoder, image_size: int = 0) -> None:
-        self.encoder, self.name = encoder, encoder.name
-        self.size = image_size or encoder.side or int((encoder.recipe or {}).get("image_size", 64))
+        self.encoder, self.name, self.heads = encoder, encoder.name, encoder.heads
+        trained = (encoder.recipe or {}).get("image_size") or next((head.size for head in self.heads), 64)
+        self.size = image_size or encoder.side or int(trained)
 
     def __repr__(self) -> str:
         return f"pcl_tf.load({self.name!r})"
@@ -102,6 +106,44 @@ class FaceModel:
             raise Refused(f"{pictures.flag}={pictures.data or 'images'}: {what}.{first}")
         return table
 
+    def predict(
+        self, data: "Data | Pictures", *, detect: bool = False, align: bool = False, fps: float | None = None
+    ) -> Answers:
+        """What the heads say of all faces.
+
+        Args:
+          data, detect, align, fps: as of ``embed``.
+
+        Returns:
+          Answers, an iterable of dicts, a row a face, which are made while they are read; ``to_pandas()`` reads all.
+
+        Raises:
+          Refused: the data are not there, or the model has no heads: it is no fine-tuning, probe or box.
+        """
+        pictures = data if isinstance(data, Pictures) else Pictures(data, size=self.size, fps=fps)
+        return Answers([self], pictures, detect=detect, align=align)
+
+    def same_person(self, a: Any, b: Any, *, detect: bool = False) -> tuple[bool, float]:
+        """Whether two pictures show one person, by the head of pairs.
+
+        Args:
+          a, b: a picture each, as of ``embed``, of which the largest face counts.
+          detect: find the faces first.
+
+        Returns:
+          (whether they do, by how much the cosine lies above the threshold).
+
+        Raises:
+          Refused: the model has no such head, or a picture no face.
+        """
+        head = next((head for head in self.heads if head.threshold is not None), None)
+        if head is None or head.threshold is None:
+            raise Refused(f"{self.name}: has no head of pairs; a probe of a verification has.")
+        faces = [self.embed(one, detect=detect, features=[head.feature]).by()[:1] for one in (a, b)]
+        x, y = (head(face)[0] for face in faces)
+        above = float(x @ y / max(float(np.linalg.norm(x) * np.linalg.norm(y)), 1e-12)) - head.threshold
+        return above > 0, above
+
     def _cached(self, pictures: Pictures, features: Sequence[str], cache: str | pathlib.Path) -> Table:
         assert pictures.source is not None
         found = extract(self.encoder, pictures.source, self.size, cache=cache, max_unreadable_share=1.0)
@@ -133,28 +175,6 @@ class FaceModel:
     ) -> Table:
         origin = Origin(self.name, self.size, **pictures.opened)
         return Table(names, rows, features, origin, model=self, pictures=pictures, **more)
-
-
-def encoded(
-    cuts: Iterable[Cut], models: Sequence[FaceModel]
-) -> Iterator[tuple[Cut, tuple[dict[str, np.ndarray], ...]]]:
-    """What encoders make of faces.
-
-    Args:
-      cuts: of ``cut``, with the sides of all models.
-      models: that see the faces.
-
-    Yields:
-      (``Cut``, of each model {feature: float32 [n, D]} of its n faces, {} where no picture of the group has one).
-    """
-    for some in grouped(cuts):
-        ends = np.cumsum([0, *(len(one.boxes) for one in some)])
-        each = [
-            model.encoder.embed(np.concatenate([one.faces[model.size] for one in some])) if ends[-1] else {}
-            for model in models
-        ]
-        for one, start, end in zip(some, ends, ends[1:], strict=False):
-            yield one, tuple({key: x[start:end] for key, x in found.items()} for found in each)
 
 
 def shown(rows: Iterable[Any], pictures: Pictures, bar: bool) -> Iterable[Any]:

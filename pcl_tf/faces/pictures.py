@@ -13,10 +13,9 @@ from PIL import Image
 
 from pcl_tf.data.files import SUFFIXES, VIDEOS, Unreadable, files_below, printable
 from pcl_tf.data.listed import Files
-from pcl_tf.data.sources import Items, Source, fingerprint, folder, open_source
+from pcl_tf.data.sources import Items, Source, fingerprint, folder, named, open_source
 from pcl_tf.errors import Refused
 from pcl_tf.evaluation.lists import read_table
-from pcl_tf.store import several
 
 Path = str | os.PathLike[str]
 Data = Path | np.ndarray | Image.Image | Sequence[Path | np.ndarray | Image.Image]
@@ -53,6 +52,7 @@ class _Part:
     stamp: Callable[[], str]
     pictures: Callable[[], Iterator[Picture]]
     source: Source | None = None
+    video: bool = False
 
 
 class Pictures:
@@ -82,7 +82,7 @@ class Pictures:
         self._about = {"fps": fps, "generated_images": generated_images}
         if isinstance(data, (str, os.PathLike)):
             text = os.fspath(data)
-            texts = several(text)
+            texts = named(text, flag)
             drawn = {"generated_images": generated_images, "image_size": size}
             parts = [_opened(t, fps, flag=flag, before=_root(t) if texts[1:] else "", drawn=drawn) for t in texts]
             self._parts = sum(parts, [])
@@ -101,6 +101,11 @@ class Pictures:
         """Sixteen hexadecimal digits that change with any byte of the pictures; videos are read for it."""
         stamps = [part.stamp() for part in self._parts]
         return stamps[0] if len(stamps) == 1 else fingerprint(stamps)
+
+    @property
+    def one_video(self) -> bool:
+        """Whether these are the frames of one video."""
+        return len(self._parts) == 1 and self._parts[0].video
 
     @property
     def opened(self) -> dict[str, Any]:
@@ -186,7 +191,7 @@ def _video(path: pathlib.Path, name: str, fps: float | None) -> _Part:
         except Unreadable as error:  # the frames before it stand
             yield Picture(name, error)
 
-    return _Part(length(str(path), fps), stamp, pictures)
+    return _Part(length(str(path), fps), stamp, pictures, video=True)
 
 
 def _clips(place: str, before: str) -> _Part:

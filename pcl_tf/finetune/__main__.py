@@ -57,7 +57,7 @@ for name in ("labels", "rate"):
 
 def main(argv: list[str]) -> int:
     begin(argv, "model", "task")
-    from pcl_tf.encoders.encoder import open_encoder, probe_folder
+    from pcl_tf.encoders.encoder import find_encoder, probe_folder
     from pcl_tf.evaluation.tasks import open_task
     from pcl_tf.store import check
 
@@ -70,12 +70,13 @@ def main(argv: list[str]) -> int:
         refuse("--epochs=0: trains nothing of a network from scratch.")
     assert _MODEL.value is not None and _TASK.value is not None
     with explained(_OUT.value or _MODEL.value):
-        task = open_task(_TASK.value, _DATA.value, _SIZE.value, targets=_TARGETS.value, groups=_GROUPS.value)
-        encoder, probed = open_encoder(_MODEL.value), probe_folder(_MODEL.value)
+        load, probed = find_encoder(_MODEL.value), probe_folder(_MODEL.value)
         out = pathlib.Path(_OUT.value or probed.parent / "finetune")
         check(out, "--out", folder=True)
         cache = pathlib.Path(_CACHE.value or (out if _OUT.value else probed) / "features")
         check(cache, "--cache" if _CACHE.value else "--out" if _OUT.value else "--model", folder=True)
+        task = open_task(_TASK.value, _DATA.value, _SIZE.value, targets=_TARGETS.value, groups=_GROUPS.value)
+        encoder = load()  # TensorFlow, once all that is named is there
         from pcl_tf.errors import Stopped
         from pcl_tf.finetune import compare, network, rows, work
         from pcl_tf.finetune.fit import Options

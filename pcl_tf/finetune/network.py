@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from pcl_tf.encoders.encoder import Encoder, outputs
+from pcl_tf.encoders.encoder import Encoder, load_keras, outputs
 from pcl_tf.encoders.stacked import vector_of
 from pcl_tf.errors import Refused
 from pcl_tf.evaluation.kinds import KINDS
@@ -32,7 +32,7 @@ def load(encoder: Encoder) -> keras.Model:
         raise Refused(
             f"--model={encoder.name}: cannot be fine-tuned; a workdir or export of pcl_tf, or a .keras file, can."
         )
-    return keras.models.load_model(encoder.keras_file, compile=False)
+    return load_keras(encoder.keras_file)
 
 
 def check(encoder: Encoder, task: Task, feature: str) -> None:

@@ -15,10 +15,13 @@ from pcl_tf.encoders.encoder import Encoder
 from pcl_tf.encoders.features import extract
 from pcl_tf.errors import Refused
 from pcl_tf.evaluation.evaluate import Result
+from pcl_tf.evaluation.linear import Linear
 from pcl_tf.evaluation.task import Task
 from pcl_tf.finetune import compare, rows, run
 from pcl_tf.finetune.fit import Options
+from pcl_tf.finetune.network import HEAD
 from pcl_tf.results import table
+from pcl_tf.results.heads import head_of
 from pcl_tf.results.store import Results, names, new_row, short
 from pcl_tf.serving.card import state, stated, write_classifier_card
 from pcl_tf.serving.classifier import save_classifier
@@ -79,6 +82,7 @@ class Job:
                     "recipe_json": json.dumps(self.encoder.recipe or {}),
                     "step": self.encoder.step,
                     "row": row,
+                    "head": head_of(row, task, Linear(*model.get_layer(HEAD).get_weights()), encoder=""),
                 }
                 save_classifier(model, export.parent, task.kind, names=task.names, about=about, **card)
                 write_server_files(self.folder / "serving")

@@ -9,11 +9,13 @@ from typing import Any
 from pcl_tf.data.images import left_out
 from pcl_tf.encoders.encoder import Encoder
 from pcl_tf.encoders.features import extract
+from pcl_tf.encoders.head import attach
 from pcl_tf.encoders.stacked import stacked
 from pcl_tf.evaluation.evaluate import Result, difference, evaluate
 from pcl_tf.evaluation.kinds import KINDS
 from pcl_tf.evaluation.task import Task
 from pcl_tf.results import table
+from pcl_tf.results.heads import head_of
 from pcl_tf.results.store import Results, file_stem, names, new_row
 from pcl_tf.store import atomic_path
 
@@ -72,6 +74,7 @@ def probe(
                     row["probe"] = f"{out / file_stem(row)}.keras"
                     with atomic_path(row["probe"]) as aside:
                         model.save(aside)
+                        attach(head_of(row, task, result.layer, encoder=encoder.digest), aside)
                 results.write_files(row, task, result, images=values.names)
     return rows
 

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from pcl_tf.encoders.head import Head, attach
 from pcl_tf.evaluation.kinds import KINDS
 from pcl_tf.serving.card import write_classifier_card
 from pcl_tf.serving.export import check_version, in_slices, written
@@ -22,6 +23,7 @@ def save_classifier(
     step: int = 0,
     row: dict[str, Any] | None = None,
     about: dict[str, Any] | None = None,
+    head: Head | None = None,
 ) -> pathlib.Path:
     """Exports a network as version 1 of a model, ``folder/1``, as tensorflow_model_server expects it.
 
@@ -41,6 +43,7 @@ def save_classifier(
       step: of pre-training.
       row: of ``result.json``, for the model card, or None.
       about: what the user states, for the card: ``stated``.
+      head: the last layer with its names, for ``assets/finetuned.keras``, which ``pcl_tf.load`` opens.
 
     Returns:
       pathlib.Path of the export.
@@ -82,5 +85,7 @@ def save_classifier(
         lines = "".join(f"{' '.join(str(n).split())}\n" for n in names)
         (aside / "assets/labels.txt").write_text(lines, encoding="utf-8")
         model.save(aside / "assets/finetuned.keras")
+        if head:
+            attach(head, aside / "assets/finetuned.keras")
         write_classifier_card(aside, kind, names, size=size, row=row, about=about)
     return target

@@ -15,9 +15,8 @@ import pytest
 
 from pcl_tf import cluster
 
-SMALL_STEPS = (
-    "--recipe.network.backbone=patch_cnn",  # the smallest: most of these tests is processes that trace a step
-    "--recipe.optimizer.learning_rate=1e-5",  # so that rounding does not grow from step to step
+SMALL_STEPS = (  # so that rounding does not grow from step to step
+    "--recipe.optimizer.learning_rate=1e-5",
     "--recipe.watch.log_every=1",
     "--recipe.watch.images_every=0",
     "--recipe.watch.generated=0",

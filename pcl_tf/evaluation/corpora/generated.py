@@ -9,7 +9,6 @@ from pcl_tf.choices import ANGLES, AUS
 from pcl_tf.data.listed import arrays
 from pcl_tf.evaluation.task import Task
 from pcl_tf.heads.people import EXPRESSIONS, sample_labels
-from pcl_tf.heads.processes import rendered
 
 COUNT, PAIRS, FOLDS = 3000, 1200, 10
 SEED, _FIRST = 987_654_321, 2**20  # of no training run; nobody from this number on is in one
@@ -35,6 +34,8 @@ def truth(count: int) -> dict[str, np.ndarray]:
 @functools.lru_cache(maxsize=1)  # four tasks, and a run before and after, on the same faces
 def faces(count: int, size: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """(``truth``, uint8 [count, size, size, 3])."""
+    from pcl_tf.heads.processes import rendered  # here, so that a wrong name of a task is refused at once
+
     labels = truth(count)
     blocks = ({k: v[i : i + _BLOCK] for k, v in labels.items()} for i in range(0, count, _BLOCK))
     return labels, np.concatenate(list(rendered(blocks, size)))

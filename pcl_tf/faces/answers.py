@@ -1,0 +1,122 @@
+"""Answers of heads for every face of every picture: rows with people's names for columns."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from pcl_tf.encoders.encoder import combined
+from pcl_tf.encoders.head import Head
+from pcl_tf.errors import Refused
+from pcl_tf.evaluation.kinds import KINDS
+from pcl_tf.faces.cut import Cut, cut, encoded
+from pcl_tf.faces.pictures import Pictures
+from pcl_tf.faces.table import frame
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from pcl_tf.faces.model import FaceModel
+
+PLACE = {"file": str, "frame": int, "time": float, "face_found": bool, "x": float, "y": float, "w": float, "h": float}
+
+
+class Answers:
+    """Rows of answers, made while they are iterated over; memory does not grow with their number.
+
+    A row a face, the largest of a picture first, and one of a picture without a face or that is unreadable. Each is a dict
+    of ``columns``, None where there is nothing to say:
+      file: name, relative to what was given.
+      frame, time: of a video, from 0 on, in seconds.
+      face_found: whether there is a face; without ``detect`` every readable picture is taken as one.
+      x, y, w, h: box of the face in pixels of the picture, without ``detect`` its central square.
+      of each head of classes, for instance 'expression', the likeliest and p_CLASS of each, in [0, 1]; of each label 0 or 1
+      and p_LABEL; of each number its value, of angles in degrees. A name that stands already becomes NAME_2.
+
+    Args:
+      models: ``FaceModel`` with heads.
+      pictures: ``Pictures``.
+      detect, align: as of ``FaceModel.embed``.
+
+    Attributes:
+      columns: {name: type}.
+      unreadable: {name of a picture: why}, so far.
+      pictures_without: how many pictures, so far, have no face.
+      looks_whole: how many pictures, so far, were taken as a face and do not look like one.
+
+    Raises:
+      Refused: a model has no heads.
+    """
+
+    def __init__(
+        self, models: Sequence["FaceModel"], pictures: Pictures, *, detect: bool = False, align: bool = False
+    ) -> None:
+        self.models, self.pictures, self.detect, self.align = list(models), pictures, detect, align
+        self.columns: dict[str, type] = dict(PLACE)
+        self._heads: list[tuple[int, Head]] = []
+        for m, model in enumerate(self.models):
+            heads = [head for head in model.heads if head.names]
+            if not heads:
+                raise Refused(
+                    f"--model={model.name}: has nothing to answer with; a fine-tuning or a probe's .keras has."
+                )
+            for head in heads:
+                self._heads.append((m, head))
+                for name, kind in columns_of(head).items():
+                    number, free = 1, name
+                    while free in self.columns:
+                        number += 1
+                        free = f"{name}_{number}"
+                    self.columns[free] = kind
+        self.unreadable: dict[str, str] = {}
+        self.pictures_without = self.looks_whole = 0
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        for _, rows in self.each():
+            yield from rows
+
+    def each(self, *, keep: bool = False) -> Iterator[tuple[Cut, list[dict[str, Any]]]]:
+        """(``Cut``, its rows) of every picture; keep: with its pixels."""
+        self.unreadable, self.pictures_without, self.looks_whole = {}, 0, 0
+        sides = [model.size for model in self.models]
+        cuts = cut(self.pictures, sides, detect=self.detect, align=self.align, keep=keep)
+        for one, found in encoded(cuts, self.models):
+            about = {"file": one.picture.file, "frame": one.picture.frame, "time": one.picture.time}
+            if one.why:
+                self.unreadable[one.picture.name] = one.why
+            self.looks_whole += one.looks_whole
+            if not one.boxes:
+                self.pictures_without += not one.why
+                yield one, [dict.fromkeys(self.columns) | about | {"face_found": False}]
+                continue
+            values = [
+                column
+                for m, head in self._heads
+                for column in values_of(head, combined(found[m], head.feature, self.models[m].name))
+            ]
+            rows = zip(*one.boxes_by_side(), *values, strict=True)
+            yield one, [dict(zip(self.columns, (*about.values(), True, *row), strict=True)) for row in rows]
+
+    def to_pandas(self) -> Any:
+        """All rows as a pandas.DataFrame.
+
+        Raises:
+          Refused: pandas is not installed.
+        """
+        rows = list(self)
+        return frame({name: [row[name] for row in rows] for name in self.columns})
+
+
+def columns_of(head: Head) -> dict[str, type]:
+    """{column: type} of what a head answers, in the order of ``values_of``."""
+    if head.kind == "regression":
+        return dict.fromkeys(head.names, float)
+    answers = {head.name: str} if head.kind == "classification" else dict.fromkeys(head.names, int)
+    return {**answers, **{f"p_{name}": float for name in head.names}}
+
+
+def values_of(head: Head, x: "np.ndarray") -> list[list[Any]]:
+    """Answers of a head for features float [n, D]: of each of ``columns_of`` n values."""
+    scores, predicted = KINDS[head.kind].answers(head(x))
+    if head.kind == "regression":
+        return scores.T.tolist()
+    answers = [[head.names[k] for k in predicted]] if head.kind == "classification" else predicted.T.tolist()
+    return [*answers, *scores.T.tolist()]

@@ -1,0 +1,157 @@
+"""A box: an encoder with heads, small enough to be handed out, in a folder of five files that ``pcl_tf.load`` opens."""
+
+import dataclasses
+import io
+import pathlib
+import shutil
+import zipfile
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from pcl_tf.encoders.encoder import Encoder, open_encoder
+from pcl_tf.encoders.head import Head, attached
+from pcl_tf.errors import Refused
+from pcl_tf.serving.card import UNKNOWN
+from pcl_tf.store import atomic_path, read_json
+from pcl_tf.tables import markdown
+
+CLOSE = 1e-3  # how far a feature may move when the weights are rounded, of its greatest value
+_CARD = """---
+license: {license}
+library_name: keras
+tags: [faces, head-pose, facial-expression, face-verification]
+---
+# {name}
+
+An encoder of faces for `pcl_tf.load("{place}")`, or `keras.models.load_model("{place}/encoder.keras")` by any backend of
+Keras 3: float32 [N, S, S, 3] in [0, 1] -> {{face_aware, face, pose}}. S is {size}. Weights are float16 on the disk, {megabytes:.1f} MB; it
+computes in float32, and features differ by less than {close:g} of their greatest value from those of the unrounded weights.
+
+A crop is a square with the whole head in it: with `detect=True` its side is 1.5 times the longer side of the face's box.
+
+## Heads
+
+Linear layers on frozen features. Errors were measured on images, and where these are known on people, that taught nothing.
+
+{heads}
+
+## How it was made
+
+Step {step} of the recipe in `recipe.json`; `provenance.json` names commit and versions. Data: {data}. Terms of the data:
+{terms}.
+
+## What it is not for
+
+Deciding about people, finding out who somebody is without their knowledge, or reading what somebody feels: an expression is
+what a face shows. Errors differ between groups of people: measure them on yours first.
+"""
+
+
+def parse(texts: Sequence[str]) -> dict[str, Head]:
+    """Heads of ``[NAME=]PROBE.keras``, by their names.
+
+    Raises:
+      Refused: a file has no head, or two have one name.
+    """
+    heads: dict[str, Head] = {}
+    for text in texts:
+        name, _, path = text.rpartition("=")
+        if (head := attached(path)) is None:
+            raise Refused(f"--heads={text}: no .keras of pcl_tf.probe.")
+        if (name := name or head.name) in heads:
+            raise Refused(f"--heads={text}: two heads are called {name}; give one another name, as NAME={path}.")
+        heads[name] = dataclasses.replace(head, name=name)
+    return heads
+
+
+def write_box(folder: str | pathlib.Path, export: pathlib.Path, heads: dict[str, Head], about: dict[str, Any]) -> None:
+    """Writes a box: whole, or not at all.
+
+    Args:
+      folder: of the box; one that is there is replaced.
+      export: of an encoder.
+      heads: {name: ``Head``}.
+      about: 'license' and 'data_terms', as ``pcl_tf.serving.card.stated`` has them.
+
+    Raises:
+      Refused: a head was learnt on another encoder, features move by more than ``CLOSE``, or no licence is stated.
+    """
+    encoder = open_encoder(str(export))
+    if strange := [name for name, head in heads.items() if head.encoder != encoder.digest]:
+        raise Refused(f"--heads: {strange[0]} was learnt on another encoder than {export}.")
+    if not about.get("license"):
+        raise Refused("--box: says under which licence its weights are: give --license, and --data_terms.")
+    assert encoder.keras_file is not None
+    with atomic_path(folder, replaces=lambda old: (old / "encoder.keras").is_file()) as aside:
+        (aside / "heads").mkdir(parents=True)
+        write_half(encoder.keras_file, aside / "encoder.keras")
+        for name, head in heads.items():
+            (aside / "heads" / f"{name}.npz").write_bytes(head.to_bytes())
+        for name in ("recipe.json", "provenance.json"):
+            shutil.copy(export / "assets" / name, aside / name)
+        check_close(encoder, open_encoder(str(aside)))
+        terms = about.get("data_terms") or UNKNOWN
+        (aside / "LICENSE").write_text(f"Weights: {about['license']}\nData that they were learnt on: {terms}\n")
+        (aside / "README.md").write_text(_card(pathlib.Path(folder), aside, encoder, heads=heads, about=about))
+
+
+def write_half(source: pathlib.Path, target: pathlib.Path) -> None:
+    """Copies a .keras with its matrices and kernels as float16, which Keras reads into its float32 weights."""
+    import h5py
+
+    with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w") as new:
+        for name in old.namelist():
+            data = old.read(name)
+            if name.endswith(".h5"):
+                held = io.BytesIO()
+                with h5py.File(io.BytesIO(data)) as f, h5py.File(held, "w") as g:
+
+                    def copy(at: str, item: Any, f: Any = f, g: Any = g) -> None:
+                        if isinstance(item, h5py.Dataset):  # vectors are few, and variances may be too small
+                            half = item.ndim > 1 and item.dtype == np.float32
+                            g[at] = item[()].astype(np.float16) if half else item[()]
+                        else:
+                            g.require_group(at)
+                        for key, value in item.attrs.items():
+                            g[at].attrs[key] = value
+
+                    f.visititems(copy)
+                    for key, value in f.attrs.items():
+                        g.attrs[key] = value
+                data = held.getvalue()
+            new.writestr(name, data)
+
+
+def check_close(exact: Encoder, rounded: Encoder) -> None:
+    """Raises Refused where a feature of faces of noise moves by more than ``CLOSE`` of its greatest value."""
+    side = rounded.side or (exact.recipe or {}).get("image_size", 64)
+    faces = np.random.RandomState(0).randint(0, 256, (8, side, side, 3)).astype(np.uint8)
+    before, after = exact.embed(faces), rounded.embed(faces)
+    for key, x in before.items():
+        if (moved := np.abs(after[key] - x).max() / max(np.abs(x).max(), 1e-9)) > CLOSE:
+            raise Refused(f"--box: '{key}' moves by {moved:.1g} when weights are rounded to float16.")
+
+
+def _card(folder: pathlib.Path, aside: pathlib.Path, encoder: Encoder, *, heads: Any, about: dict[str, Any]) -> str:
+    rows = []
+    for name, head in heads.items():
+        m, names = head.measured, ", ".join(head.names) or "one person or two"
+        low, high = m.get("interval", (float("nan"),) * 2)
+        unit = next(iter({*head.units} - {""}), "")
+        value = f"{m.get('metric')} {m.get('value', float('nan')):.4g} [{low:.4g}, {high:.4g}] {unit}".strip()
+        rows.append([name, names, head.feature, m.get("task", UNKNOWN), value])
+    recipe = read_json(aside / "recipe.json")
+    return _CARD.format(
+        name=folder.name,
+        place=folder.name,
+        license=about["license"],
+        size=recipe.get("image_size", UNKNOWN),
+        megabytes=(aside / "encoder.keras").stat().st_size / 1e6,
+        close=CLOSE,
+        heads=markdown(["head", "tells", "of", "measured on", "error, 95 %"], rows),
+        step=encoder.step,
+        data=recipe.get("data", {}).get("source") or UNKNOWN,
+        terms=about.get("data_terms") or UNKNOWN,
+    )

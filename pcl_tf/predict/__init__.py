@@ -1,0 +1,1 @@
+"""Answers for pictures and videos, as tables, curves and written over the frames."""

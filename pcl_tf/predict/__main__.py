@@ -1,0 +1,103 @@
+"""Answers of trained heads for pictures and videos: expression, head pose, whatever they were taught.
+
+  python -m pcl_tf.predict --model=runs/mine/finetune/faces-.. --data=photos --out=answers.csv --detect
+  python -m pcl_tf.predict --model=expression.keras,pose.keras --data=clip.mp4 --out=clip.parquet --detect --fps=10
+  python -m pcl_tf.predict --model=pose.keras --data=clip.mp4 --out=clip.csv --detect --plot=c.png --overlay=c.mp4
+
+--model is a fine-tuning of pcl_tf.finetune, a .keras of pcl_tf.probe or a box, or several joined by commas. A row a face:
+file, frame, time, face_found, x, y, w, h, and what the heads say; a picture without a face has one, too. Without --detect a
+picture is taken as a face, its central square. Unreadable pictures are named in OUT with ".unreadable.txt" behind it.
+Exit codes: 0 done; 2 a flag, the model or the data is wrong; 4 the disk is full; 129, 130 and 143 stopped by SIGHUP,
+Ctrl-C and SIGTERM: nothing is written.
+"""
+
+import contextlib
+import pathlib
+
+from absl import flags
+
+from pcl_tf.console import begin, explained, refuse, start
+
+_MODEL = flags.DEFINE_string("model", None, "Fine-tuning, probe's .keras or box; commas join several.")
+_DATA = flags.DEFINE_string(
+    "data",
+    None,
+    "Picture, video, folder of both, zip, CSV that names pictures in a column path, image, file or filename, dataset of"
+    " pcl_tf.prepare; commas join several.",
+)
+_OUT = flags.DEFINE_string("out", None, "File to write: .csv, .parquet or .jsonl.")
+_DETECT = flags.DEFINE_bool("detect", False, "Finds the faces of each picture first (by MTCNN); a row each.")
+_ALIGN = flags.DEFINE_bool("align", False, "With --detect: turns the faces upright by their landmarks.")
+_FPS = flags.DEFINE_float("fps", None, "Frames a second that are taken of videos; by default all.", 0.001, 1000)
+_PLOT = flags.DEFINE_string("plot", "", "PNG of the answers over time, some faces below.")
+_OVERLAY = flags.DEFINE_string("overlay", "", "MP4 of a video with boxes, axes of the heads and answers in it.")
+
+
+def main(argv: list[str]) -> None:
+    begin(argv, "model", "data", "out")
+    if _ALIGN.value and not _DETECT.value:
+        refuse("--align: has no meaning without --detect.")
+    assert _MODEL.value is not None and _DATA.value is not None and _OUT.value is not None
+    from pcl_tf.predict import files
+    from pcl_tf.store import check, several, write_atomically
+
+    out = pathlib.Path(_OUT.value)
+    with explained(out):
+        files.check_suffix(out)
+        listed = out.with_name(out.name + ".unreadable.txt")
+        for path, flag, suffix in (
+            (_OUT.value, "--out", ""),
+            (str(listed), "--out", ""),
+            (_PLOT.value, "--plot", ".png"),
+            (_OVERLAY.value, "--overlay", ".mp4"),
+        ):
+            if path:
+                check(path, flag, suffix=suffix, inputs=[_DATA.value])
+        from pcl_tf.faces.answers import Answers
+        from pcl_tf.faces.model import load, shown
+        from pcl_tf.faces.pictures import Pictures
+
+        pictures = Pictures(_DATA.value, fps=_FPS.value)
+        if _OVERLAY.value and not pictures.one_video:
+            refuse("--overlay: is of one video; give one as --data.")
+        answers = Answers(
+            [load(name) for name in several(_MODEL.value)], pictures, detect=_DETECT.value, align=_ALIGN.value
+        )
+        count = 0
+        with contextlib.ExitStack() as stack:
+            write = stack.enter_context(files.writer(out, answers.columns))
+            if _OVERLAY.value:
+                from pcl_tf.predict.overlay import overlay
+
+                over = stack.enter_context(overlay(_OVERLAY.value))
+            if _PLOT.value:
+                from pcl_tf.predict.plot import Curves
+
+                curves = Curves(answers.columns)
+            for one, rows in shown(answers.each(keep=bool(_OVERLAY.value)), pictures, True):
+                for row in rows:
+                    write(row)
+                count += len(rows)
+                if _PLOT.value:
+                    curves.add(one, rows)
+                if _OVERLAY.value:
+                    over.add(one, rows)
+            if _PLOT.value:
+                curves.draw(_PLOT.value)
+        print(f"{out}: {count} rows, {answers.pictures_without} pictures without a face")
+        if answers.unreadable:
+            write_atomically(listed, "".join(f"{name}\t{why}\n" for name, why in answers.unreadable.items()))
+            print(f"{len(answers.unreadable)} pictures are unreadable; {listed} names them.")
+        else:
+            listed.unlink(missing_ok=True)  # an earlier call's
+        if answers.looks_whole:
+            side = 4 * max(model.size for model in answers.models)
+            print(
+                f"{answers.looks_whole} pictures do not look like a face cut out: they are far from square, or larger than"
+                f" {side} pixels. --detect finds the faces in them."
+            )
+        print(*filter(None, (_PLOT.value, _OVERLAY.value)), sep="\n", end="\n" if _PLOT.value or _OVERLAY.value else "")
+
+
+if __name__ == "__main__":
+    start(main)

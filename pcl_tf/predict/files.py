@@ -1,0 +1,70 @@
+"""Rows as files that others read: CSV, Parquet, JSON lines; whole, or not there."""
+
+import contextlib
+import csv
+import json
+import pathlib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from pcl_tf.errors import Refused
+from pcl_tf.store import atomic_path
+from pcl_tf.tables import guarded
+
+SUFFIXES = (".csv", ".parquet", ".jsonl")
+_TOGETHER = 4096  # rows of a group in Parquet
+
+
+def check_suffix(path: str | pathlib.Path) -> None:
+    """Raises Refused unless the path names a format that ``writer`` writes."""
+    if pathlib.Path(path).suffix not in SUFFIXES:
+        raise Refused(f"--out={path}: the name must end in {', '.join(SUFFIXES)}.")
+
+
+@contextlib.contextmanager
+def writer(path: str | pathlib.Path, columns: Mapping[str, type]) -> Iterator[Callable[[Mapping[str, Any]], Any]]:
+    """Yields a function that writes a row; the file has its name when all are written.
+
+    Args:
+      path: its suffix, of SUFFIXES, decides the format. In a CSV None is an empty field and numbers have six digits.
+      columns: {name: str, int, float or bool}.
+    """
+    with atomic_path(path) as aside:
+        if aside.suffix == ".parquet":
+            with _parquet(aside, columns) as write:
+                yield write
+            return
+        with open(aside, "w", newline="", encoding="utf-8") as f:
+            if aside.suffix == ".jsonl":
+                yield lambda row: f.write(json.dumps(row) + "\n")
+            else:
+                out = csv.writer(f, lineterminator="\n")
+                out.writerow(map(guarded, columns))
+                yield lambda row: out.writerow(map(_cell, row.values()))
+
+
+def _cell(value: Any) -> Any:
+    return guarded(value) if isinstance(value, str) else f"{value:.6g}" if isinstance(value, float) else value
+
+
+@contextlib.contextmanager
+def _parquet(path: pathlib.Path, columns: Mapping[str, type]) -> Iterator[Callable[[Mapping[str, Any]], None]]:
+    import pyarrow
+    import pyarrow.parquet
+
+    kinds = {str: pyarrow.string(), int: pyarrow.int64(), float: pyarrow.float64(), bool: pyarrow.bool_()}
+    schema = pyarrow.schema([(name, kinds[kind]) for name, kind in columns.items()])
+    some: list[Mapping[str, Any]] = []
+    with pyarrow.parquet.ParquetWriter(path, schema) as out:
+
+        def flush() -> None:
+            out.write_table(pyarrow.Table.from_pylist(some, schema))
+            some.clear()
+
+        def write(row: Mapping[str, Any]) -> None:
+            some.append(row)
+            if len(some) == _TOGETHER:
+                flush()
+
+        yield write
+        flush()

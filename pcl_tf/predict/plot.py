@@ -1,0 +1,75 @@
+"""Curves of the answers over time, some of the faces below them."""
+
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from pcl_tf.drawing import plain, save_figure
+from pcl_tf.errors import Refused
+from pcl_tf.faces.answers import PLACE
+from pcl_tf.faces.cut import Cut
+
+_FACES = 12  # drawn below the curves
+
+
+class Curves:
+    """Collects the answers for the largest face of each picture; memory is one number a curve and picture.
+
+    Args:
+      columns: of ``Answers``.
+
+    Raises:
+      Refused: there is no number among them.
+    """
+
+    def __init__(self, columns: Mapping[str, type]) -> None:
+        numbers = [name for name, kind in columns.items() if kind is float and name not in PLACE]
+        shares = [name for name in numbers if name.startswith("p_")]
+        self.panels = [panel for panel in ([n for n in numbers if n not in shares], shares) if panel]
+        if not self.panels:
+            raise Refused("--plot: no head answers with numbers.")
+        self._values: dict[str, list[float]] = {name: [] for name in numbers}
+        self._time: list[float | None] = []
+        self._faces: dict[int, np.ndarray] = {}
+        self._step = 1
+
+    def add(self, one: Cut, rows: list[dict[str, Any]]) -> None:
+        """Adds a picture: its ``Cut`` and its rows."""
+        place = len(self._time)
+        self._time.append(one.picture.time)
+        for name, values in self._values.items():
+            values.append(np.nan if rows[0][name] is None else rows[0][name])
+        if one.boxes and place % self._step == 0:
+            self._faces[place] = one.faces[max(one.faces)][0]
+            if len(self._faces) > 2 * _FACES:  # an even choice of as many as there will ever be
+                self._step *= 2
+                self._faces = {i: face for i, face in self._faces.items() if i % self._step == 0}
+
+    def draw(self, path: str | pathlib.Path) -> None:
+        """Writes the PNG: a panel of the numbers, one of the probabilities; a gap is where there is no face."""
+        from matplotlib.figure import Figure
+
+        clock = [t for t in self._time if t is not None]
+        timed = len(clock) == len(self._time) and all(b > a for a, b in zip(clock, clock[1:], strict=False))
+        x = np.array(clock) if timed else np.arange(len(self._time))
+        chosen = sorted(self._faces)
+        chosen = [chosen[i] for i in np.unique(np.linspace(0, len(chosen) - 1, _FACES).astype(int))] if chosen else []
+        figure = Figure(figsize=(10, 2.6 * len(self.panels) + 1.2), layout="constrained")
+        grid = figure.add_gridspec(len(self.panels) + 1, _FACES, height_ratios=[3] * len(self.panels) + [1])
+        for i, names in enumerate(self.panels):
+            axes = figure.add_subplot(grid[i, :])
+            for name in names:
+                axes.plot(x, self._values[name], label=plain(name.removeprefix("p_")), lw=1, marker="." * (len(x) < 50))
+            axes.set(ylabel="probability" if names[0].startswith("p_") else "degrees" if "yaw" in names else "value")
+            axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=8)
+            axes.grid(alpha=0.3)
+            axes.set_xlim(x[0], max(x[-1], x[0] + 1e-3))
+        axes.set_xlabel("seconds" if timed else "number of the picture")
+        for i, place in enumerate(chosen):
+            below = figure.add_subplot(grid[-1, i])
+            below.imshow(self._faces[place])
+            below.set_title(f"{x[place]:.1f} s" if timed else str(place), size=8)
+            below.set_axis_off()
+        save_figure(figure, path)

@@ -1,0 +1,172 @@
+"""Heads: one format for those of a probe, of a fine-tuning and of a box, and what they answer."""
+
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+import pcl_tf
+from pcl_tf.encoders.encoder import open_encoder
+from pcl_tf.encoders.head import Head, attach, attached
+from pcl_tf.encoders.stacked import stacked
+from pcl_tf.errors import Refused
+from pcl_tf.faces import box
+from pcl_tf.faces.answers import Answers, columns_of, values_of
+from pcl_tf.faces.pictures import Pictures
+from pcl_tf.results.probing import probe
+from pcl_tf.serving.export import save_export
+from tests.helpers import labelled
+
+R = np.random.RandomState
+
+
+def head(kind="regression", names=("yaw", "pitch"), name="pose", width=128, **more):
+    weights, bias = R(0).normal(size=(width, len(names))).astype(np.float32), R(1).normal(size=len(names))
+    measured = {"task": name, "metric": "MAE", "value": 3.25, "interval": [3.0, 3.5]}
+    return Head(name, kind, "face", tuple(names), ("degrees",) * len(names), 32, "", measured, weights, bias, **more)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A workdir with an export of an untrained encoder, and probes of it of which side and which angles."""
+    folder = tmp_path_factory.mktemp("run")
+    model = labelled.encoder()
+    save_export(model, folder / "export", step=7, image_size=32, recipe_json='{"image_size": 32}')
+    encoder = open_encoder(str(folder))
+    tasks = [labelled.task("classification"), labelled.task("regression"), labelled.task("multilabel")]
+    rows = probe([encoder], tasks, ["face"], solver="lbfgs", seed=0, out=folder / "probe", cache=folder / "f")
+    return folder, encoder, {row["kind"]: row["probe"] for row in rows}
+
+
+def test_a_head_survives_its_file_and_runs_nothing(tmp_path):
+    one = head(threshold=0.25)
+    back = Head.from_bytes(one.to_bytes(), "x")
+    for field in dataclasses.fields(Head):
+        np.testing.assert_array_equal(getattr(back, field.name), getattr(one, field.name), err_msg=field.name)
+    np.savez(tmp_path / "x.npz", about=np.array([object()], object))
+    for data in (b"no head", (tmp_path / "x.npz").read_bytes()):
+        with pytest.raises(Refused, match="h.npz: no head of pcl_tf"):
+            Head.from_bytes(data, "h.npz")
+
+
+def test_what_heads_answer():
+    x = R(2).normal(size=(3, 128)).astype(np.float32)
+    scores = x @ head().weights + head().bias
+    assert columns_of(head()) == {"yaw": float, "pitch": float}
+    np.testing.assert_allclose(values_of(head(), x), scores.T)
+    classes = head("classification", ("sad", "glad"), "expression")
+    assert columns_of(classes) == {"expression": str, "p_sad": float, "p_glad": float}
+    said, *shares = values_of(classes, x)
+    assert said == [("sad", "glad")[k] for k in scores.argmax(1)]
+    np.testing.assert_allclose(np.sum(shares, 0), 1)
+    labels = head("multilabel", ("AU1", "AU2"), "actions")
+    np.testing.assert_allclose(values_of(labels, x)[2:], 1 / (1 + np.exp(-scores.T)), atol=1e-7)
+    assert [*columns_of(labels)] == ["AU1", "AU2", "p_AU1", "p_AU2"] and values_of(labels, x)[0] == (
+        scores[:, 0] > 0
+    ).tolist()
+
+
+def test_a_probe_answers_as_its_keras_model_does(run):
+    _, encoder, probes = run
+    faces = labelled.faces()[1][:5]
+    rows = list(pcl_tf.load(probes["classification"]).predict(faces))
+    assert rows[2].keys() == Answers([pcl_tf.load(probes["classification"])], Pictures(faces)).columns.keys()
+    said = keras.models.load_model(probes["classification"])(faces / np.float32(255)).numpy()
+    np.testing.assert_allclose([[row["p_left"], row["p_right"]] for row in rows], said, atol=1e-5)
+    assert rows[0]["classification"] == ("left", "right")[said[0].argmax()]  # the name of the task
+    angles = [[row["yaw"], row["pitch"]] for row in pcl_tf.load(probes["regression"]).predict(faces)]
+    np.testing.assert_allclose(
+        angles, keras.models.load_model(probes["regression"])(faces / np.float32(255)), atol=1e-3
+    )
+    found, first = attached(probes["regression"]), encoder.embed(faces)["face"]
+    assert found.units == ("degrees",) * 2 and found.encoder == encoder.digest and found.measured["metric"] == "MAE"
+    np.testing.assert_allclose(pcl_tf.load(probes["regression"]).embed(faces).features["face"], first, atol=1e-5)
+
+
+def test_what_is_no_head_answers_nothing(run, tmp_path):
+    folder, encoder, _ = run
+    for name in (str(folder), "pixels"):
+        with pytest.raises(Refused, match="has nothing to answer with"):
+            pcl_tf.load(name).predict("generated")
+    with pytest.raises(Refused, match="no .keras of pcl_tf.probe"):
+        box.parse([str(encoder.keras_file)])
+
+
+def test_rows_of_pictures_without_a_face_and_of_several_models(run, tmp_path):
+    _, _, probes = run
+    for name in ("a.png", "b.png"):
+        Image.new("RGB", (40, 40), "gray").save(tmp_path / name)
+    (tmp_path / "b.png").write_bytes(b"no picture")
+    models = [pcl_tf.load(probes[kind]) for kind in ("regression", "multilabel", "regression")]
+    answers = Answers(models, Pictures(tmp_path))
+    first, second = answers
+    assert [first[k] for k in ("file", "frame", "time", "face_found", "x", "w")] == [
+        "a.png",
+        None,
+        None,
+        True,
+        0.0,
+        40.0,
+    ]
+    assert first["yaw_2"] == first["yaw"] and first["AU1"] in (0, 1)
+    assert (second["file"], second["face_found"], second["yaw"]) == ("b.png", False, None)
+    assert [*answers.unreadable] == ["b.png"] and first.keys() == second.keys() == answers.columns.keys()
+
+
+def test_a_box_holds_all_and_its_features_are_those_of_the_unrounded_encoder(run, tmp_path, monkeypatch):
+    folder, encoder, probes = run
+    heads = box.parse([f"side={probes['classification']}", probes["regression"]])
+    assert [*heads] == ["side", "regression"]
+    place = tmp_path / "weights" / "small"
+    with pytest.raises(Refused, match="give --license"):
+        box.write_box(place, folder / "export/7", heads, {})
+    box.write_box(place, folder / "export/7", heads, {"license": "mine", "data_terms": "none"})
+    assert {p.name for p in place.iterdir()} == {
+        "encoder.keras",
+        "heads",
+        "recipe.json",
+        "provenance.json",
+        "README.md",
+        "LICENSE",
+    }
+    card = (place / "README.md").read_text()
+    assert (
+        "| regression | yaw, pitch | face | generated_regression | MAE" in card
+        and "degrees |" in card
+        and "Step 7" in card
+    )
+
+    monkeypatch.setattr("pcl_tf.encoders.encoder.BOXES", tmp_path / "weights")
+    model, faces = pcl_tf.load("small"), labelled.faces()[1][:9]
+    assert model.size == 32 and model.encoder.step == 7 and open_encoder(str(place)).digest == model.encoder.digest
+    for key, x in encoder.embed(faces).items():
+        np.testing.assert_allclose(model.embed(faces).features[key], x, atol=1e-3 * np.abs(x).max())
+    row = next(iter(model.predict(faces)))
+    assert {"yaw", "pitch", "side", "p_left"} <= {*row}
+    stock = keras.models.load_model(place / "encoder.keras")  # by any backend
+    assert {w.dtype for w in stock.weights} == {"float32"}
+    assert (place / "encoder.keras").stat().st_size < encoder.keras_file.stat().st_size
+    with pytest.raises(Refused, match="was learnt on another encoder"):
+        box.write_box(place, folder / "export/7", {"pose": head()}, {"license": "mine"})
+
+
+def test_two_pictures_of_one_person(tmp_path):
+    keras_file = tmp_path / "e.keras"
+    labelled.encoder().save(keras_file)
+    encoder = open_encoder(str(keras_file))
+    faces = labelled.faces()[1]
+    width = encoder.embed(faces[:1])["face"].shape[1]
+    pairs = head("verification", (), "verification", width, threshold=0.5)
+    pairs = dataclasses.replace(pairs, weights=np.eye(width, dtype=np.float32), bias=np.zeros(width))
+    stacked(encoder, "face", 32, layer=(pairs.weights, pairs.bias), activation="linear").save(tmp_path / "pairs.keras")
+    attach(pairs, tmp_path / "pairs.keras")
+    model = pcl_tf.load(tmp_path / "pairs.keras")
+    same, above = model.same_person(faces[0], faces[0])
+    assert same and above == pytest.approx(0.5)
+    a, b = (encoder.embed(faces[i : i + 1])["face"][0] for i in (0, 1))
+    cosine = a @ b / np.linalg.norm(a) / np.linalg.norm(b)
+    assert model.same_person(faces[0], faces[1]) == (cosine > 0.5, pytest.approx(cosine - 0.5, abs=1e-5))
+    with pytest.raises(Refused, match="has no head of pairs"):
+        pcl_tf.load("pixels").same_person(faces[0], faces[0])
