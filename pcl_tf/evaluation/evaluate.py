@@ -28,7 +28,7 @@ class Result:
       units: how many of them the test has; fewer than ``bootstrap.FEWEST`` make too narrow an interval.
       learnt: of verification, the same pairs after the layer learnt on pairs of the other folds; None where there are too
         few pairs.
-      layer: the ``Linear`` of the first fold; None in verification, and where neighbours vote.
+      layer: the ``Linear`` of the first fold; None of raw cosines, and where neighbours vote.
       detail_intervals: {name of detail: (low, high)} of labels and targets, from the resamples of ``interval``.
       roc: of verification, ``verification.operating_points`` of the similarities of all pairs together.
       groups: {column: as ``pcl_tf.evaluation.groups.by_group``} where the task has groups.
@@ -161,7 +161,7 @@ def _of_pairs(task: Task, x: np.ndarray, good: np.ndarray, *, seed: int) -> Resu
     right, thresholds = verification.verify(values, same, folds)
     how = {"similarity": "cosine", "threshold": "best on the other folds", "thresholds": thresholds}
     white = verification.whitened(x, pairs, same, folds=folds)
-    learnt = result(*white) if white else None
+    learnt = dataclasses.replace(result(*white[:3]), layer=linear.Linear(*white[3])) if white else None
     return dataclasses.replace(result(values, right, how), learnt=learnt)
 
 

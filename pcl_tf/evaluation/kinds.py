@@ -334,7 +334,7 @@ class Pairs(Kind):
     """Whether two images show one person: 0/1 [P] of pairs, of which no layer is fitted; see ``verification``."""
 
     name, metric, samples = "verification", "accuracy", "pairs"
-    labelled, by_fold = False, True
+    labelled, by_fold, activation = False, True, "linear"
     hub = ("image-feature-extraction", "accuracy")
     picture = "roc"
     columns, most = ("path1", "path2", "same"), 0

@@ -86,7 +86,7 @@ def operating_points(values: np.ndarray, same: np.ndarray) -> dict[str, Any]:
 
 def whitened(
     x: np.ndarray, pairs: np.ndarray, same: np.ndarray, *, folds: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, dict[str, Any]] | None:
+) -> tuple[np.ndarray, np.ndarray, dict[str, Any], tuple[np.ndarray, np.ndarray]] | None:
     """Scores every pair by a layer and a threshold of the other folds, as far as these share no picture with its own.
 
     Args:
@@ -96,17 +96,19 @@ def whitened(
       folds: int [P], at least two.
 
     Returns:
-      (similarity of each pair: float [P], whether it is classified rightly: float [P], protocol), or None where some fold
-      leaves fewer than LEAST pairs of one person, or of two, to learn from.
+      (similarity of each pair: float [P], whether it is classified rightly: float [P], protocol, the layer of the first
+      fold: weights [D, K] and bias [K]), or None where some fold leaves fewer than LEAST pairs of one person, or of two, to
+      learn from.
     """
     right, values, thresholds, chosen, left_out = np.zeros(len(pairs)), np.zeros(len(pairs)), {}, {}, 0
+    layers = []
     for fold in np.unique(folds):
         here = folds == fold
         train = _apart(pairs, here)
         left_out += int((~here & ~train).sum())
         if min(np.bincount(same[train], minlength=2)) < LEAST:
             return None
-        z = _reduced(x, pairs, train)
+        z, mean, basis = _reduced(x, pairs, train)
         # Parts of the training pairs are whole folds, since these share nobody; of a single fold, every fourth pair.
         number = np.unique(folds[train], return_inverse=True)[1]
         parts = (number if number.max() else np.arange(len(number))) % _PARTS
@@ -118,8 +120,10 @@ def whitened(
             if accuracy > best[0]:
                 best = (accuracy, width, share, threshold)
         _, width, share, threshold = best
-        layer = _whitening(z[:, :width], pairs[train], same[train], share=share)
-        values[here] = similarities(z[:, :width] @ layer, pairs[here])
+        whitening = _whitening(z[:, :width], pairs[train], same[train], share=share)
+        values[here] = similarities(z[:, :width] @ whitening, pairs[here])
+        weights = basis[:, :width] @ whitening
+        layers.append((weights.astype(np.float32), -mean @ weights))
         right[here] = (values[here] > threshold) == (same[here] == 1)
         thresholds[int(fold)], chosen[int(fold)] = threshold, [min(width, z.shape[1]), share]
     protocol = {
@@ -129,7 +133,7 @@ def whitened(
         "width_and_share": chosen,
         "left_out": left_out,  # pairs of other folds that share a picture with a fold, of all folds together
     }
-    return values, right, protocol
+    return values, right, protocol, layers[0]
 
 
 def _apart(pairs: np.ndarray, held: np.ndarray) -> np.ndarray:
@@ -137,8 +141,12 @@ def _apart(pairs: np.ndarray, held: np.ndarray) -> np.ndarray:
     return ~held & ~np.isin(pairs, pairs[held]).any(1)
 
 
-def _reduced(x: np.ndarray, pairs: np.ndarray, train: np.ndarray) -> np.ndarray:
-    """Principal components of all images, found on those of the training pairs: float64 [N, at most 128]."""
+def _reduced(x: np.ndarray, pairs: np.ndarray, train: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Principal components of all images, found on those of the training pairs.
+
+    Returns:
+      (float64 [N, W], W at most 128, (x - mean) @ basis where a pair needs it; mean float32 [D]; basis [D, W]).
+    """
     images = np.unique(pairs[train])
     fit = np.asarray(x[images], np.float32)
     mean = fit.mean(0)
@@ -151,11 +159,11 @@ def _reduced(x: np.ndarray, pairs: np.ndarray, train: np.ndarray) -> np.ndarray:
     small = fit @ basis
     values, vectors = np.linalg.eigh(small.T @ small)
     keep = np.flatnonzero(values > 1e-6 * max(values.max(), 1e-30))[::-1][:width]
-    basis = basis @ vectors[:, keep]
-    out = np.zeros((len(x), max(1, basis.shape[1])))
+    basis = basis @ vectors[:, keep] if len(keep) else np.zeros((len(mean), 1), np.float32)
+    out = np.zeros((len(x), basis.shape[1]))
     used = np.unique(pairs)
-    out[used, : basis.shape[1]] = (np.asarray(x[used], np.float32) - mean) @ basis
-    return out
+    out[used] = (np.asarray(x[used], np.float32) - mean) @ basis
+    return out, mean, basis
 
 
 def _whitening(z: np.ndarray, pairs: np.ndarray, same: np.ndarray, *, share: float) -> np.ndarray:

@@ -21,6 +21,8 @@ def head_of(row: dict[str, Any], task: Task, layer: Linear, *, encoder: str) -> 
       encoder: digest of the encoder it was learnt on, '' if that was taught with it.
     """
     names = tuple(map(str, task.names))
+    row = {**row, **(row["learnt"] or {})}  # of pairs, what was measured with the layer
+    threshold = next(iter(row["protocol"]["thresholds"].values())) if task.pairs is not None else None
     return Head(
         name=CORPORA[task.name].role if task.name in CORPORA else task.name.removeprefix("generated_"),
         kind=task.kind,
@@ -32,4 +34,5 @@ def head_of(row: dict[str, Any], task: Task, layer: Linear, *, encoder: str) -> 
         measured={key: row[key] for key in _MEASURED},
         weights=layer.weights,
         bias=layer.bias,
+        threshold=threshold,
     )

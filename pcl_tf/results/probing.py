@@ -68,13 +68,15 @@ def probe(
                 rows.append(row)
                 print(table.text([row], header=False), flush=True)
                 results.add(row)  # before the files beside it, which may fail
-                if result.layer and encoder.keras_file:
-                    layer, activation = (result.layer.weights, result.layer.bias), KINDS[task.kind].activation
-                    model = stacked(encoder, feature, task.image_size, layer=layer, activation=activation)
+                layer = (result.learnt or result).layer
+                if layer and encoder.keras_file:
+                    activation = KINDS[task.kind].activation
+                    weights = (layer.weights, layer.bias)
+                    model = stacked(encoder, feature, task.image_size, layer=weights, activation=activation)
                     row["probe"] = f"{out / file_stem(row)}.keras"
                     with atomic_path(row["probe"]) as aside:
                         model.save(aside)
-                        attach(head_of(row, task, result.layer, encoder=encoder.digest), aside)
+                        attach(head_of(row, task, layer, encoder=encoder.digest), aside)
                 results.write_files(row, task, result, images=values.names)
     return rows
 

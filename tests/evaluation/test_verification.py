@@ -87,7 +87,9 @@ def people(count=60, noise=4.0):
 def test_the_learnt_layer_beats_the_raw_cosine_where_pictures_vary_more_than_people():
     x, pairs, same, folds = people()
     raw, _ = verification.verify(verification.similarities(x, pairs), same.astype(int), folds)
-    _, learnt, protocol = verification.whitened(x, pairs, same.astype(int), folds=folds)
+    values, learnt, protocol, (weights, bias) = verification.whitened(x, pairs, same.astype(int), folds=folds)
+    alone = verification.similarities(x @ weights + bias, pairs)  # that of the first fold
+    np.testing.assert_allclose(alone[folds == 0], values[folds == 0], atol=1e-4)
     assert raw.mean() < 0.7 and learnt.mean() > 0.9
     again = verification.whitened(x, pairs, same.astype(int), folds=folds)
     np.testing.assert_array_equal(again[1], learnt)

@@ -1,5 +1,6 @@
 """Heads: one format for those of a probe, of a fine-tuning and of a box, and what they answer."""
 
+import csv
 import dataclasses
 
 import keras
@@ -8,10 +9,11 @@ import pytest
 from PIL import Image
 
 import pcl_tf
+from pcl_tf.data.listed import arrays
 from pcl_tf.encoders.encoder import open_encoder
-from pcl_tf.encoders.head import Head, attach, attached
-from pcl_tf.encoders.stacked import stacked
+from pcl_tf.encoders.head import Head, attached
 from pcl_tf.errors import Refused
+from pcl_tf.evaluation.task import Task
 from pcl_tf.faces import box
 from pcl_tf.faces.answers import Answers, columns_of, values_of
 from pcl_tf.faces.pictures import Pictures
@@ -152,21 +154,24 @@ def test_a_box_holds_all_and_its_features_are_those_of_the_unrounded_encoder(run
         box.write_box(place, folder / "export/7", {"pose": head()}, {"license": "mine"})
 
 
-def test_two_pictures_of_one_person(tmp_path):
-    keras_file = tmp_path / "e.keras"
-    labelled.encoder().save(keras_file)
-    encoder = open_encoder(str(keras_file))
-    faces = labelled.faces()[1]
-    width = encoder.embed(faces[:1])["face"].shape[1]
-    pairs = head("verification", (), "verification", width, threshold=0.5)
-    pairs = dataclasses.replace(pairs, weights=np.eye(width, dtype=np.float32), bias=np.zeros(width))
-    stacked(encoder, "face", 32, layer=(pairs.weights, pairs.bias), activation="linear").save(tmp_path / "pairs.keras")
-    attach(pairs, tmp_path / "pairs.keras")
-    model = pcl_tf.load(tmp_path / "pairs.keras")
-    same, above = model.same_person(faces[0], faces[0])
-    assert same and above == pytest.approx(0.5)
-    a, b = (encoder.embed(faces[i : i + 1])["face"][0] for i in (0, 1))
-    cosine = a @ b / np.linalg.norm(a) / np.linalg.norm(b)
-    assert model.same_person(faces[0], faces[1]) == (cosine > 0.5, pytest.approx(cosine - 0.5, abs=1e-5))
+def test_two_pictures_are_one_persons_where_the_layer_of_a_probe_says_so(run, tmp_path):
+    folder, encoder, _ = run
+    images = labelled.faces()[1]
+    images = np.concatenate([images, images // 2 + 40])  # everybody again, under other light
+    who = np.repeat(np.arange(80), 2)
+    pairs = np.stack([who, 80 + (who + np.arange(160) % 2) % 80], 1)  # with oneself, with the next
+    about = {"pairs": pairs, "same": 1 - np.arange(160) % 2, "folds": who // 20}
+    task = Task("people", "verification", arrays("people", images), 32, **about)
+    (row,) = probe([encoder], [task], ["face"], solver="lbfgs", seed=0, out=tmp_path, cache=tmp_path / "f")
+    model = pcl_tf.load(row["probe"])
+    (pairs_head,) = model.heads
+    assert pairs_head.threshold == row["learnt"]["protocol"]["thresholds"][0]
+    assert pairs_head.measured["value"] == row["learnt"]["value"]
+    with open(row["predictions"], newline="") as f:
+        first = [line for line in csv.DictReader(f) if line["fold"] == "0"][:2]  # by the layer of the first fold
+    for line, (a, b) in zip(first, pairs, strict=False):
+        same, above = model.same_person(images[a], images[b])
+        assert above == pytest.approx(float(line["whitened_cosine"]) - pairs_head.threshold, abs=1e-3)
+        assert same == (line["whitened_predicted"] == "1")
     with pytest.raises(Refused, match="has no head of pairs"):
-        pcl_tf.load("pixels").same_person(faces[0], faces[0])
+        pcl_tf.load("pixels").same_person(images[0], images[1])
