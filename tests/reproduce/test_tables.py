@@ -11,6 +11,7 @@ from PIL import Image
 from pcl_tf import recipe as recipes
 from pcl_tf.console import parsed
 from pcl_tf.errors import Refused
+from pcl_tf.evaluation.corpora import generated
 from pcl_tf.methods.build import encoder_passes
 from pcl_tf.reproduce import paper, tables
 from pcl_tf.reproduce.runs import Runs, equal_steps
@@ -169,7 +170,7 @@ def test_table_7_and_figure_4_on_generated_faces_are_made_once(folder):
             low, high = found["interval"]
             assert low <= found["mean"] <= high
     probes = [json.loads(p.read_text()) for p in (folder / "probes of table 7").glob("*.json")]
-    assert len(probes) == 16 and sum(p["images_encoded"] for p in probes) == 3000  # all tasks share the faces
+    assert len(probes) == 16 and sum(p["images_encoded"] for p in probes) == generated.COUNT  # shared
     for name in ("figure4.png", "figure4_swap.png"):
         assert np.asarray(Image.open(folder / "tables" / name)).std() > 10
     before = {p: p.stat().st_mtime_ns for p in folder.rglob("*") if p.is_file() and p.parent.name != "tables"}
