@@ -23,6 +23,7 @@ from pcl_tf.console import begin, explained, refuse, side_in_pixels, start
 
 if TYPE_CHECKING:
     from pcl_tf.evaluation.task import Task
+    from pcl_tf.reproduce.paper import Table
 
 _TABLE = flags.DEFINE_list("table", [], "Tables of the paper, 1 to 7; commas join several.")
 _FIGURE = flags.DEFINE_list("figure", [], "Figures of the paper: 4.")
@@ -61,13 +62,13 @@ _TASKS = {
 }
 
 
-def _variants(tables: Iterable[int]) -> list[str]:
+def _variants(tables: "Iterable[Table]") -> list[str]:
     """The variants that the tables and the figure train; full PCL, whose passes are the measure, first."""
-    from pcl_tf.reproduce import paper
+    from pcl_tf.methods import METHODS
     from recipes.common import ABLATIONS
 
-    needed = {row.model for number in tables for row in paper.TABLES[number].rows}
-    return ["", *(v for v in ABLATIONS if v in needed)]
+    needed = {row.model for table in tables for row in table.rows}
+    return ["", *(v for v in dict.fromkeys((*ABLATIONS, *METHODS)) if v in needed)]
 
 
 def _targets() -> dict[str, list[str]]:
@@ -102,8 +103,9 @@ def _tasks(roles: Iterable[str]) -> "dict[str, list[Task]]":
 def _run(tables: list[int], seeds: list[int], workdir: pathlib.Path) -> None:
     from pcl_tf import recipe as recipes
     from pcl_tf.data import sources
+    from pcl_tf.data.clips import find_clips
     from pcl_tf.errors import Refused
-    from pcl_tf.reproduce.paper import TABLES
+    from pcl_tf.reproduce.paper import TABLES, possible
     from pcl_tf.store import check, write_atomically
 
     small = _SCALE.value == "small"
@@ -116,6 +118,11 @@ def _run(tables: list[int], seeds: list[int], workdir: pathlib.Path) -> None:
     check(workdir, "--workdir", folder=True)
     tasks = _tasks(sorted({role for number in tables for role in TABLES[number].roles}))
     sources.named(source)
+    clips = source == "generated" or recipe.data.clips == "by_folder" or find_clips(source) is not None
+    if not clips and {1, 2, 3, 4} & {*tables}:
+        print(f"note: --data={source} has no clips that are known: FAb-Net and TCAE are quoted.", file=sys.stderr)
+    vgg = any(text.startswith("method.vgg=") and text != "method.vgg=" for text in _OVERRIDE.value)
+    wanted = {number: possible(TABLES[number], clips=clips, vgg=vgg) for number in tables}
 
     from pcl_tf.reproduce.figure import figure  # TensorFlow, once all that is named is there
     from pcl_tf.reproduce.runs import Runs, equal_steps
@@ -125,15 +132,15 @@ def _run(tables: list[int], seeds: list[int], workdir: pathlib.Path) -> None:
         workdir,
         base,
         source=source,
-        steps=equal_steps(base, _variants(tables), _OVERRIDE.value, steps=_STEPS.value),
+        steps=equal_steps(base, _variants(wanted.values()), _OVERRIDE.value, steps=_STEPS.value),
         overrides=_OVERRIDE.value,
         precision=_PRECISION.value,
         solver=_SOLVER.value or ("lbfgs" if small else "adam"),
     )
-    for number in tables:
-        rows = fill(TABLES[number], tasks, runs, seeds=seeds)
-        text = markdown(number, TABLES[number], rows)
-        forms = {"md": text, "tex": latex(number, TABLES[number], rows), "json": json.dumps(rows, indent=1) + "\n"}
+    for number, table in wanted.items():
+        rows = fill(table, tasks, runs, seeds=seeds)
+        text = markdown(number, table, rows)
+        forms = {"md": text, "tex": latex(number, table, rows), "json": json.dumps(rows, indent=1) + "\n"}
         for suffix, form in forms.items():
             write_atomically(workdir / "tables" / f"table{number}.{suffix}", form)
         print(f"\n{text}", flush=True)
