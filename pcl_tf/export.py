@@ -34,6 +34,9 @@ _BOX = flags.DEFINE_string(
     "box", "", "Writes this folder too: encoder in float16, --heads, card; pcl_tf.load opens it."
 )
 _HEADS = flags.DEFINE_list("heads", [], "For --box: [NAME=]PROBE.keras of pcl_tf.probe; commas join several.")
+_MARGIN = flags.DEFINE_float(
+    "margin", 1.5, "For --box: side of the training crops, in longer sides of a face's box.", 1.0, 10.0
+)
 _TERMS = flags.DEFINE_string("data_terms", None, "For the model card: under which terms the training faces were used.")
 
 
@@ -41,8 +44,8 @@ def main(argv: list[str]) -> None:
     begin(argv)
     if _QUANTIZE.value and not _TFLITE.value:
         refuse("--quantize: has no meaning without --tflite.")
-    if _HEADS.value and not _BOX.value:
-        refuse("--heads: has no meaning without --box.")
+    if given := [name for name in ("heads", "margin") if flags.FLAGS[name].present and not _BOX.value]:
+        refuse(f"--{given[0]}: has no meaning without --box.")
     from pcl_tf.store import check
 
     workdir, size = pathlib.Path(_WORKDIR.value), _SIZE.value
@@ -94,7 +97,7 @@ def main(argv: list[str]) -> None:
             save_tflite(path, file, size or recipe.image_size, quantize=_QUANTIZE.value)
             print(f"{file} ({file.stat().st_size / 1e3:,.0f} kB)")
         if _BOX.value:
-            box.write_box(_BOX.value, path, heads, stated(workdir))
+            box.write_box(_BOX.value, path, heads, about=stated(workdir), margin=_MARGIN.value)
             print(f"{_BOX.value} ({(pathlib.Path(_BOX.value) / 'encoder.keras').stat().st_size / 1e6:.1f} MB)")
     print(path)
 

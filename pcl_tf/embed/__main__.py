@@ -40,6 +40,13 @@ _PROJECTOR = flags.DEFINE_string("projector", "", "Folder for TensorBoard's Proj
 _CACHE = flags.DEFINE_string("cache", "", "Folder of features; by default features/ in probe/ of the model's workdir.")
 _DETECT = flags.DEFINE_bool("detect", False, "Finds the faces of each picture first (by MTCNN); a row each.")
 _ALIGN = flags.DEFINE_bool("align", False, "With --detect: turns the faces upright by their landmarks.")
+_MARGIN = flags.DEFINE_float(
+    "margin",
+    None,
+    "With --detect: side of the cut, in longer sides of the face's box; by default the model's.",
+    1.0,
+    10.0,
+)
 _FPS = flags.DEFINE_float("fps", None, "Frames a second that are taken of videos; by default all.", 0.001, 1000)
 
 
@@ -52,8 +59,8 @@ def main(argv: list[str]) -> None:
 
     if unknown := [f for f in _FEATURE.value if f not in FEATURES]:
         refuse(f"--feature={unknown[0]}: not one of {', '.join(FEATURES)}.")
-    if _ALIGN.value and not _DETECT.value:
-        refuse("--align: has no meaning without --detect.")
+    if given := [name for name in ("align", "margin") if flags.FLAGS[name].value and not _DETECT.value]:
+        refuse(f"--{given[0]}: has no meaning without --detect.")
     assert _MODEL.value is not None and _DATA.value is not None and _OUT.value is not None
     out = pathlib.Path(_OUT.value)
     with explained(out):
@@ -71,7 +78,7 @@ def main(argv: list[str]) -> None:
 
         cache = _CACHE.value or probe_folder(_MODEL.value) / "features"
         check(cache, "--cache", folder=True)  # by default beside the model, which may lie where nothing can be written
-        model = load(_MODEL.value, image_size=_SIZE.value)
+        model = load(_MODEL.value, image_size=_SIZE.value, margin=_MARGIN.value or 0.0)
         pictures = Pictures(_DATA.value, size=model.size, fps=_FPS.value, generated_images=_IMAGES.value)
         how: dict[str, Any] = {"detect": _DETECT.value, "align": _ALIGN.value, "features": _FEATURE.value}
         table = model.embed(pictures, cache=cache, bar=True, **how)

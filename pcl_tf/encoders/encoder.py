@@ -29,6 +29,7 @@ class Encoder:
       recipe: that it was trained by, or None.
       keras_file: the same encoder as a .keras file, or None.
       side: of the images in pixels, if it takes one size alone; else None.
+      margin: of the squares around faces that it was trained on, in longer sides of a face's box; None if it does not say.
       heads: that came with it, of a box, a probe's .keras or a fine-tuning.
     """
 
@@ -39,6 +40,7 @@ class Encoder:
     recipe: dict[str, Any] | None = None
     keras_file: pathlib.Path | None = None
     side: int | None = None
+    margin: float | None = None
     heads: tuple[Head, ...] = ()
 
     @property
@@ -197,9 +199,10 @@ def _saved_model(text: str, path: pathlib.Path) -> Encoder:
 
 
 def _made(folder: pathlib.Path) -> dict[str, Any]:
-    """The recipe beside a model, or None, and the step of its pre-training."""
+    """The recipe beside a model, or None, the step of its pre-training, and what a box says of its crops."""
     return {
         "recipe": read_json(folder / "recipe.json") or None,
+        "margin": read_json(folder / "box.json").get("margin"),
         "step": read_json(folder / "provenance.json").get("step", 0),
     }
 

@@ -52,6 +52,7 @@ class Answers:
         self.models, self.pictures, self.detect, self.align = list(models), pictures, detect, align
         self.columns: dict[str, type] = dict(PLACE)
         self._heads: list[tuple[int, Head]] = []
+        self._rolls: list[str] = []
         for m, model in enumerate(self.models):
             heads = [head for head in model.heads if head.names]
             if not heads:
@@ -66,6 +67,7 @@ class Answers:
                         number += 1
                         free = f"{name}_{number}"
                     self.columns[free] = kind
+                    self._rolls += [free] if name == "roll" and "degrees" in head.units else []
         self.unreadable: dict[str, str] = {}
         self.pictures_without = self.looks_whole = 0
 
@@ -76,8 +78,8 @@ class Answers:
     def each(self, *, keep: bool = False) -> Iterator[tuple[Cut, list[dict[str, Any]]]]:
         """(``Cut``, its rows) of every picture; keep: with its pixels."""
         self.unreadable, self.pictures_without, self.looks_whole = {}, 0, 0
-        sides = [model.size for model in self.models]
-        cuts = cut(self.pictures, sides, detect=self.detect, align=self.align, keep=keep)
+        crops = [model.crop for model in self.models]
+        cuts = cut(self.pictures, crops, detect=self.detect, align=self.align, keep=keep)
         for one, found in encoded(cuts, self.models):
             about = {"file": one.picture.file, "frame": one.picture.frame, "time": one.picture.time}
             if one.why:
@@ -92,8 +94,11 @@ class Answers:
                 for m, head in self._heads
                 for column in values_of(head, combined(found[m], head.feature, self.models[m].name))
             ]
-            rows = zip(*one.boxes_by_side(), *values, strict=True)
-            yield one, [dict(zip(self.columns, (*about.values(), True, *row), strict=True)) for row in rows]
+            of = zip(*zip(*one.boxes, strict=True), *values, strict=True)
+            rows = [dict(zip(self.columns, (*about.values(), True, *row), strict=True)) for row in of]
+            for row, turned in zip(rows, one.turned, strict=True):  # a head sees the face after it was turned upright
+                row.update({name: row[name] + turned for name in self._rolls})
+            yield one, rows
 
     def to_pandas(self) -> Any:
         """All rows as a pandas.DataFrame.

@@ -1,7 +1,8 @@
-"""A box: an encoder with heads, small enough to be handed out, in a folder of five files that ``pcl_tf.load`` opens."""
+"""A box: an encoder with heads, small enough to be handed out, in a folder that ``pcl_tf.load`` opens."""
 
 import dataclasses
 import io
+import json
 import pathlib
 import shutil
 import zipfile
@@ -29,7 +30,8 @@ An encoder of faces for `pcl_tf.load("{place}")`, or `keras.models.load_model("{
 Keras 3: float32 [N, S, S, 3] in [0, 1] -> {{face_aware, face, pose}}. S is {size}. Weights are float16 on the disk, {megabytes:.1f} MB; it
 computes in float32, and features differ by less than {close:g} of their greatest value from those of the unrounded weights.
 
-A crop is a square with the whole head in it: with `detect=True` its side is 1.5 times the longer side of the face's box.
+It wants a face cut out as a square whose side is {margin:g} times the longer side of the box that MTCNN finds; `detect=True`
+does that.
 
 ## Heads
 
@@ -66,7 +68,9 @@ def parse(texts: Sequence[str]) -> dict[str, Head]:
     return heads
 
 
-def write_box(folder: str | pathlib.Path, export: pathlib.Path, heads: dict[str, Head], about: dict[str, Any]) -> None:
+def write_box(
+    folder: str | pathlib.Path, export: pathlib.Path, heads: dict[str, Head], *, about: dict[str, Any], margin: float
+) -> None:
     """Writes a box: whole, or not at all.
 
     Args:
@@ -74,6 +78,7 @@ def write_box(folder: str | pathlib.Path, export: pathlib.Path, heads: dict[str,
       export: of an encoder.
       heads: {name: ``Head``}.
       about: 'license' and 'data_terms', as ``pcl_tf.serving.card.stated`` has them.
+      margin: of the crops that the encoder was trained on, as of ``pcl_tf.load``.
 
     Raises:
       Refused: a head was learnt on another encoder, features move by more than ``CLOSE``, or no licence is stated.
@@ -89,12 +94,15 @@ def write_box(folder: str | pathlib.Path, export: pathlib.Path, heads: dict[str,
         write_half(encoder.keras_file, aside / "encoder.keras")
         for name, head in heads.items():
             (aside / "heads" / f"{name}.npz").write_bytes(head.to_bytes())
+        (aside / "box.json").write_text(json.dumps({"margin": margin}) + "\n")
         for name in ("recipe.json", "provenance.json"):
             shutil.copy(export / "assets" / name, aside / name)
         check_close(encoder, open_encoder(str(aside)))
         terms = about.get("data_terms") or UNKNOWN
         (aside / "LICENSE").write_text(f"Weights: {about['license']}\nData that they were learnt on: {terms}\n")
-        (aside / "README.md").write_text(_card(pathlib.Path(folder), aside, encoder, heads=heads, about=about))
+        (aside / "README.md").write_text(
+            _card(pathlib.Path(folder), aside, encoder, heads=heads, about={**about, "margin": margin})
+        )
 
 
 def write_half(source: pathlib.Path, target: pathlib.Path) -> None:
@@ -150,6 +158,7 @@ def _card(folder: pathlib.Path, aside: pathlib.Path, encoder: Encoder, *, heads:
         size=recipe.get("image_size", UNKNOWN),
         megabytes=(aside / "encoder.keras").stat().st_size / 1e6,
         close=CLOSE,
+        margin=about["margin"],
         heads=markdown(["head", "tells", "of", "measured on", "error, 95 %"], rows),
         step=encoder.step,
         data=recipe.get("data", {}).get("source") or UNKNOWN,

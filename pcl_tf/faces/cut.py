@@ -15,8 +15,10 @@ from pcl_tf.faces.pictures import Picture
 
 if TYPE_CHECKING:
     from pcl_tf.faces.model import FaceModel
+    from pcl_tf.prepare.detector import Face
 
 Box = tuple[float, float, float, float]
+Crop = tuple[int, float]  # side of a face in pixels; side of the square cut out, in longer sides of the face's box
 UNREADABLE = (ValueError, OSError, RuntimeError)  # what decoding raises
 
 
@@ -27,30 +29,28 @@ class Cut:
     Attributes:
       picture: ``Picture``, without its data unless these were to be kept.
       boxes: where each face is, (left, top, width, height) in pixels of the picture.
-      faces: {side: uint8 [n, side, side, 3]}.
+      faces: {``Crop``: uint8 [n, side, side, 3]}.
       why: it is unreadable, or ''.
+      turned: by how many degrees, clockwise, each face is turned in the picture more than in ``faces``.
       looks_whole: whether it was taken as a face and does not look like one: far from square, or large.
     """
 
     picture: Picture
     boxes: tuple[Box, ...]
-    faces: dict[int, np.ndarray]
+    faces: dict[Crop, np.ndarray]
     why: str = ""
+    turned: tuple[float, ...] = ()
     looks_whole: bool = False
-
-    def boxes_by_side(self) -> tuple[tuple[float, ...], ...]:
-        """Left sides, tops, widths and heights of the boxes."""
-        return tuple(zip(*self.boxes, strict=True))
 
 
 def cut(
-    pictures: Iterable[Picture], sides: Iterable[int], *, detect: bool = False, align: bool = False, keep: bool = False
+    pictures: Iterable[Picture], crops: Iterable[Crop], *, detect: bool = False, align: bool = False, keep: bool = False
 ) -> Iterator[Cut]:
     """Decodes pictures and cuts out faces, by as many threads as there are cores; memory holds a few at a time.
 
     Args:
       pictures: iterable of ``Picture``.
-      sides: of the faces in pixels.
+      crops: how faces are cut out, each in all of these ways; without ``detect`` all squares are the same.
       detect: find all faces by MTCNN; else each picture is one, its central square.
       align: turn the faces upright by their landmarks.
       keep: leave the decoded pixels in the ``Cut``.
@@ -61,25 +61,34 @@ def cut(
     Raises:
       ImportError: mtcnn, which detects, is not installed.
     """
-    sides = sorted({*sides})
-    least = 0 if detect else OVERSIZE * sides[-1]
+    crops = sorted({*crops})
+    largest = crops[-1][0]
+    least = 0 if detect else OVERSIZE * largest
 
     def one(picture: Picture) -> Cut:
         try:
             image = _pixels(picture, least)
         except UNREADABLE as error:
             why = str(error).split("\n")[0][:200]
-            return Cut(dataclasses.replace(picture, data=b""), (), {s: _stacked([], s) for s in sides}, why)
+            return Cut(dataclasses.replace(picture, data=b""), (), {c: _resized([], c[0]) for c in crops}, why)
+        found: list[Face] | None = None
+        turned: tuple[float, ...] = (0.0,)
         whole = False
         if detect:
-            boxes, squares = _found(image, align)
+            from pcl_tf.prepare import crop, detector
+
+            found = sorted(detector.detect(image), key=lambda face: -face.box[2] * face.box[3])
+            boxes = tuple((x, y, w, h) for x, y, w, h in (face.box for face in found))
+            turned = tuple(crop.turn(face.landmarks) if align else 0.0 for face in found)
         else:
             width, height = _declared(picture.data, image)
-            side, squares = min(width, height), [centre(image)]
+            side = min(width, height)
             boxes = ((float((width - side) // 2), float((height - side) // 2), float(side), float(side)),)
-            whole = max(width, height) > 1.5 * side or side > 4 * sides[-1]
-        shown = dataclasses.replace(picture, data=image if keep else b"")
-        return Cut(shown, boxes, {s: _stacked(list(resized(squares, s)), s) for s in sides}, looks_whole=whole)
+            whole = max(width, height) > 1.5 * side or side > 4 * largest
+        faces = {(side, by): _resized(_squares(image, found, by, align=align), side) for side, by in crops}
+        return Cut(
+            dataclasses.replace(picture, data=image if keep else b""), boxes, faces, turned=turned, looks_whole=whole
+        )
 
     return in_order(one, pictures, os.cpu_count() or 1)
 
@@ -112,12 +121,13 @@ def _pixels(picture: Picture, least: int) -> np.ndarray:
     return decode(picture.data, least=least) if isinstance(picture.data, bytes) else picture.data
 
 
-def _found(image: np.ndarray, align: bool) -> tuple[tuple[Box, ...], list[np.ndarray]]:
-    from pcl_tf.prepare import crop, detector
+def _squares(image: np.ndarray, found: "list[Face] | None", margin: float, *, align: bool) -> list[np.ndarray]:
+    """The squares around the faces that were found, or the centre of the picture if nobody looked for them."""
+    from pcl_tf.prepare import crop
 
-    found = sorted(detector.detect(image), key=lambda face: -face.box[2] * face.box[3])
-    boxes = tuple((x, y, w, h) for x, y, w, h in (face.box for face in found))
-    return boxes, [crop.aligned(image, face) if align else crop.around(image, face.box) for face in found]
+    if found is None:
+        return [centre(image)]
+    return [crop.aligned(image, f, margin) if align else crop.around(image, f.box, margin) for f in found]
 
 
 def _declared(data: bytes | np.ndarray | Exception, image: np.ndarray) -> tuple[int, int]:
@@ -129,8 +139,9 @@ def _declared(data: bytes | np.ndarray | Exception, image: np.ndarray) -> tuple[
     return width, height
 
 
-def _stacked(faces: Sequence[np.ndarray], side: int) -> np.ndarray:
-    return np.stack(faces) if len(faces) else np.zeros((0, side, side, 3), np.uint8)
+def _resized(squares: Sequence[np.ndarray], side: int) -> np.ndarray:
+    """uint8 [n, side, side, 3] of n squares."""
+    return np.stack([*resized(squares, side)]) if len(squares) else np.zeros((0, side, side, 3), np.uint8)
 
 
 def grouped(cuts: Iterable[Cut], faces: int = 32, held: int = 2**27) -> Iterator[list[Cut]]:
@@ -152,7 +163,7 @@ def encoded(
     """What encoders make of faces.
 
     Args:
-      cuts: of ``cut``, with the sides of all models.
+      cuts: of ``cut``, with the crops of all models.
       models: that see the faces.
 
     Yields:
@@ -161,7 +172,7 @@ def encoded(
     for some in grouped(cuts):
         ends = np.cumsum([0, *(len(one.boxes) for one in some)])
         each = [
-            model.encoder.embed(np.concatenate([one.faces[model.size] for one in some])) if ends[-1] else {}
+            model.encoder.embed(np.concatenate([one.faces[model.crop] for one in some])) if ends[-1] else {}
             for model in models
         ]
         for one, start, end in zip(some, ends, ends[1:], strict=False):

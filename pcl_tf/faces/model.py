@@ -12,18 +12,20 @@ from pcl_tf.encoders.encoder import Encoder, combined, open_encoder
 from pcl_tf.encoders.features import extract
 from pcl_tf.errors import Refused
 from pcl_tf.faces.answers import Answers
-from pcl_tf.faces.cut import cut, encoded
+from pcl_tf.faces.cut import Crop, cut, encoded
 from pcl_tf.faces.pictures import Data, Pictures
 from pcl_tf.faces.table import Origin, Table
 
 
-def load(name: str | os.PathLike[str], *, image_size: int = 0) -> "FaceModel":
+def load(name: str | os.PathLike[str], *, image_size: int = 0, margin: float = 0.0) -> "FaceModel":
     """Opens an encoder.
 
     Args:
       name: of an encoder that comes with the package, or workdir of ``pcl_tf.train``, an export, a box, a fine-tuning, a
         probe's or any other .keras, an .onnx or .tflite file, or 'pixels', 'lbp', 'hog'.
       image_size: side in pixels at which it sees faces; 0 is the side it was trained at, 64 if it does not say.
+      margin: side of the square that is cut out around a face that is found, in longer sides of its box; 0 is that of the
+        box, of other encoders 1.5.
 
     Returns:
       FaceModel.
@@ -36,7 +38,10 @@ def load(name: str | os.PathLike[str], *, image_size: int = 0) -> "FaceModel":
     >>> table.names.tolist(), table.features["face_aware"].shape
     (['image#0', 'image#1'], (2, 1024))
     """
-    return FaceModel(open_encoder(os.fspath(name)), image_size)
+    return FaceModel(open_encoder(os.fspath(name)), image_size, margin)
+
+
+MARGIN = 1.5  # that of ``pcl_tf.prepare``
 
 
 class FaceModel:
@@ -44,19 +49,26 @@ class FaceModel:
 
     Args:
       encoder: ``pcl_tf.encoders.encoder.Encoder``.
-      image_size: as of ``load``.
+      image_size, margin: as of ``load``.
 
     Attributes:
       name: by which it was opened.
       encoder: as given.
       size: side in pixels at which it sees faces.
+      margin: of the squares it sees, as of ``load``.
       heads: tuple of ``pcl_tf.encoders.head.Head``, what it can answer.
     """
 
-    def __init__(self, encoder: Encoder, image_size: int = 0) -> None:
+    def __init__(self, encoder: Encoder, image_size: int = 0, margin: float = 0.0) -> None:
         self.encoder, self.name, self.heads = encoder, encoder.name, encoder.heads
         trained = (encoder.recipe or {}).get("image_size") or next((head.size for head in self.heads), 64)
         self.size = image_size or encoder.side or int(trained)
+        self.margin = margin or encoder.margin or MARGIN
+
+    @property
+    def crop(self) -> Crop:
+        """How it sees faces."""
+        return self.size, self.margin
 
     def __repr__(self) -> str:
         return f"pcl_tf.load({self.name!r})"
@@ -156,7 +168,7 @@ class FaceModel:
     def _embedded(self, pictures: Pictures, features: Sequence[str], *, detect: bool, align: bool, bar: bool) -> Table:
         names, rows, boxes, unreadable = list[str](), list[int](), list[Any](), dict[str, str]()
         values: dict[str, list[np.ndarray]] = {}
-        seen = encoded(cut(pictures, [self.size], detect=detect, align=align), [self])
+        seen = encoded(cut(pictures, [self.crop], detect=detect, align=align), [self])
         for row, (one, (found,)) in enumerate(shown(seen, pictures, bar)):
             name = one.picture.name
             names += [name if i == 0 else f"{name}#{i + 1}" for i in range(len(one.boxes))]

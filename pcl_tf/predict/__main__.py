@@ -28,6 +28,13 @@ _DATA = flags.DEFINE_string(
 _OUT = flags.DEFINE_string("out", None, "File to write: .csv, .parquet or .jsonl.")
 _DETECT = flags.DEFINE_bool("detect", False, "Finds the faces of each picture first (by MTCNN); a row each.")
 _ALIGN = flags.DEFINE_bool("align", False, "With --detect: turns the faces upright by their landmarks.")
+_MARGIN = flags.DEFINE_float(
+    "margin",
+    None,
+    "With --detect: side of the cut, in longer sides of the face's box; by default the model's.",
+    1.0,
+    10.0,
+)
 _FPS = flags.DEFINE_float("fps", None, "Frames a second that are taken of videos; by default all.", 0.001, 1000)
 _PLOT = flags.DEFINE_string("plot", "", "PNG of the answers over time, some faces below.")
 _OVERLAY = flags.DEFINE_string("overlay", "", "MP4 of a video with boxes, axes of the heads and answers in it.")
@@ -35,8 +42,8 @@ _OVERLAY = flags.DEFINE_string("overlay", "", "MP4 of a video with boxes, axes o
 
 def main(argv: list[str]) -> None:
     begin(argv, "model", "data", "out")
-    if _ALIGN.value and not _DETECT.value:
-        refuse("--align: has no meaning without --detect.")
+    if given := [name for name in ("align", "margin") if flags.FLAGS[name].value and not _DETECT.value]:
+        refuse(f"--{given[0]}: has no meaning without --detect.")
     assert _MODEL.value is not None and _DATA.value is not None and _OUT.value is not None
     from pcl_tf.predict import files
     from pcl_tf.store import check, several, write_atomically
@@ -61,7 +68,10 @@ def main(argv: list[str]) -> None:
         if _OVERLAY.value and not pictures.one_video:
             refuse("--overlay: is of one video; give one as --data.")
         answers = Answers(
-            [load(name) for name in several(_MODEL.value)], pictures, detect=_DETECT.value, align=_ALIGN.value
+            [load(name, margin=_MARGIN.value or 0.0) for name in several(_MODEL.value)],
+            pictures,
+            detect=_DETECT.value,
+            align=_ALIGN.value,
         )
         count = 0
         with contextlib.ExitStack() as stack:

@@ -65,8 +65,8 @@ def overlay(path: str | pathlib.Path) -> Iterator[Overlay]:
 def drawn(image: np.ndarray, rows: list[Mapping[str, Any]]) -> np.ndarray:
     """A picture with the box of each face, the axes of its head, and what is said of it.
 
-    Angles turn as in ``pcl_tf.heads``: positive yaw turns the nose to the picture's right, positive pitch down, positive
-    roll the head clockwise.
+    Angles turn as in ``pcl_tf.heads``: positive yaw turns the nose to the picture's right, positive pitch up, positive roll
+    the head clockwise.
 
     Args:
       image: uint8 [H, W, 3].
@@ -84,7 +84,7 @@ def drawn(image: np.ndarray, rows: list[Mapping[str, Any]]) -> np.ndarray:
         pen.rectangle((x, y, x + w, y + h), outline="white", width=width)
         if all(row.get(name) is not None for name in ANGLES):
             yaw, pitch, roll = (row[name] for name in ANGLES)
-            axes = Rotation.from_euler("ZYX", [roll, yaw, -pitch], degrees=True).as_matrix()
+            axes = Rotation.from_euler("ZYX", [roll, yaw, pitch], degrees=True).as_matrix()
             middle = (x + w / 2, y + h / 2)
             for (right, down, _), colour in zip(axes.T, _COLOURS, strict=True):
                 end = (middle[0] + right * w / 2, middle[1] + down * w / 2)

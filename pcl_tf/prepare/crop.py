@@ -49,6 +49,12 @@ def upright_square(landmarks: np.ndarray, margin: float = MARGIN) -> tuple[np.nd
     return eyes + 0.1 * down, direction / max(np.hypot(*direction), 1e-9) * size
 
 
+def turn(landmarks: np.ndarray) -> float:
+    """Degrees by which ``upright_square`` stands clockwise in the picture: landmarks [5, 2] as in ``Face``."""
+    _, (x, y) = upright_square(landmarks)
+    return float(np.degrees(np.arctan2(y, x)))
+
+
 def aligned(image: np.ndarray, face: detector.Face, margin: float = MARGIN) -> np.ndarray:
     """The face with level eyes, cut by its landmarks; beyond the picture's edges it is mirrored.
 

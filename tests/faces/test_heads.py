@@ -2,6 +2,9 @@
 
 import csv
 import dataclasses
+import os
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -17,6 +20,7 @@ from pcl_tf.evaluation.task import Task
 from pcl_tf.faces import box
 from pcl_tf.faces.answers import Answers, columns_of, values_of
 from pcl_tf.faces.pictures import Pictures
+from pcl_tf.prepare.detector import Face
 from pcl_tf.results.probing import probe
 from pcl_tf.serving.export import save_export
 from tests.helpers import labelled
@@ -117,14 +121,33 @@ def test_rows_of_pictures_without_a_face_and_of_several_models(run, tmp_path):
     assert [*answers.unreadable] == ["b.png"] and first.keys() == second.keys() == answers.columns.keys()
 
 
+def test_roll_is_that_of_the_picture_though_faces_are_turned_upright(run, tmp_path, monkeypatch):
+    task = labelled.task("regression")
+    task = dataclasses.replace(task, names=("yaw", "roll"))
+    folder, encoder, _ = run
+    (row,) = probe([encoder], [task], ["face"], solver="lbfgs", seed=0, out=tmp_path, cache=tmp_path / "f")
+    upright = np.array([[20.0, 25.0], [44, 25], [32, 35], [24, 45], [40, 45]])
+    noise = R(0).randint(0, 256, (64, 64, 3)).astype(np.uint8)
+
+    def rolls(image, landmarks):
+        monkeypatch.setattr("pcl_tf.prepare.detector.detect", lambda image: [Face((16.0, 16.0, 32.0, 32.0), landmarks)])
+        return [
+            next(iter(pcl_tf.load(row["probe"]).predict(image, detect=True, align=a)))["roll"] for a in (True, False)
+        ]
+
+    quarter = np.stack([64 - upright[:, 1], upright[:, 0]], axis=1)  # clockwise
+    (level, plain), (turned, _) = rolls(noise, upright), rolls(np.rot90(noise, -1), quarter)
+    assert turned - level == pytest.approx(90, abs=0.5) and abs(level - plain) < 45
+
+
 def test_a_box_holds_all_and_its_features_are_those_of_the_unrounded_encoder(run, tmp_path, monkeypatch):
     folder, encoder, probes = run
     heads = box.parse([f"side={probes['classification']}", probes["regression"]])
     assert [*heads] == ["side", "regression"]
     place = tmp_path / "weights" / "small"
     with pytest.raises(Refused, match="give --license"):
-        box.write_box(place, folder / "export/7", heads, {})
-    box.write_box(place, folder / "export/7", heads, {"license": "mine", "data_terms": "none"})
+        box.write_box(place, folder / "export/7", heads, about={}, margin=1.2)
+    box.write_box(place, folder / "export/7", heads, about={"license": "mine", "data_terms": "none"}, margin=1.2)
     assert {p.name for p in place.iterdir()} == {
         "encoder.keras",
         "heads",
@@ -132,6 +155,7 @@ def test_a_box_holds_all_and_its_features_are_those_of_the_unrounded_encoder(run
         "provenance.json",
         "README.md",
         "LICENSE",
+        "box.json",
     }
     card = (place / "README.md").read_text()
     assert (
@@ -142,7 +166,12 @@ def test_a_box_holds_all_and_its_features_are_those_of_the_unrounded_encoder(run
 
     monkeypatch.setattr("pcl_tf.encoders.encoder.BOXES", tmp_path / "weights")
     model, faces = pcl_tf.load("small"), labelled.faces()[1][:9]
-    assert model.size == 32 and model.encoder.step == 7 and open_encoder(str(place)).digest == model.encoder.digest
+    assert (
+        model.crop == (32, 1.2)
+        and pcl_tf.load("small", margin=2).margin == 2
+        and model.encoder.step == 7
+        and open_encoder(str(place)).digest == model.encoder.digest
+    )
     for key, x in encoder.embed(faces).items():
         np.testing.assert_allclose(model.embed(faces).features[key], x, atol=1e-3 * np.abs(x).max())
     row = next(iter(model.predict(faces)))
@@ -151,7 +180,7 @@ def test_a_box_holds_all_and_its_features_are_those_of_the_unrounded_encoder(run
     assert {w.dtype for w in stock.weights} == {"float32"}
     assert (place / "encoder.keras").stat().st_size < encoder.keras_file.stat().st_size
     with pytest.raises(Refused, match="was learnt on another encoder"):
-        box.write_box(place, folder / "export/7", {"pose": head()}, {"license": "mine"})
+        box.write_box(place, folder / "export/7", {"pose": head()}, about={"license": "mine"}, margin=1.5)
 
 
 def test_two_pictures_are_one_persons_where_the_layer_of_a_probe_says_so(run, tmp_path):
@@ -175,3 +204,18 @@ def test_two_pictures_are_one_persons_where_the_layer_of_a_probe_says_so(run, tm
         assert same == (line["whitened_predicted"] == "1")
     with pytest.raises(Refused, match="has no head of pairs"):
         pcl_tf.load("pixels").same_person(images[0], images[1])
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_other_backends_of_keras_load_an_encoder_that_is_half_on_the_disk(backend, tmp_path):
+    pytest.importorskip(backend)
+    model, faces = labelled.encoder(), labelled.faces()[1][:2] / np.float32(255)
+    model.save(tmp_path / "e.keras")
+    box.write_half(tmp_path / "e.keras", tmp_path / "half.keras")
+    np.save(tmp_path / "x.npy", faces)
+    script = "import keras, numpy as np; m = keras.models.load_model('half.keras'); x = np.load('x.npy')"
+    script += "; np.save('y.npy', keras.ops.convert_to_numpy(m(x)['face']))"
+    environment = {**os.environ, "KERAS_BACKEND": backend}
+    subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=environment, check=True)
+    expected = keras.models.load_model(tmp_path / "half.keras")(faces)["face"]
+    np.testing.assert_allclose(np.load(tmp_path / "y.npy"), expected, atol=1e-4)

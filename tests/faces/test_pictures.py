@@ -31,7 +31,7 @@ def tree(tmp_path):
 
 def gray(data, **more):
     """[(name, gray value)] of pictures."""
-    return [(one.picture.name, int(one.faces[8].mean())) for one in cut(Pictures(data, **more), [8])]
+    return [(one.picture.name, int(one.faces[8, 1.5].mean())) for one in cut(Pictures(data, **more), [(8, 1.5)])]
 
 
 A, C = ("a.png", 40), ("b/c.png", 80)
@@ -66,8 +66,8 @@ def test_frames_have_a_number_and_a_time(tree):
     assert abs(rows[4].data.mean() - 32) < 3 and Pictures(tree / "photos", fps=2.5).count == 5
     assert len([*Pictures(tree / "photos/d/v.mp4")]) == Pictures(tree / "photos/d/v.mp4").count == 12
     (tree / "photos/d/v.mp4").write_bytes(b"no video")
-    (*_, last) = cut(Pictures(tree / "photos"), [8])
-    assert (last.picture.name, last.boxes, last.faces[8].shape) == ("d/v.mp4", (), (0, 8, 8, 3)) and last.why
+    (*_, last) = cut(Pictures(tree / "photos"), [(8, 1.5)])
+    assert (last.picture.name, last.boxes, last.faces[8, 1.5].shape) == ("d/v.mp4", (), (0, 8, 8, 3)) and last.why
 
 
 def test_what_is_no_picture_is_refused(tree):
@@ -112,7 +112,10 @@ def test_every_face_that_is_found_is_a_row(tree, monkeypatch):
     read = type(table).read(tree / "e.npz")
     for drawn in (table.faces([1, 0], 30), read.faces([1, 0], 30)):
         assert drawn[:, 15, 15, 0].tolist() == [60, 200]
-    (first,) = [one for one in cut(Pictures(tree / "photos"), [8]) if one.looks_whole]
+    ways = [(8, 1.0), (8, 2.0)]
+    one = next(iter(cut(Pictures(tree / "photos"), ways, detect=True)))
+    assert [one.faces[way][0].mean().round() for way in ways] == [200, np.round(200 * (50 / 80) ** 2)]
+    (first,) = [one for one in cut(Pictures(tree / "photos"), [(8, 1.5)]) if one.looks_whole]
     assert first.picture.file == "a.png" and first.boxes == ((50.0, 0.0, 100.0, 100.0),)
     monkeypatch.setattr("pcl_tf.prepare.detector.detect", lambda image: [])
     with pytest.raises(Refused, match="no face is found"):
@@ -124,11 +127,11 @@ def test_a_box_is_in_pixels_of_the_file_though_it_is_unpacked_at_a_part_of_its_s
     photo, exif = Image.new("RGB", (900, 600), "gray"), Image.Exif()
     exif[0x0112] = 6  # turned by a quarter
     photo.save(held, "JPEG", exif=exif)
-    (one,) = cut([Picture("a.jpg", held.getvalue())], [32])
+    (one,) = cut([Picture("a.jpg", held.getvalue())], [(32, 1.5)])
     assert one.boxes == ((0.0, 150.0, 600.0, 600.0),) and one.looks_whole
 
 
 def test_groups_hold_so_many_faces_or_bytes():
     pictures = Pictures(np.zeros((70, 16, 16, 3), np.uint8))
-    assert [len(g) for g in grouped(cut(pictures, [16]), faces=32)] == [32, 32, 6]
-    assert [len(g) for g in grouped(cut(pictures, [16], keep=True), held=10 * 16 * 16 * 3)] == [10] * 7
+    assert [len(g) for g in grouped(cut(pictures, [(16, 1.5)]), faces=32)] == [32, 32, 6]
+    assert [len(g) for g in grouped(cut(pictures, [(16, 1.5)], keep=True), held=10 * 16 * 16 * 3)] == [10] * 7

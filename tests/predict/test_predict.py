@@ -66,7 +66,7 @@ def _cuts(count, side=48):
         yaw = 60.0 * np.sin(i / 9)
         found = i % 4 != 3
         image = np.full((side + 1, side, 3), 90, np.uint8)  # an odd height
-        faces = {16: np.full((int(found), 16, 16, 3), 90, np.uint8)}
+        faces = {(16, 1.5): np.full((int(found), 16, 16, 3), 90, np.uint8)}
         about = {"face_found": found, "x": 12.0, "y": 12.0, "w": 24.0, "h": 24.0}
         said = {"yaw": yaw, "pitch": 0.0, "roll": 0.0, "expression": "sad", "p_sad": 0.75}
         row = {**about, **said} if found else {**dict.fromkeys([*about, *said]), "face_found": False}
@@ -106,7 +106,7 @@ def test_the_axis_out_of_the_face_points_where_the_nose_does():
         return x.mean() - 50, y.mean() - 50
 
     assert blue(yaw=60.0)[0] > 10 and blue(yaw=-60.0)[0] < -10
-    assert blue(pitch=60.0)[1] > 10 and blue(yaw=60.0, roll=90.0)[1] > 10
+    assert blue(pitch=60.0)[1] < -10 and blue(yaw=60.0, roll=90.0)[1] > 10
 
 
 def test_the_command_answers_for_a_video(tmp_path, monkeypatch):
