@@ -122,6 +122,56 @@ a file has its name before it is on the disk
 pcl_tf/store.py tests/test_store.py::test_what_has_its_name_outlasts_a_power_cut
 - sync(aside)
 +
+
+pairs: a frame is its own other
+pcl_tf/data/clips.py tests/data/test_pairs.py
+- drawn - before + after)
++ drawn - before + after - 1)
+
+pairs: the gap is never kept
+pcl_tf/data/clips.py tests/data/test_pairs.py
+- self.gap = max(0.0, gap - 1e-3)
++ self.gap = 0.0 * max(0.0, gap - 1e-3)
+
+pairs: a flow's axes are exchanged
+pcl_tf/networks/warp.py tests/networks/test_warp.py
+- y + flow[..., 1] * ((height - 1) / 2), x + flow[..., 0]
++ y + flow[..., 0] * ((height - 1) / 2), x + flow[..., 1]
+
+pairs: the hardest images are kept
+pcl_tf/losses/kept.py tests/losses/test_kept.py
+- tf.argsort(every, stable=True)
++ tf.argsort(-every, stable=True)
+
+pairs: FAb-Net's target is read from itself
+pcl_tf/methods/fabnet.py tests/methods/test_fabnet.py
+- return warp(source, flow), flow
++ return warp(target, flow), flow
+
+pairs: TCAE's pose follows the action
+pcl_tf/methods/tcae.py tests/methods/test_tcae.py
+- self.pose_code(features["pose"])
++ self.pose_code(features["face"])
+
+pairs: pixels get a gradient on TCAE's way back
+pcl_tf/methods/tcae.py tests/methods/test_tcae.py
+- warp(tf.stop_gradient(image), net
++ warp(image, net
+
+pairs: FaceCycle rebuilds a frame from its own neutral face
+pcl_tf/methods/facecycle.py tests/methods/test_facecycle.py::test_each_loss_by_itself
+- tf.roll(image, x.shape[0] // 2, axis=0)
++ tf.roll(image, x.shape[0], axis=0)
+
+pairs: L_pose's negatives are the frame itself
+pcl_tf/methods/pcl.py tests/methods/test_pcl_on_pairs.py
+- copies = tf.repeat(other, count, axis=0)
++ copies = tf.repeat(images, count, axis=0)
+
+pairs: L_face's positives are one frame
+pcl_tf/methods/base.py tests/methods/test_pcl_on_pairs.py
+- (first, other if self.method.face_positives == "frames" else first)
++ (first, first)
 """
 
 
