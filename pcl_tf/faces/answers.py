@@ -60,6 +60,10 @@ class Answers:
                     f"--model={model.name}: has nothing to answer with; a fine-tuning or a probe's .keras has."
                 )
             for head in heads:
+                if head.size != model.size:
+                    raise Refused(
+                        f"--model={model.name}: {head.name} was learnt at {head.size} pixels, not {model.size}; give no image size."
+                    )
                 self._heads.append((m, head))
                 for name, kind in columns_of(head).items():
                     number, free = 1, name

@@ -86,6 +86,8 @@ def write_box(
     encoder = open_encoder(str(export))
     if strange := [name for name, head in heads.items() if head.encoder != encoder.digest]:
         raise Refused(f"--heads: {strange[0]} was learnt on another encoder than {export}.")
+    if len(sizes := {head.size for head in heads.values()}) > 1:
+        raise Refused(f"--heads: were learnt at {sorted(sizes)} pixels; those of a box see faces of one size.")
     if not about.get("license"):
         raise Refused("--box: says under which licence its weights are: give --license, and --data_terms.")
     assert encoder.keras_file is not None

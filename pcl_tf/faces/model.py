@@ -23,7 +23,8 @@ def load(name: str | os.PathLike[str], *, image_size: int = 0, margin: float = 0
     Args:
       name: of an encoder that comes with the package, or workdir of ``pcl_tf.train``, an export, a box, a fine-tuning, a
         probe's or any other .keras, an .onnx or .tflite file, or 'pixels', 'lbp', 'hog'.
-      image_size: side in pixels at which it sees faces; 0 is the side it was trained at, 64 if it does not say.
+      image_size: side in pixels at which it sees faces; 0 is the side its heads were learnt at, without heads the side it was
+        trained at, 64 if it does not say.
       margin: side of the square that is cut out around a face that is found, in longer sides of its box; 0 is that of the
         box, of other encoders 1.5.
 
@@ -61,8 +62,8 @@ class FaceModel:
 
     def __init__(self, encoder: Encoder, image_size: int = 0, margin: float = 0.0) -> None:
         self.encoder, self.name, self.heads = encoder, encoder.name, encoder.heads
-        trained = (encoder.recipe or {}).get("image_size") or next((head.size for head in self.heads), 64)
-        self.size = image_size or encoder.side or int(trained)
+        learnt = next((head.size for head in self.heads), 0)  # a head fits features of one size
+        self.size = image_size or encoder.side or learnt or int((encoder.recipe or {}).get("image_size", 64))
         self.margin = margin or encoder.margin or MARGIN
 
     @property
