@@ -97,8 +97,11 @@ def write_box(
         for name, head in heads.items():
             (aside / "heads" / f"{name}.npz").write_bytes(head.to_bytes())
         (aside / "box.json").write_text(json.dumps({"margin": margin}) + "\n")
-        for name in ("recipe.json", "provenance.json"):
-            shutil.copy(export / "assets" / name, aside / name)
+        shutil.copy(export / "assets/provenance.json", aside)
+        recipe = read_json(export / "assets/recipe.json")
+        if source := recipe.get("data", {}).get("source"):  # others have no use for folders of this machine
+            recipe["data"]["source"] = pathlib.PurePath(source).name
+        (aside / "recipe.json").write_text(json.dumps(recipe, indent=1) + "\n")
         check_close(encoder, open_encoder(str(aside)))
         terms = about.get("data_terms") or UNKNOWN
         (aside / "LICENSE").write_text(f"Weights: {about['license']}\nData that they were learnt on: {terms}\n")

@@ -108,11 +108,10 @@ class FaceModel:
           Refused: the data are not there, no face is in them, or the encoder has no such feature.
         """
         pictures = data if isinstance(data, Pictures) else Pictures(data, size=self.size, fps=fps)
-        source, make = pictures.source, self._cached
-        if cache is None or detect or source is None:
+        if cache is None or detect or pictures.source is None:
             table = self._embedded(pictures, features, detect=detect, align=align, bar=bar)
         else:
-            table = make(pictures, features, cache)
+            table = self._cached(pictures, features, cache)
         if not len(table.names):
             first = next((f" The first: {name}: {why}" for name, why in table.unreadable.items()), "")
             what = f"none of {pictures.count} images is readable" if first else "no face is found"

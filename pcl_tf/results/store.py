@@ -15,7 +15,7 @@ from pcl_tf.evaluation.kinds import KINDS
 from pcl_tf.evaluation.task import Task
 from pcl_tf.results import pictures, table, tensorboard
 from pcl_tf.store import alone, atomic_path, check, digest, write_atomically
-from pcl_tf.tables import latex, markdown
+from pcl_tf.tables import guarded, latex, markdown
 
 if TYPE_CHECKING:
     from pcl_tf.encoders.encoder import Encoder
@@ -149,9 +149,11 @@ def _write_predictions(path: str, task: Task, result: Result, *, images: Sequenc
         out = csv.writer(f, lineterminator="\n")
         out.writerow(columns)
         for line in zip(*columns.values(), strict=True):
-            out.writerow([_number(cell) if isinstance(cell, np.floating) else cell for cell in line])
+            out.writerow(map(_cell, line))
     return path
 
 
-def _number(value: np.floating) -> str:
-    return f"{value:.{7 if abs(value) < 1e6 else 16}g}"  # of a time in seconds the last digits are what differs
+def _cell(value: Any) -> Any:
+    if isinstance(value, np.floating):
+        return f"{value:.{7 if abs(value) < 1e6 else 16}g}"  # of a time in seconds the last digits are what differs
+    return guarded(value) if isinstance(value, str) else value

@@ -265,6 +265,20 @@ def test_it_is_refused_before_anything_is_decoded(more, said, place, tmp_path, m
     assert not (tmp_path / "out").exists()
 
 
+def test_pictures_are_answered_by_the_same_scores_and_embedded_by_its_encoder(done, place):
+    import pcl_tf
+
+    paths = [place / f"{i}.png" for i in (0, 2)]
+    model, expected = pcl_tf.load(done[2].parents[1]), answers(done[2], *(path.read_bytes() for path in paths))
+    rows = list(model.predict(paths))
+    found = [[row[f"p_{name.decode()}"] for name in expected["classes"][0]] for row in rows]
+    np.testing.assert_allclose(found, expected["scores"], atol=1e-4)
+    assert rows[0]["faces"] == expected["classes"][0][expected["scores"][0].argmax()].decode()
+    before = pcl_tf.load(place / "encoder.keras", image_size=32).embed(paths).features
+    features = model.embed(paths).features
+    assert features.keys() == before.keys() and not np.allclose(features["face"], before["face"], atol=1e-3)
+
+
 def test_what_is_stated_later_reaches_the_card(done, place, tmp_path):
     out = shutil.copytree(done[2].parents[2], tmp_path / "out")
     code, said, error = ended(*arguments(place, "--groups=expression", "--data_terms=a | b", "--license=MIT", out=out))

@@ -18,6 +18,7 @@ import tensorflow as tf
 from PIL import Image
 from tensorboard.plugins.hparams import metadata
 
+import pcl_tf
 from pcl_tf import recipe as recipes
 from pcl_tf.encoders.encoder import open_encoder
 from pcl_tf.training.loop import Computing, _restored
@@ -150,7 +151,8 @@ def test_the_export_loads_where_pcl_tf_cannot_be_imported(finished, tmp_path):
 def test_export_again_at_another_size(finished, tmp_path):
     workdir = shutil.copytree(finished[0], tmp_path / "w")  # others read the export that is there
     digest = open_encoder(str(workdir)).digest
-    done("export", f"--workdir={workdir}", "--image_size=48")
+    done("export", f"--workdir={workdir}", "--image_size=48", f"--box={tmp_path / 'box'}", "--license=mit")
+    assert pcl_tf.load(tmp_path / "box").encoder.step == 12
     assert open_encoder(str(workdir)).digest == digest  # the same weights: features and probes of them stay good
     model = tf.saved_model.load(str(workdir / "export" / "12"))
     png = tf.io.encode_png(np.random.RandomState(0).randint(0, 256, (64, 64, 3), np.uint8))
