@@ -38,6 +38,7 @@ class Answers:
 
     Attributes:
       columns: {name: type}.
+      panels: of each head {its columns of numbers or probabilities: what they are of}.
       unreadable: {name of a picture: why}, so far.
       pictures_without: how many pictures, so far, have no face.
       looks_whole: how many pictures, so far, were taken as a face and do not look like one.
@@ -53,6 +54,7 @@ class Answers:
         self.columns: dict[str, type] = dict(PLACE)
         self._heads: list[tuple[int, Head]] = []
         self._rolls: list[str] = []
+        self.panels: list[dict[str, str]] = []
         for m, model in enumerate(self.models):
             heads = [head for head in model.heads if head.names]
             if not heads:
@@ -65,12 +67,15 @@ class Answers:
                         f"--model={model.name}: {head.name} was learnt at {head.size} pixels, not {model.size}; give no image size."
                     )
                 self._heads.append((m, head))
+                self.panels.append({})
                 for name, kind in columns_of(head).items():
                     number, free = 1, name
                     while free in self.columns:
                         number += 1
                         free = f"{name}_{number}"
                     self.columns[free] = kind
+                    if kind is float:
+                        self.panels[-1][free] = name if head.kind == "regression" else name.removeprefix("p_")
                     self._rolls += [free] if name == "roll" and "degrees" in head.units else []
         self.unreadable: dict[str, str] = {}
         self.pictures_without = self.looks_whole = 0

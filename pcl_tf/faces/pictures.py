@@ -201,11 +201,9 @@ def _clips(place: str, before: str) -> _Part:
     from pcl_tf.data.clips import INDEX, read_index
 
     def pictures() -> Iterator[Picture]:
-        encoded = {"frames": tfds.decode.SkipDecoding()}
-        builder = tfds.builder_from_directory(place)
-        for clip in builder.as_dataset("train", decoders=encoded, shuffle_files=False).as_numpy_iterator():
-            for frame, data in enumerate(clip["frames"]):
-                yield Picture(before + clip["clip"].decode(), data, frame, float(clip["times"][frame]))
+        for clip in tfds.builder_from_directory(place).as_data_source(split="train"):
+            for frame, (image, time) in enumerate(zip(clip["frames"], clip["times"], strict=True)):
+                yield Picture(before + clip["clip"].decode(), image, frame, float(time))
 
     def stamp() -> str:
         return fingerprint([place, (pathlib.Path(place) / INDEX).read_bytes()])

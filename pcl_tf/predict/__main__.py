@@ -83,7 +83,7 @@ def main(argv: list[str]) -> None:
             if _PLOT.value:
                 from pcl_tf.predict.plot import Curves
 
-                curves = Curves(answers.columns)
+                curves = Curves(answers.panels)
             for one, rows in shown(answers.each(keep=bool(_OVERLAY.value)), pictures, True):
                 for row in rows:
                     write(row)

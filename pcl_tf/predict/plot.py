@@ -1,14 +1,13 @@
 """Curves of the answers over time, some of the faces below them."""
 
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from pcl_tf.choices import ANGLES
 from pcl_tf.drawing import plain, save_figure
-from pcl_tf.errors import Refused
-from pcl_tf.faces.answers import PLACE
 from pcl_tf.faces.cut import Cut
 
 _FACES = 12  # drawn below the curves
@@ -18,19 +17,12 @@ class Curves:
     """Collects the answers for the largest face of each picture; memory is one number a curve and picture.
 
     Args:
-      columns: of ``Answers``.
-
-    Raises:
-      Refused: there is no number among them.
+      panels: of ``Answers``, one a head.
     """
 
-    def __init__(self, columns: Mapping[str, type]) -> None:
-        numbers = [name for name, kind in columns.items() if kind is float and name not in PLACE]
-        shares = [name for name in numbers if name.startswith("p_")]
-        self.panels = [panel for panel in ([n for n in numbers if n not in shares], shares) if panel]
-        if not self.panels:
-            raise Refused("--plot: no head answers with numbers.")
-        self._values: dict[str, list[float]] = {name: [] for name in numbers}
+    def __init__(self, panels: Sequence[Mapping[str, str]]) -> None:
+        self.panels = panels
+        self._values: dict[str, list[float]] = {name: [] for panel in panels for name in panel}
         self._time: list[float | None] = []
         self._faces: dict[int, np.ndarray] = {}
         self._step = 1
@@ -48,7 +40,7 @@ class Curves:
                 self._faces = {i: face for i, face in self._faces.items() if i % self._step == 0}
 
     def draw(self, path: str | pathlib.Path) -> None:
-        """Writes the PNG: a panel of the numbers, one of the probabilities; a gap is where there is no face."""
+        """Writes the PNG; a gap in a curve is where there is no face."""
         from matplotlib.figure import Figure
 
         clock = [t for t in self._time if t is not None]
@@ -60,9 +52,10 @@ class Curves:
         grid = figure.add_gridspec(len(self.panels) + 1, _FACES, height_ratios=[3] * len(self.panels) + [1])
         for i, names in enumerate(self.panels):
             axes = figure.add_subplot(grid[i, :])
-            for name in names:
-                axes.plot(x, self._values[name], label=plain(name.removeprefix("p_")), lw=1, marker="." * (len(x) < 50))
-            axes.set(ylabel="probability" if names[0].startswith("p_") else "degrees" if "yaw" in names else "value")
+            for name, label in names.items():
+                axes.plot(x, self._values[name], label=plain(label), lw=1, marker="." * (len(x) < 50))
+            shares = all(name.startswith("p_") for name in names)
+            axes.set(ylabel="probability" if shares else "degrees" if {*names.values()} & {*ANGLES} else "value")
             axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=8)
             axes.grid(alpha=0.3)
             axes.set_xlim(x[0], max(x[-1], x[0] + 1e-3))

@@ -12,6 +12,8 @@ from pcl_tf.faces.cut import cut, grouped
 from pcl_tf.faces.model import load
 from pcl_tf.faces.pictures import Picture, Pictures
 from pcl_tf.prepare.detector import Face
+from pcl_tf.prepare.run import Limits, prepare_clips
+from pcl_tf.prepare.work import Settings
 from tests.prepare.videos import ramp, write_video
 
 
@@ -68,6 +70,20 @@ def test_frames_have_a_number_and_a_time(tree):
     (tree / "photos/d/v.mp4").write_bytes(b"no video")
     (*_, last) = cut(Pictures(tree / "photos"), [(8, 1.5)])
     assert (last.picture.name, last.boxes, last.faces[8, 1.5].shape) == ("d/v.mp4", (), (0, 8, 8, 3)) and last.why
+
+
+def test_frames_of_a_dataset_of_prepare_have_their_times(tree):
+    (tree / "clips").mkdir()
+    (tree / "v.mp4").rename(tree / "clips/v.mp4")
+    prepare_clips("videos", tree / "clips", tree / "data", settings=Settings(16, 5.0), limits=Limits())
+    pictures = Pictures(tree / "data")
+    rows = [(p.name, round(p.time, 3), int(p.data.mean())) for p in pictures]
+    assert pictures.count == 6 and [row[:2] for row in rows[:3]] == [
+        ("v.mp4#0", 0.0),
+        ("v.mp4#1", 0.2),
+        ("v.mp4#2", 0.4),
+    ]
+    assert abs(rows[4][2] - 4 * 8) < 3 and len(pictures.fingerprint) == 16
 
 
 def test_what_is_no_picture_is_refused(tree):
