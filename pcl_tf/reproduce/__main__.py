@@ -103,7 +103,6 @@ def _tasks(roles: Iterable[str]) -> "dict[str, list[Task]]":
 def _run(tables: list[int], seeds: list[int], workdir: pathlib.Path) -> None:
     from pcl_tf import recipe as recipes
     from pcl_tf.data import sources
-    from pcl_tf.data.clips import find_clips
     from pcl_tf.errors import Refused
     from pcl_tf.reproduce.paper import TABLES, possible
     from pcl_tf.store import check, write_atomically
@@ -118,13 +117,16 @@ def _run(tables: list[int], seeds: list[int], workdir: pathlib.Path) -> None:
     check(workdir, "--workdir", folder=True)
     tasks = _tasks(sorted({role for number in tables for role in TABLES[number].roles}))
     sources.named(source)
+
+    from pcl_tf.data.clips import find_clips  # TensorFlow, once all that is named is there
+
     clips = source == "generated" or recipe.data.clips == "by_folder" or find_clips(source) is not None
     if not clips and {1, 2, 3, 4} & {*tables}:
         print(f"note: --data={source} has no clips that are known: FAb-Net and TCAE are quoted.", file=sys.stderr)
     vgg = any(text.startswith("method.vgg=") and text != "method.vgg=" for text in _OVERRIDE.value)
     wanted = {number: possible(TABLES[number], clips=clips, vgg=vgg) for number in tables}
 
-    from pcl_tf.reproduce.figure import figure  # TensorFlow, once all that is named is there
+    from pcl_tf.reproduce.figure import figure
     from pcl_tf.reproduce.runs import Runs, equal_steps
     from pcl_tf.reproduce.tables import fill, latex, markdown
 
