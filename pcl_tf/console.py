@@ -19,6 +19,8 @@ from pcl_tf.errors import Refused
 from pcl_tf.recipe import keys_help
 from pcl_tf.store import disk_is_full
 
+flags.disclaim_key_flags()  # a flag defined here is the command's, and stands in its --help
+
 EXIT_CODES = {
     0: "done",
     1: "done in part: client had images refused, reproduce had a run fail",
@@ -149,6 +151,26 @@ def at_home(argument: str) -> str:
 def side_in_pixels(flag: str) -> None:
     """Refuses values of an integer flag that no picture has as its side; 0 stays what the command makes of it."""
     flags.register_validator(flag, lambda v: v == 0 or 16 <= v <= 2048, "a side of 16 to 2048 pixels is needed")
+
+
+def finding_faces() -> tuple[
+    flags.FlagHolder[bool], flags.FlagHolder[bool], flags.FlagHolder[float | None], flags.FlagHolder[float | None]
+]:
+    """Defines --detect, --align, --margin and --fps, by which a command finds faces in pictures and videos."""
+    margin = "With --detect: side of the cut, in longer sides of the face's box; by default the model's."
+    return (
+        flags.DEFINE_bool("detect", False, "Finds the faces of each picture first (by MTCNN); a row each."),
+        flags.DEFINE_bool("align", False, "With --detect: turns the faces upright by their landmarks."),
+        flags.DEFINE_float("margin", None, margin, 1.0, 10.0),
+        flags.DEFINE_float("fps", None, "Frames a second that are taken of videos; by default all.", 0.001, 1000),
+    )
+
+
+def check_finding() -> None:
+    """Ends the command if --align or --margin is given without --detect."""
+    for name in ("align", "margin"):
+        if flags.FLAGS[name].value and not flags.FLAGS["detect"].value:
+            refuse(f"--{name}: has no meaning without --detect.")
 
 
 def refuse(text: str | Exception, code: int = 2) -> NoReturn:

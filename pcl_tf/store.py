@@ -10,7 +10,7 @@ import pathlib
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from filelock import FileLock, Timeout
@@ -49,6 +49,14 @@ def read_json(path: str | pathlib.Path) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def list_unreadable(path: pathlib.Path, unreadable: Mapping[str, str]) -> None:
+    """Names unreadable files and why, a line each; where there are none, an earlier call's list goes."""
+    if unreadable:
+        write_atomically(path, "".join(f"{name}\t{why}\n" for name, why in unreadable.items()))
+    else:
+        path.unlink(missing_ok=True)
 
 
 def several(text: str) -> list[str]:

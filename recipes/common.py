@@ -59,12 +59,17 @@ def shrink(c: ConfigDict) -> None:
     c.checkpoint.every, c.watch.log_every, c.watch.images_every = 10, 5, 10
 
 
+def add_flips(c: ConfigDict) -> None:
+    """Puts flips behind the crop, the first of the face views."""
+    crop, _, others = c.method.face_views.partition("|")
+    c.method.face_views = f"{crop}|flip|{others}"
+
+
 def ablate(c: ConfigDict, name: str) -> None:
     """Turns a recipe of PCL into a row of Table 5 or 6: another method, or PCL with parts switched off."""
     if name == "simclr_pose":
         use(c, "simclr")
-        crop, _, others = c.method.face_views.partition("|")
-        c.method.face_views = f"{crop}|flip|{others}"
+        add_flips(c)
         return
     if name in METHODS:
         use(c, name)

@@ -13,8 +13,7 @@ from recipes import common, patch64
 def get_config(arg: str | None = None) -> ConfigDict:
     """Returns the recipe."""
     c = patch64.get_config().unlock()
-    crop, _, others = c.method.face_views.partition("|")
-    c.method.face_views = f"{crop}|flip|{others}"
+    common.add_flips(c)
     c.total_steps = 15_100
     c.watch.images_every, c.watch.log_every = 1000, 100
     return common.finish(c, arg)

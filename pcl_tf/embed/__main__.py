@@ -19,7 +19,7 @@ from typing import Any
 from absl import flags
 
 from pcl_tf.choices import FEATURES
-from pcl_tf.console import begin, explained, refuse, side_in_pixels, start
+from pcl_tf.console import begin, check_finding, explained, finding_faces, refuse, side_in_pixels, start
 
 _MODEL = flags.DEFINE_string(
     "model", None, "SavedModel, workdir of pcl_tf.train, .keras, .onnx or .tflite file, or a baseline."
@@ -32,22 +32,16 @@ _DATA = flags.DEFINE_string(
 _OUT = flags.DEFINE_string("out", None, "File to write: .npz, .csv or .parquet.")
 _FEATURE = flags.DEFINE_list("feature", [], "face_aware, face, pose, face+pose; by default all that the model has.")
 _SIZE = flags.DEFINE_integer(
-    "image_size", 0, "Side in pixels; 0 is the side the encoder was trained at, 64 if it does not say.", lower_bound=0
+    "image_size",
+    0,
+    "Side in pixels; 0 is that of the model's heads, or else the side it was trained at, 64 if it does not say.",
+    lower_bound=0,
 )
 side_in_pixels("image_size")
 _IMAGES = flags.DEFINE_integer("generated_images", 256, "How many faces --data=generated renders.", lower_bound=1)
 _PROJECTOR = flags.DEFINE_string("projector", "", "Folder for TensorBoard's Projector, with a sprite of the faces.")
 _CACHE = flags.DEFINE_string("cache", "", "Folder of features; by default features/ in probe/ of the model's workdir.")
-_DETECT = flags.DEFINE_bool("detect", False, "Finds the faces of each picture first (by MTCNN); a row each.")
-_ALIGN = flags.DEFINE_bool("align", False, "With --detect: turns the faces upright by their landmarks.")
-_MARGIN = flags.DEFINE_float(
-    "margin",
-    None,
-    "With --detect: side of the cut, in longer sides of the face's box; by default the model's.",
-    1.0,
-    10.0,
-)
-_FPS = flags.DEFINE_float("fps", None, "Frames a second that are taken of videos; by default all.", 0.001, 1000)
+_DETECT, _ALIGN, _MARGIN, _FPS = finding_faces()
 
 
 def main(argv: list[str]) -> None:
@@ -55,12 +49,11 @@ def main(argv: list[str]) -> None:
     from pcl_tf.data.sources import named
     from pcl_tf.encoders.encoder import probe_folder
     from pcl_tf.faces.table import check_suffix
-    from pcl_tf.store import check, write_atomically
+    from pcl_tf.store import check, list_unreadable
 
     if unknown := [f for f in _FEATURE.value if f not in FEATURES]:
         refuse(f"--feature={unknown[0]}: not one of {', '.join(FEATURES)}.")
-    if given := [name for name in ("align", "margin") if flags.FLAGS[name].value and not _DETECT.value]:
-        refuse(f"--{given[0]}: has no meaning without --detect.")
+    check_finding()
     assert _MODEL.value is not None and _DATA.value is not None and _OUT.value is not None
     out = pathlib.Path(_OUT.value)
     with explained(out):
@@ -85,12 +78,10 @@ def main(argv: list[str]) -> None:
         table.save(out)
         widths = ", ".join(f"{k} {x.shape[1]}" for k, x in table.features.items())
         print(f"{out}: {len(table)} {'faces' if _DETECT.value else 'images'} ({widths})")
+        list_unreadable(listed, table.unreadable)
         if table.unreadable:
-            write_atomically(listed, "".join(f"{name}\t{why}\n" for name, why in table.unreadable.items()))
             of = f" of {pictures.count}" if pictures.count else ""
             print(f"{len(table.unreadable)}{of} images are unreadable and left out; {listed} names them.")
-        else:
-            listed.unlink(missing_ok=True)  # an earlier call's
         if _PROJECTOR.value:
             count = write_projector(table, _PROJECTOR.value)
             print(f"tensorboard --logdir={shlex.quote(_PROJECTOR.value)} shows {count} of them under Projector.")

@@ -27,7 +27,7 @@ tags: [faces, head-pose, facial-expression, face-verification]
 # {name}
 
 An encoder of faces for `pcl_tf.load("{place}")`, or `keras.models.load_model("{place}/encoder.keras")` by any backend of
-Keras 3: float32 [N, S, S, 3] in [0, 1] -> {{face_aware, face, pose}}. S is {size}. Weights are float16 on the disk, {megabytes:.1f} MB; it
+Keras 3: float32 [N, S, S, 3] in [0, 1] -> {{face_aware, face, pose}}. S is {size}{learnt}. Weights are float16 on the disk, {megabytes:.1f} MB; it
 computes in float32, and features differ by less than {close:g} of their greatest value from those of the unrounded weights.
 
 It wants a face cut out as a square whose side is {margin:g} times the longer side of the box that MTCNN finds; `detect=True`
@@ -161,6 +161,7 @@ def _card(folder: pathlib.Path, aside: pathlib.Path, encoder: Encoder, *, heads:
         place=folder.name,
         license=about["license"],
         size=recipe.get("image_size", UNKNOWN),
+        learnt="".join(f" or more; the heads were learnt at {side}" for side in {head.size for head in heads.values()}),
         megabytes=(aside / "encoder.keras").stat().st_size / 1e6,
         close=CLOSE,
         margin=about["margin"],

@@ -16,7 +16,7 @@ import pathlib
 
 from absl import flags
 
-from pcl_tf.console import begin, explained, refuse, start
+from pcl_tf.console import begin, check_finding, explained, finding_faces, refuse, start
 
 _MODEL = flags.DEFINE_string("model", None, "Fine-tuning, probe's .keras or box; commas join several.")
 _DATA = flags.DEFINE_string(
@@ -26,27 +26,17 @@ _DATA = flags.DEFINE_string(
     " pcl_tf.prepare; commas join several.",
 )
 _OUT = flags.DEFINE_string("out", None, "File to write: .csv, .parquet or .jsonl.")
-_DETECT = flags.DEFINE_bool("detect", False, "Finds the faces of each picture first (by MTCNN); a row each.")
-_ALIGN = flags.DEFINE_bool("align", False, "With --detect: turns the faces upright by their landmarks.")
-_MARGIN = flags.DEFINE_float(
-    "margin",
-    None,
-    "With --detect: side of the cut, in longer sides of the face's box; by default the model's.",
-    1.0,
-    10.0,
-)
-_FPS = flags.DEFINE_float("fps", None, "Frames a second that are taken of videos; by default all.", 0.001, 1000)
+_DETECT, _ALIGN, _MARGIN, _FPS = finding_faces()
 _PLOT = flags.DEFINE_string("plot", "", "PNG of the answers over time, some faces below.")
 _OVERLAY = flags.DEFINE_string("overlay", "", "MP4 of a video with boxes, axes of the heads and answers in it.")
 
 
 def main(argv: list[str]) -> None:
     begin(argv, "model", "data", "out")
-    if given := [name for name in ("align", "margin") if flags.FLAGS[name].value and not _DETECT.value]:
-        refuse(f"--{given[0]}: has no meaning without --detect.")
+    check_finding()
     assert _MODEL.value is not None and _DATA.value is not None and _OUT.value is not None
     from pcl_tf.predict import files
-    from pcl_tf.store import check, several, write_atomically
+    from pcl_tf.store import check, list_unreadable, several
 
     out = pathlib.Path(_OUT.value)
     with explained(out):
@@ -95,11 +85,9 @@ def main(argv: list[str]) -> None:
             if _PLOT.value:
                 curves.draw(_PLOT.value)
         print(f"{out}: {count} rows, {answers.pictures_without} pictures without a face")
+        list_unreadable(listed, answers.unreadable)
         if answers.unreadable:
-            write_atomically(listed, "".join(f"{name}\t{why}\n" for name, why in answers.unreadable.items()))
             print(f"{len(answers.unreadable)} pictures are unreadable; {listed} names them.")
-        else:
-            listed.unlink(missing_ok=True)  # an earlier call's
         if answers.looks_whole:
             side = 4 * max(model.size for model in answers.models)
             print(
