@@ -4,6 +4,7 @@ import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+import keras
 import pytest
 import tensorflow as tf
 
@@ -12,6 +13,11 @@ from pcl_tf.heads import processes
 
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+
+
+def pytest_runtest_setup():
+    """Every test draws the same weights and inputs in every run, whichever tests came before it."""
+    keras.utils.set_random_seed(0)
 
 
 @pytest.fixture(scope="session", autouse=True)
