@@ -40,6 +40,7 @@ EXTRAS = {
     "mtcnn": "prepare",
     "onnx": "onnx",
     "onnxruntime": "onnx",
+    "safetensors": "safetensors",
     "tf2onnx": "onnx",
     "torch": "torch",
     "xprof": "profile",

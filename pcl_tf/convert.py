@@ -1,12 +1,12 @@
-"""Makes a workdir from a PyTorch checkpoint of the released code.
+"""Makes a workdir from a PyTorch checkpoint of the released code: .pth, .safetensors, or .npz of arrays by name.
 
   python -m pcl_tf.convert --torch=best.pth --workdir=runs/official
   python -m pcl_tf.probe --model=runs/official --task=fer2013 --data=corpora
   python -m pcl_tf.train --recipe=vox64_official --data=DIR_OR_ZIP --workdir=runs/official
 
 The workdir is that of a run at step 0: export, probe, reconstruct and train work on it, train with the recipe given
-here. The same command begins again where it was stopped before its end. Needs torch (pcl_tf[torch]). Exit codes:
-0 done; 2 a flag, the checkpoint or the workdir is wrong; 4 the disk is full.
+here. The same command begins again where it was stopped before its end. Needs torch (pcl_tf[torch]) for .pth alone, and
+safetensors (pcl_tf[safetensors]) for .safetensors. Exit codes: 0 done; 2 a flag, the checkpoint or the workdir is wrong; 4 the disk is full.
 """
 
 import pathlib
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from pcl_tf.methods.base import Method
 
-_TORCH = flags.DEFINE_string("torch", None, "File that torch.save wrote.")
+_TORCH = flags.DEFINE_string("torch", None, ".safetensors, .npz, or file that torch.save wrote.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder to make.")
 _RECIPE = flags.DEFINE_string("recipe", "vox64_official", "Recipe NAME[:ARG] that further training goes by, width 1.")
 _SET = flags.DEFINE_multi_string("set", [], "KEY=VALUE of the recipe, also as --recipe.KEY=VALUE; repeat for several.")

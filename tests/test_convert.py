@@ -1,7 +1,6 @@
-"""PyTorch checkpoints of the released code become workdirs. Needs torch; files here are written by the real torch.save."""
+"""Parameters of the released PyTorch code become workdirs."""
 
 import json
-import pickle
 import shutil
 
 import keras
@@ -9,10 +8,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-torch = pytest.importorskip("torch", reason="needs requirements-torch.txt")
-
-from pcl_tf.errors import Refused
-from pcl_tf.networks.torch_file import read_arrays
 from pcl_tf.training.checkpoints import newest_step
 from tests import golden
 from tests.helpers.commands import done
@@ -20,69 +15,19 @@ from tests.helpers.killed import Killed
 
 G = golden.NUMBERS
 CLOSE = dict(rtol=1e-4, atol=1e-4)
-pytestmark = pytest.mark.slow  # .ci/run installs torch for these
 
 
-def state(prefix=""):
-    """The fixture's weights as the released module's state dict."""
-    tensors = {f"{prefix}{k}": torch.from_numpy(v) for k, v in golden.official_weights().items()}
-    return tensors | {f"{prefix}exp_fc.3.num_batches_tracked": torch.tensor(7)}
-
-
-class Runs:
-    """An object whose unpickling runs code."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return (open, (str(self.path), "w"))
-
-
-@pytest.mark.parametrize("kind", ["plain", "data parallel", "nested", "old format", "half", "parameters"])
-def test_all_ways_of_saving_are_read(tmp_path, kind):
-    content, options = state("module." if kind == "data parallel" else ""), {}
-    if kind == "nested":
-        content = {"epoch": 3, "lr": 0.1, "optimizer": {"state": {}, "param_groups": [1]}, "state_dict": content}
-    if kind == "half":
-        content = {k: v.half() for k, v in content.items()}
-    if kind == "parameters":
-        content = {k: torch.nn.Parameter(v) if v.is_floating_point() else v for k, v in content.items()}
-    if kind == "old format":
-        options = {"_use_new_zipfile_serialization": False}
-    torch.save(content, tmp_path / "best.pth", **options)
-    arrays = read_arrays(tmp_path / "best.pth")
-    for name, expected in golden.official_weights().items():
-        np.testing.assert_allclose(arrays[name], expected, atol=1e-3 if kind == "half" else 0)
-
-
-def test_hidden_code_does_not_run(tmp_path):
-    torch.save({"state_dict": state(), "extra": Runs(tmp_path / "owned")}, tmp_path / "evil.pth")
-    (tmp_path / "bare.pkl").write_bytes(pickle.dumps(Runs(tmp_path / "owned")))
-    for name in ("evil.pth", "bare.pkl"):
-        with pytest.raises(Refused, match="could run code"):
-            read_arrays(tmp_path / name)
-    assert not (tmp_path / "owned").exists()
-
-
-@pytest.mark.parametrize("content", [b"", b"no checkpoint at all", b"PK\x03\x04 cut short", b"a face", b"X\0"])
-def test_files_that_are_none(tmp_path, content):
-    (tmp_path / "best.pth").write_bytes(content)
-    with pytest.raises(Refused, match="best.pth"):
-        read_arrays(tmp_path / "best.pth")
-
-
-def test_tensors_that_are_no_arrays_are_named(tmp_path):
-    torch.save({"encoder.weight": torch.eye(2).to_sparse()}, tmp_path / "best.pth")
-    with pytest.raises(Refused, match="best.pth: 'encoder.weight': is no plain array of numbers"):
-        read_arrays(tmp_path / "best.pth")
+def saved(path, prefix="", **changed):
+    """An .npz of the fixture's weights by the released module's names; its path."""
+    state = golden.official_weights() | {"exp_fc.3.num_batches_tracked": np.array(7)} | changed
+    np.savez(path, **{f"{prefix}{k}": v for k, v in state.items() if v is not None})
+    return path
 
 
 @pytest.fixture(scope="module")
 def converted(tmp_path_factory):
     folder = tmp_path_factory.mktemp("convert")
-    torch.save({"state_dict": state("module.")}, folder / "best.pth")
-    done("convert", f"--torch={folder / 'best.pth'}", f"--workdir={folder / 'w'}", "--recipe=vox64_official:smoke",
+    done("convert", f"--torch={saved(folder / 'best.npz', 'module.')}", f"--workdir={folder / 'w'}", "--recipe=vox64_official:smoke",
          *SMALL)  # fmt: skip
     return folder / "w"
 
@@ -100,10 +45,10 @@ SMALL = [
 ]
 
 
+@pytest.mark.slow
 def test_where_it_was_killed_it_begins_again_and_training_waits_for_it(tmp_path, monkeypatch):
-    torch.save(state(), tmp_path / "best.pth")
     small = ["--recipe=vox64_official:smoke", *SMALL, f"--workdir={tmp_path / 'w'}"]
-    convert = ["convert", f"--torch={tmp_path / 'best.pth'}", *small]
+    convert = ["convert", f"--torch={saved(tmp_path / 'best.npz')}", *small]
 
     def killed(checkpoints, step):
         folder = tmp_path / "w" / "checkpoints"
@@ -136,6 +81,7 @@ def test_the_export_gives_the_released_codes_numbers(converted):
     np.testing.assert_allclose(trunk, G["trunk64"], **CLOSE)
 
 
+@pytest.mark.slow
 def test_every_command_goes_on_from_it(converted, tmp_path):
     converted = shutil.copytree(converted, tmp_path / "w")  # training changes it, and other tests read it
     done("export", f"--workdir={converted}", "--image_size=100", "--version=1")
@@ -146,13 +92,15 @@ def test_every_command_goes_on_from_it(converted, tmp_path):
     assert json.loads((converted / "result.json").read_text())["step"] == 2
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_is_named_all_at_once(tmp_path):
-    weights = state()
-    del weights["encoder.conv1.0.bias"]
-    weights["encoder.conv1.2.weight"] = weights["encoder.conv1.2.weight"][:5]
-    weights["encoder.more"] = torch.zeros(3)
-    torch.save(weights, tmp_path / "best.pth")
-    ended = done("convert", f"--torch={tmp_path / 'best.pth'}", f"--workdir={tmp_path / 'w'}", code=2)
+    changed = {
+        "encoder.conv1.0.bias": None,
+        "encoder.conv1.2.weight": golden.official_weights()["encoder.conv1.2.weight"][:5],
+        "encoder.more": np.zeros(3),
+    }
+    path = saved(tmp_path / "best.npz", **changed)
+    ended = done("convert", f"--torch={path}", f"--workdir={tmp_path / 'w'}", code=2)
     assert "missing: encoder.conv1.0.bias (64,)" in ended.stderr
     assert "unexpected: encoder.more (3,)" in ended.stderr
     assert "shape: encoder.conv1.2.weight is (5, 64, 3, 3), needed is (64, 64, 3, 3)" in ended.stderr

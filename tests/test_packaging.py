@@ -70,7 +70,7 @@ def test_what_is_pinned_is_within_the_bounds():
             pins |= dict(line.lower().split("==") for line in lines if "==" in line and not line.startswith("#"))
     extras = PROJECT["optional-dependencies"]
     for text in PROJECT["dependencies"] + [
-        t for e in ("prepare", "beam", "torch", "onnx", "profile", "dev") for t in extras[e]
+        t for e in ("prepare", "beam", "torch", "safetensors", "onnx", "profile", "dev") for t in extras[e]
     ]:
         wanted = Requirement(text)
         if wanted.name != "pcl_tf":
