@@ -27,7 +27,7 @@ class Result:
       resampled: 'subjects', 'images' or 'pairs'.
       units: how many of them the test has; fewer than ``bootstrap.FEWEST`` make too narrow an interval.
       learnt: of verification, the same pairs after the layer learnt on pairs of the other folds; None where there are too
-        few pairs.
+        few pairs, as 'not_learnt' in the protocol says.
       layer: the ``Linear`` of the first fold; None of raw cosines, and where neighbours vote.
       detail_intervals: {name of detail: (low, high)} of labels and targets, from the resamples of ``interval``.
       roc: of verification, ``verification.operating_points`` of the similarities of all pairs together.
@@ -160,8 +160,11 @@ def _of_pairs(task: Task, x: np.ndarray, good: np.ndarray, *, seed: int) -> Resu
     values = verification.similarities(x, pairs)
     right, thresholds = verification.verify(values, same, folds)
     how = {"similarity": "cosine", "threshold": "best on the other folds", "thresholds": thresholds}
-    white = verification.whitened(x, pairs, same, folds=folds)
-    learnt = dataclasses.replace(result(*white[:3]), layer=linear.Linear(*white[3])) if white else None
+    try:
+        values_of, right_of, protocol, layer = verification.whitened(x, pairs, same, folds=folds)
+        learnt = dataclasses.replace(result(values_of, right_of, protocol), layer=linear.Linear(*layer))
+    except Refused as error:
+        learnt, how["not_learnt"] = None, str(error)
     return dataclasses.replace(result(values, right, how), learnt=learnt)
 
 

@@ -97,6 +97,41 @@ def copies_named(task: Task) -> Task:
     return dataclasses.replace(task, groups=groups, notes=(*task.notes, note))
 
 
+def distinct_pairs(task: Task) -> Task:
+    """The task with each pair of pictures once, and notes of pairs that stand twice and of pictures that folds share.
+
+    Raises:
+      Refused: a pair has both answers.
+    """
+    if task.pairs is None or task.same is None or task.folds is None:
+        return task
+    shown, every = pictures(task.source)[task.pairs], np.arange(len(task.pairs))
+    _, first, of = np.unique(np.sort(shown, axis=1), axis=0, return_index=True, return_inverse=True)
+    earlier = first[of.ravel()]
+    if both := [f"{earlier[row] + 1} and {row + 1}" for row in np.flatnonzero(task.same != task.same[earlier])]:
+        raise Refused(
+            f"{task.name}: {len(both)} pairs of its list are of one person and of two: pairs {_some(both)} show the same two"
+            " pictures; delete the wrong ones."
+        )
+    kept, folds = earlier == every, task.folds[:, None]
+    lowest, highest = np.full(task.source.count, folds.max()), np.full(task.source.count, folds.min())
+    np.minimum.at(lowest, shown, folds)
+    np.maximum.at(highest, shown, folds)
+    shared = kept & (lowest < highest)[shown].any(1)
+    counted = {
+        "stand twice and count once": [f"{row + 1} is {earlier[row] + 1}" for row in every[~kept]],
+        "share a picture with another fold and teach no layer of it": [str(row + 1) for row in every[shared]],
+    }
+    notes = (f"{task.name}: {len(of)} of {len(every)} pairs {what}: {_some(of)}." for what, of in counted.items() if of)
+    groups = {column: group[kept] for column, group in task.groups.items()}
+    some = {"pairs": task.pairs[kept], "same": task.same[kept], "folds": task.folds[kept], "groups": groups}
+    return dataclasses.replace(task, **some, notes=(*task.notes, *notes))
+
+
+def _some(rows: Sequence[str]) -> str:
+    return ", ".join(rows[:5]) + ", .." * (len(rows) > 5)
+
+
 def connected_folds(pairs: np.ndarray, count: int) -> np.ndarray:
     """Folds of pairs that share no picture, nor anybody who is known by pairs of one person: int [P, 2] -> int [P].
 

@@ -9,7 +9,7 @@ from pcl_tf.evaluation.corpora import CORPORA, generated
 from pcl_tf.evaluation.corpora.layout import centred
 from pcl_tf.evaluation.kinds import KINDS
 from pcl_tf.evaluation.manifest import read_manifest
-from pcl_tf.evaluation.task import Task, copies_named
+from pcl_tf.evaluation.task import Task, copies_named, distinct_pairs
 
 MANIFEST_SIZE = 64
 _SMALLEST = 8  # pixels: the baselines divide a face into as many cells
@@ -43,7 +43,7 @@ def open_task(
       flag: that gave the text, for errors.
 
     Raises:
-      Refused: unknown name, or the first file that is not there.
+      Refused: unknown name, the first file that is not there, or a pair with both answers.
     """
     name, _, path = text.partition(":")
     if name not in names():
@@ -66,7 +66,7 @@ def open_task(
             task = CORPORA[name].read(root, image_size)
         else:
             raise Refused(f"{flag}={name}: {root} is no folder.")
-        task = dataclasses.replace(task, origin=str(root.resolve()))
+        task = distinct_pairs(dataclasses.replace(task, origin=str(root.resolve())))
     else:
         all_of_them = " or the folder of corpora" * (data_dir is not None)
         raise Refused(f"{flag}={name}: where is it? {flag}={name}:PATH{all_of_them} is needed.")

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from pcl_tf.errors import Refused
+
 FARS = (1e-1, 1e-2, 1e-3)
 WHITENED = "PCA and whitening"  # what the second similarity is called
 LEAST = 20  # pairs of one person among the training pairs
@@ -86,7 +88,7 @@ def operating_points(values: np.ndarray, same: np.ndarray) -> dict[str, Any]:
 
 def whitened(
     x: np.ndarray, pairs: np.ndarray, same: np.ndarray, *, folds: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, dict[str, Any], tuple[np.ndarray, np.ndarray]] | None:
+) -> tuple[np.ndarray, np.ndarray, dict[str, Any], tuple[np.ndarray, np.ndarray]]:
     """Scores every pair by a layer and a threshold of the other folds, as far as these share no picture with its own.
 
     Args:
@@ -97,8 +99,10 @@ def whitened(
 
     Returns:
       (similarity of each pair: float [P], whether it is classified rightly: float [P], protocol, the layer of the first
-      fold: weights [D, K] and bias [K]), or None where some fold leaves fewer than LEAST pairs of one person, or of two, to
-      learn from.
+      fold: weights [D, K] and bias [K]).
+
+    Raises:
+      Refused: some fold leaves fewer than LEAST pairs of one person, or of two, to learn from.
     """
     right, values, thresholds, chosen, left_out = np.zeros(len(pairs)), np.zeros(len(pairs)), {}, {}, 0
     layers = []
@@ -106,8 +110,12 @@ def whitened(
         here = folds == fold
         train = _apart(pairs, here)
         left_out += int((~here & ~train).sum())
-        if min(np.bincount(same[train], minlength=2)) < LEAST:
-            return None
+        two, one = np.bincount(same[train], minlength=2)
+        if min(one, two) < LEAST:
+            raise Refused(
+                f"no layer is learnt on pairs: {one} of one person and {two} of two share no picture with fold {fold + 1},"
+                f" at least {LEAST} of each are needed"
+            )
         z, mean, basis = _reduced(x, pairs, train)
         # Parts of the training pairs are whole folds, since these share nobody; of a single fold, every fourth pair.
         number = np.unique(folds[train], return_inverse=True)[1]

@@ -59,6 +59,9 @@ def probe(
                 print(f"note: {task.notes[-1]}", file=sys.stderr, flush=True)
             for i, feature in enumerate(features if len(values.keys) > 1 else ["face_aware"]):
                 result = evaluate(task, values[feature], bad=values.unreadable, solver=solver, seed=seed)
+                if (why := result.protocol.get("not_learnt")) and not i:
+                    task = dataclasses.replace(task, notes=(*task.notes, f"{name}: {why}."))
+                    print(f"note: {task.notes[-1]}", file=sys.stderr, flush=True)
                 how = {"task": name, "feature": feature, "solver": solver, "seed": seed}
                 row = new_row(encoder, task, result, images_encoded=0 if i else values.encoded, **how)
                 if encoder is encoders[0]:

@@ -101,6 +101,9 @@ def test_lfw(tmp_path):
     np.testing.assert_allclose(shades(task)[task.pairs], [[0, 60], [0, 120], [120, 180], [180, 60]], atol=2)
     assert list(task.same) == [1, 0, 1, 0] and list(task.folds) == [0, 0, 1, 1]
     assert task.source.count == 4  # an image of many pairs is encoded once
+    (tmp_path / "pairs.txt").write_text("2\t1\nA_B\t1\t2\nA_B\t1\tC\t1\nA_B\t2\t1\nC\t2\tA_B\t2\n")
+    task = open_task("lfw", tmp_path)
+    assert list(task.folds) == [0, 0, 1] and "lfw: 1 of 4 pairs stand twice and count once: 3 is 1." in task.notes
 
 
 def test_cplfw(tmp_path):

@@ -10,7 +10,7 @@ from pcl_tf.data.listed import arrays
 from pcl_tf.errors import Refused
 from pcl_tf.evaluation import verification
 from pcl_tf.evaluation.evaluate import evaluate
-from pcl_tf.evaluation.task import Task
+from pcl_tf.evaluation.task import Task, distinct_pairs
 
 R = np.random.RandomState
 
@@ -142,9 +142,30 @@ def test_pairs_of_one_kind_are_refused():
     assert evaluate(dataclasses.replace(one, same=np.array([0, 0, 1, 1])), R(0).normal(size=(8, 2))).learnt is None
 
 
-def test_too_few_pairs_teach_no_layer():
+def test_too_few_pairs_teach_no_layer_and_the_result_says_so():
     x, pairs, same, folds = people(count=20)
-    assert verification.whitened(x, pairs, same.astype(int), folds=folds) is None
+    source = arrays("faces", np.zeros((len(x), 1, 1, 3), np.uint8))
+    result = evaluate(Task("t", "verification", source, 8, pairs=pairs, same=same.astype(int), folds=folds), x)
+    # 16 of each are in the other folds; one of each shares a picture with the fold's first or last pair of two people
+    wanted = "no layer is learnt on pairs: 15 of one person and 15 of two share no picture with fold 1, at least 20"
+    assert result.learnt is None and result.as_json()["protocol"]["not_learnt"].startswith(wanted)
+
+
+def test_a_pair_counts_once_and_pictures_of_several_folds_are_named():
+    """The first pair stands again, turned round, by a copy of its second picture; picture 2 is in two folds."""
+    pairs, folds = np.array([[0, 1], [2, 3], [4, 0], [2, 5], [6, 7]]), np.array([0, 0, 0, 1, 1])
+    source = dataclasses.replace(arrays("faces", np.zeros((8, 1, 1, 3), np.uint8)), contents=[0, 1, 2, 3, 1, 5, 6, 7])
+    groups = {"g": np.array(list("abcde"))}
+    task = Task("t", "verification", source, 8, pairs=pairs, same=np.array([1, 1, 1, 0, 0]), folds=folds, groups=groups)
+    once = distinct_pairs(task)
+    assert once.pairs.tolist() == [[0, 1], [2, 3], [2, 5], [6, 7]] and once.same.tolist() == [1, 1, 0, 0]
+    assert once.folds.tolist() == [0, 0, 1, 1] and once.groups["g"].tolist() == list("abde")
+    assert once.notes == (
+        "t: 1 of 5 pairs stand twice and count once: 3 is 1.",
+        "t: 2 of 5 pairs share a picture with another fold and teach no layer of it: 2, 4.",
+    )
+    with pytest.raises(Refused, match="t: 1 pairs .* of one person and of two: pairs 1 and 3 show the same two"):
+        distinct_pairs(dataclasses.replace(task, same=np.array([1, 1, 0, 0, 0])))
 
 
 def test_results_hold_the_learnt_layer_beside_the_raw_cosine():
