@@ -1,28 +1,34 @@
-"""Shared fixtures. Two logical CPUs exist in every test process, set before anything else runs."""
+"""Shared fixtures. Two logical CPUs exist in every process that runs tests, set before anything else runs."""
 
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-import keras
 import pytest
-import tensorflow as tf
 
-from pcl_tf.evaluation.corpora import generated
-from pcl_tf.heads import processes
 
-cpu = tf.config.list_physical_devices("CPU")[0]
-tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+def pytest_sessionstart(session):
+    """Of several processes the first hands out tests and runs none: it need not wait for TensorFlow."""
+    if session.config.getoption("dist", "no") == "no" or hasattr(session.config, "workerinput"):
+        import tensorflow as tf
+
+        cpu = tf.config.list_physical_devices("CPU")[0]
+        tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 
 
 def pytest_runtest_setup():
     """Every test draws the same weights and inputs in every run, whichever tests came before it."""
+    import keras
+
     keras.utils.set_random_seed(0)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def few_faces():
     """The generated tasks have few faces, and a face is rendered once for all tests of a process."""
+    from pcl_tf.evaluation.corpora import generated
+    from pcl_tf.heads import processes
+
     known, render = {}, processes.render
 
     def once(labels, size):
@@ -35,6 +41,8 @@ def few_faces():
 @pytest.fixture(scope="session")  # a second strategy in one process would reuse the keys of the first one's collectives
 def two_replicas():
     """MirroredStrategy over two logical CPUs."""
+    import tensorflow as tf
+
     return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 
 
