@@ -1,4 +1,4 @@
-"""All that TensorBoard shows of a run, and the pictures beside it: curves, recipe, reconstructions, probes, Projector."""
+"""All that TensorBoard shows of a run, and the table and pictures beside it: curves, recipe, reconstructions, probes, Projector."""
 
 import json
 import pathlib
@@ -22,6 +22,7 @@ from pcl_tf.methods.base import Method
 from pcl_tf.store import digest, write_atomically
 from pcl_tf.tables import markdown
 from pcl_tf.training import sheet
+from pcl_tf.training.metrics import Metrics
 
 PROJECTED = 1000  # faces in the Projector
 _BYTES = 400_000_000  # of them, where they are large
@@ -73,7 +74,7 @@ def introduce(writer: tf.summary.SummaryWriter, recipe: ConfigDict, step: int = 
 
 
 class Scalars(keras.callbacks.Callback):
-    """TensorBoard scalars: every logged number, averaged over ``every`` steps, and images per second.
+    """Every logged number, averaged over ``every`` steps, and images per second: for TensorBoard and ``metrics.csv``.
 
     Leaves the progress bar, which comes after it in the list of callbacks, the losses and accuracies alone: of the step
     while it runs, their means at the end of an epoch.
@@ -82,11 +83,12 @@ class Scalars(keras.callbacks.Callback):
       writer: tf.summary writer.
       every: steps between points.
       batch: images per step.
+      metrics: ``Metrics``.
     """
 
-    def __init__(self, writer: tf.summary.SummaryWriter, every: int, batch: int) -> None:
+    def __init__(self, writer: tf.summary.SummaryWriter, every: int, batch: int, metrics: Metrics) -> None:
         super().__init__()
-        self.writer, self.every, self.batch = writer, every, batch
+        self.writer, self.every, self.batch, self.metrics = writer, every, batch, metrics
         self.rows: list[dict[str, float]] = []  # since the last point
         self.epoch: list[dict[str, float]] = []
         self.start: float | None = None
@@ -114,6 +116,7 @@ class Scalars(keras.callbacks.Callback):
                     text = self.model.descriptions.get(k) or description(_tag(k))
                     tf.summary.scalar(_tag(k), v, description=text)
             self.writer.flush()
+            self.metrics.add(step, self.last)
             self.rows, self.start = [], None
         for k in list(logs):
             if not (k.startswith("loss") or k.endswith("_accuracy")):  # the bar has room for these, whatever the method
@@ -159,6 +162,7 @@ class Watcher:
     Args:
       model: ``Method``.
       writer: tf.summary writer.
+      metrics: ``Metrics``, which gets the probes.
       faces: that the run trains on; the first eight are drawn.
       folder: of ``reconstructions.png``.
       probed: ``Task`` of the online probes, or None.
@@ -168,12 +172,13 @@ class Watcher:
         self,
         model: Method,
         writer: tf.summary.SummaryWriter,
+        metrics: Metrics,
         faces: ArrayFaces | ClipFaces,
         *,
         folder: pathlib.Path,
         probed: Task | None = None,
     ) -> None:
-        self.model, self.writer, self.folder = model, writer, folder
+        self.model, self.writer, self.metrics, self.folder = model, writer, metrics, folder
         self.trained_on, self.faces = faces, faces.head(8)
         self.shown = self.faces if len(faces.shape) == 3 else faces.fetch(tf.constant(faces.rows(8, 0)(0)))  # or pairs
         self.embed = embedder(model, min(200, model.recipe.batch_size))  # what training has memory for
@@ -183,10 +188,12 @@ class Watcher:
         """Draws what the method makes of faces, and probes each feature, where there is a labelled set."""
         self.draw(step)
         if self.online:
+            scores = self.online(self.embed)
             with self.writer.as_default(step):
-                for name, value in self.online(self.embed).items():
+                for name, value in scores.items():
                     tf.summary.scalar(name, value, description=description(name))
             self.writer.flush()
+            self.metrics.add(step, scores)
 
     def draw(self, step: int) -> None:
         """Writes the reconstruction sheet, or the method's pictures; nothing where it has none."""

@@ -31,6 +31,7 @@ from pcl_tf.training import board
 from pcl_tf.training import callbacks as cb
 from pcl_tf.training.checkpoints import Checkpoints, newest_step
 from pcl_tf.training.export import export_run
+from pcl_tf.training.metrics import Metrics
 from pcl_tf.training.workdir import Workdir, purge_from
 
 Faces = ArrayFaces | ClipFaces
@@ -155,10 +156,13 @@ class _Record:
         purge_from(logs, step)
         writer = tf.summary.create_file_writer(str(logs))
         board.introduce(writer, recipe, step, trial=self.workdir.path.resolve().name)
-        self.watcher = board.Watcher(self.model, writer, self.faces, folder=self.workdir.path, probed=self.probed)
-        self.scalars = board.Scalars(writer, watch.log_every, images_per_step(recipe))
+        metrics = Metrics(self.workdir / "metrics.csv", step, recipe.epoch_steps)
+        self.watcher = board.Watcher(
+            self.model, writer, metrics, self.faces, folder=self.workdir.path, probed=self.probed
+        )
+        self.scalars = board.Scalars(writer, watch.log_every, images_per_step(recipe), metrics)
         return [
-            self.scalars,
+            self.scalars,  # before the checkpoint, from which a resumed run goes on
             cb.Every(recipe.checkpoint.every, checkpoints.save),
             cb.Every(watch.images_every, self.watcher),
             cb.Every(watch.histograms_every, self.watcher.histograms),

@@ -49,7 +49,7 @@ def test_a_gradient_that_is_not_finite_stops_a_run_unless_its_step_was_skipped(n
 
 
 def test_last_numbers_are_there_after_fewer_steps_than_are_averaged():
-    scalars = Scalars(None, every=50, batch=4)
+    scalars = Scalars(None, every=50, batch=4, metrics=None)
     scalars.set_model(types.SimpleNamespace(step=tf.Variable(1)))
     scalars.on_train_batch_begin(0)
     for loss in (1.0, 3.0):

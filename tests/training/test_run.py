@@ -1,5 +1,6 @@
 """Whole runs through the command line, as a user types them."""
 
+import csv
 import json
 import os
 import pty
@@ -69,6 +70,12 @@ def test_a_run_leaves_what_was_promised(finished):
     assert "trained face_aware" in ended.stdout and "pcl_tf.export" in ended.stdout
     assert (workdir / "reconstructions.png").read_bytes().startswith(b"\x89PNG")
     assert not list(workdir.rglob("*.part"))
+    with open(workdir / "metrics.csv", newline="") as f:
+        rows = list(csv.DictReader(f))
+    assert [row["step"] for row in rows] == ["2", "4", "6", "8", "10", "12"]
+    assert {k: pytest.approx(float(v), rel=1e-6) for k, v in rows[-1].items() if k not in ("step", "epoch")} == result[
+        "last"
+    ]
 
 
 def test_a_run_says_that_its_faces_are_fewer_than_a_step_takes(tmp_path, capsys):
@@ -274,6 +281,8 @@ def test_killed_at_ten_random_steps_ends_with_the_same_weights(tmp_path):
     assert a.keys() == b.keys() and len(a) > 100
     different = [k for k in a if not np.array_equal(a[k], b[k])]
     assert not different
+    steps = [line.partition(",")[0] for line in (killed / "metrics.csv").read_text().splitlines()]
+    assert steps == ["step", *map(str, range(2, 105, 2))]
 
 
 def _latest_step(workdir):

@@ -1,0 +1,45 @@
+"""metrics.csv: every logged number once, whatever was killed."""
+
+import csv
+
+from pcl_tf.training.metrics import Metrics
+
+
+def rows(path):
+    with open(path, newline="") as f:
+        return [{name: value for name, value in row.items() if value} for row in csv.DictReader(f)]
+
+
+def test_numbers_of_a_step_are_one_row(tmp_path):
+    path = tmp_path / "metrics.csv"
+    metrics = Metrics(path, 0, epoch_steps=3)
+    metrics.add(2, {"loss": 0.5, "alpha": 1})
+    metrics.add(4, {"loss": 1 / 3, "alpha": 1})
+    metrics.add(4, {"knn/face": 0.25})
+    metrics.add(6, {"loss": 0.125, "alpha": 1})
+    metrics.add(6, {"knn/face": 0.75})
+    second = {"step": "4", "epoch": "2", "loss": "0.3333333", "alpha": "1", "knn/face": "0.25"}
+    third = {"step": "6", "epoch": "2", "loss": "0.125", "alpha": "1", "knn/face": "0.75"}
+    assert rows(path) == [{"step": "2", "epoch": "1", "loss": "0.5", "alpha": "1"}, second, third]
+
+
+def test_a_killed_run_goes_on_from_its_checkpoint(tmp_path):
+    path = tmp_path / "metrics.csv"
+    metrics = Metrics(path, 0, epoch_steps=100)
+    for step in (2, 4, 6):
+        metrics.add(step, {"loss": step})
+    with open(path, "a") as f:
+        f.write("8,1")  # killed
+    metrics = Metrics(path, 4, epoch_steps=100)
+    assert [row["step"] for row in rows(path)] == ["2", "4"]
+    metrics.add(6, {"loss": 7})
+    metrics.add(8, {"loss": 8})
+    assert [(row["step"], row["loss"]) for row in rows(path)] == [("2", "2"), ("4", "4"), ("6", "7"), ("8", "8")]
+    assert path.read_bytes().endswith(b"\n")
+
+
+def test_a_run_that_begins_again_begins_its_rows_again(tmp_path):
+    path = tmp_path / "metrics.csv"
+    Metrics(path, 0, epoch_steps=100).add(2, {"loss": 1})
+    Metrics(path, 0, epoch_steps=100)
+    assert rows(path) == []
