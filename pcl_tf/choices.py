@@ -13,6 +13,7 @@ OUTPUTS = ("face_aware", "face", "pose")
 FEATURES = (*OUTPUTS, "face+pose")
 
 SOFTWARE = "pcl_tf"  # the text Software of PNGs that are drawn here, so that they are not taken for faces
+MARGIN = 1.5  # side of the square around a face, in longer sides of its box
 
 # Values of recipes.
 SAMPLINGS = ("clip", "identity", "frame")  # what is drawn evenly

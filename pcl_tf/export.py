@@ -15,6 +15,7 @@ import pathlib
 
 from absl import flags
 
+from pcl_tf.choices import MARGIN
 from pcl_tf.console import begin, explained, refuse, side_in_pixels, start
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of a run of pcl_tf.train or pcl_tf.convert.", required=True)
@@ -35,7 +36,7 @@ _BOX = flags.DEFINE_string(
 )
 _HEADS = flags.DEFINE_list("heads", [], "For --box: [NAME=]PROBE.keras of pcl_tf.probe; commas join several.")
 _MARGIN = flags.DEFINE_float(
-    "margin", 1.5, "For --box: side of the training crops, in longer sides of a face's box.", 1.0, 10.0
+    "margin", MARGIN, "For --box: side of the training crops, in longer sides of a face's box.", 1.0, 10.0
 )
 _TERMS = flags.DEFINE_string("data_terms", None, "For the model card: under which terms the training faces were used.")
 

@@ -1,6 +1,6 @@
 """Answers of heads for every face of every picture: rows with people's names for columns."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pcl_tf.encoders.encoder import combined
@@ -52,31 +52,18 @@ class Answers:
     ) -> None:
         self.models, self.pictures, self.detect, self.align = list(models), pictures, detect, align
         self.columns: dict[str, type] = dict(PLACE)
-        self._heads: list[tuple[int, Head]] = []
+        self._heads = [(m, head) for m, model in enumerate(self.models) for head in _answering(model)]
         self._rolls: list[str] = []
         self.panels: list[dict[str, str]] = []
-        for m, model in enumerate(self.models):
-            heads = [head for head in model.heads if head.names]
-            if not heads:
-                raise Refused(
-                    f"--model={model.name}: has nothing to answer with; a fine-tuning or a probe's .keras has."
-                )
-            for head in heads:
-                if head.size != model.size:
-                    raise Refused(
-                        f"--model={model.name}: {head.name} was learnt at {head.size} pixels, not {model.size}; give no image size."
-                    )
-                self._heads.append((m, head))
-                self.panels.append({})
-                for name, kind in columns_of(head).items():
-                    number, free = 1, name
-                    while free in self.columns:
-                        number += 1
-                        free = f"{name}_{number}"
-                    self.columns[free] = kind
-                    if kind is float:
-                        self.panels[-1][free] = name if head.kind == "regression" else name.removeprefix("p_")
-                    self._rolls += [free] if name == "roll" and "degrees" in head.units else []
+        for _, head in self._heads:
+            panel: dict[str, str] = {}
+            for name, kind in columns_of(head).items():
+                self.columns[free := _free(name, self.columns)] = kind
+                if kind is float:
+                    panel[free] = name if head.kind == "regression" else name.removeprefix("p_")
+                if name == "roll" and "degrees" in head.units:
+                    self._rolls.append(free)
+            self.panels.append(panel)
         self.unreadable: dict[str, str] = {}
         self.pictures_without = self.looks_whole = 0
 
@@ -117,6 +104,24 @@ class Answers:
         """
         rows = list(self)
         return frame({name: [row[name] for row in rows] for name in self.columns})
+
+
+def _answering(model: "FaceModel") -> list[Head]:
+    """Heads of a model that answer for a face. Raises Refused: it has none, or one was learnt at another size."""
+    heads = [head for head in model.heads if head.names]
+    if not heads:
+        raise Refused(f"--model={model.name}: has nothing to answer with; a fine-tuning or a probe's .keras has.")
+    for head in heads:
+        if head.size != model.size:
+            raise Refused(
+                f"--model={model.name}: {head.name} was learnt at {head.size} pixels, not {model.size}; give no image size."
+            )
+    return heads
+
+
+def _free(name: str, taken: Container[str]) -> str:
+    """A name, or NAME_2, NAME_3 .. where it is taken."""
+    return next(one for one in (name, *(f"{name}_{i}" for i in range(2, 1000))) if one not in taken)
 
 
 def columns_of(head: Head) -> dict[str, type]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from pcl_tf.choices import MARGIN
 from pcl_tf.encoders.encoder import Encoder, combined, open_encoder
 from pcl_tf.encoders.features import extract
 from pcl_tf.errors import Refused
@@ -40,9 +41,6 @@ def load(name: str | os.PathLike[str], *, image_size: int = 0, margin: float = 0
     (['image#0', 'image#1'], (2, 1024))
     """
     return FaceModel(open_encoder(os.fspath(name)), image_size, margin)
-
-
-MARGIN = 1.5  # that of ``pcl_tf.prepare``
 
 
 class FaceModel:

@@ -39,7 +39,7 @@ class Origin:
       model: name of the encoder.
       size: side in pixels at which it saw them.
       data: the pictures, with absolute paths; '' of what was in memory.
-      fingerprint: of all pictures: others are never shown for them.
+      fingerprint: of all pictures, in files alone, for videos are read for it: others are never shown for them.
       fps, generated_images: as of ``Pictures``.
     """
 
@@ -176,7 +176,7 @@ class Table:
         pictures = self.pictures or Pictures(
             origin.data, size=origin.size, fps=origin.fps, generated_images=origin.generated_images
         )
-        if pictures.fingerprint != origin.fingerprint:
+        if not self.pictures and pictures.fingerprint != origin.fingerprint:
             raise Refused(f"{origin.data}: holds other images than were embedded; embed again.")
         out = np.zeros((len(at), side, side, 3), np.uint8)
         wanted = {int(place): np.flatnonzero(self.rows[at] == place) for place in self.rows[at]}
@@ -206,7 +206,9 @@ class Table:
         with atomic_path(path) as aside:
             if aside.suffix == ".npz":
                 arrays: dict[str, Any] = {key: getattr(self, key) for key in _ARRAYS if getattr(self, key) is not None}
-                arrays |= {"about": np.array(json.dumps(dataclasses.asdict(self.origin))), **self.features}
+                stamp = self.pictures.fingerprint if self.pictures else self.origin.fingerprint
+                about = {**dataclasses.asdict(self.origin), "fingerprint": stamp}
+                arrays |= {"about": np.array(json.dumps(about)), **self.features}
                 np.savez(aside, **arrays)
             elif aside.suffix == ".csv":
                 columns = self.columns()

@@ -16,6 +16,7 @@ import shlex
 
 from absl import flags, logging
 
+from pcl_tf.choices import MARGIN
 from pcl_tf.console import begin, explained, refuse, start
 from pcl_tf.data.files import printable
 from pcl_tf.store import check
@@ -33,7 +34,11 @@ _SHARE = flags.DEFINE_float(
 )
 _DETECT = flags.DEFINE_bool("detect", False, "Cut out the largest face found (by MTCNN) instead of the centre.")
 _MARGIN = flags.DEFINE_float(
-    "margin", 1.5, "With --detect: side of the cut, in longer sides of the face's box.", lower_bound=1, upper_bound=10
+    "margin",
+    MARGIN,
+    "With --detect: side of the cut, in longer sides of the face's box.",
+    lower_bound=1,
+    upper_bound=10,
 )
 _ALIGN = flags.DEFINE_bool(
     "align", False, "With --detect: turn faces until the eyes are level, and give them one size, by their landmarks."

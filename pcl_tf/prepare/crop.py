@@ -5,10 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import ndimage
 
+from pcl_tf.choices import MARGIN
 from pcl_tf.data.images import centre
 from pcl_tf.prepare import detector
-
-MARGIN = 1.5  # with which an aligned square is as large as FFHQ's
 
 
 def around(image: np.ndarray, box: Sequence[float], margin: float = MARGIN) -> np.ndarray:
@@ -35,7 +34,7 @@ def upright_square(landmarks: np.ndarray, margin: float = MARGIN) -> tuple[np.nd
 
     Args:
       landmarks: [5, 2] as in ``Face``.
-      margin: 1.5 is FFHQ's side.
+      margin: MARGIN is FFHQ's side.
 
     Returns:
       (centre float64 [2], half of the upper side as a vector float64 [2], both x and y).

@@ -1,5 +1,6 @@
 """Pictures in every form in which people have them, and the faces in them."""
 
+import hashlib
 import io
 import zipfile
 
@@ -84,6 +85,23 @@ def test_frames_of_a_dataset_of_prepare_have_their_times(tree):
         ("v.mp4#2", 0.4),
     ]
     assert abs(rows[4][2] - 4 * 8) < 3 and len(pictures.fingerprint) == 16
+
+
+def test_a_video_is_hashed_for_a_file_alone(tree, monkeypatch):
+    hashed = []
+    digest = hashlib.file_digest
+    monkeypatch.setattr(hashlib, "file_digest", lambda f, kind: hashed.append(f.name) or digest(f, kind))
+    table = load("pixels").embed(tree / "v.mp4")
+    assert table.faces([0], 8).shape == (1, 8, 8, 3)
+    table.save(tree / "e.csv")
+    assert not hashed
+    table.save(tree / "e.npz")
+    assert hashed == [str(tree / "v.mp4")]
+    read = type(table).read(tree / "e.npz")
+    np.testing.assert_array_equal(read.faces([2], 8), table.faces([2], 8))
+    (tree / "v.mp4").write_bytes((tree / "v.mp4").read_bytes() + b"1")
+    with pytest.raises(Refused, match="holds other images than were embedded"):
+        read.faces([2], 8)
 
 
 def test_what_is_no_picture_is_refused(tree):

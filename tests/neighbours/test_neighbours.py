@@ -26,8 +26,12 @@ def embeddings(tmp_path):
         Image.new("RGB", (8, 8), (value,) * 3).save(folder / f"{i}.png")
         names.append(str(folder / f"{i}.png"))
     features = {"face": _at(0, 20, 30, 90), "pose": _at(0, 90, 80, 5)}
-    origin = Origin("pixels", 64, **Pictures(str(tmp_path)).opened)
-    return Table(np.array(names), np.arange(4), features, origin)
+    pictures = Pictures(str(tmp_path))
+    return Table(np.array(names), np.arange(4), features, _of_a_file(64, pictures))
+
+
+def _of_a_file(size, pictures):
+    return Origin("pixels", size, fingerprint=pictures.fingerprint, **pictures.opened)
 
 
 def test_a_query_is_a_name_or_its_end(embeddings):
@@ -95,8 +99,8 @@ def test_each_feature_has_its_row_and_no_face_is_its_own_neighbour(embeddings, t
 def test_drawn_faces_beside_others_are_drawn_as_they_were_embedded(order, embeddings, tmp_path):
     pictures = Pictures(order.format(tmp_path), size=96, generated_images=5)
     items = [(picture.name, picture.data) for picture in pictures]
-    origin = Origin("pixels", 96, **pictures.opened)
-    mixed = Table(np.array([name for name, _ in items]), np.arange(9), {"face": np.ones((9, 2))}, origin)
+    names = np.array([name for name, _ in items])
+    mixed = Table(names, np.arange(9), {"face": np.ones((9, 2))}, _of_a_file(96, pictures))
     for (name, drawn), face in zip(items, mixed.faces(range(9)), strict=True):
         if name.startswith("generated#"):
             np.testing.assert_array_equal(face, drawn, err_msg=name)
