@@ -6,8 +6,6 @@ import warnings
 from collections.abc import Iterable
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from pcl_tf.data.files import one_sign
 from pcl_tf.errors import Refused
@@ -87,14 +85,12 @@ def duplicates(x: np.ndarray, threshold: float, *, block: int = 1024) -> list[li
     """
     z = unit(x)
     threshold = min(threshold, 1 - 1e-6)  # in float32 the cosine of a row with its copy may be .9999999
-    every = np.arange(len(z))
-    of = every  # the first row of the group that each row is in
+    of = np.arange(len(z))  # the first row of the group that each row is in
     for start in range(0, len(z), block):
-        i, j = np.nonzero(z[start : start + block] @ z.T >= threshold)
-        edges = np.concatenate([i + start, every]), np.concatenate([j, of])
-        graph = coo_array((np.ones(len(edges[0]), bool), edges), shape=(len(z), len(z)))
-        _, group = connected_components(graph, directed=False)
-        of = np.unique(group, return_index=True)[1][group]
+        for alike in z[start : start + block] @ z[start:].T >= threshold:
+            linked = of[start:][alike]
+            if linked.size and linked.min() < linked.max():
+                of[np.isin(of, linked)] = linked.min()
     groups: dict[int, list[int]] = {}
     for row, group in enumerate(of.tolist()):
         groups.setdefault(group, []).append(row)

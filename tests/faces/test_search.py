@@ -34,6 +34,9 @@ def test_a_long_list_is_searched_in_blocks():
     x = np.random.RandomState(0).standard_normal((50, 8))
     x[40] = 3 * x[7]
     assert search.duplicates(x, 0.9999, block=6) == [[7, 40]]
+    chain = np.random.RandomState(0).permutation(50)  # of which each is 3 degrees from the next, beside one that is not
+    assert search.duplicates(_at(*(3 * chain), 200), np.cos(np.radians(4)), block=6) == [[*range(50)]]
+    assert search.duplicates(np.ones((2000, 2)), 1.0, block=300) == [[*range(2000)]]
 
 
 def test_a_copy_is_a_duplicate_at_1_however_its_cosine_is_rounded():
