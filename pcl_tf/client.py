@@ -20,6 +20,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import sys
 from collections.abc import Iterable
 from typing import Any
@@ -84,6 +85,8 @@ def _write(answers: Iterable[tuple[str, np.ndarray | str]], feature: str, out: p
     """
     refused = 0
     with open(_partial(out), "w") if out else contextlib.nullcontext(sys.stdout) as file:
+        if out and out.exists():
+            shutil.copymode(out, _partial(out))
         for name, answer in answers:
             if isinstance(answer, str):
                 row, refused = {"error": answer}, refused + 1

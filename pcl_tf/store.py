@@ -10,6 +10,7 @@ import pathlib
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -116,6 +117,12 @@ def check(
             pass
     except OSError as error:
         raise Refused(f"{given}: {above} cannot be written to ({error.strerror}); give a place that can.") from error
+    if locks := [lock for lock in above.glob(".*lock") if not os.access(lock, os.W_OK)]:
+        raise _not_ours(locks[0])
+
+
+def _not_ours(lock: str | pathlib.Path) -> Refused:
+    return Refused(f"{lock}: is another user's; give another folder, or have it allowed with chmod a+w.")
 
 
 @contextlib.contextmanager
@@ -138,18 +145,20 @@ def atomic_path(
     path.parent.mkdir(parents=True, exist_ok=True)
     for left in path.parent.glob(f"{_ASIDE}*"):
         with contextlib.suppress(OSError), _held(left):
+            if not any(left.iterdir()) and time.time() - left.stat().st_mtime < 60:
+                continue  # of a process that is just about to hold it
             for old in left.glob("old.*"):  # killed between the two renames of ``_exchange``: nothing has the name
                 if not os.path.lexists(named := path.parent / old.name.removeprefix("old.")):
                     os.replace(old, named)
             shutil.rmtree(left, ignore_errors=True)
     folder = pathlib.Path(tempfile.mkdtemp(prefix=_ASIDE, dir=path.parent))
     try:
-        with _held(folder):
+        with _held(folder, surely=False):
             aside = folder / path.name
             yield aside
             if path.is_dir() and not (aside.is_dir() and replaces(path)):
                 raise Refused(f"{path}: is a folder; it is left as it is.")
-            if path.is_file():
+            if path.exists():
                 shutil.copymode(path, aside)
             sync(aside)
             _exchange(aside, path) if path.is_dir() else os.replace(aside, path)
@@ -159,12 +168,18 @@ def atomic_path(
 
 
 @contextlib.contextmanager
-def _held(folder: pathlib.Path) -> Iterator[None]:
-    """Within, the folder is this process's, also if it is killed; OSError if it is another's."""
+def _held(folder: pathlib.Path, *, surely: bool = True) -> Iterator[None]:
+    """Within, the folder is this process's, also if it is killed.
+
+    Args:
+      folder: of ``atomic_path``.
+      surely: whether OSError is raised where it is another's; and where the file system has no locks, so that none can tell.
+    """
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        if fcntl:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with contextlib.suppress(*(() if surely else (OSError,))):
+            if fcntl:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
     finally:
         os.close(descriptor)
@@ -226,6 +241,9 @@ def alone(lock: str | pathlib.Path, busy: str | Exception) -> Iterator[None]:
     Args:
       lock: file of the lock; its folder exists.
       busy: if another process holds it: a text is printed, and that process waited for; an exception is raised.
+
+    Raises:
+      Refused: it is another user's and cannot be opened.
     """
     held = FileLock(lock)
     try:
@@ -235,6 +253,8 @@ def alone(lock: str | pathlib.Path, busy: str | Exception) -> Iterator[None]:
             raise busy from None
         print(busy, file=sys.stderr, flush=True)
         held.acquire()
+    except PermissionError as error:
+        raise _not_ours(lock) from error
     except NotImplementedError:
         pass
     try:

@@ -37,6 +37,10 @@ def test_tensorflow_says_it_in_words():
     assert disk_is_full(tf.errors.ResourceExhaustedError(None, None, "ckpt-8_temp; No space left on device"))
     assert not disk_is_full(tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor"))
     assert not disk_is_full(OSError(errno.ENOENT, "no such file"))
+    for number in (errno.EDQUOT, errno.EFBIG):  # a quota; the largest file that is allowed
+        assert disk_is_full(OSError(number, "")) and disk_is_full(
+            tf.errors.UnknownError(None, None, os.strerror(number))
+        )
 
 
 def _version(path, text):
@@ -98,6 +102,19 @@ def test_where_no_lock_is_known_nobody_is_kept_out(tmp_path, monkeypatch):
         pass
 
 
+def test_a_lock_of_another_user_is_named_before_any_work(tmp_path, monkeypatch):
+    def forbidden(*_, **__):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    (tmp_path / ".result.lock").touch()
+    monkeypatch.setattr("os.access", lambda path, mode: False)  # root may write to all
+    with pytest.raises(Refused, match=".result.lock: is another user's; give another folder"):
+        check(tmp_path / "result.json")
+    monkeypatch.setattr("filelock.FileLock.acquire", forbidden)
+    with pytest.raises(Refused, match=".lock: is another user's"):
+        filled(tmp_path / "faces", pytest.fail, "faces")
+
+
 @pytest.mark.parametrize("at_once", [True, False])
 def test_a_folder_that_cannot_be_replaced_stays(tmp_path, monkeypatch, at_once):
     _version(tmp_path / "7", "old")
@@ -130,11 +147,35 @@ def test_a_version_always_has_its_name(tmp_path, monkeypatch):
 def test_what_a_killed_process_left_aside_goes_and_what_another_writes_stays(tmp_path):
     (tmp_path / ".part.killed").mkdir()
     (tmp_path / ".part.killed/result.json").write_text("half")
+    for name in ("empty", "new"):  # a killed process's, and one that its process is about to hold
+        (tmp_path / f".part.{name}").mkdir()
+    os.utime(tmp_path / ".part.empty", (0, 0))
     with atomic_path(tmp_path / "model.keras") as theirs:
         theirs.write_text("half of")
         write_atomically(tmp_path / "result.json", "whole")
         assert not (tmp_path / ".part.killed").exists() and theirs.read_text() == "half of"
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["model.keras", "result.json"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".part.new", "model.keras", "result.json"]
+
+
+def test_two_containers_write_one_file_one_after_the_other(tmp_path, monkeypatch):
+    """The first process of each has the number 1."""
+    monkeypatch.setattr("os.getpid", lambda: 1)
+    with atomic_path(tmp_path / "faces.npz") as first, open(first, "w") as half:
+        half.write("0" * 100)
+        write_atomically(tmp_path / "faces.npz", "1" * 200)
+        half.write("0" * 100)
+    assert (tmp_path / "faces.npz").read_text() == "0" * 200 and len(list(tmp_path.iterdir())) == 1
+
+
+def test_where_no_lock_is_known_files_are_written_and_nothing_is_removed(tmp_path, monkeypatch):
+    def unknown(*_):
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr("fcntl.flock", unknown)
+    with atomic_path(tmp_path / "model.keras") as theirs:
+        theirs.write_text("half of")
+        write_atomically(tmp_path / "result.json", "whole")
+        assert theirs.read_text() == "half of" and (tmp_path / "result.json").read_text() == "whole"
 
 
 def test_a_version_that_a_kill_left_without_its_name_has_it_again(tmp_path):
@@ -146,7 +187,12 @@ def test_a_version_that_a_kill_left_without_its_name_has_it_again(tmp_path):
     assert (tmp_path / "7/weights").read_text() == "old" and not (tmp_path / ".part.killed").exists()
 
 
-def test_a_replaced_file_keeps_its_mode(tmp_path):
+def test_what_is_replaced_keeps_its_mode(tmp_path):
+    _version(tmp_path / "7", "old")
+    (tmp_path / "7").chmod(0o700)
+    with atomic_path(tmp_path / "7", replaces=lambda folder: True) as aside:
+        _version(aside, "new")
+    assert (tmp_path / "7").stat().st_mode & 0o777 == 0o700
     write_atomically(tmp_path / "faces.npz", "vectors of faces")
     (tmp_path / "faces.npz").chmod(0o600)
     write_atomically(tmp_path / "faces.npz", "more")

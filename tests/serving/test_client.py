@@ -271,15 +271,18 @@ def test_answers_that_break_off_replace_no_whole_ones(kind, server, faces, tmp_p
     arguments = [f"--server={server.rest}", "--batch_size=2", "--retries=0", f"--out={out}", faces]
     done("client", *arguments)
     files = {path.name: path.read_bytes() for path in tmp_path.glob("e.*")}
+    out.chmod(0o600)
     server.raw = lambda n, h: (
         reply(h, 503, b"") if len(server.batches) > 4 else reply(h, 200, {"predictions": [ROW] * n})
     )
     assert "What came before is in" in done("client", *arguments, code=3).stderr
     assert {name: (tmp_path / name).read_bytes() for name in files} == files
     assert len((tmp_path / "e.partial.jsonl").read_text().splitlines()) == 2
+    assert (tmp_path / "e.partial.jsonl").stat().st_mode & 0o777 == 0o600
     server.raw = lambda n, h: reply(h, 400, b"no face")
     done("client", *arguments, code=1)
     assert sorted(path.name for path in tmp_path.glob("e.*")) == sorted(files)
+    assert out.stat().st_mode & 0o777 == 0o600
     assert kind != "npy" or not len(np.load(out)) and not out.with_suffix(".txt").read_text()
 
 
