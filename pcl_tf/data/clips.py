@@ -24,10 +24,7 @@ SPEC = {
 
 
 def read_index(folder: str | pathlib.Path) -> dict[str, np.ndarray]:
-    """Reads the index of a dataset of clips, in any file system TensorFlow knows.
-
-    Returns:
-      dict of 'frames' int32 [N], 'times' float32 [sum of frames], 'identity' int32 [N] and 'names' string [I].
+    """The index of a dataset of clips: 'frames' int32 [N], 'times' float32 [their sum], 'identity' int32 [N], 'names' text [I].
 
     Raises:
       Refused: it is damaged, or missing.
@@ -89,7 +86,7 @@ class Pairs:
         after = np.clip(np.searchsorted(self.at, at + self.gap, "left") - start, frame + 1, count)
         possible = before + count - after
         drawn = random.integers(np.maximum(possible, 1))
-        drawn = np.where(drawn < before, drawn, drawn - before + after)
+        drawn = drawn + (drawn >= before) * (after - before)
         return np.where(possible > 0, drawn, np.where(2 * frame < count, count - 1, 0))
 
 
@@ -142,21 +139,18 @@ class ClipFaces:
         """
         order = Order(len(self), batch, seed)
 
-        def first(step: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        def rows(step: int) -> np.ndarray:
+            random = generator(seed, step)
             if self.sampling == "frame":
                 at = random.integers(self.ends[-1], size=batch)
                 clip = np.searchsorted(self.ends, at, side="right")
-                return clip, at - self.ends[clip] + self.frames[clip]
-            if self.sampling == "identity":
-                person = random.integers(len(self.count), size=batch)
-                clip = self.by_person[self.start[person] + random.integers(self.count[person])]
+                frame = at - self.ends[clip] + self.frames[clip]
             else:
                 clip = order.rows(step)
-            return clip, random.integers(self.frames[clip])
-
-        def rows(step: int) -> np.ndarray:
-            random = generator(seed, step)
-            clip, frame = first(step, random)
+                if self.sampling == "identity":
+                    person = random.integers(len(self.count), size=batch)
+                    clip = self.by_person[self.start[person] + random.integers(self.count[person])]
+                frame = random.integers(self.frames[clip])
             others = [self.pairs.other(clip, frame, random)] if self.pairs else []
             return np.stack([clip, frame, *others], axis=1)
 

@@ -20,7 +20,7 @@ from pcl_tf.data.order import Order, generator
 from pcl_tf.data.sources import FRAMES, Source, generated_clips, open_source
 from pcl_tf.errors import Refused
 from pcl_tf.rows import Rows, filled
-from pcl_tf.store import check, digest, write_atomically
+from pcl_tf.store import check, digest, list_unreadable
 
 _AT_ONCE = 2**24  # bytes of faces that are brought to the disk together
 
@@ -39,8 +39,7 @@ def decoded_faces(
     same faces one decodes them, the others wait for it.
 
     Args:
-      source: ``Source``.
-      size: side of the faces in pixels.
+      source, size: the images, and the side of their faces in pixels.
       cache_dir: folder of the faces of all sources.
       max_unreadable_share: share of unreadable images above which the run stops.
       flag: of the command, that gives cache_dir, for errors.
@@ -57,9 +56,12 @@ def decoded_faces(
         check(cache, flag, folder=True)
 
     def fill(rows: Rows) -> None:
-        unreadable = _decode(source, size, rows)
-        write_atomically(cache / "unreadable.txt", "".join(f"{name}\t{why}\n" for name, why in unreadable))
-        _check_share(unreadable, source, named_in=cache / "unreadable.txt", most=max_unreadable_share)
+        unreadable, listed = _decode(source, size, rows), cache / "unreadable.txt"
+        list_unreadable(listed, dict(unreadable))
+        most = min(max_unreadable_share, 1 - 1 / source.count)  # of none that is readable nothing can be learnt
+        more = f", or allow more with --recipe.data.max_unreadable_share; {listed} names all"
+        if note := left_out(unreadable, source.count, most=most, of=f"{source.name}: ", more=more):
+            print(f"{note} {listed} names all.", file=sys.stderr)
 
     return filled(folder, fill, "faces")
 
@@ -81,27 +83,8 @@ def _decode(source: Source, size: int, rows: Rows) -> Sequence[tuple[str, str]]:
     return unreadable
 
 
-def _check_share(unreadable: Sequence[tuple[str, str]], source: Source, *, named_in: pathlib.Path, most: float) -> None:
-    """Raises Refused: more than this share of the images is unreadable, or all of them."""
-    if not unreadable:
-        return
-    share = len(unreadable) / source.count
-    note = f"{source.name}: {left_out(unreadable, source.count)} All are named in {named_in}."
-    if share > most or len(unreadable) == source.count:
-        more = ", or allow more with --recipe.data.max_unreadable_share" if share < 1 else ""
-        raise Refused(f"{note} That is too many: mend or remove them{more}.")
-    print(note, file=sys.stderr)
-
-
 class ArrayFaces:
-    """Decoded faces, each drawn once an epoch.
-
-    Args:
-      array: uint8 [N, S, S, 3], often a memmap.
-
-    Attributes:
-      shape: of a draw, (S, S, 3).
-    """
+    """Decoded faces, uint8 [N, S, S, 3], often a memmap, each drawn once an epoch; shape: of a draw, (S, S, 3)."""
 
     def __init__(self, array: np.ndarray) -> None:
         self.array, self.shape = array, array.shape[1:]
@@ -134,12 +117,8 @@ class PairedFaces(ArrayFaces):
     """Decoded faces of clips, two frames of one a draw; as the first of them each is drawn once an epoch.
 
     Args:
-      array: see ``ArrayFaces``.
+      array, gap: see ``ArrayFaces``, whose shape of a draw is (2, S, S, 3) here, and ``Pairs``, in frames.
       clips: int [N], a number that is the clip's, frames of one in their order; clips of one frame are left out.
-      gap: see ``Pairs``, in frames.
-
-    Attributes:
-      shape: of a draw, (2, S, S, 3).
     """
 
     def __init__(self, array: np.ndarray, clips: np.ndarray, gap: float = 0.0) -> None:
@@ -168,15 +147,17 @@ class PairedFaces(ArrayFaces):
         return rows
 
 
-def open_faces(data: ConfigDict, size: int, cache: str | pathlib.Path, pairs: str = "none") -> ArrayFaces | ClipFaces:
+Faces = ArrayFaces | ClipFaces
+
+
+def open_faces(data: ConfigDict, size: int, cache: str | pathlib.Path, pairs: str = "none") -> Faces:
     """The faces that a recipe asks for.
 
     Args:
-      data: ConfigDict ``data`` of a recipe.
+      data: of a recipe.
       size: side of the faces in pixels.
       cache: folder for decoded faces.
-      pairs: of ``choices.PAIRS``, whether a draw is two frames of a clip: 'none', 'needed', or 'wanted', where clips are
-        known.
+      pairs: whether a draw is two frames of a clip: 'none', 'needed', or 'wanted', where clips are known.
 
     Returns:
       ClipFaces for a dataset of pcl_tf.prepare, ArrayFaces for any other source.
@@ -184,7 +165,7 @@ def open_faces(data: ConfigDict, size: int, cache: str | pathlib.Path, pairs: st
     Raises:
       Refused: no image, too many of them unreadable, or pairs are needed and no clip has two frames.
     """
-    faces: ArrayFaces | ClipFaces
+    faces: Faces
     if prepared := find_clips(data.source):
         faces = ClipFaces(prepared, size, data.sampling, gap=None if pairs == "none" else data.gap)
     else:

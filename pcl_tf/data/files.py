@@ -1,4 +1,4 @@
-"""Image files: how they are found below a folder, how their names are written down, and their bytes, also out of zips."""
+"""Image files: found below a folder, named on paper, read, also out of zips and by several threads."""
 
 import collections
 import lzma
@@ -9,10 +9,14 @@ import struct
 import unicodedata
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
 
 from pcl_tf.errors import Refused
 
+T = TypeVar("T")
+R = TypeVar("R")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp")
 VIDEOS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg")
 MAX_BYTES = 2**28  # of one file; photographs have a tenth of it
@@ -27,11 +31,7 @@ class Unreadable(ValueError):
 
 
 def is_left_out(path: str | pathlib.PurePath) -> bool:
-    """Whether a file, or a folder in its path, is hidden, as '._face.jpg', or made by a machine for itself.
-
-    Args:
-      path: relative to what was given, whose own name does not count.
-    """
+    """Whether a file, or a folder in its path below what was given, is hidden, as '._face.jpg', or a machine's own."""
     parts = (part for part in str(path).split("/") if part not in (".", ".."))
     return any(part.startswith(".") or part in _OF_MACHINES for part in parts)
 
@@ -45,6 +45,12 @@ def others(names: Iterable[str | pathlib.PurePath], wanted: str | tuple[str, ...
     """What kinds of files there are beside those of wanted endings, as '7 .heic, 1 .txt', or '': iterable of names."""
     endings = (os.path.splitext(str(n))[1].lower() or "without" for n in names if not str(n).lower().endswith(wanted))
     return ", ".join(f"{count} {printable(ending)}" for ending, count in collections.Counter(endings).most_common(8))
+
+
+def some(entries: Sequence[object], most: int = 5) -> str:
+    """The first of some things, for a sentence: 'a, b and 7 more'."""
+    more = len(entries) - most
+    return ", ".join(map(str, entries[:most])) + (f" and {more} more" if more > 0 else "")
 
 
 def one_sign(text: str) -> str:
@@ -76,11 +82,7 @@ def walk(root: str | pathlib.Path) -> Iterator[tuple[str, list[str], list[str]]]
 
 
 def files_below(root: str | pathlib.Path, wanted: Callable[[str], bool] = is_image) -> list[pathlib.Path]:
-    """Sorted pathlib paths of the files below a folder, linked folders too, that are wanted.
-
-    Args:
-      root: the folder. What ``is_left_out`` names below it is not looked at.
-      wanted: function of a name.
+    """Sorted paths of the files below a folder, linked folders too, whose names are wanted; not of what ``is_left_out``.
 
     Raises:
       Refused: a folder cannot be listed.
@@ -92,8 +94,9 @@ def files_below(root: str | pathlib.Path, wanted: Callable[[str], bool] = is_ima
     return sorted(found)
 
 
-def _too_large(size: int) -> Unreadable:
-    return Unreadable(f"{size / 1e6:.0f} MB, and an image file may have {MAX_BYTES / 1e6:.0f} MB")
+def _check_size(size: int) -> None:
+    if size > MAX_BYTES:
+        raise Unreadable(f"{size / 1e6:.0f} MB, and an image file may have {MAX_BYTES / 1e6:.0f} MB")
 
 
 def size_of(path: str | pathlib.Path) -> int:
@@ -107,9 +110,7 @@ def size_of(path: str | pathlib.Path) -> int:
 def read_file(path: str | pathlib.Path) -> bytes | Unreadable:
     """The bytes of a regular file of at most MAX_BYTES, or ``Unreadable`` with the reason why not."""
     try:
-        size = size_of(path)
-        if size > MAX_BYTES:
-            return _too_large(size)
+        _check_size(size := size_of(path))
         with open(path, "rb") as f:
             return f.read(size)  # files in /proc declare nothing, and some of them never end
     except Unreadable as error:
@@ -119,11 +120,7 @@ def read_file(path: str | pathlib.Path) -> bytes | Unreadable:
 
 
 def open_zip(path: str | pathlib.Path, given: str = "") -> zipfile.ZipFile:
-    """``zipfile.ZipFile`` of a path.
-
-    Args:
-      path: of the file.
-      given: flag and text that gave it, for the error; by default the path.
+    """``zipfile.ZipFile`` of a path; given: flag and text that gave it, for the error.
 
     Raises:
       Refused: not a readable zip.
@@ -145,11 +142,12 @@ def members(path: str | pathlib.Path, given: str = "") -> list[zipfile.ZipInfo]:
 
 def read_member(z: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes | Unreadable:
     """The bytes of a member that declares at most MAX_BYTES, or ``Unreadable`` with the reason why not."""
-    if info.file_size > MAX_BYTES:
-        return _too_large(info.file_size)
     try:
+        _check_size(info.file_size)
         with z.open(info) as f:
             return f.read(info.file_size)  # of a member that holds more than it declares, no more is unpacked
+    except Unreadable as error:
+        return error
     except _ERRORS as error:
         return Unreadable(f"cannot be read from the zip ({error})")
 
@@ -157,3 +155,21 @@ def read_member(z: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes | Unreadable
 def content(data: bytes | Unreadable) -> tuple[object, ...]:
     """What changes with the bytes of a file: their number and checksum, or why they cannot be read."""
     return (str(data),) if isinstance(data, Unreadable) else (len(data), zlib.crc32(data))
+
+
+def in_order(function: Callable[[T], R], items: Iterable[T], threads: int) -> Iterator[R]:
+    """``map`` by several threads, of items that the caller's thread reads, in their order.
+
+    At most threads + 1 items are read before the first result is taken. An exception of the function is raised in its place.
+    """
+    ahead: collections.deque[Future[R]] = collections.deque()
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            for item in items:
+                ahead.append(pool.submit(function, item))
+                if len(ahead) > threads:
+                    yield ahead.popleft().result()
+            while ahead:
+                yield ahead.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageOps
 
-from pcl_tf.data.files import Unreadable
+from pcl_tf.data.files import Unreadable, in_order, some
 from pcl_tf.data.sources import Item
-from pcl_tf.data.threads import in_order
+from pcl_tf.errors import Refused
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -96,14 +96,9 @@ def centre(image: np.ndarray, share: float = 1.0) -> np.ndarray:
 
 
 def resized(squares: Iterable[np.ndarray], size: int) -> Iterator[np.ndarray]:
-    """Resizes squares one after another; neighbours of one shape together, which costs a third if they are small.
+    """Resizes squares, uint8 [S, S, 3], one after another to [size, size, 3].
 
-    Args:
-      squares: iterable of uint8 [S, S, 3].
-      size: side in pixels of the results.
-
-    Yields:
-      uint8 [size, size, 3], in order.
+    Neighbours of one shape are resized together, which costs a third if they are small.
     """
     for shape, same in itertools.groupby(squares, key=np.shape):
         while some := list(itertools.islice(same, max(1, min(_GROUP, _TOGETHER // math.prod(shape))))):
@@ -117,10 +112,6 @@ def resized(squares: Iterable[np.ndarray], size: int) -> Iterator[np.ndarray]:
 
 def decoded(items: Sequence[Item], size: int) -> list[Decoded]:
     """Images as faces: the central square of each, so that faces keep their proportions. Several threads may call it.
-
-    Args:
-      items: of (name, encoded bytes | uint8 [S, S, 3] | exception).
-      size: side of the faces in pixels.
 
     Returns:
       list of (name, uint8 [size, size, 3] or None, None or what was wrong in one line).
@@ -152,21 +143,28 @@ def decode_all(items: Iterable[Item], size: int) -> Iterator[Decoded]:
 def _groups(items: Iterable[Item]) -> Iterator[list[Item]]:
     """At most _GROUP neighbours together; _TOGETHER bytes are enough."""
     group: list[Item] = []
-    held = 0
     for item in items:
         group.append(item)
-        held += len(item[1]) if isinstance(item[1], bytes) else 0
+        held = sum(len(data) for _, data in group if isinstance(data, bytes))
         if len(group) == _GROUP or held >= _TOGETHER:
             yield group
-            group, held = [], 0
+            group = []
     if group:
         yield group
 
 
-def left_out(unreadable: Sequence[tuple[str, str | None]], count: int) -> str:
-    """A line on images that cannot be read: list of (name, reason) of count images; '' for none."""
+def left_out(
+    unreadable: Sequence[tuple[str, str | None]], count: int, *, most: float = 1.0, of: str = "", more: str = ""
+) -> str:
+    """A line on images that cannot be read: list of (name, reason) of count images; '' for none.
+
+    Raises:
+      Refused: they are more than this share of all. of stands before the line, more behind what would do.
+    """
     if not unreadable:
         return ""
-    more = f" and {len(unreadable) - 5} more" if len(unreadable) > 5 else ""
-    named = ", ".join(f"{name} ({why})" for name, why in unreadable[:5]) + more
-    return f"{len(unreadable)} of {count} images cannot be read and are left out: {named}."
+    named = some([f"{name} ({why})" for name, why in unreadable])
+    line = f"{of}{len(unreadable)} of {count} images cannot be read and are left out: {named}."
+    if len(unreadable) > most * count:
+        raise Refused(f"{line} That is too many: mend or remove them{more}.")
+    return line

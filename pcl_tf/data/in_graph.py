@@ -137,14 +137,7 @@ def _png(data: tf.Tensor) -> tf.Tensor:
 
 @tf.autograph.experimental.do_not_convert
 def decode_face(data: tf.Tensor, size: int) -> tf.Tensor:
-    """What ``images.decoded`` makes of a JPEG or PNG: upright, its central square, antialiased to a size.
-
-    Args:
-      data: scalar string, the encoded bytes.
-      size: side of the result in pixels.
-
-    Returns:
-      uint8 [size, size, 3].
+    """What ``images.decoded`` makes of the bytes of a JPEG or PNG: upright, its central square, uint8 [size, size, 3].
 
     Raises:
       tf.errors.InvalidArgumentError: the bytes are not a whole JPEG or PNG, declare more than MAX_PIXELS or MAX_WORK,
@@ -155,8 +148,8 @@ def decode_face(data: tf.Tensor, size: int) -> tf.Tensor:
         with provided((jpeg | png, "no JPEG or PNG; save GIF, BMP and WebP as PNG")):
             data = tf.identity(data)
         image = tf.cond(jpeg, lambda: _jpeg(data, size), lambda: _png(data))
-        shape = tf.shape(image)
-        side = tf.minimum(shape[0], shape[1])
-        top, left = (shape[0] - side) // 2, (shape[1] - side) // 2
+        height, width, _ = tf.unstack(tf.shape(image))
+        side = tf.minimum(height, width)
+        top, left = (height - side) // 2, (width - side) // 2
         face = resize(image[None, top : top + side, left : left + side], size)[0]
         return tf.ensure_shape(face, [size, size, 3])

@@ -11,9 +11,18 @@ from typing import Any, cast
 
 import numpy as np
 
-from pcl_tf.data.files import content, is_left_out, members, one_sign, open_zip, printable, read_file, read_member
+from pcl_tf.data.files import (
+    content,
+    in_order,
+    is_left_out,
+    members,
+    one_sign,
+    open_zip,
+    printable,
+    read_file,
+    read_member,
+)
 from pcl_tf.data.sources import READERS, Items, Source, fingerprint
-from pcl_tf.data.threads import in_order
 from pcl_tf.errors import Refused
 
 _Member = tuple[str, pathlib.Path, zipfile.ZipInfo]  # its path in the zip, the zip, and what the zip tells of it

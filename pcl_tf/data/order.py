@@ -6,13 +6,7 @@ import numpy as np
 
 
 class Order:
-    """Which faces step t sees: epochs of shuffled indices, each face once an epoch.
-
-    Args:
-      count: number of faces.
-      batch: images a step.
-      seed: of the permutations.
-    """
+    """Which of count faces step t sees, batch a step: epochs of permutations drawn by seed, each face once an epoch."""
 
     def __init__(self, count: int, batch: int, seed: int) -> None:
         self.count, self.batch, self.seed = count, batch, seed

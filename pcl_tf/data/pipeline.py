@@ -8,8 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 if TYPE_CHECKING:
-    from pcl_tf.data.clips import ClipFaces
-    from pcl_tf.data.faces import ArrayFaces
+    from pcl_tf.data.faces import Faces
 
 
 def share(rows: np.ndarray, parts: Sequence[int], *, replica: int, replicas: int) -> np.ndarray:
@@ -23,7 +22,7 @@ def share(rows: np.ndarray, parts: Sequence[int], *, replica: int, replicas: int
 
 
 def batches(
-    faces: "ArrayFaces | ClipFaces",
+    faces: "Faces",
     parts: Sequence[int],
     *,
     seed: int,
@@ -35,7 +34,7 @@ def batches(
     """Batches of steps first_step .. total_steps - 1.
 
     Args:
-      faces: ``ArrayFaces`` or ``ClipFaces``.
+      faces: what is drawn from.
       parts: images of a step that are used together, over all replicas: one number, or one for each update of a step.
       seed: of the order.
       first_step, total_steps: which steps.

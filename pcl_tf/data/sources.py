@@ -12,6 +12,7 @@ from pcl_tf.data.files import (
     SUFFIXES,
     content,
     files_below,
+    in_order,
     is_image,
     is_left_out,
     members,
@@ -21,7 +22,6 @@ from pcl_tf.data.files import (
     read_file,
     read_member,
 )
-from pcl_tf.data.threads import in_order
 from pcl_tf.errors import Refused
 from pcl_tf.store import digest, several
 
@@ -114,11 +114,7 @@ def folder(path: str | pathlib.Path) -> Source:
 
 
 def zipped(path: str | pathlib.Path, given: str = "") -> Source:
-    """All images of a zip, in sorted order.
-
-    Args:
-      path: of the file.
-      given: flag and text that gave it, for the error; by default the path.
+    """All images of a zip, in sorted order; given: flag and text that gave it, for the error.
 
     Raises:
       Refused: not a readable zip.
@@ -143,9 +139,8 @@ def tfds_dataset(name: str) -> Source:
     """
     import tensorflow_datasets as tfds
 
-    given = f"tfds:{name}"
-    name, _, split = name.partition(":")
-    split = split or "train"
+    given, (name, _, split) = f"tfds:{name}", f"{name}:train".partition(":")
+    split = split.removesuffix(":train")
     try:
         builder = tfds.builder(name)
         if not builder.is_prepared():
@@ -228,12 +223,8 @@ def open_source(text: str, generated_images: int = 0, image_size: int = 64, *, f
 
     Args:
       text: folder, zip, image file, 'tfds:NAME[:SPLIT]' or 'generated'; several joined by commas.
-      generated_images: how many faces 'generated' renders.
-      image_size: their side in pixels.
+      generated_images, image_size: how many faces 'generated' renders, and their side in pixels.
       flag: that gave the text, for errors; '' for an argument.
-
-    Returns:
-      Source.
 
     Raises:
       Refused: the text is empty, names nothing that exists, or what it names holds no image.

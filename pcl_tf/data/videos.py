@@ -11,11 +11,6 @@ from pcl_tf.data.files import Unreadable, size_of
 from pcl_tf.data.images import MAX_PIXELS
 
 
-def video_frames(path: str, fps: float) -> Iterator[tuple[float, np.ndarray]]:
-    """(seconds, uint8 [H, W, 3]) of ``numbered_frames``."""
-    return ((seconds, image) for _, seconds, image in numbered_frames(path, fps))
-
-
 def length(path: str, fps: float | None) -> int | None:
     """About how many frames ``numbered_frames`` gives of a local video, by what it says of itself; None if it does not say."""
     try:

@@ -103,20 +103,20 @@ BOXES = pathlib.Path(__file__).parents[1] / "weights"  # encoders that come with
 
 
 def open_encoder(text: str) -> Encoder:
-    """Opens an encoder.
+    """Opens an encoder: what ``find_encoder`` returns, called."""
+    return find_encoder(text)()
+
+
+def find_encoder(text: str) -> Callable[[], Encoder]:
+    """What loads an encoder, after a look at whether it is there.
 
     Args:
       text: an export, a workdir, of which the newest export is meant, a fine-tuning or a probe's .keras, of which it is
         the encoder, any other .keras, .onnx or .tflite file, a box or the name of one in ``BOXES``, 'pixels', 'lbp', 'hog'.
 
     Raises:
-      Refused: nothing is there, or nothing that can be loaded.
+      Refused: nothing is there, or, by what is returned, nothing that can be loaded.
     """
-    return find_encoder(text)()
-
-
-def find_encoder(text: str) -> Callable[[], Encoder]:
-    """What loads an encoder, after a look at whether it is there; see ``open_encoder``."""
     if text in handcrafted.EXTRACTORS:
         return lambda: Encoder(text, f"{text}-{handcrafted.VERSION}", handcrafted.EXTRACTORS[text])
     path = pathlib.Path(text)
@@ -136,16 +136,16 @@ def find_encoder(text: str) -> Callable[[], Encoder]:
         raise Refused(
             f"--model={text}: no SavedModel, workdir of pcl_tf.train or .keras, .onnx or .tflite file, nor one of {known}."
         )
-    return lambda: _loaded(opened, text, path)
 
+    def load() -> Encoder:
+        try:
+            return opened(text, path)
+        except (Refused, ImportError):  # of onnxruntime the command says how it is installed
+            raise
+        except Exception as error:  # keras, zipfile, h5py, onnxruntime and flatbuffers raise dozens of kinds
+            raise Refused(f"--model={path}: cannot be loaded as an encoder ({_why(error)}).") from error
 
-def _loaded(opened: Callable[[str, pathlib.Path], Encoder], text: str, path: pathlib.Path) -> Encoder:
-    try:
-        return opened(text, path)
-    except (Refused, ImportError):  # of onnxruntime the command says how it is installed
-        raise
-    except Exception as error:  # keras, zipfile, h5py, onnxruntime and flatbuffers raise dozens of kinds
-        raise Refused(f"--model={path}: cannot be loaded as an encoder ({_why(error)}).") from error
+    return load
 
 
 def boxes() -> list[str]:

@@ -7,7 +7,7 @@ from itertools import islice
 import numpy as np
 from tqdm import tqdm
 
-from pcl_tf.data.images import decode_all
+from pcl_tf.data.images import decode_all, left_out
 from pcl_tf.data.sources import Items, Source
 from pcl_tf.encoders.encoder import Encoder, combined
 from pcl_tf.errors import Refused
@@ -55,8 +55,7 @@ def extract(
     Of several processes that ask for the same features one encodes, and the others wait for it.
 
     Args:
-      encoder: ``Encoder``.
-      source: ``pcl_tf.data.sources.Source``.
+      encoder, source: what encodes which images.
       size: side in pixels.
       cache: folder of caches.
       batch: images encoded at once.
@@ -78,11 +77,7 @@ def extract(
     if names[:1] != [name for name, _ in islice(source.items(), 1)]:
         names = [name for name, _ in source.items()]
     found = Features(rows, names, encoded)
-    if len(found.unreadable) > max_unreadable_share * source.count:
-        named = "\n".join(f"  {name}: {why}" for name, why in list(found.unreadable.values())[:5])
-        raise Refused(
-            f"{source.name}: {len(found.unreadable)} of {source.count} images are unreadable. The first:\n{named}"
-        )
+    left_out([*found.unreadable.values()], source.count, most=max_unreadable_share, of=f"{source.name}: ")
     return found
 
 

@@ -6,31 +6,17 @@ import keras
 import numpy as np
 
 from pcl_tf.encoders.encoder import Encoder, load_keras, outputs
-from pcl_tf.errors import Refused
 
 
 def stacked(
     encoder: Encoder, feature: str, size: int, *, layer: tuple[np.ndarray, np.ndarray], activation: str
 ) -> keras.Model:
-    """Stacks a linear layer on a frozen encoder.
-
-    Args:
-      encoder: ``Encoder`` with a ``keras_file``.
-      feature: 'face_aware', 'face', 'pose' or 'face+pose'.
-      size: side S of the images in pixels.
-      layer: weights [D, K] and bias [K].
-      activation: of the layer: 'softmax', 'sigmoid' or 'linear'.
+    """Stacks a linear layer, weights [D, K] and bias [K], on a feature of a frozen encoder that has a ``keras_file``.
 
     Returns:
-      keras.Model: float32 [N, S, S, 3] in [0, 1] -> float32 [N, K]; stock Keras layers only.
-
-    Raises:
-      Refused: this model has no Keras form.
+      keras.Model: float32 [N, size, size, 3] in [0, 1] -> float32 [N, K]; stock Keras layers only.
     """
-    if encoder.keras_file is None:
-        raise Refused(
-            f"--model={encoder.name}: has no encoder.keras in it; python -m pcl_tf.export makes such exports."
-        )
+    assert encoder.keras_file is not None
     net = load_keras(encoder.keras_file)
     net.trainable = False
     image = keras.Input((size, size, 3), name="image")
@@ -41,14 +27,9 @@ def stacked(
 
 
 def vector_of(out: Any, feature: str) -> keras.KerasTensor:
-    """A feature of a Keras encoder's outputs as a vector, in the order of the stored features.
+    """A feature of a Keras encoder's outputs as a vector [N, D], in the order of the stored features; of 'face+pose' the sum.
 
-    Args:
-      out: of the encoder: a dict of them, or one; [N, D] or feature maps [N, H, W, C].
-      feature: 'face_aware', 'face', 'pose' or 'face+pose', the sum.
-
-    Returns:
-      Keras tensor [N, D].
+    out: a dict of them, or one; [N, D] or feature maps [N, H, W, C].
     """
     found, parts = outputs(out), []
     for part in feature.split("+"):

@@ -34,14 +34,7 @@ class Units:
 
 
 def units(name: str, count: int, folds: np.ndarray | None = None, people: np.ndarray | None = None) -> Units:
-    """Subjects, or samples where subjects are unknown or a fold has only one of them.
-
-    Args:
-      name: of the samples: 'images' or 'pairs'.
-      count: N samples.
-      folds: int [N], resampled apart, or None.
-      people: [N], subject of each sample, or None.
-    """
+    """Subjects, or count samples of a name ('images', 'pairs') where subjects are unknown or a fold has only one of them."""
     if people is not None and min(len(np.unique(people[rows])) for rows in _parts(folds, count)) > 1:
         return Units("subjects", len(np.unique(people)), folds, people)
     return Units(name, count, folds)
@@ -50,13 +43,7 @@ def units(name: str, count: int, folds: np.ndarray | None = None, people: np.nda
 def estimate(
     contributions: np.ndarray, statistic: Statistic, drawn_from: Units, seed: int = 0
 ) -> tuple[dict[str, Any], np.ndarray]:
-    """A metric with its interval.
-
-    Args:
-      contributions: float [N, ..], what each sample adds to the means.
-      statistic: means [..] -> float, or float [K].
-      drawn_from: ``Units``.
-      seed: of the bootstrap.
+    """A metric, means [..] -> float or float [K], of what each sample adds to the means, float [N, ..], with its interval.
 
     Returns:
       ({'value', 'interval': (low, high) of the central 95 %, 'resampled', 'units': their number}, resamples
@@ -74,10 +61,7 @@ def central(values: np.ndarray) -> tuple[Any, Any]:
 
 
 def resamples(contributions: np.ndarray, statistic: Statistic, drawn_from: Units, seed: int = 0) -> np.ndarray:
-    """A statistic of the means of resampled units; each fold is resampled by itself, and the folds' values averaged.
-
-    Args:
-      contributions, statistic, drawn_from, seed: as for ``estimate``.
+    """A statistic of the means of resampled units, each fold by itself and the folds' values averaged; as of ``estimate``.
 
     Returns:
       float64 [REPEATS, ..], NaN where the statistic is NaN in every fold.

@@ -8,9 +8,10 @@ import numpy as np
 
 from pcl_tf.errors import Refused
 from pcl_tf.evaluation import bootstrap, linear, verification
-from pcl_tf.evaluation.groups import by_group
 from pcl_tf.evaluation.kinds import KINDS, Kind, Scored
 from pcl_tf.evaluation.task import Task, pictures
+
+LEAST = 10  # images or pairs of a group; the interval of fewer would mean little
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Result:
       layer: the ``Linear`` of the first fold; None of raw cosines, and where neighbours vote.
       detail_intervals: {name of detail: (low, high)} of labels and targets, from the resamples of ``interval``.
       roc: of verification, ``verification.operating_points`` of the similarities of all pairs together.
-      groups: {column: as ``pcl_tf.evaluation.groups.by_group``} where the task has groups.
+      groups: {column: as ``by_group``} where the task has groups.
       scored: the answers for each image or pair.
     """
 
@@ -62,8 +63,7 @@ def evaluate(task: Task, x: np.ndarray, *, bad: Iterable[int] = (), solver: str 
     """Fits and scores a feature on a task.
 
     Args:
-      task: ``pcl_tf.evaluation.task.Task``.
-      x: float [N, D], rows as in the task.
+      task, x: the task, and the feature of its rows, float [N, D].
       bad: rows of unreadable images; they are neither trained nor tested on.
       solver: 'lbfgs', 'adam' or 'knn'; verification fits no layer to labels and has no use for it.
       seed: of the probe and of the bootstrap.
@@ -94,15 +94,7 @@ def evaluate(task: Task, x: np.ndarray, *, bad: Iterable[int] = (), solver: str 
 
 
 def readable(task: Task, good: np.ndarray, count: int | None = None) -> list[tuple[np.ndarray, np.ndarray]]:
-    """The folds of a task without unreadable images.
-
-    Args:
-      task: ``Task`` with labels.
-      good: bool [N], whether each image is readable.
-      count: of the first folds; None is all.
-
-    Returns:
-      list of (train rows, test rows).
+    """(train rows, test rows) of the first count folds of a task without unreadable images; good: bool [N], None is all folds.
 
     Raises:
       Refused: a fold has no test image, or fewer than two training images, of which a solver holds one out.
@@ -129,7 +121,7 @@ def of_folds(
     """The result of scores, whatever they come from.
 
     Args:
-      task: ``Task`` with labels.
+      task: with labels.
       parts: for each fold (test rows int [n], scores float [n, K]).
       protocol: how the scores came about.
       counts: {'train': training images, of all folds together, 'unreadable': images}.
@@ -204,18 +196,65 @@ def _measured(task: Task, scored: Scored, counts: dict[str, int], protocol: dict
     )
 
 
+def by_group(task: Task, scored: Scored, seed: int = 0) -> dict[str, dict[str, Any]]:
+    """The metric of a task for each of its groups.
+
+    All rows of a group are taken together, whichever fold tested them: a fold may have few of a small group. F1 is the
+    mean over those labels alone that every scored group shows, since without a single positive it has no value.
+
+    Returns:
+      {column: {
+        'groups': {name: {'value', 'interval', 'resampled', 'units', 'count', 'detail'}}, of those with LEAST rows, and two
+          people where people are known;
+        'gap': {'value', 'interval', 'between': (least, most)} of the two that lie farthest apart, None of fewer than two;
+          its interval resamples the two apart, and does not allow for their having been chosen among others;
+        'too_few': {name: rows} of groups that are not scored;
+        'without': rows of no group;
+        'labels_left_out': of F1, labels that some scored group does not show}}.
+    """
+    return {column: _column(task, scored, group[scored.rows], seed) for column, group in task.groups.items()}
+
+
+def _column(task: Task, scored: Scored, group: np.ndarray, seed: int) -> dict[str, Any]:
+    kind, people = KINDS[task.kind], None if task.subjects is None else task.subjects[scored.rows]
+    every = {str(name): np.flatnonzero(group == name) for name in np.unique(group) if name}
+    few = {n: len(r) for n, r in every.items() if len(r) < LEAST or people is not None and len({*people[r]}) < 2}
+    members = {name: rows for name, rows in every.items() if name not in few}
+    shared: Any = np.array([kind.shown(scored.labels[rows]) for rows in members.values()]).all(0)
+    found: dict[str, dict[str, Any]] = {}
+    drawn = {}
+    for number, (name, rows) in enumerate(members.items() if shared.any() else ()):
+        mine = scored.of(rows)
+        contributions = kind.contributions(mine.labels, mine.predicted)
+        units = bootstrap.units(kind.samples, len(rows), None, None if people is None else people[rows])
+        of_all, drawn[name] = bootstrap.estimate(
+            contributions, lambda means: kind.value(kind.parts(means)[shared]), units, seed + number
+        )
+        parts = np.where(shared, kind.parts(contributions.mean(0)), np.nan)
+        found[name] = {**of_all, "count": len(rows), "detail": kind.detail(mine, task.names, parts)}
+    gap = None
+    if len(found) > 1:
+        names = sorted(found, key=lambda name: found[name]["value"])
+        low, high = names[0], max(names, key=lambda name: found[name]["value"])
+        if low == high:  # all alike
+            low, high = names[:2]
+        value, interval = found[high]["value"] - found[low]["value"], bootstrap.central(drawn[high] - drawn[low])
+        gap = {"value": value, "interval": interval, "between": (low, high)}
+    return {
+        "groups": found,
+        "gap": gap,
+        "too_few": few,
+        "without": int((group == "").sum()),
+        "labels_left_out": [str(task.names[k]) for k in np.flatnonzero(~shared)],
+    }
+
+
 def difference(task: Task, result: Result, first: Result, seed: int = 0) -> dict[str, Any]:
     """The metric of a model less that of another on the same test.
 
     Each resample takes the same images, pairs or people for both (a paired bootstrap), so that what is hard for both
     cancels: the interval is narrower than those of the two. It holds for the test that was drawn, not for another training
     of the models. F1 is, in each fold, of the labels that have one for both.
-
-    Args:
-      task: ``Task``.
-      result: of a model.
-      first: of the model it is compared with.
-      seed: of the bootstrap.
 
     Returns:
       {'value', 'interval': 95 %, 'resampled': 'subjects', 'images' or 'pairs', 'units': their number}, and where both have

@@ -38,8 +38,7 @@ def measure(
 
     Args:
       embed: uint8 [N, S, S, 3] -> dict of float [N, D].
-      size: side of the faces in pixels.
-      count: faces; each fifth tests, the others fit.
+      size, count: side of the faces in pixels, and their number; each fifth tests, the others fit.
       batch: faces embedded at once.
 
     Returns:

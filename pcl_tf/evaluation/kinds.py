@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from pcl_tf.data.files import some
 from pcl_tf.errors import Refused
 from pcl_tf.evaluation.bootstrap import mean
 from pcl_tf.evaluation.lists import canonical
@@ -103,10 +104,9 @@ class Kind:
         Raises:
           ValueError: what is wrong with them.
         """
-        numbers = [_number(text) for text in cells.values()]
-        if wrong := [f"{name} is '{cells[name]}'" for name, x in zip(cells, numbers, strict=True) if x is None]:
+        if wrong := [f"{name} is '{text}'" for name, text in cells.items() if not -1e100 <= _number(text) <= 1e100]:
             raise ValueError(f"{', '.join(wrong)}, no number within 1e100 (--targets=COLUMN,.. names the targets)")
-        return numbers
+        return [*map(float, cells.values())]
 
     def collect(self, labels: Sequence[Any], targets: Sequence[str]) -> tuple[tuple[str, ...], np.ndarray]:
         """(names, labels) of a ``Task`` from what ``read`` returned for each image.
@@ -129,15 +129,9 @@ class Kind:
         return 0.0, 1.0
 
     def loss(self, targets: "tf.Tensor", scores: "tf.Tensor", *, smooth: bool = False) -> "tf.Tensor":
-        """Loss of each row.
+        """Loss of each row: float32 [N, K] of ``targets``, [N, K] logits or standardised targets -> float32 [N].
 
-        Args:
-          targets: float32 [N, K], of ``targets``.
-          scores: float32 [N, K], logits or standardised targets.
-          smooth: whether it must have a gradient everywhere, as L-BFGS needs.
-
-        Returns:
-          float32 [N].
+        smooth: whether it must have a gradient everywhere, as L-BFGS needs.
         """
         raise NotImplementedError
 
@@ -146,12 +140,7 @@ class Kind:
         return None
 
     def answers(self, scores: np.ndarray, *, logits: bool = True) -> tuple[np.ndarray, np.ndarray]:
-        """(scores, predicted) of ``Scored``.
-
-        Args:
-          scores: float [N, K], of a layer; or of neighbours: their shares in [0, 1], or mean targets.
-          logits: whether they are of a layer.
-        """
+        """(scores, predicted) of ``Scored`` from float [N, K]: logits of a layer; or of neighbours shares in [0, 1]; or targets."""
         return scores, scores
 
     def contributions(self, labels: np.ndarray, predicted: np.ndarray) -> np.ndarray:
@@ -171,11 +160,10 @@ class Kind:
         return np.ones(labels.shape[1:] or 1, bool)
 
     def detail(self, scored: Scored, names: Sequence[Any], parts: Any, *, folds: Any = None) -> dict[str, float]:
-        """The metric by name; names of which it is NaN are left out.
+        """The metric by name of classes, labels or targets; names of which it is NaN are left out.
 
         Args:
-          scored: ``Scored``.
-          names: of classes, labels or targets.
+          scored, names: the answers, and what they are of.
           parts: float [K] or [1], of all images together, or the mean of the folds'.
           folds: int [N] of those that are averaged; None is none.
         """
@@ -203,8 +191,8 @@ class Classes(Kind):
         train, test = task.splits[0]
         untaught = np.setdiff1d(task.labels[test], task.labels[train])
         if untaught.size:
-            some = ", ".join(str(task.names[k]) for k in untaught[:5])
-            raise Refused(f"{task.name}: classes are tested that no training image has: {some}.")
+            named = some([task.names[k] for k in untaught])
+            raise Refused(f"{task.name}: classes are tested that no training image has: {named}.")
 
     def read(self, cells: Mapping[str, str]) -> Any:
         """The name of the class."""
@@ -352,13 +340,12 @@ class Pairs(Kind):
         return {"same": scored.labels, "cosine": scored.scores, "predicted": scored.predicted}
 
 
-def _number(text: str) -> float | None:
-    """A finite number whose square is one, too; None if a text is none."""
+def _number(text: str) -> float:
+    """NaN if a text is no number."""
     try:
-        value = np.nan if "_" in text else float(text)  # Python reads 1_5 as 15
+        return np.nan if "_" in text else float(text)  # Python reads 1_5 as 15
     except ValueError:
-        return None
-    return value if abs(value) <= 1e100 else None
+        return np.nan
 
 
 KINDS: dict[str, Kind] = {kind.name: kind for kind in (Classes(), Numbers(), Labels(), Pairs())}

@@ -11,7 +11,7 @@ with a BatchNorm begin as PyTorch's do.
 import dataclasses
 import functools
 from collections.abc import Callable
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
@@ -33,7 +33,6 @@ K = 20  # neighbours
 _ITERATIONS = 300  # of L-BFGS
 _MEMORY = 64  # MiB that scikit-learn takes for the cosines of some rows with all training rows
 _MATRIX, _VECTOR = tf.TensorSpec([None, None]), tf.TensorSpec([None])
-_Rows = tuple[np.ndarray, np.ndarray]  # features and targets
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,18 +84,11 @@ class Nearest:
             return self.rows.kneighbors_graph(x) @ self.y / self.k
 
 
-def ridge(train: _Rows, test: np.ndarray) -> np.ndarray:
-    """Ridge regression in closed form on standardised features, in float64: nothing to tune by hand, nothing random.
+def ridge(train: tuple[np.ndarray, np.ndarray], test: np.ndarray) -> np.ndarray:
+    """Ridge regression in closed form: features [N, D] and targets [N, K], features [n, D] -> float64 [n, K].
 
-    Each target gets the penalty of its least leave-one-out error; all share one decomposition of the features, which
-    takes most of the time.
-
-    Args:
-      train: (features [N, D], targets [N, K]).
-      test: features [n, D].
-
-    Returns:
-      float64 [n, K].
+    On standardised features in float64, nothing random. Each target gets the penalty of its least leave-one-out error; all
+    share one decomposition of the features, which takes most of the time.
     """
     x, y = (np.asarray(a, np.float64) for a in train)
     # RidgeCV multiplies what it leaves of the mean of large targets, as times in seconds, by 1 / penalty.
@@ -121,8 +113,8 @@ def fit(
       kind: of ``KINDS`` whose images have labels.
       x: float [N, D].
       y: labels: int [N], or float [N, K].
-      solver: of ``pcl_tf.choices.SOLVERS``: 'adam', the paper's 300 epochs; 'lbfgs', to convergence with an L2 sweep;
-        'knn', the vote or mean of the K nearest training rows.
+      solver: 'adam', the paper's 300 epochs; 'lbfgs', to convergence with an L2 sweep; 'knn', the vote or mean of the K
+        nearest training rows.
       seed: of initialisation and order (adam) and of the held-out rows (lbfgs).
       subjects: [N] who is on each image: the sweep holds out whole subjects.
       classes: number of classes, where y may lack some.
@@ -175,20 +167,15 @@ def _adam(kind: Kind, x: np.ndarray, y: np.ndarray, seed: int) -> tuple[Linear, 
 
 
 def held_out(count: int, *, subjects: np.ndarray | None, seed: int, classes: np.ndarray | None = None) -> np.ndarray:
-    """The fifth of the training rows on which the penalty is chosen.
+    """The fifth of count training rows on which the penalty is chosen: bool [N].
 
     Args:
-      count: N.
+      count, seed: N, and of the choice.
       subjects: [N] or None; of five and more, whole subjects are held out.
-      seed: of the choice.
       classes: int [N] of a classification: a training row of each class remains, with all rows of its subject. If nothing
         would be held out then, subjects are split; if each class has one row, classes are left out.
-
-    Returns:
-      bool [N].
     """
-    known = subjects is not None and len(np.unique(subjects)) >= 5
-    for units in ([cast(np.ndarray, subjects)] if known else []) + [np.arange(count)]:
+    for units in ([subjects] if subjects is not None and len(np.unique(subjects)) >= 5 else []) + [np.arange(count)]:
         each = np.random.RandomState(seed).permutation(np.unique(units))
         drawn = out = np.isin(units, each[: max(1, len(each) // 5)])
         for k in () if classes is None else np.unique(classes):
@@ -203,39 +190,31 @@ def _lbfgs(kind: Kind, x: np.ndarray, y: np.ndarray, out: np.ndarray, *, seed: i
     """The convex problem solved to convergence; out: bool [N], rows on which the penalty is chosen.
 
     Features, and targets that are numbers, are standardised on the training rows; the layer returned takes raw ones.
+    Penalties are tried from strong to weak, each solution started from the one before. The loss falls and then rises, so
+    the first penalty that does worse ends the sweep; a kind whose ``error`` is another, which may rise and fall again,
+    tries all.
     """
     mean, std = x.mean(0), x.std(0)
     std = np.where(std > 1e-6 * max(1e-12, float(std.max())), std, 1.0)  # constant features stay where they are
-    z = (x - mean) / std
     low, span = kind.scale(y)
-    target = ((y - low) / span).astype(np.float32)
-    best, start = _swept(kind, (z[~out], target[~out]), (z[out], target[out]))
-    flat, converged = _compiled(kind)[0](start, z, target, tf.constant(best, tf.float32))
-    weights, bias = (v.numpy() for v in _layer(flat, z, target))
-    protocol = {"solver": "lbfgs", "l2": best, "held_out": int(out.sum()), "converged": bool(converged), "seed": seed}
-    return unscaled(weights, bias, mean, std, low=low, span=span), protocol
-
-
-def _swept(kind: Kind, train: _Rows, held: _Rows) -> tuple[float | None, tf.Tensor]:
-    """(the penalty that does best on held-out rows, W and bias for it in one vector).
-
-    From strong to weak, each solution started from the one before. The loss falls and then rises, so the first penalty
-    that does worse ends the sweep; a kind whose ``error`` is another, which may rise and fall again, tries all.
-    """
+    z, target = (x - mean) / std, ((y - low) / span).astype(np.float32)
     minimise, loss = _compiled(kind)
-    z, y = (tf.constant(a) for a in train)
+    train, held = (tf.constant(z[~out]), tf.constant(target[~out])), (z[out], target[out])
     flat = tf.zeros([z.shape[1] * y.shape[1] + y.shape[1]])
-    best: tuple[float, float | None, tf.Tensor] = (np.inf, None, flat)
+    least, best, start = np.inf, 0.0, flat
     for penalty in sorted(PENALTIES, reverse=True):
-        flat, _ = minimise(flat, z, y, tf.constant(penalty, tf.float32))
+        flat, _ = minimise(flat, *train, tf.constant(penalty, tf.float32))
         weights, bias = (v.numpy() for v in _layer(flat, *held))
         error = kind.error(held[1], held[0] @ weights + bias)
         found = float(loss(flat, *held)) if error is None else error
-        if found < best[0]:
-            best = (found, float(penalty), flat)
+        if found < least:
+            least, best, start = found, float(penalty), flat
         elif error is None:
             break
-    return best[1:]
+    flat, converged = minimise(start, z, target, tf.constant(best, tf.float32))
+    weights, bias = (v.numpy() for v in _layer(flat, z, target))
+    protocol = {"solver": "lbfgs", "l2": best, "held_out": int(out.sum()), "converged": bool(converged), "seed": seed}
+    return unscaled(weights, bias, mean, std, low=low, span=span), protocol
 
 
 def _layer(flat: tf.Tensor, z: tf.Tensor, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -19,11 +19,7 @@ def canonical(text: str) -> str:
 
 
 def _text(path: str | pathlib.Path) -> str:
-    """The text of a list in UTF-8, with or without a mark, every line ended by a newline alone.
-
-    Raises:
-      Refused: it cannot be read, is empty, or is in another encoding.
-    """
+    """The text of a list in UTF-8, with or without a mark, every line ended by a newline alone."""
     try:
         text = pathlib.Path(path).read_text(encoding="utf-8-sig")
     except OSError as error:
@@ -64,9 +60,7 @@ class Table:
 def read_table(path: str | pathlib.Path, reserved: Collection[str] = ()) -> Table:
     """Reads a list of columns under a header, separated by commas, semicolons or tabs: whichever the header has most of.
 
-    Args:
-      path: of the file.
-      reserved: names that are recognised in capitals too.
+    Names that are reserved are recognised in capitals too.
 
     Raises:
       Refused: it cannot be read, is empty, or is not in UTF-8; a quote that does not end, two columns of one name.

@@ -46,21 +46,19 @@ def read_manifest(
     table = read_table(path, RESERVED)
     values, grouped = _columns(path, of, table.header, targets=targets, groups=groups)
     wrong: _Wrong = list(table.ragged.items())
-    if not table.rows:  # where every row has another width, that is one thing to mend
+    if not table.rows:
         raise Refused(f"{path}, line {wrong[0][0]} and every other: {wrong[0][1]}." if wrong else f"{path}: no rows.")
     files = Files(path.parent)
     first = table.rows[0][1].get("path") or table.rows[0][1].get("path1", "")
     if path.is_symlink() and first not in files and first in (linked := Files(path.resolve().parent)):
         files = linked
-    if of.labelled:
-        read = _labels(table.rows, files, wrong, kind=of, values=values)
-    else:
-        read = _pairs(table.rows, files, wrong)
+    rows = table.rows
+    read = _labels(rows, files, wrong, kind=of, values=values) if of.labelled else _pairs(rows, files, wrong)
     if wrong:
         shown = "".join(f"\n  line {line}: {what}" for line, what in wrong[:_SHOWN])
         more = f"\n  and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
         raise Refused(f"{path}: {len(wrong)} wrong rows:{shown}{more}")
-    groups = {column: np.array([canonical(row[column]) for _, row in table.rows]) for column in grouped}
+    groups = {column: np.array([canonical(row[column]) for _, row in rows]) for column in grouped}
     return Task(name=path.stem, kind=kind, image_size=image_size, groups=groups, **read)
 
 

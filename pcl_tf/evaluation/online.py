@@ -64,10 +64,7 @@ class OnlineProbe:
         items = [item for row, item in enumerate(task.source.items()) if row in wanted]
         faces = list(decode_all(items, task.image_size))
         unreadable = [(name, why) for name, face, why in faces if face is None]
-        note = left_out(unreadable, len(faces))
-        if len(unreadable) > MAX_UNREADABLE_SHARE * len(faces):
-            raise Refused(f"{_FLAG}: {note} That is too many: mend or remove them.")
-        if note:
+        if note := left_out(unreadable, len(faces), most=MAX_UNREADABLE_SHARE, of=f"{_FLAG}: "):
             print(f"note: {note}", file=sys.stderr)
         decoded = [(row, face) for row, (_, face, _) in zip(sorted(wanted), faces, strict=True) if face is not None]
         self.images = np.stack([face for _, face in decoded])
@@ -95,13 +92,9 @@ class OnlineProbe:
         return set(np.concatenate([*parts]).tolist())
 
     def __call__(self, embed: Callable[[np.ndarray], Mapping[str, np.ndarray]]) -> dict[str, float]:
-        """Scores of each feature.
+        """{'knn/FEATURE' (classification alone) and 'ridge/FEATURE' or 'verification/FEATURE': float}.
 
-        Args:
-          embed: uint8 [n, S, S, 3] -> {feature: float [n, D]}.
-
-        Returns:
-          {'knn/FEATURE' (classification alone) and 'ridge/FEATURE' or 'verification/FEATURE': float}.
+        embed: uint8 [n, S, S, 3] -> {feature: float [n, D]}.
         """
         scores = {key: self._scores(x) for key, x in embed(self.images).items()}
         return {f"{name}/{key}": value for key, found in scores.items() for name, value in found.items()}

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from pcl_tf.data.files import some
 from pcl_tf.data.sources import Source
 from pcl_tf.errors import Refused
 from pcl_tf.evaluation.kinds import KINDS
@@ -61,10 +62,8 @@ class Task:
             if self.subjects is not None:
                 shared = np.intersect1d(self.subjects[train], self.subjects[test])
                 if shared.size:
-                    some = ", ".join(map(str, shared[:5]))
-                    raise Refused(
-                        f"{self.name}: {shared.size} subjects are in both the training and the test split: {some}."
-                    )
+                    both_parts = f"{self.name}: {shared.size} subjects are in both the training and the test split"
+                    raise Refused(f"{both_parts}: {some(list(shared))}.")
         KINDS[self.kind].check(self)
 
     @property
@@ -110,7 +109,7 @@ def distinct_pairs(task: Task) -> Task:
     earlier = first[of.ravel()]
     if both := [f"{earlier[row] + 1} and {row + 1}" for row in np.flatnonzero(task.same != task.same[earlier])]:
         raise Refused(
-            f"{task.name}: {len(both)} pairs of its list are of one person and of two: pairs {_some(both)} show the same two"
+            f"{task.name}: {len(both)} pairs of its list are of one person and of two: pairs {some(both)} show the same two"
             " pictures; delete the wrong ones."
         )
     kept, folds = earlier == every, task.folds[:, None]
@@ -122,14 +121,10 @@ def distinct_pairs(task: Task) -> Task:
         "stand twice and count once": [f"{row + 1} is {earlier[row] + 1}" for row in every[~kept]],
         "share a picture with another fold and teach no layer of it": [str(row + 1) for row in every[shared]],
     }
-    notes = (f"{task.name}: {len(of)} of {len(every)} pairs {what}: {_some(of)}." for what, of in counted.items() if of)
+    notes = (f"{task.name}: {len(of)} of {len(every)} pairs {what}: {some(of)}." for what, of in counted.items() if of)
     groups = {column: group[kept] for column, group in task.groups.items()}
-    some = {"pairs": task.pairs[kept], "same": task.same[kept], "folds": task.folds[kept], "groups": groups}
-    return dataclasses.replace(task, **some, notes=(*task.notes, *notes))
-
-
-def _some(rows: Sequence[str]) -> str:
-    return ", ".join(rows[:5]) + ", .." * (len(rows) > 5)
+    left: Any = {"pairs": task.pairs[kept], "same": task.same[kept], "folds": task.folds[kept], "groups": groups}
+    return dataclasses.replace(task, **left, notes=(*task.notes, *notes))
 
 
 def connected_folds(pairs: np.ndarray, count: int) -> np.ndarray:
@@ -150,18 +145,10 @@ def connected_folds(pairs: np.ndarray, count: int) -> np.ndarray:
 
 
 def exclusive_folds(subjects: Sequence[Any] | np.ndarray, count: int, called: str = "subjects") -> Splits:
-    """Folds of nearly even size that share no subject.
-
-    Args:
-      subjects: [N], any type.
-      count: number of folds.
-      called: what subjects are, for the error.
-
-    Returns:
-      tuple of (train rows, test rows).
+    """(train rows, test rows) of count folds of nearly even size that share no subject; subjects: [N], any type.
 
     Raises:
-      Refused: fewer subjects than folds.
+      Refused: fewer subjects than folds; called: what subjects are.
     """
     from sklearn.model_selection import GroupKFold  # a second, which other tasks need not wait
 

@@ -70,8 +70,8 @@ def open_task(
     else:
         all_of_them = " or the folder of corpora" * (data_dir is not None)
         raise Refused(f"{flag}={name}: where is it? {flag}={name}:PATH{all_of_them} is needed.")
-    if targets:
-        task = dataclasses.replace(task, name=f"{task.name}[{','.join(targets)}]")
+    name = f"{task.name}[{','.join(targets)}]" if targets else task.name
     if centre != 1:
-        task = dataclasses.replace(task, name=f"{task.name}_centre{centre:g}", source=centred(task.source, centre))
-    return copies_named(task)
+        task = dataclasses.replace(task, source=centred(task.source, centre))
+        name = f"{name}_centre{centre:g}"
+    return copies_named(dataclasses.replace(task, name=name))

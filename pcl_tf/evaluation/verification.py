@@ -45,15 +45,10 @@ def best_threshold(values: np.ndarray, same: np.ndarray) -> float:
 
 
 def verify(values: np.ndarray, same: np.ndarray, folds: np.ndarray) -> tuple[np.ndarray, dict[int, float]]:
-    """Whether each pair is classified rightly, by the threshold of the other folds.
+    """Whether each pair is classified rightly, by the threshold of the other folds: float [P] and {fold: threshold}.
 
     Args:
-      values: float [P], higher is more alike.
-      same: 0/1 [P].
-      folds: int [P].
-
-    Returns:
-      (right: float [P], {fold: threshold}).
+      values, same, folds: float [P], higher is more alike; 0/1 [P]; int [P].
     """
     right, thresholds = np.zeros(len(values)), {}
     for fold in np.unique(folds):
@@ -67,8 +62,7 @@ def operating_points(values: np.ndarray, same: np.ndarray) -> dict[str, Any]:
     """Rates of the similarities of all pairs together, accepted from any threshold on.
 
     Args:
-      values: float [P], higher is more alike.
-      same: 0/1 [P], both of them present.
+      values, same: float [P], higher is more alike; 0/1 [P], both of them present.
 
     Returns:
       {'EER': float, where as many of two people are accepted as of one are rejected, on the line between the points of the

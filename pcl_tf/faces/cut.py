@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
+from pcl_tf.data.files import in_order
 from pcl_tf.data.images import OVERSIZE, centre, decode, resized
-from pcl_tf.data.threads import in_order
 from pcl_tf.faces.pictures import Picture
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from PIL import Image
 from pcl_tf import drawing
 from pcl_tf.data.files import Unreadable, printable, read_file
 from pcl_tf.data.images import centre, decode, resized
-from pcl_tf.data.videos import video_frames
+from pcl_tf.data.videos import numbered_frames
 from pcl_tf.prepare import crop
 from pcl_tf.prepare.units import VIDEOS, Unit
 from pcl_tf.store import write_atomically
@@ -81,12 +81,7 @@ def path_of(unit: Unit, folder: str) -> str:
 
 
 def prepare(unit: Unit, settings: Settings, folder: str) -> str:
-    """Does a unit, unless it is done.
-
-    Args:
-      unit: ``Unit``.
-      settings: ``Settings``.
-      folder: of the zips, in any file system TensorFlow knows.
+    """Does a unit, unless it is done, in a folder of zips in any file system TensorFlow knows.
 
     Returns:
       path of the zip: CLIP/MICROSECONDS.jpg .., ``Notes``, and the first frame without a face of each file that has one.
@@ -116,13 +111,13 @@ def prepare(unit: Unit, settings: Settings, folder: str) -> str:
 
 def _cut(file: str, settings: Settings) -> tuple[list[tuple[float, bytes]], int, bytes | None]:
     """([(seconds, JPEG)] of all faces of a file, frames without a face, JPEG of the first of those or None). Raises Unreadable."""
-    pictures = video_frames(file, settings.fps) if file.lower().endswith(VIDEOS) else [(0.0, _decoded(file))]
+    pictures = numbered_frames(file, settings.fps) if file.lower().endswith(VIDEOS) else [(0, 0.0, _decoded(file))]
     missed, example = 0, None
     times = []
 
     def squares() -> Iterator[np.ndarray]:
         nonlocal missed, example
-        for seconds, picture in pictures:
+        for _, seconds, picture in pictures:
             square = crop.square(picture, settings.share, settings.margin, align=settings.align)
             if square is not None:
                 times.append(seconds)
@@ -167,14 +162,7 @@ def notes_of(path: str) -> Notes:
 
 
 def draw_sheet(paths: list[str]) -> bytes:
-    """The contact sheet of some units, to look at before training: faces, and pictures without one, evenly spread.
-
-    Args:
-      paths: of their zips.
-
-    Returns:
-      PNG bytes.
-    """
+    """The contact sheet of some zips, to look at before training: faces, and pictures without one, evenly spread: PNG bytes."""
     faces: list[drawing.Cell] = []
     missed: list[drawing.Cell] = []
     some = _spread(paths, 48)  # zips are opened one by one

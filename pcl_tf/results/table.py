@@ -1,15 +1,15 @@
-"""Rows of ``result.json`` as cells of Markdown and LaTeX, and as a text table for the screen."""
+"""Rows of ``result.json`` as cells of a table, and as text for the screen."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from pcl_tf.data.files import some
 from pcl_tf.evaluation.bootstrap import FEWEST
-from pcl_tf.evaluation.groups import LEAST
+from pcl_tf.evaluation.evaluate import LEAST
 from pcl_tf.evaluation.kinds import percent
 from pcl_tf.evaluation.verification import WHITENED
 
 HEADER = ("model", "step", "task", "feature", "solver", "metric", "value", "95 % interval", "tested on")
-_FEW = 10  # groups named on the screen; result.json names all
 # Of a value: the dict that holds it with its interval, how it was taken, 'COLUMN: NAME' of its group, what is subtracted.
 _Line = tuple[dict[str, Any], str, str, str]
 
@@ -69,11 +69,10 @@ def text(rows: Sequence[dict[str, Any]], *, header: bool = True) -> str:
 def _unscored(row: dict[str, Any]) -> Iterator[list[str]]:
     """What each column of groups leaves out, in words."""
     for column, of in (row.get("groups") or {}).items():
-        few = [f"{name} ({count})" for name, count in of["too_few"].items()]
-        named = ", ".join(few[:_FEW]) + (f" and {len(few) - _FEW} more" if len(few) > _FEW else "")
+        few = some([f"{name} ({count})" for name, count in of["too_few"].items()], 10)
         lacking = ", ".join(of["labels_left_out"])
         parts = (
-            f"fewer than {LEAST} rows, or one person, not scored: {named}" if few else "",
+            f"fewer than {LEAST} rows, or one person, not scored: {few}" if few else "",
             f"of no group: {of['without']}" if of["without"] else "",
             f"{row['metric']} without {lacking}, which not every group shows" if lacking else "",
         )

@@ -9,8 +9,7 @@ from pcl_tf.data.listed import arrays
 from pcl_tf.errors import Refused
 from pcl_tf.evaluation import bootstrap, linear
 from pcl_tf.evaluation.bootstrap import Units
-from pcl_tf.evaluation.evaluate import Result, difference, evaluate, of_folds
-from pcl_tf.evaluation.groups import by_group
+from pcl_tf.evaluation.evaluate import Result, by_group, difference, evaluate, of_folds
 from pcl_tf.evaluation.kinds import KINDS, Scored
 from pcl_tf.evaluation.task import Task, connected_folds, copies_named, exclusive_folds, folds_from
 

@@ -16,7 +16,7 @@ import pytest
 from pcl_tf.data.clips import ClipFaces, find_clips
 from pcl_tf.data.files import Unreadable
 from pcl_tf.data.pipeline import batches
-from pcl_tf.data.videos import video_frames
+from pcl_tf.data.videos import numbered_frames
 from pcl_tf.errors import Refused
 from pcl_tf.prepare import units, work
 from pcl_tf.prepare.run import Limits, prepare_clips
@@ -69,20 +69,20 @@ def numbers(images):
 )
 def test_six_frames_a_second_are_taken_of_any_video(name, codec, rate, wanted, tmp_path):
     write_video(tmp_path / name, ramp(20), rate, codec)
-    assert numbers(np.stack([frame for _, frame in video_frames(str(tmp_path / name), 6)])) == wanted
+    assert numbers(np.stack([frame for _, _, frame in numbered_frames(str(tmp_path / name), 6)])) == wanted
 
 
 def test_playing_goes_on_where_time_stamps_begin_again(tmp_path):
     write_video(tmp_path / "a.mpg", ramp(20), codec="mpeg2video")
     (tmp_path / "joined.mpg").write_bytes(2 * (tmp_path / "a.mpg").read_bytes())
-    frames = np.stack([frame for _, frame in video_frames(str(tmp_path / "joined.mpg"), 6)])
+    frames = np.stack([frame for _, _, frame in numbered_frames(str(tmp_path / "joined.mpg"), 6)])
     assert numbers(frames) == [n % 20 for n in expected(40)]
 
 
 @pytest.mark.parametrize("wide", ["4/3", "1/2"])
 def test_pixels_that_are_not_square_become_square(wide, tmp_path):
     write_video(tmp_path / "a.mp4", ramp(3), wide=wide)
-    assert {frame.shape for _, frame in video_frames(str(tmp_path / "a.mp4"), 25)} == {
+    assert {frame.shape for _, _, frame in numbered_frames(str(tmp_path / "a.mp4"), 25)} == {
         (32, round(32 * Fraction(wide)), 3)
     }
 
@@ -101,18 +101,18 @@ def test_a_video_filmed_on_its_side_stands_upright(turn, bright, tmp_path):
 
     head, movie, track = (tmp_path / "a.mp4").read_bytes().split(matrix("none"))
     (tmp_path / "a.mp4").write_bytes(head + matrix("none") + movie + matrix(turn) + track)
-    for _, frame in video_frames(str(tmp_path / "a.mp4"), 25):
+    for _, _, frame in numbered_frames(str(tmp_path / "a.mp4"), 25):
         assert frame[bright].mean() > 180 and frame.mean() < 120
 
 
 def test_what_is_no_video_and_an_unknown_codec_are_unreadable(tmp_path):
     (tmp_path / "text.mp4").write_bytes(b"x" * 5000)
     with pytest.raises(Unreadable):
-        list(video_frames(str(tmp_path / "text.mp4"), 6))
+        list(numbered_frames(str(tmp_path / "text.mp4"), 6))
     write_video(tmp_path / "a.avi", ramp(5), codec="mpeg4")
     (tmp_path / "a.avi").write_bytes((tmp_path / "a.avi").read_bytes().replace(b"FMP4", b"ZZZ9"))
     with pytest.raises(Unreadable, match="codec is not known"):
-        list(video_frames(str(tmp_path / "a.avi"), 6))
+        list(numbered_frames(str(tmp_path / "a.avi"), 6))
 
 
 def test_counts_and_unreadable_files(prepared, tree, tmp_path):

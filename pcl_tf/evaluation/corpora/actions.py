@@ -6,12 +6,12 @@ import re
 import numpy as np
 
 from pcl_tf.choices import AUS
-from pcl_tf.data.files import Unreadable, files_below, is_image, is_left_out
+from pcl_tf.data.files import Unreadable, files_below, is_image, is_left_out, some
 from pcl_tf.data.images import centre
 from pcl_tf.data.listed import Files
 from pcl_tf.data.sources import Items, Source, fingerprint
 from pcl_tf.errors import Refused
-from pcl_tf.evaluation.corpora.layout import need, some
+from pcl_tf.evaluation.corpora.layout import need
 from pcl_tf.evaluation.lists import read_lines
 from pcl_tf.evaluation.task import Task, folds_from
 
@@ -24,7 +24,6 @@ FOLDS = (
     (3, 29, 23, 25, 8, 5, 7, 17, 4),
 )
 _FOLD = {f"SN{number:03d}": fold for fold, people in enumerate(FOLDS) for number in people}
-_ALL = 1000  # frames a second: more than any video has
 POSITIVE = 2  # intensities of 0 to 5 from which an AU counts as shown
 
 
@@ -33,14 +32,9 @@ def _intensities(path: pathlib.Path) -> dict[int, int]:
     found: dict[int, int] = {}
     for number, line in read_lines(path):
         try:
-            frame, intensity = map(int, line.split(","))
+            frame, found[frame] = map(int, line.split(","))
         except ValueError as error:
             raise Refused(f"{path}, line {number}: '{line}' is not 'frame,intensity'.") from error
-        if not 0 <= intensity <= 5:
-            raise Refused(f"{path}, line {number}: intensity {intensity} is not of 0 to 5.")
-        if frame in found:
-            raise Refused(f"{path}, line {number}: frame {frame} has two lines.")
-        found[frame] = intensity
     return found
 
 
@@ -100,7 +94,7 @@ def _frames(root: pathlib.Path, known: _Labels) -> tuple[Source, list[tuple[str,
 
 def _videos(root: pathlib.Path, known: _Labels) -> tuple[Source, list[tuple[str, int]]]:
     """The same of videos; a frame that a video lacks is an unreadable image."""
-    from pcl_tf.data.videos import video_frames
+    from pcl_tf.data.videos import numbered_frames
 
     found = {p.stem.lower(): p for p in files_below(root, lambda name: name.startswith("LeftVideo"))}
     if lacking := [person for person in known if f"leftvideo{person.lower()}_comp" not in found]:
@@ -111,8 +105,8 @@ def _videos(root: pathlib.Path, known: _Labels) -> tuple[Source, list[tuple[str,
         for person, labels in known.items():
             left, why = list(labels), "the video ends before"
             try:
-                for number, (_, frame) in enumerate(video_frames(str(videos[person]), _ALL), 1):
-                    if left and number == left[0]:
+                for number, _, frame in numbered_frames(str(videos[person]), None):
+                    if left and number + 1 == left[0]:
                         yield f"{videos[person]}#{left.pop(0)}", centre(frame)
             except Unreadable as error:
                 why = str(error)

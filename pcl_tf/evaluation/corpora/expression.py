@@ -5,9 +5,10 @@ import pathlib
 
 import numpy as np
 
+from pcl_tf.data.files import some
 from pcl_tf.data.listed import Files, arrays
 from pcl_tf.errors import Refused
-from pcl_tf.evaluation.corpora.layout import need, some, split_task, tree_task
+from pcl_tf.evaluation.corpora.layout import need, split_task, tree_task
 from pcl_tf.evaluation.lists import read_lines, read_table
 from pcl_tf.evaluation.task import Task
 from pcl_tf.store import digest

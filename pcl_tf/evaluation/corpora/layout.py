@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pcl_tf.data.files import SUFFIXES, Unreadable, files_below
+from pcl_tf.data.files import SUFFIXES, Unreadable, files_below, some
 from pcl_tf.data.images import centre, decode
 from pcl_tf.data.listed import Files
 from pcl_tf.data.sources import Items, Source, fingerprint
@@ -28,13 +28,7 @@ def need(root: str | pathlib.Path, *paths: str) -> pathlib.Path:
 
 
 def class_images(folder: pathlib.Path) -> tuple[list[tuple[str, str]], tuple[str, ...]]:
-    """Images below the folders of classes, linked ones too.
-
-    Args:
-      folder: holds ``CLASS/*``, or deeper.
-
-    Returns:
-      (list of (path relative to folder, class), notes: what lies beside the folders of classes and is left out).
+    """Images in ``CLASS/*`` or deeper below a folder: (path relative to it, class); and notes on others, which are left out.
 
     Raises:
       Refused: a folder in it cannot be listed.
@@ -48,15 +42,7 @@ def class_images(folder: pathlib.Path) -> tuple[list[tuple[str, str]], tuple[str
 def split_task(
     name: str, rows: Sequence[tuple[str, str]], image_size: int, *, source: Source, notes: Sequence[str] = ()
 ) -> Task:
-    """A classification.
-
-    Args:
-      name: of the task.
-      rows: (class, 'train' or 'test') of each image.
-      image_size: side in pixels.
-      source: the images, in the order of the rows.
-      notes: what was left out, a sentence each.
-    """
+    """A classification of images of a source; rows: (class, 'train' or 'test') of each, in its order."""
     classes, split = (np.array(column) for column in zip(*rows, strict=True))
     names, labels = np.unique(classes, return_inverse=True)
     splits = ((np.flatnonzero(split == "train"), np.flatnonzero(split == "test")),)
@@ -80,12 +66,6 @@ def tree_task(name: str, root: pathlib.Path, image_size: int) -> Task:
         rows += [(label, split) for _, label in found]
         notes += left_out
     return split_task(name, rows, image_size, source=Files(root).source(paths), notes=notes)
-
-
-def some(entries: Sequence[object], most: int = 5) -> str:
-    """The first of what was left out, for a sentence: 'a, b and 7 more'."""
-    more = len(entries) - most
-    return ", ".join(map(str, entries[:most])) + (f" and {more} more" if more > 0 else "")
 
 
 def centred(source: Source, share: float) -> Source:
