@@ -18,6 +18,10 @@ from pcl_tf.methods import METHODS
 
 PAPER = "pcl"  # the method of recipes that name no other
 STEPS = 10**9  # at most, of everything that is counted in steps
+_TESTED = Check(
+    lambda: "0 for none, or a whole number from 100 to 1000000, since fewer faces tell nothing",
+    lambda v: v == 0 or whole(100, 10**6)(v),
+)
 # Every key but those of a method, which stand in pcl_tf/methods/keys.py, with the paper's values.
 KEYS = {
     "seed": Key(0, whole(0, 2**31 - 1), "of the first weights, the order of the images and every draw"),
@@ -25,24 +29,12 @@ KEYS = {
     "batch_size": Key(256, whole(2, 10**6), "images a step, over all replicas"),
     "total_steps": Key(1_000_000, whole(0, STEPS), "0 exports the untrained network"),
     "epoch_steps": Key(1000, whole(1, STEPS), "one line of progress, one period of Dynamic Weight Average"),
-    "data.source": Key(
-        "", text, "folder, zip, dataset of pcl_tf.prepare, tfds:NAME or generated; commas join several; --data sets it"
-    ),
+    "data.source": Key("", text, "folder, zip, dataset of pcl_tf.prepare, tfds:NAME or generated; commas join several"),
     "data.generated_images": Key(4096, whole(1, 10**7), "how many faces are generated for 'generated'"),
     "data.cache": Key("", text, "folder of the decoded faces, which runs can share; empty: cache/ in the workdir"),
-    "data.sampling": Key(
-        "clip", one_of(SAMPLINGS), "datasets of pcl_tf.prepare: clip, identity or frame is drawn evenly"
-    ),
-    "data.clips": Key(
-        "prepared",
-        one_of(CLIPS),
-        "for pairs of frames: datasets of pcl_tf.prepare have clips, by_folder makes each folder one",
-    ),
-    "data.gap": Key(
-        0.0,
-        number(0, 10**6),
-        "between the frames of a pair at least: seconds, by_folder frames; 0 is any two of a clip",
-    ),
+    "data.sampling": Key("clip", one_of(SAMPLINGS), "of a dataset of pcl_tf.prepare: what is drawn evenly"),
+    "data.clips": Key("prepared", one_of(CLIPS), "for pairs of frames: by pcl_tf.prepare, or each folder is a clip"),
+    "data.gap": Key(0.0, number(0, 10**6), "least between the frames of a pair: seconds, by_folder frames; 0 is any"),
     "data.max_unreadable_share": Key(0.05, number(0, 1), "unreadable images above this share stop the run"),
     "network.backbone": Key(
         "cnn16", one_of("pcl_tf.networks.backbones:BACKBONES"), "cnn16 (paper), patch_cnn, resnet18, vgg16, vit_tiny"
@@ -59,17 +51,8 @@ KEYS = {
     "checkpoint.keep": Key(3, whole(1, 10**6), "the newest, and as many versions of the export"),
     "watch.log_every": Key(50, whole(1, STEPS), "steps between scalars in TensorBoard"),
     "watch.images_every": Key(5000, whole(0, STEPS), "steps between reconstruction sheets"),
-    "watch.histograms_every": Key(
-        0, whole(0, STEPS), "steps between histograms of weights and features in TensorBoard; 0 is none"
-    ),
-    "watch.generated": Key(
-        3000,
-        Check(
-            lambda: "0 for none, or a whole number from 100 to 1000000, since fewer faces tell nothing",
-            lambda v: v == 0 or whole(100, 10**6)(v),
-        ),
-        "faces that test a run on generated ones before and after; 0 is none",
-    ),
+    "watch.histograms_every": Key(0, whole(0, STEPS), "steps between histograms of weights and features; 0 is none"),
+    "watch.generated": Key(3000, _TESTED, "faces that test a run on generated ones before and after; 0 is none"),
     "watch.labelled": Key("", text, "class folders, or a task of pcl_tf.probe: online k-NN and ridge probes"),
 }
 # They change where and how long a run watches and saves, not what it computes.
@@ -117,11 +100,7 @@ def known() -> list[str]:
 
 
 def find(name: str) -> pathlib.Path:
-    """The file of a recipe: of NAME in the folder ``recipes`` of the current one, else among those of the project.
-
-    Raises:
-      Refused: there is no such recipe.
-    """
+    """The file of a recipe, NAME in the folder ``recipes`` of the current one, else among the project's; or Refused."""
     for place in (pathlib.Path(name), pathlib.Path("recipes") / f"{name}.py", SHIPPED / f"{name}.py"):
         if place.suffix == ".py" and place.is_file():
             return place
@@ -129,15 +108,7 @@ def find(name: str) -> pathlib.Path:
 
 
 def named(name: str, argument: str = "", overrides: Iterable[str] = ()) -> ConfigDict:
-    """The recipe of a name.
-
-    Args:
-      name: NAME or NAME:ARG of a recipe, or the path of a .py file.
-      argument: added to ARG.
-      overrides: 'KEY=VALUE' texts, see ``override``.
-
-    Returns:
-      locked ConfigDict.
+    """The recipe, locked, of NAME or NAME:ARG or the path of a .py file; argument is added to ARG, overrides see ``override``.
 
     Raises:
       Refused: no such recipe, argument, key or value, or its file raises something.
@@ -160,15 +131,7 @@ def named(name: str, argument: str = "", overrides: Iterable[str] = ()) -> Confi
 
 
 def override(recipe: ConfigDict, texts: Iterable[str], flag: str = "--set ") -> ConfigDict:
-    """Sets values of a recipe, in place.
-
-    Args:
-      recipe: ConfigDict.
-      texts: 'KEY=VALUE', KEY like method.updates.
-      flag: what errors name before the text.
-
-    Returns:
-      the recipe.
+    """Sets values of a recipe, in place, and returns it; texts: 'KEY=VALUE', KEY like method.updates.
 
     Raises:
       Refused: no such key or value.
@@ -182,11 +145,7 @@ def override(recipe: ConfigDict, texts: Iterable[str], flag: str = "--set ") -> 
             raise Refused(f"{flag}{given}: a method has keys of its own; use the recipe's argument, NAME:{value}.")
         if key not in table:
             raise Refused(f"{flag}{given}: {_no_such(key, table)}")
-        try:
-            parsed = table[key].parse(value)
-        except ValueError:
-            parsed = None
-        if not table[key].check(parsed):
+        if not table[key].check(parsed := table[key].parse(value)):
             raise Refused(f"{flag}{given}: must be {table[key].check.words()}.")
         recipe.update_from_flattened_dict({key: parsed})
     return recipe
@@ -219,14 +178,7 @@ def wrong(recipe: ConfigDict) -> list[str]:
 
 
 def resolve(recipe: ConfigDict, replicas: int = 1) -> ConfigDict:
-    """Fills in values that follow from others and checks that the run can be done.
-
-    Args:
-      recipe: ConfigDict from a recipe file, overrides applied.
-      replicas: how many replicas share the batch.
-
-    Returns:
-      a locked copy.
+    """A locked copy with the values that follow from others, checked that so many replicas can share its batch.
 
     Raises:
       Refused: names every key that is wrong and what would do, a line each.
@@ -261,11 +213,7 @@ def flatten(recipe: ConfigDict | Mapping[str, Any]) -> dict[str, Any]:
 
 
 def differences(ours: ConfigDict, theirs: ConfigDict) -> list[str]:
-    """Keys whose values differ between two recipes and that change what is computed.
-
-    Returns:
-      list of 'key: theirs -> ours'.
-    """
+    """['key: theirs -> ours'] of keys whose values differ between two recipes and that change what is computed."""
     a, b = flatten(ours), flatten(theirs)
     changed = [k for k in sorted(a.keys() | b.keys()) if not k.startswith(FREE_KEYS)]
     return [f"{k}: {b.get(k)} -> {a.get(k)}" for k in changed if a.get(k) != b.get(k)]

@@ -1,7 +1,6 @@
 """All that TensorBoard shows of a run, and the table and pictures beside it: curves, recipe, reconstructions, probes, Projector."""
 
 import json
-import pathlib
 import time
 from collections.abc import Callable
 from typing import Any
@@ -12,17 +11,21 @@ import tensorflow as tf
 from ml_collections import ConfigDict
 
 from pcl_tf import recipe as recipes
-from pcl_tf.data.clips import ClipFaces
-from pcl_tf.data.faces import ArrayFaces
+from pcl_tf.data.faces import Faces
 from pcl_tf.drawing import png
 from pcl_tf.embed.projector import write_points
+from pcl_tf.evaluation import generated
 from pcl_tf.evaluation.online import OnlineProbe
 from pcl_tf.evaluation.task import Task
 from pcl_tf.methods.base import Method
+from pcl_tf.methods.build import images_per_step
 from pcl_tf.store import digest, write_atomically
 from pcl_tf.tables import markdown
 from pcl_tf.training import sheet
+from pcl_tf.training.callbacks import Eta, Every
+from pcl_tf.training.checkpoints import Checkpoints
 from pcl_tf.training.metrics import Metrics
+from pcl_tf.training.workdir import Workdir, purge_from
 
 PROJECTED = 1000  # faces in the Projector
 _BYTES = 400_000_000  # of them, where they are large
@@ -47,15 +50,8 @@ def description(tag: str) -> str | None:
     return DESCRIPTIONS.get(tag) or DESCRIPTIONS.get(tag.partition("/")[0])
 
 
-def introduce(writer: tf.summary.SummaryWriter, recipe: ConfigDict, step: int = 0, *, trial: str = "run") -> None:
-    """Writes the recipe as hyperparameters (runs of a sweep can be compared by value) and as a table.
-
-    Args:
-      writer: tf.summary writer of the run.
-      recipe: resolved recipe.
-      step: at which the run begins or resumes.
-      trial: the run's name in the table of hyperparameters.
-    """
+def introduce(writer: tf.summary.SummaryWriter, recipe: ConfigDict, step: int, *, trial: str) -> None:
+    """Writes a recipe as hyperparameters (runs of a sweep can be compared by value; trial: the run's name) and as a table."""
     from tensorboard.plugins.hparams import api
 
     from recipes import common
@@ -74,16 +70,10 @@ def introduce(writer: tf.summary.SummaryWriter, recipe: ConfigDict, step: int = 
 
 
 class Scalars(keras.callbacks.Callback):
-    """Every logged number, averaged over ``every`` steps, and images per second: for TensorBoard and ``metrics.csv``.
+    """Every logged number, averaged over ``every`` steps, and images per second, batch a step: for TensorBoard and ``metrics.csv``.
 
     Leaves the progress bar, which comes after it in the list of callbacks, the losses and accuracies alone: of the step
     while it runs, their means at the end of an epoch.
-
-    Args:
-      writer: tf.summary writer.
-      every: steps between points.
-      batch: images per step.
-      metrics: ``Metrics``.
     """
 
     def __init__(self, writer: tf.summary.SummaryWriter, every: int, batch: int, metrics: Metrics) -> None:
@@ -156,35 +146,44 @@ def embedder(model: Method, batch: int = 200) -> Callable[[np.ndarray], dict[str
     return embed
 
 
-class Watcher:
-    """Writes pictures and probes of a model, into TensorBoard and the workdir.
+class Record:
+    """What the machine that writes measures, draws and logs of a run, besides its checkpoints.
 
     Args:
-      model: ``Method``.
-      writer: tf.summary writer.
-      metrics: ``Metrics``, which gets the probes.
-      faces: that the run trains on; the first eight are drawn.
-      folder: of ``reconstructions.png``.
-      probed: ``Task`` of the online probes, or None.
+      model: before anything is restored: its probe on generated faces is the same on every resume.
+      workdir: of the run.
+      faces: that it trains on; the first eight are drawn.
+      probed: of the online probes, or None.
     """
 
-    def __init__(
-        self,
-        model: Method,
-        writer: tf.summary.SummaryWriter,
-        metrics: Metrics,
-        faces: ArrayFaces | ClipFaces,
-        *,
-        folder: pathlib.Path,
-        probed: Task | None = None,
-    ) -> None:
-        self.model, self.writer, self.metrics, self.folder = model, writer, metrics, folder
+    def __init__(self, model: Method, workdir: Workdir, faces: Faces, probed: Task | None) -> None:
+        self.model, self.recipe, self.workdir = model, model.recipe, workdir
         self.trained_on, self.faces = faces, faces.head(8)
         self.shown = self.faces if len(faces.shape) == 3 else faces.fetch(tf.constant(faces.rows(8, 0)(0)))  # or pairs
         self.embed = embedder(model, min(200, model.recipe.batch_size))  # what training has memory for
         self.online = OnlineProbe(probed) if probed is not None else None
+        self.untrained = self._of_generated_faces()
 
-    def __call__(self, step: int) -> None:
+    def _of_generated_faces(self) -> dict[str, Any] | None:
+        count = self.recipe.watch.generated
+        if self.recipe.data.source != "generated" or not count:
+            return None
+        return generated.measure(embedder(self.model), self.recipe.image_size, count=count)
+
+    def callbacks(self, checkpoints: Checkpoints, step: int) -> list[keras.callbacks.Callback]:
+        """Callbacks that log and save a run that begins or resumes at a step."""
+        recipe, watch, logs = self.recipe, self.recipe.watch, self.workdir / "logs"
+        purge_from(logs, step)
+        self.writer = tf.summary.create_file_writer(str(logs))
+        introduce(self.writer, recipe, step, trial=self.workdir.path.resolve().name)
+        self.metrics = Metrics(self.workdir / "metrics.csv", step, recipe.epoch_steps)
+        self.scalars = Scalars(self.writer, watch.log_every, images_per_step(recipe), self.metrics)
+        actions = {checkpoints.save: recipe.checkpoint.every, self.watch: watch.images_every}
+        actions |= {self.histograms: watch.histograms_every}
+        # Scalars before the checkpoint, from which a resumed run goes on.
+        return [self.scalars, *(Every(steps, action) for action, steps in actions.items()), Eta(recipe.total_steps)]
+
+    def watch(self, step: int) -> None:
         """Draws what the method makes of faces, and probes each feature, where there is a labelled set."""
         self.draw(step)
         if self.online:
@@ -205,7 +204,7 @@ class Watcher:
             picture = sheet.draw_pictures(pictures, scale)
         else:
             return
-        write_atomically(self.folder / "reconstructions.png", png(picture))
+        write_atomically(self.workdir / "reconstructions.png", png(picture))
         with self.writer.as_default(step):
             tf.summary.image("reconstructions", np.asarray(picture)[None], description=description("reconstructions"))
         self.writer.flush()
@@ -219,18 +218,19 @@ class Watcher:
                 tf.summary.histogram(f"features/{key}", x)
         self.writer.flush()
 
-    def conclude(self, text: str, step: int) -> None:
-        """Writes a table of fixed width under Text."""
+    def compare(self, step: int) -> dict[str, Any] | None:
+        """Probes of generated faces before and after, as a table on the screen and in TensorBoard; None without them."""
+        if not self.untrained:
+            return None
+        rows: dict[str, Any] = {"untrained": self.untrained, "trained": self._of_generated_faces()}
+        print(text := generated.table(rows, self.recipe.watch.generated), flush=True)
         with self.writer.as_default(step):
             tf.summary.text("generated_faces", "\n".join(f"    {line}" for line in text.splitlines()))
         self.writer.flush()
+        return rows
 
-    def project(self, folder: str | pathlib.Path) -> None:
-        """Writes the files of TensorBoard's Projector: features of the labelled set, or of faces the run trained on.
-
-        Args:
-          folder: of the run's TensorBoard files.
-        """
+    def project(self) -> None:
+        """Writes the files of TensorBoard's Projector: features of the labelled set, or of faces the run trained on."""
         if self.online:
             images, names = self.online.images, self.online.captions()
         else:
@@ -238,4 +238,5 @@ class Watcher:
             images = self.trained_on.head(min(PROJECTED, max(len(self.faces), _BYTES // (3 * side * side))))
             names = [f"face {i}" for i in range(len(images))]
         shown = np.linspace(0, len(images) - 1, min(PROJECTED, len(images))).astype(int)
-        write_points(folder, self.embed(images[shown]), names=[names[i] for i in shown], faces=images[shown])
+        features, named = self.embed(images[shown]), [names[i] for i in shown]
+        write_points(self.workdir / "logs", features, names=named, faces=images[shown])

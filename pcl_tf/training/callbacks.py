@@ -52,13 +52,7 @@ class StopOnSignal(keras.callbacks.Callback):
 
     Signals that were ignored before stay so, as SIGHUP under nohup. A terminal that goes away ends no run: from then on
     what the run prints goes nowhere. Over several machines all stop after the same step, whichever got the signal. First
-    in the list of callbacks: takes 'stop' out of the logs.
-
-    Args:
-      doing: what the run prints when a signal comes.
-
-    Attributes:
-      received: the signal's number, or None.
+    in the list of callbacks: takes 'stop' out of the logs. doing: printed when a signal comes; received: its number, or None.
     """
 
     def __init__(self, doing: str = "saving after this step") -> None:
@@ -106,12 +100,7 @@ class Every(keras.callbacks.Callback):
 
 
 class Eta(keras.callbacks.Callback):
-    """Prints that the first step compiles, and when the run will end: once some steps were timed, and at each epoch.
-
-    Args:
-      total: steps of the whole run.
-      clock: seconds since any moment.
-    """
+    """Prints that the first step compiles, and when total steps will end: once some were timed, and at each epoch."""
 
     TIMED = 5  # steps before the first estimate, after the one that compiles
 

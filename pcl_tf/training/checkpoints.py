@@ -33,7 +33,7 @@ def _found(folder: str | pathlib.Path) -> Iterator[tuple[int, str, pathlib.Path]
 
 
 def saved_steps(folder: str | pathlib.Path) -> list[int]:
-    """Steps of the checkpoints in a folder that were saved to their end, the newest first: list of int."""
+    """Steps of the checkpoints in a folder that were saved to their end, the newest first."""
     kinds: dict[int, set[str]] = {}
     for step, kind, _ in _found(folder):
         kinds.setdefault(step, set()).add(kind)
@@ -46,12 +46,7 @@ def newest_step(workdir: str | pathlib.Path) -> int | None:
 
 
 class Checkpoints:
-    """Saves and restores a compiled model.
-
-    Args:
-      model: compiled, optimiser built.
-      folder: of the checkpoints.
-      keep: how many of the newest are kept.
+    """Saves and restores a compiled model whose optimiser is built; keep: how many of the newest checkpoints stay.
 
     Attributes:
       step: of the checkpoint that was saved or restored last; None before.

@@ -26,10 +26,8 @@ def export_run(
     """Writes what others use of a workdir: ``export/<version>``, ``serving/``, ``backbone.keras``, ``encoder.onnx``.
 
     Args:
-      recipe: resolved recipe.
-      workdir: its folder.
-      trained: encoder with the weights, any precision.
-      step: of pre-training.
+      recipe, workdir: resolved recipe of the run, and its folder.
+      trained, step: encoder with the weights, any precision, and the step of pre-training.
       image_size: side that image files are resized to, by default the recipe's.
       version: number of the export, by default step.
       keep: how many versions stay, by default the recipe's checkpoint.keep; 0 is all.

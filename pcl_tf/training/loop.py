@@ -13,15 +13,12 @@ import tensorflow as tf
 from ml_collections import ConfigDict
 
 from pcl_tf.cluster import Cluster
-from pcl_tf.data.clips import ClipFaces
-from pcl_tf.data.faces import ArrayFaces, open_faces
+from pcl_tf.data.faces import Faces, open_faces
 from pcl_tf.data.pipeline import batches
 from pcl_tf.errors import Refused, Stopped
-from pcl_tf.evaluation import generated
 from pcl_tf.evaluation.online import labelled
-from pcl_tf.evaluation.task import Task
 from pcl_tf.methods.base import Method
-from pcl_tf.methods.build import build_method, images_per_step, method_of, parts_per_step
+from pcl_tf.methods.build import build_method, method_of, parts_per_step
 from pcl_tf.seeds import seed_everything
 from pcl_tf.serving.card import write_card
 from pcl_tf.serving.export import check_version
@@ -31,10 +28,7 @@ from pcl_tf.training import board
 from pcl_tf.training import callbacks as cb
 from pcl_tf.training.checkpoints import Checkpoints, newest_step
 from pcl_tf.training.export import export_run
-from pcl_tf.training.metrics import Metrics
-from pcl_tf.training.workdir import Workdir, purge_from
-
-Faces = ArrayFaces | ClipFaces
+from pcl_tf.training.workdir import Workdir
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,13 +53,8 @@ class Computing:
 def run(recipe: ConfigDict, workdir: Workdir, computing: Computing) -> dict[str, Any] | None:
     """Trains from the newest checkpoint of the workdir to the recipe's last step, then exports.
 
-    Args:
-      recipe: resolved recipe.
-      workdir: opened ``Workdir``.
-      computing: ``Computing``.
-
     Returns:
-      dict, the content of ``result.json``; None on a machine that does not write.
+      the content of ``result.json``; None on a machine that does not write.
 
     Raises:
       NotFinite, Refused.
@@ -81,15 +70,14 @@ def run(recipe: ConfigDict, workdir: Workdir, computing: Computing) -> dict[str,
                 f"--workdir={workdir.path}: pcl_tf.convert was stopped there before its weights were whole; run it again."
             )
     seed_everything(recipe.seed, computing.deterministic)
-    probed = None  # opened before faces are decoded and the workdir is claimed
-    if writes and recipe.watch.labelled:
-        probed = labelled(recipe.watch.labelled, recipe.image_size)
+    # Opened before faces are decoded and the workdir is claimed.
+    probed = labelled(recipe.watch.labelled, recipe.image_size) if writes and recipe.watch.labelled else None
     faces = _shared_faces(recipe, workdir, computing)
     with strategy.scope():
         replicas = strategy.num_replicas_in_sync
         model = build_method(recipe, precision=computing.precision, replicas=replicas, xla=computing.xla)
     checkpoints = Checkpoints(model, workdir / "checkpoints", recipe.checkpoint.keep)
-    record = _Record(model, workdir, faces, probed) if writes else None
+    record = board.Record(model, workdir, faces, probed) if writes else None
     first = _restored(checkpoints, workdir, faces, computing)
     stop = cb.StopOnSignal()
     model.asked_to_stop = lambda: stop.received is not None
@@ -103,7 +91,7 @@ def run(recipe: ConfigDict, workdir: Workdir, computing: Computing) -> dict[str,
     if stop.received:
         barrier(strategy)  # saved: now all may go
         raise Stopped(stop.received, step)
-    result = record.conclude(computing, steps=step - first, seconds=seconds) if record else None
+    result = _conclude(record, computing, steps=step - first, seconds=seconds) if record else None
     barrier(strategy)
     return result
 
@@ -137,69 +125,33 @@ def _restored(checkpoints: Checkpoints, workdir: Workdir, faces: Faces, computin
     return step or 0
 
 
-class _Record:
-    """All that the writing machine measures, logs and leaves of a run, besides its checkpoints."""
-
-    def __init__(self, model: Method, workdir: Workdir, faces: Faces, probed: Task | None) -> None:
-        self.model, self.recipe, self.workdir, self.faces, self.probed = model, model.recipe, workdir, faces, probed
-        self.untrained = self._probe()  # before anything is restored: the same network on every resume
-
-    def _probe(self) -> dict[str, Any] | None:
-        count = self.recipe.watch.generated
-        if self.recipe.data.source != "generated" or not count:
-            return None
-        return generated.measure(board.embedder(self.model), self.recipe.image_size, count=count)
-
-    def callbacks(self, checkpoints: Checkpoints, step: int) -> list[keras.callbacks.Callback]:
-        """Callbacks that log and save a run that begins or resumes at a step."""
-        recipe, watch, logs = self.recipe, self.recipe.watch, self.workdir / "logs"
-        purge_from(logs, step)
-        writer = tf.summary.create_file_writer(str(logs))
-        board.introduce(writer, recipe, step, trial=self.workdir.path.resolve().name)
-        metrics = Metrics(self.workdir / "metrics.csv", step, recipe.epoch_steps)
-        self.watcher = board.Watcher(
-            self.model, writer, metrics, self.faces, folder=self.workdir.path, probed=self.probed
-        )
-        self.scalars = board.Scalars(writer, watch.log_every, images_per_step(recipe), metrics)
-        return [
-            self.scalars,  # before the checkpoint, from which a resumed run goes on
-            cb.Every(recipe.checkpoint.every, checkpoints.save),
-            cb.Every(watch.images_every, self.watcher),
-            cb.Every(watch.histograms_every, self.watcher.histograms),
-            cb.Eta(recipe.total_steps),
-        ]
-
-    def conclude(self, computing: Computing, *, steps: int, seconds: float) -> dict[str, Any]:
-        """Exports and writes ``result.json``, which it returns; steps, seconds: of this command's training."""
-        step, path = int(self.model.step.numpy()), self.workdir / "result.json"
-        print(f"exporting step {step}", flush=True)
-        export = export_run(self.recipe, self.workdir, self.model.encoder, step=step)
-        self.watcher.draw(step)
-        result = {
-            "step": step,
-            "faces": int(len(self.faces)),
-            "precision": computing.precision,
-            "xla": computing.xla,
-            "replicas": computing.strategy.num_replicas_in_sync,
-            "tensorflow": tf.__version__,
-            "python": platform.python_version(),
-            "seconds_per_step": seconds / steps if steps else None,
-            "last": self.scalars.latest(),
-            "export": str(export.relative_to(self.workdir.path)),
-        }
-        if not steps:  # nothing was left to train: what an earlier command measured stays
-            earlier = read_json(path)
-            result |= {"seconds_per_step": earlier.get("seconds_per_step"), "last": earlier.get("last", {})}
-        if self.untrained:
-            rows: dict[str, Any] = {"untrained": self.untrained, "trained": self._probe()}
-            result["generated_faces"] = rows
-            text = generated.table(rows, self.recipe.watch.generated)
-            self.watcher.conclude(text, step)
-            print(text, flush=True)
-        write_atomically(path, json.dumps(result, indent=1, sort_keys=True) + "\n")
-        write_card(export, self.workdir.path)  # once more, with the result
-        self.watcher.project(self.workdir / "logs")
-        return result
+def _conclude(record: board.Record, computing: Computing, *, steps: int, seconds: float) -> dict[str, Any]:
+    """Exports and writes ``result.json``, which it returns; steps, seconds: of this command's training."""
+    recipe, workdir = record.recipe, record.workdir
+    step, path = int(record.model.step.numpy()), workdir / "result.json"
+    print(f"exporting step {step}", flush=True)
+    export = export_run(recipe, workdir, record.model.encoder, step=step)
+    record.draw(step)
+    # Where nothing was left to train, what an earlier command measured stays.
+    earlier = {} if steps else read_json(path)
+    result = {
+        "step": step,
+        "faces": int(len(record.trained_on)),
+        "precision": computing.precision,
+        "xla": computing.xla,
+        "replicas": computing.strategy.num_replicas_in_sync,
+        "tensorflow": tf.__version__,
+        "python": platform.python_version(),
+        "seconds_per_step": seconds / steps if steps else earlier.get("seconds_per_step"),
+        "last": record.scalars.latest() if steps else earlier.get("last", {}),
+        "export": str(export.relative_to(workdir.path)),
+    }
+    if rows := record.compare(step):
+        result["generated_faces"] = rows
+    write_atomically(path, json.dumps(result, indent=1, sort_keys=True) + "\n")
+    write_card(export, workdir.path)  # once more, with the result
+    record.project()
+    return result
 
 
 def _fit(

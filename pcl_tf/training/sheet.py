@@ -16,18 +16,10 @@ COLUMNS = ("source", "mirror", *COMBINATIONS, "face", "pose")
 
 
 def reconstructions(model: "Method", faces: np.ndarray, noise_std: float = 0.0) -> np.ndarray:
-    """Rebuilds faces from their features.
+    """Rebuilds faces, uint8 [N, S, S, 3], from their features: float32 [N, 8, S, S, 3] in [0, 1], columns as in ``COLUMNS``.
 
-    The decoder has only ever seen features of noisy faces, and those of clean ones lie elsewhere: without
-    the noise of training the pictures are glaring and twice to three times as far off (BUILD_NOTES.md).
-
-    Args:
-      model: has ``encoder`` and ``decoder``.
-      faces: uint8 [N, S, S, 3].
-      noise_std: standard deviation of the noise on the encoder's input, as in training.
-
-    Returns:
-      float32 [N, 8, S, S, 3] in [0, 1], columns as in ``COLUMNS``.
+    The decoder has only ever seen features of noisy faces, and those of clean ones lie elsewhere: without the noise of
+    training, of a standard deviation, the pictures are glaring and twice to three times as far off (BUILD_NOTES.md).
     """
     images = np.asarray(faces, np.float32) / 255.0
     mirror = images[:, :, ::-1]
@@ -46,18 +38,10 @@ def _encoded(model: "Method", images: np.ndarray, noise_std: float) -> dict[str,
 
 
 def swaps(model: "Method", faces: np.ndarray, noise_std: float = 0.0) -> np.ndarray:
-    """Every face with every pose: F_f of row i and F_p of column j, decoded.
-
-    Args:
-      model, faces, noise_std: as for ``reconstructions``.
-
-    Returns:
-      float32 [N, N, S, S, 3] in [0, 1].
-    """
+    """Every face with every pose, F_f of row i and F_p of column j, decoded: float32 [N, N, S, S, 3]; as ``reconstructions``."""
     out = _encoded(model, np.asarray(faces, np.float32) / 255.0, noise_std)
     face, pose = (np.asarray(out[k], np.float32) for k in ("face", "pose"))
-    rows = [model.decoder(f + pose, training=False) for f in face]
-    return np.clip(np.stack([np.asarray(r, np.float32) for r in rows]), 0, 1)
+    return np.clip(np.stack([np.asarray(model.decoder(f + pose, training=False), np.float32) for f in face]), 0, 1)
 
 
 def draw_swaps(faces: np.ndarray, swapped: np.ndarray, scale: int = 1) -> Image.Image:

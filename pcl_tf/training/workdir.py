@@ -43,13 +43,9 @@ class Workdir:
             self._lock = contextlib.ExitStack()
             self._lock.enter_context(alone(self.path / ".lock", busy))
         if written.exists():
-            changed = recipes.differences(recipe, recipes.load(written))
-            if changed:
-                raise Refused(
-                    f"--workdir={path} was made by another recipe:\n  "
-                    + "\n  ".join(changed)
-                    + "\nGive another --workdir, or the values it was made with."
-                )
+            if changed := recipes.differences(recipe, recipes.load(written)):
+                lines = [f"--workdir={path} was made by another recipe:", *changed]
+                raise Refused("\n  ".join(lines) + "\nGive another --workdir, or the values it was made with.")
 
     def claim(self) -> None:
         """Writes recipe.json: from now on the folder belongs to this recipe."""
@@ -61,14 +57,10 @@ class Workdir:
 
 
 def purge_from(folder: pathlib.Path, step: int) -> None:
-    """Makes TensorBoard forget all that a killed run logged after a step, since the resumed run logs it again.
+    """Makes TensorBoard forget all that a killed run logged in a folder after a step, since the resumed run logs it again.
 
     tf.summary has no purge_step, so the event is a file of its own between the old files and the new one, whose names
     begin with the time.
-
-    Args:
-      folder: of the event files; nothing is done where there are none.
-      step: of the checkpoint from which the run resumes.
     """
     if not list(folder.glob("*tfevents*")):
         return

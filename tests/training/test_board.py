@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from pcl_tf.training.board import Watcher
+from pcl_tf.training.board import Record
 
 
 def test_histograms_are_of_every_trained_weight_and_feature(tmp_path):
@@ -19,7 +19,7 @@ def test_histograms_are_of_every_trained_weight_and_feature(tmp_path):
         embed=lambda faces: {"face": faces.reshape(len(faces), -1) / 255.0},
         faces=np.arange(96, dtype=np.uint8).reshape(2, 4, 4, 3),
     )
-    Watcher.histograms(watcher, 7)
+    Record.histograms(watcher, 7)
     found = {}
     for path in tmp_path.iterdir():
         for event in tf.compat.v1.train.summary_iterator(str(path)):
