@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from absl import flags
 
 from pcl_tf.choices import PRECISIONS, ROLES
-from pcl_tf.console import begin, explained, refuse, side_in_pixels, start
+from pcl_tf.console import begin, explained, refuse, side_flag, start
 
 if TYPE_CHECKING:
     from pcl_tf.evaluation.task import Task
@@ -34,27 +34,15 @@ _DATA_DIR = flags.DEFINE_string("data_dir", "", "Folder with the corpora in fold
 _SEEDS = flags.DEFINE_list("seeds", ["0"], "Seeds of pre-training; differences are paired by seed.")
 _BASE = flags.DEFINE_string("base", "", "Recipe instead of small64 or vox64.")
 _STEPS = flags.DEFINE_integer(
-    "steps",
-    0,
-    "Steps of full PCL; the others get as many encoder passes. 0: the recipe's.",
-    lower_bound=0,
-    upper_bound=10**9,
+    "steps", 0, "Steps of full PCL; the others get as many encoder passes. 0: the recipe's.", 0, 10**9
 )
 _PRECISION = flags.DEFINE_enum("precision", "float32", PRECISIONS, "Arithmetic of pre-training.")
 _SOLVER = flags.DEFINE_enum(
     "solver", "", ("", "lbfgs", "adam"), "Of the probes; small: lbfgs, full: adam, the paper's."
 )
-_SIZE = flags.DEFINE_integer(
-    "image_size", 0, "Side of the probes' images; 0 is the paper's, or 64 for own data.", lower_bound=0
-)
-side_in_pixels("image_size")
-_CENTRE = flags.DEFINE_float(
-    "centre", 1.0, "As for pcl_tf.probe: side of the central square.", lower_bound=0.05, upper_bound=1.0
-)
+_SIZE = side_flag("Side of the probes' images; 0 is the paper's, or 64 for own data.")
+_CENTRE = flags.DEFINE_float("centre", 1.0, "As for pcl_tf.probe: side of the central square.", 0.05, 1.0)
 _OVERRIDE = flags.DEFINE_multi_string("set", [], "KEY=VALUE of the recipe, for every run; repeat for several.")
-_TARGETS = flags.DEFINE_multi_string(
-    "targets", [], "ROLE:COLUMN,.. to predict of the manifests of --expression, --actions or --pose; repeatable."
-)
 _OWN_FLAGS = {"total_steps": "--steps", "seed": "--seeds", "data.source": "--data"}  # keys that --set does not take
 _TASKS = {
     role: flags.DEFINE_list(role, [], f"Tasks of {role}, as for --task of pcl_tf.probe; small: generated_{role}.")
@@ -71,28 +59,13 @@ def _variants(tables: "Iterable[Table]") -> list[str]:
     return ["", *(v for v in dict.fromkeys((*ABLATIONS, *METHODS)) if v in needed)]
 
 
-def _targets() -> dict[str, list[str]]:
-    """{role: columns of its manifests to predict}."""
-    targets: dict[str, list[str]] = {}
-    for text in _TARGETS.value:
-        role, _, columns = text.partition(":")
-        if role not in _TASKS or role in targets or not columns or not _TASKS[role].value:
-            roles = ", ".join(_TASKS)
-            refuse(
-                f"--targets={text}: ROLE:COLUMN,.. is needed, once a role, of {roles}, beside --ROLE with a manifest."
-            )
-        targets[role] = [column.strip() for column in columns.split(",")]
-    return targets
-
-
 def _tasks(roles: Iterable[str]) -> "dict[str, list[Task]]":
     from pcl_tf.evaluation.corpora import of_role
     from pcl_tf.evaluation.tasks import open_task
 
-    options: dict[str, Any] = {"centre": _CENTRE.value}
-    targets, opened = _targets(), {}
+    opened = {}
     for role in roles:
-        options |= {"targets": targets.get(role, ()), "flag": f"--{role}"}
+        options: dict[str, Any] = {"centre": _CENTRE.value, "flag": f"--{role}"}
         named = _TASKS[role].value or (of_role(role) if _SCALE.value == "full" else [f"generated_{role}"])
         opened[role] = [open_task(text, _DATA_DIR.value, _SIZE.value, **options) for text in named]
     for note in dict.fromkeys(note for tasks in opened.values() for task in tasks for note in task.notes):
@@ -128,7 +101,7 @@ def _run(tables: list[int], seeds: list[int], workdir: pathlib.Path) -> None:
 
     from pcl_tf.reproduce.figure import figure
     from pcl_tf.reproduce.runs import Runs, equal_steps
-    from pcl_tf.reproduce.tables import fill, latex, markdown
+    from pcl_tf.reproduce.tables import fill, markdown
 
     runs = Runs(
         workdir,
@@ -142,9 +115,8 @@ def _run(tables: list[int], seeds: list[int], workdir: pathlib.Path) -> None:
     for number, table in wanted.items():
         rows = fill(table, tasks, runs, seeds=seeds)
         text = markdown(number, table, rows)
-        forms = {"md": text, "tex": latex(number, table, rows), "json": json.dumps(rows, indent=1) + "\n"}
-        for suffix, form in forms.items():
-            write_atomically(workdir / "tables" / f"table{number}.{suffix}", form)
+        write_atomically(workdir / "tables" / f"table{number}.md", text)
+        write_atomically(workdir / "tables" / f"table{number}.json", json.dumps(rows, indent=1) + "\n")
         print(f"\n{text}", flush=True)
     if _FIGURE.value:
         print(*figure(runs.pretrained("", seeds[0]), "", workdir / "tables" / "figure4.png", count=8), sep="\n")

@@ -17,13 +17,9 @@ from pcl_tf.store import check, several, write_atomically
 
 
 def figure(workdir: str | pathlib.Path, images: str, out: str | pathlib.Path, *, count: int) -> list[pathlib.Path]:
-    """Draws what a run's networks make of faces.
+    """Draws what a run's networks make of count faces, spread over a folder or zip, of a method of pairs one of clips.
 
-    Args:
-      workdir: of a run.
-      images: folder or zip, of a method of pairs one of clips; '' generates faces.
-      out: path of the PNG, which ends in .png.
-      count: how many faces, spread over the source.
+    Without images faces are generated. out ends in .png.
 
     Returns:
       [path], and of a run with a decoder the path of the swapped poses.
@@ -79,14 +75,10 @@ def _faces(recipe: ConfigDict, images: str, count: int) -> np.ndarray:
     """uint8 [N, S, S, 3], two faces at least and at most ``count``."""
     source = open_source(images or "generated", count, recipe.image_size, flag="--data")
     spread = islice(source.items(), 0, None, max(1, source.count // count))  # folders are sorted, often by person
-    faces: list[np.ndarray] = []
-    bad: list[tuple[str, str | None]] = []
-    for name, face, why in decode_all(spread, recipe.image_size):
-        bad += [(name, why)] if face is None else []
-        faces += [] if face is None else [face]
-        if len(faces) == count:
-            break
-    note = left_out(bad, len(faces) + len(bad))
+    decoded = list(decode_all(spread, recipe.image_size))
+    faces = [face for _, face, _ in decoded if face is not None][:count]
+    bad = [(name, why) for name, face, why in decoded if face is None]
+    note = left_out(bad, len(decoded))
     if len(faces) < 2:
         raise Refused(f"--data={images}: fewer than two faces that can be read. {note}".strip())
     if bad:

@@ -20,16 +20,9 @@ from pcl_tf.store import digest, read_json, write_atomically
 
 
 def equal_steps(recipe: str, variants: Iterable[str], overrides: Sequence[str], *, steps: int = 0) -> dict[str, int]:
-    """Steps that give every variant as many encoder passes as full PCL.
+    """{variant: steps} that give every variant as many encoder passes as full PCL, of 'untrained' 0.
 
-    Args:
-      recipe: NAME or NAME:ARG of the recipe whose further arguments are the variants.
-      variants: '' is full PCL and among them.
-      overrides: 'KEY=VALUE' of the recipe.
-      steps: of full PCL; 0 for the recipe's.
-
-    Returns:
-      {variant: steps}, of 'untrained' 0.
+    Variants are arguments of the recipe; '' is full PCL and among them, its steps are these, or the recipe's.
     """
     resolved = {v: recipes.resolve(recipes.named(recipe, v, _applying(recipe, v, overrides))) for v in variants}
     passes = (steps or resolved[""].total_steps) * encoder_passes(resolved[""])
@@ -101,11 +94,7 @@ class Runs:
     def result(self, model: str, seed: int, task: Task, *, feature: str) -> dict[str, Any]:
         """The probe of a row's model, {'value', 'interval', 'detail', 'metric', ..}; read if an earlier call wrote it.
 
-        Args:
-          model: 'lbp', 'hog', 'pixels', or a variant.
-          seed: of pre-training and of the probe.
-          task: ``Task``.
-          feature: of the encoder; baselines have one.
+        The model is 'lbp', 'hog', 'pixels', of which each has one feature, or a variant; seed: of pre-training and probe.
         """
         trained = model in self.steps
         encoder = open_encoder(str(self.pretrained(model, seed)) if trained else model)

@@ -1,4 +1,4 @@
-"""A table filled: our numbers by task, the paper's beside them, as Markdown and LaTeX."""
+"""A table filled: our numbers by task, the paper's beside them, as Markdown."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,13 +17,7 @@ REFERENCE = "simclr"  # differences are taken to this row, seed by seed
 
 
 def fill(table: Table, tasks: Mapping[str, list[Task]], runs: Runs, *, seeds: list[int]) -> list[dict[str, Any]]:
-    """Runs what a table needs.
-
-    Args:
-      table: ``pcl_tf.reproduce.paper.Table``.
-      tasks: {role: list of Task}.
-      runs: ``Runs``.
-      seeds: list of int.
+    """Runs what a table needs on the tasks of each role, by each seed.
 
     Returns:
       list of {'label', 'model', 'paper', 'ours': {task name: over_seeds + 'difference'}}; of verification by raw cosine
@@ -56,23 +50,14 @@ def fill(table: Table, tasks: Mapping[str, list[Task]], runs: Runs, *, seeds: li
 
 def markdown(number: int, table: Table, rows: list[dict[str, Any]]) -> str:
     """The table as Markdown: mean, spread over seeds, [95 % interval], difference to SimCLR; the paper's last."""
-    return f"**Table {number}.** {table.title}\n\n{texts.markdown(*_cells(rows))}\n"
-
-
-def latex(number: int, table: Table, rows: list[dict[str, Any]]) -> str:
-    """The same for LaTeX, a tabular under a comment with its title."""
-    return f"% Table {number}. {table.title}\n{texts.latex(*_cells(rows))}\n"
-
-
-def _cells(rows: list[dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
-    """(header, rows of texts)."""
     names, columns = (list(dict.fromkeys(name for row in rows for name in row[key])) for key in ("ours", "paper"))
     lines = []
     for row in rows:
         quoted = " (quoted)" if row["model"] is None else ""
         ours = [_cell(row["ours"][n]) if n in row["ours"] else "" for n in names]
         lines.append([row["label"] + quoted, *ours, *(str(row["paper"].get(c, "")) for c in columns)])
-    return ["", *names, *(f"paper: {c}" for c in columns)], lines
+    header = ["", *names, *(f"paper: {c}" for c in columns)]
+    return f"**Table {number}.** {table.title}\n\n{texts.markdown(header, lines)}\n"
 
 
 def _cell(found: dict[str, Any]) -> str:
@@ -87,13 +72,8 @@ def _cell(found: dict[str, Any]) -> str:
 
 
 def over_seeds(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Mean, spread and mean interval of one probe over seeds.
-
-    Args:
-      results: what ``Runs.result`` returns, of one seed at least.
-
-    Returns:
-      {'metric', 'values', 'mean', 'std' (of the seeds, None for one), 'interval', 'detail'}.
+    """What ``Runs.result`` returned, of one seed at least, as {'metric', 'values', 'mean', 'std' (None for one seed), 'interval',
+    'detail'}; interval and detail are means.
     """
     values, details = np.array([v["value"] for v in results]), [v["detail"] for v in results]
     return {

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.metrics import roc_curve
+from sklearn.metrics import confusion_matrix, roc_curve
 
 from pcl_tf.drawing import plain, save_figure
 from pcl_tf.evaluation.evaluate import Result
@@ -22,16 +22,7 @@ _PANELS = 12  # targets that are drawn, the first ones
 
 
 def save(stem: str | pathlib.Path, task: Task, result: Result, *, row: dict[str, Any]) -> dict[str, str]:
-    """Writes the picture of a result as STEM-NAME.png.
-
-    Args:
-      stem: how the path begins.
-      task, result: what is drawn.
-      row: of ``result.json``, which names model and feature.
-
-    Returns:
-      {name of the picture: path}.
-    """
+    """Writes the picture of a result, whose row names model and feature, as STEM-NAME.png; returns {NAME: path}."""
     name = KINDS[task.kind].picture
     figure = _PICTURES[name](task, result)
     model = pathlib.PurePath(row["model"]).name or row["model"]
@@ -52,14 +43,9 @@ def _figure(width: float, height: float) -> "Figure":
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def confusion_matrix(labels: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
-    """How often each class is taken for each: int [N], int [N] -> int [K, K], true classes in rows."""
-    return np.bincount(labels * classes + predicted, minlength=classes**2).reshape(classes, classes)
-
-
 def _confusion(task: Task, result: Result) -> "Figure":
     count = len(task.names)
-    counts: Any = confusion_matrix(result.scored.labels, result.scored.predicted, count)
+    counts: Any = confusion_matrix(result.scored.labels, result.scored.predicted, labels=range(count))
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     side = min(12, 2.5 + 0.5 * count)
     figure = _figure(side + 1, side)

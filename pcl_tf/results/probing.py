@@ -15,8 +15,7 @@ from pcl_tf.evaluation.evaluate import Result, difference, evaluate
 from pcl_tf.evaluation.kinds import KINDS
 from pcl_tf.evaluation.task import Task
 from pcl_tf.results import table
-from pcl_tf.results.heads import head_of
-from pcl_tf.results.store import Results, file_stem, names, new_row
+from pcl_tf.results.store import Results, file_stem, head_of, names, new_row
 from pcl_tf.store import atomic_path
 
 
@@ -30,19 +29,16 @@ def probe(
     out: pathlib.Path,
     cache: pathlib.Path,
 ) -> list[dict[str, Any]]:
-    """Probes every model on every task with every feature, and prints each result.
+    """Probes every model on every task with every feature, and prints each result; baselines have one feature for all.
 
     Args:
-      encoders: list of ``pcl_tf.encoders.encoder.Encoder``.
-      tasks: list of ``Task``.
-      features: names; baselines have one, which stands for all.
       solver, seed: of the probes.
       out: folder of results, and of the probes as .keras models where the encoder has such a form.
       cache: folder of features.
 
     Returns:
-      list of dicts, as in ``result.json``, where each is added as soon as it is known. Those of all models but the first
-      have the difference to the first.
+      rows as in ``result.json``, where each is added as soon as it is known. Those of all models but the first have the
+      difference to the first.
 
     Raises:
       Refused: an image, a model or a ``result.json`` cannot be used.
@@ -73,9 +69,8 @@ def probe(
                 results.add(row)  # before the files beside it, which may fail
                 layer = (result.learnt or result).layer
                 if layer and encoder.keras_file:
-                    activation = KINDS[task.kind].activation
-                    weights = (layer.weights, layer.bias)
-                    model = stacked(encoder, feature, task.image_size, layer=weights, activation=activation)
+                    of_layer: Any = {"layer": (layer.weights, layer.bias), "activation": KINDS[task.kind].activation}
+                    model = stacked(encoder, feature, task.image_size, **of_layer)
                     row["probe"] = f"{out / file_stem(row)}.keras"
                     with atomic_path(row["probe"]) as aside:
                         model.save(aside)

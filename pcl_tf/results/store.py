@@ -4,26 +4,29 @@ import csv
 import json
 import pathlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from pcl_tf.choices import ANGLES
 from pcl_tf.data.files import printable
+from pcl_tf.encoders.encoder import Encoder
+from pcl_tf.encoders.head import Head
 from pcl_tf.errors import Refused
+from pcl_tf.evaluation.corpora import CORPORA
 from pcl_tf.evaluation.evaluate import Result
 from pcl_tf.evaluation.kinds import KINDS
+from pcl_tf.evaluation.linear import Linear
 from pcl_tf.evaluation.task import Task
 from pcl_tf.results import pictures, table, tensorboard
 from pcl_tf.store import alone, atomic_path, check, digest, write_atomically
-from pcl_tf.tables import guarded, latex, markdown
+from pcl_tf.tables import guarded, markdown
 
-if TYPE_CHECKING:
-    from pcl_tf.encoders.encoder import Encoder
-
-_TABLES = {"tables.md": markdown, "tables.tex": latex}
+TABLES = "tables.md"
 _LONGEST = 40  # letters of a task's name in names of files: with targets by name it may be longer than a file's can be
 # What tells a row from others; a fine-tuning has a run besides, which all its options change.
 _KEY = ("model_digest", "kind", "task_name", "task_path", "feature", "solver", "image_size", "seed", "run")
+_MEASURED = ("task", "metric", "value", "interval", "detail", "detail_intervals", "resampled", "units", "counts")
 
 
 class Results:
@@ -38,7 +41,7 @@ class Results:
 
     def __init__(self, folder: str | pathlib.Path) -> None:
         self.path = pathlib.Path(folder) / "result.json"
-        check(self.path, beside=[self.path.with_name(name) for name in _TABLES])
+        check(self.path, beside=[self.path.with_name(TABLES)])
         self.rows = self._read()
 
     def _read(self) -> list[dict[str, Any]]:
@@ -60,16 +63,12 @@ class Results:
             rows[_key(row)] = row
             self.rows = list(rows.values())
             write_atomically(self.path, json.dumps({"results": self.rows}, indent=1) + "\n")
-            for name, form in _TABLES.items():
-                write_atomically(self.path.with_name(name), form(table.HEADER, table.cells(self.rows)) + "\n")
+            write_atomically(self.path.with_name(TABLES), markdown(table.HEADER, table.cells(self.rows)) + "\n")
 
     def write_files(self, row: dict[str, Any], task: Task, result: Result, *, images: Sequence[str]) -> None:
         """Writes predictions, picture and TensorBoard's logs of a row that was added, and adds it with their paths.
 
-        Args:
-          row: of ``new_row``; gets 'predictions', a path, and 'pictures', {name: path}.
-          task, result: of the row.
-          images: names of the task's images.
+        The row gets 'predictions', a path, and 'pictures', {name: path}; images: names of the task's images.
         """
         stem = self.path.with_name(file_stem(row))
         row["predictions"] = str(_write_predictions(f"{stem}-predictions.csv", task, result, images=images))
@@ -78,12 +77,10 @@ class Results:
         tensorboard.write(self.path.with_name("logs"), row)
 
 
-def new_row(encoder: "Encoder", task: Task, result: Result, /, **how: Any) -> dict[str, Any]:
+def new_row(encoder: Encoder, task: Task, result: Result, /, **how: Any) -> dict[str, Any]:
     """A row of ``result.json``.
 
-    Args:
-      encoder, task, result: what was probed, by what, and what came out.
-      how: 'task', its name there, 'feature', 'solver', 'seed', and 'images_encoded', those that were not cached.
+    how: 'task', its name there, 'feature', 'solver', 'seed', and 'images_encoded', those that were not cached.
     """
     return {
         "model": encoder.name,
@@ -100,12 +97,35 @@ def new_row(encoder: "Encoder", task: Task, result: Result, /, **how: Any) -> di
     }
 
 
+def head_of(row: dict[str, Any], task: Task, layer: Linear, *, encoder: str) -> Head:
+    """A head as it is handed on: the layer of a row of ``result.json``, on the raw feature, with its names and measured error.
+
+    Args:
+      row, task, layer: a task of a corpus or of generated faces gives its role as the name: 'expression', 'pose' ..
+      encoder: digest of the encoder it was learnt on, '' if that was taught with it.
+    """
+    named = tuple(map(str, task.names))
+    row = {**row, **(row["learnt"] or {})}  # of pairs, what was measured with the layer
+    threshold = next(iter(row["protocol"]["thresholds"].values())) if task.pairs is not None else None
+    return Head(
+        name=CORPORA[task.name].role if task.name in CORPORA else task.name.removeprefix("generated_"),
+        kind=task.kind,
+        feature=row["feature"],
+        names=named,
+        units=tuple("degrees" if name in ANGLES else "" for name in named),
+        size=task.image_size,
+        encoder=encoder,
+        measured={key: row[key] for key in _MEASURED},
+        weights=layer.weights,
+        bias=layer.bias,
+        threshold=threshold,
+    )
+
+
 def names(tasks: Sequence[Task], rows: Sequence[dict[str, Any]] = ()) -> list[str]:
     """Names under which tasks are reported, in order: of several tasks of one name all but the first have a digest.
 
-    Args:
-      tasks: list of ``Task``; one may stand there twice.
-      rows: of ``result.json``, whose tasks keep their names.
+    One may stand there twice; those of rows of ``result.json`` keep their names.
     """
     first = {row["task_name"]: (row["kind"], row["task_path"]) for row in reversed(rows)}
     found = []

@@ -22,11 +22,7 @@ def run_name(row: dict[str, Any]) -> str:
 def write(folder: str | pathlib.Path, row: dict[str, Any]) -> None:
     """Scalars ``TAG/METRIC`` (and by class, label, target or group) and pictures ``TAG/NAME`` at the model's step.
 
-    TAG is ``probe/TASK/FEATURE/SOLVER-SIZEpx-seedN``.
-
-    Args:
-      folder: of the runs.
-      row: of ``result.json``; its pictures are files.
+    TAG is ``probe/TASK/FEATURE/SOLVER-SIZEpx-seedN``; the row's pictures are files.
     """
     import tensorflow as tf
 

@@ -33,7 +33,7 @@ def test_another_key_adds_and_an_equal_one_replaces(tmp_path):
         Results(tmp_path).add(one)  # each as another call
     assert [r["value"] for r in Results(tmp_path).rows] == [9, 1, 2, 3, 4, 5, 6, 7, 8, 9]
     assert len({file_stem(r)[-8:] for r in rows}) == len(rows)
-    assert sorted(p.name for p in tmp_path.iterdir()) == [".result.lock", "result.json", "tables.md", "tables.tex"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".result.lock", "result.json", "tables.md"]
     assert (tmp_path / "tables.md").read_text().count("\n") == 2 + len(rows)
     stored = json.loads((tmp_path / "result.json").read_text())["results"]
     assert stored[1:] == json.loads(json.dumps(rows[1:]))
