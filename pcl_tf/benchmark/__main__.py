@@ -17,6 +17,7 @@ import json
 import os
 import pathlib
 import shlex
+from collections.abc import Callable
 from typing import Any
 
 from absl import flags
@@ -31,10 +32,7 @@ _PRECISION = flags.DEFINE_enum("precision", "float32", PRECISIONS, "Arithmetic o
 _XLA = flags.DEFINE_bool("xla", None, "Of train: compile the step with XLA, as --xla and --noxla of pcl_tf.train do.")
 _STEPS = flags.DEFINE_integer("steps", 10, "Steps to time.", lower_bound=1)
 _AGAINST = flags.DEFINE_list(
-    "against",
-    [],
-    "Of train: KEY=VALUE of the recipe, precision=VALUE or xla=none|views|step, joined by commas: what differs in the"
-    " other.",
+    "against", [], "Of train: what differs in the other: KEY=VALUE of the recipe, precision=VALUE, xla=none|views|step."
 )
 _PROFILE = flags.DEFINE_string("profile", None, "Of train: folder for TensorBoard's profile of a step.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Of gradients: a run of the recipe, measured at its newest checkpoint.")
@@ -56,10 +54,8 @@ def _train(unresolved: ConfigDict, theirs: dict[str, str], keys: list[str]) -> d
         return against(Step(recipe, **ours), Step(other, **(ours | theirs)), _STEPS.value)
     result = train(recipe, **ours, steps=_STEPS.value, folder=_PROFILE.value)
     if _PROFILE.value:
-        print(
-            f"{_PROFILE.value} holds the profile:\n  pip install 'pcl_tf[profile]'\n"
-            f"  tensorboard --logdir={shlex.quote(_PROFILE.value)}"
-        )
+        shown = f"tensorboard --logdir={shlex.quote(_PROFILE.value)}"
+        print(f"{_PROFILE.value} holds the profile:\n  pip install 'pcl_tf[profile]'\n  {shown}")
     return result
 
 
@@ -92,21 +88,18 @@ def main(argv: list[str]) -> None:
         unresolved = recipes.named(_RECIPE.value or "", overrides=_SET.value)
         recipe = recipes.resolve(unresolved)
         print(f"{_PRECISION.value}, {os.cpu_count()} cores, batch {recipe.batch_size}, {recipe.image_size} pixels")
+        from pcl_tf.benchmark import gradients, train  # TensorFlow, once all that is named is there
+
+        keys = [f"{key}={value}" for key, value in changes if key not in _RUNS]
+        measure: dict[str, Callable[[], dict[str, Any]]] = {
+            "train": lambda: _train(unresolved, theirs, keys),
+            "data": lambda: train.data(recipe),
+            "gradients": lambda: gradients.gradients(recipe, _STEPS.value, _WORKDIR.value),
+        }
         for part in parts:
-            if part == "train":
-                part = "against" if _AGAINST.value else part
-                result[part] = _train(
-                    unresolved, theirs, [f"{key}={value}" for key, value in changes if key not in _RUNS]
-                )
-            elif part == "data":
-                from pcl_tf.benchmark.data import data
-
-                result[part] = data(recipe)
-            else:
-                from pcl_tf.benchmark.gradients import gradients
-
-                result[part] = gradients(recipe, _STEPS.value, _WORKDIR.value)
-            print("\n".join(_rows(part, result[part])), flush=True)
+            name = "against" if part == "train" and _AGAINST.value else part
+            result[name] = measure[part]()
+            print("\n".join(_rows(name, result[name])), flush=True)
             if _OUT.value:
                 write_atomically(pathlib.Path(_OUT.value), json.dumps(result, indent=1) + "\n")
 

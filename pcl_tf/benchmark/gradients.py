@@ -31,9 +31,7 @@ def summary(
     """What n independent draws g_1 .. g_n of each part's gradient, with mean G and covariance C, tell of G and C.
 
     Args:
-      count: n, at least 2.
-      totals: {part: sum of g}, float64 [D].
-      squares: {part: sum of |g|^2}.
+      count, totals, squares: n, at least 2; {part: sum of g}, float64 [D]; {part: sum of |g|^2}.
 
     Returns:
       ({part: {'signal', 'noise', 'ratio'}}, {'cosine_A_B': ..}). 'noise' estimates sqrt(trace C), the root mean square
@@ -57,10 +55,8 @@ def summary(
 def gradients(recipe: ConfigDict, draws: int = 16, workdir: str | pathlib.Path | None = None) -> dict[str, Any]:
     """Measures the gradients of the weighted parts of Eq. 7 on the backbone.
 
-    Args:
-      recipe: resolved recipe; without a data.source faces are generated.
-      draws: batches, each with its own faces and random draws, at least 2.
-      workdir: a run of the same recipe whose newest checkpoint is measured; None measures the start.
+    Without a data.source faces are generated. Each of the draws, at least 2, is a batch with its own faces and random
+    draws. Of a workdir, a run of the same recipe, the newest checkpoint is measured; None measures the start.
 
     Returns:
       {'step', part: {'signal', 'noise', 'ratio', 'loss'}, .., 'cosine_A_B': ..}, weights (dynamic ones too) applied.

@@ -8,7 +8,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import tensorflow as tf
 
@@ -37,12 +37,7 @@ def spread(values: Sequence[float]) -> float:
 
 
 def peak(dtype: tf.DType, seconds: float = 1.0) -> float:
-    """GFLOP/s of 3x3 convolutions of 256 channels on this machine, the median over some seconds of them.
-
-    Args:
-      dtype: of the arithmetic.
-      seconds: for which it is measured.
-    """
+    """GFLOP/s of 3x3 convolutions of 256 channels on this machine, the median over some seconds of them."""
     x = tf.cast(tf.random.stateless_normal([_IMAGES, _SIDE, _SIDE, _CHANNELS], [1, 2]), dtype)
     kernel = tf.cast(tf.random.stateless_normal([3, 3, _CHANNELS, _CHANNELS], [3, 4]), dtype)
     run = tf.function(lambda: tf.nn.conv2d(x, kernel, 1, "SAME")[0, 0, 0, 0])
@@ -61,11 +56,8 @@ def flops(function: "tf.types.experimental.ConcreteFunction") -> dict[str, int]:
     Sums and products of single values are not counted, as customary, nor what happens in loops and branches: no
     convolution or product of a training step stands in one.
 
-    Args:
-      function: tf.function's ConcreteFunction, traced with known shapes.
-
     Returns:
-      {name of an operation: operations}.
+      {name of an operation: operations}, of a function traced with known shapes.
     """
     return dict(_counted(function.graph))
 
@@ -119,11 +111,7 @@ def phase(name: str) -> str:
 
 
 def profile(run: Callable[[], object], folder: str | pathlib.Path | None = None) -> dict[tuple[str, str], float]:
-    """Profiles a call.
-
-    Args:
-      run: function without arguments that waits for its result.
-      folder: of the profile, for TensorBoard; None for none.
+    """Profiles a call that waits for its result; folder: of the profile, for TensorBoard.
 
     Returns:
       {(name, type): seconds} of every operation, summed over its calls; ('compiled', 'XlaRun') is all that XLA compiled.
@@ -151,12 +139,6 @@ def profile(run: Callable[[], object], folder: str | pathlib.Path | None = None)
                 if re.fullmatch(r"\w+", kind) and name and ":" not in name:
                     seconds[name, kind] = seconds.get((name, kind), 0.0) + event.duration_ps / 1e12
     return seconds
-
-
-def shares(seconds: Mapping[tuple[str, str], float]) -> dict[str, float]:
-    """{phase: share of the operations' time} of what ``profile`` returns; they sum to 1."""
-    total = by_phase((name, value) for (name, _), value in seconds.items())
-    return {name: total[name] / sum(total.values()) for name in PHASES}
 
 
 def by_phase(values: Iterable[tuple[str, float]]) -> dict[str, float]:

@@ -1,9 +1,10 @@
-"""A training step: seconds, share of the machine's peak, phases, memory; and two recipes in turns."""
+"""A training step: seconds, share of the machine's peak, phases, memory; two recipes in turns; the input pipeline alone."""
 
 import gc
 import pathlib
 import statistics
 import sys
+import tempfile
 import time
 from typing import Any
 
@@ -11,8 +12,8 @@ import numpy as np
 import tensorflow as tf
 from ml_collections import ConfigDict
 
-from pcl_tf.benchmark.measure import by_phase, flops, peak, peak_memory, profile, shares, spread
-from pcl_tf.data.faces import ArrayFaces, PairedFaces
+from pcl_tf.benchmark.measure import by_phase, flops, peak, peak_memory, profile, spread
+from pcl_tf.data.faces import ArrayFaces, PairedFaces, open_faces
 from pcl_tf.data.pipeline import batches
 from pcl_tf.methods.build import build_method, images_per_step, method_of
 
@@ -20,13 +21,7 @@ _FACES = 1024  # random ones: what is on them costs nothing
 
 
 class Step:
-    """A recipe's training step, traced and fed by the real pipeline.
-
-    Args:
-      recipe: resolved recipe.
-      precision: dtype policy.
-      xla: what of the step is compiled, of ``choices.XLA``.
-    """
+    """A resolved recipe's training step in a precision, compiled as of ``choices.XLA``, traced and fed by the real pipeline."""
 
     def __init__(self, recipe: ConfigDict, precision: str, xla: str = "none") -> None:
         size, self.images = recipe.image_size, images_per_step(recipe)
@@ -56,11 +51,9 @@ def train(
     """Measures a step.
 
     Args:
-      recipe: resolved recipe.
-      precision: dtype policy.
+      recipe, precision, xla: as of ``Step``; 'tracing_seconds' lacks the compiling.
       steps: how many are timed; one before and one with the profiler are not.
       folder: of the profile, for TensorBoard; None for none.
-      xla: what of the step is compiled, of ``choices.XLA``; 'tracing_seconds' lacks the compiling.
 
     Returns:
       dict: 'peak_gflops' (``peak`` in this precision); 'seconds_per_step' (median), 'spread' (slowest minus fastest
@@ -78,9 +71,11 @@ def train(
     memory = peak_memory()
     phases = {}
     try:
-        shared = shares(profile(step.once, folder)) if folder or xla != "step" else {}
+        if folder or xla != "step":
+            taken = by_phase((name, value) for (name, _), value in profile(step.once, folder).items())
         if xla != "step":
-            phases = {"phases": {"data": waited, **{name: (1 - waited) * share for name, share in shared.items()}}}
+            whole = sum(taken.values())
+            phases = {"phases": {"data": waited, **{k: (1 - waited) * v / whole for k, v in taken.items()}}}
     except ImportError as error:
         print(f"no phases: {error}", file=sys.stderr)
     work = by_phase((name, count / 1e12) for name, count in flops(step.concrete).items())
@@ -100,11 +95,7 @@ def train(
 
 
 def against(a: Step, b: Step, steps: int) -> dict[str, Any]:
-    """Two steps in turns, A B A B: what the machine does meanwhile meets both.
-
-    Args:
-      a, b: the steps.
-      steps: pairs that are timed.
+    """So many pairs of two steps in turns, A B A B: what the machine does meanwhile meets both.
 
     Returns:
       dict: 'images_per_second' of both (medians), 'ratios' of the first's to the second's pair by pair, 'ratio', their
@@ -115,3 +106,31 @@ def against(a: Step, b: Step, steps: int) -> dict[str, Any]:
     ratios = [x / y for x, y in rates]
     medians = [statistics.median(of) for of in zip(*rates, strict=True)]
     return {"images_per_second": medians, "ratios": ratios, "ratio": statistics.median(ratios)}
+
+
+def data(recipe: ConfigDict, seconds: float = 5.0) -> dict[str, float]:
+    """Images a second of opening the faces (where decoding them is once a run) and of the batches every step waits for.
+
+    Without a data.source 1024 faces are generated; batches are read for some seconds, in five rounds.
+
+    Returns:
+      dict: 'first_epoch_images_per_second' (rendered or read, decoded, resized, cached; not for datasets of clips),
+      'pipeline_images_per_second' (median of the rounds) and 'spread' (fastest minus slowest over the median).
+    """
+    source, batch, result, rates = recipe.data.copy_and_resolve_references(), images_per_step(recipe), {}, []
+    if not source.source:
+        source.source, source.generated_images = "generated", 1024
+    with tempfile.TemporaryDirectory() as cache:
+        began = time.perf_counter()
+        faces = open_faces(source, recipe.image_size, cache, method_of(recipe).pairs(recipe))
+        if isinstance(faces, ArrayFaces):
+            result["first_epoch_images_per_second"] = len(faces) / (time.perf_counter() - began)
+        read = iter(batches(faces, [batch], seed=recipe.seed, first_step=0, total_steps=10**9))
+        next(read)
+        for _ in range(5):
+            count, began = 0, time.perf_counter()
+            while not count or time.perf_counter() - began < seconds / 5:
+                next(read)
+                count += batch
+            rates.append(count / (time.perf_counter() - began))
+    return {**result, "pipeline_images_per_second": statistics.median(rates), "spread": spread(rates)}

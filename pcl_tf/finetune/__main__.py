@@ -19,14 +19,12 @@ from typing import Any
 from absl import flags
 
 from pcl_tf.choices import FEATURES
-from pcl_tf.console import begin, explained, refuse, side_in_pixels, start
+from pcl_tf.console import begin, explained, refuse, side_flag, start
 
 _MODEL = flags.DEFINE_string("model", None, "Workdir of pcl_tf.train, an export, or a .keras file.")
 _TASK = flags.DEFINE_string("task", None, "NAME or KIND:MANIFEST.csv, as of pcl_tf.probe; KIND is not verification.")
 _DATA = flags.DEFINE_string("data", "", "Folder of the corpus, or of several in folders named as the tasks.")
-_FEATURE = flags.DEFINE_string(
-    "feature", "face_aware", "face_aware, face, pose or face+pose: what the last layer sees."
-)
+_FEATURE = flags.DEFINE_enum("feature", "face_aware", FEATURES, "What the last layer sees.")
 flags.DEFINE_float("labels", 1.0, "Share of the training labels that is used, for instance 0.01.")
 _SCRATCH = flags.DEFINE_bool(
     "from_scratch", False, "Draws the encoder's weights anew: the same network, never trained."
@@ -34,16 +32,15 @@ _SCRATCH = flags.DEFINE_bool(
 _COMPARE = flags.DEFINE_bool(
     "compare", False, "Probe, fine-tuning and from scratch, with 1, 10 and 100 % of the labels."
 )
-_SIZE = flags.DEFINE_integer("image_size", 0, "Side in pixels; 0 is the probe's.", lower_bound=0)
-side_in_pixels("image_size")
+_SIZE = side_flag("Side in pixels; 0 is the probe's.")
 _TARGETS = flags.DEFINE_list("targets", [], "Columns of a manifest to predict, as of pcl_tf.probe.")
 _GROUPS = flags.DEFINE_list("groups", [], "Columns of a manifest by which errors are split, as of pcl_tf.probe.")
-_EPOCHS = flags.DEFINE_integer("epochs", 50, "Most epochs of all layers; 0 trains the last layer alone.", lower_bound=0)
-flags.DEFINE_integer("patience", 5, "Epochs without a better held-out loss that end it.", lower_bound=1)
+_EPOCHS = flags.DEFINE_integer("epochs", 50, "Most epochs of all layers; 0 trains the last layer alone.", 0)
+flags.DEFINE_integer("patience", 5, "Epochs without a better held-out loss that end it.", 1)
 flags.DEFINE_integer("batch_size", 64, "Images a step.", 1, 4096)
 _RATE = flags.DEFINE_float("rate", None, "Learning rate of all layers; by default 1e-4, from scratch 1e-3.")
 flags.DEFINE_bool("flip", False, "Mirrors training images at random: where left and right mean nothing.")
-flags.DEFINE_integer("folds", 0, "How many of a task's folds are trained and evaluated; 0 is all.", lower_bound=0)
+flags.DEFINE_integer("folds", 0, "How many of a task's folds are trained and evaluated; 0 is all.", 0)
 flags.DEFINE_integer("seed", 0, "Of the share of labels, the order and the drawn weights.", 0, 10**6)
 _OUT = flags.DEFINE_string("out", "", "Folder of results and exports; by default finetune/ in the model's workdir.")
 _CACHE = flags.DEFINE_string(
@@ -61,8 +58,6 @@ def main(argv: list[str]) -> int:
     from pcl_tf.evaluation.tasks import open_task
     from pcl_tf.store import check
 
-    if _FEATURE.value not in FEATURES:
-        refuse(f"--feature={_FEATURE.value}: not one of {', '.join(FEATURES)}.")
     if given := [f for f in ("labels", "from_scratch", "license", "data_terms") if flags.FLAGS[f].present]:
         if _COMPARE.value:
             refuse(f"--{given[0]}: has no meaning with --compare, which tries all of them and exports nothing.")
@@ -78,7 +73,7 @@ def main(argv: list[str]) -> int:
         task = open_task(_TASK.value, _DATA.value, _SIZE.value, targets=_TARGETS.value, groups=_GROUPS.value)
         encoder = load()  # TensorFlow, once all that is named is there
         from pcl_tf.errors import Stopped
-        from pcl_tf.finetune import compare, network, rows, work
+        from pcl_tf.finetune import compare, network, run, work
         from pcl_tf.finetune.fit import Options
         from pcl_tf.results import table
 
@@ -90,7 +85,7 @@ def main(argv: list[str]) -> int:
             print(f"note: {note}", file=sys.stderr)
         if not _COMPARE.value:
             for train, _ in task.splits[: options.folds or None]:
-                rows.teaching(task, train, part=options.labels, seed=options.seed)  # refuses too few labels early
+                run.teaching(task, train, part=options.labels, seed=options.seed)  # refuses too few labels early
         about = {"license": _LICENSE.value, "data_terms": _TERMS.value}
         job = work.Job(encoder, task, out=out, cache=cache, about=about)
         try:

@@ -118,9 +118,8 @@ def train(
 
     Args:
       build: makes the model with the weights it begins with; not called where a stopped training resumes.
-      lesson: ``Lesson``.
+      lesson, options: what it learns from, and how.
       folder: of the state; a call that was stopped resumes after its last whole epoch.
-      options: ``Options``.
       say: prints a line.
 
     Returns:

@@ -20,10 +20,7 @@ HEAD = "head"
 
 
 def load(encoder: Encoder) -> keras.Model:
-    """The encoder as a Keras model that can be trained.
-
-    Returns:
-      keras.Model: float32 [N, S, S, 3] in [0, 1] -> dict of features, or one feature map.
+    """The encoder as a Keras model that can be trained: float32 [N, S, S, 3] in [0, 1] -> dict of features, or one map.
 
     Raises:
       Refused: this model has no Keras form.

@@ -1,4 +1,4 @@
-"""A fine-tuning from faces to a result, fold by fold."""
+"""A fine-tuning from faces to a result, fold by fold, on a share of the labels."""
 
 import dataclasses
 import pathlib
@@ -11,12 +11,58 @@ import numpy as np
 from pcl_tf.data.faces import decoded_faces
 from pcl_tf.encoders.encoder import Encoder
 from pcl_tf.encoders.features import Features
+from pcl_tf.errors import Refused
 from pcl_tf.evaluation import linear
 from pcl_tf.evaluation.evaluate import Result, evaluate, of_folds, readable
 from pcl_tf.evaluation.kinds import KINDS
 from pcl_tf.evaluation.task import Task
-from pcl_tf.finetune import fit, network, rows
+from pcl_tf.finetune import fit, network
 from pcl_tf.finetune.fit import Options
+
+FEWEST = 5  # labelled images, of which one is held out
+
+
+def share(task: Task, rows: np.ndarray, *, part: float, seed: int = 0) -> np.ndarray:
+    """A share, above 0 and at most 1, of labelled rows, int [n], in which labels are as frequent as in all: int [m], rising.
+
+    Rows are sorted by their labels (in no order among equals) and taken at even steps, so that each class, each
+    combination of labels and each range of the first target gives its part. Every class gives at least one row:
+    scikit-learn's stratified splits refuse classes of one row, and know neither combinations nor ranges.
+    """
+    rows, labels = np.asarray(rows), cast(np.ndarray, task.labels)
+    if part >= 1:
+        return rows
+    r = np.random.RandomState(seed)
+    rows = r.permutation(rows)
+    columns = labels[rows].reshape(len(rows), -1)
+    rows = rows[np.lexsort(columns.T[::-1])]  # stable: equals stay in the order drawn
+    wanted = max(1, round(part * len(rows)))
+    places = np.floor((np.arange(wanted) + r.uniform()) * len(rows) / wanted).astype(int)
+    taken = rows[places]
+    if (classes := KINDS[task.kind].classes(labels[rows])) is not None:
+        absent = np.setdiff1d(classes, labels[taken])
+        taken = np.concatenate([taken, [rows[classes == k][0] for k in absent]])
+    return np.sort(taken).astype(int)
+
+
+def teaching(task: Task, rows: np.ndarray, *, part: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """(rows that teach, rows held out) of a share of training rows: a fifth is held out, as by the probe.
+
+    That is whole subjects from five known subjects on, and of no class all rows.
+
+    Raises:
+      Refused: too few.
+    """
+    rows = share(task, rows, part=part, seed=seed)
+    if len(rows) < FEWEST:
+        raise Refused(f"{task.name}: {len(rows)} labelled images are left to teach; at least {FEWEST} are needed.")
+    classes = KINDS[task.kind].classes(cast(np.ndarray, task.labels)[rows])
+    out = linear.held_out(len(rows), subjects=_people(task, rows), seed=seed, classes=classes)
+    return rows[~out], rows[out]
+
+
+def _people(task: Task, rows: np.ndarray) -> np.ndarray | None:
+    return None if task.subjects is None else task.subjects[rows]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,11 +99,7 @@ def finetune(
 ) -> tuple[Result, keras.Model]:
     """Fine-tunes on each fold and evaluates.
 
-    Args:
-      material: ``Material``.
-      options: ``Options``.
-      folder: of a state for each fold; a call that was stopped resumes from it.
-      say: prints a line.
+    The folder has a state for each fold; a call that was stopped resumes from it. say: prints a line.
 
     Returns:
       (Result, keras.Model of the first fold: images to logits or targets).
@@ -72,7 +114,7 @@ def finetune(
     for number, (train, test) in enumerate(folds):
         if len(folds) > 1:
             say(f"fold {number + 1} of {len(folds)}")
-        teach, held = rows.teaching(task, train, part=options.labels, seed=options.seed)
+        teach, held = teaching(task, train, part=options.labels, seed=options.seed)
         model, losses = _fold(material, options, pathlib.Path(folder, f"fold{number}"), teach=teach, held=held, say=say)
         parts.append((test, network.scores(model, material.images, material.place[test])))
         taught += len(teach) + len(held)
@@ -91,7 +133,7 @@ def probe(material: Material, options: Options) -> Result:
     """Evaluates the linear probe on a share of the labels."""
     task, values = material.task, material.values
     folds = readable(task, material.place >= 0, options.folds or None)
-    splits = [(rows.share(task, train, part=options.labels, seed=options.seed), test) for train, test in folds]
+    splits = [(share(task, train, part=options.labels, seed=options.seed), test) for train, test in folds]
     few = dataclasses.replace(task, splits=tuple(splits))
     x = np.asarray(values[options.feature])
     return evaluate(few, x, bad=values.unreadable, solver="lbfgs", seed=options.seed)
@@ -124,7 +166,7 @@ def _fold(
                 labels[teach],
                 solver="lbfgs",
                 seed=options.seed,
-                subjects=None if task.subjects is None else task.subjects[teach],
+                subjects=_people(task, teach),
                 classes=len(task.names),
             )
         say(f"all layers on {len(teach)} images, {len(held)} held out")

@@ -17,12 +17,11 @@ from pcl_tf.errors import Refused
 from pcl_tf.evaluation.evaluate import Result
 from pcl_tf.evaluation.linear import Linear
 from pcl_tf.evaluation.task import Task
-from pcl_tf.finetune import compare, rows, run
+from pcl_tf.finetune import compare, run
 from pcl_tf.finetune.fit import Options
 from pcl_tf.finetune.network import HEAD
 from pcl_tf.results import table
-from pcl_tf.results.heads import head_of
-from pcl_tf.results.store import Results, names, new_row, short
+from pcl_tf.results.store import Results, head_of, names, new_row, short
 from pcl_tf.serving.card import state, stated, write_classifier_card
 from pcl_tf.serving.classifier import save_classifier
 from pcl_tf.serving.export import check_version, write_server_files
@@ -96,19 +95,14 @@ class Job:
         return export
 
     def compare(self, options: Options, rate: float | None = None) -> pathlib.Path:
-        """Evaluates every way with every share of the labels; returns the path of the figure.
-
-        Args:
-          options: of the fine-tuning.
-          rate: of both trainings, or None.
-        """
+        """Evaluates every way with every share of the labels; returns the path of the figure. rate: of both trainings."""
         path = self.out / f"{short(self.name)}-{options.feature}-compared.png"
         check(path)
         folds = self.task.splits[: options.folds or None]
         for part, way in itertools.product(compare.SHARES, compare.WAYS):
-            least = min(len(rows.share(self.task, train, part=part, seed=options.seed)) for train, _ in folds)
-            if part < 1 and least < rows.FEWEST:
-                _say(f"{compare.WAYS[way]}, {part:.0%} of the labels: fewer than {rows.FEWEST} images, left out")
+            least = min(len(run.share(self.task, train, part=part, seed=options.seed)) for train, _ in folds)
+            if part < 1 and least < run.FEWEST:
+                _say(f"{compare.WAYS[way]}, {part:.0%} of the labels: fewer than {run.FEWEST} images, left out")
                 continue
             scratch = way == "scratch"
             used = rate or (compare.SCRATCH_RATE if scratch else options.rate)

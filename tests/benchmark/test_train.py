@@ -5,7 +5,6 @@ import pytest
 import tensorflow as tf
 
 from pcl_tf.benchmark import train as timed
-from pcl_tf.benchmark.data import data
 from pcl_tf.benchmark.measure import flops, phase, profile
 from pcl_tf.networks.upsampled_conv import UpsampledConv
 from tests.helpers.methods import tiny
@@ -120,6 +119,6 @@ def test_what_is_compiled_counts_as_views():
 
 
 def test_the_pipeline_is_measured():
-    rates = data(tiny("vox64:smoke", {"data.generated_images": 64}), seconds=0.2)
+    rates = timed.data(tiny("vox64:smoke", {"data.generated_images": 64}), seconds=0.2)
     assert rates["first_epoch_images_per_second"] > 0 and rates["pipeline_images_per_second"] > 0
     assert rates["spread"] >= 0

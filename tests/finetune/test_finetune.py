@@ -245,7 +245,7 @@ def test_probe_fine_tuning_and_scratch_are_compared(done, place, tmp_path, monke
     [
         (["--labels=0"], "--labels"),
         (["--rate=0"], "--rate"),
-        (["--feature=hair"], "--feature=hair: not one of"),
+        (["--feature=hair"], "--feature=hair: value should be one of"),
         (["--labels=0.01"], "labelled images are left to teach; at least 5 are needed"),
         (["--epochs=0", "--from_scratch"], "--epochs=0: trains nothing of a network from scratch"),
         (["--groups=hair"], "--groups=hair: no such column"),

@@ -13,7 +13,7 @@ from pcl_tf.encoders.features import extract
 from pcl_tf.encoders.stacked import vector_of
 from pcl_tf.errors import Refused
 from pcl_tf.evaluation.evaluate import evaluate
-from pcl_tf.finetune import network, rows, run
+from pcl_tf.finetune import network, run
 from pcl_tf.finetune.fit import Options
 from tests.helpers import labelled
 
@@ -53,7 +53,7 @@ def trunk_of(model, opened):
 def test_the_last_layer_alone_is_the_probe_of_the_rows_that_teach(opened, prepared, kind, tmp_path):
     result, model = tuned(prepared, kind, tmp_path, epochs=0)
     task, faces = prepared[kind]
-    teach, held = rows.teaching(task, task.splits[0][0], part=1.0)
+    teach, held = run.teaching(task, task.splits[0][0], part=1.0)
     few = dataclasses.replace(task, splits=((teach, task.splits[0][1]),))
     probe = evaluate(few, np.asarray(faces.values["face_aware"]))
     assert (result.value, *result.interval) == pytest.approx((probe.value, *probe.interval), abs=0.01)

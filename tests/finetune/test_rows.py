@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pcl_tf.errors import Refused
-from pcl_tf.finetune.rows import share, teaching
+from pcl_tf.finetune.run import share, teaching
 
 LABELS = np.repeat([0, 1, 2], [700, 290, 10])
 FACES = types.SimpleNamespace(kind="classification", labels=LABELS)
