@@ -36,9 +36,6 @@ class Cluster:
 def from_environment() -> Cluster:
     """Reads TF_CONFIG, as Kubernetes' TFJob, Slurm scripts and TensorFlow's own guides set it.
 
-    Returns:
-      Cluster.
-
     Raises:
       Refused: it is missing or says something else.
     """
@@ -46,14 +43,12 @@ def from_environment() -> Cluster:
     example = '{"cluster": {"worker": ["host1:2222", "host2:2222"]}, "task": {"type": "worker", "index": 0}}'
     try:
         config = json.loads(text)
-        by_type = config["cluster"]
-        kind, index = config["task"]["type"], int(config["task"]["index"])
-        chief, workers = by_type.get("chief", []), by_type.get("worker", [])
-        members = (*chief, *workers)
-        index += len(chief) if kind == "worker" else 0
+        by_type, task = {"chief": [], "worker": [], **config["cluster"]}, config["task"]
+        members = (*by_type["chief"], *by_type["worker"])
+        index = members.index(by_type[task["type"]][int(task["index"])])
         int(members[index].rpartition(":")[2])  # a port
-        if kind not in ("chief", "worker") or not 0 <= index < len(members) or set(by_type) - {"chief", "worker"}:
-            raise ValueError(f"task {kind} {config['task']['index']} of {by_type}")
+        if len(by_type) > 2:
+            raise ValueError(f"task {task} of {by_type}")
     except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
         raise Refused(
             f"--strategy=multiworker: TF_CONFIG={text!r} is not usable ({error}); on the first of two machines it is for"
@@ -67,13 +62,9 @@ def wait_for_all(cluster: Cluster, seconds: float) -> None:
 
     Each listens at its own port until it has reached all others, then leaves the port to TensorFlow, which listens too.
 
-    Args:
-      cluster: ``Cluster``.
-      seconds: how long the others may take to come.
-
     Raises:
       Refused: the own port cannot be listened at.
-      Unreachable: some did not come in time.
+      Unreachable: some did not come in so many seconds.
     """
     port = int(cluster.members[cluster.index].rpartition(":")[2])
     missing = [m for i, m in enumerate(cluster.members) if i != cluster.index]
@@ -103,11 +94,7 @@ def _listens(address: str) -> bool:
 def begin_again(why: str | Exception, step: int | None) -> NoReturn:
     """Replaces this process by the same command, which joins the others and resumes from the newest checkpoint.
 
-    TensorFlow cannot take a machine back into a running job. Does not return.
-
-    Args:
-      why: what happened.
-      step: where this process stands, or None.
+    TensorFlow cannot take a machine back into a running job. Does not return. step: where this process stands.
     """
     before, last = (os.environ.get(_RESTARTS) or "0 None").split()
     count = int(before) + 1 if last == str(step) else 1

@@ -50,11 +50,9 @@ EXTRAS = {
 def start(
     main: Callable[[list[str]], int | None], stop: Callable[[int, Any], None] = lambda number, _: sys.exit(128 + number)
 ) -> None:
-    """Runs a command to its end, or until Ctrl-C, SIGTERM or SIGHUP; does not return.
+    """Runs a command to its end, or until Ctrl-C, SIGTERM or SIGHUP, of which stop is called; does not return.
 
-    Args:
-      main: called with the arguments that are no flags, the command's name before them; returns the exit code or None.
-      stop: called with the number of a signal, and its frame.
+    main: called with the arguments that are no flags, the command's name before them; returns the exit code or None.
     """
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # training takes them while it has a state to save
         if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores it
@@ -149,9 +147,11 @@ def at_home(argument: str) -> str:
     return flag + equals + re.sub(pattern, lambda found: os.path.expanduser(found[0]), value)
 
 
-def side_in_pixels(flag: str) -> None:
-    """Refuses values of an integer flag that no picture has as its side; 0 stays what the command makes of it."""
-    flags.register_validator(flag, lambda v: v == 0 or 16 <= v <= 2048, "a side of 16 to 2048 pixels is needed")
+def side_flag(words: str) -> flags.FlagHolder[int]:
+    """Defines --image_size, the side of pictures in pixels; 0 is what the command makes of it."""
+    side = flags.DEFINE_integer("image_size", 0, words, 0)
+    flags.register_validator(side, lambda v: v == 0 or 16 <= v <= 2048, "a side of 16 to 2048 pixels is needed")
+    return side
 
 
 def finding_faces() -> tuple[
@@ -175,12 +175,7 @@ def check_finding() -> None:
 
 
 def refuse(text: str | Exception, code: int = 2) -> NoReturn:
-    """Ends the command with an error on stderr.
-
-    Args:
-      text: what is wrong and what to do.
-      code: exit code; 2 is a flag or something it names.
-    """
+    """Ends the command with an error on stderr: what is wrong and what to do; code 2 is a flag or something it names."""
     print(f"error: {text}", file=sys.stderr)
     sys.exit(code)
 

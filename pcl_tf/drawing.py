@@ -28,9 +28,6 @@ def sheet(rows: Sequence[Sequence[Cell]], cell: int, *, smooth: bool = True) -> 
         left end of its cell and may be longer. A row of texts alone is as high as its lines.
       cell: side of a square in pixels.
       smooth: whether pictures are resized bilinearly, and not by nearest pixels.
-
-    Returns:
-      PIL image.
     """
     method = Image.Resampling.BILINEAR if smooth else Image.Resampling.NEAREST
     heights = [

@@ -16,11 +16,10 @@ import pathlib
 from absl import flags
 
 from pcl_tf.choices import MARGIN
-from pcl_tf.console import begin, explained, refuse, side_in_pixels, start
+from pcl_tf.console import begin, explained, refuse, side_flag, start
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of a run of pcl_tf.train or pcl_tf.convert.", required=True)
-_SIZE = flags.DEFINE_integer("image_size", 0, "Side in pixels of the exported encoder; 0 is the training size.")
-side_in_pixels("image_size")
+_SIZE = side_flag("Side in pixels of the exported encoder; 0 is the training size.")
 _VERSION = flags.DEFINE_integer(
     "version", None, "Number of the export; by default the step. A server takes up a number once.", lower_bound=0
 )

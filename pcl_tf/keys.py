@@ -74,10 +74,10 @@ class Key:
     words: str
 
     def parse(self, text: str) -> Any:
-        """The value that a text of a command line stands for; raises ValueError where it is none of this type."""
+        """The value that a text of a command line stands for; None where it is none of this type."""
         if isinstance(self.value, bool):
-            truths = {"true": True, "1": True, "false": False, "0": False}
-            if text.lower() not in truths:
-                raise ValueError(f"'{text}' is neither true nor false")
-            return truths[text.lower()]
-        return type(self.value)(text)
+            return {"true": True, "1": True, "false": False, "0": False}.get(text.lower())
+        try:
+            return type(self.value)(text)
+        except ValueError:
+            return None

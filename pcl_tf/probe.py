@@ -16,7 +16,7 @@ from typing import Any
 from absl import flags
 
 from pcl_tf.choices import FEATURES, ROLES, SOLVERS
-from pcl_tf.console import begin, explained, refuse, side_in_pixels, start
+from pcl_tf.console import begin, explained, refuse, side_flag, start
 from pcl_tf.evaluation.corpora import CORPORA
 from pcl_tf.evaluation.kinds import KINDS
 
@@ -39,22 +39,14 @@ _SOLVER = flags.DEFINE_enum(
     "lbfgs: to convergence, L2 chosen on a fifth of the training images."
     " adam: the paper's 300 epochs, last epoch reported. knn: the 20 nearest training images by cosine.",
 )
-_SIZE = flags.DEFINE_integer(
-    "image_size",
-    0,
-    "Side in pixels; 0 is the paper's for corpora, 64 for generated faces and manifests.",
-    lower_bound=0,
-)
-side_in_pixels("image_size")
+_SIZE = side_flag("Side in pixels; 0 is the paper's for corpora, 64 for generated faces and manifests.")
 _TARGETS = flags.DEFINE_list(
     "targets", [], "Columns of a manifest to predict; by default label, or all but path, split, subject, group, fold .."
 )
 _GROUPS = flags.DEFINE_list(
     "groups", [], "Columns of a manifest, such as age,gender, by which errors are told too, beside its column group."
 )
-_CENTRE = flags.DEFINE_float(
-    "centre", 1.0, "Side of the central square, of the photograph's shorter side.", lower_bound=0.05, upper_bound=1.0
-)
+_CENTRE = flags.DEFINE_float("centre", 1.0, "Side of the central square, of the photograph's shorter side.", 0.05, 1.0)
 _SEED = flags.DEFINE_integer("seed", 0, "Of the probe and of the bootstrap.", 0, 10**6)
 _OUT = flags.DEFINE_string(
     "out",

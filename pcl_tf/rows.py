@@ -33,11 +33,10 @@ class Rows:
                 str(name): (np.dtype(kind), tuple(map(int, shape))) for name, (kind, shape) in state["arrays"].items()
             }
             rows, notes, whole = int(state["rows"]), dict(state["notes"]), bool(state["whole"])
-            sizes = {name: (self.folder / name).stat().st_size for name in arrays}
+            if all((self.folder / name).stat().st_size >= rows * _row_bytes(*of) for name, of in arrays.items()):
+                self.rows, self.notes, self.whole, self._arrays = rows, notes, whole, arrays
         except (KeyError, TypeError, ValueError, AttributeError, OSError):
             return
-        if all(sizes[name] >= rows * _row_bytes(*arrays[name]) for name in arrays):
-            self.rows, self.notes, self.whole, self._arrays = rows, notes, whole, arrays
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._arrays)
@@ -80,15 +79,9 @@ def _row_bytes(dtype: np.dtype, shape: tuple[int, ...]) -> int:
 
 
 def filled(folder: str | pathlib.Path, fill: Callable[[Rows], None], what: str) -> Rows:
-    """Rows that are whole: of an earlier call, of another process that is waited for, or filled here.
+    """Rows that are whole: of an earlier call, of another process that is waited for, or filled here by ``fill``.
 
-    Args:
-      folder: of the rows; only read if they are whole.
-      fill: appends the rows that are missing.
-      what: the rows are, as in "faces", for the line that is printed while another process fills them.
-
-    Returns:
-      Rows.
+    The folder is only read if they are whole. what: they are, as in "faces", for the line that is printed meanwhile.
     """
     found = Rows(folder)
     if not found.whole:

@@ -83,32 +83,29 @@ def check(
     """Refuses an output that could not be written, or only over somebody's files, before any work is done for it.
 
     Args:
-      path: of the file or folder, as it was given; it need not exist.
-      flag: that gave it, for the error.
-      suffix: that the name of a file must have.
-      folder: whether a folder is written, and no file.
+      path, flag: of the file or folder, as it was given and by what; it need not exist.
+      suffix, folder: what the name of a file must end in; whether a folder is written, and no file.
       inputs: files and folders that are read; a file among them, or in one, is not written over.
       beside: files that are written together with path: if path does not exist they are somebody else's.
-
-    Raises:
-      Refused: says why.
     """
     given, place = f"{flag}={ascii(str(path))[1:-1]}", pathlib.Path(path)
     if not str(path) or "\0" in str(path):
         raise Refused(f"{given}: is no name.")
-    if not folder and (place.is_dir() or not place.name or str(path).endswith("/")):
-        raise Refused(f"{given}: is a folder; give the name of a file, for instance in it.")
-    if not folder and not place.name.lower().endswith(suffix):
-        raise Refused(f"{given}: the name must end in {suffix}.")
-    if place.exists() and not folder and not place.is_file():
-        raise Refused(f"{given}: is a device or a pipe; give the name of a file.")
-    if place.is_file() and not place.stat().st_mode & 0o222:  # a rename over it would not ask
-        raise Refused(f"{given}: is write-protected; give another name, or allow it with chmod u+w.")
-    here = place.resolve()
-    if place.exists() and {here, *here.parents} & {pathlib.Path(i).resolve() for i in inputs if os.path.exists(i)}:
-        raise Refused(f"{given}: is one of the images that are read; give another name.")
-    if not place.exists() and (theirs := [str(other) for other in beside if os.path.lexists(other)]):
-        raise Refused(f"{given}: {theirs[0]} exists and would be written over; move it, or give another place.")
+    here, exists, is_file = place.resolve(), place.exists(), place.is_file()
+    read = {pathlib.Path(i).resolve() for i in inputs if os.path.exists(i)}
+    theirs = next((str(other) for other in beside if os.path.lexists(other)), None)
+    is_folder = place.is_dir() or not place.name or str(path).endswith("/")
+    for wrong, why in (
+        (not folder and is_folder, "is a folder; give the name of a file, for instance in it"),
+        (not folder and not place.name.lower().endswith(suffix), f"the name must end in {suffix}"),
+        (not folder and exists and not is_file, "is a device or a pipe; give the name of a file"),
+        # A rename over it would not ask.
+        (is_file and not place.stat().st_mode & 0o222, "is write-protected; give another name, or chmod u+w it"),
+        (exists and read & {here, *here.parents}, "is one of the images that are read; give another name"),
+        (not exists and theirs, f"{theirs} exists and would be written over; move it, or give another place"),
+    ):
+        if wrong:
+            raise Refused(f"{given}: {why}.")
     above = next(p for p in (here if folder else here.parent, *here.parents) if p.exists())
     try:
         if above.is_dir() and len(os.fsencode(place.name)) > os.pathconf(above, "PC_NAME_MAX"):
@@ -134,12 +131,8 @@ def atomic_path(
     What had the name is replaced in one step and keeps its mode; it stays if anything fails. If path is a link, what it
     points to is replaced. What killed processes left aside in the folder is removed.
 
-    Args:
-      path: of the file or folder.
-      replaces: whether a folder, which may be all that somebody has, may be replaced by another; by default none is.
-
     Raises:
-      Refused: a folder has the name and is not to be replaced.
+      Refused: a folder, which may be all that somebody has, has the name, and ``replaces`` does not say that it may go.
     """
     path = pathlib.Path(os.path.realpath(path))
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -236,11 +229,9 @@ def write_atomically(path: str | pathlib.Path, data: str | bytes) -> None:
 
 @contextlib.contextmanager
 def alone(lock: str | pathlib.Path, busy: str | Exception) -> Iterator[None]:
-    """Within, no other process holds a lock. A killed one leaves it free; file systems without locks have none.
+    """Within, no other process holds a lock, a file. A killed one leaves it free; file systems without locks have none.
 
-    Args:
-      lock: file of the lock; its folder exists.
-      busy: if another process holds it: a text is printed, and that process waited for; an exception is raised.
+    busy: if another process holds it, a text is printed, and that process waited for; an exception is raised.
 
     Raises:
       Refused: it is another user's and cannot be opened.

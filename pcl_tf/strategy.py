@@ -16,15 +16,10 @@ PEER_ERRORS = (
 
 
 def make_strategy(name: str = "auto") -> tf.distribute.Strategy:
-    """Makes the distribution strategy.
+    """The distribution strategy of a name.
 
-    Args:
-      name: 'one' device; 'mirrored' over all GPUs, or over the logical CPUs where there is
-        none (set PCL_LOGICAL_CPUS=2 to try two replicas without a GPU); 'multiworker' over
-        the machines of TF_CONFIG, waiting for all of them; 'auto', mirrored from two GPUs on.
-
-    Returns:
-      tf.distribute.Strategy.
+    'one' device; 'mirrored' over all GPUs, or over the logical CPUs where there is none (PCL_LOGICAL_CPUS=2 tries two replicas
+    without a GPU); 'multiworker' over the machines of TF_CONFIG, waiting for all; 'auto', mirrored from two GPUs on.
     """
     if name == "multiworker":
         return tf.distribute.MultiWorkerMirroredStrategy()
@@ -46,15 +41,7 @@ def spans_machines(strategy: tf.distribute.Strategy | None = None) -> bool:
 
 
 def all_reduce_max(strategy: tf.distribute.Strategy, value: float) -> float:
-    """The largest of a number over all machines; each waits until all have called it.
-
-    Args:
-      strategy: tf.distribute.Strategy.
-      value: number of this machine.
-
-    Returns:
-      float.
-    """
+    """The largest of a number over all machines; each waits until all have called it."""
     if not spans_machines(strategy):
         return float(value)
 

@@ -44,7 +44,7 @@ _STRATEGY = flags.DEFINE_enum(
     "Devices: auto uses all GPUs, one uses one, mirrored forces copies, multiworker the machines of TF_CONFIG.",
 )
 _JOIN_TIMEOUT = flags.DEFINE_float(
-    "join_timeout", 600.0, "With multiworker: seconds to wait for the other machines.", lower_bound=1.0
+    "join_timeout", 600.0, "With multiworker: seconds to wait for the other machines.", 1.0
 )
 _XLA = flags.DEFINE_bool(
     "xla",

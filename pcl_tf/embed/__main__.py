@@ -19,7 +19,7 @@ from typing import Any
 from absl import flags
 
 from pcl_tf.choices import FEATURES
-from pcl_tf.console import begin, check_finding, explained, finding_faces, refuse, side_in_pixels, start
+from pcl_tf.console import begin, check_finding, explained, finding_faces, refuse, side_flag, start
 
 _MODEL = flags.DEFINE_string(
     "model", None, "SavedModel, workdir of pcl_tf.train, .keras, .onnx or .tflite file, or a baseline."
@@ -31,13 +31,9 @@ _DATA = flags.DEFINE_string(
 )
 _OUT = flags.DEFINE_string("out", None, "File to write: .npz, .csv or .parquet.")
 _FEATURE = flags.DEFINE_list("feature", [], "face_aware, face, pose, face+pose; by default all that the model has.")
-_SIZE = flags.DEFINE_integer(
-    "image_size",
-    0,
-    "Side in pixels; 0 is that of the model's heads, or else the side it was trained at, 64 if it does not say.",
-    lower_bound=0,
+_SIZE = side_flag(
+    "Side in pixels; 0 is that of the model's heads, or else the side it was trained at, 64 if it does not say."
 )
-side_in_pixels("image_size")
 _IMAGES = flags.DEFINE_integer("generated_images", 256, "How many faces --data=generated renders.", lower_bound=1)
 _PROJECTOR = flags.DEFINE_string("projector", "", "Folder for TensorBoard's Projector, with a sprite of the faces.")
 _CACHE = flags.DEFINE_string("cache", "", "Folder of features; by default features/ in probe/ of the model's workdir.")

@@ -25,43 +25,25 @@ KINDS = ("voxceleb", "videos", "images")
 
 _DATA = flags.DEFINE_string("data", "", "Folder of the videos or photographs.")
 _OUT = flags.DEFINE_string("out", "", "Folder the dataset is written below.")
-_SIZE = flags.DEFINE_integer("image_size", 64, "Side of the faces in pixels.", lower_bound=16, upper_bound=2048)
-_FPS = flags.DEFINE_float(
-    "fps", 6.0, "Frames a second taken from videos (section 4.1: 6).", lower_bound=0.01, upper_bound=1000
-)
-_SHARE = flags.DEFINE_float(
-    "centre", 1.0, "Side of the central square, of the frame's shorter side.", lower_bound=0.05, upper_bound=1.0
-)
+_SIZE = flags.DEFINE_integer("image_size", 64, "Side of the faces in pixels.", 16, 2048)
+_FPS = flags.DEFINE_float("fps", 6.0, "Frames a second taken from videos (section 4.1: 6).", 0.01, 1000)
+_SHARE = flags.DEFINE_float("centre", 1.0, "Side of the central square, of the frame's shorter side.", 0.05, 1.0)
 _DETECT = flags.DEFINE_bool("detect", False, "Cut out the largest face found (by MTCNN) instead of the centre.")
 _MARGIN = flags.DEFINE_float(
-    "margin",
-    MARGIN,
-    "With --detect: side of the cut, in longer sides of the face's box.",
-    lower_bound=1,
-    upper_bound=10,
+    "margin", MARGIN, "With --detect: side of the cut, in longer sides of the face's box.", 1, 10
 )
 _ALIGN = flags.DEFINE_bool(
     "align", False, "With --detect: turn faces until the eyes are level, and give them one size, by their landmarks."
 )
-_WORKERS = flags.DEFINE_integer(
-    "workers", 0, "Threads on this machine; 0 is one a core.", lower_bound=0, upper_bound=256
-)
+_WORKERS = flags.DEFINE_integer("workers", 0, "Threads on this machine; 0 is one a core.", 0, 256)
 _BEAM = flags.DEFINE_list(
     "beam_pipeline_options", [], "Beam's options as key=value, for a cluster: runner=FlinkRunner,flink_master=.."
 )
 _UNREADABLE = flags.DEFINE_float(
-    "max_unreadable_share",
-    0.05,
-    "Share of unreadable files above which nothing is written.",
-    lower_bound=0,
-    upper_bound=1,
+    "max_unreadable_share", 0.05, "Share of unreadable files above which nothing is written.", 0, 1
 )
 _NO_FACE = flags.DEFINE_float(
-    "max_no_face_share",
-    0.2,
-    "With --detect: share of files without a face above which nothing is written.",
-    lower_bound=0,
-    upper_bound=1,
+    "max_no_face_share", 0.2, "With --detect: share of files without a face above which nothing is written.", 0, 1
 )
 
 

@@ -70,16 +70,9 @@ def _examples(unit: Unit, settings: Settings, folder: str) -> Iterator[tuple[str
 
 
 def finish(builder: tfds.core.DatasetBuilder, files: int, notes: Notes, *, sheet: bytes) -> dict[str, int]:
-    """Writes unreadable.txt, no_face.txt, the contact sheet, prepared.json and, last, the index beside the records.
+    """Writes what lies beside the records of a prepared dataset, the index last; returns the counts of prepared.json.
 
-    Args:
-      builder: prepared dataset.
-      files: their number.
-      notes: ``Notes`` of all of them.
-      sheet: PNG bytes.
-
-    Returns:
-      dict of counts, which is prepared.json.
+    files: their number; notes: of all of them; sheet: PNG bytes.
     """
     source = builder.as_data_source(split="train", deserialize_method=tfds.decode.DeserializeMethod.RAW_BYTES)
     frames: Any = []

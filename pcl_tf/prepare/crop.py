@@ -11,16 +11,9 @@ from pcl_tf.prepare import detector
 
 
 def around(image: np.ndarray, box: Sequence[float], margin: float = MARGIN) -> np.ndarray:
-    """The square around a face's box.
+    """The square around a face's box, as of ``Face``: uint8 [H, W, 3] -> uint8 [S, S, 3].
 
-    Args:
-      image: uint8 [H, W, 3].
-      box: left, top, width and height, as of ``Face``.
-      margin: side of the square, in longer sides of the box; it is moved, and if need be made smaller, to lie inside
-        the picture.
-
-    Returns:
-      uint8 [S, S, 3].
+    margin: its side, in longer sides of the box; it is moved, and if need be made smaller, to lie inside the picture.
     """
     left, top, width, height = box
     side = max(1, min(round(margin * max(width, height)), *image.shape[:2]))
@@ -32,9 +25,7 @@ def around(image: np.ndarray, box: Sequence[float], margin: float = MARGIN) -> n
 def upright_square(landmarks: np.ndarray, margin: float = MARGIN) -> tuple[np.ndarray, np.ndarray]:
     """The square in which eyes and mouth stand upright and have one size, as FFHQ's (Karras et al., 2019, their code).
 
-    Args:
-      landmarks: [5, 2] as in ``Face``.
-      margin: MARGIN is FFHQ's side.
+    From landmarks [5, 2] as in ``Face``; MARGIN is FFHQ's side.
 
     Returns:
       (centre float64 [2], half of the upper side as a vector float64 [2], both x and y).
@@ -55,43 +46,23 @@ def turn(landmarks: np.ndarray) -> float:
 
 
 def aligned(image: np.ndarray, face: detector.Face, margin: float = MARGIN) -> np.ndarray:
-    """The face with level eyes, cut by its landmarks; beyond the picture's edges it is mirrored.
-
-    Args:
-      image: uint8 [H, W, 3].
-      face: ``Face``.
-      margin: as ``upright_square``.
-
-    Returns:
-      uint8 [S, S, 3].
-    """
+    """The face with level eyes, cut by its landmarks, beyond the edges mirrored: uint8 [H, W, 3] -> uint8 [S, S, 3]."""
     middle, half = upright_square(face.landmarks, margin)
     side = max(1, round(2 * np.hypot(*half)))
     step = half / (side / 2)  # from a pixel to its neighbour on the right, x and y
     turn = np.array([[step[0], step[1]], [-step[1], step[0]]])  # of (row, column)
     start = middle[::-1] - turn @ np.full(2, (side - 1) / 2) - 0.5  # landmarks count from the corner of a pixel
-    cut = np.empty((side, side, 3), np.uint8)
-    for channel in range(3):
-        ndimage.affine_transform(
-            image[..., channel], turn, start, (side, side), cut[..., channel], order=1, mode="mirror"
-        )
-    return cut
+    how = {"offset": start, "output_shape": (side, side), "order": 1, "mode": "mirror"}
+    return np.stack([ndimage.affine_transform(image[..., k], turn, **how) for k in range(3)], axis=-1)
 
 
 def square(image: np.ndarray, share: float = 1.0, margin: float = 0.0, *, align: bool = False) -> np.ndarray | None:
-    """The face of a picture.
+    """The face of a picture: uint8 [H, W, 3] -> uint8 [S, S, 3], or None where no face is found.
 
     Args:
-      image: uint8 [H, W, 3].
-      share: of the shorter side that the central square takes.
+      image, share: the picture; of its shorter side that the central square takes.
       margin: detect the face, with this margin; 0 takes the centre.
       align: turn the face upright by its landmarks.
-
-    Returns:
-      uint8 [S, S, 3], or None where no face is found.
-
-    Raises:
-      ImportError: mtcnn, which detects, is not installed.
     """
     if not margin:
         return centre(image, share)

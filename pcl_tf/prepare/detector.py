@@ -32,22 +32,12 @@ class Face:
 
 
 def largest(image: np.ndarray) -> Face | None:
-    """The face with the largest box, or None.
-
-    Args:
-      image: uint8 [H, W, 3].
-
-    Raises:
-      ImportError: mtcnn is not installed.
-    """
+    """The face with the largest box in uint8 [H, W, 3], or None."""
     return max(detect(image), key=lambda face: face.box[2] * face.box[3], default=None)
 
 
 def detect(image: np.ndarray) -> list[Face]:
-    """All faces of a picture: list of ``Face``.
-
-    Args:
-      image: uint8 [H, W, 3].
+    """All faces of a picture, uint8 [H, W, 3].
 
     Raises:
       ImportError: mtcnn is not installed.

@@ -39,11 +39,9 @@ def prepare_clips(
     """Turns a tree of videos or images into a dataset of clips. The same call goes on where one was stopped.
 
     Args:
-      kind: 'voxceleb', 'videos' or 'images'.
-      data: the tree.
+      kind, data: 'voxceleb', 'videos' or 'images', and their tree.
       out: TFDS's folder; the dataset is out/KIND/SETTINGS/VERSION.
-      settings: ``Settings``.
-      limits: ``Limits``.
+      settings, limits: how faces are cut out, and what may be left out.
       workers: threads on this machine; 0 is one a core.
       beam_options: list of Beam's pipeline options; with any, Beam's runner does the units and writes the records.
 

@@ -39,13 +39,13 @@ class Unit:
 
 
 def list_units(kind: str, root: str | pathlib.Path) -> list[Unit]:
-    """The units of a tree of files.
+    """The units of a tree of files in any file system TensorFlow knows.
 
     Args:
       kind: 'voxceleb', trees that end in identity/video/clip.mp4, a video's folder a unit, clips without their suffix;
         'videos', any tree, a video a unit, for it may be hours long; 'images', any tree, 256 of a folder a unit. Of the
         last two the folder's name is the identity.
-      root: of the tree, in any file system TensorFlow knows.
+      root: of the tree.
 
     Raises:
       Refused: no such folder, no such files in it, or one of VoxCeleb that lies less deep.
