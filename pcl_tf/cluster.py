@@ -17,15 +17,10 @@ _MOST_RESTARTS = 10  # without a new step in between
 
 @dataclasses.dataclass(frozen=True)
 class Cluster:
-    """The machines of a run.
+    """The machines of a run."""
 
-    Attributes:
-      members: host:port of each, the chief first.
-      index: which of them this process is.
-    """
-
-    members: tuple[str, ...] = ("",)
-    index: int = 0
+    members: tuple[str, ...] = ("",)  # host:port of each, the chief first
+    index: int = 0  # which of them this process is
 
     @property
     def writer(self) -> bool:

@@ -9,15 +9,10 @@ from typing import Any
 
 @dataclasses.dataclass(frozen=True)
 class Check:
-    """A condition on a value.
+    """A condition on a value."""
 
-    Attributes:
-      words: -> the values that pass, as they follow "must be"; called for errors alone.
-      test: value -> bool; may raise TypeError or OverflowError for a value of another type.
-    """
-
-    words: Callable[[], str]
-    test: Callable[[Any], bool]
+    words: Callable[[], str]  # -> the values that pass, as they follow "must be"; called for errors alone
+    test: Callable[[Any], bool]  # value -> bool; may raise TypeError or OverflowError for a value of another type
 
     def __call__(self, value: Any) -> bool:
         """Whether a value passes."""
@@ -61,17 +56,11 @@ text = Check(lambda: "a text of printable characters", lambda v: isinstance(v, s
 
 @dataclasses.dataclass(frozen=True)
 class Key:
-    """A key of a recipe.
+    """A key of a recipe."""
 
-    Attributes:
-      value: the default; its type is that of the key.
-      check: which values it may have.
-      words: what it is.
-    """
-
-    value: Any
-    check: Check
-    words: str
+    value: Any  # the default; its type is that of the key
+    check: Check  # which values it may have
+    words: str  # what it is
 
     def parse(self, text: str) -> Any:
         """The value that a text of a command line stands for; None where it is none of this type."""

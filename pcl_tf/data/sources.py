@@ -51,24 +51,16 @@ Items = Generator[Item, None, None]
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """A named sequence of images.
+    """A named sequence of images."""
 
-    Attributes:
-      name: what the user gave.
-      fingerprint: changes when the images do; names the decoded cache.
-      count: number of images.
-      items: yields (name of the image, printable, its encoded bytes or a uint8 [H, W, 3] array or an exception).
-      contents: of each image, equal where the bytes of two are; () where that is not known.
-      others: kinds of files beside them that are passed over, as '7 .heic, 1 .txt'; '' for none.
-      after: after(n) yields what items() does but for the first n, without rendering these; None where none is rendered.
-    """
-
-    name: str
-    fingerprint: str
-    count: int
+    name: str  # what the user gave
+    fingerprint: str  # changes when the images do; names the decoded cache
+    count: int  # number of images
+    # yields (name of the image, printable, its encoded bytes or a uint8 [H, W, 3] array or an exception)
     items: Callable[[], Items]
-    others: str = ""
-    contents: Sequence[object] = ()
+    others: str = ""  # kinds of files beside them that are passed over, as '7 .heic, 1 .txt'; '' for none
+    contents: Sequence[object] = ()  # of each image, equal where the bytes of two are; () where that is not known
+    # after(n) yields what items() does but for the first n, without rendering these; None where none is rendered
     after: Callable[[int], Items] | None = None
 
 

@@ -19,29 +19,19 @@ from pcl_tf.store import digest, read_json, versions
 
 @dataclasses.dataclass(frozen=True)
 class Encoder:
-    """A frozen encoder.
+    """A frozen encoder."""
 
-    Attributes:
-      name: what the user gave.
-      digest: of its content, names its cached features.
-      run: uint8 [n, S, S, 3] -> {output: [n, D] or feature maps [n, H, W, C]}, or the one output of a strange model.
-      step: of pre-training, 0 if it has none.
-      recipe: that it was trained by, or None.
-      keras_file: the same encoder as a .keras file, or None.
-      side: of the images in pixels, if it takes one size alone; else None.
-      margin: of the squares around faces that it was trained on, in longer sides of a face's box; None if it does not say.
-      heads: that came with it, of a box, a probe's .keras or a fine-tuning.
-    """
-
-    name: str
-    digest: str
+    name: str  # what the user gave
+    digest: str  # of its content, names its cached features
+    # uint8 [n, S, S, 3] -> {output: [n, D] or feature maps [n, H, W, C]}, or the one output of a strange model
     run: Callable[[np.ndarray], Any]
-    step: int = 0
-    recipe: dict[str, Any] | None = None
-    keras_file: pathlib.Path | None = None
-    side: int | None = None
+    step: int = 0  # of pre-training, 0 if it has none
+    recipe: dict[str, Any] | None = None  # that it was trained by, or None
+    keras_file: pathlib.Path | None = None  # the same encoder as a .keras file, or None
+    side: int | None = None  # of the images in pixels, if it takes one size alone; else None
+    # of the squares around faces that it was trained on, in longer sides of a face's box; None if it does not say
     margin: float | None = None
-    heads: tuple[Head, ...] = ()
+    heads: tuple[Head, ...] = ()  # that came with it, of a box, a probe's .keras or a fine-tuning
 
     @property
     def recipe_hash(self) -> str | None:

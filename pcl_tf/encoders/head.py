@@ -16,32 +16,19 @@ MEMBER = "head.npz"  # in a .keras from images to answers, which is a zip
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Head:
-    """What a linear layer makes of a feature. ``to_bytes`` is its file: alone in a box, as a member of a .keras.
+    """What a linear layer makes of a feature. ``to_bytes`` is its file: alone in a box, as a member of a .keras."""
 
-    Attributes:
-      name: what it tells: 'expression', 'pose', or the name of its task.
-      kind: 'classification', 'multilabel', 'regression', or 'verification': whether two faces are one person's.
-      feature: that it takes: 'face_aware', 'face', 'pose' or 'face+pose'.
-      names: of the K classes, labels or numbers; () of a verification.
-      units: of each of these, 'degrees' or ''.
-      size: side in pixels of the faces it was learnt on.
-      encoder: digest of the encoder it was learnt on; '' of one that was fine-tuned with it.
-      measured: its error: task, metric, value, interval of 95 %, detail .., as in ``result.json``.
-      weights: float32 [D, K].
-      bias: float64 [K].
-      threshold: of a verification: the cosine of two vectors of K numbers above which they are one person's.
-    """
-
-    name: str
-    kind: str
-    feature: str
-    names: tuple[str, ...]
-    units: tuple[str, ...]
-    size: int
-    encoder: str
-    measured: dict[str, Any]
-    weights: np.ndarray
-    bias: np.ndarray
+    name: str  # what it tells: 'expression', 'pose', or the name of its task
+    kind: str  # 'classification', 'multilabel', 'regression', or 'verification': whether two faces are one person's
+    feature: str  # that it takes: 'face_aware', 'face', 'pose' or 'face+pose'
+    names: tuple[str, ...]  # of the K classes, labels or numbers; () of a verification
+    units: tuple[str, ...]  # of each of these, 'degrees' or ''
+    size: int  # side in pixels of the faces it was learnt on
+    encoder: str  # digest of the encoder it was learnt on; '' of one that was fine-tuned with it
+    measured: dict[str, Any]  # its error: task, metric, value, interval of 95 %, detail .., as in ``result.json``
+    weights: np.ndarray  # float32 [D, K]
+    bias: np.ndarray  # float64 [K]
+    # of a verification: the cosine of two vectors of K numbers above which they are one person's
     threshold: float | None = None
 
     def __call__(self, x: np.ndarray) -> np.ndarray:

@@ -17,19 +17,13 @@ Statistic = Callable[[np.ndarray], Any]  # of means: a float, or float [K]
 
 @dataclasses.dataclass(frozen=True)
 class Units:
-    """What a bootstrap draws.
+    """What a bootstrap draws."""
 
-    Attributes:
-      name: 'subjects', 'images' or 'pairs'.
-      count: how many of them the test has.
-      folds: int [N], folds that are resampled apart; None is one fold.
-      people: [N], who each sample shows where subjects are drawn, since images of one person are no independent evidence
-        (Field and Welsh, 2007); None draws samples.
-    """
-
-    name: str
-    count: int
-    folds: np.ndarray | None = None
+    name: str  # 'subjects', 'images' or 'pairs'
+    count: int  # how many of them the test has
+    folds: np.ndarray | None = None  # int [N], folds that are resampled apart; None is one fold
+    # [N], who each sample shows where subjects are drawn, since images of one person are no independent evidence (Field
+    # and Welsh, 2007); None draws samples
     people: np.ndarray | None = None
 
 

@@ -16,39 +16,27 @@ LEAST = 10  # images or pairs of a group; the interval of fewer would mean littl
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """The result of a probe.
+    """The result of a probe."""
 
-    Attributes:
-      metric: 'accuracy', 'F1' or 'MAE' (degrees, or the targets' unit).
-      value: its value; accuracies and F1 in [0, 1].
-      interval: 95 % bootstrap interval over what ``resampled`` names.
-      detail: by class, label, target or fold.
-      counts: how many images or pairs were trained and tested on.
-      protocol: how.
-      resampled: 'subjects', 'images' or 'pairs'.
-      units: how many of them the test has; fewer than ``bootstrap.FEWEST`` make too narrow an interval.
-      learnt: of verification, the same pairs after the layer learnt on pairs of the other folds; None where there are too
-        few pairs, as 'not_learnt' in the protocol says.
-      layer: the ``Linear`` of the first fold; None of raw cosines, and where neighbours vote.
-      detail_intervals: {name of detail: (low, high)} of labels and targets, from the resamples of ``interval``.
-      roc: of verification, ``verification.operating_points`` of the similarities of all pairs together.
-      groups: {column: as ``by_group``} where the task has groups.
-      scored: the answers for each image or pair.
-    """
-
-    metric: str
-    value: float
-    interval: tuple[float, float]
-    detail: dict[str, float]
-    counts: dict[str, int]
-    protocol: dict[str, Any]
-    resampled: str
-    units: int
-    scored: Scored = dataclasses.field(compare=False, repr=False)
+    metric: str  # 'accuracy', 'F1' or 'MAE' (degrees, or the targets' unit)
+    value: float  # its value; accuracies and F1 in [0, 1]
+    interval: tuple[float, float]  # 95 % bootstrap interval over what ``resampled`` names
+    detail: dict[str, float]  # by class, label, target or fold
+    counts: dict[str, int]  # how many images or pairs were trained and tested on
+    protocol: dict[str, Any]  # how it was trained and tested
+    resampled: str  # 'subjects', 'images' or 'pairs'
+    units: int  # how many of them the test has; fewer than ``bootstrap.FEWEST`` make too narrow an interval
+    scored: Scored = dataclasses.field(compare=False, repr=False)  # the answers for each image or pair
+    # of verification, the same pairs after the layer learnt on pairs of the other folds; None where there are too few
+    # pairs, as 'not_learnt' in the protocol says
     learnt: "Result | None" = None
+    # the ``Linear`` of the first fold; None of raw cosines, and where neighbours vote
     layer: linear.Linear | None = None
+    # {name of detail: (low, high)} of labels and targets, from the resamples of ``interval``
     detail_intervals: dict[str, tuple[float, float]] = dataclasses.field(default_factory=dict)
+    # of verification, ``verification.operating_points`` of the similarities of all pairs together
     roc: dict[str, Any] | None = None
+    # {column: as ``by_group``} where the task has groups
     groups: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:

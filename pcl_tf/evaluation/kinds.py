@@ -19,21 +19,14 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class Scored:
-    """Images or pairs of the test, in the order of the folds, with a model's answers.
+    """Images or pairs of the test, in the order of the folds, with a model's answers."""
 
-    Attributes:
-      rows: int [N], of the task's images; of verification, of its pairs.
-      folds: int [N], the fold that tests each.
-      labels: the truth: int [N] classes, 0/1 [N, K] labels, float [N, K] targets, 0/1 [N] same person.
-      scores: float [N, K]: probabilities of classes or labels, predicted targets; of verification [N], similarities.
-      predicted: the answers, in the form of the labels.
-    """
-
-    rows: np.ndarray
-    folds: np.ndarray
-    labels: np.ndarray
+    rows: np.ndarray  # int [N], of the task's images; of verification, of its pairs
+    folds: np.ndarray  # int [N], the fold that tests each
+    labels: np.ndarray  # the truth: int [N] classes, 0/1 [N, K] labels, float [N, K] targets, 0/1 [N] same person
+    # float [N, K]: probabilities of classes or labels, predicted targets; of verification [N], similarities
     scores: np.ndarray
-    predicted: np.ndarray
+    predicted: np.ndarray  # the answers, in the form of the labels
 
     def of(self, rows: np.ndarray) -> "Scored":
         """Those at some places: int [n]."""
@@ -42,58 +35,35 @@ class Scored:
 
 @dataclasses.dataclass(frozen=True)
 class Adam:
-    """The paper's training of a linear layer on frozen features; see ``pcl_tf.evaluation.linear``.
-
-    Attributes:
-      learning_rate, batch: of the training.
-      cosine: whether the rate falls to 0 along a cosine.
-      batch_norm: whether one stands before the layer, which then begins as PyTorch's.
-      coupled: decay that is part of the gradient.
-      decoupled: decay of AdamW.
-    """
+    """The paper's training of a linear layer on frozen features; see ``pcl_tf.evaluation.linear``."""
 
     learning_rate: float
     batch: int
-    cosine: bool = False
-    batch_norm: bool = True
-    coupled: float = 0.0
-    decoupled: float = 0.0
+    cosine: bool = False  # whether the rate falls to 0 along a cosine
+    batch_norm: bool = True  # whether one stands before the layer, which then begins as PyTorch's
+    coupled: float = 0.0  # decay that is part of the gradient
+    decoupled: float = 0.0  # decay of AdamW
 
 
 class Kind:
-    """A kind of task whose images have labels; N images, K classes, labels or targets.
+    """A kind of task whose images have labels; N images, K classes, labels or targets."""
 
-    Attributes:
-      name: of ``KINDS``.
-      metric: name of the metric.
-      samples: what the test consists of.
-      labelled: whether images have labels that a layer can be fitted to.
-      by_fold: whether the metric is taken in each fold and averaged; else once, over all images.
-      activation: of the layer, by its name in Keras and in tf.nn ('linear' is none).
-      outputs: names of the two outputs of an export: of the names, and of the values in their order.
-      classify: whether TensorFlow Serving's Classify can ask an export.
-      hub: the task and the metric as model hubs call them.
-      adam: settings of the paper's training.
-      picture: of ``pcl_tf.results.pictures``.
-      columns: that a manifest must have.
-      target: column of a manifest that is predicted if no other is stated; '' is all columns without another meaning.
-      most: targets that a manifest may state; None is any number.
-    """
-
-    name: ClassVar[str]
-    metric: ClassVar[str]
-    samples: ClassVar[str] = "images"
-    labelled: ClassVar[bool] = True
-    by_fold: ClassVar[bool] = False
-    activation: ClassVar[str]
+    name: ClassVar[str]  # of ``KINDS``
+    metric: ClassVar[str]  # name of the metric
+    samples: ClassVar[str] = "images"  # what the test consists of
+    labelled: ClassVar[bool] = True  # whether images have labels that a layer can be fitted to
+    by_fold: ClassVar[bool] = False  # whether the metric is taken in each fold and averaged; else once, over all images
+    activation: ClassVar[str]  # of the layer, by its name in Keras and in tf.nn ('linear' is none)
+    # names of the two outputs of an export: of the names, and of the values in their order
     outputs: ClassVar[tuple[str, str]] = ("classes", "scores")
-    classify: ClassVar[bool] = True
-    hub: ClassVar[tuple[str, str]]
-    adam: ClassVar[Adam]
-    picture: ClassVar[str]
-    columns: ClassVar[tuple[str, ...]] = ("path",)
+    classify: ClassVar[bool] = True  # whether TensorFlow Serving's Classify can ask an export
+    hub: ClassVar[tuple[str, str]]  # the task and the metric as model hubs call them
+    adam: ClassVar[Adam]  # settings of the paper's training
+    picture: ClassVar[str]  # of ``pcl_tf.results.pictures``
+    columns: ClassVar[tuple[str, ...]] = ("path",)  # that a manifest must have
+    # column of a manifest that is predicted if no other is stated; '' is all columns without another meaning
     target: ClassVar[str] = ""
-    most: ClassVar[int | None] = None
+    most: ClassVar[int | None] = None  # targets that a manifest may state; None is any number
 
     def check(self, task: "Task") -> None:
         """Raises Refused where the test of a task has no meaning."""

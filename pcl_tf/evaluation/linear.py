@@ -37,17 +37,12 @@ _MATRIX, _VECTOR = tf.TensorSpec([None, None]), tf.TensorSpec([None])
 
 @dataclasses.dataclass(frozen=True)
 class Linear:
-    """A linear layer on raw features.
-
-    Attributes:
-      weights: float32 [D, K].
-      bias: float64 [K]: targets may be as large as a time in seconds.
-    """
+    """A linear layer on raw features."""
 
     logits: ClassVar[bool] = True  # of classes and labels, as ``Kind.answers`` takes it
 
-    weights: np.ndarray
-    bias: np.ndarray
+    weights: np.ndarray  # float32 [D, K]
+    bias: np.ndarray  # float64 [K]: targets may be as large as a time in seconds
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """float [N, D] -> float64 [N, K] scores, logits or targets."""

@@ -44,16 +44,11 @@ def read_lines(path: str | pathlib.Path) -> list[tuple[int, str]]:
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-    """A list in columns; columns without a name, as pandas writes its index, are left out.
+    """A list in columns; columns without a name, as pandas writes its index, are left out."""
 
-    Attributes:
-      header: names of the columns, without blanks at their ends.
-      rows: list of (line number, {name: field without blanks at its ends}).
-      ragged: {line number: what is wrong} of rows that have not as many fields as the header; they are in no row.
-    """
-
-    header: tuple[str, ...]
-    rows: list[tuple[int, dict[str, str]]]
+    header: tuple[str, ...]  # names of the columns, without blanks at their ends
+    rows: list[tuple[int, dict[str, str]]]  # list of (line number, {name: field without blanks at its ends})
+    # {line number: what is wrong} of rows that have not as many fields as the header; they are in no row
     ragged: dict[int, str]
 
 

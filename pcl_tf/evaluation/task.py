@@ -19,38 +19,26 @@ Splits = tuple[tuple[np.ndarray, np.ndarray], ...]  # (train rows, test rows) fo
 class Task:
     """Labelled images of one downstream task.
 
-    Attributes:
-      name: as reported.
-      kind: one of KINDS.
-      source: the images, in the order of the labels.
-      image_size: side in pixels at which they are evaluated.
-      names: of classes, labels or targets.
-      labels: as the classes of ``pcl_tf.evaluation.kinds`` have them; of verification None.
-      splits: (train rows, test rows) for each fold, int arrays.
-      subjects: who is on each image [N], or None where that is not known.
-      pairs, same, folds: verification alone: int [P, 2] rows, 0/1 [P], int [P].
-      origin: path it was read from, '' where it was made; tells tasks of one name apart.
-      notes: what was left out, a sentence each.
-      groups: {column: str [N], of verification [P]}: the group of each row, '' for none; errors are told by them.
-
     Raises:
       Refused: a row or a subject is in both the training and the test split, or a class is tested that no training image has,
         or of a multilabel no test image shows any label.
     """
 
-    name: str
-    kind: str
-    source: Source
-    image_size: int
-    names: tuple[str, ...] = ()
-    labels: np.ndarray | None = None
-    splits: Splits = ()
-    subjects: np.ndarray | None = None
+    name: str  # as reported
+    kind: str  # one of KINDS
+    source: Source  # the images, in the order of the labels
+    image_size: int  # side in pixels at which they are evaluated
+    names: tuple[str, ...] = ()  # of classes, labels or targets
+    labels: np.ndarray | None = None  # as the classes of ``pcl_tf.evaluation.kinds`` have them; of verification None
+    splits: Splits = ()  # (train rows, test rows) for each fold, int arrays
+    subjects: np.ndarray | None = None  # who is on each image [N], or None where that is not known
+    # pairs, same, folds: verification alone: int [P, 2] rows, 0/1 [P], int [P]
     pairs: np.ndarray | None = None
     same: np.ndarray | None = None
     folds: np.ndarray | None = None
-    origin: str = ""
-    notes: tuple[str, ...] = ()
+    origin: str = ""  # path it was read from, '' where it was made; tells tasks of one name apart
+    notes: tuple[str, ...] = ()  # what was left out, a sentence each
+    # {column: str [N], of verification [P]}: the group of each row, '' for none; errors are told by them
     groups: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:

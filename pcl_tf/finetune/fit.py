@@ -22,31 +22,18 @@ from pcl_tf.training.callbacks import StopOnSignal, restored_signals
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """How a network is fine-tuned.
+    """How a network is fine-tuned."""
 
-    Attributes:
-      feature: of the encoder, the input of the last layer.
-      labels: share of the training labels that is used, above 0 and at most 1.
-      from_scratch: whether the encoder's weights are drawn anew.
-      epochs: at most.
-      patience: epochs without a better held-out loss after which training stops.
-      batch_size: images.
-      rate: of Adam, for all layers.
-      flip: whether training images are mirrored at random.
-      folds: how many of the task's folds are evaluated; 0 is all.
-      seed: of the share of labels, the order, and weights that are drawn.
-    """
-
-    feature: str = "face_aware"
-    labels: float = 1.0
-    from_scratch: bool = False
-    epochs: int = 50
-    patience: int = 5
-    batch_size: int = 64
-    rate: float = 1e-4
-    flip: bool = False
-    folds: int = 0
-    seed: int = 0
+    feature: str = "face_aware"  # of the encoder, the input of the last layer
+    labels: float = 1.0  # share of the training labels that is used, above 0 and at most 1
+    from_scratch: bool = False  # whether the encoder's weights are drawn anew
+    epochs: int = 50  # at most
+    patience: int = 5  # epochs without a better held-out loss after which training stops
+    batch_size: int = 64  # images
+    rate: float = 1e-4  # of Adam, for all layers
+    flip: bool = False  # whether training images are mirrored at random
+    folds: int = 0  # how many of the task's folds are evaluated; 0 is all
+    seed: int = 0  # of the share of labels, the order, and weights that are drawn
 
     def solver(self, way: str = "") -> str:
         """Name of a way to train in ``result.json``: 'finetune', 'scratch-0.1', 'probe-0.1' .."""
@@ -56,21 +43,13 @@ class Options:
 
 @dataclasses.dataclass(frozen=True)
 class Lesson:
-    """What a network learns from.
+    """What a network learns from."""
 
-    Attributes:
-      faces: uint8 [N, S, S, 3].
-      labels: of all faces, [N] or [N, K].
-      teach: int, rows that teach.
-      held: int, rows on which training is stopped.
-      loss: Keras loss.
-    """
-
-    faces: np.ndarray
-    labels: np.ndarray
-    teach: np.ndarray
-    held: np.ndarray
-    loss: keras.losses.Loss
+    faces: np.ndarray  # uint8 [N, S, S, 3]
+    labels: np.ndarray  # of all faces, [N] or [N, K]
+    teach: np.ndarray  # int, rows that teach
+    held: np.ndarray  # int, rows on which training is stopped
+    loss: keras.losses.Loss  # Keras loss
 
 
 def best(losses: list[float]) -> int:

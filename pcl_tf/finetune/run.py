@@ -67,21 +67,13 @@ def _people(task: Task, rows: np.ndarray) -> np.ndarray | None:
 
 @dataclasses.dataclass(frozen=True)
 class Material:
-    """An encoder, a task, and the task's images, decoded and encoded.
+    """An encoder, a task, and the task's images, decoded and encoded."""
 
-    Attributes:
-      encoder: ``Encoder`` with a Keras form.
-      task: ``Task`` with labels.
-      images: uint8 [M, S, S, 3], the readable ones.
-      place: int [N], row of images of each row of the task; -1 of unreadable ones.
-      values: ``Features`` of all rows.
-    """
-
-    encoder: Encoder
-    task: Task
-    images: np.ndarray
-    place: np.ndarray
-    values: Features
+    encoder: Encoder  # with a Keras form
+    task: Task  # with labels
+    images: np.ndarray  # uint8 [M, S, S, 3], the readable ones
+    place: np.ndarray  # int [N], row of images of each row of the task; -1 of unreadable ones
+    values: Features  # of all rows
 
 
 def read(encoder: Encoder, task: Task, values: Features, cache: str | pathlib.Path) -> Material:

@@ -19,15 +19,11 @@ _LOCK = threading.Lock()
 
 @dataclasses.dataclass(frozen=True)
 class Face:
-    """A face in pixels of its picture.
+    """A face in pixels of its picture."""
 
-    Attributes:
-      box: (left, top, width, height).
-      landmarks: float64 [5, 2], x and y of the eye on the left, the eye on the right, the nose, the corners of the
-        mouth on the left and on the right, as one looks at an upright face.
-    """
-
-    box: tuple[float, ...]
+    box: tuple[float, ...]  # (left, top, width, height)
+    # float64 [5, 2], x and y of the eye on the left, the eye on the right, the nose, the corners of the mouth on the
+    # left and on the right, as one looks at an upright face
     landmarks: np.ndarray
 
 

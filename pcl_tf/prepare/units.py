@@ -23,19 +23,12 @@ IMAGES_IN_UNIT = 256
 
 @dataclasses.dataclass(frozen=True)
 class Unit:
-    """Files that are prepared together.
+    """Files that are prepared together."""
 
-    Attributes:
-      identity: the person, by the names of folders.
-      files: ((path, its name relative to the root), ...).
-      clips: name of the clip each becomes, no two alike in a corpus; printable.
-      stamp: changes when a file does, or the name of its clip.
-    """
-
-    identity: str
-    files: tuple[tuple[str, str], ...]
-    clips: tuple[str, ...]
-    stamp: str
+    identity: str  # the person, by the names of folders
+    files: tuple[tuple[str, str], ...]  # ((path, its name relative to the root), ...)
+    clips: tuple[str, ...]  # name of the clip each becomes, no two alike in a corpus; printable
+    stamp: str  # changes when a file does, or the name of its clip
 
 
 def list_units(kind: str, root: str | pathlib.Path) -> list[Unit]:

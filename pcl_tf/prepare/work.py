@@ -32,21 +32,13 @@ _NOTES = "notes.json"  # in a zip; the entries of clips have a slash in them, th
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """How faces are cut out.
+    """How faces are cut out."""
 
-    Attributes:
-      size: side of the faces in pixels.
-      fps: frames a second taken from videos.
-      share: of the shorter side that the central square takes.
-      margin: detect faces and cut them out with this margin; 0 takes the centre.
-      align: turn detected faces upright by their landmarks.
-    """
-
-    size: int = 64
-    fps: float = 6.0
-    share: float = 1.0
-    margin: float = 0.0
-    align: bool = False
+    size: int = 64  # side of the faces in pixels
+    fps: float = 6.0  # frames a second taken from videos
+    share: float = 1.0  # of the shorter side that the central square takes
+    margin: float = 0.0  # detect faces and cut them out with this margin; 0 takes the centre
+    align: bool = False  # turn detected faces upright by their landmarks
 
     @property
     def name(self) -> str:
@@ -59,14 +51,10 @@ class Settings:
 
 @dataclasses.dataclass(frozen=True)
 class Notes:
-    """Files of a unit that gave no face or fewer.
+    """Files of a unit that gave no face or fewer."""
 
-    Attributes:
-      unreadable: [(file, why it is left out), ..].
-      no_face: [(file, frames without a face, frames), ..] of files that have any such frame.
-    """
-
-    unreadable: list[tuple[str, str]] = dataclasses.field(default_factory=list)
+    unreadable: list[tuple[str, str]] = dataclasses.field(default_factory=list)  # [(file, why it is left out), ..]
+    # [(file, frames without a face, frames), ..] of files that have any such frame
     no_face: list[tuple[str, int, int]] = dataclasses.field(default_factory=list)
 
     @property

@@ -12,19 +12,13 @@ from pcl_tf.choices import ROLES
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """A row of a table.
+    """A row of a table."""
 
-    Attributes:
-      label: as printed.
-      paper: {column of the paper: number}.
-      model: 'lbp', 'hog', 'pixels', 'untrained', an argument of the recipe ('' is PCL), or None if only quoted.
-      feature: of the encoder.
-    """
-
-    label: str
-    paper: dict[str, float]
+    label: str  # as printed
+    paper: dict[str, float]  # {column of the paper: number}
+    # 'lbp', 'hog', 'pixels', 'untrained', an argument of the recipe ('' is PCL), or None if only quoted
     model: str | None = None
-    feature: str = "face_aware"
+    feature: str = "face_aware"  # of the encoder
 
 
 @dataclasses.dataclass(frozen=True)

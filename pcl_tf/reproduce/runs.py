@@ -36,25 +36,15 @@ def _applying(recipe: str, variant: str, overrides: Sequence[str]) -> list[str]:
 
 @dataclasses.dataclass(frozen=True)
 class Runs:
-    """Pre-trains and probes below one folder.
+    """Pre-trains and probes below one folder."""
 
-    Attributes:
-      folder: runs, features and results are in it.
-      recipe: NAME or NAME:ARG of the recipe whose further arguments are the variants.
-      source: faces to pre-train on, as for ``--data`` of pcl_tf.train.
-      steps: {variant: total steps}, of ``equal_steps``.
-      overrides: 'KEY=VALUE' of the recipe, for the variants whose method knows the key.
-      precision: of pre-training.
-      solver: of the probes.
-    """
-
-    folder: pathlib.Path
-    recipe: str
-    source: str
-    steps: Mapping[str, int]
-    overrides: Sequence[str] = ()
-    precision: str = "float32"
-    solver: str = "lbfgs"
+    folder: pathlib.Path  # runs, features and results are in it
+    recipe: str  # NAME or NAME:ARG of the recipe whose further arguments are the variants
+    source: str  # faces to pre-train on, as for ``--data`` of pcl_tf.train
+    steps: Mapping[str, int]  # {variant: total steps}, of ``equal_steps``
+    overrides: Sequence[str] = ()  # 'KEY=VALUE' of the recipe, for the variants whose method knows the key
+    precision: str = "float32"  # of pre-training
+    solver: str = "lbfgs"  # of the probes
 
     def workdir(self, variant: str, seed: int) -> pathlib.Path:
         """Folder of a pre-training run."""

@@ -33,21 +33,13 @@ from pcl_tf.training.workdir import Workdir
 
 @dataclasses.dataclass(frozen=True)
 class Computing:
-    """How a run is computed: none of it changes what is computed, but for rounding and compiled draws.
+    """How a run is computed: none of it changes what is computed, but for rounding and compiled draws."""
 
-    Attributes:
-      strategy: tf.distribute.Strategy.
-      precision: dtype policy name.
-      deterministic: whether operations repeat bit for bit, at some cost in speed.
-      cluster: the machines of the strategy; the first writes, all read the same workdir.
-      xla: what of the step is compiled, of ``methods.build.XLA``.
-    """
-
-    strategy: tf.distribute.Strategy
-    precision: str = "float32"
-    deterministic: bool = False
-    cluster: Cluster = Cluster()
-    xla: str = "none"
+    strategy: tf.distribute.Strategy  # tf.distribute.Strategy
+    precision: str = "float32"  # dtype policy name
+    deterministic: bool = False  # whether operations repeat bit for bit, at some cost in speed
+    cluster: Cluster = Cluster()  # the machines of the strategy; the first writes, all read the same workdir
+    xla: str = "none"  # what of the step is compiled, of ``methods.build.XLA``
 
 
 def run(recipe: ConfigDict, workdir: Workdir, computing: Computing) -> dict[str, Any] | None:

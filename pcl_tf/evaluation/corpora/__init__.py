@@ -14,19 +14,12 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class Corpus:
-    """A corpus in the layout that its authors distribute.
+    """A corpus in the layout that its authors distribute."""
 
-    Attributes:
-      reader: 'MODULE:FUNCTION' of this package: a function (root, image_size) -> ``Task``.
-      role: of ``pcl_tf.choices.ROLES``, which follow the paper's tables.
-      size: side in pixels of the paper's test.
-      layout: its files below the folder, in Markdown.
-    """
-
-    reader: str
-    role: str
-    size: int
-    layout: str
+    reader: str  # 'MODULE:FUNCTION' of this package: a function (root, image_size) -> ``Task``
+    role: str  # of ``pcl_tf.choices.ROLES``, which follow the paper's tables
+    size: int  # side in pixels of the paper's test
+    layout: str  # its files below the folder, in Markdown
 
     def read(self, root: pathlib.Path, image_size: int = 0) -> "Task":
         """The task of a corpus whose folder is root; image_size 0 is the paper's."""
