@@ -31,9 +31,12 @@ def provided(*conditions: tuple[tf.Tensor, str]) -> AbstractContextManager[Any]:
 def _number(data: tf.Tensor, at: int | tf.Tensor, width: int, little: bool | tf.Tensor = False) -> tf.Tensor:
     """Unsigned integer of ``width`` bytes at an offset of a string: int64; nought where the string ends before."""
     padded = tf.strings.substr(data, tf.minimum(tf.cast(at, tf.int32), tf.strings.length(data)), width)
-    digits = tf.cast(tf.io.decode_raw(padded, tf.uint8, fixed_length=width), tf.int64)
-    powers = tf.constant([256**i for i in range(width)], tf.int64)
-    return tf.reduce_sum(digits * tf.where(little, powers, powers[::-1]))
+    return _unsigned(tf.io.decode_raw(padded, tf.uint8, fixed_length=width), little)
+
+
+def _unsigned(digits: tf.Tensor, little: bool | tf.Tensor) -> tf.Tensor:
+    powers = tf.constant([256**i for i in range(digits.shape[-1])], tf.int64)
+    return tf.reduce_sum(tf.cast(digits, tf.int64) * tf.where(little, powers, powers[::-1]), -1)
 
 
 def _begins(data: tf.Tensor, *prefixes: bytes) -> tf.Tensor:
@@ -72,14 +75,10 @@ def _of_exif(block: tf.Tensor) -> tf.Tensor:
     def entries() -> tf.Tensor:
         count = tf.minimum(_number(block, first, 2, little), (end - first - 2) // 12)
         raw = tf.io.decode_raw(tf.strings.substr(block, first + 2, 12 * count), tf.uint8)
-        rows = tf.cast(tf.reshape(raw, [-1, 12]), tf.int64)
-
-        def field(column: int, width: int) -> tf.Tensor:
-            powers = tf.constant([256**i for i in range(width)], tf.int64)
-            return tf.reduce_sum(rows[:, column : column + width] * tf.where(little, powers, powers[::-1]), 1)
-
-        plain = (field(2, 2) == 3) & (field(4, 4) == 1)
-        values = tf.boolean_mask(tf.where(plain, field(8, 2), -1), field(0, 2) == 0x112)
+        rows = tf.reshape(raw, [-1, 12])
+        tag, kind, length, value = (_unsigned(rows[:, a:b], little) for a, b in ((0, 2), (2, 4), (4, 8), (8, 10)))
+        plain = (kind == 3) & (length == 1)
+        values = tf.boolean_mask(tf.where(plain, value, -1), tag == 0x112)
         with provided((tf.reduce_all(values >= 0), "the orientation is written in a way that cannot be read")):
             return tf.concat([[0], values], 0)[-1]
 

@@ -12,7 +12,6 @@ from pcl_tf.encoders.features import MAX_UNREADABLE_SHARE
 from pcl_tf.errors import Refused
 from pcl_tf.evaluation import linear, verification
 from pcl_tf.evaluation.corpora.layout import class_images, split_task
-from pcl_tf.evaluation.evaluate import of_folds
 from pcl_tf.evaluation.kinds import KINDS
 from pcl_tf.evaluation.task import Task
 from pcl_tf.evaluation.tasks import names, open_task
@@ -111,7 +110,8 @@ class OnlineProbe:
         answers = {"ridge": linear.ridge(taught, x[place[test]])}
         if kind.classes(task.labels) is not None:
             answers["knn"] = linear.Nearest(*taught, _K)(x[place[test]])
-        return {
-            name: of_folds(task, [(test, scores)], {}, counts={}, logits=False).value
-            for name, scores in answers.items()
-        }
+        truth, found = task.labels[test], {}
+        for name, scores in answers.items():
+            _, predicted = kind.answers(scores, logits=False)
+            found[name] = kind.value(kind.parts(kind.contributions(truth, predicted).mean(0)))
+        return found

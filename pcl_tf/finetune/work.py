@@ -30,35 +30,23 @@ from pcl_tf.store import alone, check, digest
 _say = functools.partial(print, flush=True)
 
 
+@dataclasses.dataclass
 class Job:
-    """Fine-tunings of one encoder on one task.
+    """Fine-tunings of one encoder on one task."""
 
-    Args:
-      encoder: ``Encoder`` with a Keras form.
-      task: ``Task`` with labels.
-      out: folder of ``result.json``, tables, predictions, pictures, logs/, and a folder for each fine-tuning.
-      cache: folder of features, the probe's.
-      about: {'data_terms', 'license'} as the user states them of the labelled images and the weights, None where not.
+    encoder: Encoder  # with a Keras form
+    task: Task  # with labels
+    out: (
+        pathlib.Path
+    )  # folder of ``result.json``, tables, predictions, pictures, logs/, and a folder for each fine-tuning
+    cache: str | pathlib.Path  # folder of features, the probe's
+    # {'data_terms', 'license'} as the user states them of the labelled images and the weights, None where not
+    about: Mapping[str, str | None] = dataclasses.field(default_factory=dict)
+    rows: list[dict[str, Any]] = dataclasses.field(default_factory=list)  # of ``result.json``, those of this call
 
-    Attributes:
-      rows: of ``result.json``, those of this call.
-      folder: of the fine-tuning at hand.
-    """
-
-    def __init__(
-        self,
-        encoder: Encoder,
-        task: Task,
-        *,
-        out: pathlib.Path,
-        cache: str | pathlib.Path,
-        about: Mapping[str, str | None] | None = None,
-    ) -> None:
-        self.encoder, self.task, self.out, self.cache, self.about = encoder, task, out, cache, dict(about or {})
-        self.results = Results(out)
-        (self.name,) = names([task], self.results.rows)
-        self.rows: list[dict[str, Any]] = []
-        self.folder = out
+    def __post_init__(self) -> None:
+        self.results, self.folder = Results(self.out), self.out  # the folder becomes that of the fine-tuning at hand
+        (self.name,) = names([self.task], self.results.rows)
 
     def finetune(self, options: Options) -> pathlib.Path:
         """Fine-tunes, evaluates and exports; returns the path of the export.
@@ -104,9 +92,8 @@ class Job:
             if part < 1 and least < run.FEWEST:
                 _say(f"{compare.WAYS[way]}, {part:.0%} of the labels: fewer than {run.FEWEST} images, left out")
                 continue
-            scratch = way == "scratch"
-            used = rate or (compare.SCRATCH_RATE if scratch else options.rate)
-            mine = dataclasses.replace(options, labels=part, from_scratch=scratch, rate=used)
+            used = rate or (compare.SCRATCH_RATE if way == "scratch" else options.rate)
+            mine = dataclasses.replace(options, labels=part, from_scratch=way == "scratch", rate=used)
             # A fine-tuning that was done by itself counts; a probe leaves the state of a stopped one in its folder.
             key = self._enter(mine).name + ("-probe" if way == "probe" else "")
             row = self._done(key)
