@@ -152,7 +152,7 @@ def override(recipe: ConfigDict, texts: Iterable[str], flag: str = "--set ") -> 
 
 
 def applying(texts: Iterable[str], recipe: ConfigDict) -> list[str]:
-    """'KEY=VALUE' texts without those of keys that other methods have and the recipe's has not."""
+    """'KEY=VALUE' texts without those of keys that other methods have and the recipe's has not, as of PCL's in MoCo."""
     foreign = {key for name in METHODS for key in keys(name)} - keys(recipe.method.name).keys()
     return [t for t in texts if t.partition("=")[0] not in foreign]
 

@@ -66,7 +66,8 @@ def _columns(
     path: pathlib.Path, kind: Kind, header: tuple[str, ...], *, targets: Iterable[str], groups: Iterable[str]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The columns to predict, and those by which errors are grouped, each once."""
-    grouped = dict.fromkeys([*(["group"] if "group" in header else []), *map(_reserved, groups)])
+    asked = [g.lower() if g.lower() in RESERVED else g for g in groups]
+    grouped = dict.fromkeys([*(["group"] if "group" in header else []), *asked])
     stated = tuple(dict.fromkeys(targets))
     free = tuple(c for c in header if c not in RESERVED and c not in grouped)
     default = (kind.target,) if kind.target else free
@@ -82,10 +83,6 @@ def _columns(
     if kind.most is not None and len(stated) > kind.most:
         raise Refused(f"--targets={','.join(stated)}: {kind.name} has {('no target', 'one target')[kind.most]}.")
     return stated or default, tuple(grouped)
-
-
-def _reserved(name: str) -> str:
-    return name.lower() if name.lower() in RESERVED else name
 
 
 def _found(row: dict[str, str], column: str, files: Files, wrong: list[str]) -> str | None:

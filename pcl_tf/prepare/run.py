@@ -11,6 +11,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 from tqdm import tqdm
 
+from pcl_tf.data.files import some
 from pcl_tf.errors import Refused
 from pcl_tf.prepare import detector, work
 from pcl_tf.prepare.clips import Clips, finish, finished
@@ -152,10 +153,9 @@ def _check_shares(notes: work.Notes, files: int, limits: Limits, *, folder: str)
     ):
         if not rows:
             continue
-        first = "\n".join(f"  {name}: {why}" for name, why in rows[:5])
-        message = f"{len(rows)} of {files} files ({len(rows) / files:.1%}) {what}. The first:\n{first}"
-        if nothing:
-            raise Refused(f"Nothing is left: {message}\n{remedy}.")
-        if len(rows) / files > most:
-            raise Refused(f"{message}\n{remedy}, or allow more with --{flag}.")
+        named = some([f"{name} ({why})" for name, why in rows])
+        message = f"{len(rows)} of {files} files ({len(rows) / files:.1%}) {what}: {named}."
+        if nothing or len(rows) / files > most:
+            more = "" if nothing else f", or allow more with --{flag}"
+            raise Refused(f"{'Nothing is left: ' * nothing}{message} {remedy}{more}.")
         print(f"Left out: {message}", file=sys.stderr, flush=True)

@@ -24,14 +24,10 @@ def equal_steps(recipe: str, variants: Iterable[str], overrides: Sequence[str], 
 
     Variants are arguments of the recipe; '' is full PCL and among them, its steps are these, or the recipe's.
     """
-    resolved = {v: recipes.resolve(recipes.named(recipe, v, _applying(recipe, v, overrides))) for v in variants}
+    named = {v: recipes.named(recipe, v) for v in variants}
+    resolved = {v: recipes.resolve(recipes.override(c, recipes.applying(overrides, c))) for v, c in named.items()}
     passes = (steps or resolved[""].total_steps) * encoder_passes(resolved[""])
     return {v: passes // encoder_passes(c) for v, c in resolved.items()} | {"untrained": 0}
-
-
-def _applying(recipe: str, variant: str, overrides: Sequence[str]) -> list[str]:
-    """The overrides that a variant has keys for: a key of PCL's means nothing to MoCo."""
-    return recipes.applying(overrides, recipes.named(recipe, variant))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,7 +55,8 @@ class Runs:
         """
         workdir, steps = self.workdir(variant, seed), self.steps[variant]
         argument = variant.removeprefix("untrained")
-        keys = [*_applying(self.recipe, argument, self.overrides), f"seed={seed}", f"total_steps={steps}"]
+        keys = recipes.applying(self.overrides, recipes.named(self.recipe, argument))
+        keys += [f"seed={seed}", f"total_steps={steps}"]
         result = read_json(workdir / "result.json")  # {} of a run that is not finished
         if (workdir / "recipe.json").exists():
             asked = recipes.resolve(recipes.named(self.recipe, argument, [*keys, f"data.source={self.source}"]))

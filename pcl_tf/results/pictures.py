@@ -26,15 +26,12 @@ def save(stem: str | pathlib.Path, task: Task, result: Result, *, row: dict[str,
     name = KINDS[task.kind].picture
     figure = _PICTURES[name](task, result)
     model = pathlib.PurePath(row["model"]).name or row["model"]
-    figure.suptitle(f"{plain(row['task'])}, {row['feature']} of {plain(model)}\n{_title(result)}", size=10)
+    scale, unit = (100, " %") if percent(result.metric) else (1, "")
+    value, low, high = (f"{scale * v:.1f}" for v in (result.value, *result.interval))
+    text = f"{result.metric} {value}{unit} (95 %: {low} to {high})"
+    figure.suptitle(f"{plain(row['task'])}, {row['feature']} of {plain(model)}\n{text}", size=10)
     save_figure(figure, path := f"{stem}-{name}.png")
     return {name: path}
-
-
-def _title(result: Result) -> str:
-    scale, unit = (100, " %") if percent(result.metric) else (1, "")
-    low, high = (scale * v for v in result.interval)
-    return f"{result.metric} {scale * result.value:.1f}{unit} (95 %: {low:.1f} to {high:.1f})"
 
 
 def _figure(width: float, height: float) -> "Figure":

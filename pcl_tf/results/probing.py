@@ -3,7 +3,7 @@
 import dataclasses
 import pathlib
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from pcl_tf.data.images import left_out
@@ -62,7 +62,8 @@ def probe(
                 row = new_row(encoder, task, result, images_encoded=0 if i else values.encoded, **how)
                 if encoder is encoders[0]:
                     first.setdefault(name, {})[feature] = result
-                elif other := _same_feature(first[name], feature):
+                # The same feature of the first model, or the only one of a baseline.
+                elif other := [*first[name].values()][0] if len(first[name]) == 1 else first[name].get(feature):
                     row["difference"] = {"to": encoders[0].name, **difference(task, result, other, seed)}
                 rows.append(row)
                 print(table.text([row], header=False), flush=True)
@@ -77,8 +78,3 @@ def probe(
                         attach(head_of(row, task, layer, encoder=encoder.digest), aside)
                 results.write_files(row, task, result, images=values.names)
     return rows
-
-
-def _same_feature(first: Mapping[str, Result], feature: str) -> Result | None:
-    """What a feature is compared with: the same of the first model, or the only one of a baseline."""
-    return next(iter(first.values())) if len(first) == 1 else first.get(feature)

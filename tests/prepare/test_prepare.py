@@ -330,7 +330,7 @@ def test_long_videos_become_several_clips(tmp_path, monkeypatch):
         (
             "images",
             "bad",
-            r"^Nothing is left: 2 of 2 files .100.0%. are unread(?s:.*)a.jpg(?s:.*)\nMend or remove them.$",
+            r"^Nothing is left: 2 of 2 files .100.0%. are unread(?s:.*)a.jpg(?s:.*) Mend or remove them.$",
         ),
     ],
 )

@@ -114,9 +114,6 @@ def test_models_have_runs_of_their_own_and_are_compared_with_the_first(tmp_path,
     assert {f"probe/labels/face_aware/knn-8px-seed{seed}/accuracy" for seed in (0, 1)} <= set(shown)
     assert {step for step, _ in shown.values()} == {0} and {step for step, _ in scalars(runs[1]).values()} == {5}
     assert capsys.readouterr().out.count("less one") == 4
-    assert probing._same_feature({"face": 1, "pose": 2}, "pose") == 2
-    assert probing._same_feature({"face": 1, "pose": 2}, "face_aware") is None
-    assert probing._same_feature({"face_aware": 1}, "pose") == 1
 
 
 def test_unreadable_images_are_named_on_the_screen_and_in_the_result(tmp_path, capsys):
