@@ -225,11 +225,7 @@ def to_json(recipe: ConfigDict) -> str:
 
 
 def load(path: str | pathlib.Path) -> ConfigDict:
-    """ConfigDict of a recipe.json.
-
-    Raises:
-      Refused: it is empty, cut short, or no recipe.
-    """
+    """ConfigDict of a recipe.json. Raises Refused: it is empty, cut short, or no recipe."""
     try:
         c = ConfigDict(json.loads(pathlib.Path(path).read_text()))
         lines = wrong(c)

@@ -101,11 +101,7 @@ class Files:
         return self._found(path) is not None
 
     def source(self, paths: Iterable[str]) -> Source:
-        """``Source`` of these images, in this order.
-
-        Raises:
-          Refused: one of them does not exist.
-        """
+        """``Source`` of these images, in this order. Raises Refused: one of them does not exist."""
         found: list[str | _Member] = []
         for path in paths:
             if (one := self._found(path)) is None:

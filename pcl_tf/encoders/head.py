@@ -65,11 +65,7 @@ def attach(head: Head, path: pathlib.Path) -> None:
 
 
 def attached(path: str | pathlib.Path) -> Head | None:
-    """The head in a .keras, or None.
-
-    Raises:
-      Refused: what is in the place of a head is none.
-    """
+    """The head in a .keras, or None. Raises Refused: what is in the place of a head is none."""
     try:
         with zipfile.ZipFile(path) as z:
             data = z.read(MEMBER) if MEMBER in z.namelist() else None

@@ -33,11 +33,7 @@ def largest(image: np.ndarray) -> Face | None:
 
 
 def detect(image: np.ndarray) -> list[Face]:
-    """All faces of a picture, uint8 [H, W, 3].
-
-    Raises:
-      ImportError: mtcnn is not installed.
-    """
+    """All faces of a picture, uint8 [H, W, 3]. Raises ImportError: mtcnn is not installed."""
     height, width = image.shape[:2]
     scale = min(_SHORTER / min(height, width), _LONGER / max(height, width))
     if scale * min(height, width) < _LEAST:

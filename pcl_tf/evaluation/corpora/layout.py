@@ -15,11 +15,7 @@ from pcl_tf.evaluation.task import Task
 
 
 def need(root: str | pathlib.Path, *paths: str) -> pathlib.Path:
-    """The first of these paths below root that exists.
-
-    Raises:
-      Refused: none does.
-    """
+    """The first of these paths below root that exists. Raises Refused: none does."""
     for path in paths:
         if (pathlib.Path(root) / path).exists():
             return pathlib.Path(root) / path
