@@ -58,7 +58,7 @@ def decoded_faces(
     def fill(rows: Rows) -> None:
         unreadable, listed = _decode(source, size, rows), cache / "unreadable.txt"
         list_unreadable(listed, dict(unreadable))
-        most = min(max_unreadable_share, 1 - 1 / source.count)  # of none that is readable nothing can be learnt
+        most = max_unreadable_share if len(unreadable) < source.count else 0  # of no face nothing can be learnt
         more = f", or allow more with --recipe.data.max_unreadable_share; {listed} names all"
         if note := left_out(unreadable, source.count, most=most, of=f"{source.name}: ", more=more):
             print(f"{note} {listed} names all.", file=sys.stderr)

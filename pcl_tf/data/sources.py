@@ -131,8 +131,8 @@ def tfds_dataset(name: str) -> Source:
     """
     import tensorflow_datasets as tfds
 
-    given, (name, _, split) = f"tfds:{name}", f"{name}:train".partition(":")
-    split = split.removesuffix(":train")
+    given, (name, _, split) = f"tfds:{name}", name.partition(":")
+    split = split or "train"
     try:
         builder = tfds.builder(name)
         if not builder.is_prepared():

@@ -57,7 +57,7 @@ def aligned(image: np.ndarray, face: detector.Face, margin: float = MARGIN) -> n
 
 
 def square(image: np.ndarray, share: float = 1.0, margin: float = 0.0, *, align: bool = False) -> np.ndarray | None:
-    """The face of a picture: uint8 [H, W, 3] -> uint8 [S, S, 3], or None where no face is found.
+    """The face of a picture: uint8 [H, W, 3] -> uint8 [S, S, 3], or None where none is found. Raises as ``detector.detect``.
 
     Args:
       image, share: the picture; of its shorter side that the central square takes.

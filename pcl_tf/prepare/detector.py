@@ -28,7 +28,7 @@ class Face:
 
 
 def largest(image: np.ndarray) -> Face | None:
-    """The face with the largest box in uint8 [H, W, 3], or None."""
+    """The face with the largest box in uint8 [H, W, 3], or None. Raises as ``detect``."""
     return max(detect(image), key=lambda face: face.box[2] * face.box[3], default=None)
 
 
