@@ -16,10 +16,9 @@ from pcl_tf import recipe as recipes
 from pcl_tf.data import faces as data
 from pcl_tf.methods import METHODS
 from pcl_tf.methods.build import method_of
-from pcl_tf.seeds import replica_rng
 from pcl_tf.training import loop
 from tests.helpers.keys import BASE, BESIDE, ELSEWHERE, EPOCH, OBJECTIVE, OPTIMISER, RUN, SIZES
-from tests.helpers.methods import SIDE, built, gradient, noise_faces, set_dynamic_weights, step, tiny
+from tests.helpers.methods import SIDE, built, gradient, noise_faces, parts_of, set_dynamic_weights, step, tiny
 
 ARGUMENTS = {name: "vox64:smoke" + ("" if name == "pcl" else f",{name}") for name in METHODS}
 
@@ -53,13 +52,9 @@ def objective():
         model = method_of(c)(c, shared)
         if model.balance is not None:
             set_dynamic_weights(model, 0.3, 1.7)
-        images = tf.constant(noise_faces(c) / 255.0, tf.float32)
-        found, total = {f"alpha_{k}": v for k, v in model.alphas().items()}, 0.0
-        for _, part in model.parts(images, replica_rng(c.seed, 0)):
-            weighted, logs = part()
-            total += weighted
-            found |= {key.removeprefix("loss_"): value for key, value in logs.items() if key.startswith("loss_")}
-        return {key: float(value) for key, value in {**found, "sum": total}.items()}
+        total, logs = parts_of(model, noise_faces(c))
+        found = {key.removeprefix("loss_"): v for key, v in logs.items() if key.startswith(("loss_", "alpha_"))}
+        return {**found, "sum": total}
 
     cache = {}
 

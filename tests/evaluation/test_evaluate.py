@@ -178,7 +178,7 @@ def probed(kind):
     }[kind]
     names = ("a", "b", "c")[: 2 if labels.ndim == 1 else labels.shape[1]]
     task = asked(kind, labels, names, splits=folds_from(np.arange(count) % 3))
-    return task, [evaluate(task, f) for f in (x, noise)]
+    return task, [evaluate(task, f, solver="knn") for f in (x, noise)]
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -1,5 +1,6 @@
 """Numbers the authors' released code produced, and the weights it was given."""
 
+import functools
 import json
 import pathlib
 
@@ -11,6 +12,7 @@ HERE = pathlib.Path(__file__).parent
 NUMBERS = np.load(HERE / "official_seed7.npz")
 
 
+@functools.cache
 def official_weights():
     """The fixture's weights by PyTorch name: drawn in sorted name order from RandomState(7)."""
     shapes = json.loads((HERE / "official_state_dict_shapes.json").read_text())

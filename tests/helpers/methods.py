@@ -10,6 +10,7 @@ import tensorflow as tf
 from pcl_tf import recipe as recipes
 from pcl_tf.methods.build import build_method, images_per_step, method_of
 from pcl_tf.networks.backbones import BACKBONES
+from pcl_tf.seeds import replica_rng
 
 SIDE = 16  # the least the decoder allows
 PLAIN = {"method.photometric": 0.0, "method.face_views": "jitter"}  # views that are the images themselves
@@ -72,10 +73,19 @@ def step(model, images):
     return {k: float(v) for k, v in model.train_step(images).items()}
 
 
+def parts_of(model, images):
+    """The parts of the model's first step on uint8 images, without gradients -> (their weighted sum, logs {name: float})."""
+    total, found = 0.0, {f"alpha_{k}": v for k, v in model.alphas().items()}
+    for _, part in model.parts(tf.constant(images / 255.0, tf.float32), replica_rng(model.recipe.seed, 0)):
+        weighted, logs = part()
+        total, found = total + float(weighted), found | logs
+    return total, {key: float(value) for key, value in found.items() if np.ndim(value) == 0}  # MoCo's keys are a matrix
+
+
 def one_and_two(c, two_replicas):
-    """The logs {name: float} of the first step of a recipe on one replica, and on two."""
-    images = noise_faces(c)
-    one = step(built(c), images)
+    """(model, logs {name: float}) of the first step of a recipe on one replica, and on two."""
+    images, one = noise_faces(c), built(c)
+    logs = step(one, images)
     with two_replicas.scope():
         model = built(c, replicas=2)
 
@@ -86,7 +96,8 @@ def one_and_two(c, two_replicas):
     halves = two_replicas.experimental_distribute_values_from_function(
         lambda context: tf.constant(np.split(images, 2)[context.replica_id_in_sync_group])
     )
-    return one, {k: float(two_replicas.experimental_local_results(v)[0]) for k, v in both(halves).items()}
+    found = {k: float(two_replicas.experimental_local_results(v)[0]) for k, v in both(halves).items()}
+    return (one, logs), (model, found)
 
 
 _STEPS = {}

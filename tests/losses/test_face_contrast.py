@@ -5,25 +5,10 @@ import pytest
 import tensorflow as tf
 from scipy import stats
 
-from pcl_tf.losses.face_contrast import face_logits, negative_indices
+from pcl_tf.losses.face_contrast import face_logits
 from pcl_tf.losses.info_nce import cross_entropy
 from pcl_tf.losses.negatives import mixing_draw, symmetric_beta
-
-
-def slow(z, tau, mix=None, permutation=None):
-    """The definition, one anchor and one negative at a time, in float64."""
-    z, rows = np.asarray(z, np.float64), len(z)
-    losses = []
-    for i in range(rows):
-        positive = (i + rows // 2) % rows
-        negatives = [z[j] for j in range(rows) if j not in (i, positive)]
-        if mix is not None:
-            negatives = [
-                mix[i, k] * negatives[k] + (1 - mix[i, k]) * negatives[permutation[k]] for k in range(len(negatives))
-            ]
-        logits = [z[i] @ v / np.linalg.norm(z[i]) / np.linalg.norm(v) / tau for v in [z[positive], *negatives]]
-        losses.append(np.log(np.exp(logits).sum()) - logits[0])
-    return np.mean(losses)
+from tests.helpers.definitions import nt_xent as slow
 
 
 def loss(z, temperature=0.07, **kwargs):
@@ -41,20 +26,6 @@ def test_against_the_definition(n, dim, tau, mixed):
     np.testing.assert_allclose(
         loss(z, tau, mix=mix, permutation=permutation), slow(z, tau, mix, permutation), rtol=2e-5
     )
-
-
-def test_identical_embeddings_are_at_chance():
-    np.testing.assert_allclose(loss(np.ones((8, 4), "float32")), np.log(7), rtol=1e-5)
-
-
-def test_orthogonal_pairs_in_closed_form():
-    z = np.tile(np.eye(4, dtype="float32"), (2, 1))
-    np.testing.assert_allclose(loss(z, 0.5), np.log1p(6 * np.exp(-2.0)), rtol=1e-5)
-
-
-def test_swapping_the_views_changes_nothing():
-    a, b = np.random.RandomState(0).randn(2, 5, 6).astype("float32")
-    np.testing.assert_allclose(loss(np.concatenate([a, b])), loss(np.concatenate([b, a])), rtol=1e-6)
 
 
 def test_gradient_against_finite_differences():
@@ -83,12 +54,6 @@ def test_half_precision_extremes_stay_finite(scale):
         value = loss(x, mix=mix, permutation=permutation)
     assert np.isfinite(value)
     assert np.isfinite(tape.gradient(value, x).numpy()).all()
-
-
-def test_negatives_are_all_but_the_pair():
-    found = negative_indices(8, tf.range(8)).numpy()
-    for i in range(8):
-        assert list(found[i]) == [j for j in range(8) if j not in (i, (i + 4) % 8)]
 
 
 def test_mixing_draw_is_beta_and_a_permutation():

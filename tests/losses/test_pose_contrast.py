@@ -7,27 +7,11 @@ import tensorflow as tf
 from pcl_tf.losses.info_nce import cross_entropy
 from pcl_tf.losses.negatives import mixing_draw
 from pcl_tf.losses.pose_contrast import POSE_DENOMINATORS, official_layout, pose_logits
+from tests.helpers.definitions import pose_info_nce as slow
 
 
 def loss(z, negatives, temperature=0.07, mix=None, permutation=None):
     return cross_entropy(pose_logits(z, negatives, temperature=temperature, mix=mix, permutation=permutation))
-
-
-def slow(z, negatives, tau, mix=None, permutation=None):
-    z, p = np.asarray(z, np.float64), len(z) // 2
-    groups = np.asarray(negatives, np.float64).reshape(p, -1, z.shape[1])
-    losses = []
-    for anchor in range(2 * p):
-        image, positive = anchor % p, z[(anchor + p) % (2 * p)]
-        vectors = [positive]
-        for k, n in enumerate(groups[image]):
-            vectors.append(
-                n if mix is None else mix[image, k] * n + (1 - mix[image, k]) * groups[image][permutation[k]]
-            )
-        a = z[anchor] / np.linalg.norm(z[anchor])
-        logits = [a @ v / np.linalg.norm(v) / tau for v in vectors]
-        losses.append(np.log(np.exp(logits).sum()) - logits[0])
-    return np.mean(losses)
 
 
 @pytest.mark.parametrize("p, m, dim", [(1, 2, 3), (3, 5, 8), (4, 20, 6)])

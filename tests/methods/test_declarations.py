@@ -75,7 +75,7 @@ def test_a_method_is_a_class_and_a_line(quiet):
     assert parts_per_step(c) == [6, 2]
     model = built(c)
     step(model, noise_faces(c))
-    assert int(model.optimizer.iterations.numpy()) == 2
+    assert (int(model.optimizer.iterations.numpy()), int(model.step.numpy())) == (2, 1)
 
 
 def test_checks_of_a_part_follow_from_its_declaration(quiet):

@@ -1,4 +1,4 @@
-"""FAb-Net: its loss by hand, its curriculum, what its gradient reaches; saved and restored."""
+"""FAb-Net: its loss by hand, its curriculum, what its gradient reaches."""
 
 from types import SimpleNamespace
 
@@ -9,11 +9,10 @@ from ml_collections import ConfigDict
 
 from pcl_tf import recipe as recipes
 from pcl_tf.errors import Refused
-from pcl_tf.methods.build import build_method, encoder_passes, parts_per_step
+from pcl_tf.methods.build import encoder_passes, parts_per_step
 from pcl_tf.methods.fabnet import FabNet
 from pcl_tf.seeds import Rng
-from pcl_tf.training.checkpoints import Checkpoints
-from tests.helpers.methods import SIDE, built, noise_faces, step, stepped, tiny
+from tests.helpers.methods import SIDE, built, noise_faces, stepped, tiny
 
 PLAIN = {"method.frame_views": "flip(p=0)", "method.kept_share": 1.0}  # frames are seen as they are, all count
 
@@ -90,17 +89,6 @@ def test_a_step_is_declared_and_logged():
     logs, _ = stepped("vox64:smoke,fabnet", {"method.embedding": 8})
     assert logs["loss"] == logs["loss_flow"] > 0 and logs["still"] > 0
     assert (parts_per_step(c), encoder_passes(c)) == ([6], 12)
-
-
-def test_saved_and_restored(tmp_path):
-    c = small()
-    model = built(c)
-    step(model, noise_faces(c))
-    Checkpoints(model, tmp_path).save(1)
-    again = build_method(c)
-    assert Checkpoints(again, tmp_path).restore() == 1
-    a, b = (step(m, noise_faces(c, 1))["loss"] for m in (model, again))
-    assert a == pytest.approx(b, rel=1e-5)
 
 
 def test_a_recipe_that_cannot_be_run():

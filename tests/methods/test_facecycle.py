@@ -1,4 +1,4 @@
-"""FaceCycle: its losses by hand, its mirrored pairs, VGG-19 where its weights are given, one replica and two."""
+"""FaceCycle: its losses by hand, its mirrored pairs, VGG-19 where its weights are given."""
 
 import contextlib
 from types import SimpleNamespace
@@ -13,7 +13,7 @@ from pcl_tf.errors import Refused
 from pcl_tf.losses.images import asymmetry, ssim
 from pcl_tf.methods.facecycle import FaceCycle
 from pcl_tf.seeds import Rng
-from tests.helpers.methods import built, noise_faces, one_and_two, tiny, watched
+from tests.helpers.methods import built, noise_faces, tiny, watched
 from tests.networks.test_warp import slow
 
 SMALL = {"method.embedding": 8, "method.frame_views": "flip(p=0)", "method.mirror_share": 0.0}
@@ -114,11 +114,3 @@ def test_with_the_weights_of_vgg_its_layers_stay_and_gram_matrices_are_compared(
     given = keras.applications.vgg19.preprocess_input(255 * image)
     wanted = keras.Model(body.input, body.get_layer("block3_conv1").output)(given)
     np.testing.assert_allclose(model.features(image)[1], wanted, rtol=1e-3, atol=1e-3)
-
-
-@pytest.mark.slow
-def test_two_replicas_are_one(two_replicas):
-    one, two = one_and_two(tiny("vox64:smoke,facecycle", {"method.embedding": 8}), two_replicas)
-    assert one.keys() == two.keys()
-    for k, value in one.items():
-        np.testing.assert_allclose(two[k], value, rtol=2e-3, atol=1e-6, err_msg=k)

@@ -1,4 +1,4 @@
-"""MoCo: its loss by hand, its queue, its momentum, one replica and two, saved and restored."""
+"""MoCo: its loss by hand, its queue, its momentum."""
 
 import numpy as np
 import pytest
@@ -8,10 +8,9 @@ from pcl_tf import recipe as recipes
 from pcl_tf.errors import Refused
 from pcl_tf.losses import accuracy, info_nce
 from pcl_tf.losses.cosine import unit
-from pcl_tf.methods.build import build_method, encoder_passes
+from pcl_tf.methods.build import encoder_passes
 from pcl_tf.seeds import Rng
-from pcl_tf.training.checkpoints import Checkpoints
-from tests.helpers.methods import built, noise_faces, tiny
+from tests.helpers.methods import built, noise_faces, parts_of, tiny
 
 # The paper's network: keys of the smallest one are all alike.
 REAL = {"network.backbone": "cnn16", "network.head_dim": 64, "image_size": 32}
@@ -79,41 +78,6 @@ def test_a_step_moves_the_query_then_the_key_and_fills_the_queue():
     np.testing.assert_array_equal(model.queue.numpy()[8:16], queue[:8])
 
 
-@pytest.mark.slow
-def test_two_replicas_are_one(two_replicas):
-    c = small(**REAL, **{"optimizer.learning_rate": 0.0})
-    images = noise_faces(c)
-    one = built(c)
-    before = one.get_weights()
-    expected = {k: float(v) for k, v in one.train_step(images).items()}
-    with two_replicas.scope():
-        two = built(c, replicas=2)
-    two.set_weights(before)
-
-    @tf.function(autograph=False)
-    def both(x):
-        return two_replicas.run(tf.autograph.experimental.do_not_convert(two.train_step), args=(x,))
-
-    halves = two_replicas.experimental_distribute_values_from_function(
-        lambda ctx: tf.constant(np.split(images, 2)[ctx.replica_id_in_sync_group])
-    )
-    got = {k: float(two_replicas.experimental_local_results(v)[0]) for k, v in both(halves).items()}
-    for k in ("loss", "loss_face", "face_accuracy", "gradient_norm"):
-        np.testing.assert_allclose(got[k], expected[k], rtol=2e-3, err_msg=k)
-    np.testing.assert_allclose(two.queue.numpy(), one.queue.numpy(), atol=1e-4)
-
-
-def test_queue_and_key_are_in_the_checkpoint(tmp_path):
-    c = small()
-    model = built(c)
-    model.train_step(noise_faces(c))
-    Checkpoints(model, tmp_path).save(1)
-    again = build_method(c)
-    assert Checkpoints(again, tmp_path).restore() == 1
-    a, b = (float(m.train_step(noise_faces(c, 1))["loss"]) for m in (model, again))
-    assert a == pytest.approx(b, rel=1e-5)
-
-
 @pytest.mark.parametrize("change", [{"method.queue": 20}, {"method.queue": 4}])
 def test_recipes_that_cannot_be_run(change):
     with pytest.raises(Refused, match="--recipe.method"):
@@ -126,19 +90,19 @@ def test_moco_with_parts_of_pcl_is_refused():
 
 
 def test_each_view_is_query_and_key():
-    logs, seen = {}, {}
+    losses, seen = {}, {}
     for both in (False, True):
-        c = small(**{"method.both_directions": both, "optimizer.learning_rate": 0.0})
+        c = small(**{"method.both_directions": both})
         model, seen[both] = built(c), []
         key = model._key
         model._key = lambda view, key=key, rows=seen[both]: rows.append(view.numpy()) or key(view)
-        logs[both] = {k: float(v) for k, v in model.train_step(noise_faces(c)).items()}
+        losses[both], _ = parts_of(model, noise_faces(c))
         assert encoder_passes(c) == (4 if both else 2) * c.batch_size
     # The same draws: the direction that both have in common has the same keys, the other has the other view's.
     assert (len(seen[False]), len(seen[True])) == (1, 2)
     np.testing.assert_array_equal(seen[True][0], seen[False][0])
     assert np.abs(seen[True][1] - seen[True][0]).max() > 0.1
-    assert logs[True]["loss"] != logs[False]["loss"] and 0.2 < logs[True]["loss"] / logs[False]["loss"] < 5
+    assert losses[True] != losses[False] and 0.2 < losses[True] / losses[False] < 5
 
 
 def test_no_query_meets_the_key_of_its_own_view(monkeypatch):
@@ -150,7 +114,7 @@ def test_no_query_meets_the_key_of_its_own_view(monkeypatch):
 
     monkeypatch.setattr("pcl_tf.methods.moco.info_nce", spy)
     c = small(**REAL)
-    built(c).train_step(noise_faces(c))  # in the first step both networks are the same: one view would have cosine 1
+    parts_of(built(c), noise_faces(c))  # in the first step both networks are the same: one view would have cosine 1
     assert len(met) == 2 and np.max(met) < 0.999
 
 

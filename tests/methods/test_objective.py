@@ -48,12 +48,6 @@ def test_eq7_of_the_gradient():
     )
 
 
-def test_a_face_style_contrast_of_the_pose_has_the_weights_of_the_pose():
-    logs, _ = weighed({"method.dynamic_weights": True}, ALPHA, "vox64:smoke,orth")
-    parts = 2.0 * (logs["loss_dis"] + logs["loss_orth"]) + 0.3 * logs["loss_face"] + 5.0 * 1.7 * logs["loss_pose"]
-    np.testing.assert_allclose(logs["loss"], parts, rtol=1e-5)
-
-
 def test_dynamic_weights_are_fed_the_unweighted_losses_of_the_steps():
     c = tiny("vox64:smoke", UNEQUAL)
     model, seen = built(c), []
@@ -65,8 +59,10 @@ def test_dynamic_weights_are_fed_the_unweighted_losses_of_the_steps():
     assert abs(expected[0] - expected[1]) > 1e-3 and seen[1]["alpha_face"] == seen[0]["alpha_face"] == 1.0
 
 
-def test_without_dynamic_weights_they_stay_1():
-    logs, _ = weighed({}, ALPHA, "vox64:smoke,pose")
+@pytest.mark.parametrize("argument, dynamic", [("pose", False), ("no_pose", True)])
+def test_weights_stay_1_where_they_are_not_dynamic_or_there_is_one_loss(argument, dynamic):
+    overrides = {**PLAIN, "epoch_steps": 1, "method.dynamic_weights": dynamic}
+    logs, _ = stepped(f"vox64:smoke,{argument}", overrides, alpha=ALPHA)
     assert (logs["alpha_face"], logs["alpha_pose"]) == (1.0, 1.0)
 
 
@@ -86,8 +82,11 @@ def test_the_poses_own_temperature():
     np.testing.assert_allclose(given["loss_pose"], same["loss_pose"], rtol=1e-5)
 
 
-def test_a_face_style_contrast_of_the_pose_has_the_poses_own_temperature():
-    logs, model = weighed({"method.pose_temperature": 1e4}, name="vox64:smoke,orth")
+def test_a_face_style_contrast_of_the_pose_has_the_weights_and_the_temperature_of_the_pose():
+    hot = {"method.dynamic_weights": True, "method.pose_temperature": 1e4}
+    logs, model = weighed(hot, ALPHA, "vox64:smoke,orth")
+    parts = 2.0 * (logs["loss_dis"] + logs["loss_orth"]) + 0.3 * logs["loss_face"] + 5.0 * 1.7 * logs["loss_pose"]
+    np.testing.assert_allclose(logs["loss"], parts, rtol=1e-5)
     chance = np.log(2 * model.recipe.batch_size - 1)
     np.testing.assert_allclose(logs["loss_pose"], chance, atol=1e-3)
     assert abs(logs["loss_face"] - chance) > 0.1

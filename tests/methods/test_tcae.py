@@ -1,4 +1,4 @@
-"""TCAE: each of its ten losses by itself, what its gradients reach, one replica and two."""
+"""TCAE: each of its ten losses by itself, what its gradients reach."""
 
 import contextlib
 from types import SimpleNamespace
@@ -12,7 +12,7 @@ from pcl_tf.methods.keys import TCAE_LOSSES
 from pcl_tf.methods.tcae import TCAE
 from pcl_tf.seeds import Rng
 from pcl_tf.training import sheet
-from tests.helpers.methods import SIDE, built, noise_faces, one_and_two, tiny, watched
+from tests.helpers.methods import SIDE, built, noise_faces, tiny, watched
 from tests.networks.test_warp import slow
 
 SMALL = {"method.embedding": 8, "method.frame_views": "flip(p=0)", "method.kept_share": 1.0}
@@ -122,11 +122,3 @@ def test_codes_of_warped_images_get_gradients_and_their_pixels_on_the_way_back_n
     apart = model.encoded_apart
     monkeypatch.setattr(model, "encoded_apart", lambda x: {k: tf.stop_gradient(v) for k, v in apart(x).items()})
     assert gradient("action_cycle") == gradient("pose_cycle") == [False] * 3
-
-
-@pytest.mark.slow
-def test_two_replicas_are_one(two_replicas):
-    one, two = one_and_two(tiny("vox64:smoke,tcae", {"method.embedding": 8}), two_replicas)
-    assert one.keys() == two.keys() and len(two) > 12
-    for k, value in one.items():
-        np.testing.assert_allclose(two[k], value, rtol=2e-3, atol=1e-6, err_msg=k)

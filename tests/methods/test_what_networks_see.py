@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from tests.helpers.methods import PLAIN, SIDE, built, halves, noise_faces, step, tiny, watched
+from tests.helpers.methods import PLAIN, SIDE, built, halves, noise_faces, parts_of, tiny, watched
 
 
 def encoded(c, images, network="encoder"):
     """(inputs of the encoder call after call, logs, what passed ``network``)."""
     model = built(c)
     with watched(getattr(model, network)) as other, watched(model.encoder) as seen:
-        logs = step(model, images)
+        _, logs = parts_of(model, images)
     assert all(training for _, _, training in seen)
     return [inputs for inputs, _, _ in seen], logs, other
 
@@ -37,27 +37,27 @@ def test_noise_is_on_the_inputs_and_not_on_the_targets():
     np.testing.assert_allclose(logs["loss_dis"], 4.0 * np.abs(out - targets).mean(), rtol=1e-5)
 
 
-def test_without_noise_the_inputs_are_the_images():
-    c = tiny(overrides={**PLAIN, "method.recon_noise_std": 0.0})
-    images = halves(c)
-    calls, _, _ = encoded(c, images)
-    pdd = images[[0, 1, 3, 4]] / 255.0  # 4 of 6, evenly spaced
-    np.testing.assert_allclose(of_rows(calls, 8), np.concatenate([pdd, pdd[:, :, ::-1]]), atol=1e-6)
-
-
 def pose_inputs(c, images):
-    """(positives [2, P, ...], negatives [P, M, ...]) of a step, and the P images they are of."""
-    x = of_rows(encoded(c, images)[0], 2 * 2 + 2 * 3)
-    return x[:4].reshape(2, 2, *x.shape[1:]), x[4:].reshape(2, 3, *x.shape[1:]), images[[0, 3]] / 255.0
+    """(positives [2, P, ...], negatives [P, M, ...]) of a step, the P images they are of, and what the decoder's part sees."""
+    calls, _, _ = encoded(c, images)
+    x = of_rows(calls, 2 * 2 + 2 * 3)
+    of = images[[0, 3]] / 255.0
+    return x[:4].reshape(2, 2, *x.shape[1:]), x[4:].reshape(2, 3, *x.shape[1:]), of, of_rows(calls, 8)
 
 
 @pytest.mark.parametrize("kind", ["flip", "rotate_translate", "flip_rotate_translate"])
-def test_negatives_are_pose_augmented_copies_of_their_own_image(kind):
+def test_negatives_and_s_hat_are_pose_augmented_copies_of_their_own_image(kind):
     c = tiny(overrides={**PLAIN, "method.pose_augmentation": kind, "method.recon_noise_std": 0.0})
     images = halves(c)
-    positives, negatives, own = pose_inputs(c, images)
+    positives, negatives, own, decoded = pose_inputs(c, images)
     for view in positives:
         np.testing.assert_allclose(view, own, atol=1e-6)
+    s, s_hat = np.split(decoded, 2)
+    np.testing.assert_allclose(s, images[[0, 1, 3, 4]] / 255.0, atol=1e-6)  # 4 of 6, evenly spaced; without noise
+    np.testing.assert_allclose(s_hat[..., 1], s[..., 1], atol=1e-4)
+    assert (np.abs(s_hat - s).reshape(4, -1).max(axis=1) > 0.01).all()
+    red = s_hat[..., 0].mean(axis=1)
+    assert ((red[:, :4].mean(axis=1) > red[:, -4:].mean(axis=1)) == ("flip" in kind)).all()
     for image, copies in zip(own, negatives, strict=True):
         np.testing.assert_allclose(copies[..., 1], image[0, 0, 1], atol=1e-4)  # green: its own image
         red = copies[..., 0].mean(axis=1)  # [M, S]
@@ -65,23 +65,14 @@ def test_negatives_are_pose_augmented_copies_of_their_own_image(kind):
         assert flipped.all() if "flip" in kind else not flipped.any()
         if kind == "flip":
             np.testing.assert_allclose(copies, np.repeat(image[None, :, ::-1], 3, axis=0), atol=1e-6)
+            np.testing.assert_allclose(s_hat, s[:, :, ::-1], atol=1e-6)
         else:  # each moved by itself
             assert len(np.unique(copies.reshape(3, -1).round(4), axis=0)) == 3
 
 
-def test_s_hat_is_the_pose_augmented_image():
-    move = {"method.pose_augmentation": "rotate_translate", "method.recon_noise_std": 0.0}
-    c = tiny(overrides={**PLAIN, **move})
-    s, s_hat = np.split(of_rows(encoded(c, halves(c))[0], 8), 2)
-    np.testing.assert_allclose(s_hat[..., 1], s[..., 1], atol=1e-4)
-    red = s_hat[..., 0].mean(axis=1)
-    assert (np.abs(s_hat - s).reshape(4, -1).max(axis=1) > 0.01).all()
-    assert (red[:, :4].mean(axis=1) < red[:, -4:].mean(axis=1)).all()
-
-
 def test_positives_and_negatives_are_photometrically_changed():
     c = tiny(overrides={"method.face_views": "jitter", "method.recon_noise_std": 0.0})
-    positives, negatives, own = pose_inputs(c, noise_faces(c))
+    positives, negatives, own, _ = pose_inputs(c, noise_faces(c))
     changed = [np.abs(view - own).reshape(2, -1).max(axis=1) > 1e-3 for view in positives]
     assert np.all(changed) and np.abs(positives[0] - positives[1]).max() > 1e-3
     flips = np.repeat(own[:, None, :, ::-1], 3, axis=1)
@@ -99,12 +90,6 @@ def face_inputs(overrides, name="vox64:smoke,simclr", images=halves):
     return one, two, images / 255.0
 
 
-def test_no_crop_no_flip_no_photometric_views_are_the_images():
-    one, two, images = face_inputs({})
-    np.testing.assert_allclose(one, images, atol=1e-6)
-    np.testing.assert_allclose(two, images, atol=1e-6)
-
-
 @pytest.mark.parametrize("name", ["vox64:smoke,simclr", "vox64:smoke,moco"])
 def test_flips_among_the_face_views(name):
     moco = {"method.queue": 24, "method.both_directions": False} if "moco" in name else {}
@@ -112,10 +97,9 @@ def test_flips_among_the_face_views(name):
     images, model = halves(c), built(c)
     nets = [model.encoder, model.key_encoder] if moco else [model.encoder]
     views = []
-    for net in nets:  # MoCo's second view passes the key encoder; the draws are those of the step
-        model.step.assign(0)
+    for net in nets:  # MoCo's second view passes the key encoder
         with watched(net) as seen:
-            step(model, images)
+            parts_of(model, images)
         views += [x for inputs, _, _ in seen for x in np.split(inputs, len(inputs) // 12)]
     one, two = views
     for view in (one, two):
@@ -166,7 +150,7 @@ def test_the_face_views_are_those_that_the_recipe_names(name):
 
 def test_the_views_of_the_pose_contrast_are_those_that_the_recipe_names():
     c = tiny(overrides={**PLAIN, "method.pose_views": "rotate_translate(degrees=0, shift=0)|flip(p=1)"})
-    positives, negatives, own = pose_inputs(c, halves(c))
+    positives, negatives, own, _ = pose_inputs(c, halves(c))
     for view in positives:
         np.testing.assert_allclose(view, own[:, :, ::-1], atol=1e-4)
     np.testing.assert_allclose(negatives, np.repeat(own[:, None], 3, axis=1), atol=1e-4)  # flipped twice

@@ -13,31 +13,27 @@ G = golden.NUMBERS
 CLOSE = dict(rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("graph", [False, True], ids=["eager", "graph"])  # graphs are rewritten before they run
 @pytest.mark.parametrize("size", [64, 100])
-def test_encoder(size, graph):
-    model = encoder(size)
+def test_encoder(size):
+    model, image = encoder(size), tf.constant(golden.nhwc(G[f"x{size}"]))
     golden.load(model, "encoder")
-    out = (tf.function(model) if graph else model)(tf.constant(golden.nhwc(G[f"x{size}"])))
-    for ours, theirs in {"face_aware": "trunk", "face": "face", "pose": "pose"}.items():
-        np.testing.assert_allclose(out[ours], G[f"{theirs}{size}"], err_msg=ours, **CLOSE)
+    for out in (model(image), tf.function(model)(image)):  # graphs are rewritten before they run
+        for ours, theirs in {"face_aware": "trunk", "face": "face", "pose": "pose"}.items():
+            np.testing.assert_allclose(out[ours], G[f"{theirs}{size}"], err_msg=ours, **CLOSE)
 
 
-@pytest.mark.parametrize("training", [False, True])
-def test_decoder(training):
+def test_decoder():
+    """Two codes of one face, those of two, and in training, whose statistics are the batch's."""
     model = decoder(2048)
     golden.load(model, "decoder")
-    if training:
-        out, key = model(G["face64"] + G["pose64"], training=True), "recon64_train"
-    else:
-        out, key = model(G["face64"] + np.roll(G["pose64"], 1, axis=0)), "swap64_eval"
-    np.testing.assert_allclose(out, golden.nhwc(G[key]), **CLOSE)
-
-
-def test_reconstruction_of_the_same_face():
-    model = decoder(2048)
-    golden.load(model, "decoder")
-    np.testing.assert_allclose(model(G["face64"] + G["pose64"]), golden.nhwc(G["recon64_eval"]), **CLOSE)
+    same, swapped = (tf.constant(G["face64"] + pose) for pose in (G["pose64"], np.roll(G["pose64"], 1, axis=0)))
+    for out, key in (
+        (model(same), "recon64_eval"),
+        (tf.function(model)(same), "recon64_eval"),
+        (model(swapped), "swap64_eval"),
+        (model(same, training=True), "recon64_train"),
+    ):
+        np.testing.assert_allclose(out, golden.nhwc(G[key]), err_msg=key, **CLOSE)
 
 
 @pytest.mark.parametrize(
@@ -65,10 +61,3 @@ def test_graphs_compute_what_eager_networks_do(name):
     graph, eager = tf.function(model)(faces), model(faces)
     for key in eager:
         np.testing.assert_allclose(graph[key], eager[key], rtol=1e-4, atol=1e-5, err_msg=key)
-
-
-def test_the_decoders_graph_computes_what_eager_does():
-    model = decoder(2048)
-    golden.load(model, "decoder")
-    code = tf.constant(G["face64"] + G["pose64"])
-    np.testing.assert_allclose(tf.function(model)(code), model(code), **CLOSE)

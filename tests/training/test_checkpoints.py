@@ -3,12 +3,11 @@
 import numpy as np
 import pytest
 
-from pcl_tf import recipe as recipes
 from pcl_tf.methods.build import build_method
 from pcl_tf.training.checkpoints import Checkpoints
-from recipes import vox64
+from tests.helpers.methods import tiny
 
-RECIPE = recipes.resolve(vox64.get_config("smoke,simclr"))
+RECIPE = tiny("vox64:smoke,simclr")
 
 
 def model(precision="float32", fill=None):

@@ -1,0 +1,37 @@
+"""What holds for methods of every kind: two replicas are one, and a run that is resumed goes on as if it had not stopped."""
+
+import numpy as np
+import pytest
+
+from pcl_tf.methods.build import build_method
+from pcl_tf.training.checkpoints import Checkpoints
+from tests.helpers.methods import built, noise_faces, one_and_two, step, tiny
+
+MOCO = {"batch_size": 8, "method.queue": 24, "method.face_views": "resized_crop|jitter"}
+SMALL = {"moco": MOCO, **dict.fromkeys(["fabnet", "facecycle", "tcae"], {"method.embedding": 8})}
+# The paper's network: keys of the smallest one are all alike.
+REAL = {"network.backbone": "cnn16", "network.head_dim": 64, "image_size": 32, "optimizer.learning_rate": 0.0}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["facecycle", "tcae", "moco"])  # PCL's are in test_pcl.py
+def test_two_replicas_are_one(name, two_replicas):
+    c = tiny(f"vox64:smoke,{name}", SMALL[name] | (REAL if name == "moco" else {}))
+    (one, logs), (two, found) = one_and_two(c, two_replicas)
+    assert logs.keys() == found.keys() and (name != "tcae" or len(found) > 12)
+    for k, value in logs.items():
+        np.testing.assert_allclose(found[k], value, rtol=2e-3, atol=1e-6, err_msg=k)
+    if name == "moco":
+        np.testing.assert_allclose(two.queue.numpy(), one.queue.numpy(), atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["fabnet", "moco"])  # with networks, and with a queue and keys, of their own
+def test_a_restored_method_goes_on(name, tmp_path):
+    c = tiny(f"vox64:smoke,{name}", SMALL[name])
+    model = built(c)
+    step(model, noise_faces(c))
+    Checkpoints(model, tmp_path).save(1)
+    again = build_method(c)
+    assert Checkpoints(again, tmp_path).restore() == 1
+    a, b = (step(m, noise_faces(c, 1))["loss"] for m in (model, again))
+    assert a == pytest.approx(b, rel=1e-5)
