@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from pcl_tf.networks.encoder import encoder
-from pcl_tf.serving.export import save_export
+from pcl_tf.serving.export import constant_weights, save_export
 from tests.serving.server import Server, Wrong
 
 SIZE = 32
@@ -15,7 +15,8 @@ SIZE = 32
 def small_encoder():
     """An encoder of any size with drawn weights."""
     keras.utils.set_random_seed(0)
-    return encoder(None, width=0.125)
+    with constant_weights():  # as a run exports it
+        return encoder(None, width=0.125)
 
 
 @pytest.fixture(scope="session")
@@ -27,6 +28,12 @@ def export(small_encoder, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def loaded(export):
+    """What TensorFlow makes of it."""
+    return tf.saved_model.load(str(export))
+
+
+@pytest.fixture(scope="session")
 def running():
     """The one server of the session."""
     with Server() as running:
@@ -34,13 +41,12 @@ def running():
 
 
 @pytest.fixture(scope="session")
-def saved_model(export):
+def saved_model(loaded):
     """Function from images to what the SavedModel makes of them, {name: float32 [n, D]}."""
-    model = tf.saved_model.load(str(export))
 
     def answer(images):
         try:
-            found = model.signatures["serving_default"](image_bytes=tf.constant(images, tf.string))
+            found = loaded.signatures["serving_default"](image_bytes=tf.constant(images, tf.string))
         except tf.errors.InvalidArgumentError as error:
             import grpc
 

@@ -7,20 +7,23 @@ import tensorflow as tf
 
 from pcl_tf.encoders.encoder import open_encoder
 from pcl_tf.errors import Refused
-from pcl_tf.evaluation.corpora.generated import faces
 from pcl_tf.serving.export import save_onnx
 from pcl_tf.serving.tflite import save_tflite
+from tests.helpers import labelled
 from tests.helpers.commands import refused
 from tests.serving.conftest import SIZE
 
-IMAGES = faces(50, SIZE)[1][:20]
+
+@pytest.fixture(scope="module")
+def images():
+    """uint8 [20, SIZE, SIZE, 3] of generated faces."""
+    return labelled.faces()[1][:20]
 
 
 @pytest.fixture(scope="module")
-def expected(export):
-    """What the SavedModel makes of IMAGES."""
-    model = tf.saved_model.load(str(export))
-    found = model.embed(tf.constant(IMAGES, tf.float32) / 255.0)
+def expected(loaded, images):
+    """What the SavedModel makes of the images."""
+    found = loaded.embed(tf.constant(images, tf.float32) / 255.0)
     return {key: value.numpy() for key, value in found.items()}
 
 
@@ -34,10 +37,10 @@ def cosines(a, b):
     return (a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
 
 
-def test_tflite_has_the_numbers_of_the_saved_model(tflite, expected):
+def test_tflite_has_the_numbers_of_the_saved_model(tflite, expected, images):
     encoder = open_encoder(str(tflite))
     for count in (20, 3):
-        found = encoder.embed(IMAGES[:count])
+        found = encoder.embed(images[:count])
         assert set(found) == set(expected)
         for key, value in expected.items():
             np.testing.assert_allclose(found[key], value[:count], atol=1e-5, err_msg=key)
@@ -47,10 +50,10 @@ def test_tflite_has_the_numbers_of_the_saved_model(tflite, expected):
 
 
 @pytest.mark.slow
-def test_quantised_tflite_is_near_and_small(export, tflite, expected, tmp_path):
+def test_quantised_tflite_is_near_and_small(export, tflite, expected, images, tmp_path):
     path = save_tflite(export, tmp_path / "q.tflite", SIZE, quantize=True)
     assert path.stat().st_size < 0.5 * tflite.stat().st_size
-    for key, found in open_encoder(str(path)).embed(IMAGES).items():
+    for key, found in open_encoder(str(path)).embed(images).items():
         assert 0.99 < cosines(found, expected[key]).min()
         assert np.abs(found - expected[key]).max() > 1e-4  # else nothing was quantised
 

@@ -22,52 +22,47 @@ BAD = {  # each refused in another place; tests/data/test_in_graph.py has the ot
 }
 
 
-@pytest.fixture(scope="module")
-def model(export):
-    return tf.saved_model.load(str(export))
+def serve(loaded, images):
+    return {k: v.numpy() for k, v in loaded.signatures["serving_default"](image_bytes=tf.constant(images)).items()}
 
 
-def serve(model, images):
-    return {k: v.numpy() for k, v in model.signatures["serving_default"](image_bytes=tf.constant(images)).items()}
-
-
-def embedded(model, faces):
+def embedded(loaded, faces):
     """'embed' on uint8 faces of any one size."""
-    return {k: v.numpy() for k, v in model.embed(tf.cast(np.stack(faces), tf.float32) / 255.0).items()}
+    return {k: v.numpy() for k, v in loaded.embed(tf.cast(np.stack(faces), tf.float32) / 255.0).items()}
 
 
 @pytest.mark.parametrize("kind", BAD)
-def test_bad_images_are_refused_and_the_next_request_is_served(model, kind):
+def test_bad_images_are_refused_and_the_next_request_is_served(loaded, kind):
     with pytest.raises(tf.errors.InvalidArgumentError):
-        serve(model, [BAD[kind]])
+        serve(loaded, [BAD[kind]])
     with pytest.raises(tf.errors.InvalidArgumentError):
-        serve(model, [WHOLE, BAD[kind], WHOLE])
-    assert np.isfinite(serve(model, [WHOLE])["face_aware"]).all()
+        serve(loaded, [WHOLE, BAD[kind], WHOLE])
+    assert np.isfinite(serve(loaded, [WHOLE])["face_aware"]).all()
 
 
-def test_same_pixels_through_bytes_and_through_embed(model):
+def test_same_pixels_through_bytes_and_through_embed(loaded):
     face = np.random.default_rng(0).integers(0, 256, (SIZE, SIZE, 3), np.uint8)
-    served = serve(model, [encoded(Image.fromarray(face), "PNG")])
-    for name, values in embedded(model, [face]).items():
+    served = serve(loaded, [encoded(Image.fromarray(face), "PNG")])
+    for name, values in embedded(loaded, [face]).items():
         np.testing.assert_allclose(served[name], values, atol=1e-5)
 
 
-def test_a_batch_of_three_slices_is_its_images(model):
+def test_a_batch_of_three_slices_is_its_images(loaded):
     images = [encoded(Image.fromarray(np.roll(picture(), 3 * i, 1)), "PNG") for i in range(129)]
-    together = serve(model, images)
+    together = serve(loaded, images)
     for i in (0, 64, 128):
-        for name, values in serve(model, [images[i]]).items():
+        for name, values in serve(loaded, [images[i]]).items():
             np.testing.assert_allclose(together[name][i], values[0], atol=1e-5)
 
 
-def test_a_request_without_images_is_refused(model):
+def test_a_request_without_images_is_refused(loaded):
     with pytest.raises(tf.errors.InvalidArgumentError, match="the request has no image"):
-        model.signatures["serving_default"](image_bytes=tf.zeros([0], tf.string))
+        loaded.signatures["serving_default"](image_bytes=tf.zeros([0], tf.string))
 
 
-def test_a_request_of_more_images_than_the_network_may_hold_is_refused(model):
+def test_a_request_of_more_images_than_the_network_may_hold_is_refused(loaded):
     with pytest.raises(tf.errors.InvalidArgumentError, match="the request has more than 1024 images"):
-        model.signatures["serving_default"](image_bytes=tf.fill([1025], WHOLE))
+        loaded.signatures["serving_default"](image_bytes=tf.fill([1025], WHOLE))
 
 
 @pytest.mark.slow
