@@ -37,6 +37,9 @@ _HEADS = flags.DEFINE_list("heads", [], "For --box: [NAME=]PROBE.keras of pcl_tf
 _MARGIN = flags.DEFINE_float(
     "margin", MARGIN, "For --box: side of the training crops, in longer sides of a face's box.", 1.0, 10.0
 )
+_HUB = flags.DEFINE_string(
+    "hub", "", "Writes this folder too, for Hugging Face's hub: encoder for Keras, card as README.md."
+)
 _TERMS = flags.DEFINE_string("data_terms", None, "For the model card: under which terms the training faces were used.")
 
 
@@ -57,7 +60,7 @@ def main(argv: list[str]) -> None:
     from pcl_tf.methods.build import build_method
     from pcl_tf.networks.backbones import FIXED_SIZE
     from pcl_tf.serving.card import state, stated
-    from pcl_tf.serving.export import check_version
+    from pcl_tf.serving.export import check_version, save_hub
     from pcl_tf.serving.tflite import FILES, save_tflite
     from pcl_tf.training.checkpoints import Checkpoints, newest_step
     from pcl_tf.training.export import export_run
@@ -70,6 +73,8 @@ def main(argv: list[str]) -> None:
         heads = box.parse(_HEADS.value)
         if _BOX.value:
             check(_BOX.value, "--box", folder=True)
+        if _HUB.value:
+            check(_HUB.value, "--hub", folder=True)
         recipe = recipes.resolve(recipes.load(workdir / "recipe.json"))
         version = newest_step(workdir) if _VERSION.value is None else _VERSION.value
         if version is not None:
@@ -96,6 +101,9 @@ def main(argv: list[str]) -> None:
             file = workdir / FILES[_QUANTIZE.value]
             save_tflite(path, file, size or recipe.image_size, quantize=_QUANTIZE.value)
             print(f"{file} ({file.stat().st_size / 1e3:,.0f} kB)")
+        if _HUB.value:
+            save_hub(path, _HUB.value)
+            print(_HUB.value)
         if _BOX.value:
             box.write_box(_BOX.value, path, heads, about=stated(workdir), margin=_MARGIN.value)
             print(f"{_BOX.value} ({(pathlib.Path(_BOX.value) / 'encoder.keras').stat().st_size / 1e6:.1f} MB)")

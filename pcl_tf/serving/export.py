@@ -3,6 +3,7 @@ beside it: two files it is started with, and warm-up requests."""
 
 import contextlib
 import pathlib
+import zipfile
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -225,6 +226,22 @@ def save_backbone(encoder: keras.Model, path: str | pathlib.Path) -> pathlib.Pat
     with atomic_path(path) as aside:
         encoder.get_layer("backbone").save(aside)
     return pathlib.Path(path)
+
+
+def save_hub(export: pathlib.Path, folder: str | pathlib.Path) -> None:
+    """Writes what ``keras.saving.load_model("hf://OWNER/NAME")`` loads of a repository: a .keras unpacked, and the card.
+
+    Args:
+      export: of an encoder.
+      folder: a folder of this kind is replaced, of any other Refused is raised.
+    """
+    weights = "model.weights.h5"
+    with atomic_path(folder, replaces=lambda old: (old / weights).is_file()) as aside:
+        with zipfile.ZipFile(export / "assets/encoder.keras") as file:
+            file.extractall(aside)
+        card = (export / "README.md").read_text(encoding="utf-8")
+        card = card.replace('"tensorflow"', '"keras"', 1)  # library_name, by which the hub shows how to load it
+        (aside / "README.md").write_text(card, encoding="utf-8")
 
 
 def save_onnx(encoder: keras.Model, path: str | pathlib.Path, image_size: int) -> pathlib.Path:

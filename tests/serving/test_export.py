@@ -15,6 +15,7 @@ from pcl_tf.errors import Refused
 from pcl_tf.serving.export import (
     check_version,
     save_export,
+    save_hub,
     save_onnx,
     write_server_files,
 )
@@ -58,6 +59,20 @@ def test_warm_up_requests_can_be_replayed(export, loaded):
         sizes.append(len(images))
         assert len(serve(image_bytes=tf.constant(images))["face"]) == sizes[-1]
     assert sizes == [1, 8, 32]
+
+
+def test_kerass_loader_of_the_hub_takes_the_folder(export, small_encoder, tmp_path):
+    for _ in range(2):  # the second is replaced
+        save_hub(export, tmp_path / "hub")
+    names = {"config.json", "metadata.json", "model.weights.h5", "README.md"}
+    assert {path.name for path in (tmp_path / "hub").iterdir()} == names
+    theirs, ours = ((folder / "README.md").read_text().splitlines() for folder in (tmp_path / "hub", export))
+    assert {*theirs} ^ {*ours} == {'library_name: "keras"', 'library_name: "tensorflow"'}
+    loaded = keras.saving.load_model(tmp_path / "hub")  # as hf://OWNER/NAME does when it has downloaded one
+    np.testing.assert_array_equal(loaded(FACES)["face"], small_encoder(FACES)["face"])
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(Refused, match="is a folder; it is left as it is"):
+        save_hub(export, tmp_path / "mine")
 
 
 def test_assets_say_where_it_comes_from(export):
