@@ -155,20 +155,29 @@ def side_flag(words: str) -> flags.FlagHolder[int]:
 
 
 def finding_faces() -> tuple[
-    flags.FlagHolder[bool], flags.FlagHolder[bool], flags.FlagHolder[float | None], flags.FlagHolder[float | None]
+    flags.FlagHolder[bool],
+    flags.FlagHolder[bool],
+    flags.FlagHolder[float | None],
+    flags.FlagHolder[float | None],
+    flags.FlagHolder[list[str]],
 ]:
-    """Defines --detect, --align, --margin and --fps, by which a command finds faces in pictures and videos."""
+    """Defines --detect, --align, --margin, --fps and --beam_pipeline_options, of commands that find faces in pictures."""
+    beam = "Beam's options as key=value, for a cluster: --out becomes a folder of Parquet files, of a folder of --data."
     margin = "With --detect: side of the cut, in longer sides of the face's box; by default the model's."
     return (
         flags.DEFINE_bool("detect", False, "Finds the faces of each picture first (by MTCNN); a row each."),
         flags.DEFINE_bool("align", False, "With --detect: turns the faces upright by their landmarks."),
         flags.DEFINE_float("margin", None, margin, 1.0, 10.0),
         flags.DEFINE_float("fps", None, "Frames a second that are taken of videos; by default all.", 0.001, 1000),
+        flags.DEFINE_list("beam_pipeline_options", [], beam),
     )
 
 
-def check_finding() -> None:
-    """Ends the command if --align or --margin is given without --detect."""
+def check_finding(*alone: str) -> None:
+    """Ends the command if --align or --margin is given without --detect, or one of some flags with Beam's options."""
+    for name in alone:
+        if flags.FLAGS[name].value and flags.FLAGS["beam_pipeline_options"].value:
+            refuse(f"--{name}: has no meaning with --beam_pipeline_options.")
     for name in ("align", "margin"):
         if flags.FLAGS[name].value and not flags.FLAGS["detect"].value:
             refuse(f"--{name}: has no meaning without --detect.")

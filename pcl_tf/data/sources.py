@@ -76,6 +76,11 @@ def fingerprint(rows: Iterable[object]) -> str:
     return digest(_DECODING, *map(repr, rows))
 
 
+def is_drawn(data: object) -> bool:
+    """Whether a file's bytes are a picture that pcl_tf drew, which is no face that anybody gave."""
+    return isinstance(data, bytes) and _DRAWN in data[:1024]
+
+
 def folder(path: str | pathlib.Path) -> Source:
     """All images below a folder, linked folders too, in sorted order, but no pictures that pcl_tf drew; or one file.
 
@@ -90,8 +95,7 @@ def folder(path: str | pathlib.Path) -> Source:
 
     def row(image: pathlib.Path) -> tuple[object, ...] | None:
         data = read_file(image)
-        drawn = isinstance(data, bytes) and _DRAWN in data[:1024]
-        return None if drawn else (str(image.relative_to(root)), *content(data))
+        return None if is_drawn(data) else (str(image.relative_to(root)), *content(data))
 
     rows = list(in_order(row, images, READERS))
     files = [p for p, of in zip(images, rows, strict=True) if of]

@@ -4,6 +4,7 @@
   python -m pcl_tf.embed --model=runs/vox64/export/1000 --data=faces.zip --out=faces.csv --feature=face_aware
   python -m pcl_tf.embed --model=runs/vox64 --data=FOLDER --out=faces.npz --projector=logs/faces
   python -m pcl_tf.embed --model=runs/vox64 --data=clip.mp4 --out=clip.npz --detect --fps=5
+  python -m pcl_tf.embed --model=runs/vox64 --data=FOLDER --out=SHARDS --beam_pipeline_options=runner=FlinkRunner,..
 
 --model is a workdir of pcl_tf.train, an export, a .keras, .onnx or .tflite file, or pixels, lbp, hog. Unreadable
 images are left out, counted, and named in OUT with ".unreadable.txt" behind it. Features stay in --cache, which the probe
@@ -37,7 +38,7 @@ _SIZE = side_flag(
 _IMAGES = flags.DEFINE_integer("generated_images", 256, "How many faces --data=generated renders.", lower_bound=1)
 _PROJECTOR = flags.DEFINE_string("projector", "", "Folder for TensorBoard's Projector, with a sprite of the faces.")
 _CACHE = flags.DEFINE_string("cache", "", "Folder of features; by default features/ in probe/ of the model's workdir.")
-_DETECT, _ALIGN, _MARGIN, _FPS = finding_faces()
+_DETECT, _ALIGN, _MARGIN, _FPS, _BEAM = finding_faces()
 
 
 def main(argv: list[str]) -> None:
@@ -49,10 +50,12 @@ def main(argv: list[str]) -> None:
 
     if unknown := [f for f in _FEATURE.value if f not in FEATURES]:
         refuse(f"--feature={unknown[0]}: not one of {', '.join(FEATURES)}.")
-    check_finding()
+    check_finding("projector", "cache")
     assert _MODEL.value is not None and _DATA.value is not None and _OUT.value is not None
     out = pathlib.Path(_OUT.value)
     with explained(out):
+        if _BEAM.value:
+            return _on_beam(_MODEL.value, _DATA.value, _OUT.value)
         check(_OUT.value)
         check_suffix(out)
         listed = out.with_name(out.name + ".unreadable.txt")
@@ -81,6 +84,17 @@ def main(argv: list[str]) -> None:
         if _PROJECTOR.value:
             count = write_projector(table, _PROJECTOR.value)
             print(f"tensorboard --logdir={shlex.quote(_PROJECTOR.value)} shows {count} of them under Projector.")
+
+
+def _on_beam(model: str, data: str, out: str) -> None:
+    from pcl_tf.predict.shards import Work, run
+    from pcl_tf.store import check
+
+    check(out, folder=True)
+    how: dict[str, Any] = {"detect": _DETECT.value, "align": _ALIGN.value, "fps": _FPS.value}
+    how |= {"image_size": _SIZE.value, "margin": _MARGIN.value or 0.0, "features": tuple(_FEATURE.value)}
+    rows, count = run(Work(data, out, (model,), **how), _BEAM.value)
+    print(f"{out}: {rows} {'faces' if _DETECT.value else 'images'} in {count} files")
 
 
 if __name__ == "__main__":

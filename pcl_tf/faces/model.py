@@ -107,7 +107,7 @@ class FaceModel:
         """
         pictures = data if isinstance(data, Pictures) else Pictures(data, size=self.size, fps=fps)
         if cache is None or detect or pictures.source is None:
-            table = self._embedded(pictures, features, detect=detect, align=align, bar=bar)
+            table = self.table(pictures, features, detect=detect, align=align, bar=bar)
         else:
             table = self._cached(pictures, features, cache)
         if not len(table.names):
@@ -163,7 +163,10 @@ class FaceModel:
         unreadable = {names[row]: why for row, (_, why) in sorted(found.unreadable.items())}
         return self._table(pictures, np.array(names)[rows], rows, values, unreadable=unreadable)
 
-    def _embedded(self, pictures: Pictures, features: Sequence[str], *, detect: bool, align: bool, bar: bool) -> Table:
+    def table(
+        self, pictures: Pictures, features: Sequence[str], *, detect: bool, align: bool, bar: bool = False
+    ) -> Table:
+        """``embed`` of ``Pictures`` without a cache; the table is empty where no face is found."""
         names, rows, boxes, unreadable = list[str](), list[int](), list[Any](), dict[str, str]()
         values: dict[str, list[np.ndarray]] = {}
         seen = encoded(cut(pictures, [self.crop], detect=detect, align=align), [self])
@@ -176,8 +179,11 @@ class FaceModel:
                 unreadable[name] = one.why
             for key in (features or found) if one.boxes else ():
                 values.setdefault(key, []).append(combined(found, key, self.name))
-        joined = {key: np.concatenate(parts) for key, parts in values.items()} if names else {}
-        at = np.array(boxes, np.float32) if detect and boxes else None
+        if not names:
+            blank = self.encoder.embed(np.zeros((1, self.size, self.size, 3), np.uint8))
+            values = {key: [combined(blank, key, self.name)[:0]] for key in features or blank}
+        joined = {key: np.concatenate(parts) for key, parts in values.items()}
+        at = np.array(boxes, np.float32).reshape(-1, 4) if detect else None
         return self._table(pictures, np.array(names), np.array(rows, np.int64), joined, unreadable=unreadable, boxes=at)
 
     def _table(

@@ -6,14 +6,14 @@ import hashlib
 import os
 import pathlib
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from PIL import Image
 
-from pcl_tf.data.files import SUFFIXES, VIDEOS, Unreadable, files_below, printable
+from pcl_tf.data.files import SUFFIXES, VIDEOS, Unreadable, files_below, printable, read_file
 from pcl_tf.data.listed import Files
-from pcl_tf.data.sources import Items, Source, fingerprint, folder, named, open_source
+from pcl_tf.data.sources import Items, Source, fingerprint, folder, is_drawn, named, open_source
 from pcl_tf.errors import Refused
 from pcl_tf.evaluation.lists import read_table
 
@@ -55,6 +55,25 @@ class _Part:
     video: bool = False
 
 
+class Below(NamedTuple):
+    """Some of the pictures and videos of a folder, named as among all; none is read before it is its turn."""
+
+    root: str
+    names: Sequence[str]
+
+    def parts(self, fps: float | None) -> list[_Part]:
+        """Pictures, then each video."""
+        root, videos = pathlib.Path(self.root), [name for name in self.names if name.lower().endswith(VIDEOS)]
+        images = [name for name in self.names if name not in videos]
+
+        def pictures() -> Iterator[Picture]:
+            for name in images:
+                if not is_drawn(data := read_file(root / name)):
+                    yield Picture(printable(name), data)
+
+        return [_Part(len(images), str, pictures), *(_video(root / name, printable(name), fps) for name in videos)]
+
+
 class Pictures:
     """Pictures that were given in any form; iterates over ``Picture``, undecoded.
 
@@ -76,7 +95,13 @@ class Pictures:
     """
 
     def __init__(
-        self, data: Data, *, size: int = 64, fps: float | None = None, generated_images: int = 256, flag: str = "--data"
+        self,
+        data: Data | Below,
+        *,
+        size: int = 64,
+        fps: float | None = None,
+        generated_images: int = 256,
+        flag: str = "--data",
     ) -> None:
         self.data, self.flag = "", flag
         self._about = {"fps": fps, "generated_images": generated_images}
@@ -88,7 +113,7 @@ class Pictures:
             self._parts = sum(parts, [])
             self.data = ",".join(os.path.abspath(t) if os.path.exists(t) and t != "generated" else t for t in texts)
         else:
-            self._parts = [_of(_listed(data))]
+            self._parts = data.parts(fps) if isinstance(data, Below) else [_of(_listed(data))]
         counts = [part.count for part in self._parts]
         self.count = None if None in counts else sum(cast(list[int], counts))
 

@@ -3,6 +3,7 @@
   python -m pcl_tf.predict --model=runs/mine/finetune/faces-.. --data=photos --out=answers.csv --detect
   python -m pcl_tf.predict --model=expression.keras,pose.keras --data=clip.mp4 --out=clip.parquet --detect --fps=10
   python -m pcl_tf.predict --model=pose.keras --data=clip.mp4 --out=clip.csv --detect --plot=c.png --overlay=c.mp4
+  python -m pcl_tf.predict --model=faces64 --data=FOLDER --out=SHARDS --beam_pipeline_options=runner=FlinkRunner,..
 
 --model is a fine-tuning of pcl_tf.finetune, a .keras of pcl_tf.probe or a box, or several joined by commas. A row a face:
 file, frame, time, face_found, x, y, w, h, and what the heads say; a picture without a face has one, too. Without --detect a
@@ -13,6 +14,7 @@ Ctrl-C and SIGTERM: nothing is written.
 
 import contextlib
 import pathlib
+from typing import Any
 
 from absl import flags
 
@@ -26,20 +28,22 @@ _DATA = flags.DEFINE_string(
     " pcl_tf.prepare; commas join several.",
 )
 _OUT = flags.DEFINE_string("out", None, "File to write: .csv, .parquet or .jsonl.")
-_DETECT, _ALIGN, _MARGIN, _FPS = finding_faces()
+_DETECT, _ALIGN, _MARGIN, _FPS, _BEAM = finding_faces()
 _PLOT = flags.DEFINE_string("plot", "", "PNG of the answers over time, some faces below.")
 _OVERLAY = flags.DEFINE_string("overlay", "", "MP4 of a video with boxes, axes of the heads and answers in it.")
 
 
 def main(argv: list[str]) -> None:
     begin(argv, "model", "data", "out")
-    check_finding()
+    check_finding("plot", "overlay")
     assert _MODEL.value is not None and _DATA.value is not None and _OUT.value is not None
     from pcl_tf.predict import files
     from pcl_tf.store import check, list_unreadable, several
 
     out = pathlib.Path(_OUT.value)
     with explained(out):
+        if _BEAM.value:
+            return _on_beam(_MODEL.value, _DATA.value, _OUT.value)
         files.check_suffix(out)
         listed = out.with_name(out.name + ".unreadable.txt")
         for path, flag, suffix in (
@@ -95,6 +99,17 @@ def main(argv: list[str]) -> None:
                 f" {side} pixels. --detect finds the faces in them."
             )
         print(*filter(None, (_PLOT.value, _OVERLAY.value)), sep="\n", end="\n" if _PLOT.value or _OVERLAY.value else "")
+
+
+def _on_beam(model: str, data: str, out: str) -> None:
+    from pcl_tf.predict.shards import Work, run
+    from pcl_tf.store import check, several
+
+    check(out, folder=True)
+    how: dict[str, Any] = {"detect": _DETECT.value, "align": _ALIGN.value, "fps": _FPS.value}
+    work = Work(data, out, tuple(several(model)), margin=_MARGIN.value or 0.0, **how)
+    rows, count = run(work, _BEAM.value)
+    print(f"{out}: {rows} rows in {count} files")
 
 
 if __name__ == "__main__":
