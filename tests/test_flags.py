@@ -14,10 +14,13 @@ def test_a_side_is_16_to_2048_pixels(value):
     assert "image_size" in refused("export", "--workdir=nowhere", f"--image_size={value}")
 
 
-def test_a_checkpoint_without_torch(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "torch", None)
-    said = refused("convert", f"--torch={tmp_path / 'best.pth'}", f"--workdir={tmp_path / 'w'}")
-    assert "torch is not installed" in said and 'pip install "pcl_tf[torch]"' in said
+@pytest.mark.parametrize("module, suffix", [("torch", "pth"), ("safetensors", "safetensors")])
+def test_a_checkpoint_without_what_reads_it(module, suffix, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, module, None)
+    monkeypatch.delitem(sys.modules, f"{module}.numpy", raising=False)
+    (tmp_path / f"best.{suffix}").touch()
+    said = refused("convert", f"--torch={tmp_path / 'best'}.{suffix}", f"--workdir={tmp_path / 'w'}")
+    assert "is not installed" in said and f'pip install "pcl_tf[{module}]"' in said
     assert not (tmp_path / "w").exists()
 
 
