@@ -45,8 +45,8 @@ def _vgg16(width: float, dtype: str, name: str, *, image_size: int | None, **_: 
     return _neck(body.inputs, body.get_layer("block5_conv3").output, width=1.0, dtype=dtype, name=name)
 
 
-def _vit_tiny(width: float, dtype: str, name: str, *, image_size: int | None, **_: bool) -> keras.Model:
-    image, x = vit(image_size, dim=max(32, round(192 * width)), dtype=dtype)
+def _vit_tiny(width: float, dtype: str, name: str, *, image_size: int | None, portable: bool, **_: bool) -> keras.Model:
+    image, x = vit(image_size, dim=max(32, round(192 * width)), dtype=dtype, portable=portable)
     return _neck(image, x, width=width, dtype=dtype, name=name)
 
 

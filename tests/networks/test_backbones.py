@@ -74,8 +74,9 @@ def test_batch_norm_learns_from_every_batch():
     assert len(moving) == 10 and all(not np.array_equal(b, v.numpy()) for b, v in zip(before, moving, strict=True))
 
 
-def test_a_portable_file_needs_no_pcl_tf(tmp_path):
-    trained, portable = (encoder(None, backbone="patch_cnn", width=WIDTH, portable=p) for p in (False, True))
+@pytest.mark.parametrize("kind", ["patch_cnn", "vit_tiny"])  # those with layers of our own
+def test_a_portable_file_needs_no_pcl_tf(kind, tmp_path):
+    trained, portable = (encoder(64, backbone=kind, width=WIDTH, portable=p) for p in (False, True))
     trained(images(), training=True)
     portable.set_weights(trained.get_weights())
     expected = trained(images())["face_aware"]
