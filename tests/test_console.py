@@ -119,11 +119,6 @@ def test_the_import_of_tensorflow_prints_nothing():
     assert (ended.returncode, ended.stderr) == (0, "")
 
 
-def test_asking_for_help_is_no_error():
-    ended = subprocess.run([sys.executable, "-m", "pcl_tf.export", "--help"], capture_output=True, check=False)
-    assert ended.returncode == 0 and b"--workdir" in ended.stdout
-
-
 @pytest.mark.parametrize(
     "command",
     [

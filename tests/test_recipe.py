@@ -1,8 +1,5 @@
 """Recipes: older than the code, overridden, refused."""
 
-import pathlib
-import re
-
 import pytest
 
 from pcl_tf import recipe as recipes
@@ -101,11 +98,3 @@ def test_a_file_that_gives_no_recipe_is_said_in_a_line(tmp_path, name, content, 
 def test_an_unknown_argument_is_said_in_a_line():
     with pytest.raises(Refused, match="^--recipe=small64:foo: Unknown recipe argument 'foo'; known: smoke"):
         recipes.named("small64:foo")
-
-
-def test_the_commands_for_four_machines_can_be_shared_by_four():
-    text = (pathlib.Path(recipes.__file__).parent / "training" / "README.md").read_text()
-    commands = re.findall(r"--recipe=(\w+)(?:,? --recipe\.(\S+=\w+))?.*--strategy=multiworker", text)
-    assert commands
-    for name, given in commands:
-        recipes.resolve(recipes.named(name, overrides=filter(None, [given])), replicas=4)

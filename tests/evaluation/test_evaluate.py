@@ -72,11 +72,6 @@ def test_people_stay_beside_their_errors_in_the_order_of_the_folds(nothing_is_le
     assert evaluate(of_people(splits), ERRORS).interval == pytest.approx(expected, rel=1e-6)
 
 
-def test_a_fold_of_one_person_resamples_images(nothing_is_learnt):
-    splits = folds_from([min(int(s[1:]), 1) for s in PEOPLE])
-    assert evaluate(of_people(splits, kind="multilabel"), ERRORS).resampled == "images"
-
-
 def test_an_unreadable_fold_is_named(nothing_is_learnt):
     splits = folds_from([int(s[1:]) % 3 for s in PEOPLE])
     with pytest.raises(Refused, match="t, fold 2 of 3: 400 training and 0 test images can be read"):

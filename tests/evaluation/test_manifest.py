@@ -45,10 +45,7 @@ def test_a_subject_on_both_sides_of_the_split_is_refused(folder):
         read_manifest(path, "classification", 16)
 
 
-def test_an_image_that_is_for_training_and_testing_is_refused(folder):
-    path = write(folder, "path,label,split", "0.png,a,train", "1.png,b,train", "0.png,a,test")
-    with pytest.raises(Refused, match="line 4: '0.png' stands in line 2 already"):
-        read_manifest(path, "classification", 16)
+def test_a_split_that_has_an_image_on_both_sides_is_refused(folder):
     source = read_manifest(
         write(folder, "path,label", "0.png,a", "1.png,b", "2.png,a", "3.png,b", "4.png,a"), "classification", 8
     ).source
@@ -113,7 +110,13 @@ def test_wrong_pairs_are_named(folder):
         ("verification", ["fold,path1,same", "1,0.png,1"], "manifest has path1,path2,same"),
         ("regression", ["path,yaw,split", "0.png,nan,train", "1.png,1,test"], "yaw is 'nan'"),
         ("regression", ["path,yaw,split", "0.png,1e308,train", "1.png,1,test"], "yaw is '1e308', no number within"),
+        ("regression", ["path,split,yaw", "0.png,train,1_5", "1.png,test,2"], "line 2: .*1_5"),
         ("classification", ["path,label", "0.png,a", "1.png,"], "line 3: no label"),
+        (
+            "classification",
+            ["path,label,split", "0.png,a,train", "1.png,b,train", "2.png,B,test"],
+            "no training image has: B",
+        ),
     ],
 )
 def test_what_is_wrong_is_refused_in_a_line(folder, kind, lines, match):
@@ -168,12 +171,6 @@ def test_rows_of_another_width_are_named(folder):
         read_manifest(write(folder, "path,yaw,pitch", "0.png,1,2", "1.png,1", "2.png,1,2"), "regression", 16)
 
 
-def test_a_class_that_nothing_teaches_is_refused(folder):
-    path = write(folder, "path,label,split", "0.png,a,train", "1.png,b,train", "2.png,B,test")
-    with pytest.raises(Refused, match="no training image has: B"):
-        read_manifest(path, "classification", 16)
-
-
 def test_a_linked_manifest_finds_the_images_of_either_folder(tmp_path):
     for path in (tmp_path / "real/a.png", tmp_path / "real/b.png"):
         path.parent.mkdir(exist_ok=True)
@@ -187,7 +184,7 @@ def test_a_linked_manifest_finds_the_images_of_either_folder(tmp_path):
     assert read_manifest(tmp_path / "lists/m.csv", "classification", 16).source.name == str(tmp_path / "lists")
 
 
-@pytest.mark.parametrize("again", ["./0.png", "../{}/0.png", "x/../0.png"])
+@pytest.mark.parametrize("again", ["0.png", "./0.png", "../{}/0.png", "x/../0.png"])
 def test_one_image_is_one_however_its_path_is_written(folder, again):
     again = again.format(folder.name)
     path = write(folder, "path,label,split", "0.png,a,train", "1.png,b,train", f"{again},a,test")
@@ -197,12 +194,6 @@ def test_one_image_is_one_however_its_path_is_written(folder, again):
         read_manifest(
             write(folder, "fold,path1,path2,same", f"a,0.png,{again},1", "b,1.png,2.png,0"), "verification", 16
         )
-
-
-def test_digits_joined_by_a_line_are_no_number(folder):
-    path = write(folder, "path,split,yaw", "0.png,train,1_5", "1.png,test,2")
-    with pytest.raises(Refused, match="line 2: .*1_5"):
-        read_manifest(path, "regression", 16)
 
 
 @pytest.fixture

@@ -157,7 +157,7 @@ def test_a_finished_run_of_other_settings_is_not_taken_for_this_one(changed, sai
 
 # The tables are tested, not the runs themselves.
 TINY = ["--base=vox64:smoke", "--steps=3", "--image_size=32", "--set=data.generated_images=64"]
-TINY += ["--set=watch.generated=0", "--set=watch.images_every=0"]
+TINY += ["--set=watch.generated=0", "--set=watch.images_every=0", "--set=network.backbone=patch_cnn"]
 
 
 @pytest.fixture(scope="module")
@@ -208,14 +208,10 @@ def test_a_run_that_fails_ends_the_command(tmp_path, monkeypatch):
     ("args", "code", "match"),
     [
         (["--table=1,12", "--workdir=w"], 2, "--table=12: not one of 1, 2, 3, 4, 5, 6, 7."),
-        (["--table=1"], 2, "--workdir and --table"),
         (["--table=1", "--workdir=w", "--seeds=4294967296"], 2, "different whole numbers from 0 to 1000000"),
         (["--table=1", "--workdir={}", "--expression=fer2013", "--data_dir=/nowhere"], 2, "/nowhere is no folder"),
         (["--table=7", "--workdir={}", "--scale=full"], 2, "where is it"),
-        (["--table=7", "--workdir={}", "--set=seeed=1"], 2, "--set seeed=1"),
         (["--table=7", "--workdir={}", "--set=total_steps=5"], 2, "--set=total_steps=5: give --steps instead"),
-        (["--table=7", "--workdir={}", "--base=small64:foo"], 2, "--base=small64:foo: Unknown recipe argument 'foo'"),
-        (["--figure=4", "--workdir={}", "--data=/nowhere"], 2, "--data=/nowhere: no such folder or file"),
     ],
 )
 def test_errors(args, code, match, tmp_path):
