@@ -83,7 +83,7 @@ def test_a_compiled_chain_draws_what_a_plain_one_draws(names):
 
 @pytest.mark.parametrize("batch", [1, None])
 def test_a_compiled_chain_takes_batches_of_one_and_of_unknown_size(batch):
-    compiled, plain = (chains.pose_view(16, "jitter|blur", compiled=compiled) for compiled in (True, False))
+    compiled, plain = (chains.pose_view(16, "jitter", compiled=compiled) for compiled in (True, False))
     run = tf.function(
         lambda x: (compiled(x, rng=rng()), plain(x, rng=rng())),
         input_signature=[tf.TensorSpec([batch, 16, 16, 3])],
@@ -273,9 +273,12 @@ def test_rotated_and_shifted_as_keras_does_it():
 def test_views_compile_with_xla(name):
     images, view = tf.constant(faces(4, 16)), VIEWS[name]()
     parameters = view.parameters(4, rng())
-    compiled = tf.function(view.transform, jit_compile=True, autograph=False)
-    np.testing.assert_allclose(compiled(images, parameters), view.transform(images, parameters), atol=1e-4)
-    tf.function(lambda: view(images, rng=rng()), jit_compile=True, autograph=False)()  # its draws too
+
+    @tf.function(jit_compile=True, autograph=False)
+    def compiled(images, parameters):
+        return view.transform(images, parameters), view(images, rng=rng())  # its draws too
+
+    np.testing.assert_allclose(compiled(images, parameters)[0], view.transform(images, parameters), atol=1e-4)
 
 
 def test_strengths_are_those_of_the_released_code():
