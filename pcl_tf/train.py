@@ -123,11 +123,6 @@ def _train(recipe: ConfigDict, cluster: "Cluster | None" = None) -> int:
 
 def _next_commands(w: pathlib.Path) -> None:
     """Prints commands for a finished workdir, quoted where a shell needs it."""
-    from pcl_tf.store import versions
-
-    newest = str(w / "export" / str(versions(w / "export")[-1]))
-    code = f"import tensorflow as tf; print(tf.saved_model.load({newest!r}).signatures)"
-    code = f'"{code}"' if shlex.quote(newest) == newest else shlex.quote(code)
     logs, model, run = (shlex.quote(str(x)) for x in (w / "logs", f"{w},hog", w))
     sheet = f", {w}/reconstructions.png what the decoder sees" if (w / "reconstructions.png").exists() else ""
     print(
@@ -136,7 +131,7 @@ def _next_commands(w: pathlib.Path) -> None:
   tensorboard --logdir={logs}
   python -m pcl_tf.probe --model={model} --task=generated_expression,generated_pose
   python -m pcl_tf.export --workdir={run} --image_size=100
-  python -c {code}
+  python -m pcl_tf.embed --model={run} --data=PHOTOGRAPHS --out=faces.npz
 """,
         flush=True,
     )
