@@ -12,7 +12,7 @@ COMMANDS = {
     "client": "features by a TensorFlow Serving or KServe server",
     "convert": "a checkpoint of the authors' PyTorch code as a workdir with an encoder",
     "embed": "features of a folder of images in one file",
-    "export": "the encoder of a workdir as a SavedModel of another size, as ONNX or TFLite",
+    "export": "the encoder of a workdir as a SavedModel of another size, as ONNX or TFLite; a page for browsers",
     "finetune": "trains the encoder on labels and exports a classifier",
     "neighbours": "the most similar faces of a table of embeddings, clusters, maps, duplicates",
     "predict": "answers of trained heads for pictures and videos: tables, curves, written over the frames",

@@ -4,10 +4,13 @@
   python -m pcl_tf.export --workdir=runs/vox64 --version=7 --onnx --tflite
   python -m pcl_tf.export --workdir=runs/vox64 --box=faces64 --heads=runs/vox64/probe/fer.keras,pose=runs/vox64/probe/p.keras
   python -m pcl_tf.export --workdir=runs/vox64 --license=cc-by-4.0 --data_terms="VoxCeleb, research only"
+  python -m pcl_tf.export --model=faces64 --web=page --table=faces.npz
 
 Writes export/VERSION (SavedModel; README.md in it is the model card), serving/ (the files tensorflow_model_server is
 started with), backbone.keras and, with --onnx, encoder.onnx, with --tflite encoder.tflite, with --tflite --quantize
 encoder-quantized.tflite. What is stated of the data and the licence stays in the workdir, for later cards.
+With --model and --web it writes a page that answers in a browser, and nothing else (needs pcl_tf[onnx]; a detector comes
+with it where pcl_tf[prepare] is installed).
 Exit codes: 0 done; 2 a flag or what it names is wrong; 4 the disk is full.
 """
 
@@ -18,7 +21,7 @@ from absl import flags
 from pcl_tf.choices import MARGIN
 from pcl_tf.console import begin, explained, refuse, side_flag, start
 
-_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of a run of pcl_tf.train or pcl_tf.convert.", required=True)
+_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of a run of pcl_tf.train or pcl_tf.convert.")
 _SIZE = side_flag("Side in pixels of the exported encoder; 0 is the training size.")
 _VERSION = flags.DEFINE_integer(
     "version", None, "Number of the export; by default the step. A server takes up a number once.", lower_bound=0
@@ -41,17 +44,33 @@ _HUB = flags.DEFINE_string(
     "hub", "", "Writes this folder too, for Hugging Face's hub: encoder for Keras, card as README.md."
 )
 _TERMS = flags.DEFINE_string("data_terms", None, "For the model card: under which terms the training faces were used.")
+_WEB = flags.DEFINE_string("web", None, "Writes this folder: a page for any static server, of --model.")
+_MODEL = flags.DEFINE_string(
+    "model",
+    None,
+    "For --web: an encoder that comes with the package, workdir, export, box, fine-tuning or probe's .keras.",
+)
+_TABLE = flags.DEFINE_string("table", None, "For --web: an .npz of pcl_tf.embed, of which the nearest faces are named.")
+_RUNTIME = flags.DEFINE_string(
+    "onnxruntime",
+    None,
+    "For --web: onnxruntime-web as an .tgz, or a node_modules folder with it; by default npm fetches it.",
+)
 
 
 def main(argv: list[str]) -> None:
-    begin(argv)
+    begin(argv, "model" if _WEB.value else "workdir")
+    if given := [n for n in ("model", "table", "onnxruntime") if flags.FLAGS[n].present and not _WEB.value]:
+        refuse(f"--{given[0]}: has no meaning without --web.")
+    if _WEB.value:
+        return _page(pathlib.Path(_WEB.value))
     if _QUANTIZE.value and not _TFLITE.value:
         refuse("--quantize: has no meaning without --tflite.")
     if given := [name for name in ("heads", "margin") if flags.FLAGS[name].present and not _BOX.value]:
         refuse(f"--{given[0]}: has no meaning without --box.")
     from pcl_tf.store import check
 
-    workdir, size = pathlib.Path(_WORKDIR.value), _SIZE.value
+    workdir, size = pathlib.Path(_WORKDIR.value or ""), _SIZE.value
     if not (workdir / "recipe.json").is_file():
         refuse(f"--workdir={workdir}: has no recipe.json; it is no folder of pcl_tf.train.")
     from pcl_tf import recipe as recipes
@@ -108,6 +127,30 @@ def main(argv: list[str]) -> None:
             box.write_box(_BOX.value, path, heads, about=stated(workdir), margin=_MARGIN.value)
             print(f"{_BOX.value} ({(pathlib.Path(_BOX.value) / 'encoder.keras').stat().st_size / 1e6:.1f} MB)")
     print(path)
+
+
+def _page(folder: pathlib.Path) -> None:
+    from pcl_tf.serving.page import check_page, write_page
+    from pcl_tf.serving.runtime import fetch_runtime
+    from pcl_tf.store import check
+
+    with explained(folder):
+        check(folder, "--web", folder=True)
+        check_page(folder)
+        from pcl_tf.errors import Refused
+        from pcl_tf.faces.model import load
+        from pcl_tf.faces.table import Table
+
+        runtime, table, known = fetch_runtime(_RUNTIME.value), None, None
+        if _TABLE.value:
+            known = Table.read(_TABLE.value, "--table")
+            table = known.names.tolist(), next(iter(known.features)), known.by()
+        model = load(_MODEL.value or "")
+        if known and known.origin.size != model.size:
+            raise Refused(f"--table={_TABLE.value}: is of faces of {known.origin.size} pixels, not {model.size}.")
+        write_page(folder, model.encoder, size=model.size, margin=model.margin, runtime=runtime, table=table)
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    print(f"{folder} ({size / 1e6:.1f} MB): python -m http.server --directory {folder}, then http://localhost:8000")
 
 
 if __name__ == "__main__":

@@ -231,8 +231,8 @@ class Table:
         pyarrow.parquet.write_table(pyarrow.table(columns, metadata=about), path)
 
     @classmethod
-    def read(cls, path: str | pathlib.Path) -> "Table":
-        """Reads an .npz of ``save``; no model is loaded for it.
+    def read(cls, path: str | pathlib.Path, flag: str = "--embeddings") -> "Table":
+        """Reads an .npz of ``save``; no model is loaded for it. flag: that gave the path, for errors.
 
         Raises:
           Refused: no such file, or another one.
@@ -245,11 +245,11 @@ class Table:
             if len(names) != len(rows) or not features:
                 raise ValueError("no features")
         except FileNotFoundError as error:
-            raise Refused(f"--embeddings={path}: no such file.") from error
+            raise Refused(f"{flag}={path}: no such file.") from error
         except Exception as error:  # numpy, zipfile and zlib raise a dozen kinds; all mean the same to the user
             pickled = "pickle" in str(error)
             why = "another kind of file" if pickled else str(error).partition("\n")[0]  # no advice to load it
-            raise Refused(f"--embeddings={path}: no .npz of pcl_tf.embed ({why}); --out=E.npz writes one.") from error
+            raise Refused(f"{flag}={path}: no .npz of pcl_tf.embed ({why}); --out=E.npz writes one.") from error
         return cls(names, rows, features, origin, boxes)
 
 

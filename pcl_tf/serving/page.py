@@ -1,0 +1,148 @@
+"""Writes a page that answers in a browser, as a folder that any static server serves: the files in ``web/``, the encoder
+with its heads as ONNX, onnxruntime-web, MTCNN and a table of known faces."""
+
+import importlib.metadata
+import importlib.util
+import json
+import pathlib
+import shutil
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pcl_tf.choices import OUTPUTS
+from pcl_tf.encoders.encoder import Encoder, load_keras, outputs
+from pcl_tf.encoders.head import Head
+from pcl_tf.errors import Refused
+from pcl_tf.evaluation.kinds import KINDS
+from pcl_tf.store import atomic_path
+
+if TYPE_CHECKING:
+    import keras
+
+_WEB = pathlib.Path(__file__).parent / "web"
+
+
+def check_page(folder: pathlib.Path) -> None:
+    """Refuses a folder that exists and is no page. Raises Refused."""
+    if folder.exists() and not _is_page(folder):
+        raise Refused(f"--web={folder}: exists and is no page; it is left as it is. Move it, or give another folder.")
+
+
+def _is_page(folder: pathlib.Path) -> bool:
+    return all((folder / name).is_file() for name in ("model.json", "page.js"))
+
+
+def write_page(
+    folder: pathlib.Path,
+    encoder: Encoder,
+    *,
+    size: int,
+    margin: float,
+    runtime: dict[str, bytes],
+    table: tuple[Sequence[str], str, np.ndarray] | None = None,
+) -> None:
+    """Writes the page: whole, or not at all.
+
+    Args:
+      folder: of the page; a page that is there is replaced.
+      encoder: ``Encoder`` that has a .keras, with heads.
+      size, margin: of the faces it sees, as of ``pcl_tf.load``.
+      runtime: of ``fetch_runtime``.
+      table: (names of N faces, feature, float [N, D]) of which the page names the nearest, or None.
+
+    Raises:
+      Refused: the encoder has no .keras, its heads were learnt at another size, or it lacks the table's feature.
+      ImportError: tf2onnx or onnx is not installed.
+    """
+    from pcl_tf.serving.export import save_onnx
+
+    heads = [head for head in encoder.heads if head.names]
+    if encoder.keras_file is None:
+        raise Refused(f"--model={encoder.name}: has no .keras in it, of which the page's encoder is made.")
+    features = encoder.embed(np.zeros([1, size, size, 3], np.uint8))
+    if table and (table[1] not in features or features[table[1]].shape[1] != table[2].shape[1]):
+        raise Refused(f"--table: its {table[1]} has {table[2].shape[1]} numbers a face; {encoder.name} makes others.")
+    network = with_heads(load_keras(encoder.keras_file), heads, size)
+    with atomic_path(folder, replaces=_is_page) as aside:
+        shutil.copytree(_WEB, aside)
+        for (
+            name,
+            data,
+        ) in runtime.items():  # many servers do not know that .mjs is JavaScript, and browsers then refuse it
+            (aside / "onnxruntime" / name.replace(".mjs", ".js")).write_bytes(data)
+        save_onnx(network, aside / "encoder.onnx", size)
+        detects = importlib.util.find_spec("mtcnn") is not None
+        if detects:
+            _write_detector(aside / "detector")
+        about = {
+            "name": pathlib.PurePath(encoder.name).name,
+            "size": size,
+            "margin": margin,
+            "detector": detects,
+            "about": "",
+            "table": None,
+        }
+        about["heads"] = [
+            {"name": h.name, "kind": h.kind, "names": h.names, "units": h.units, "measured": _measured(h)}
+            for h in heads
+        ]
+        for name in ("LICENSE", "README.md"):  # of a box
+            if (beside := encoder.keras_file.with_name(name)).is_file():
+                shutil.copy(beside, aside)
+                about["about"] = (aside / "LICENSE").read_text().partition("\n")[0]
+        if table:
+            names, feature, x = table
+            about["table"] = {"feature": feature, "names": [str(name) for name in names]}
+            lengths = np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
+            (aside / "table.bin").write_bytes((x / lengths).astype("<f4").tobytes())
+        (aside / "model.json").write_text(json.dumps(about) + "\n")
+
+
+def with_heads(encoder: "keras.Model", heads: Sequence[Head], size: int) -> "keras.Model":
+    """An encoder and its heads as one network.
+
+    Args:
+      encoder: float32 [N, S, S, 3] in [0, 1] -> features.
+      heads: K of them, none of pairs.
+      size: S.
+
+    Returns:
+      keras.Model of the same input -> {feature: [N, D]} and 'head0', 'head1' ..: probabilities, or numbers in their units.
+    """
+    import keras
+
+    image = keras.Input((size, size, 3), name="image")
+    found = {key: x for key, x in outputs(encoder(image)).items() if key in OUTPUTS}
+    answers = {}
+    for i, head in enumerate(heads):
+        parts = [found[part] for part in head.feature.split("+")]
+        layer = keras.layers.Dense(len(head.names), KINDS[head.kind].activation, name=f"head{i}")
+        answers[layer.name] = layer(keras.layers.add(parts) if parts[1:] else parts[0])
+        layer.set_weights([head.weights, head.bias])
+    return keras.Model(image, {**found, **answers})
+
+
+def _measured(head: Head) -> str:
+    m = head.measured
+    if "value" not in m:
+        return ""
+    unit = next(iter({*head.units} - {""}), "")
+    low, high = m["interval"]
+    return f"{m['metric']} {m['value']:.3g} [{low:.3g}, {high:.3g}] {unit} on {m['task']}"
+
+
+def _write_detector(folder: pathlib.Path) -> None:
+    """Writes MTCNN's three networks as ONNX, float32 [N, H, W, 3] in [-1, 1] -> 'box', 'face', and their licence."""
+    import keras
+    from mtcnn.stages import StageONet, StagePNet, StageRNet
+
+    from pcl_tf.serving.export import save_onnx
+
+    for name, stage, side in (("p", StagePNet, None), ("r", StageRNet, 24), ("o", StageONet, 48)):
+        image = keras.Input((side, side, 3), name="image")
+        box, *_, face = stage().model(image)
+        save_onnx(keras.Model(image, {"box": box, "face": face}), folder / f"{name}net.onnx", side or 24)
+    (licence,) = (f for f in importlib.metadata.files("mtcnn") or () if f.name == "LICENSE")
+    shutil.copy(licence.locate(), folder)
