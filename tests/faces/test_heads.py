@@ -2,9 +2,6 @@
 
 import csv
 import dataclasses
-import os
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -207,18 +204,3 @@ def test_two_pictures_are_one_persons_where_the_layer_of_a_probe_says_so(run, tm
         assert same == (line["whitened_predicted"] == "1")
     with pytest.raises(Refused, match="has no head of pairs"):
         pcl_tf.load("pixels").same_person(images[0], images[1])
-
-
-@pytest.mark.parametrize("backend", ["jax", "torch"])
-def test_other_backends_of_keras_load_an_encoder_that_is_half_on_the_disk(backend, tmp_path):
-    pytest.importorskip(backend)
-    model, faces = labelled.encoder(), labelled.faces()[1][:2] / np.float32(255)
-    model.save(tmp_path / "e.keras")
-    box.write_half(tmp_path / "e.keras", tmp_path / "half.keras")
-    np.save(tmp_path / "x.npy", faces)
-    script = "import keras, numpy as np; m = keras.models.load_model('half.keras'); x = np.load('x.npy')"
-    script += "; np.save('y.npy', keras.ops.convert_to_numpy(m(x)['face']))"
-    environment = {**os.environ, "KERAS_BACKEND": backend}
-    subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=environment, check=True)
-    expected = keras.models.load_model(tmp_path / "half.keras")(faces)["face"]
-    np.testing.assert_allclose(np.load(tmp_path / "y.npy"), expected, atol=1e-4)
