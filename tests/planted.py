@@ -123,6 +123,11 @@ pcl_tf/store.py tests/test_store.py::test_what_has_its_name_outlasts_a_power_cut
 - sync(aside)
 +
 
+a file is written over in place
+pcl_tf/store.py tests/test_killed.py::test_what_was_killed_ends_as_what_was_not
+- else os.replace(aside, path)
++ else shutil.copy(aside, path)
+
 pairs: a frame is its own other
 pcl_tf/data/clips.py tests/data/test_pairs.py
 - drawn - before + after)

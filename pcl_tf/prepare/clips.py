@@ -114,10 +114,9 @@ def finish(builder: tfds.core.DatasetBuilder, files: int, notes: Notes, *, sheet
     return counts
 
 
-def finished(builder: tfds.core.DatasetBuilder) -> dict[str, int] | None:
-    """The counts of a dataset that is whole, else None."""
-    folder = str(builder.data_path)
-    if not builder.is_prepared() or not tf.io.gfile.exists(os.path.join(folder, INDEX)):
+def finished(path: str) -> dict[str, int] | None:
+    """The counts of a dataset that is whole, which its index tells, else None."""
+    if not tf.io.gfile.exists(os.path.join(path, INDEX)):
         return None
-    with tf.io.gfile.GFile(os.path.join(folder, "prepared.json")) as f:
+    with tf.io.gfile.GFile(os.path.join(path, "prepared.json")) as f:
         return json.load(f)

@@ -55,23 +55,23 @@ def prepare_clips(
     # Beside the dataset; its name has the settings, so other settings are other work.
     folder = os.path.join(str(out), f".{kind}-{settings.name}")
 
-    def dataset(units: list[Unit]) -> Clips:
-        return Clips(kind, units, settings=settings, folder=folder, on_beam=bool(beam_options), data_dir=str(out))
-
-    path = str(dataset([]).data_path)
+    path = os.path.join(
+        str(out), kind, settings.name, str(Clips.VERSION)
+    )  # TFDS would read what a power cut left there
     todo: list[Unit] = []
-    if finished(dataset([])) is None:
+    if finished(path) is None:
         _check_place(path)
         if settings.margin:
             detector.check_installed()
         todo = list_units(kind, data)
     with _alone_at(folder):
-        counts = finished(dataset([]))  # again: another call may have ended meanwhile
+        counts = finished(path)  # again: another call may have ended meanwhile
         if counts is not None:
             print(f"{path} is prepared already; remove it to prepare it again.", flush=True)
         else:
             _remove_unfinished(path)  # before the builder below, which would read it
-            builder = dataset(todo)
+            on_beam = bool(beam_options)
+            builder = Clips(kind, todo, settings=settings, folder=folder, on_beam=on_beam, data_dir=str(out))
             if beam_options:
                 _build(builder, folder, beam_options)
             else:

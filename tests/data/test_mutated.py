@@ -79,10 +79,11 @@ def _checked(data):
 
 
 def pillow(data):
-    """uint8 [H, W, 3] of Pillow alone, or None where it refuses; TIFF is not wanted."""
+    """uint8 [H, W, 3] of Pillow alone, or None where it refuses, or there is too much to do; TIFF is not wanted."""
     try:
-        image = Image.open(io.BytesIO(data))
-        if image.format == "TIFF" or image.width * image.height > 2**26:
+        image = Image.open(io.BytesIO(data), formats=("JPEG", "PNG", "GIF", "BMP", "WEBP"))
+        scans = data.count(b"\xff\xda") if image.format in ("JPEG", "MPO") else 0
+        if image.width * image.height > 2**26 or image.width * image.height * scans > 2**30:
             return None
         image.load()
     except Exception:
