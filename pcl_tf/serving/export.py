@@ -73,8 +73,16 @@ def in_slices(
       string [N] -> {name: [N, ...]}; in a graph, a request of no image, of more than ``MOST_IMAGES`` or of an unreadable
       one fails with INVALID_ARGUMENT.
     """
-    spec = tf.TensorSpec([None, image_size, image_size, 3], tf.float32)
-    once = tf.function(network, input_signature=[spec], autograph=False)  # one graph, which both calls below share
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
+    def of_files(files: tf.Tensor) -> dict[str, tf.Tensor]:  # one graph, which both calls below share
+        faces = tf.map_fn(
+            lambda data: decode_face(data, image_size),
+            files,
+            fn_output_signature=tf.TensorSpec([image_size, image_size, 3], tf.uint8),
+            parallel_iterations=DECODED_AT_ONCE,
+        )
+        return network(tf.cast(faces, tf.float32) / 255.0)
 
     def served(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
         count = tf.size(image_bytes)
@@ -85,13 +93,7 @@ def in_slices(
             image_bytes = tf.identity(image_bytes)
 
         def slice_at(start: tf.Tensor | int) -> dict[str, tf.Tensor]:
-            faces = tf.map_fn(
-                lambda data: decode_face(data, image_size),
-                image_bytes[start : start + SLICE],
-                fn_output_signature=tf.TensorSpec([image_size, image_size, 3], tf.uint8),
-                parallel_iterations=DECODED_AT_ONCE,
-            )
-            return once(tf.cast(faces, tf.float32) / 255.0)
+            return of_files(image_bytes[start : start + SLICE])
 
         def more(start: tf.Tensor, out: dict[str, tf.Tensor]) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
             return start + SLICE, {k: tf.concat([out[k], v], 0) for k, v in slice_at(start).items()}
