@@ -54,7 +54,7 @@ _TABLE = flags.DEFINE_string("table", None, "For --web: an .npz of pcl_tf.embed,
 _RUNTIME = flags.DEFINE_string(
     "onnxruntime",
     None,
-    "For --web: onnxruntime-web as an .tgz, or a node_modules folder with it; by default npm fetches it.",
+    "For --web: onnxruntime-web as a .tgz, or a node_modules folder with it; by default npm fetches it.",
 )
 
 

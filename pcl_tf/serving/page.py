@@ -53,7 +53,7 @@ def write_page(
       table: (names of N faces, feature, float [N, D]) of which the page names the nearest, or None.
 
     Raises:
-      Refused: the encoder has no .keras, its heads were learnt at another size, or it lacks the table's feature.
+      Refused: the encoder has no .keras, or its feature is another than the table's.
       ImportError: tf2onnx or onnx is not installed.
     """
     from pcl_tf.serving.export import save_onnx
@@ -67,37 +67,28 @@ def write_page(
     network = with_heads(load_keras(encoder.keras_file), heads, size)
     with atomic_path(folder, replaces=_is_page) as aside:
         shutil.copytree(_WEB, aside)
-        for (
-            name,
-            data,
-        ) in runtime.items():  # many servers do not know that .mjs is JavaScript, and browsers then refuse it
+        for name, data in runtime.items():  # not every server calls .mjs JavaScript, without which no browser runs it
             (aside / "onnxruntime" / name.replace(".mjs", ".js")).write_bytes(data)
         save_onnx(network, aside / "encoder.onnx", size)
         detects = importlib.util.find_spec("mtcnn") is not None
         if detects:
             _write_detector(aside / "detector")
-        about = {
-            "name": pathlib.PurePath(encoder.name).name,
-            "size": size,
-            "margin": margin,
-            "detector": detects,
-            "about": "",
-            "table": None,
-        }
-        about["heads"] = [
+        name, licence, known = pathlib.PurePath(encoder.name).name, "", None
+        if encoder.margin is not None:  # a box
+            for file in ("LICENSE", "README.md"):
+                shutil.copy(encoder.keras_file.with_name(file), aside)
+            licence = (aside / "LICENSE").read_text().partition("\n")[0]
+        if table:
+            names, feature, x = table
+            known = {"feature": feature, "names": [str(n) for n in names]}
+            lengths = np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
+            (aside / "table.bin").write_bytes((x / lengths).astype("<f4").tobytes())
+        said = [
             {"name": h.name, "kind": h.kind, "names": h.names, "units": h.units, "measured": _measured(h)}
             for h in heads
         ]
-        for name in ("LICENSE", "README.md"):  # of a box
-            if (beside := encoder.keras_file.with_name(name)).is_file():
-                shutil.copy(beside, aside)
-                about["about"] = (aside / "LICENSE").read_text().partition("\n")[0]
-        if table:
-            names, feature, x = table
-            about["table"] = {"feature": feature, "names": [str(name) for name in names]}
-            lengths = np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
-            (aside / "table.bin").write_bytes((x / lengths).astype("<f4").tobytes())
-        (aside / "model.json").write_text(json.dumps(about) + "\n")
+        about = {"name": name, "size": size, "margin": margin, "detector": detects, "about": licence}
+        (aside / "model.json").write_text(json.dumps({**about, "heads": said, "table": known}) + "\n")
 
 
 def with_heads(encoder: "keras.Model", heads: Sequence[Head], size: int) -> "keras.Model":
@@ -126,8 +117,6 @@ def with_heads(encoder: "keras.Model", heads: Sequence[Head], size: int) -> "ker
 
 def _measured(head: Head) -> str:
     m = head.measured
-    if "value" not in m:
-        return ""
     unit = next(iter({*head.units} - {""}), "")
     low, high = m["interval"]
     return f"{m['metric']} {m['value']:.3g} [{low:.3g}, {high:.3g}] {unit} on {m['task']}"

@@ -22,7 +22,7 @@ def fetch_runtime(given: str | None = None) -> dict[str, bytes]:
     """The files of onnxruntime-web, whose hashes are checked.
 
     Args:
-      given: the package as an .tgz, or a node_modules folder that holds it; None fetches it by npm.
+      given: the package as a .tgz, or a node_modules folder that holds it; None fetches it by npm.
 
     Returns:
       {name: content} of ``RUNTIME``.
@@ -34,7 +34,7 @@ def fetch_runtime(given: str | None = None) -> dict[str, bytes]:
         path, flag = pathlib.Path(given or place), f"--onnxruntime={given}" if given else f"--web: {PACKAGE} by npm"
         if not given:
             command = ["npm", "pack", PACKAGE, "--loglevel=error", "--fetch-retries=1", f"--pack-destination={place}"]
-            elsewhere = "or give it by --onnxruntime, as an .tgz or a node_modules folder"
+            elsewhere = "or give it by --onnxruntime, as a .tgz or a node_modules folder"
             try:
                 done = subprocess.run(command, capture_output=True, text=True, cwd=place)
             except FileNotFoundError:

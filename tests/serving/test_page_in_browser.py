@@ -84,10 +84,20 @@ def test_a_picture_has_the_numbers_of_python(page, scene, model):
       const elsewhere = location.origin.replace("127.0.0.1", "localhost");
       const refused = await frame.contentWindow.fetch(elsewhere).then(() => false, () => true);
       at("larger").click(); await until(() => JSON.parse(at("numbers").textContent).square.w > seen.square.w);
-      return [seen, refused, JSON.parse(at("numbers").textContent)];"""
-    (seen, refused, larger), asked = driven(folder, script, {"scene.png": png(scene)})
+      const larger = JSON.parse(at("numbers").textContent), marks = at("marks"), place = marks.getBoundingClientRect();
+      marks.setPointerCapture = () => {{}};  // there is no real finger
+      const [x, y] = [place.width / marks.width, place.height / marks.height], other = seen.faces[1];
+      const clientX = place.x + x * (other.x + other.w / 2), clientY = place.y + y * (other.y + other.h / 2);
+      marks.dispatchEvent(new PointerEvent("pointerdown", {{ clientX, clientY }}));
+      marks.dispatchEvent(new PointerEvent("pointermove", {{ clientX: clientX - 20, clientY }}));
+      marks.dispatchEvent(new PointerEvent("pointerup", {{}}));
+      await until(() => Math.abs(JSON.parse(at("numbers").textContent).square.x - larger.square.x) > 20);
+      return [seen, refused, larger, JSON.parse(at("numbers").textContent), at("about").textContent];"""
+    (seen, refused, larger, other, about), asked = driven(folder, script, {"scene.png": png(scene)})
     compare(seen, scene, model, table, 1e-3)
     compare(larger, scene, model, table, 1e-3)
+    compare(other, scene, model, table, 1e-3)
+    assert "research" in about and (folder / "LICENSE").is_file()  # of the weights
     assert refused  # by the page's own policy: it can send nothing to anybody
     assert len(seen["faces"]) == len(table) > 2
     for face, box in zip(seen["faces"], table.boxes, strict=True):

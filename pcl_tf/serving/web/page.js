@@ -234,7 +234,11 @@ async function camera() {
   if (stream) stop(), say("The camera was taken away.", true);
 }
 
-$("file").onchange = ({ target }) => target.files[0] && take(target.files[0]);
+$("file").onchange = ({ target }) => {
+  const [file] = target.files;
+  target.value = ""; // the same file may be taken again
+  if (file) return take(file);
+};
 $("camera").onclick = camera;
 $("smaller").onclick = () => move(0, 0, square.w / 1.15);
 $("larger").onclick = () => move(0, 0, square.w * 1.15);
@@ -244,7 +248,7 @@ document.ondrop = (event) => {
   event.preventDefault();
   document.body.classList.remove("over");
   const [file] = event.dataTransfer.files;
-  if (file && model) take(file);
+  if (file && fill) take(file);
 };
 let held; // where the pointer took the square, in pixels from its corner
 marks.onpointerdown = (event) => {
