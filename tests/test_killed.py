@@ -16,6 +16,7 @@ from pcl_tf.encoders.encoder import open_encoder
 from pcl_tf.encoders.head import Head, attach
 from pcl_tf.encoders.stacked import stacked
 from pcl_tf.finetune import fit
+from pcl_tf.serving.export import save_export, write_server_files
 from pcl_tf.store import sync, write_atomically
 from pcl_tf.training.checkpoints import Checkpoints
 from tests.helpers import labelled
@@ -68,6 +69,11 @@ def states(place, out):
         model.compile("sgd", "mse")
     for loss in (0.5, 0.25, 0.75)[len(losses) :]:
         fit._save(out / "fold0", model, losses, loss)
+
+
+def export(place, out):
+    save_export(labelled.encoder(), out / "export", step=1, image_size=32, recipe_json="{}")
+    write_server_files(out / "serving")
 
 
 def embed(place, out):
@@ -157,6 +163,6 @@ def test_what_was_killed_ends_as_what_was_not(write, place, tmp_path, power_cut)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("write", [checkpoints, states, embed, client, prepare, probe, neighbours, predict])
+@pytest.mark.parametrize("write", [checkpoints, states, embed, client, prepare, probe, neighbours, predict, export])
 def test_what_was_killed_at_more_operations_ends_as_what_was_not(write, more, tmp_path, power_cut):
-    _killed(write, 25, more, tmp_path / "out", power_cut)
+    _killed(write, 2 if write is export else 25, more, tmp_path / "out", power_cut)
