@@ -19,7 +19,7 @@ def reconstructions(model: "Method", faces: np.ndarray, noise_std: float = 0.0) 
     """Rebuilds faces, uint8 [N, S, S, 3], from their features: float32 [N, 8, S, S, 3] in [0, 1], columns as in ``COLUMNS``.
 
     The decoder has only ever seen features of noisy faces, and those of clean ones lie elsewhere: without the noise of
-    training, of a standard deviation, the pictures are glaring and twice to three times as far off (BUILD_NOTES.md).
+    training, of a standard deviation, the pictures are glaring and twice to three times as far off.
     """
     images = np.asarray(faces, np.float32) / 255.0
     mirror = images[:, :, ::-1]
