@@ -114,8 +114,9 @@ def check(
             pass
     except OSError as error:
         raise Refused(f"{given}: {above} cannot be written to ({error.strerror}); give a place that can.") from error
-    if locks := [lock for lock in above.glob(".*lock") if not os.access(lock, os.W_OK)]:
-        raise _not_ours(locks[0])
+    lock = here / ".lock" if folder else here.with_name(f".{here.stem}.lock")  # those that ``alone`` is asked for
+    if lock.exists() and not os.access(lock, os.W_OK):
+        raise _not_ours(lock)
 
 
 def _not_ours(lock: str | pathlib.Path) -> Refused:

@@ -106,10 +106,14 @@ def test_a_lock_of_another_user_is_named_before_any_work(tmp_path, monkeypatch):
     def forbidden(*_, **__):
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    (tmp_path / ".result.lock").touch()
+    for name in (".result.lock", ".lock", ".X0-lock"):
+        (tmp_path / name).touch()
     monkeypatch.setattr("os.access", lambda path, mode: False)  # root may write to all
-    with pytest.raises(Refused, match=".result.lock: is another user's; give another folder"):
+    with pytest.raises(Refused, match=r"\.result\.lock: is another user's; give another folder"):
         check(tmp_path / "result.json")
+    with pytest.raises(Refused, match=r"/\.lock: is another user's"):
+        check(tmp_path, folder=True)
+    check(tmp_path / "faces.npz")  # needs none of these locks; one is X's, as in /tmp
     monkeypatch.setattr("filelock.FileLock.acquire", forbidden)
     with pytest.raises(Refused, match=".lock: is another user's"):
         filled(tmp_path / "faces", pytest.fail, "faces")
