@@ -57,11 +57,14 @@ _RUNTIME = flags.DEFINE_string(
     "For --web: onnxruntime-web as a .tgz, or a node_modules folder with it; by default npm fetches it.",
 )
 
+_OF_A_PAGE = ("model", "table", "onnxruntime")  # flags; the others here are of a workdir
+
 
 def main(argv: list[str]) -> None:
     begin(argv, "model" if _WEB.value else "workdir")
-    if given := [n for n in ("model", "table", "onnxruntime") if flags.FLAGS[n].present and not _WEB.value]:
-        refuse(f"--{given[0]}: has no meaning without --web.")
+    for flag in flags.FLAGS.get_key_flags_for_module(flags.FLAGS.find_module_defining_flag("web")):
+        if flag.present and flag.name != "web" and (flag.name in _OF_A_PAGE) != bool(_WEB.value):
+            refuse(f"--{flag.name}: has no meaning {'with' if _WEB.value else 'without'} --web.")
     if _WEB.value:
         return _page(pathlib.Path(_WEB.value))
     if _QUANTIZE.value and not _TFLITE.value:

@@ -141,6 +141,9 @@ def test_an_export_of_a_page_that_cannot_be_made_ends_with_a_line(tmp_path, monk
     assert "exists and is no page" in refused("export", model, f"--web={tmp_path / 'mine'}")
     assert "--model is needed" in refused("export", f"--web={tmp_path / 'page'}")
     assert "--table: has no meaning without --web" in refused("export", f"--workdir={tmp_path}", "--table=t.npz")
+    for given in (f"--workdir={tmp_path}", "--image_size=32", "--onnx"):
+        said = refused("export", model, f"--web={tmp_path / 'page'}", given)
+        assert f"{given.partition('=')[0]}: has no meaning with --web" in said
     npm(tmp_path / "bin", "echo 'npm error code ENOTFOUND' >&2; exit 1", monkeypatch)
     said = refused("export", model, f"--web={tmp_path / 'page'}")
     assert "npm cannot fetch onnxruntime-web@1.24.3 (npm error code ENOTFOUND)" in said and "--onnxruntime" in said
