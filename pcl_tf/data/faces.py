@@ -58,8 +58,9 @@ def decoded_faces(
     def fill(rows: Rows) -> None:
         unreadable, listed = _decode(source, size, rows), cache / "unreadable.txt"
         list_unreadable(listed, dict(unreadable))
-        most = max_unreadable_share if len(unreadable) < source.count else 0  # of no face nothing can be learnt
-        more = f", or allow more with --recipe.data.max_unreadable_share; {listed} names all"
+        nothing = len(unreadable) == source.count  # is left to learn from, whatever share is allowed
+        more = f"{'' if nothing else ', or allow more with --recipe.data.max_unreadable_share'}; {listed} names all"
+        most = 0 if nothing else max_unreadable_share
         if note := left_out(unreadable, source.count, most=most, of=f"{source.name}: ", more=more):
             print(f"{note} {listed} names all.", file=sys.stderr)
 

@@ -109,6 +109,10 @@ def test_too_many_unreadable_images_stop_the_run(tree, tmp_path):
     with pytest.raises(Refused, match=r"1 of 13 .*(?s:.*)broken\.jpg(?s:.*)max_unreadable_share"):
         open_faces(tree, tmp_path, bad=0.01)
     assert values(open_faces(tree, tmp_path, bad=0.1)) == list(range(12))
+    (tmp_path / "none").mkdir()
+    (tmp_path / "none/broken.jpg").write_bytes(b"x")
+    with pytest.raises(Refused, match=r"1 of 1 images .*mend or remove them; .*unreadable\.txt names all"):
+        open_faces(tmp_path / "none", tmp_path, bad=1.0)  # allowing more would not do
 
 
 def test_every_face_once_an_epoch_in_another_order():
