@@ -50,9 +50,11 @@ EXTRAS = {
 def start(
     main: Callable[[list[str]], int | None], stop: Callable[[int, Any], None] = lambda number, _: sys.exit(128 + number)
 ) -> None:
-    """Runs a command to its end, or until Ctrl-C, SIGTERM or SIGHUP, of which stop is called; does not return.
+    """Runs a command to its end, or until Ctrl-C, SIGTERM or SIGHUP; does not return.
 
-    main: called with the arguments that are no flags, the command's name before them; returns the exit code or None.
+    Args:
+      main: called with the arguments that are no flags, the command's name before them; returns the exit code or None.
+      stop: called with the number of one of these signals, and its frame.
     """
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # training takes them while it has a state to save
         if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores it

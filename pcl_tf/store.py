@@ -83,8 +83,9 @@ def check(
     """Refuses an output that could not be written, or only over somebody's files, before any work is done for it.
 
     Args:
-      path, flag: of the file or folder, as it was given and by what; it need not exist.
-      suffix, folder: what the name of a file must end in; whether a folder is written, and no file.
+      path, flag: of the file or folder, which need not exist, and the flag that gave it, for the error.
+      suffix: that the name of a file must have.
+      folder: whether a folder is written, and no file.
       inputs: files and folders that are read; a file among them, or in one, is not written over.
       beside: files that are written together with path: if path does not exist they are somebody else's.
     """
@@ -167,7 +168,7 @@ def _held(folder: pathlib.Path, *, surely: bool = True) -> Iterator[None]:
 
     Args:
       folder: of ``atomic_path``.
-      surely: whether OSError is raised where it is another's; and where the file system has no locks, so that none can tell.
+      surely: whether OSError is raised if it is another's, or if the file system has no locks, which could tell.
     """
     descriptor = os.open(folder, os.O_RDONLY)
     try:

@@ -135,7 +135,8 @@ def tfds_dataset(name: str) -> Source:
     """
     import tensorflow_datasets as tfds
 
-    given, (name, _, split) = f"tfds:{name}", name.partition(":")
+    given = f"tfds:{name}"
+    name, _, split = name.partition(":")
     split = split or "train"
     try:
         builder = tfds.builder(name)

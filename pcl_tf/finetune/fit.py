@@ -29,7 +29,7 @@ class Options:
     from_scratch: bool = False  # whether the encoder's weights are drawn anew
     epochs: int = 50  # at most
     patience: int = 5  # epochs without a better held-out loss after which training stops
-    batch_size: int = 64  # images
+    batch_size: int = 64  # images a step
     rate: float = 1e-4  # of Adam, for all layers
     flip: bool = False  # whether training images are mirrored at random
     folds: int = 0  # how many of the task's folds are evaluated; 0 is all
@@ -49,7 +49,7 @@ class Lesson:
     labels: np.ndarray  # of all faces, [N] or [N, K]
     teach: np.ndarray  # int, rows that teach
     held: np.ndarray  # int, rows on which training is stopped
-    loss: keras.losses.Loss  # Keras loss
+    loss: keras.losses.Loss
 
 
 def best(losses: list[float]) -> int:

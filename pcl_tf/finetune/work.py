@@ -36,9 +36,8 @@ class Job:
 
     encoder: Encoder  # with a Keras form
     task: Task  # with labels
-    out: (
-        pathlib.Path
-    )  # folder of ``result.json``, tables, predictions, pictures, logs/, and a folder for each fine-tuning
+    # folder of ``result.json``, tables, predictions, pictures, logs/, and a folder for each fine-tuning
+    out: pathlib.Path
     cache: str | pathlib.Path  # folder of features, the probe's
     # {'data_terms', 'license'} as the user states them of the labelled images and the weights, None where not
     about: Mapping[str, str | None] = dataclasses.field(default_factory=dict)

@@ -55,9 +55,8 @@ def prepare_clips(
     # Beside the dataset; its name has the settings, so other settings are other work.
     folder = os.path.join(str(out), f".{kind}-{settings.name}")
 
-    path = os.path.join(
-        str(out), kind, settings.name, str(Clips.VERSION)
-    )  # TFDS would read what a power cut left there
+    # By its parts, for a builder would read what a power cut left there.
+    path = os.path.join(str(out), kind, settings.name, str(Clips.VERSION))
     todo: list[Unit] = []
     if finished(path) is None:
         _check_place(path)

@@ -3,7 +3,7 @@
 import dataclasses
 import pathlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pcl_tf.data.images import left_out
@@ -62,19 +62,23 @@ def probe(
                 row = new_row(encoder, task, result, images_encoded=0 if i else values.encoded, **how)
                 if encoder is encoders[0]:
                     first.setdefault(name, {})[feature] = result
-                # The same feature of the first model, or the only one of a baseline.
-                elif other := [*first[name].values()][0] if len(first[name]) == 1 else first[name].get(feature):
+                elif other := _same_feature(first[name], feature):
                     row["difference"] = {"to": encoders[0].name, **difference(task, result, other, seed)}
                 rows.append(row)
                 print(table.text([row], header=False), flush=True)
                 results.add(row)  # before the files beside it, which may fail
                 layer = (result.learnt or result).layer
                 if layer and encoder.keras_file:
-                    of_layer: Any = {"layer": (layer.weights, layer.bias), "activation": KINDS[task.kind].activation}
-                    model = stacked(encoder, feature, task.image_size, **of_layer)
+                    weights, activation = (layer.weights, layer.bias), KINDS[task.kind].activation
+                    model = stacked(encoder, feature, task.image_size, layer=weights, activation=activation)
                     row["probe"] = f"{out / file_stem(row)}.keras"
                     with atomic_path(row["probe"]) as aside:
                         model.save(aside)
                         attach(head_of(row, task, layer, encoder=encoder.digest), aside)
                 results.write_files(row, task, result, images=values.names)
     return rows
+
+
+def _same_feature(first: Mapping[str, Result], feature: str) -> Result | None:
+    """What a feature is compared with: the same of the first model, or the only one of a baseline."""
+    return next(iter(first.values())) if len(first) == 1 else first.get(feature)

@@ -35,7 +35,7 @@ from pcl_tf.training.workdir import Workdir
 class Computing:
     """How a run is computed: none of it changes what is computed, but for rounding and compiled draws."""
 
-    strategy: tf.distribute.Strategy  # tf.distribute.Strategy
+    strategy: tf.distribute.Strategy
     precision: str = "float32"  # dtype policy name
     deterministic: bool = False  # whether operations repeat bit for bit, at some cost in speed
     cluster: Cluster = Cluster()  # the machines of the strategy; the first writes, all read the same workdir

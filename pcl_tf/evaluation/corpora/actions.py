@@ -32,9 +32,10 @@ def _intensities(path: pathlib.Path) -> dict[int, int]:
     found: dict[int, int] = {}
     for number, line in read_lines(path):
         try:
-            frame, found[frame] = map(int, line.split(","))
+            frame, intensity = map(int, line.split(","))
         except ValueError as error:
             raise Refused(f"{path}, line {number}: '{line}' is not 'frame,intensity'.") from error
+        found[frame] = intensity
     return found
 
 
