@@ -112,13 +112,18 @@ def test_the_frames_of_a_camera_have_the_numbers_of_python(page, scene, model, t
     held = io.BytesIO()
     Image.fromarray(scene).save(held, "JPEG", quality=95, subsampling=0)
     (tmp_path / "camera.mjpeg").write_bytes(held.getvalue() * 3)
-    script = f"""{READY} at("camera").click(); await said("Answered");
+    script = f"""{READY} const media = frame.contentWindow.navigator.mediaDevices, streams = [];
+      const ask = media.getUserMedia.bind(media);
+      media.getUserMedia = async (what) => {{ streams.push(await ask(what)); return streams.at(-1); }};
+      at("camera").click(); at("camera").click(); await said("Answered"); await until(() => streams.length === 2);
       const stop = at("camera").textContent; at("camera").click();
       await until(() => at("camera").textContent === "Camera" && !at("larger").disabled);
-      return [JSON.parse(at("numbers").textContent), stop, at("pixels").toDataURL()];"""
+      const lit = streams.some((stream) => stream.active);
+      return [JSON.parse(at("numbers").textContent), stop, at("pixels").toDataURL(), lit];"""
     film = f"--use-file-for-fake-video-capture={tmp_path / 'camera.mjpeg'}"
-    (seen, stop, data), _ = driven(folder, script, None, *FAKE, film)
+    (seen, stop, data, lit), _ = driven(folder, script, None, *FAKE, film)
     frame = np.asarray(Image.open(io.BytesIO(base64.b64decode(data.partition(",")[2]))).convert("RGB"))
+    assert not lit  # though it was asked for twice
     assert stop == "Stop" and len(seen["faces"]) > 2 and frame.shape == scene.shape
     assert np.corrcoef(frame.ravel(), scene.ravel())[0, 1] > 0.98  # a video's colours are coarser, its contrast another
     compare(seen, frame, model, table, 1e-3)

@@ -218,20 +218,22 @@ function stop() {
 async function camera() {
   if (stream) return stop(), answer();
   if (!navigator.mediaDevices) return say("No camera here: browsers give one to https:// and localhost alone. Take a photo.", true);
+  let mine;
   try {
-    stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "user", width: { ideal: 640 } } });
-    $("video").srcObject = stream;
+    mine = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "user", width: { ideal: 640 } } });
+    if (stream) return mine.getTracks().forEach((track) => track.stop()); // a second click came before the answer
+    $("video").srcObject = stream = mine;
     await $("video").play();
   } catch (error) {
     stop();
     return say(CAMERA[error.name] ?? `The camera cannot be used (${error.message}).`, true);
   }
   $("camera").textContent = "Stop";
-  while (stream?.active) {
+  while (stream === mine && mine.active) {
     await look($("video"), $("video").videoWidth, $("video").videoHeight);
     await new Promise(requestAnimationFrame);
   }
-  if (stream) stop(), say("The camera was taken away.", true);
+  if (stream === mine) stop(), say("The camera was taken away.", true);
 }
 
 $("file").onchange = ({ target }) => {
