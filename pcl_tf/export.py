@@ -15,6 +15,7 @@ Exit codes: 0 done; 2 a flag or what it names is wrong; 4 the disk is full.
 """
 
 import pathlib
+import shlex
 
 from absl import flags
 
@@ -153,7 +154,8 @@ def _page(folder: pathlib.Path) -> None:
             raise Refused(f"--table={_TABLE.value}: is of faces of {known.origin.size} pixels, not {model.size}.")
         write_page(folder, model.encoder, size=model.size, margin=model.margin, runtime=runtime, table=table)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    print(f"{folder} ({size / 1e6:.1f} MB): python -m http.server --directory {folder}, then http://localhost:8000")
+    quoted = shlex.quote(str(folder))
+    print(f"{folder} ({size / 1e6:.1f} MB): python -m http.server --directory {quoted}, then http://localhost:8000")
 
 
 if __name__ == "__main__":
