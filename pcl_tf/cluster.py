@@ -59,7 +59,7 @@ def wait_for_all(cluster: Cluster, seconds: float) -> None:
 
     Raises:
       Refused: the own port cannot be listened at.
-      Unreachable: some did not come in so many seconds.
+      Unreachable: some did not come in these seconds.
     """
     port = int(cluster.members[cluster.index].rpartition(":")[2])
     missing = [m for i, m in enumerate(cluster.members) if i != cluster.index]

@@ -178,7 +178,7 @@ def wrong(recipe: ConfigDict) -> list[str]:
 
 
 def resolve(recipe: ConfigDict, replicas: int = 1) -> ConfigDict:
-    """A locked copy with the values that follow from others, checked that so many replicas can share its batch.
+    """A locked copy with the values that follow from others, if the run can be done and ``replicas`` can share its batch.
 
     Raises:
       Refused: names every key that is wrong and what would do, a line each.

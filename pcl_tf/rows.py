@@ -81,7 +81,8 @@ def _row_bytes(dtype: np.dtype, shape: tuple[int, ...]) -> int:
 def filled(folder: str | pathlib.Path, fill: Callable[[Rows], None], what: str) -> Rows:
     """Rows that are whole: of an earlier call, of another process that is waited for, or filled here by ``fill``.
 
-    The folder is only read if they are whole. what: they are, as in "faces", for the line that is printed meanwhile.
+    The folder is only read if they are whole. what: what the rows are, as in "faces", for the line that is printed while
+    another process fills them.
     """
     found = Rows(folder)
     if not found.whole:

@@ -95,7 +95,7 @@ def train(
 
 
 def against(a: Step, b: Step, steps: int) -> dict[str, Any]:
-    """So many pairs of two steps in turns, A B A B: what the machine does meanwhile meets both.
+    """Times two steps in turns, A B A B, ``steps`` times each: what the machine does meanwhile meets both.
 
     Returns:
       dict: 'images_per_second' of both (medians), 'ratios' of the first's to the second's pair by pair, 'ratio', their

@@ -159,7 +159,7 @@ def left_out(
     """A line on images that cannot be read: list of (name, reason) of count images; '' for none.
 
     Raises:
-      Refused: they are more than this share of all. of stands before the line, more behind what would do.
+      Refused: they are more than ``most`` of all. ``of`` stands before the line, ``more`` after what to do.
     """
     if not unreadable:
         return ""

@@ -28,7 +28,7 @@ class Units:
 
 
 def units(name: str, count: int, folds: np.ndarray | None = None, people: np.ndarray | None = None) -> Units:
-    """Subjects, or count samples of a name ('images', 'pairs') where subjects are unknown or a fold has only one of them."""
+    """Subjects; or the samples, ``count`` 'images' or 'pairs', where subjects are unknown or a fold has only one of them."""
     if people is not None and min(len(np.unique(people[rows])) for rows in _parts(folds, count)) > 1:
         return Units("subjects", len(np.unique(people)), folds, people)
     return Units(name, count, folds)
@@ -37,7 +37,13 @@ def units(name: str, count: int, folds: np.ndarray | None = None, people: np.nda
 def estimate(
     contributions: np.ndarray, statistic: Statistic, drawn_from: Units, seed: int = 0
 ) -> tuple[dict[str, Any], np.ndarray]:
-    """A metric, means [..] -> float or float [K], of what each sample adds to the means, float [N, ..], with its interval.
+    """A metric with its interval.
+
+    Args:
+      contributions: float [N, ..], what each sample adds to the means.
+      statistic: means [..] -> float, or float [K].
+      drawn_from: what is resampled.
+      seed: of the bootstrap.
 
     Returns:
       ({'value', 'interval': (low, high) of the central 95 %, 'resampled', 'units': their number}, resamples

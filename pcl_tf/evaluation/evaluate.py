@@ -82,7 +82,7 @@ def evaluate(task: Task, x: np.ndarray, *, bad: Iterable[int] = (), solver: str 
 
 
 def readable(task: Task, good: np.ndarray, count: int | None = None) -> list[tuple[np.ndarray, np.ndarray]]:
-    """(train rows, test rows) of the first count folds of a task without unreadable images; good: bool [N], None is all folds.
+    """(train rows, test rows) of the first ``count`` folds, or of all, without the images that are not ``good``, bool [N].
 
     Raises:
       Refused: a fold has no test image, or fewer than two training images, of which a solver holds one out.

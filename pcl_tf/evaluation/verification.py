@@ -107,7 +107,7 @@ def whitened(
         two, one = np.bincount(same[train], minlength=2)
         if min(one, two) < LEAST:
             raise Refused(
-                f"no layer is learnt on pairs: {one} of one person and {two} of two share no picture with fold {fold + 1},"
+                f"no layer is learnt on pairs: {one} of one person and {two} of two share no picture with fold {fold + 1};"
                 f" at least {LEAST} of each are needed"
             )
         z, mean, basis = _reduced(x, pairs, train)

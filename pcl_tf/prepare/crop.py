@@ -60,7 +60,8 @@ def square(image: np.ndarray, share: float = 1.0, margin: float = 0.0, *, align:
     """The face of a picture: uint8 [H, W, 3] -> uint8 [S, S, 3], or None where none is found. Raises as ``detector.detect``.
 
     Args:
-      image, share: the picture; of its shorter side that the central square takes.
+      image: the picture.
+      share: of its shorter side, that the central square takes.
       margin: detect the face, with this margin; 0 takes the centre.
       align: turn the face upright by its landmarks.
     """

@@ -17,9 +17,13 @@ from pcl_tf.store import check, several, write_atomically
 
 
 def figure(workdir: str | pathlib.Path, images: str, out: str | pathlib.Path, *, count: int) -> list[pathlib.Path]:
-    """Draws what a run's networks make of count faces, spread over a folder or zip, of a method of pairs one of clips.
+    """Draws what a run's networks make of ``count`` faces.
 
-    Without images faces are generated. out ends in .png.
+    Args:
+      workdir: of a run.
+      images: folder or zip over which the faces are spread, of clips for a method of pairs; '' generates faces.
+      out: path of the PNG, which ends in .png.
+      count: how many faces.
 
     Returns:
       [path], and of a run with a decoder the path of the swapped poses.

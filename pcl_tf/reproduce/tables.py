@@ -72,8 +72,10 @@ def _cell(found: dict[str, Any]) -> str:
 
 
 def over_seeds(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """What ``Runs.result`` returned, of one seed at least, as {'metric', 'values', 'mean', 'std' (None for one seed), 'interval',
-    'detail'}; interval and detail are means.
+    """Mean, spread and mean interval of what ``Runs.result`` returned for each seed.
+
+    Returns:
+      {'metric', 'values', 'mean', 'std' (of the seeds, None for one), 'interval', 'detail'}.
     """
     values, details = np.array([v["value"] for v in results]), [v["detail"] for v in results]
     return {

@@ -147,7 +147,7 @@ def test_too_few_pairs_teach_no_layer_and_the_result_says_so():
     source = arrays("faces", np.zeros((len(x), 1, 1, 3), np.uint8))
     result = evaluate(Task("t", "verification", source, 8, pairs=pairs, same=same.astype(int), folds=folds), x)
     # 16 of each are in the other folds; one of each shares a picture with the fold's first or last pair of two people
-    wanted = "no layer is learnt on pairs: 15 of one person and 15 of two share no picture with fold 1, at least 20"
+    wanted = "no layer is learnt on pairs: 15 of one person and 15 of two share no picture with fold 1; at least 20"
     assert result.learnt is None and result.as_json()["protocol"]["not_learnt"].startswith(wanted)
 
 
