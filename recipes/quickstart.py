@@ -1,4 +1,4 @@
-"""A PCL run to watch: generated faces, two CPU cores, four to five minutes.
+"""A PCL run to watch: generated faces, two CPU cores, about six minutes.
 
 python -m pcl_tf.train --recipe=quickstart --workdir=runs/quickstart
 """
