@@ -65,6 +65,7 @@ def run(work: Work, options: list[str]) -> tuple[int, int]:
     every, out = _shards(work), pathlib.Path(work.out)
     write(work, "", ())  # asks the models for what is wanted, before any work
     about = dataclasses.asdict(work) | {"shards": digest(every), "encoders": [m.encoder.digest for m in work.opened()]}
+    del about["out"]  # the folder may be moved
     about, noted = json.loads(json.dumps(about)), out / "_work.json"  # readers of the folder pass over such names
     if (before := read_json(noted)) != about:
         if before or any(out.glob("*.parquet")):

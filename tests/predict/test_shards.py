@@ -66,6 +66,8 @@ def test_beam_does_the_same_as_one_machine_and_nothing_twice(command, photos, tm
 
     (first, *_, last) = sorted(out.glob("part-*"))
     before, _ = first.stat().st_mtime_ns, last.unlink()
+    out = out.rename(tmp_path / "moved")
+    first = out / first.name
     done(command, *flags, f"--out={out}", f"--beam_pipeline_options={BEAM[0]}")
     assert first.stat().st_mtime_ns == before and rows(out) == found
     refused = done(command, *flags, f"--out={out}", "--fps=5", f"--beam_pipeline_options={BEAM[0]}", code=2)
