@@ -172,7 +172,7 @@ def _held(folder: pathlib.Path, *, surely: bool = True) -> Iterator[None]:
     """
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        with contextlib.suppress(*(() if surely else (OSError,))):
+        with contextlib.nullcontext() if surely else contextlib.suppress(OSError):
             if fcntl:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield

@@ -206,7 +206,7 @@ def by_group(task: Task, scored: Scored, seed: int = 0) -> dict[str, dict[str, A
 def _column(task: Task, scored: Scored, group: np.ndarray, seed: int) -> dict[str, Any]:
     kind, people = KINDS[task.kind], None if task.subjects is None else task.subjects[scored.rows]
     every = {str(name): np.flatnonzero(group == name) for name in np.unique(group) if name}
-    few = {n: len(r) for n, r in every.items() if len(r) < LEAST or people is not None and len({*people[r]}) < 2}
+    few = {n: len(r) for n, r in every.items() if len(r) < LEAST or (people is not None and len({*people[r]}) < 2)}
     members = {name: rows for name, rows in every.items() if name not in few}
     shared: Any = np.array([kind.shown(scored.labels[rows]) for rows in members.values()]).all(0)
     found: dict[str, dict[str, Any]] = {}

@@ -155,6 +155,6 @@ def _check_shares(notes: work.Notes, files: int, limits: Limits, *, folder: str)
         named = some([f"{name} ({why})" for name, why in rows])
         message = f"{len(rows)} of {files} files ({len(rows) / files:.1%}) {what}: {named}."
         if nothing or len(rows) / files > most:
-            more = "" if nothing else f", or allow more with --{flag}"
-            raise Refused(f"{'Nothing is left: ' * nothing}{message} {remedy}{more}.")
+            before, more = ("Nothing is left: ", "") if nothing else ("", f", or allow more with --{flag}")
+            raise Refused(f"{before}{message} {remedy}{more}.")
         print(f"Left out: {message}", file=sys.stderr, flush=True)

@@ -178,10 +178,13 @@ class Record:
         introduce(self.writer, recipe, step, trial=self.workdir.path.resolve().name)
         self.metrics = Metrics(self.workdir / "metrics.csv", step, recipe.epoch_steps)
         self.scalars = Scalars(self.writer, watch.log_every, images_per_step(recipe), self.metrics)
-        actions = {checkpoints.save: recipe.checkpoint.every, self.watch: watch.images_every}
-        actions |= {self.histograms: watch.histograms_every}
-        # Scalars before the checkpoint, from which a resumed run goes on.
-        return [self.scalars, *(Every(steps, action) for action, steps in actions.items()), Eta(recipe.total_steps)]
+        return [
+            self.scalars,  # before the checkpoint, from which a resumed run goes on
+            Every(recipe.checkpoint.every, checkpoints.save),
+            Every(watch.images_every, self.watch),
+            Every(watch.histograms_every, self.histograms),
+            Eta(recipe.total_steps),
+        ]
 
     def watch(self, step: int) -> None:
         """Draws what the method makes of faces, and probes each feature, where there is a labelled set."""
