@@ -145,10 +145,9 @@ def _page(folder: pathlib.Path) -> None:
         from pcl_tf.faces.model import load
         from pcl_tf.faces.table import Table
 
-        runtime, table, known = fetch_runtime(_RUNTIME.value), None, None
-        if _TABLE.value:
-            known = Table.read(_TABLE.value, "--table")
-            table = known.names.tolist(), next(iter(known.features)), known.by()
+        known = Table.read(_TABLE.value, "--table") if _TABLE.value else None
+        table = (known.names.tolist(), next(iter(known.features)), known.by()) if known else None
+        runtime = fetch_runtime(_RUNTIME.value)
         model = load(_MODEL.value or "")
         if known and known.origin.size != model.size:
             raise Refused(f"--table={_TABLE.value}: is of faces of {known.origin.size} pixels, not {model.size}.")

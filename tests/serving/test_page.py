@@ -147,6 +147,8 @@ def test_an_export_of_a_page_that_cannot_be_made_ends_with_a_line(tmp_path, monk
     npm(tmp_path / "bin", "echo 'npm error code ENOTFOUND' >&2; exit 1", monkeypatch)
     said = refused("export", model, f"--web={tmp_path / 'page'}")
     assert "npm cannot fetch onnxruntime-web@1.24.3 (npm error code ENOTFOUND)" in said and "--onnxruntime" in said
+    # Before anything is fetched.
+    assert "--table=t.npz: no such file" in refused("export", model, f"--web={tmp_path / 'page'}", "--table=t.npz")
     monkeypatch.setenv("PATH", str(tmp_path))
     assert "npm, which fetches" in refused("export", model, f"--web={tmp_path / 'page'}")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["bin", "mine"]
