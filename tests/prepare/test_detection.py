@@ -174,7 +174,7 @@ def test_each_has_its_own_share(photographs, tmp_path):
     settings = work.Settings(size=48, margin=1.5)
     with pytest.raises(Refused, match=r"text.jpg.*(?s:.*)--max_unreadable_share"):
         prepare_clips("images", photographs, tmp_path, settings=settings, limits=Limits(0.1))
-    with pytest.raises(Refused, match=r"wall.png: no face(?s:.*)sheet.png(?s:.*)--max_no_face_share") as error:
+    with pytest.raises(Refused, match=r"wall.png \(no face(?s:.*)sheet.png(?s:.*)--max_no_face_share") as error:
         prepare_clips("images", photographs, tmp_path, settings=settings, limits=Limits(0.2, 0.1))
     kept = str(error.value).split("Look at ")[1].split(";")[0]
     assert pathlib.Path(kept).read_bytes().startswith(b"\x89PNG")  # what was refused can be looked at
