@@ -14,7 +14,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 import pcl_tf
+from pcl_tf.encoders.encoder import boxes
 from pcl_tf.errors import Refused
+from pcl_tf.heads import people, render
 
 FACES = np.random.RandomState(0).randint(0, 256, (6, 32, 32, 3)).astype(np.uint8)
 
@@ -55,6 +57,15 @@ def test_a_table_answers_which_faces_are_alike(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(Refused, match="pip install pandas"):
         table.to_pandas()
+
+
+@pytest.mark.parametrize("name", boxes())
+def test_an_encoder_of_the_package_tells_which_way_a_head_turns(name):
+    labels = people.sample_labels(32, seed=3, identities=range(10**7, 10**7 + 32))
+    rows = list(pcl_tf.load(name).predict(render.render(labels, 128)))
+    yaw, roll = ([row[angle] for row in rows] for angle in ("yaw", "roll"))
+    assert np.corrcoef(yaw, labels["angles"][:, 0])[0, 1] > 0.6
+    assert np.corrcoef(roll, labels["angles"][:, 2])[0, 1] > 0.6
 
 
 def test_features_are_a_step_of_a_pipeline(tmp_path):
