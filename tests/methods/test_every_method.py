@@ -20,7 +20,10 @@ def test_two_replicas_are_one(name, two_replicas):
     (one, logs), (two, found) = one_and_two(c, two_replicas)
     assert logs.keys() == found.keys() and (name != "tcae" or len(found) > 12)
     for k, value in logs.items():
-        if (name, k) != ("moco", "face_spread"):  # keys are gathered in the queue alone: the spread is that of half a batch
+        if (name, k) != (
+            "moco",
+            "face_spread",
+        ):  # keys are gathered in the queue alone: the spread is that of half a batch
             np.testing.assert_allclose(found[k], value, rtol=2e-3, atol=1e-6, err_msg=k)
     if name == "moco":
         np.testing.assert_allclose(two.queue.numpy(), one.queue.numpy(), atol=1e-4)
