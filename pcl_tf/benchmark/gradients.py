@@ -44,11 +44,8 @@ def summary(
         own = float(total @ total) / count**2
         noise = math.sqrt(max(0.0, (squares[name] - count * own) / (count - 1)))
         signal = math.sqrt(max(0.0, own - noise**2 / count))
-        found[name] = {
-            "signal": signal,
-            "noise": noise,
-            "ratio": signal / noise if noise else math.inf if signal else 0.0,
-        }
+        ratio = signal / noise if noise else math.inf if signal else 0.0
+        found[name] = {"signal": signal, "noise": noise, "ratio": ratio}
     for a, b in itertools.combinations(totals, 2):
         lengths = found[a]["signal"] * found[b]["signal"]
         cosine = float(totals[a] @ totals[b]) / count**2 / lengths if lengths else math.nan

@@ -23,7 +23,7 @@ def test_two_replicas_are_one(name, two_replicas):
         if (name, k) != (
             "moco",
             "face_spread",
-        ):  # keys are gathered in the queue alone: the spread is that of half a batch
+        ):  # nothing but the queue gathers keys: their spread is that of a replica
             np.testing.assert_allclose(found[k], value, rtol=2e-3, atol=1e-6, err_msg=k)
     if name == "moco":
         np.testing.assert_allclose(two.queue.numpy(), one.queue.numpy(), atol=1e-4)

@@ -1,6 +1,5 @@
 """Whole runs of the command, in this process or, where they are killed, in their own."""
 
-import concurrent.futures
 import csv
 import json
 import os
@@ -12,6 +11,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from types import SimpleNamespace
 
@@ -195,6 +195,12 @@ def start(workdir, *args):
     )
 
 
+def _read_until(over, terminal):
+    while not over.is_set():
+        if select.select([terminal], [], [], 0.1)[0]:
+            os.read(terminal, 65536)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("ignored", [True, False])
 def test_a_terminal_that_goes_away_loses_no_step_and_a_second_process_is_refused(ignored, tmp_path):
@@ -212,12 +218,13 @@ def test_a_terminal_that_goes_away_loses_no_step_and_a_second_process_is_refused
     while b"loss: " not in said:
         said += os.read(terminal, 65536)
     if not ignored:
-        with concurrent.futures.ThreadPoolExecutor(1) as pool:
-            second = pool.submit(done, *asked, code=2)
-            while not second.done():  # a terminal that nobody reads would stop the run in a print
-                if select.select([terminal], [], [], 0.1)[0]:
-                    os.read(terminal, 65536)
-        assert "another process is training here" in second.result().stderr
+        over = threading.Event()
+        reader = threading.Thread(target=_read_until, args=(over, terminal))
+        reader.start()  # a terminal that nobody reads would stop the run in a print
+        second = done(*asked, code=2)
+        over.set()
+        reader.join()
+        assert "another process is training here" in second.stderr
     os.close(terminal)
     _, status = os.waitpid(pid, 0)
     assert os.waitstatus_to_exitcode(status) == (0 if ignored else 129)
