@@ -139,4 +139,4 @@ def test_mutated_images_have_the_pixels_of_pillow_or_are_refused():
             trained = resize(centre(decode(data, least=2 * SIZE))[None], SIZE)[0]
             np.testing.assert_allclose(tf.cast(served, tf.int32), tf.cast(trained, tf.int32), atol=1, err_msg=told)
             shown["served"] += 1
-    assert COUNT / 10 < shown["served"] < shown["decode"] < COUNT and shown["forgiven"] < COUNT / 50, shown
+    assert COUNT / 10 < shown["served"] < shown["decode"] < COUNT and shown["forgiven"] <= 3, shown
