@@ -40,7 +40,7 @@ def from_environment() -> Cluster:
         config = json.loads(text)
         by_type, task = {"chief": [], "worker": [], **config["cluster"]}, config["task"]
         members = (*by_type["chief"], *by_type["worker"])
-        index = members.index(by_type[task["type"]][int(task["index"])])
+        index = members.index(dict(enumerate(by_type[task["type"]]))[int(task["index"])])  # -1 is none
         int(members[index].rpartition(":")[2])  # a port
         if len(by_type) > 2:
             raise ValueError(f"task {task} of {by_type}")

@@ -156,33 +156,31 @@ def side_flag(words: str) -> flags.FlagHolder[int]:
     return side
 
 
-def finding_faces() -> tuple[
-    flags.FlagHolder[bool],
-    flags.FlagHolder[bool],
-    flags.FlagHolder[float | None],
-    flags.FlagHolder[float | None],
-    flags.FlagHolder[list[str]],
-]:
+def finding_faces() -> None:
     """Defines --detect, --align, --margin, --fps and --beam_pipeline_options, of commands that find faces in pictures."""
     beam = "Beam's options as key=value, for a cluster: --out becomes a folder of Parquet files, of a folder of --data."
     margin = "With --detect: side of the cut, in longer sides of the face's box; by default the model's."
-    return (
-        flags.DEFINE_bool("detect", False, "Finds the faces of each picture first (by MTCNN); a row each."),
-        flags.DEFINE_bool("align", False, "With --detect: turns the faces upright by their landmarks."),
-        flags.DEFINE_float("margin", None, margin, 1.0, 10.0),
-        flags.DEFINE_float("fps", None, "Frames a second that are taken of videos; by default all.", 0.001, 1000),
-        flags.DEFINE_list("beam_pipeline_options", [], beam),
-    )
+    flags.DEFINE_bool("detect", False, "Finds the faces of each picture first (by MTCNN); a row each.")
+    flags.DEFINE_bool("align", False, "With --detect: turns the faces upright by their landmarks.")
+    flags.DEFINE_float("margin", None, margin, 1.0, 10.0)
+    flags.DEFINE_float("fps", None, "Frames a second that are taken of videos; by default all.", 0.001, 1000)
+    flags.DEFINE_list("beam_pipeline_options", [], beam)
 
 
-def check_finding(*alone: str) -> None:
-    """Ends the command if --align or --margin is given without --detect, or one of some flags with Beam's options."""
-    for name in alone:
-        if flags.FLAGS[name].value and flags.FLAGS["beam_pipeline_options"].value:
-            refuse(f"--{name}: has no meaning with --beam_pipeline_options.")
+def finding(*alone: str) -> tuple[dict[str, Any], list[str]]:
+    """Values of the flags that ``finding_faces`` defines: ({detect, align, margin or 0, fps}, Beam's options).
+
+    Ends the command if --align or --margin is given without --detect, or one of the flags ``alone`` with Beam's options.
+    """
+    beam: list[str] = flags.FLAGS["beam_pipeline_options"].value or []
+    how = {name: flags.FLAGS[name].value for name in ("detect", "align", "margin", "fps")}
     for name in ("align", "margin"):
-        if flags.FLAGS[name].value and not flags.FLAGS["detect"].value:
+        if how[name] and not how["detect"]:
             refuse(f"--{name}: has no meaning without --detect.")
+    for name in alone:
+        if flags.FLAGS[name].value and beam:
+            refuse(f"--{name}: has no meaning with --beam_pipeline_options.")
+    return {**how, "margin": how["margin"] or 0.0}, beam
 
 
 def refuse(text: str | Exception, code: int = 2) -> NoReturn:

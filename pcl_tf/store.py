@@ -75,7 +75,7 @@ def check(
     path: str | pathlib.Path,
     flag: str = "--out",
     *,
-    suffix: str = "",
+    suffix: str | tuple[str, ...] = "",
     folder: bool = False,
     inputs: Iterable[str | pathlib.Path] = (),
     beside: Iterable[str | pathlib.Path] = (),
@@ -84,12 +84,13 @@ def check(
 
     Args:
       path, flag: of the file or folder, which need not exist, and the flag that gave it, for the error.
-      suffix: that the name of a file must have.
+      suffix: that the name of a file must have, or several of which it has one.
       folder: whether a folder is written, and no file.
       inputs: files and folders that are read; a file among them, or in one, is not written over.
       beside: files that are written together with path: if path does not exist they are somebody else's.
     """
     given, place = f"{flag}={ascii(str(path))[1:-1]}", pathlib.Path(path)
+    suffixes = suffix if isinstance(suffix, str) else ", ".join(suffix)
     if not str(path) or "\0" in str(path):
         raise Refused(f"{given}: is no name.")
     here, exists, is_file = place.resolve(), place.exists(), place.is_file()
@@ -98,7 +99,7 @@ def check(
     is_folder = place.is_dir() or not place.name or str(path).endswith("/")
     for wrong, why in (
         (not folder and is_folder, "is a folder; give the name of a file, for instance in it"),
-        (not folder and not place.name.lower().endswith(suffix), f"the name must end in {suffix}"),
+        (not folder and not place.name.endswith(suffix), f"the name must end in {suffixes}"),
         (not folder and exists and not is_file, "is a device or a pipe; give the name of a file"),
         # A rename over it would not ask.
         (is_file and not place.stat().st_mode & 0o222, "is write-protected; give another name, or chmod u+w it"),

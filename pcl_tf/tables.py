@@ -1,7 +1,16 @@
-"""Tables of texts as Markdown and as CSV."""
+"""Tables as others read them: Markdown, CSV, Parquet, JSON lines."""
 
-from collections.abc import Iterable, Sequence
+import contextlib
+import csv
+import json
+import pathlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
+
+from pcl_tf.store import atomic_path
+
+FORMATS = (".csv", ".parquet", ".jsonl")  # of ``writer``
+_TOGETHER = 4096  # rows of a group in Parquet
 
 
 def markdown(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
@@ -19,3 +28,52 @@ def guarded(text: str) -> str:
 def unguarded(text: str) -> str:
     """A text as it was before ``guarded``."""
     return text[1:] if text.startswith("'") and guarded(text[1:]) == text else text
+
+
+@contextlib.contextmanager
+def writer(path: str | pathlib.Path, columns: Mapping[str, type]) -> Iterator[Callable[[Mapping[str, Any]], Any]]:
+    """Yields a function that writes a row; the file has its name when all are written.
+
+    Args:
+      path: its suffix, of ``FORMATS``, decides the format. In a CSV None is an empty field and numbers have six digits.
+      columns: {name: str, int, float or bool}.
+    """
+    with atomic_path(path) as aside:
+        if aside.suffix == ".parquet":
+            with _parquet(aside, columns) as write:
+                yield write
+            return
+        with open(aside, "w", newline="", encoding="utf-8") as f:
+            if aside.suffix == ".jsonl":
+                yield lambda row: f.write(json.dumps(row) + "\n")
+            else:
+                out = csv.writer(f, lineterminator="\n")
+                out.writerow(map(guarded, columns))
+                yield lambda row: out.writerow(map(_cell, row.values()))
+
+
+def _cell(value: Any) -> Any:
+    return guarded(value) if isinstance(value, str) else f"{value:.6g}" if isinstance(value, float) else value
+
+
+@contextlib.contextmanager
+def _parquet(path: pathlib.Path, columns: Mapping[str, type]) -> Iterator[Callable[[Mapping[str, Any]], None]]:
+    import pyarrow
+    import pyarrow.parquet
+
+    kinds = {str: pyarrow.string(), int: pyarrow.int64(), float: pyarrow.float64(), bool: pyarrow.bool_()}
+    schema = pyarrow.schema([(name, kinds[kind]) for name, kind in columns.items()])
+    some: list[Mapping[str, Any]] = []
+    with pyarrow.parquet.ParquetWriter(path, schema) as out:
+
+        def flush() -> None:
+            out.write_table(pyarrow.Table.from_pylist(some, schema))
+            some.clear()
+
+        def write(row: Mapping[str, Any]) -> None:
+            some.append(row)
+            if len(some) == _TOGETHER:
+                flush()
+
+        yield write
+        flush()

@@ -15,12 +15,11 @@ Ctrl-C and SIGTERM.
 
 import pathlib
 import shlex
-from typing import Any
 
 from absl import flags
 
 from pcl_tf.choices import FEATURES
-from pcl_tf.console import begin, check_finding, explained, finding_faces, refuse, side_flag, start
+from pcl_tf.console import begin, explained, finding, finding_faces, refuse, side_flag, start
 
 _MODEL = flags.DEFINE_string(
     "model", None, "SavedModel, workdir of pcl_tf.train, .keras, .onnx or .tflite file, or a baseline."
@@ -38,26 +37,28 @@ _SIZE = side_flag(
 _IMAGES = flags.DEFINE_integer("generated_images", 256, "How many faces --data=generated renders.", lower_bound=1)
 _PROJECTOR = flags.DEFINE_string("projector", "", "Folder for TensorBoard's Projector, with a sprite of the faces.")
 _CACHE = flags.DEFINE_string("cache", "", "Folder of features; by default features/ in probe/ of the model's workdir.")
-_DETECT, _ALIGN, _MARGIN, _FPS, _BEAM = finding_faces()
+finding_faces()
 
 
 def main(argv: list[str]) -> None:
     begin(argv, "model", "data", "out")
     from pcl_tf.data.sources import named
     from pcl_tf.encoders.encoder import probe_folder
-    from pcl_tf.faces.table import check_suffix
+    from pcl_tf.faces.table import SUFFIXES
     from pcl_tf.store import check, list_unreadable
 
     if unknown := [f for f in _FEATURE.value if f not in FEATURES]:
         refuse(f"--feature={unknown[0]}: not one of {', '.join(FEATURES)}.")
-    check_finding("projector", "cache")
+    how, beam = finding("projector", "cache")
     assert _MODEL.value is not None and _DATA.value is not None and _OUT.value is not None
     out = pathlib.Path(_OUT.value)
     with explained(out):
-        if _BEAM.value:
-            return _on_beam(_MODEL.value, _DATA.value, _OUT.value)
-        check(_OUT.value)
-        check_suffix(out)
+        if beam:
+            from pcl_tf.faces.shards import Work, run
+
+            models, features = (_MODEL.value,), tuple(_FEATURE.value)
+            return run(Work(_DATA.value, _OUT.value, models, features, image_size=_SIZE.value, **how), beam)
+        check(_OUT.value, suffix=SUFFIXES)
         listed = out.with_name(out.name + ".unreadable.txt")
         check(listed)
         if _PROJECTOR.value:
@@ -70,13 +71,12 @@ def main(argv: list[str]) -> None:
 
         cache = _CACHE.value or probe_folder(_MODEL.value) / "features"
         check(cache, "--cache", folder=True)  # by default beside the model, which may lie where nothing can be written
-        model = load(_MODEL.value, image_size=_SIZE.value, margin=_MARGIN.value or 0.0)
-        pictures = Pictures(_DATA.value, size=model.size, fps=_FPS.value, generated_images=_IMAGES.value)
-        how: dict[str, Any] = {"detect": _DETECT.value, "align": _ALIGN.value, "features": _FEATURE.value}
-        table = model.embed(pictures, cache=cache, bar=True, **how)
+        model = load(_MODEL.value, image_size=_SIZE.value, margin=how.pop("margin"))
+        pictures = Pictures(_DATA.value, size=model.size, fps=how["fps"], generated_images=_IMAGES.value)
+        table = model.embed(pictures, features=_FEATURE.value, cache=cache, bar=True, **how)
         table.save(out)
         widths = ", ".join(f"{k} {x.shape[1]}" for k, x in table.features.items())
-        print(f"{out}: {len(table)} {'faces' if _DETECT.value else 'images'} ({widths})")
+        print(f"{out}: {len(table)} {'faces' if how['detect'] else 'images'} ({widths})")
         list_unreadable(listed, table.unreadable)
         if table.unreadable:
             of = f" of {pictures.count}" if pictures.count else ""
@@ -84,17 +84,6 @@ def main(argv: list[str]) -> None:
         if _PROJECTOR.value:
             count = write_projector(table, _PROJECTOR.value)
             print(f"tensorboard --logdir={shlex.quote(_PROJECTOR.value)} shows {count} of them under Projector.")
-
-
-def _on_beam(model: str, data: str, out: str) -> None:
-    from pcl_tf.predict.shards import Work, run
-    from pcl_tf.store import check
-
-    check(out, folder=True)
-    how: dict[str, Any] = {"detect": _DETECT.value, "align": _ALIGN.value, "fps": _FPS.value}
-    how |= {"image_size": _SIZE.value, "margin": _MARGIN.value or 0.0, "features": tuple(_FEATURE.value)}
-    rows, count = run(Work(data, out, (model,), **how), _BEAM.value)
-    print(f"{out}: {rows} {'faces' if _DETECT.value else 'images'} in {count} files")
 
 
 if __name__ == "__main__":

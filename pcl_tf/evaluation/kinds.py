@@ -56,7 +56,6 @@ class Kind:
     activation: ClassVar[str]  # of the layer, by its name in Keras and in tf.nn ('linear' is none)
     # names of the two outputs of an export: of the names, and of the values in their order
     outputs: ClassVar[tuple[str, str]] = ("classes", "scores")
-    classify: ClassVar[bool] = True  # whether TensorFlow Serving's Classify can ask an export
     hub: ClassVar[tuple[str, str]]  # the task and the metric as model hubs call them
     adam: ClassVar[Adam]  # settings of the paper's training
     picture: ClassVar[str]  # of ``pcl_tf.results.pictures``
@@ -267,7 +266,7 @@ class Numbers(Kind):
     """Targets that are numbers: float [N, K], as angles."""
 
     name, metric = "regression", "MAE"
-    activation, outputs, classify = "linear", ("targets", "values"), False
+    activation, outputs = "linear", ("targets", "values")
     hub = ("image-feature-extraction", "mae")
     adam = Adam(1e-3, 128, decoupled=1e-2)
     picture = "predicted-true"

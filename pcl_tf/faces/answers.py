@@ -38,7 +38,8 @@ class Answers:
 
     Attributes:
       columns: {name: type}.
-      panels: of each head {its columns of numbers or probabilities: what they are of}.
+      panels: of each head its title, with the model's name if there are several, and {its columns of numbers or
+        probabilities: what they are of}.
       unreadable: {name of a picture: why}, so far.
       pictures_without: how many pictures, so far, have no face.
       looks_whole: how many pictures, so far, were taken as a face and do not look like one.
@@ -54,8 +55,8 @@ class Answers:
         self.columns: dict[str, type] = dict(PLACE)
         self._heads = [(m, head) for m, model in enumerate(self.models) for head in _answering(model)]
         self._rolls: list[str] = []
-        self.panels: list[dict[str, str]] = []
-        for _, head in self._heads:
+        self.panels: list[tuple[str, dict[str, str]]] = []
+        for m, head in self._heads:
             panel: dict[str, str] = {}
             for name, kind in columns_of(head).items():
                 self.columns[free := _free(name, self.columns)] = kind
@@ -63,7 +64,7 @@ class Answers:
                     panel[free] = name if head.kind == "regression" else name.removeprefix("p_")
                 if name == "roll" and "degrees" in head.units:
                     self._rolls.append(free)
-            self.panels.append(panel)
+            self.panels.append((f"{self.models[m].name}: {head.name}" if self.models[1:] else head.name, panel))
         self.unreadable: dict[str, str] = {}
         self.pictures_without = self.looks_whole = 0
 

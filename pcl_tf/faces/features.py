@@ -1,15 +1,12 @@
 """Features of faces as a step of a scikit-learn Pipeline."""
 
-import functools
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from pcl_tf.errors import Refused
-from pcl_tf.faces.model import FaceModel, load
-
-_opened = functools.lru_cache(maxsize=4)(load)
+from pcl_tf.faces.model import FaceModel, opened
 
 
 class FaceFeatures(TransformerMixin, BaseEstimator):
@@ -49,7 +46,7 @@ class FaceFeatures(TransformerMixin, BaseEstimator):
         Raises:
           Refused: an image is unreadable, or the model has no such feature.
         """
-        model = self.model if isinstance(self.model, FaceModel) else _opened(self.model, image_size=self.image_size)
+        model = self.model if isinstance(self.model, FaceModel) else opened(self.model, image_size=self.image_size)
         table = model.embed(X.tolist() if isinstance(X, np.ndarray) and X.ndim == 1 else X, features=[self.feature])
         if table.unreadable:
             name, why = next(iter(table.unreadable.items()))

@@ -1,5 +1,6 @@
 """An encoder as people use it: opened by a name, asked with any pictures."""
 
+import functools
 import os
 import pathlib
 from collections.abc import Iterable, Sequence
@@ -41,6 +42,9 @@ def load(name: str | os.PathLike[str], *, image_size: int = 0, margin: float = 0
     (['image#0', 'image#1'], (2, 1024))
     """
     return FaceModel(open_encoder(os.fspath(name)), image_size, margin)
+
+
+opened = functools.lru_cache(maxsize=4)(load)  # for processes that are sent names of models
 
 
 class FaceModel:

@@ -13,7 +13,7 @@ from pcl_tf.errors import Refused
 from pcl_tf.faces import search
 from pcl_tf.faces.cut import crop_of
 from pcl_tf.faces.pictures import Pictures
-from pcl_tf.store import atomic_path
+from pcl_tf.store import atomic_path, check
 from pcl_tf.tables import guarded
 
 if TYPE_CHECKING:
@@ -197,12 +197,12 @@ class Table:
         face_aware_511`` (CSV) or a column of lists a feature (Parquet).
 
         Args:
-          path: its suffix decides the format.
+          path: its suffix, of ``SUFFIXES``, decides the format.
 
         Raises:
-          Refused: another suffix.
+          Refused: another suffix, or a place that cannot be written to.
         """
-        check_suffix(path)
+        check(path, "path", suffix=SUFFIXES)
         with atomic_path(path) as aside:
             if aside.suffix == ".npz":
                 arrays: dict[str, Any] = {key: getattr(self, key) for key in _ARRAYS if getattr(self, key) is not None}
@@ -251,12 +251,6 @@ class Table:
             why = "another kind of file" if pickled else str(error).partition("\n")[0]  # no advice to load it
             raise Refused(f"{flag}={path}: no .npz of pcl_tf.embed ({why}); --out=E.npz writes one.") from error
         return cls(names, rows, features, origin, boxes)
-
-
-def check_suffix(path: str | pathlib.Path) -> None:
-    """Raises Refused unless the path names a format that ``Table.save`` writes."""
-    if pathlib.Path(path).suffix not in SUFFIXES:
-        raise Refused(f"--out={path}: the name must end in {', '.join(SUFFIXES)}.")
 
 
 def frame(columns: dict[str, Any]) -> Any:

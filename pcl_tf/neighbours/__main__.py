@@ -20,6 +20,7 @@ import pathlib
 import sys
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from absl import flags
 
 from pcl_tf.console import begin, explained, refuse, start
@@ -85,16 +86,17 @@ def main(argv: list[str]) -> None:
 
 
 def _draw_map(found: "Table", features: list[str]) -> None:
-    from pcl_tf.neighbours import colours, maps
+    from pcl_tf.neighbours import maps
 
-    coloured = colours.read(_COLOUR.value, found.names) if _COLOUR.value else None
-    if coloured and coloured.unknown:
-        print(
-            f"note: {coloured.unknown} of {len(found.names)} images have no {coloured.column}: grey.", file=sys.stderr
-        )
+    values, column = None, _COLOUR.value.rpartition(":")[2]
+    if _COLOUR.value:
+        values = maps.read_colours(_COLOUR.value, found.names)
+        if unknown := int(sum(np.isnan(values) if values.dtype.kind == "f" else values == "")):
+            print(f"note: {unknown} of {len(values)} images have no {column}: grey.", file=sys.stderr)
     if _METHOD.value == "tsne" and len(found.names) > maps.MOST:
         print(f"note: t-SNE lays out {maps.MOST} of {len(found.names)} images, evenly chosen.", file=sys.stderr)
-    maps.draw({name: found.features[name] for name in features}, _MAP.value, _METHOD.value, colours=coloured)
+    shown = {name: found.features[name] for name in features}
+    maps.draw(shown, _MAP.value, _METHOD.value, values=values, title=column)
 
 
 if __name__ == "__main__":

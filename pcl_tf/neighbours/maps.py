@@ -1,5 +1,7 @@
-"""A map of embeddings: every image a point, those that are alike close together, by scikit-learn and matplotlib."""
+"""A map of embeddings: every image a point, those that are alike close together, coloured by a column of a CSV."""
 
+import collections
+import contextlib
 import pathlib
 from typing import Any
 
@@ -7,12 +9,60 @@ import numpy as np
 
 from pcl_tf.drawing import plain, save_figure
 from pcl_tf.errors import Refused
-from pcl_tf.faces.search import unit
-from pcl_tf.neighbours.colours import OTHERS, Colours
+from pcl_tf.evaluation.lists import read_table
+from pcl_tf.faces.search import Names, unit
+from pcl_tf.tables import unguarded
 
 METHODS = ("pca", "tsne")
 MOST = 3000  # images that t-SNE lays out, an even choice: it takes a minute for these on two cores
+NAMES = ("path", "image", "name")  # columns that may name the images: of a manifest, of a probe's predictions, of embed
+OTHERS = "others"
+_COLOURS = 10  # of a legend, one of them for all others
 _UNKNOWN = "0.8"  # grey
+
+
+def read_colours(text: str, names: np.ndarray) -> np.ndarray:
+    """Values of embedded images, in a column of a CSV that names its images in a column path, image or name.
+
+    Args:
+      text: ``FILE.csv:COLUMN``.
+      names: str [N], of the embedded images, which the CSV may shorten to their ends.
+
+    Returns:
+      float [N], NaN where unknown, of more than ten different numbers; else str [N], '' where unknown, the rarest as OTHERS.
+
+    Raises:
+      Refused: no such file or column, a name that several images end with, or none that is among the embedded ones.
+    """
+    path, _, column = text.rpartition(":")
+    if not path or not column:
+        raise Refused(f"--colour={text}: what is needed is FILE.csv:COLUMN.")
+    table = read_table(path, NAMES)
+    naming = next((name for name in NAMES if name in table.header), None)
+    if naming is None or column not in table.header:
+        lacking = f"no column {column}" if naming else f"none of the columns {', '.join(NAMES)}"
+        raise Refused(f"--colour={text}: {lacking} in {path}; its columns are {', '.join(table.header)}.")
+    images, values = Names(names), [""] * len(names)
+    for line, row in table.rows:
+        rows = images.rows(unguarded(row[naming]))
+        if len(rows) > 1:
+            raise Refused(
+                f"{path}, line {line}: {len(rows)} embedded images are called so, {names[rows[0]]} and {names[rows[1]]}"
+                " first; write more of their folders."
+            )
+        for i in rows:
+            values[i] = row[column]
+    if not (known := [value for value in values if value]):
+        raise Refused(f"--colour={text}: none of its images is among the {len(names)} that are embedded.")
+    counted = collections.Counter(known)
+    if len(counted) > _COLOURS:
+        with contextlib.suppress(ValueError):
+            numbers = np.array([float(value or "nan") for value in values])
+            if np.isfinite(numbers).sum() == len(known):
+                return numbers
+    shown = _COLOURS if len(counted) <= _COLOURS else _COLOURS - 1
+    kept = {"", *(value for value, _ in counted.most_common(shown))}
+    return np.array([value if value in kept else OTHERS for value in values])
 
 
 def places(x: np.ndarray, method: str) -> tuple[np.ndarray, str]:
@@ -39,7 +89,12 @@ def places(x: np.ndarray, method: str) -> tuple[np.ndarray, str]:
 
 
 def draw(
-    features: dict[str, np.ndarray], out: str | pathlib.Path, method: str = "pca", *, colours: Colours | None = None
+    features: dict[str, np.ndarray],
+    out: str | pathlib.Path,
+    method: str = "pca",
+    *,
+    values: np.ndarray | None = None,
+    title: str = "",
 ) -> None:
     """Draws a map of each feature into one PNG.
 
@@ -47,7 +102,7 @@ def draw(
       features: {name: float [N, D]}.
       out: path of the PNG.
       method: of METHODS.
-      colours: of the N images, or None.
+      values, title: of ``read_colours``, which colour the images, and their name.
 
     Raises:
       Refused: fewer than three images.
@@ -64,15 +119,13 @@ def draw(
     panels = figure.subplots(1, len(features), squeeze=False)[0]
     for axes, (name, x) in zip(panels, features.items(), strict=True):
         at, words = places(np.asarray(x)[rows], method)
-        shown = _scatter(axes, at, None if colours is None else colours.values[rows])
+        shown = _scatter(axes, at, None if values is None else values[rows])
         axes.set(title=f"{name}: {words}", xticks=[], yticks=[])
-    if colours is not None:
-        title = plain(colours.column)
-        if shown is not None:
-            figure.colorbar(shown, ax=list(panels), label=title)
-        else:
-            handles, labels = panels[-1].get_legend_handles_labels()
-            figure.legend(handles, labels, title=title, loc="outside right upper", markerscale=2)
+    if shown is not None:
+        figure.colorbar(shown, ax=list(panels), label=plain(title))
+    elif values is not None:
+        handles, labels = panels[-1].get_legend_handles_labels()
+        figure.legend(handles, labels, title=plain(title), loc="outside right upper", markerscale=2)
     save_figure(figure, out)
 
 

@@ -14,11 +14,10 @@ Ctrl-C and SIGTERM: nothing is written.
 
 import contextlib
 import pathlib
-from typing import Any
 
 from absl import flags
 
-from pcl_tf.console import begin, check_finding, explained, finding_faces, refuse, start
+from pcl_tf.console import begin, explained, finding, finding_faces, refuse, start
 
 _MODEL = flags.DEFINE_string("model", None, "Fine-tuning, probe's .keras or box; commas join several.")
 _DATA = flags.DEFINE_string(
@@ -28,48 +27,42 @@ _DATA = flags.DEFINE_string(
     " pcl_tf.prepare; commas join several.",
 )
 _OUT = flags.DEFINE_string("out", None, "File to write: .csv, .parquet or .jsonl.")
-_DETECT, _ALIGN, _MARGIN, _FPS, _BEAM = finding_faces()
+finding_faces()
 _PLOT = flags.DEFINE_string("plot", "", "PNG of the answers over time, some faces below.")
 _OVERLAY = flags.DEFINE_string("overlay", "", "MP4 of a video with boxes, axes of the heads and answers in it.")
 
 
 def main(argv: list[str]) -> None:
     begin(argv, "model", "data", "out")
-    check_finding("plot", "overlay")
+    how, beam = finding("plot", "overlay")
     assert _MODEL.value is not None and _DATA.value is not None and _OUT.value is not None
-    from pcl_tf.predict import files
     from pcl_tf.store import check, list_unreadable, several
+    from pcl_tf.tables import FORMATS, writer
 
-    out = pathlib.Path(_OUT.value)
+    out, names = pathlib.Path(_OUT.value), several(_MODEL.value)
     with explained(out):
-        if _BEAM.value:
-            return _on_beam(_MODEL.value, _DATA.value, _OUT.value)
-        files.check_suffix(out)
+        if beam:
+            from pcl_tf.faces.shards import Work, run
+
+            return run(Work(_DATA.value, _OUT.value, tuple(names), **how), beam)
         listed = out.with_name(out.name + ".unreadable.txt")
-        for path, flag, suffix in (
-            (_OUT.value, "--out", ""),
-            (str(listed), "--out", ""),
-            (_PLOT.value, "--plot", ".png"),
-            (_OVERLAY.value, "--overlay", ".mp4"),
-        ):
+        check(out, suffix=FORMATS, inputs=[_DATA.value])
+        check(listed, inputs=[_DATA.value])
+        for path, flag, suffix in ((_PLOT.value, "--plot", ".png"), (_OVERLAY.value, "--overlay", ".mp4")):
             if path:
                 check(path, flag, suffix=suffix, inputs=[_DATA.value])
         from pcl_tf.faces.answers import Answers
         from pcl_tf.faces.model import load, shown
         from pcl_tf.faces.pictures import Pictures
 
-        pictures = Pictures(_DATA.value, fps=_FPS.value)
+        pictures = Pictures(_DATA.value, fps=how["fps"])
         if _OVERLAY.value and not pictures.one_video:
             refuse("--overlay: is of one video; give one as --data.")
-        answers = Answers(
-            [load(name, margin=_MARGIN.value or 0.0) for name in several(_MODEL.value)],
-            pictures,
-            detect=_DETECT.value,
-            align=_ALIGN.value,
-        )
+        models = [load(name, margin=how["margin"]) for name in names]
+        answers = Answers(models, pictures, detect=how["detect"], align=how["align"])
         count = 0
         with contextlib.ExitStack() as stack:
-            write = stack.enter_context(files.writer(out, answers.columns))
+            write = stack.enter_context(writer(out, answers.columns))
             if _OVERLAY.value:
                 from pcl_tf.predict.overlay import overlay
 
@@ -99,17 +92,6 @@ def main(argv: list[str]) -> None:
                 f" {side} pixels. --detect finds the faces in them."
             )
         print(*filter(None, (_PLOT.value, _OVERLAY.value)), sep="\n", end="\n" if _PLOT.value or _OVERLAY.value else "")
-
-
-def _on_beam(model: str, data: str, out: str) -> None:
-    from pcl_tf.predict.shards import Work, run
-    from pcl_tf.store import check, several
-
-    check(out, folder=True)
-    how: dict[str, Any] = {"detect": _DETECT.value, "align": _ALIGN.value, "fps": _FPS.value}
-    work = Work(data, out, tuple(several(model)), margin=_MARGIN.value or 0.0, **how)
-    rows, count = run(work, _BEAM.value)
-    print(f"{out}: {rows} rows in {count} files")
 
 
 if __name__ == "__main__":

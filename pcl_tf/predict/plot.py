@@ -20,9 +20,9 @@ class Curves:
       panels: of ``Answers``, one a head.
     """
 
-    def __init__(self, panels: Sequence[Mapping[str, str]]) -> None:
+    def __init__(self, panels: Sequence[tuple[str, Mapping[str, str]]]) -> None:
         self.panels = panels
-        self._values: dict[str, list[float]] = {name: [] for panel in panels for name in panel}
+        self._values: dict[str, list[float]] = {name: [] for _, panel in panels for name in panel}
         self._time: list[float | None] = []
         self._faces: dict[int, np.ndarray] = {}
         self._step = 1
@@ -50,12 +50,13 @@ class Curves:
         chosen = [chosen[i] for i in np.unique(np.linspace(0, len(chosen) - 1, _FACES).astype(int))] if chosen else []
         figure = Figure(figsize=(10, 2.6 * len(self.panels) + 1.2), layout="constrained")
         grid = figure.add_gridspec(len(self.panels) + 1, _FACES, height_ratios=[3] * len(self.panels) + [1])
-        for i, names in enumerate(self.panels):
+        for i, (title, names) in enumerate(self.panels):
             axes = figure.add_subplot(grid[i, :])
             for name, label in names.items():
                 axes.plot(x, self._values[name], label=plain(label), lw=1, marker="." * (len(x) < 50))
             shares = all(name.startswith("p_") for name in names)
             axes.set(ylabel="probability" if shares else "degrees" if {*names.values()} & {*ANGLES} else "value")
+            axes.set_title(plain(title, 80), size=9)
             axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=8)
             axes.grid(alpha=0.3)
             axes.set_xlim(x[0], max(x[-1], x[0] + 1e-3))

@@ -137,8 +137,7 @@ def write_classifier_card(
         labels=labels,
         values=values,
         size=size,
-        last="logits" if KINDS[kind].classify else labels,
-        classify="; signature `classify` answers its Classify" if KINDS[kind].classify else "",
+        last=labels if KINDS[kind].activation == "linear" else "logits",
     )
 
 

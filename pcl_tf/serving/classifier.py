@@ -30,9 +30,7 @@ def save_classifier(
     Signatures, all returning 'classes' string [N, K] and 'scores' float32 [N, K] (probabilities of the classes, or of
     each label), of a regression 'targets' and 'values'; K in the order of ``assets/labels.txt``, not sorted by score:
       serving_default(image_bytes: string [N]), image files, decoded and resized as for training;
-      predict(images: float32 [N, S, S, 3] in [0, 1]);
-      classify(inputs: string [N]), tf.train.Example of one feature ``image_bytes``, as TensorFlow Serving's Classify
-        sends them; a regression has none.
+      predict(images: float32 [N, S, S, 3] in [0, 1]).
 
     Args:
       model: keras.Model, float32 [N, S, S, 3] -> logits or targets [N, K].
@@ -63,10 +61,6 @@ def save_classifier(
     def named(scores: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         return {called: tf.repeat(labels[None], tf.shape(scores[values])[0], axis=0), **scores}
 
-    def classify(inputs: tf.Tensor) -> dict[str, tf.Tensor]:
-        feature = {"image_bytes": tf.io.FixedLenFeature([], tf.string)}
-        return named(of_files(tf.io.parse_example(inputs, feature)["image_bytes"]))
-
     of_files = in_slices(scored, size)
     archive = keras.export.ExportArchive()
     archive.track(model)
@@ -74,14 +68,7 @@ def save_classifier(
     archive.add_endpoint("serving_default", lambda image_bytes: named(of_files(image_bytes)), [files])
     images = tf.TensorSpec([None, size, size, 3], tf.float32, "images")
     archive.add_endpoint("predict", lambda images: named(scored(images)), [images])
-    if KINDS[kind].classify:
-        archive.add_endpoint("classify", classify, [tf.TensorSpec([None], tf.string, "inputs")])
     with written(archive, target, size, recipe_json=recipe_json, step=step) as aside:
-        if KINDS[kind].classify:
-            # TensorFlow 2 writes into every signature that it answers Predict.
-            updater = tf.compat.v1.saved_model.signature_def_utils.MethodNameUpdater(str(aside))
-            updater.replace_method_name(signature_key="classify", method_name="tensorflow/serving/classify")
-            updater.save()
         lines = "".join(f"{' '.join(str(n).split())}\n" for n in names)
         (aside / "assets/labels.txt").write_text(lines, encoding="utf-8")
         model.save(aside / "assets/finetuned.keras")

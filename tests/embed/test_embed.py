@@ -11,7 +11,7 @@ from pcl_tf.embed.projector import check_place, write_points, write_projector
 from pcl_tf.encoders.encoder import Encoder
 from pcl_tf.errors import Refused
 from pcl_tf.faces.model import FaceModel
-from pcl_tf.faces.table import SUFFIXES, Table, check_suffix
+from pcl_tf.faces.table import SUFFIXES, Table
 from tests.helpers.commands import done
 
 
@@ -93,7 +93,7 @@ def test_every_format_holds_names_and_numbers(faces, tmp_path):
 
 def test_other_formats_and_files_are_refused(faces, tmp_path):
     with pytest.raises(Refused, match=r"\.npz, \.csv, \.parquet"):
-        check_suffix("faces.json")
+        _embedded(faces, tmp_path).save(tmp_path / "faces.json")
     with pytest.raises(Refused, match="no such file"):
         Table.read(tmp_path / "none.npz")
     np.savez(tmp_path / "other.npz", x=np.zeros(3))

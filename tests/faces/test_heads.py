@@ -115,7 +115,9 @@ def test_rows_of_pictures_without_a_face_and_of_several_models(run, tmp_path):
     ]
     labels = {f"p_{name}": name for name in labelled.KINDS["multilabel"][0]}
     numbers = {"yaw": "yaw", "pitch": "pitch"}
-    assert answers.panels == [numbers, labels, {f"{name}_2": name for name in numbers}]
+    titles, panels = zip(*answers.panels, strict=True)
+    assert panels == (numbers, labels, {f"{name}_2": name for name in numbers})
+    assert [title.startswith(model.name) for title, model in zip(titles, models, strict=True)] == [True] * 3
     assert first["yaw_2"] == first["yaw"] and first["AU1"] in (0, 1)
     assert (second["file"], second["face_found"], second["yaw"]) == ("b.png", False, None)
     assert [*answers.unreadable] == ["b.png"] and first.keys() == second.keys() == answers.columns.keys()

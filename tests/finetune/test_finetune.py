@@ -13,7 +13,6 @@ import pytest
 import tensorflow as tf
 import yaml
 from PIL import Image
-from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from pcl_tf.finetune import fit, work
 from pcl_tf.serving.classifier import save_classifier
@@ -59,12 +58,6 @@ def answers(model, *images):
     return {key: value.numpy() for key, value in found.items()}
 
 
-def example(image):
-    """Bytes of the tf.train.Example that TensorFlow Serving's Classify wants."""
-    value = tf.train.Feature(bytes_list=tf.train.BytesList(value=[image]))
-    return tf.train.Example(features=tf.train.Features(feature={"image_bytes": value})).SerializeToString()
-
-
 def test_the_result_is_one_of_probes(done):
     said, row, export = done
     assert row["solver"] == "finetune" and row["metric"] == "accuracy"
@@ -98,15 +91,10 @@ def test_the_export_answers_with_labels_from_image_files(done, exported, place):
     assert (found["scores"].argmax(1) == turned).mean() == pytest.approx(row["value"])
     assert (export / "assets/labels.txt").read_text() == "left\nright\n"
     faces = np.stack([np.asarray(Image.open(place / f"{i}.png")) for i in rows]).astype(np.float32) / 255
-    predict, classify = (exported.signatures[name] for name in ("predict", "classify"))
+    predict = exported.signatures["predict"]
     np.testing.assert_allclose(predict(images=faces)["scores"], found["scores"], atol=1e-5)
     with pytest.raises(tf.errors.InvalidArgumentError):
         answers(exported, b"no image")
-    examples = [example((place / f"{i}.png").read_bytes()) for i in rows]
-    np.testing.assert_array_equal(classify(inputs=tf.constant(examples))["scores"], found["scores"])
-    written = SavedModel.FromString((export / "saved_model.pb").read_bytes()).meta_graphs[0].signature_def
-    method = {name: s.method_name.removeprefix("tensorflow/serving/") for name, s in written.items() if s.method_name}
-    assert method["classify"] == "classify" and method["serving_default"] == method["predict"] == "predict"
     assert (export / "assets.extra/tf_serving_warmup_requests").is_file()
 
 
@@ -299,5 +287,4 @@ def test_a_regression_answers_with_its_targets(tmp_path):
     saved = tf.saved_model.load(str(path))
     found = answers(saved, tf.io.encode_png(face).numpy())
     assert found["targets"].tolist() == [[b"yaw", b"pitch"]]
-    assert "classify" not in saved.signatures
     np.testing.assert_allclose(found["values"], model(face[None] / np.float32(255)), atol=1e-5)

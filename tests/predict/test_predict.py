@@ -14,10 +14,10 @@ from pcl_tf.encoders.head import Head, attach
 from pcl_tf.encoders.stacked import stacked
 from pcl_tf.faces.cut import Cut
 from pcl_tf.faces.pictures import Picture
-from pcl_tf.predict.files import writer
 from pcl_tf.predict.overlay import drawn, overlay
 from pcl_tf.predict.plot import Curves
 from pcl_tf.prepare.detector import Face
+from pcl_tf.tables import writer
 from tests.helpers import labelled
 from tests.helpers.commands import done, refused
 from tests.prepare.videos import ramp, write_video
@@ -73,7 +73,7 @@ def _cuts(count, side=48):
 
 
 def test_curves_are_drawn_and_only_a_few_faces_are_held(tmp_path):
-    curves = Curves([{name: name for name in ("yaw", "pitch", "roll")}, {"p_sad": "sad"}])
+    curves = Curves([("pose", {name: name for name in ("yaw", "pitch", "roll")}), ("expression", {"p_sad": "sad"})])
     for one, rows in _cuts(200):
         curves.add(one, rows)
     assert 12 <= len(curves._faces) <= 24 and np.isnan(curves._values["yaw"][3]) and len(curves._time) == 200

@@ -8,13 +8,12 @@ import pathlib
 from pcl_tf.data.files import VIDEOS, files_below, printable
 from pcl_tf.errors import Refused
 from pcl_tf.faces.answers import Answers
-from pcl_tf.faces.model import FaceModel, load
+from pcl_tf.faces.model import FaceModel, opened
 from pcl_tf.faces.pictures import Below, Pictures
-from pcl_tf.predict.files import writer
-from pcl_tf.store import digest, list_unreadable, read_json, write_atomically
+from pcl_tf.store import check, digest, list_unreadable, read_json, write_atomically
+from pcl_tf.tables import writer
 
 LENGTH = 1024  # pictures of a shard; a video is one by itself
-_opened = functools.lru_cache(maxsize=4)(load)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,31 +39,33 @@ class Work:
     align: bool = False
     fps: float | None = None
 
-    def opened(self) -> list[FaceModel]:
+    def open_models(self) -> list[FaceModel]:
         """The models, which each process loads once."""
-        return [_opened(name, image_size=self.image_size, margin=self.margin) for name in self.models]
+        return [opened(name, image_size=self.image_size, margin=self.margin) for name in self.models]
 
 
-def run(work: Work, options: list[str]) -> tuple[int, int]:
-    """Does all shards by Beam but those whose file is there: the same call goes on where one was stopped.
+def run(work: Work, options: list[str]) -> None:
+    """Does all shards by Beam but those whose file is there, and prints how many: the same call goes on where one was stopped.
 
     Args:
       work: ``Work``.
       options: Beam's, as key=value.
 
-    Returns:
-      (number of rows, number of files).
-
     Raises:
-      Refused: the data are no folder of pictures, a model has not what is wanted, or the folder holds other work.
+      Refused: the data are no folder of pictures, a model has not what is wanted, or the folder holds other work or cannot be
+        written to.
     """
     import apache_beam as beam
     import pyarrow.parquet
     from apache_beam.options.pipeline_options import PipelineOptions
 
+    check(work.out, folder=True)
     every, out = _shards(work), pathlib.Path(work.out)
     write(work, "", ())  # asks the models for what is wanted, before any work
-    about = dataclasses.asdict(work) | {"shards": digest(every), "encoders": [m.encoder.digest for m in work.opened()]}
+    about = dataclasses.asdict(work) | {
+        "shards": digest(every),
+        "encoders": [m.encoder.digest for m in work.open_models()],
+    }
     del about["out"]  # the folder may be moved
     about, noted = json.loads(json.dumps(about)), out / "_work.json"  # readers of the folder pass over such names
     if (before := read_json(noted)) != about:
@@ -74,7 +75,8 @@ def run(work: Work, options: list[str]) -> tuple[int, int]:
     left = [shard for shard in every.items() if not (out / shard[0]).exists()]
     with beam.Pipeline(options=PipelineOptions([f"--{option}" for option in options])) as pipeline:
         _ = pipeline | beam.Create(left) | beam.Reshuffle() | beam.MapTuple(functools.partial(write, work))
-    return sum(pyarrow.parquet.read_metadata(out / name).num_rows for name in every), len(every)
+    rows = sum(pyarrow.parquet.read_metadata(out / name).num_rows for name in every)
+    print(f"{out}: {rows} rows in {len(every)} files")
 
 
 def _shards(work: Work) -> dict[str, tuple[str, ...]]:
@@ -96,7 +98,7 @@ def write(work: Work, name: str, files: tuple[str, ...]) -> None:
     Raises:
       Refused: a model has not what is wanted.
     """
-    path, models = pathlib.Path(work.out, name), work.opened()
+    path, models = pathlib.Path(work.out, name), work.open_models()
     pictures = Pictures(Below(work.data, files), fps=work.fps)
     if work.features is None:
         rows = Answers(models, pictures, detect=work.detect, align=work.align)

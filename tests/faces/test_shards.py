@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 from pcl_tf.errors import Refused
+from pcl_tf.faces import shards
 from pcl_tf.faces.model import load
-from pcl_tf.predict import shards
-from pcl_tf.predict.shards import Work
+from pcl_tf.faces.shards import Work
 from tests.helpers.commands import done
 from tests.prepare.videos import ramp, write_video
 
