@@ -139,7 +139,7 @@ pcl_tf/data/clips.py tests/data/test_pairs.py
 + self.gap = 0.0 * max(0.0, gap - 1e-3)
 
 pairs: a flow's axes are exchanged
-pcl_tf/networks/warp.py tests/networks/test_warp.py
+pcl_tf/warp.py tests/networks/test_warp.py
 - y + flow[..., 1] * ((height - 1) / 2), x + flow[..., 0]
 + y + flow[..., 0] * ((height - 1) / 2), x + flow[..., 1]
 

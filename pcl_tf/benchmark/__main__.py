@@ -2,14 +2,12 @@
 
   python -m pcl_tf.benchmark train --recipe=vox64 --precision=mixed_bfloat16 --steps=3
   python -m pcl_tf.benchmark train --recipe=quickstart --against=precision=mixed_bfloat16
-  python -m pcl_tf.benchmark data gradients --recipe=quickstart
+  python -m pcl_tf.benchmark data --recipe=quickstart
 
 train: seconds, phases and memory of a step, and its share of what this machine can do at most; with --against two steps
 in turns, with --profile=DIR a profile for TensorBoard and its profile plugin (pcl_tf[profile]). Its memory is that of
 the process, so name it first.
-data: the input pipeline. gradients: signal, noise and cosines of the parts of Eq. 7 on the backbone, over --steps
-batches, at the start or at the newest checkpoint of --workdir.
-Without the name of a part it measures train and data. Prints a table; --out=FILE also writes the numbers. Run it on an
+data: the input pipeline. Without the name of a part it measures train and data. Prints a table; --out=FILE also writes the numbers. Run it on an
 otherwise idle machine. Exit codes: 0 done; 2 a flag, or what it names, is wrong.
 """
 
@@ -17,7 +15,6 @@ import json
 import os
 import pathlib
 import shlex
-from collections.abc import Callable
 from typing import Any
 
 from absl import flags
@@ -35,9 +32,8 @@ _AGAINST = flags.DEFINE_list(
     "against", [], "Of train: what differs in the other: KEY=VALUE of the recipe, precision=VALUE, xla=none|views|step."
 )
 _PROFILE = flags.DEFINE_string("profile", None, "Of train: folder for TensorBoard's profile of a step.")
-_WORKDIR = flags.DEFINE_string("workdir", None, "Of gradients: a run of the recipe, measured at its newest checkpoint.")
 _OUT = flags.DEFINE_string("out", None, "File for the numbers, written after each part.")
-PARTS = ("train", "data", "gradients")
+PARTS = ("train", "data")
 _RUNS = {"precision": PRECISIONS, "xla": XLA}  # how a recipe is run: of --against, no keys of a recipe
 
 
@@ -61,11 +57,9 @@ def _train(unresolved: ConfigDict, theirs: dict[str, str], keys: list[str]) -> d
 
 def main(argv: list[str]) -> None:
     begin(argv, "recipe", words=len(PARTS))
-    parts = argv[1:] or ["train", "data"]
+    parts = argv[1:] or PARTS
     if unknown := [part for part in parts if part not in PARTS]:
         refuse(f"{unknown[0]}: parts are {', '.join(PARTS)}.")
-    if "gradients" in parts and _STEPS.value < 2:
-        refuse(f"--steps={_STEPS.value}: gradients needs at least 2 batches, since their spread is the noise.")
     for flag in ("against", "profile", "xla"):
         if flags.FLAGS[flag].present and "train" not in parts:
             refuse(f"--{flag} has no meaning without the part train.")
@@ -88,17 +82,12 @@ def main(argv: list[str]) -> None:
         unresolved = recipes.named(_RECIPE.value or "", overrides=_SET.value)
         recipe = recipes.resolve(unresolved)
         print(f"{_PRECISION.value}, {os.cpu_count()} cores, batch {recipe.batch_size}, {recipe.image_size} pixels")
-        from pcl_tf.benchmark import gradients, train  # TensorFlow, once all that is named is there
+        from pcl_tf.benchmark.train import data  # TensorFlow, once all that is named is there
 
         keys = [f"{key}={value}" for key, value in changes if key not in _RUNS]
-        measure: dict[str, Callable[[], dict[str, Any]]] = {
-            "train": lambda: _train(unresolved, theirs, keys),
-            "data": lambda: train.data(recipe),
-            "gradients": lambda: gradients.gradients(recipe, _STEPS.value, _WORKDIR.value),
-        }
         for part in parts:
             name = "against" if part == "train" and _AGAINST.value else part
-            result[name] = measure[part]()
+            result[name] = _train(unresolved, theirs, keys) if part == "train" else data(recipe)
             print("\n".join(_rows(name, result[name])), flush=True)
             if _OUT.value:
                 write_atomically(pathlib.Path(_OUT.value), json.dumps(result, indent=1) + "\n")

@@ -19,7 +19,8 @@ from pcl_tf.networks.backbones import FIXED_SIZE, STRIDE
 from pcl_tf.seeds import Rng, replica_rng
 from pcl_tf.strategy import spans_machines
 from pcl_tf.views import chains
-from pcl_tf.views.named import tried
+from pcl_tf.views.base import Chain
+from pcl_tf.views.named import named_views, tried
 
 
 def is_joint(recipe: ConfigDict) -> bool:
@@ -151,11 +152,12 @@ class Method(keras.Model):
         return {}
 
     def make_views(self) -> None:
-        """Makes the augmentations that the parts use: of every method the two chains of the face contrast."""
-        m = self.method
-        self.face_views = chains.face_views(
-            self.recipe.image_size, m.face_views, strength=m.photometric, compiled=self.compiled_views
-        )
+        """Makes the augmentations that the parts use: ``frame_view`` of a method of pairs, else ``face_views``, two chains."""
+        m, size, compiled = self.method, self.recipe.image_size, self.compiled_views
+        if "frame_views" in m:
+            self.frame_view = Chain(named_views(m.frame_views, size=size), compiled=compiled, name="frame_view")
+        else:
+            self.face_views = chains.face_views(size, m.face_views, strength=m.photometric, compiled=compiled)
 
     def state(
         self, name: str, shape: tuple[int, ...], *, dtype: str = "float32", initializer: str = "zeros"
@@ -228,17 +230,14 @@ class Method(keras.Model):
         Returns:
           dict of float32 scalars, the same on every replica.
         """
-        mine = (
-            sum(self.images_together(self.recipe)) // self.replicas
-        )  # a dataset spread over machines has no static size
+        # A dataset spread over machines has no static size.
+        mine = sum(self.images_together(self.recipe)) // self.replicas
         images = tf.ensure_shape(images, [mine, *images.shape[1:]])
         images = tf.cast(images, tf.float32) / 255.0
-        parts = [part for _, part in self.parts(images, replica_rng(self.recipe.seed, self.step.value))]
+        parts = self.parts(images, replica_rng(self.recipe.seed, self.step.value))
         logs = {f"alpha_{name}": alpha for name, alpha in self.alphas().items()}
         loss = norm = tf.zeros(())
-        for update in (
-            [parts] if is_joint(self.recipe) else [[part] for part in parts]
-        ):  # alternating is the released code's
+        for update in [parts] if is_joint(self.recipe) else [[part] for part in parts]:
             found = self.apply_parts(*update)
             loss, norm = loss + found.pop("loss"), norm + found.pop("gradient_norm")
             logs |= found
@@ -256,8 +255,8 @@ class Method(keras.Model):
             logs = {k: v[None] for k, v in logs.items()}  # Keras averages over machines along an axis
         return logs
 
-    def parts(self, images: tf.Tensor, rng: Rng) -> list[tuple[str, Callable[[], tuple[tf.Tensor, Scalars]]]]:
-        """The parts that are on, each with its images: [(name, () -> (weighted loss, logs))].
+    def parts(self, images: tf.Tensor, rng: Rng) -> list[Callable[[], tuple[tf.Tensor, Scalars]]]:
+        """The parts that are on, each with its images: [() -> (weighted loss, logs)].
 
         Args:
           images: float32 [n, S, S, 3] in [0, 1], this replica's. Joint: parts that work on fewer images than the batch
@@ -265,7 +264,7 @@ class Method(keras.Model):
           rng: ``Rng`` of the step.
         """
         start, here = 0, images.shape[0]
-        bound: list[tuple[str, Callable[[], tuple[tf.Tensor, Scalars]]]] = []
+        bound: list[Callable[[], tuple[tf.Tensor, Scalars]]] = []
         for part in self.parts_on(self.recipe):
             n = part.count(self.recipe) // self.replicas
             if n == here:
@@ -275,7 +274,7 @@ class Method(keras.Model):
             else:
                 mine = images[start : start + n]
             start += n
-            bound.append((part.name, partial(self.weighted, part, mine, rng)))
+            bound.append(partial(self.weighted, part, mine, rng))
         return bound
 
     def weighted(self, part: Part, images: tf.Tensor, rng: Rng) -> tuple[tf.Tensor, Scalars]:

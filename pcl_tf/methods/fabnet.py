@@ -13,10 +13,8 @@ from pcl_tf.methods.base import Method, frames, power_of_two
 from pcl_tf.methods.part import Part, Scalars
 from pcl_tf.networks.decoder import flow_decoder
 from pcl_tf.networks.heads import code_head
-from pcl_tf.networks.warp import warp
 from pcl_tf.seeds import Rng
-from pcl_tf.views.base import Chain
-from pcl_tf.views.named import named_views
+from pcl_tf.warp import warp
 
 RISE, END = 0.1, 0.85  # the kept share moves so far at a time, until its upper end is at least END
 STILL = {"still": "Mean absolute difference of the two frames as they are: a flow that is any good has a smaller loss."}
@@ -58,7 +56,7 @@ class FabNet(Method):
     def objective(cls, recipe: ConfigDict) -> tuple[Part, ...]:
         """The difference of the warped source and the target."""
         losses = {"flow": "Mean absolute difference of the warped source and the target, of the kept images. Falls."}
-        return (Part(name="flow", run=cls.warped, losses=losses, logs=STILL, images="batch_size", passes=2, nets=()),)
+        return (Part(run=cls.warped, losses=losses, logs=STILL, images="batch_size", passes=2, nets=()),)
 
     def total(self, loss: Mapping[str, tf.Tensor], alpha: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """L = |warp(source, flow) - target|, of the kept images. See ``Method``."""
@@ -73,11 +71,6 @@ class FabNet(Method):
     def problems(cls, recipe: ConfigDict) -> list[str]:
         """See ``Method``."""
         return super().problems(recipe) + power_of_two(recipe)
-
-    def make_views(self) -> None:
-        """The views of a frame."""
-        views = named_views(self.method.frame_views, size=self.recipe.image_size)
-        self.frame_view = Chain(views, compiled=self.compiled_views, name="frame_view")
 
     def seen(self, images: tf.Tensor, rng: Rng) -> tuple[tf.Tensor, tf.Tensor]:
         """(source, target), float32 [n, S, S, 3]: the two frames of [n, 2, S, S, 3], each with its own views."""

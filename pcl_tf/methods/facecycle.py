@@ -11,10 +11,8 @@ from pcl_tf.losses.images import asymmetry, gram_difference, ssim
 from pcl_tf.methods.base import Method, frames
 from pcl_tf.methods.part import Part, Scalars
 from pcl_tf.networks import facecycle as networks
-from pcl_tf.networks.warp import warp
 from pcl_tf.seeds import Rng
-from pcl_tf.views.base import Chain
-from pcl_tf.views.named import named_views
+from pcl_tf.warp import warp
 
 LOSSES = {
     "pixel": "mean absolute errors of four reconstructions: by the other frame's neutral face, generated, and warped;"
@@ -54,7 +52,7 @@ class FaceCycle(Method):
         """The losses of a cycle, which ``total`` sums."""
         words = {name: f"{text[0].upper()}{text[1:]}. Falls." for name, text in LOSSES.items()}
         losses = {name: text for name, text in words.items() if name != "gram" or recipe.method.vgg}
-        return (Part(name="cycle", run=cls.cycle, losses=losses, images="batch_size", passes=2, nets=()),)
+        return (Part(run=cls.cycle, losses=losses, images="batch_size", passes=2, nets=()),)
 
     def total(self, loss: Mapping[str, tf.Tensor], alpha: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """L = L_pixel + 5 L_ssim + 1.5 L_symmetry + .01 L_gram. See ``Method``."""
@@ -67,11 +65,6 @@ class FaceCycle(Method):
         if file and not pathlib.Path(file).is_file():
             found.append(f"--recipe.method.vgg={file}: no such file.")
         return found + ([f"--recipe.image_size must be a multiple of 16, not {side}."] if side % 16 else [])
-
-    def make_views(self) -> None:
-        """The views of a frame."""
-        views = named_views(self.method.frame_views, size=self.recipe.image_size)
-        self.frame_view = Chain(views, compiled=self.compiled_views, name="frame_view")
 
     def seen(self, images: tf.Tensor, rng: Rng) -> tf.Tensor:
         """float32 [2n, S, S, 3]: first frames, then others or their mirror images; each with its own views."""

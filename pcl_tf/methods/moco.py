@@ -37,7 +37,7 @@ class MoCo(Method):
         """InfoNCE of each query against the keys of the queue."""
         passes = 4 if recipe.method.both_directions else 2
         losses = {"face": "InfoNCE of a face's two views against the queue. Falls from the logarithm of its length."}
-        return (Part(name="face", run=cls.face, losses=losses, logs=FACE_LOGS, images="batch_size", passes=passes),)
+        return (Part(run=cls.face, losses=losses, logs=FACE_LOGS, images="batch_size", passes=passes),)
 
     def total(self, loss: Mapping[str, tf.Tensor], alpha: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """L = InfoNCE. See ``Method``."""

@@ -15,7 +15,6 @@ class Part:
     """A part of an objective.
 
     Attributes:
-      name: of the part.
       run: function (method, images of this replica [n, S, S, 3], ``Rng`` of the step) -> ({loss: scalar},
         {log: scalar}), a method of the class whose ``objective`` declares the part.
       losses: {loss: what it is and which way is good, for TensorBoard}; logged as loss_NAME.
@@ -26,7 +25,6 @@ class Part:
       on: whether the recipe uses it.
     """
 
-    name: str
     run: Callable[..., tuple[Scalars, Scalars]]
     losses: Mapping[str, str]
     logs: Mapping[str, str] = dataclasses.field(default_factory=dict)

@@ -44,7 +44,6 @@ class PCL(SimCLR):
         styled = m.pose_contrast == "face_style"  # Table 5, rows 2 and 3: L_pose is Eq. 6 on F_p of the same views
         return (
             Part(
-                name="pdd",
                 run=cls.pdd,
                 losses={name: words for name, words in PDD.items() if name == "dis" or m.orthogonality != "none"},
                 logs=PDD_LOGS,
@@ -54,7 +53,6 @@ class PCL(SimCLR):
                 on=m.reconstruct,
             ),
             Part(
-                name="face",
                 run=cls.face,
                 losses=FACE | (POSE if styled else {}),
                 logs=FACE_LOGS | (POSE_LOGS if styled else {}),
@@ -63,7 +61,6 @@ class PCL(SimCLR):
                 nets=("face_head", "pose_head") if styled else ("face_head",),
             ),
             Part(
-                name="pose",
                 run=cls.pose,
                 losses=POSE,
                 logs=POSE_LOGS,

@@ -27,7 +27,7 @@ class SimCLR(Method):
     @classmethod
     def objective(cls, recipe: ConfigDict) -> tuple[Part, ...]:
         """L_face."""
-        return (Part(name="face", run=cls.face, losses=FACE, logs=FACE_LOGS, images="batch_size", passes=2),)
+        return (Part(run=cls.face, losses=FACE, logs=FACE_LOGS, images="batch_size", passes=2),)
 
     def total(self, loss: Mapping[str, tf.Tensor], alpha: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """L = L_face. See ``Method``."""

@@ -9,8 +9,8 @@ from pcl_tf.methods.base import frames
 from pcl_tf.methods.fabnet import STILL, FabNet, between, difference
 from pcl_tf.methods.keys import TCAE_LOSSES
 from pcl_tf.methods.part import Part, Scalars
-from pcl_tf.networks.warp import warp
 from pcl_tf.seeds import Rng
+from pcl_tf.warp import warp
 
 
 class TCAE(FabNet):
@@ -29,7 +29,7 @@ class TCAE(FabNet):
     def objective(cls, recipe: ConfigDict) -> tuple[Part, ...]:
         """The ten losses, which ``total`` sums."""
         losses = {name: f"{words[0].upper()}{words[1:]}. Falls." for name, (_, words) in TCAE_LOSSES.items()}
-        return (Part(name="cycles", run=cls.cycles, losses=losses, logs=STILL, images="batch_size", passes=5, nets=()),)
+        return (Part(run=cls.cycles, losses=losses, logs=STILL, images="batch_size", passes=5, nets=()),)
 
     def total(self, loss: Mapping[str, tf.Tensor], alpha: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """L = 10 |x_o - target| + both cycles + six feature losses + .1 |action flow|. See ``Method``."""

@@ -5,9 +5,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from pcl_tf.networks.warp import bilinear
 from pcl_tf.seeds import Rng
 from pcl_tf.views.base import View
+from pcl_tf.warp import bilinear
 
 
 def crop_and_resize(images: tf.Tensor, boxes: tf.Tensor, size: int) -> tf.Tensor:

@@ -76,7 +76,7 @@ def step(model, images):
 def parts_of(model, images):
     """The parts of the model's first step on uint8 images, without gradients -> (their weighted sum, logs {name: float})."""
     total, found = 0.0, {f"alpha_{k}": v for k, v in model.alphas().items()}
-    for _, part in model.parts(tf.constant(images / 255.0, tf.float32), replica_rng(model.recipe.seed, 0)):
+    for part in model.parts(tf.constant(images / 255.0, tf.float32), replica_rng(model.recipe.seed, 0)):
         weighted, logs = part()
         total, found = total + float(weighted), found | logs
     return total, {key: float(value) for key, value in found.items() if np.ndim(value) == 0}  # MoCo's keys are a matrix

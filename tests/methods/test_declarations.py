@@ -34,7 +34,7 @@ class Quiet(SimCLR):
     @classmethod
     def objective(cls, recipe):
         losses = {"short": "Square of the features. Falls."}
-        short = Part(name="short", run=cls.short, losses=losses, images="method.short_batch", passes=1)
+        short = Part(run=cls.short, losses=losses, images="method.short_batch", passes=1)
         return (*super().objective(recipe), short)
 
     def total(self, loss, alpha):

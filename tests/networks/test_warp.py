@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from pcl_tf.networks.decoder import flow_decoder
-from pcl_tf.networks.warp import warp
+from pcl_tf.warp import warp
 
 IMAGES = np.random.RandomState(0).rand(2, 5, 7, 3).astype(np.float32)
 
