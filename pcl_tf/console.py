@@ -156,6 +156,21 @@ def side_flag(words: str) -> flags.FlagHolder[int]:
     return side
 
 
+def task_flags() -> Callable[[], dict[str, Any]]:
+    """Defines --data, --image_size, --targets and --groups of commands that open a task; returns what reads them for it."""
+    targets = "Columns of a manifest to predict; by default label, or all but path, split, subject, group, fold .."
+    groups = "Columns of a manifest, such as age,gender, by which errors are told too, beside its column group."
+    defined: dict[str, flags.FlagHolder[Any]] = {
+        "data_dir": flags.DEFINE_string(
+            "data", "", "Folder of the corpus, or of several in folders named as the tasks."
+        ),
+        "image_size": side_flag("Side in pixels; 0 is the paper's for corpora, 64 for generated faces and manifests."),
+        "targets": flags.DEFINE_list("targets", [], targets),
+        "groups": flags.DEFINE_list("groups", [], groups),
+    }
+    return lambda: {name: flag.value for name, flag in defined.items()}
+
+
 def finding_faces() -> None:
     """Defines --detect, --align, --margin, --fps and --beam_pipeline_options, of commands that find faces in pictures."""
     beam = "Beam's options as key=value, for a cluster: --out becomes a folder of Parquet files, of a folder of --data."

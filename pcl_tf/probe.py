@@ -11,12 +11,11 @@ Every image is encoded once per model and kept in --cache. Exit codes: 0 done; 2
 import pathlib
 import shlex
 import sys
-from typing import Any
 
 from absl import flags
 
 from pcl_tf.choices import FEATURES, ROLES, SOLVERS
-from pcl_tf.console import begin, explained, refuse, side_flag, start
+from pcl_tf.console import begin, explained, refuse, start, task_flags
 from pcl_tf.evaluation.corpora import CORPORA
 from pcl_tf.evaluation.kinds import KINDS
 
@@ -30,7 +29,7 @@ _TASK = flags.DEFINE_string(
     f" a CSV manifest: {', '.join(KINDS)}. Corpora, with their files below --data or its folder of the corpus' name: "
     + "; ".join(f"{name}: {corpus.layout}" for name, corpus in CORPORA.items()),
 )
-_DATA = flags.DEFINE_string("data", "", "Folder of the corpus, or of several in folders named as the tasks.")
+_OPENED = task_flags()
 _FEATURE = flags.DEFINE_list("feature", ["face_aware"], f"{', '.join(FEATURES)}; commas join several.")
 _SOLVER = flags.DEFINE_enum(
     "solver",
@@ -38,13 +37,6 @@ _SOLVER = flags.DEFINE_enum(
     SOLVERS,
     "lbfgs: to convergence, L2 chosen on a fifth of the training images."
     " adam: the paper's 300 epochs, last epoch reported. knn: the 20 nearest training images by cosine.",
-)
-_SIZE = side_flag("Side in pixels; 0 is the paper's for corpora, 64 for generated faces and manifests.")
-_TARGETS = flags.DEFINE_list(
-    "targets", [], "Columns of a manifest to predict; by default label, or all but path, split, subject, group, fold .."
-)
-_GROUPS = flags.DEFINE_list(
-    "groups", [], "Columns of a manifest, such as age,gender, by which errors are told too, beside its column group."
 )
 _CENTRE = flags.DEFINE_float("centre", 1.0, "Side of the central square, of the photograph's shorter side.", 0.05, 1.0)
 _SEED = flags.DEFINE_integer("seed", 0, "Of the probe and of the bootstrap.", 0, 10**6)
@@ -72,8 +64,7 @@ def main(argv: list[str]) -> None:
         check(out, "--out", folder=True)
         check(cache, "--cache", folder=True)
         found = [find_encoder(text) for text in models]
-        options: dict[str, Any] = {"targets": _TARGETS.value, "groups": _GROUPS.value, "centre": _CENTRE.value}
-        tasks = [open_task(text, _DATA.value, _SIZE.value, **options) for text in named]
+        tasks = [open_task(text, centre=_CENTRE.value, **_OPENED()) for text in named]
         if _SOLVER.value == "knn" and (pairs := [t.name for t in tasks if not KINDS[t.kind].labelled]):
             refuse(f"--solver=knn: {pairs[0]} compares pairs by cosine, neighbours have no labels; leave it out.")
         for note in dict.fromkeys(note for task in tasks for note in task.notes):

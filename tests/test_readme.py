@@ -94,7 +94,7 @@ def lines_for_a_few_faces():
     for name, text in TEXTS.items():
         for block in re.findall(r"```bash\n(.*?)```", text, re.S):
             for module, words in re.findall(r"^python -m pcl_tf\.([a-z]+) (.*)$", block, re.M):
-                if module in FEW and "runs/vox64" not in words and "--compare" not in words:  # nine fine-tunings
+                if module in FEW and "runs/vox64" not in words:
                     found.append((name, module, shlex.split(words.replace("runs/mine", "runs/quickstart"))))
     return found
 

@@ -2,13 +2,11 @@
 
   python -m pcl_tf.finetune --model=runs/vox64 --task=classification:faces.csv
   python -m pcl_tf.finetune --model=runs/vox64 --task=classification:faces.csv --labels=0.1 --from_scratch
-  python -m pcl_tf.finetune --model=runs/vox64 --task=generated_expression --compare
 
 First the last layer on frozen features, solved as the probe's is, then all layers at a lower rate, until a fifth of the
-training images that is held out gets no better. Evaluates as the probe does, into result.json in --out. --compare evaluates
-probe, fine-tuning and the same network from scratch with 1, 10 and 100 % of the labels and draws the figure.
-Exit codes: 0 done; 2 a flag, a model or the data is wrong; 4 the disk is full; 129, 130 and 143 stopped by SIGHUP, Ctrl-C
-and SIGTERM: the best weights are kept, and the same command goes on after the last whole epoch.
+training images that is held out gets no better. Evaluates as the probe does, into result.json in --out. Exit codes:
+0 done; 2 a flag, a model or the data is wrong; 4 the disk is full; 129, 130 and 143 stopped by SIGHUP, Ctrl-C and SIGTERM:
+the best weights are kept, and the same command goes on after the last whole epoch.
 """
 
 import dataclasses
@@ -19,22 +17,16 @@ from typing import Any
 from absl import flags
 
 from pcl_tf.choices import FEATURES
-from pcl_tf.console import begin, explained, refuse, side_flag, start
+from pcl_tf.console import begin, explained, refuse, start, task_flags
 
 _MODEL = flags.DEFINE_string("model", None, "Workdir of pcl_tf.train, an export, or a .keras file.")
 _TASK = flags.DEFINE_string("task", None, "NAME or KIND:MANIFEST.csv, as of pcl_tf.probe; KIND is not verification.")
-_DATA = flags.DEFINE_string("data", "", "Folder of the corpus, or of several in folders named as the tasks.")
+_OPENED = task_flags()
 _FEATURE = flags.DEFINE_enum("feature", "face_aware", FEATURES, "What the last layer sees.")
 flags.DEFINE_float("labels", 1.0, "Share of the training labels that is used, for instance 0.01.")
 _SCRATCH = flags.DEFINE_bool(
     "from_scratch", False, "Draws the encoder's weights anew: the same network, never trained."
 )
-_COMPARE = flags.DEFINE_bool(
-    "compare", False, "Probe, fine-tuning and from scratch, with 1, 10 and 100 % of the labels."
-)
-_SIZE = side_flag("Side in pixels; 0 is the probe's.")
-_TARGETS = flags.DEFINE_list("targets", [], "Columns of a manifest to predict, as of pcl_tf.probe.")
-_GROUPS = flags.DEFINE_list("groups", [], "Columns of a manifest by which errors are split, as of pcl_tf.probe.")
 _EPOCHS = flags.DEFINE_integer("epochs", 50, "Most epochs of all layers; 0 trains the last layer alone.", 0)
 flags.DEFINE_integer("patience", 5, "Epochs without a better held-out loss that end it.", 1)
 flags.DEFINE_integer("batch_size", 64, "Images a step.", 1, 4096)
@@ -58,10 +50,7 @@ def main(argv: list[str]) -> int:
     from pcl_tf.evaluation.tasks import open_task
     from pcl_tf.store import check
 
-    if given := [f for f in ("labels", "from_scratch", "license", "data_terms") if flags.FLAGS[f].present]:
-        if _COMPARE.value:
-            refuse(f"--{given[0]}: has no meaning with --compare, which tries all of them and exports nothing.")
-    if _EPOCHS.value == 0 and (_SCRATCH.value or _COMPARE.value):
+    if _EPOCHS.value == 0 and _SCRATCH.value:
         refuse("--epochs=0: trains nothing of a network from scratch.")
     assert _MODEL.value is not None and _TASK.value is not None
     with explained(_OUT.value or _MODEL.value):
@@ -70,30 +59,30 @@ def main(argv: list[str]) -> int:
         check(out, "--out", folder=True)
         cache = pathlib.Path(_CACHE.value or (out if _OUT.value else probed) / "features")
         check(cache, "--cache" if _CACHE.value else "--out" if _OUT.value else "--model", folder=True)
-        task = open_task(_TASK.value, _DATA.value, _SIZE.value, targets=_TARGETS.value, groups=_GROUPS.value)
+        task = open_task(_TASK.value, **_OPENED())
         encoder = load()  # TensorFlow, once all that is named is there
         from pcl_tf.errors import Stopped
-        from pcl_tf.finetune import compare, network, run, work
+        from pcl_tf.finetune import network, run
         from pcl_tf.finetune.fit import Options
         from pcl_tf.results import table
 
         values: dict[str, Any] = {field.name: flags.FLAGS[field.name].value for field in dataclasses.fields(Options)}
-        values["rate"] = _RATE.value or (compare.SCRATCH_RATE if _SCRATCH.value else 1e-4)
+        # Layers that are drawn learn at the paper's rate; those that are pre-trained move slower.
+        values["rate"] = _RATE.value or (1e-3 if _SCRATCH.value else 1e-4)
         options = Options(**values)
         network.check(encoder, task, options.feature)
         for note in task.notes:
             print(f"note: {note}", file=sys.stderr)
-        if not _COMPARE.value:
-            for train, _ in task.splits[: options.folds or None]:
-                run.teaching(task, train, part=options.labels, seed=options.seed)  # refuses too few labels early
+        for train, _ in task.splits[: options.folds or None]:
+            run.teaching(task, train, part=options.labels, seed=options.seed)  # refuses too few labels early
         about = {"license": _LICENSE.value, "data_terms": _TERMS.value}
-        job = work.Job(encoder, task, out=out, cache=cache, about=about)
         try:
-            path = job.compare(options, _RATE.value) if _COMPARE.value else job.finetune(options)
+            row, export = run.finetune(encoder, task, options, out=out, cache=cache, about=about)
         except Stopped as stopped:
-            print(f"The best weights so far are in {job.folder}; the same command goes on.", flush=True)
-            return 128 + stopped.args[0]
-        print(f"\n{table.text(job.rows)}\n\n{path}")
+            number, folder = stopped.args
+            print(f"The best weights so far are in {folder}; the same command goes on.", flush=True)
+            return 128 + number
+        print(f"\n{table.text([row])}\n\n{export}")
     return 0
 
 

@@ -35,9 +35,10 @@ class Options:
     folds: int = 0  # how many of the task's folds are evaluated; 0 is all
     seed: int = 0  # of the share of labels, the order, and weights that are drawn
 
-    def solver(self, way: str = "") -> str:
-        """Name of a way to train in ``result.json``: 'finetune', 'scratch-0.1', 'probe-0.1' .."""
-        way = way or ("scratch" if self.from_scratch else "finetune")
+    @property
+    def solver(self) -> str:
+        """The name in ``result.json``: 'finetune', 'scratch', or with a share of the labels 'finetune-0.1' .."""
+        way = "scratch" if self.from_scratch else "finetune"
         return way if self.labels == 1 else f"{way}-{self.labels:g}"
 
 
@@ -83,12 +84,7 @@ def _batches(lesson: Lesson, rows: np.ndarray, options: Options, epoch: int | No
 
 @restored_signals()
 def train(
-    build: Callable[[], keras.Model],
-    lesson: Lesson,
-    folder: str | pathlib.Path,
-    options: Options,
-    *,
-    say: Callable[[str], None] = print,
+    build: Callable[[], keras.Model], lesson: Lesson, folder: pathlib.Path, options: Options
 ) -> tuple[keras.Model, list[float]]:
     """Trains all layers until the loss on held-out rows has not fallen for some epochs.
 
@@ -99,17 +95,16 @@ def train(
       build: makes the model with the weights it begins with; not called where a stopped training resumes.
       lesson, options: what it learns from, and how.
       folder: of the state; a call that was stopped resumes after its last whole epoch.
-      say: prints a line.
 
     Returns:
       (keras.Model with the best weights it had, held-out loss before the first and after each epoch).
 
     Raises:
-      Stopped: by Ctrl-C, SIGTERM or SIGHUP. Args: number of the signal.
+      Stopped: by Ctrl-C, SIGTERM or SIGHUP. Args: number of the signal, folder.
     """
-    stop, folder = StopOnSignal("stopping; the state after the last whole epoch is kept"), pathlib.Path(folder)
+    stop = StopOnSignal("stopping; the state after the last whole epoch is kept")
     held = _batches(lesson, lesson.held, options)
-    model, losses = _restored(folder, say)
+    model, losses = _restored(folder)
     if not losses:
         model = build()
         # The norm is clipped so that one odd batch does not undo what pre-training learnt.
@@ -131,16 +126,17 @@ def train(
         if not stop.received:  # else the same command repeats the epoch
             _save(folder, model, losses, found["val_loss"][0])
             seconds = (time.monotonic() - began) * (options.epochs - done - 1)
-            say(
+            print(
                 f"epoch {done + 1} of {options.epochs}: loss {found['loss'][0]:.4f}, held-out {losses[-1]:.4f} (least"
-                f" {losses[best(losses)]:.4f} after {best(losses)}); at most {datetime.timedelta(seconds=round(seconds))} to go"
+                f" {losses[best(losses)]:.4f} after {best(losses)}); at most {datetime.timedelta(seconds=round(seconds))} to go",
+                flush=True,
             )
     if stop.received:
-        raise Stopped(stop.received)
+        raise Stopped(stop.received, folder)
     return keras.models.load_model(folder / "best.keras", compile=False), losses
 
 
-def _restored(folder: pathlib.Path, say: Callable[[str], None]) -> tuple[Any, list[float]]:
+def _restored(folder: pathlib.Path) -> tuple[Any, list[float]]:
     """(model after the last epoch of a stopped training, its held-out losses); no losses where there is none."""
     if not folder.exists():
         return None, []
@@ -150,9 +146,9 @@ def _restored(folder: pathlib.Path, say: Callable[[str], None]) -> tuple[Any, li
         model = keras.models.load_model(folder / "last.keras")
     except Exception as error:  # keras, zipfile and h5py raise a dozen kinds
         why = (str(error) or type(error).__name__).splitlines()[0]
-        say(f"{folder} is unreadable ({why}); this training begins again.")
+        print(f"{folder} is unreadable ({why}); this training begins again.", flush=True)
         return None, []
-    say(f"resuming after epoch {len(losses) - 1}")
+    print(f"resuming after epoch {len(losses) - 1}", flush=True)
     return model, losses
 
 

@@ -1,25 +1,113 @@
-"""A fine-tuning from faces to a result, fold by fold, on a share of the labels."""
+"""A fine-tuning from faces to an export: trains each fold on a share of the labels and evaluates, unless that was done before."""
 
 import dataclasses
+import json
 import pathlib
-from collections.abc import Callable
-from typing import cast
+import shutil
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 import keras
 import numpy as np
 
 from pcl_tf.data.faces import decoded_faces
+from pcl_tf.data.images import left_out
 from pcl_tf.encoders.encoder import Encoder
-from pcl_tf.encoders.features import Features
+from pcl_tf.encoders.features import Features, extract
 from pcl_tf.errors import Refused
 from pcl_tf.evaluation import linear
-from pcl_tf.evaluation.evaluate import Result, evaluate, of_folds, readable
+from pcl_tf.evaluation.evaluate import Result, of_folds, readable
 from pcl_tf.evaluation.kinds import KINDS
 from pcl_tf.evaluation.task import Task
 from pcl_tf.finetune import fit, network
 from pcl_tf.finetune.fit import Options
+from pcl_tf.results.store import Results, head_of, names, new_row, short
+from pcl_tf.serving.card import state, stated, write_classifier_card
+from pcl_tf.serving.classifier import save_classifier
+from pcl_tf.serving.export import check_version, write_server_files
+from pcl_tf.store import alone, digest
 
 FEWEST = 5  # labelled images, of which one is held out
+Row = dict[str, Any]  # of ``result.json``
+
+
+def finetune(
+    encoder: Encoder,
+    task: Task,
+    options: Options,
+    *,
+    out: pathlib.Path,
+    cache: pathlib.Path,
+    about: Mapping[str, str | None],
+) -> tuple[Row, pathlib.Path]:
+    """Fine-tunes an encoder on a task, evaluates and exports it.
+
+    Args:
+      encoder, task, options: an encoder with a Keras form, a task with labels, and how.
+      out: folder of ``result.json``, tables, predictions, pictures, logs/, and a folder for each fine-tuning.
+      cache: folder of features and decoded faces.
+      about: {'data_terms', 'license'} as the user states them of the labelled images and the weights, None where not.
+
+    Returns:
+      (row of ``result.json``, path of the export).
+
+    Raises:
+      Refused: another process is at the same fine-tuning, something else stands where the export is written, or too few
+        images of a fold are readable.
+      Stopped: by a signal; the same call resumes.
+    """
+    results = Results(out)
+    (name,) = names([task], results.rows)
+    of = digest(encoder.digest, task.digest, dataclasses.asdict(options))[:8]  # all that changes its numbers
+    folder = out / f"{short(name)}-{options.feature}-{options.solver}-{of}"
+    export = folder / "export/1"
+    check_version(export)
+    folder.mkdir(parents=True, exist_ok=True)
+    busy = "another process is at this fine-tuning; wait for its end, or give another --seed or --out."
+    with alone(folder / ".lock", Refused(f"{folder}: {busy}")):  # two would delete each other's states
+        row = done(results.rows, folder.name, task)
+        state(folder, **about)
+        card = stated(folder)
+        if row and (export / "saved_model.pb").is_file():
+            print("done already: another --seed, or without this folder, does it again.", flush=True)
+            if any(about.values()):  # else the card may have been edited by hand
+                write_classifier_card(export, task.kind, task.names, size=task.image_size, row=row, about=card)
+        else:
+            values = extract(encoder, task.source, task.image_size, cache=cache)
+            if note := left_out([*values.unreadable.values()], task.source.count):
+                task = dataclasses.replace(task, notes=(*task.notes, f"{name}: {note}"))
+            result, model = trained(read(encoder, task, values, cache), options, folder)
+            how = {"task": name, "feature": options.feature, "solver": options.solver, "seed": options.seed}
+            row = new_row(encoder, task, result, images_encoded=values.encoded, run=folder.name, **how)
+            last = linear.Linear(*model.get_layer(network.HEAD).get_weights())
+            save_classifier(
+                model,
+                export.parent,
+                task.kind,
+                names=task.names,
+                about=card,
+                recipe_json=json.dumps(encoder.recipe or {}),
+                step=encoder.step,
+                row=row,
+                head=head_of(row, task, last, encoder=""),
+            )
+            write_server_files(folder / "serving")
+            results.add(row)  # before the files beside it, which may fail
+            results.write_files(row, task, result, images=values.names)
+        forget(folder)
+    return row, export
+
+
+def done(rows: Sequence[Row], run: str, task: Task) -> Row | None:
+    """The row of a run; None unless its files are written and it has all groups of the task."""
+    mine = (row for row in rows if row.get("run") == run and "pictures" in row)
+    return next((row for row in mine if {*task.groups} <= {*row["groups"]}), None)
+
+
+def forget(folder: pathlib.Path) -> None:
+    """Removes the states of a fine-tuning that is evaluated and exported."""
+    for path in folder.glob("fold*"):
+        shutil.rmtree(path)
 
 
 def share(task: Task, rows: np.ndarray, *, part: float, seed: int = 0) -> np.ndarray:
@@ -76,7 +164,7 @@ class Material:
     values: Features  # of all rows
 
 
-def read(encoder: Encoder, task: Task, values: Features, cache: str | pathlib.Path) -> Material:
+def read(encoder: Encoder, task: Task, values: Features, cache: pathlib.Path) -> Material:
     """``Material`` of a task whose features were extracted, decoded once in the life of the cache."""
     size, source = task.image_size, task.source
     images = decoded_faces(source, size, cache_dir=cache, max_unreadable_share=1.0, flag="--cache")["faces"]
@@ -86,28 +174,22 @@ def read(encoder: Encoder, task: Task, values: Features, cache: str | pathlib.Pa
     return Material(encoder, task, images, place, values)
 
 
-def finetune(
-    material: Material, options: Options, folder: str | pathlib.Path, *, say: Callable[[str], None] = print
-) -> tuple[Result, keras.Model]:
-    """Fine-tunes on each fold and evaluates.
+def trained(material: Material, options: Options, folder: pathlib.Path) -> tuple[Result, keras.Model]:
+    """Fine-tunes on each fold and evaluates; raises as ``finetune``.
 
-    The folder has a state for each fold; a call that was stopped resumes from it. say: prints a line.
+    The folder has a state for each fold; a call that was stopped resumes from it.
 
     Returns:
       (Result, keras.Model of the first fold: images to logits or targets).
-
-    Raises:
-      Stopped: by a signal; the same call resumes.
-      Refused: too few images of a fold are readable.
     """
     task, good = material.task, material.place >= 0
     folds = readable(task, good, options.folds or None)
     parts, protocols, taught, first = [], [], 0, None
     for number, (train, test) in enumerate(folds):
         if len(folds) > 1:
-            say(f"fold {number + 1} of {len(folds)}")
+            print(f"fold {number + 1} of {len(folds)}", flush=True)
         teach, held = teaching(task, train, part=options.labels, seed=options.seed)
-        model, losses = _fold(material, options, pathlib.Path(folder, f"fold{number}"), teach=teach, held=held, say=say)
+        model, losses = _fold(material, options, folder / f"fold{number}", teach=teach, held=held)
         parts.append((test, network.scores(model, material.images, material.place[test])))
         taught += len(teach) + len(held)
         best = fit.best(losses)
@@ -121,24 +203,8 @@ def finetune(
     return of_folds(task, parts, protocol, counts=counts, seed=options.seed), first
 
 
-def probe(material: Material, options: Options) -> Result:
-    """Evaluates the linear probe on a share of the labels."""
-    task, values = material.task, material.values
-    folds = readable(task, material.place >= 0, options.folds or None)
-    splits = [(share(task, train, part=options.labels, seed=options.seed), test) for train, test in folds]
-    few = dataclasses.replace(task, splits=tuple(splits))
-    x = np.asarray(values[options.feature])
-    return evaluate(few, x, bad=values.unreadable, solver="lbfgs", seed=options.seed)
-
-
 def _fold(
-    material: Material,
-    options: Options,
-    state: pathlib.Path,
-    *,
-    teach: np.ndarray,
-    held: np.ndarray,
-    say: Callable[[str], None],
+    material: Material, options: Options, folder: pathlib.Path, *, teach: np.ndarray, held: np.ndarray
 ) -> tuple[keras.Model, list[float]]:
     task, kind = material.task, KINDS[material.task.kind]
     labels = cast(np.ndarray, task.labels)
@@ -151,7 +217,7 @@ def _fold(
         if not options.from_scratch:
             # The probe's, solved on features of the encoder as it was, so that training starts where linear evaluation
             # ends and no statistic of a BatchNorm changes meanwhile.
-            say(f"the last layer on frozen features of {len(teach)} images")
+            print(f"the last layer on frozen features of {len(teach)} images", flush=True)
             layer, _ = linear.fit(
                 task.kind,
                 material.values[options.feature][teach],
@@ -161,7 +227,7 @@ def _fold(
                 subjects=_people(task, teach),
                 classes=len(task.names),
             )
-        say(f"all layers on {len(teach)} images, {len(held)} held out")
+        print(f"all layers on {len(teach)} images, {len(held)} held out", flush=True)
         head = cast("linear.Linear | None", layer)  # L-BFGS solves one
         return network.build(trunk, task, options.feature, head=head, seed=options.seed)
 
@@ -172,6 +238,6 @@ def _fold(
         held=material.place[held],
         loss=network.LOSSES[kind.activation](),
     )
-    model, losses = fit.train(build, lesson, state, options, say=say)
+    model, losses = fit.train(build, lesson, folder, options)
     network.rescale(model, low, span)
     return model, losses

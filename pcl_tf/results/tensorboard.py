@@ -15,7 +15,7 @@ def run_name(row: dict[str, Any]) -> str:
     path = pathlib.PurePath(row["model"])
     own = path.stem if path.suffix in _FILES else path.name  # the name of a folder may hold points
     workdir = path.parent.parent.name if path.parent.name == "export" else ""
-    settings = row.get("run", "").removesuffix("-probe")[-8:]
+    settings = row.get("run", "")[-8:]
     return "-".join(filter(None, [workdir, own, row["model_digest"][:8], settings]))
 
 

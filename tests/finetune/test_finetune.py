@@ -1,4 +1,4 @@
-"""The command: from a manifest to an export that answers with labels, stopped and gone on with, compared."""
+"""The command: from a manifest to an export that answers with labels, stopped and gone on with."""
 
 import csv
 import dataclasses
@@ -14,7 +14,7 @@ import tensorflow as tf
 import yaml
 from PIL import Image
 
-from pcl_tf.finetune import fit, work
+from pcl_tf.finetune import fit, run
 from pcl_tf.serving.classifier import save_classifier
 from pcl_tf.store import alone
 from tests.helpers import labelled
@@ -126,13 +126,13 @@ def test_a_result_that_was_killed_before_its_files_were_written_gets_them(place,
 
     more = ["--epochs=1"]
     with monkeypatch.context() as patched, pytest.raises(Killed):
-        patched.setattr(work.Results, "write_files", killed)
+        patched.setattr(run.Results, "write_files", killed)
         ended(*arguments(place, *more, out=tmp_path))
     (row,) = json.loads((tmp_path / "result.json").read_text())["results"]
     (state,) = tmp_path.glob("*/fold0")
     monkeypatch.setattr(fit.keras.Model, "fit", remade)
     with monkeypatch.context() as patched, pytest.raises(Killed):
-        patched.setattr(work, "forget", killed)
+        patched.setattr(run, "forget", killed)
         ended(*arguments(place, *more, out=tmp_path))  # evaluates what is kept
     (whole,) = json.loads((tmp_path / "result.json").read_text())["results"]
     assert whole["value"] == row["value"] and os.path.isfile(whole["predictions"]) and state.is_dir()
@@ -148,10 +148,8 @@ def test_two_processes_are_not_at_one_fine_tuning(done, place):
 
 def test_groups_that_a_result_does_not_tell_are_not_done(done):
     task = dataclasses.replace(labelled.task("classification"), groups={"age": np.array(["old"] * labelled.COUNT)})
-    job = work.Job(None, task, out=done[2].parents[2], cache=None)
-    assert job._done(done[1]["run"]) is None
-    job.task = dataclasses.replace(task, groups={})
-    assert job._done(done[1]["run"]) == done[1]
+    assert run.done([done[1]], done[1]["run"], task) is None
+    assert run.done([done[1]], done[1]["run"], dataclasses.replace(task, groups={})) == done[1]
 
 
 def interrupt_epoch(patched, number):
@@ -191,38 +189,17 @@ def test_a_stopped_command_ends_as_if_it_had_not_been_stopped(done, place, tmp_p
     assert row["value"] == done[1]["value"] and row["run"] == done[1]["run"]
 
 
-def test_a_damaged_state_is_no_obstacle(tmp_path):
+def test_a_damaged_state_is_no_obstacle(tmp_path, capsys):
     model = labelled.encoder()
     lesson = fit.Lesson(np.zeros((8, 32, 32, 3), np.uint8), np.zeros((8, 8), np.float32), *[np.arange(8)] * 2, "mse")
     build = lambda: fit.keras.Model(model.input, model.output["face"])  # noqa: E731
     fit.train(build, lesson, tmp_path / "whole", fit.Options(epochs=0))
     for name in ("last.keras", "best.keras", "losses.json"):
-        folder, said = shutil.copytree(tmp_path / "whole", tmp_path / name), []
+        folder = shutil.copytree(tmp_path / "whole", tmp_path / name)
         (folder / name).write_bytes((folder / name).read_bytes()[: (folder / name).stat().st_size // 2])
-        _, losses = fit.train(build, lesson, folder, fit.Options(epochs=0), say=said.append)
-        assert len(losses) == 1 and "is unreadable" in said[0] and "begins again" in said[0]
-
-
-@pytest.mark.slow
-def test_probe_fine_tuning_and_scratch_are_compared(done, place, tmp_path, monkeypatch):
-    shutil.copytree(done[2].parents[2], out := tmp_path / "out")
-    forgotten, forget = [], work.forget
-    monkeypatch.setattr(work, "forget", lambda folder: forgotten.append(folder) or forget(folder))
-    code, said, error = ended(*arguments(place, "--compare", out=out))
-    assert code in (0, None), error
-    rows = json.loads((out / "result.json").read_text())["results"]
-    ways = ("probe", "finetune", "scratch")
-    # One hundredth of 60 images is too few to hold any out. What was fine-tuned by itself is in its place.
-    assert [r["solver"] for r in rows] == ["finetune", *(f"{w}-0.1" for w in ways), "probe", "scratch"]
-    assert [r["counts"]["train"] for r in rows] == [59] + [6] * 3 + [59] * 2
-    assert rows[0] == done[1] and said.count("done already") == 1
-    assert len(forgotten) == 3  # a probe leaves the state of a fine-tuning that was stopped
-    picture = np.asarray(Image.open(out / "faces-face_aware-compared.png").convert("L"))
-    assert picture.shape == (600, 900) and 0.005 < (picture < 200).mean() < 0.5
-    code, said, _ = ended(*arguments(place, "--compare", out=out))
-    assert said.count("done already") == 6
-    code, said, _ = ended(*arguments(place, out=out))
-    assert "done already" in said and "epoch" not in said
+        _, losses = fit.train(build, lesson, folder, fit.Options(epochs=0))
+        said = capsys.readouterr().out
+        assert len(losses) == 1 and "is unreadable" in said and "begins again" in said
 
 
 @pytest.mark.parametrize(
@@ -234,7 +211,6 @@ def test_probe_fine_tuning_and_scratch_are_compared(done, place, tmp_path, monke
         (["--labels=0.01"], "labelled images are left to teach; at least 5 are needed"),
         (["--epochs=0", "--from_scratch"], "--epochs=0: trains nothing of a network from scratch"),
         (["--groups=hair"], "--groups=hair: no such column"),
-        (["--compare", "--labels=0.5"], "--labels: has no meaning with --compare"),
         (["--targets=hair"], "--targets=hair: no such column"),
         (["--model=hog"], "--model=hog: cannot be fine-tuned"),
         (["--task=verification:PLACE/pairs.csv"], "--task=verification: pairs have no labels"),
@@ -247,7 +223,7 @@ def test_it_is_refused_before_anything_is_decoded(more, said, place, tmp_path, m
     def never(*_, **__):
         raise AssertionError("decoded")
 
-    monkeypatch.setattr("pcl_tf.finetune.work.extract", never)
+    monkeypatch.setattr("pcl_tf.finetune.run.extract", never)
     more = [m.replace("PLACE", str(place)) for m in more]
     assert said in refused(*arguments(place, *more, out=tmp_path / "out"))
     assert not (tmp_path / "out").exists()

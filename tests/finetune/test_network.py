@@ -38,8 +38,7 @@ def prepared(opened, tmp_path_factory):
 
 
 def tuned(prepared, kind, folder, **options):
-    options, said = Options(**{"epochs": 2, "batch_size": 16, "rate": 1e-2, **options}), []
-    return *run.finetune(prepared[kind][1], options, folder, say=said.append), said
+    return run.trained(prepared[kind][1], Options(**{"epochs": 2, "batch_size": 16, "rate": 1e-2, **options}), folder)
 
 
 def trunk_of(model, opened):
@@ -51,7 +50,7 @@ def trunk_of(model, opened):
 
 @pytest.mark.parametrize("kind", labelled.KINDS)
 def test_the_last_layer_alone_is_the_probe_of_the_rows_that_teach(opened, prepared, kind, tmp_path):
-    result, model, _ = tuned(prepared, kind, tmp_path, epochs=0)
+    result, model = tuned(prepared, kind, tmp_path, epochs=0)
     task, faces = prepared[kind]
     teach, held = run.teaching(task, task.splits[0][0], part=1.0)
     few = dataclasses.replace(task, splits=((teach, task.splits[0][1]),))
@@ -65,16 +64,16 @@ def test_the_last_layer_alone_is_the_probe_of_the_rows_that_teach(opened, prepar
 
 @pytest.mark.parametrize("kind, epochs", [("classification", 4), ("multilabel", 4), ("regression", 12)])
 def test_then_all_layers_move_and_learn_and_what_is_kept_is_no_worse_on_what_was_held_out(
-    opened, prepared, kind, epochs, tmp_path
+    opened, prepared, kind, epochs, tmp_path, capsys
 ):
-    result, model, said = tuned(prepared, kind, tmp_path, epochs=epochs, patience=12)
+    result, model = tuned(prepared, kind, tmp_path, epochs=epochs, patience=12)
     losses = json.loads((tmp_path / "fold0" / "losses.json").read_text())
     assert len(losses) == epochs + 1 and result.protocol["best_epoch"] == int(np.argmin(losses))
     assert result.protocol["held_out_loss"] == min(losses)
     if result.protocol["best_epoch"]:
         assert all(not np.array_equal(a, b) for a, b in trunk_of(model, opened).values())
     # The loss of the twelve rows that are held out goes up and down with rounding, that of the others falls.
-    losses = [float(found[1]) for found in (re.search(r"loss ([\d.]+), held-out", line) for line in said) if found]
+    losses = [float(found[1]) for found in re.finditer(r"loss ([\d.]+), held-out", capsys.readouterr().out)]
     assert len(losses) == epochs and losses[-1] < (0.5 if epochs == 12 else 1) * losses[0], losses
 
 
@@ -110,7 +109,7 @@ def test_an_unreadable_fold_is_refused_before_anything_is_trained(opened, prepar
     task, faces = prepared["classification"]
     place = np.where(np.isin(np.arange(labelled.COUNT), task.splits[0][1]), -1, faces.place)
     with pytest.raises(Refused, match="generated_classification, fold 1 of 1: 60 training and 0 test images"):
-        run.finetune(dataclasses.replace(faces, place=place), Options(), tmp_path)
+        run.trained(dataclasses.replace(faces, place=place), Options(), tmp_path)
     assert not list(tmp_path.iterdir())
 
 
