@@ -51,7 +51,6 @@ KEYS = {
     "checkpoint.keep": Key(3, whole(1, 10**6), "the newest, and as many versions of the export"),
     "watch.log_every": Key(50, whole(1, STEPS), "steps between scalars in TensorBoard"),
     "watch.images_every": Key(5000, whole(0, STEPS), "steps between reconstruction sheets"),
-    "watch.histograms_every": Key(0, whole(0, STEPS), "steps between histograms of weights and features; 0 is none"),
     "watch.generated": Key(3000, _TESTED, "faces that test a run on generated ones before and after; 0 is none"),
     "watch.labelled": Key("", text, "class folders, or a task of pcl_tf.probe: online k-NN and ridge probes"),
 }

@@ -70,13 +70,6 @@ class OnlineProbe:
         self.place = np.full(task.source.count, -1)  # where in images a row of the task stands
         self.place[[row for row, _ in decoded]] = np.arange(len(decoded))
 
-    def captions(self) -> list[str]:
-        """The class of each of ``images``; of other tasks its number."""
-        task, rows = self.task, np.flatnonzero(self.place >= 0)
-        if task.labels is None or KINDS[task.kind].classes(task.labels) is None:
-            return [f"image {row}" for row in rows]
-        return [task.names[k] for k in task.labels[rows]]
-
     @staticmethod
     def _chosen(task: Task) -> set[int]:
         draw = np.random.RandomState(0).permutation  # a fixed stride would follow any rhythm that a list has

@@ -1,6 +1,5 @@
-"""All that TensorBoard shows of a run, and the table and pictures beside it: curves, recipe, reconstructions, probes, Projector."""
+"""All that TensorBoard shows of a run, and the table and picture beside it: curves, recipe, reconstructions, probes."""
 
-import json
 import time
 from collections.abc import Callable
 from typing import Any
@@ -13,22 +12,18 @@ from ml_collections import ConfigDict
 from pcl_tf import recipe as recipes
 from pcl_tf.data.faces import Faces
 from pcl_tf.drawing import png
-from pcl_tf.embed.projector import write_points
 from pcl_tf.evaluation import generated
 from pcl_tf.evaluation.online import OnlineProbe
 from pcl_tf.evaluation.task import Task
 from pcl_tf.methods.base import Method
 from pcl_tf.methods.build import images_per_step
-from pcl_tf.store import digest, write_atomically
+from pcl_tf.store import write_atomically
 from pcl_tf.tables import markdown
 from pcl_tf.training import sheet
 from pcl_tf.training.callbacks import Eta, Every
 from pcl_tf.training.checkpoints import Checkpoints
 from pcl_tf.training.metrics import Metrics
-from pcl_tf.training.workdir import Workdir, purge_from
-
-PROJECTED = 1000  # faces in the Projector
-_BYTES = 400_000_000  # of them, where they are large
+from pcl_tf.training.workdir import Workdir
 
 # By the tag, or by what it begins with and a slash: what it is, and which way is good. Losses and logs of a method are
 # described where they are declared.
@@ -50,23 +45,14 @@ def description(tag: str) -> str | None:
     return DESCRIPTIONS.get(tag) or DESCRIPTIONS.get(tag.partition("/")[0])
 
 
-def introduce(writer: tf.summary.SummaryWriter, recipe: ConfigDict, step: int, *, trial: str) -> None:
-    """Writes a recipe as hyperparameters (runs of a sweep can be compared by value; trial: the run's name) and as a table."""
-    from tensorboard.plugins.hparams import api
-
+def recipe_table(recipe: ConfigDict) -> str:
+    """A recipe as a Markdown table, beside the paper's values where these are others; a key that PCL lacks has none."""
     from recipes import common
 
-    ours, paper = recipes.flatten(recipe), recipes.flatten(common.base())
-    free = tuple(key for key in recipes.FREE_KEYS if key != "data.source")
-    counted = {key: value for key, value in ours.items() if not key.startswith(free)}
-    # A key that PCL lacks has no value of the paper's.
-    rows = [[f"`{key}`", value, "" if paper.get(key, value) == value else paper[key]] for key, value in ours.items()]
-    with writer.as_default(step):
-        values = {key: v if isinstance(v, (bool, int, float)) else str(v) for key, v in counted.items()}
-        name = f"{trial} {digest(json.dumps(values, sort_keys=True))[:8]}"  # trials of one name are one row
-        api.hparams(values, trial_id=name)
-        tf.summary.text("recipe", markdown(["key", "value", "the paper's, where it is another"], rows))
-    writer.flush()
+    paper = recipes.flatten(common.base())
+    values = recipes.flatten(recipe).items()
+    rows = [[f"`{key}`", value, "" if paper.get(key, value) == value else paper[key]] for key, value in values]
+    return markdown(["key", "value", "the paper's, where it is another"], rows)
 
 
 class Scalars(keras.callbacks.Callback):
@@ -172,17 +158,16 @@ class Record:
 
     def callbacks(self, checkpoints: Checkpoints, step: int) -> list[keras.callbacks.Callback]:
         """Callbacks that log and save a run that begins or resumes at a step."""
-        recipe, watch, logs = self.recipe, self.recipe.watch, self.workdir / "logs"
-        purge_from(logs, step)
-        self.writer = tf.summary.create_file_writer(str(logs))
-        introduce(self.writer, recipe, step, trial=self.workdir.path.resolve().name)
+        recipe, watch = self.recipe, self.recipe.watch
+        self.writer = tf.summary.create_file_writer(str(self.workdir / "logs"))
+        with self.writer.as_default(step):
+            tf.summary.text("recipe", recipe_table(recipe))
         self.metrics = Metrics(self.workdir / "metrics.csv", step, recipe.epoch_steps)
         self.scalars = Scalars(self.writer, watch.log_every, images_per_step(recipe), self.metrics)
         return [
             self.scalars,  # before the checkpoint, from which a resumed run goes on
             Every(recipe.checkpoint.every, checkpoints.save),
             Every(watch.images_every, self.watch),
-            Every(watch.histograms_every, self.histograms),
             Eta(recipe.total_steps),
         ]
 
@@ -212,15 +197,6 @@ class Record:
             tf.summary.image("reconstructions", np.asarray(picture)[None], description=description("reconstructions"))
         self.writer.flush()
 
-    def histograms(self, step: int) -> None:
-        """Writes histograms of every trained weight, and of each feature of the first faces."""
-        with self.writer.as_default(step):
-            for v in self.model.trainable_variables:
-                tf.summary.histogram(f"weights/{v.path}", v.value)
-            for key, x in self.embed(self.faces).items():
-                tf.summary.histogram(f"features/{key}", x)
-        self.writer.flush()
-
     def compare(self, step: int) -> dict[str, Any] | None:
         """Probes of generated faces before and after, as a table on the screen and in TensorBoard; None without them."""
         if not self.untrained:
@@ -231,15 +207,3 @@ class Record:
             tf.summary.text("generated_faces", "\n".join(f"    {line}" for line in text.splitlines()))
         self.writer.flush()
         return rows
-
-    def project(self) -> None:
-        """Writes the files of TensorBoard's Projector: features of the labelled set, or of faces the run trained on."""
-        if self.online:
-            images, names = self.online.images, self.online.captions()
-        else:
-            side = self.faces.shape[1]
-            images = self.trained_on.head(min(PROJECTED, max(len(self.faces), _BYTES // (3 * side * side))))
-            names = [f"face {i}" for i in range(len(images))]
-        shown = np.linspace(0, len(images) - 1, min(PROJECTED, len(images))).astype(int)
-        features, named = self.embed(images[shown]), [names[i] for i in shown]
-        write_points(self.workdir / "logs", features, names=named, faces=images[shown])

@@ -142,7 +142,6 @@ def _conclude(record: board.Record, computing: Computing, *, steps: int, seconds
         result["generated_faces"] = rows
     write_atomically(path, json.dumps(result, indent=1, sort_keys=True) + "\n")
     write_card(export, workdir.path)  # once more, with the result
-    record.project()
     return result
 
 

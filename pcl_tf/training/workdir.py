@@ -3,7 +3,6 @@
 import contextlib
 import pathlib
 import re
-import time
 
 from ml_collections import ConfigDict
 
@@ -54,22 +53,3 @@ class Workdir:
 
     def __truediv__(self, name: str) -> pathlib.Path:
         return self.path / name
-
-
-def purge_from(folder: pathlib.Path, step: int) -> None:
-    """Makes TensorBoard forget all that a killed run logged in a folder after a step, since the resumed run logs it again.
-
-    tf.summary has no purge_step, so the event is a file of its own between the old files and the new one, whose names
-    begin with the time.
-    """
-    if not list(folder.glob("*tfevents*")):
-        return
-    import tensorflow as tf
-
-    now, event = time.time(), tf.compat.v1.Event
-    start = tf.compat.v1.SessionLog(status=tf.compat.v1.SessionLog.START)
-    # Twice: TensorBoard takes the first start of a run for its beginning and forgets nothing.
-    resumed = event(wall_time=now, step=step + 1, session_log=start).SerializeToString()
-    with tf.io.TFRecordWriter(str(folder / f"events.out.tfevents.{int(now)}.-.resumed")) as out:
-        for data in (event(wall_time=now, file_version="brain.Event:2").SerializeToString(), resumed, resumed):
-            out.write(data)

@@ -87,7 +87,6 @@ RUN = {  # key -> (its value, what says so after a run)
     "checkpoint.keep": (2, lambda run: len(run.saved)),
     "watch.log_every": (2, lambda run: min(run.steps["loss/total"])),
     "watch.images_every": (3, lambda run: min(run.steps["knn/face"])),
-    "watch.histograms_every": (3, lambda run: min(run.steps["features/face"])),
     "watch.generated": (100, lambda run: run.generated),
     "watch.labelled": ("people", lambda run: "people" if "knn/face" in run.steps else ""),
 }

@@ -8,7 +8,7 @@ import tensorflow as tf
 from PIL import Image
 
 from pcl_tf import recipe as recipes
-from pcl_tf.choices import ANGLES, OUTPUTS
+from pcl_tf.choices import ANGLES
 from pcl_tf.evaluation import generated
 from pcl_tf.training import loop
 from pcl_tf.training.callbacks import restored_signals
@@ -35,9 +35,7 @@ def run(tmp_path_factory):
             generated, "measure", lambda embed, size, **counts: asked.append(sum(counts.values())) or {"face": features}
         )
         fit = keras.Model.fit
-        patch.setattr(
-            keras.Model, "fit", lambda model, *data, **how: seen.append((model, how)) or fit(model, *data, **how)
-        )
+        patch.setattr(keras.Model, "fit", lambda model, *data, **how: seen.append(how) or fit(model, *data, **how))
         patch.setattr(loop, "export_run", lambda recipe, workdir, *trained, **_: workdir / "export")
         patch.setattr(loop, "write_card", lambda *of: None)
         result = loop.run(c, Workdir(folder / "w", c), loop.Computing(tf.distribute.get_strategy()))
@@ -50,16 +48,10 @@ def run(tmp_path_factory):
         result=result,
         steps=steps,
         generated=asked[0],
-        epoch=seen[0][1]["steps_per_epoch"],
-        weights=[v.path for v in seen[0][0].trainable_variables],
+        epoch=seen[0]["steps_per_epoch"],
         saved=sorted(int(path.stem.split("-")[1]) for path in (folder / "w" / "checkpoints").glob("ckpt-*.index")),
         cache="kept" if list((folder / "kept").glob("faces-*")) else "",
     )
-
-
-def test_histograms_are_of_every_trained_weight_and_feature(run):
-    tags = {tag for tag in run.steps if tag.startswith(("weights/", "features/"))}
-    assert tags == {f"weights/{path}" for path in run.weights} | {f"features/{name}" for name in OUTPUTS}
 
 
 @pytest.mark.parametrize("key", RUN)

@@ -18,8 +18,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import tensorflow as tf
-from PIL import Image
-from tensorboard.plugins.hparams import metadata
 
 import pcl_tf
 from pcl_tf import recipe as recipes
@@ -93,25 +91,14 @@ def test_a_run_says_that_its_faces_are_fewer_than_a_step_takes(tmp_path, capsys)
         assert said in capsys.readouterr().out
 
 
-def test_the_projector_shows_faces_by_every_feature(finished):
-    logs = finished[0] / "logs"
-    config = (logs / "projector_config.pbtxt").read_text()
-    for feature in ("face_aware", "face", "pose"):
-        assert f'"{feature}.tsv"' in config and np.loadtxt(logs / f"{feature}.tsv", delimiter="\t").shape[0] == 64
-    assert (logs / "names.tsv").read_text().splitlines() == [f"face {i}" for i in range(64)]
-    assert Image.open(logs / "sprite.png").size == (8 * 32, 8 * 32)
-
-
 def test_tensorboard_has_every_promised_curve_with_what_it_means_and_the_recipe(finished):
-    said, hyper, texts = {}, {}, {}
+    said, texts = {}, {}
     for path in (finished[0] / "logs").glob("events*"):
         for event in tf.compat.v1.train.summary_iterator(str(path)):
             for v in event.summary.value:
                 plugin = v.metadata.plugin_data
                 if plugin.plugin_name in ("scalars", "images"):
                     said[v.tag] = said.get(v.tag) or v.metadata.summary_description  # of its first point
-                elif plugin.plugin_name == "hparams":
-                    hyper[v.tag] = metadata.parse_session_start_info_plugin_data(plugin.content).hparams
                 elif plugin.plugin_name == "text":
                     texts[v.tag] = tf.make_ndarray(v.tensor).item().decode()
     losses = {"loss/total", "loss/dis", "loss/orth", "loss/face", "loss/pose", "alpha/face", "alpha/pose"}
@@ -121,9 +108,6 @@ def test_tensorboard_has_every_promised_curve_with_what_it_means_and_the_recipe(
     )
     assert not [tag for tag, text in said.items() if not text]
     assert "collapsed" in said["train/face_spread"]
-    (values,) = hyper.values()
-    assert values["batch_size"].number_value == 8 and values["method.updates"].string_value == "joint"
-    assert values["method.reconstruct"].bool_value and "watch.log_every" not in values
     assert "| `batch_size` | 8 | 256 |" in texts["recipe"] and "| `method.updates` | joint |  |" in texts["recipe"]
     assert "    trained face_aware" in texts["generated_faces"]
 

@@ -12,7 +12,7 @@ from pcl_tf.errors import Refused
 from pcl_tf.store import several
 from pcl_tf.training.board import embedder
 from pcl_tf.training.loop import Computing, run
-from pcl_tf.training.workdir import Workdir, purge_from
+from pcl_tf.training.workdir import Workdir
 from recipes import vox64
 from tests.helpers.commands import command
 
@@ -60,30 +60,6 @@ def test_the_next_commands_can_be_pasted(tmp_path, capsys):
     assert [words[-1] for words in lines[:1]] == [f"--logdir={workdir}/logs"]
     assert lines[1][3] == f"--model={workdir},hog" and lines[2][3] == f"--workdir={workdir}"
     assert lines[3][3] == f"--model={workdir}"
-
-
-def test_steps_after_the_last_checkpoint_stand_once(tmp_path):
-    from tensorboard.backend.event_processing.plugin_event_accumulator import EventAccumulator  # TensorBoard's own
-
-    def log(steps, value):
-        writer = tf.summary.create_file_writer(str(tmp_path))
-        for step in steps:
-            with writer.as_default(step):
-                tf.summary.scalar("loss", value)
-        writer.close()
-
-    purge_from(tmp_path, 0)
-    assert not list(tmp_path.iterdir())
-    log(range(1, 9), 1.0)
-    for old in tmp_path.iterdir():  # of a process that began ten seconds before
-        name = old.name.split(".")
-        old.rename(tmp_path / ".".join([*name[:3], str(int(name[3]) - 10), *name[4:]]))
-    purge_from(tmp_path, 4)
-    log(range(5, 7), 2.0)
-    seen = EventAccumulator(str(tmp_path))
-    seen.Reload()
-    points = [(e.step, float(tf.make_ndarray(e.tensor_proto))) for e in seen.Tensors("loss")]
-    assert points == [(s, 1.0) for s in range(1, 5)] + [(5, 2.0), (6, 2.0)]
 
 
 def test_embedding_batches_of_many_sizes_traces_once():
