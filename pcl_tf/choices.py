@@ -17,7 +17,7 @@ MARGIN = 1.5  # side of the square around a face, in longer sides of its box
 
 # Values of recipes.
 SAMPLINGS = ("clip", "identity", "frame")  # what is drawn evenly
-CLIPS = ("prepared", "by_folder")  # which images are of one clip
+CLIPS = ("prepared", "by_folder", "scenes")  # which images are of one clip
 PAIRS = ("none", "needed", "wanted")  # whether a method learns from two frames of a clip; wanted: where clips are known
 UPDATES = ("joint", "alternating")  # one update on Eq. 7, or one on each part of it (released code)
 DECAY_KINDS = ("coupled", "decoupled")  # L2 in the gradient (released code), AdamW

@@ -33,7 +33,11 @@ KEYS = {
     "data.generated_images": Key(4096, whole(1, 10**7), "how many faces are generated for 'generated'"),
     "data.cache": Key("", text, "folder of the decoded faces, which runs can share; empty: cache/ in the workdir"),
     "data.sampling": Key("clip", one_of(SAMPLINGS), "of a dataset of pcl_tf.prepare: what is drawn evenly"),
-    "data.clips": Key("prepared", one_of(CLIPS), "for pairs of frames: by pcl_tf.prepare, or each folder is a clip"),
+    "data.clips": Key(
+        "prepared",
+        one_of(CLIPS),
+        "for pairs of frames: by pcl_tf.prepare; each folder is a clip; or each generated face in two scenes",
+    ),
     "data.gap": Key(0.0, number(0, 10**6), "least between the frames of a pair: seconds, by_folder frames; 0 is any"),
     "data.max_unreadable_share": Key(0.05, number(0, 1), "unreadable images above this share stop the run"),
     "network.backbone": Key(

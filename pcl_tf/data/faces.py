@@ -17,7 +17,7 @@ from tqdm import tqdm
 from pcl_tf.data.clips import ClipFaces, Pairs, find_clips
 from pcl_tf.data.images import decode_all, left_out
 from pcl_tf.data.order import Order, generator
-from pcl_tf.data.sources import FRAMES, Source, generated_clips, open_source
+from pcl_tf.data.sources import FRAMES, Source, generated_clips, generated_scenes, open_source
 from pcl_tf.errors import Refused
 from pcl_tf.rows import Rows, filled
 from pcl_tf.store import check, digest, list_unreadable
@@ -173,7 +173,11 @@ def open_faces(data: ConfigDict, size: int, cache: str | pathlib.Path, pairs: st
         clips = pairs != "none" and (data.clips == "by_folder" or data.source == "generated")
         source = open_source(data.source, data.generated_images, size)
         if clips and data.source == "generated":
-            source = generated_clips(-(-data.generated_images // FRAMES), FRAMES, size)
+            count = data.generated_images
+            scenes = data.clips == "scenes"
+            source = (
+                generated_scenes(-(-count // 2), size) if scenes else generated_clips(-(-count // FRAMES), FRAMES, size)
+            )
         decoded = decoded_faces(source, size, cache_dir=cache, max_unreadable_share=data.max_unreadable_share)
         faces = ArrayFaces(decoded["faces"])
         # All in one folder, or each in its own, are no clips.

@@ -185,6 +185,19 @@ def generated_clips(count: int, frames: int, size: int, *, seed: int = 0, fps: f
     return _heads(("clips of heads", count, frames, size, seed, fps), names, after, size)
 
 
+def generated_scenes(count: int, size: int, seed: int = 0) -> Source:
+    """The heads of ``generated``, each in two scenes: images 2 * k and 2 * k + 1, 'generated#k/0' and 'generated#k/1'."""
+    from pcl_tf.heads import people
+
+    def after(first: int) -> "Iterator[dict[str, np.ndarray]]":
+        for head in range(first // 2, count, _BLOCK // 2):
+            labels = people.sample_scenes(min(_BLOCK // 2, count - head), seed, PEOPLE, first=head)
+            yield {name: x[max(0, first - 2 * head) :] for name, x in labels.items()}
+
+    names = [f"generated#{head}/{scene}" for head in range(count) for scene in range(2)]
+    return _heads(("heads in scenes", count, size, seed), names, after, size)
+
+
 def _heads(
     stamp: tuple[object, ...],
     names: Sequence[str],

@@ -64,6 +64,25 @@ def _picture(rng: np.random.RandomState, identities: Sequence[int]) -> dict[str,
     }
 
 
+def sample_scenes(
+    count: int, seed: int, identities: Sequence[int] = range(64), *, first: int = 0
+) -> dict[str, np.ndarray]:
+    """Draws the ground truth of heads that are seen twice: two lights, backgrounds and cameras have nothing in common.
+
+    Args:
+      count, seed, identities, first: of ``sample_labels``, for heads instead of pictures.
+
+    Returns:
+      as ``sample_labels`` for 2 * count pictures: 2 * k is its picture k, and 2 * k + 1 the same head in another scene.
+    """
+    labels = {name: np.repeat(x, 2, axis=0) for name, x in sample_labels(count, seed, identities, first=first).items()}
+    for i in range(count):
+        other = _picture(np.random.RandomState([seed % 2**32, first + i, 1]), identities)
+        for name in ("light", "scene"):
+            labels[name][2 * i + 1] = other[name]
+    return labels
+
+
 def sample_clip(
     frames: int, seed: int, identities: Sequence[int] = range(64), *, clip: int = 0, fps: float = 25.0
 ) -> dict[str, np.ndarray]:

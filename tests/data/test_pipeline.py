@@ -17,7 +17,7 @@ from pcl_tf.data.faces import ArrayFaces, decoded_faces
 from pcl_tf.data.images import decode_all
 from pcl_tf.data.order import Order
 from pcl_tf.data.pipeline import batches
-from pcl_tf.data.sources import PEOPLE, folder, generated, generated_clips, open_source
+from pcl_tf.data.sources import PEOPLE, folder, generated, generated_clips, generated_scenes, open_source
 from pcl_tf.errors import Refused
 from pcl_tf.heads import people
 from pcl_tf.heads.render import render
@@ -223,6 +223,15 @@ def test_generated_clips_are_those_of_their_truth():
     np.testing.assert_array_equal([image for _, image in clips.after(7)], images[7:])
 
 
+def test_generated_heads_are_seen_in_two_scenes():
+    scenes = generated_scenes(20, 16, seed=4)
+    names, images = zip(*scenes.items(), strict=True)
+    assert scenes.count == 40 and names[39] == "generated#19/1"
+    np.testing.assert_array_equal(images[34:40], render(people.sample_scenes(3, 4, PEOPLE, first=17), 16))
+    np.testing.assert_array_equal([image for _, image in scenes.after(35)], images[35:])
+    np.testing.assert_array_equal(images[::2], [image for _, image in generated(20, 16, seed=4).items()])
+
+
 def test_a_method_of_pairs_has_generated_clips(tmp_path):
     data = recipe.named("vox64", overrides=["data.source=generated", "data.generated_images=20"]).data
     faces = faces_module.open_faces(data, 16, tmp_path, "needed")
@@ -230,6 +239,9 @@ def test_a_method_of_pairs_has_generated_clips(tmp_path):
     pairs = faces.rows(24, seed=0)(0)
     assert sorted(pairs[:, 0]) == list(range(24))
     assert (pairs[:, 0] // 8 == pairs[:, 1] // 8).all() and (pairs[:, 0] != pairs[:, 1]).all()
+    data.clips = "scenes"
+    scenes = faces_module.open_faces(data, 16, tmp_path, "needed")
+    assert len(scenes) == 20 and (np.diff(np.sort(scenes.rows(20, seed=0)(0)), axis=1) == 1).all()
 
 
 def test_a_folder_called_as_the_generated_faces_is_not_passed_over(tmp_path, monkeypatch):

@@ -54,6 +54,13 @@ def test_an_expression_is_made_of_its_actions(expression, high, low):
     assert all(of[people.ACTIONS.index(a)] < 0.15 for a in low)
 
 
+def test_two_scenes_show_one_head():
+    twice, once = people.sample_scenes(30, 1, range(20), first=5), people.sample_labels(30, 1, range(20), first=5)
+    assert all(np.array_equal(twice[name][::2], once[name]) for name in once)
+    differ = {name for name in once if not np.array_equal(twice[name][1::2], once[name])}
+    assert differ == {"light", "scene"} and len(np.unique(twice["scene"])) == 60
+
+
 def test_a_clip_moves_smoothly_and_blinks():
     clip = people.sample_clip(500, 4, [7])
     assert all(len(x) == 500 for x in clip.values())
