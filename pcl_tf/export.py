@@ -134,8 +134,7 @@ def main(argv: list[str]) -> None:
 
 
 def _page(folder: pathlib.Path) -> None:
-    from pcl_tf.serving.page import check_page, write_page
-    from pcl_tf.serving.runtime import fetch_runtime
+    from pcl_tf.serving.page import check_page, fetch_runtime, write_page
     from pcl_tf.store import check
 
     with explained(folder):

@@ -75,11 +75,11 @@ def cut(
         turned: tuple[float, ...] = (0.0,)
         whole = False
         if detect:
-            from pcl_tf.prepare import crop, detector
+            from pcl_tf.prepare import detector
 
             found = sorted(detector.detect(image), key=lambda face: -face.box[2] * face.box[3])
             boxes = tuple((x, y, w, h) for x, y, w, h in (face.box for face in found))
-            turned = tuple(crop.turn(face.landmarks) if align else 0.0 for face in found)
+            turned = tuple(detector.turn(face.landmarks) if align else 0.0 for face in found)
         else:
             width, height = _declared(picture.data, image)
             side = min(width, height)
@@ -104,13 +104,13 @@ def crop_of(picture: Picture, side: int, box: Box | np.ndarray | None = None) ->
     Returns:
       uint8 [side, side, 3], or None of an unreadable picture.
     """
-    from pcl_tf.prepare import crop
+    from pcl_tf.prepare import detector
 
     try:
         image = _pixels(picture, 0 if box is not None else OVERSIZE * side)
     except UNREADABLE:
         return None
-    square = centre(image) if box is None else crop.around(image, tuple(map(float, box)))
+    square = centre(image) if box is None else detector.around(image, tuple(map(float, box)))
     return next(resized([square], side))
 
 
@@ -123,11 +123,11 @@ def _pixels(picture: Picture, least: int) -> np.ndarray:
 
 def _squares(image: np.ndarray, found: "list[Face] | None", margin: float, *, align: bool) -> list[np.ndarray]:
     """The squares around the faces that were found, or the centre of the picture if nobody looked for them."""
-    from pcl_tf.prepare import crop
+    from pcl_tf.prepare import detector
 
     if found is None:
         return [centre(image)]
-    return [crop.aligned(image, f, margin) if align else crop.around(image, f.box, margin) for f in found]
+    return [detector.aligned(image, f, margin) if align else detector.around(image, f.box, margin) for f in found]
 
 
 def _declared(data: bytes | np.ndarray | Exception, image: np.ndarray) -> tuple[int, int]:

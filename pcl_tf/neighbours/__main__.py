@@ -65,7 +65,9 @@ def main(argv: list[str]) -> None:
     out, flag = (_MAP.value, "--map") if _MAP.value else (_OUT.value, "--out")
     with explained(out):
         found = Table.read(_EMBEDDINGS.value)
-        features = report.chosen(found, _FEATURE.value)
+        features = _FEATURE.value or list(found.features)
+        for name in features:
+            found.by(name)
         if _DUPLICATES.value:
             return report.print_duplicates(found, features[0], _DUPLICATES.value)
         alike = (n for n in map(str, found.names) if pathlib.Path(n).name == pathlib.Path(out).name)

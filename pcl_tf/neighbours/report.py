@@ -1,7 +1,6 @@
 """From a table and a question to a picture or a list."""
 
 import csv
-import dataclasses
 import io
 import pathlib
 from collections.abc import Sequence
@@ -20,36 +19,10 @@ _SIDE = 96  # pixels a face is drawn at
 _HEADER = ("image", "cluster", "cosine")
 
 
-@dataclasses.dataclass(frozen=True)
-class Query:
-    """Faces whose neighbours are wanted.
-
-    Attributes:
-      names: [Q].
-      features: {feature: float32 [Q, D]}.
-      rows: of the table, [Q]; -1 of a face that is not in it.
-      faces: uint8 [Q, S, S, 3].
-    """
-
-    names: list[str]
-    features: dict[str, np.ndarray]
-    rows: np.ndarray
-    faces: np.ndarray
-
-
-def chosen(table: Table, features: Sequence[str]) -> list[str]:
-    """The features to compare, all that the table holds if none is given.
-
-    Raises:
-      Refused: the table does not hold one of them.
-    """
-    for name in features:
-        table.by(name)
-    return list(features or table.features)
-
-
-def find(table: Table, text: str, *, model: str, features: Sequence[str], count: int, detect: bool = False) -> Query:
-    """The faces that ``--query`` names.
+def find(
+    table: Table, text: str, *, model: str, features: Sequence[str], count: int, detect: bool = False
+) -> tuple[Table, np.ndarray]:
+    """The faces whose neighbours ``--query`` asks for.
 
     Args:
       table: ``Table``.
@@ -59,6 +32,9 @@ def find(table: Table, text: str, *, model: str, features: Sequence[str], count:
       count: see text.
       detect: whether the largest face of an image file is found first.
 
+    Returns:
+      (table that holds the faces: the same, or one of the image file; their rows in it [Q]).
+
     Raises:
       Refused: no such name or file, several names that end so, or an unreadable file.
     """
@@ -67,8 +43,7 @@ def find(table: Table, text: str, *, model: str, features: Sequence[str], count:
         first, second = table.names[rows[:2]]
         raise Refused(f"--query={text}: {len(rows)} names end so, {first} and {second} first.")
     if len(rows):
-        own = {key: table.features[key][rows] for key in features}
-        return Query([str(n) for n in table.names[rows]], own, rows, table.faces(rows, _SIDE))
+        return table, rows
     if not pathlib.Path(text).is_file():
         raise Refused(f"--query={text}: neither one of the {len(table)} embedded images nor a file.")
     if not model:
@@ -84,20 +59,23 @@ def find(table: Table, text: str, *, model: str, features: Sequence[str], count:
                 f"--model={model}: its '{name}' has {has} numbers at {size} pixels, that of the embeddings {width};"
                 " another model made them."
             )
-    return Query([text], {key: x[:1] for key, x in found.features.items()}, np.array([-1]), found.faces([0], _SIDE))
+    return found, np.array([0])
 
 
-def write_sheet(table: Table, query: Query, *, features: Sequence[str], count: int, out: pathlib.Path) -> None:
-    """Draws a row for each face and feature: the face, then its neighbours with their cosines."""
-    rows: list[Sequence[Cell]] = []
-    for q, name in enumerate(query.names):
+def write_sheet(
+    table: Table, query: tuple[Table, np.ndarray], *, features: Sequence[str], count: int, out: pathlib.Path
+) -> None:
+    """Draws a row for each face of ``find`` and each feature: the face, then its neighbours with their cosines."""
+    rows: list[Sequence[Cell | int]] = []
+    asked, places = query
+    for place, face in zip(places, asked.faces(places, _SIDE), strict=True):
         for key in features:
-            (order,), (cosine,) = search.nearest(query.features[key][[q]], table.features[key], count + 1)
-            near = order != query.rows[q]  # without itself
+            (order,), (cosine,) = search.nearest(asked.features[key][[place]], table.features[key], count + 1)
+            near = (order != place) | (asked is not table)  # without itself
             order, cosine = order[near][:count], cosine[near][:count]
             rows += [
-                [f"{key}: nearest to {name[-60:]}"],
-                [query.faces[q], *order.tolist()],
+                [f"{key}: nearest to {asked.names[place][-60:]}"],
+                [face, *order.tolist()],
                 ["", *(f"{c:.3f}" for c in cosine)],
             ]
     write_atomically(out, png(sheet(_drawn(table, rows), _SIDE)))
@@ -106,7 +84,7 @@ def write_sheet(table: Table, query: Query, *, features: Sequence[str], count: i
 def write_clusters(
     table: Table, feature: str, *, count: int, nearest: int, out: pathlib.Path, listed: pathlib.Path
 ) -> None:
-    """Draws a row for each cluster, the faces nearest to its centre, and lists every image in a CSV.
+    """Draws a row for each cluster, the faces nearest to its centre, and lists all: image, cluster from 1 on, cosine to its centre.
 
     Args:
       table: ``Table``.
@@ -120,7 +98,7 @@ def write_clusters(
     """
     found, cosine = table.clusters(count, feature)
     order = np.argsort(-cosine, kind="stable")
-    rows: list[Sequence[Cell]] = []
+    rows: list[Sequence[Cell | int]] = []
     for c in range(count):
         members = order[found[order] == c]
         rows += [
@@ -128,8 +106,13 @@ def write_clusters(
             members[:nearest].tolist(),
             [f"{cosine[i]:.3f}" for i in members[:nearest]],
         ]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(_HEADER)
+    for i in np.lexsort((-cosine, found)):  # those of a cluster stand nearest first
+        writer.writerow([guarded(str(table.names[i])), found[i] + 1, f"{cosine[i]:.4f}"])
     picture = png(sheet(_drawn(table, rows), _SIDE))
-    write_list(listed, table.names, found, cosine=cosine)
+    write_atomically(listed, text.getvalue())
     write_atomically(out, picture)
 
 
@@ -141,20 +124,10 @@ def _drawn(table: Table, rows: Sequence[Sequence[Cell | int]]) -> list[Sequence[
 
 
 def check_list(path: pathlib.Path) -> None:
-    """Raises Refused if a file of the name is no list of ``write_list``."""
+    """Raises Refused if a file of the name is no list of ``write_clusters``."""
     check(path)
     if path.exists() and not path.read_bytes().startswith(",".join(_HEADER).encode()):
         raise Refused(f"--out: {path} would be written too, and is no list of clusters; give another name.")
-
-
-def write_list(path: pathlib.Path, names: np.ndarray, found: np.ndarray, *, cosine: np.ndarray) -> None:
-    """Writes a CSV of image, cluster (from 1) and cosine to its centre; a cluster's images stand nearest first."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(_HEADER)
-    for i in np.lexsort((-cosine, found)):
-        writer.writerow([guarded(str(names[i])), found[i] + 1, f"{cosine[i]:.4f}"])
-    write_atomically(path, text.getvalue())
 
 
 def print_duplicates(table: Table, feature: str, threshold: float) -> None:

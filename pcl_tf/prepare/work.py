@@ -17,7 +17,7 @@ from pcl_tf import drawing
 from pcl_tf.data.files import Unreadable, printable, read_file
 from pcl_tf.data.images import centre, decode, resized
 from pcl_tf.data.videos import numbered_frames
-from pcl_tf.prepare import crop
+from pcl_tf.prepare import detector
 from pcl_tf.prepare.units import VIDEOS, Unit
 from pcl_tf.store import write_atomically
 
@@ -106,7 +106,7 @@ def _cut(file: str, settings: Settings) -> tuple[list[tuple[float, bytes]], int,
     def squares() -> Iterator[np.ndarray]:
         nonlocal missed, example
         for _, seconds, picture in pictures:
-            square = crop.square(picture, settings.share, settings.margin, align=settings.align)
+            square = detector.square(picture, settings.share, settings.margin, align=settings.align)
             if square is not None:
                 times.append(seconds)
                 yield square

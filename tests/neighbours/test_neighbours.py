@@ -35,9 +35,9 @@ def _of_a_file(size, pictures):
 
 
 def test_a_query_is_a_name_or_its_end(embeddings):
-    assert report.find(embeddings, "p1/2.png", model="", features=["face"], count=4).rows.tolist() == [2]
-    assert report.find(embeddings, str(embeddings.names[1]), model="", features=["face"], count=4).rows.tolist() == [1]
-    assert report.find(embeddings, "", model="", features=["face"], count=2).rows.tolist() == [0, 3]
+    assert report.find(embeddings, "p1/2.png", model="", features=["face"], count=4)[1].tolist() == [2]
+    assert report.find(embeddings, str(embeddings.names[1]), model="", features=["face"], count=4)[1].tolist() == [1]
+    assert report.find(embeddings, "", model="", features=["face"], count=2)[1].tolist() == [0, 3]
     twice = dataclasses.replace(embeddings, names=np.array(["a/1.png", "b/1.png", "c/2.png", "c/3.png"]))
     with pytest.raises(Refused, match="2 names end so, a/1.png and b/1.png first"):
         report.find(twice, "1.png", model="", features=["face"], count=4)
@@ -52,7 +52,7 @@ def test_a_query_is_a_name_or_its_end(embeddings):
 def test_a_name_ends_where_a_folder_a_zip_or_a_number_begins(embeddings, text, place):
     names = np.array(["a/myface.png", "b/face.png", "z.zip:d/c.png", "generated#85"])
     asked = dataclasses.replace(embeddings, names=names)
-    assert report.find(asked, text, model="", features=["face"], count=1).rows.tolist() == [place]
+    assert report.find(asked, text, model="", features=["face"], count=1)[1].tolist() == [place]
     for none in ("ace.png", "5", "nerated#85", "/b/face.png"):
         with pytest.raises(Refused, match="neither one of the 4"):
             report.find(asked, none, model="", features=["face"], count=1)
@@ -82,7 +82,7 @@ def test_a_query_is_embedded_at_the_size_of_the_table(embeddings, tmp_path, monk
     monkeypatch.setattr(report, "load", lambda name, image_size: FaceModel(Encoder(name, "digest", embed), image_size))
     small = dataclasses.replace(embeddings, origin=dataclasses.replace(embeddings.origin, size=48))
     asked = report.find(small, str(other), model="it", features=["face"], count=1)
-    assert sides == [48] and asked.faces.shape == (1, 96, 96, 3)
+    assert sides == [48] and asked[0].faces(asked[1]).shape == (1, 96, 96, 3)
 
 
 def test_each_feature_has_its_row_and_no_face_is_its_own_neighbour(embeddings, tmp_path):
@@ -141,6 +141,6 @@ def test_faces_of_a_folder_that_changed_are_not_shown_for_others(embeddings, tmp
 def test_a_query_may_write_accents_as_one_sign_or_two(embeddings):
     names = np.array([unicodedata.normalize("NFD", f"faces/é{i}.png") for i in range(4)])
     named = dataclasses.replace(embeddings, names=names)
-    assert report.find(
-        named, unicodedata.normalize("NFC", "é2.png"), model="", features=["face"], count=1
-    ).rows.tolist() == [2]
+    assert report.find(named, unicodedata.normalize("NFC", "é2.png"), model="", features=["face"], count=1)[
+        1
+    ].tolist() == [2]

@@ -11,7 +11,7 @@ from PIL import Image
 
 from pcl_tf.data.clips import ClipFaces
 from pcl_tf.errors import Refused
-from pcl_tf.prepare import crop, detector, work
+from pcl_tf.prepare import detector, work
 from pcl_tf.prepare.run import Limits, prepare_clips
 from tests.prepare.videos import write_video
 
@@ -40,7 +40,7 @@ def rotation(degrees):
 
 def test_faces_turned_in_the_plane_are_found_and_stand_level_when_aligned(photograph):
     upright = detector.largest(photograph)
-    whole = crop.aligned(photograph, upright)
+    whole = detector.aligned(photograph, upright)
 
     def likeness(a, b):
         return np.corrcoef(*(tf.image.resize(x, (32, 32)).numpy().ravel() for x in (a, b)))[0, 1]
@@ -51,12 +51,12 @@ def test_faces_turned_in_the_plane_are_found_and_stand_level_when_aligned(photog
         middle = np.array([256, 256])
         there = (upright.landmarks - middle) @ rotation(degrees).T + middle
         np.testing.assert_allclose(face.landmarks, there, atol=8)  # of a face 107 pixels high
-        again = detector.largest(crop.aligned(image, face, margin=3.0))
+        again = detector.largest(detector.aligned(image, face, margin=3.0))
         (left, right) = again.landmarks[:2]
         assert abs(np.degrees(np.arctan2(right[1] - left[1], right[0] - left[0]))) < 8
         # What is turned into the picture's corners is gray, so that the likeness falls with the angle.
-        assert likeness(crop.aligned(image, face), whole) > 0.7
-        assert degrees == 0 or likeness(crop.around(image, face.box), whole) < 0.5
+        assert likeness(detector.aligned(image, face), whole) > 0.7
+        assert degrees == 0 or likeness(detector.around(image, face.box), whole) < 0.5
 
 
 def test_the_cut_holds_the_face_and_has_the_margin(photograph):
@@ -64,8 +64,8 @@ def test_the_cut_holds_the_face_and_has_the_margin(photograph):
     left, top, width, height = face.box
     assert 170 < left < 200 and 50 < top < 80 and 60 < width < 110 and 80 < height < 130
     for margin in (1.0, 1.5, 2.0):
-        assert crop.around(photograph, face.box, margin).shape == (round(margin * max(width, height)),) * 2 + (3,)
-    assert crop.square(photograph, margin=100.0).shape == (512, 512, 3)  # no larger than the picture
+        assert detector.around(photograph, face.box, margin).shape == (round(margin * max(width, height)),) * 2 + (3,)
+    assert detector.square(photograph, margin=100.0).shape == (512, 512, 3)  # no larger than the picture
 
 
 @pytest.mark.parametrize("shape", [(2048, 2048), (1000, 512)])
@@ -90,12 +90,12 @@ def test_the_largest_of_several_is_taken(photograph):
 
 def test_without_a_margin_a_share_of_the_central_square_is_taken():
     image = np.arange(6 * 10).reshape(6, 10, 1).repeat(3, 2).astype(np.uint8)
-    np.testing.assert_array_equal(crop.square(image, 0.5), image[1:4, 3:6])
+    np.testing.assert_array_equal(detector.square(image, 0.5), image[1:4, 3:6])
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 4000), (300, 300)])
 def test_where_nothing_is_to_be_found(shape):
-    assert crop.square(np.full((*shape, 3), 90, np.uint8), margin=1.5) is None
+    assert detector.square(np.full((*shape, 3), 90, np.uint8), margin=1.5) is None
 
 
 @pytest.mark.parametrize("degrees, size", [(0, 1.0), (-50, 0.3), (180, 1.0)])
@@ -106,7 +106,7 @@ def test_aligned_faces_have_level_eyes_one_size_and_one_place(degrees, size):
     spots = [np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / 8) for x, y in where[[0, 1, 3, 4]]]
     image = (255 * np.max(spots, axis=0))[..., None].repeat(3, 2).astype(np.uint8)
     face = detector.Face((0, 0, 1, 1), where)
-    cut = crop.aligned(image, face)[..., 0].astype(float)
+    cut = detector.aligned(image, face)[..., 0].astype(float)
     side = len(cut)
     assert side == round(2 * 2.0 * 100 * size)  # FFHQ: four eye distances
     found = []
@@ -116,20 +116,20 @@ def test_aligned_faces_have_level_eyes_one_size_and_one_place(degrees, size):
         near = cut * (np.hypot(r - place[0], c - place[1]) < 8)
         found.append(np.array([(near * r).sum(), (near * c).sum()]) / near.sum() - place)
     np.testing.assert_allclose(found, 0, atol=0.6)
-    wide = crop.aligned(image, face, margin=3.0)
+    wide = detector.aligned(image, face, margin=3.0)
     assert len(wide) == 2 * side
 
 
 def test_a_face_seen_from_the_side_is_aligned_by_its_mouth():
     profile = LANDMARKS * [0.02, 1.0]
     profile[1, 1] += 3.0  # noise of a pixel or two would turn the line of such near eyes by anything
-    _, half = crop.upright_square(profile)
+    _, half = detector.upright_square(profile)
     assert abs(np.degrees(np.arctan2(half[1], half[0]))) < 3
 
 
 def test_an_aligned_face_at_the_edge_is_mirrored_not_black():
     image = np.full((60, 60, 3), 200, np.uint8)
-    cut = crop.aligned(image, detector.Face((0, 0, 30, 30), LANDMARKS * 0.3 + [10, 5]))
+    cut = detector.aligned(image, detector.Face((0, 0, 30, 30), LANDMARKS * 0.3 + [10, 5]))
     assert cut.shape == (120, 120, 3) and (cut == 200).all()
 
 

@@ -15,12 +15,11 @@ import pytest
 from pcl_tf.encoders.encoder import open_encoder
 from pcl_tf.encoders.head import Head
 from pcl_tf.errors import Refused
-from pcl_tf.serving import runtime
-from pcl_tf.serving.page import write_page
+from pcl_tf.serving import page
 from tests.helpers.commands import refused
 from tests.serving.conftest import SIZE
 
-FILES = {name: f"// {name}".encode() for name in runtime.RUNTIME}
+FILES = {name: f"// {name}".encode() for name in page.RUNTIME}
 
 
 def packed(path, files):
@@ -37,7 +36,7 @@ def packed(path, files):
 def pinned(monkeypatch):
     """FILES are those that are pinned."""
     hashes = {name: hashlib.sha256(data).hexdigest() for name, data in FILES.items()}
-    monkeypatch.setattr(runtime, "RUNTIME", hashes)
+    monkeypatch.setattr(page, "RUNTIME", hashes)
 
 
 def head(kind, names, feature, width):
@@ -63,7 +62,7 @@ def test_a_page_holds_the_encoder_with_its_heads_and_the_table(export, tmp_path,
     encoder = dataclasses.replace(encoder, heads=heads)
     for _ in range(2):  # the second replaces the first
         table = (["a", "b", "c"], "face", found["face"])
-        write_page(tmp_path / "page", encoder, size=SIZE, margin=1.25, runtime=FILES, table=table)
+        page.write_page(tmp_path / "page", encoder, size=SIZE, margin=1.25, runtime=FILES, table=table)
     parts = sorted(p.relative_to(tmp_path / "page").as_posix() for p in (tmp_path / "page").rglob("*") if p.is_file())
     assert parts == sorted(
         ["index.html", "page.js", "pixels.js", "detector.js", "style.css", "model.json", "encoder.onnx", "table.bin"]
@@ -89,23 +88,23 @@ def test_a_page_holds_the_encoder_with_its_heads_and_the_table(export, tmp_path,
 
     with pytest.raises(Refused, match="--table: its face has 3 numbers a face"):
         table = (["a"], "face", np.ones((1, 3)))
-        write_page(tmp_path / "other", encoder, size=SIZE, margin=1.0, runtime=FILES, table=table)
+        page.write_page(tmp_path / "other", encoder, size=SIZE, margin=1.0, runtime=FILES, table=table)
     with pytest.raises(Refused, match="has no .keras"):
         bare = dataclasses.replace(encoder, keras_file=None)
-        write_page(tmp_path / "other", bare, size=SIZE, margin=1.0, runtime=FILES)
+        page.write_page(tmp_path / "other", bare, size=SIZE, margin=1.0, runtime=FILES)
     assert not (tmp_path / "other").exists()
 
 
 def test_onnxruntime_out_of_a_package_a_folder_and_npm(pinned, tmp_path, monkeypatch):
     package = packed(tmp_path / "o.tgz", {**FILES, "ort.webgpu.mjs": b"not copied"})
-    assert runtime.fetch_runtime(str(package)) == FILES
+    assert page.fetch_runtime(str(package)) == FILES
     installed = tmp_path / "node_modules/onnxruntime-web/dist"
     installed.mkdir(parents=True)
     for name, data in FILES.items():
         (installed / name).write_bytes(data)
-    assert runtime.fetch_runtime(str(tmp_path / "node_modules")) == FILES
+    assert page.fetch_runtime(str(tmp_path / "node_modules")) == FILES
     npm(tmp_path / "bin", f'test "$1 $2" = "pack onnxruntime-web@1.24.3" && cp {package} .', monkeypatch)
-    assert runtime.fetch_runtime() == FILES
+    assert page.fetch_runtime() == FILES
 
 
 def npm(folder, script, monkeypatch):
@@ -127,11 +126,11 @@ def test_another_onnxruntime_is_refused(pinned, tmp_path, monkeypatch):
         (tmp_path / "nowhere.tgz", "No such file"),
     ):
         with pytest.raises(Refused, match=why) as error:
-            runtime.fetch_runtime(str(given))
+            page.fetch_runtime(str(given))
         assert str(error.value).startswith(f"--onnxruntime={given}") and "\n" not in str(error.value)
     npm(tmp_path / "bin", f"cp {other} .", monkeypatch)
     with pytest.raises(Refused, match="another file"):
-        runtime.fetch_runtime()
+        page.fetch_runtime()
 
 
 def test_an_export_of_a_page_that_cannot_be_made_ends_with_a_line(tmp_path, monkeypatch):

@@ -12,7 +12,7 @@ from PIL import Image
 import pcl_tf
 from pcl_tf.data.images import resize
 from pcl_tf.heads import people, render
-from pcl_tf.prepare import crop
+from pcl_tf.prepare import detector
 from tests.helpers.commands import ended
 from tests.serving.browser import CHROMIUM, driven
 
@@ -102,7 +102,7 @@ def test_a_picture_has_the_numbers_of_python(page, scene, model):
     assert len(seen["faces"]) == len(table) > 2
     for face, box in zip(seen["faces"], table.boxes, strict=True):
         np.testing.assert_allclose([face[key] for key in "xywh"], box, atol=1.5)
-    expected = crop.around(scene, tuple(map(float, table.boxes[0])), model.margin).shape[0]
+    expected = detector.around(scene, tuple(map(float, table.boxes[0])), model.margin).shape[0]
     assert abs(seen["square"]["w"] - expected) <= 1
     assert not [path for path in asked if not path.startswith("/")]
 

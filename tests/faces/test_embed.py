@@ -7,10 +7,10 @@ import pyarrow.parquet
 import pytest
 from PIL import Image
 
-from pcl_tf.embed.projector import check_place, write_points, write_projector
 from pcl_tf.encoders.encoder import Encoder
 from pcl_tf.errors import Refused
 from pcl_tf.faces.model import FaceModel
+from pcl_tf.faces.projector import check_place, write_projector
 from pcl_tf.faces.table import SUFFIXES, Table
 from tests.helpers.commands import done
 
@@ -119,18 +119,17 @@ def test_the_projector_gets_as_many_names_as_vectors(faces, tmp_path):
     assert shades.tolist() == [10, 200]
 
 
-def test_files_of_a_killed_call_for_the_projector_are_written_over(tmp_path, monkeypatch):
+def test_files_of_a_killed_call_for_the_projector_are_written_over(faces, tmp_path, monkeypatch):
     def stopped(*_):
         raise KeyboardInterrupt
 
-    points = {"names": ["a"], "faces": np.zeros((1, 16, 16, 3), np.uint8)}
+    table = _embedded(faces, tmp_path)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("pcl_tf.embed.projector.write_atomically", stopped)
-        write_points(tmp_path, {"face": np.eye(1)}, **points)
-    (tmp_path / "sprite.png").touch()
-    check_place(tmp_path)
-    write_points(tmp_path, {"face": np.eye(1)}, **points)
-    assert (tmp_path / "face.tsv").read_text() == "1\n"
+        patch.setattr("pcl_tf.faces.projector.write_atomically", stopped)
+        write_projector(table, tmp_path / "logs")
+    (tmp_path / "logs/sprite.png").touch()
+    check_place(tmp_path / "logs")
+    assert write_projector(table, tmp_path / "logs") == 3
 
 
 def test_files_of_others_in_the_projectors_folder_are_not_written_over(tmp_path):
@@ -148,14 +147,3 @@ def test_the_command_embeds_a_folder_and_finds_neighbours_from_another(faces, tm
     monkeypatch.chdir(tmp_path)
     done("neighbours", f"--embeddings={table_}", "--query=c.png", f"--out={sheet}")
     assert np.asarray(Image.open(sheet))[60, 60].tolist() == [200, 200, 200]  # the query itself
-
-
-def test_large_faces_are_drawn_small(tmp_path):
-    faces = np.zeros((5, 300, 300, 3), np.uint8)
-    faces[:, :150] = 200
-    write_points(tmp_path, {"face": np.eye(5)}, names=["a\tb", *"cdef"], faces=faces)
-    picture = np.asarray(Image.open(tmp_path / "sprite.png"))
-    assert picture.shape == (2 * 64, 3 * 64, 3)  # three across, row by row
-    assert picture[[10, 50, 74], 10, 0].tolist() == [200, 0, 200] and picture[74, 180, 0] == 255  # no sixth face
-    assert "single_image_dim: 64" in (tmp_path / "projector_config.pbtxt").read_text()
-    assert (tmp_path / "names.tsv").read_text().splitlines() == ["a b", *"cdef"]

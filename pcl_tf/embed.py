@@ -62,7 +62,7 @@ def main(argv: list[str]) -> None:
         listed = out.with_name(out.name + ".unreadable.txt")
         check(listed)
         if _PROJECTOR.value:
-            from pcl_tf.embed.projector import check_place, write_projector
+            from pcl_tf.faces.projector import check_place, write_projector
 
             check_place(_PROJECTOR.value)
         named(_DATA.value)

@@ -1,1 +1,0 @@
-"""Features of a folder of faces, written in forms that other tools read."""
