@@ -1,14 +1,14 @@
 """Embeds image files by a TensorFlow Serving server.
 
-  python -m pcl_tf.client --server=localhost:8500 faces/ more/face.jpg --out=faces.npy
+  python -m pcl_tf.client --server=localhost:8500 faces/ more/face.jpg --out=faces.npz
   python -m pcl_tf.client --server=http://localhost:8501 faces.zip --feature=face > faces.jsonl
   python -m pcl_tf.client --server=faces.example.org:443 --tls --header="authorization:Bearer $TOKEN" faces/
 
 https:// and --tls encrypt, --tls_ca=FILE names the authority where it is not a public one, and --header goes with every
 request. Takes files, folders and zips. Writes JSON lines: {"image", "feature", "embedding"} or {"image", "error"}.
---out=NAME.npy writes one row an image and their names, line by line, into NAME.txt; images the server refuses are left
-out and named. --out takes its name when all images were sent; until then, and after an error or a signal, the lines that
-came are in NAME.partial.jsonl.
+--out=NAME.npz holds the arrays names [N] and, called as the feature, float32 [N, D]; images the server refuses are left out
+and named. --out takes its name when all images were sent; until then, and after an error or a signal, the lines that came are
+in NAME.partial.jsonl.
 Exit codes: 0 every image embedded; 1 some were refused; 2 a flag or a path is wrong; 3 the server cannot be reached or
 does not answer such requests; 4 the disk is full; 130 and 143 stopped by Ctrl-C and SIGTERM.
 """
@@ -51,7 +51,7 @@ _CA = flags.DEFINE_string("tls_ca", "", "PEM file of the authority that vouches 
 _HEADER = flags.DEFINE_multi_string(
     "header", [], "KEY:VALUE sent with every request, for instance a token; repeatable."
 )
-_OUT = flags.DEFINE_string("out", "", "FILE.npy or FILE.jsonl; without it JSON lines go to stdout.")
+_OUT = flags.DEFINE_string("out", "", "FILE.npz or FILE.jsonl; without it JSON lines go to stdout.")
 
 _HOST = r"(\[[\da-fA-F:.]+\]|[\w.-]+)"
 _ADDRESS = rf"https?://{_HOST}(:\d+)?(/[\w./-]*)?|{_HOST}:\d+"
@@ -94,14 +94,13 @@ def _write(answers: Iterable[tuple[str, np.ndarray | str]], feature: str, out: p
             else:
                 row = {"feature": feature, "embedding": answer.tolist()}
             print(json.dumps({"image": name, **row}), file=file, flush=True)
-    if out and out.suffix == ".npy":
-        with open(_partial(out)) as file:
-            rows = [row for row in map(json.loads, file) if "embedding" in row]
-        names = out.with_suffix(".txt")
-        with atomic_path(names) as aside, atomic_path(out) as matrix:
-            aside.write_bytes("".join(f"{row['image']}\n" for row in rows).encode())
-            np.save(matrix, np.array([row["embedding"] for row in rows], np.float32))
-            names.unlink(missing_ok=True)  # killed after the rows took their name, they have no others' names
+    if out and out.suffix.lower() == ".npz":
+        with open(_partial(out)) as lines:
+            rows = [row for row in map(json.loads, lines) if "embedding" in row]
+        arrays: dict[str, Any] = {"names": np.array([row["image"] for row in rows], str)}
+        arrays[feature] = np.array([row["embedding"] for row in rows], np.float32)
+        with atomic_path(out) as aside, open(aside, "wb") as held:
+            np.savez(held, **arrays)
         _partial(out).unlink()
     elif out:
         sync(_partial(out))
@@ -120,9 +119,7 @@ def main(argv: list[str]) -> None:
         if len(argv) < 2:
             raise Refused("images, folders or zips are needed; see --help.")
         if out:
-            if out.suffix not in (".npy", ".jsonl"):
-                raise Refused(f"--out={out}: ends neither with .npy nor with .jsonl.")
-            check(out, beside=[out.with_suffix(".txt")] if out.suffix == ".npy" else [])
+            check(out, suffix=(".npz", ".jsonl"))
             out.parent.mkdir(parents=True, exist_ok=True)
         server, sources = _server(), [open_source(path, flag="") for path in argv[1:]]
         total = sum(source.count for source in sources)

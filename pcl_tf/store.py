@@ -99,7 +99,7 @@ def check(
     is_folder = place.is_dir() or not place.name or str(path).endswith("/")
     for wrong, why in (
         (not folder and is_folder, "is a folder; give the name of a file, for instance in it"),
-        (not folder and not place.name.endswith(suffix), f"the name must end in {suffixes}"),
+        (not folder and not place.name.lower().endswith(suffix), f"the name must end in {suffixes}"),
         (not folder and exists and not is_file, "is a device or a pipe; give the name of a file"),
         # A rename over it would not ask.
         (is_file and not place.stat().st_mode & 0o222, "is write-protected; give another name, or chmod u+w it"),

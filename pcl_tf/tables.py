@@ -39,12 +39,12 @@ def writer(path: str | pathlib.Path, columns: Mapping[str, type]) -> Iterator[Ca
       columns: {name: str, int, float or bool}.
     """
     with atomic_path(path) as aside:
-        if aside.suffix == ".parquet":
+        if aside.suffix.lower() == ".parquet":
             with _parquet(aside, columns) as write:
                 yield write
             return
         with open(aside, "w", newline="", encoding="utf-8") as f:
-            if aside.suffix == ".jsonl":
+            if aside.suffix.lower() == ".jsonl":
                 yield lambda row: f.write(json.dumps(row) + "\n")
             else:
                 out = csv.writer(f, lineterminator="\n")

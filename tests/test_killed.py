@@ -83,7 +83,7 @@ def embed(place, out):
 
 def client(place, out):
     with Server(lambda images: {"face_aware": np.array([[len(image)] for image in images], np.float32)}) as server:
-        done("client", f"--server={server.rest}", place / "faces", "--batch_size=16", f"--out={out}/e.npy")
+        done("client", f"--server={server.rest}", place / "faces", "--batch_size=16", f"--out={out}/e.npz")
 
 
 def prepare(place, out):
@@ -151,7 +151,7 @@ def _killed(write, points, place, out, power_cut):
             with killed_at(out, at), pytest.raises(Killed):
                 write(place, out)
             power_cut(out)
-            left = {*tree(out, f"{_OTHERS}|{_MARKED}"), "e.txt"}  # which goes before the rows that it names
+            left = {*tree(out, f"{_OTHERS}|{_MARKED}")}
             assert left >= {name for name in wanted if before and not re.search(_MARKED, name)}, operations[at]
             write(place, out)
             assert tree(out) == wanted, operations[at]

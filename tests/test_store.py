@@ -365,7 +365,6 @@ def test_what_lies_beside_an_output_is_written_over_only_with_it(tmp_path):
         (["probe", "--model=pixels", "--task=generated_pose", "--image_size=16", "--out={}"], "tables.md"),
         (["embed", "--model=pixels", "--data=generated", "--out={}/e.npz", "--projector={}"], "names.tsv"),
         (["train", "--recipe=vox64:smoke", "--recipe.total_steps=0", "--workdir={}"], "result.json"),
-        (["client", "--server=http://localhost:1", "{}", "--out={}/faces.npy"], "faces.txt"),
     ],
 )
 def test_no_command_writes_over_what_is_not_its_own(command, theirs, tmp_path):

@@ -204,13 +204,15 @@ class Table:
         """
         check(path, "path", suffix=SUFFIXES)
         with atomic_path(path) as aside:
-            if aside.suffix == ".npz":
+            suffix = aside.suffix.lower()
+            if suffix == ".npz":
                 arrays: dict[str, Any] = {key: getattr(self, key) for key in _ARRAYS if getattr(self, key) is not None}
                 stamp = self.pictures.fingerprint if self.pictures else self.origin.fingerprint
                 about = {**dataclasses.asdict(self.origin), "fingerprint": stamp}
                 arrays |= {"about": np.array(json.dumps(about)), **self.features}
-                np.savez(aside, **arrays)
-            elif aside.suffix == ".csv":
+                with open(aside, "wb") as held:
+                    np.savez(held, **arrays)
+            elif suffix == ".csv":
                 columns = self.columns()
                 with open(aside, "w", newline="", encoding="utf-8") as f:
                     out = csv.writer(f)

@@ -1,7 +1,6 @@
 """The client against a small TensorFlow Serving over the real export, and against servers that are slow, other or hostile."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -17,10 +16,8 @@ from PIL import Image
 from pcl_tf.errors import Unreachable
 from pcl_tf.serving.remote import Server as Remote
 from pcl_tf.serving.remote import embed
-from tests.helpers.commands import command as in_process
 from tests.helpers.commands import done, refused
 from tests.helpers.images import encoded
-from tests.helpers.killed import Killed
 from tests.helpers.processes import ROOT
 from tests.serving.server import Server, Wrong, reply
 
@@ -255,17 +252,18 @@ def test_the_command_writes_json_lines(server, faces, saved_model):
         np.testing.assert_allclose(rows[i]["embedding"], saved_model([png(i)])["pose"][0], atol=1e-5)
 
 
-def test_the_command_writes_a_matrix_of_files_and_zips(server, faces, saved_model, tmp_path):
-    server.answer, out = saved_model, tmp_path / "new/e.npy"
+def test_the_command_writes_arrays_of_files_and_zips(server, faces, saved_model, tmp_path):
+    server.answer, out = saved_model, tmp_path / "new/e.npz"
     with zipfile.ZipFile(tmp_path / "more.zip", "w") as z:
         z.writestr("a/face.png", png(9))
     paths = [str(faces / "0.png"), str(tmp_path / "more.zip")]
     done("client", f"--server={server.rest}", *paths, f"--out={out}")
-    np.testing.assert_allclose(np.load(out), saved_model([png(0), png(9)])["face_aware"], atol=1e-5)
-    assert out.with_suffix(".txt").read_text().splitlines() == [paths[0], f"{paths[1]}:a/face.png"]
+    with np.load(out) as found:
+        np.testing.assert_allclose(found["face_aware"], saved_model([png(0), png(9)])["face_aware"], atol=1e-5)
+        assert found["names"].tolist() == [paths[0], f"{paths[1]}:a/face.png"]
 
 
-@pytest.mark.parametrize("kind", ["npy", "jsonl"])
+@pytest.mark.parametrize("kind", ["npz", "jsonl"])
 def test_answers_that_break_off_replace_no_whole_ones(kind, server, faces, tmp_path):
     server.answer, out = ones, tmp_path / f"e.{kind}"
     arguments = [f"--server={server.rest}", "--batch_size=2", "--retries=0", f"--out={out}", faces]
@@ -283,23 +281,7 @@ def test_answers_that_break_off_replace_no_whole_ones(kind, server, faces, tmp_p
     done("client", *arguments, code=1)
     assert sorted(path.name for path in tmp_path.glob("e.*")) == sorted(files)
     assert out.stat().st_mode & 0o777 == 0o600
-    assert kind != "npy" or not len(np.load(out)) and not out.with_suffix(".txt").read_text()
-
-
-def test_rows_that_come_while_it_is_killed_have_no_names_of_others(tmp_path, monkeypatch):
-    out, replace = tmp_path / "e.npy", os.replace
-
-    def killed_at_the_names(source, target):
-        if str(target).endswith(".txt"):
-            raise Killed
-        replace(source, target)
-
-    with in_process("client") as client:
-        client._write([(name, np.zeros(3)) for name in "ab"], "face", out)
-        with monkeypatch.context() as patched, pytest.raises(Killed):
-            patched.setattr("os.replace", killed_at_the_names)
-            client._write([(name, np.zeros(3)) for name in "cde"], "face", out)
-        assert len(np.load(out)) == 3 and not out.with_suffix(".txt").exists()
+    assert kind != "npz" or not len(np.load(out)["names"])
 
 
 @pytest.mark.parametrize(
