@@ -59,9 +59,9 @@ def start(
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # training takes them while it has a state to save
         if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores it
             signal.signal(number, stop)
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:  # closed by the shell: 2>&-
-            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by the shell: 2>&-; the next file would get its number, and its lines
+            setattr(sys, name, open(os.devnull, "r+"))  # noqa: SIM115
     with contextlib.suppress(AttributeError):
         sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # names of files may be no text
     try:

@@ -83,7 +83,7 @@ def main(argv: list[str]) -> None:
     from pcl_tf.methods.build import build_method
     from pcl_tf.networks.backbones import FIXED_SIZE
     from pcl_tf.serving.card import state, stated
-    from pcl_tf.serving.export import check_version, save_hub
+    from pcl_tf.serving.export import check_version, is_hub, save_hub
     from pcl_tf.serving.tflite import FILES, save_tflite
     from pcl_tf.training.checkpoints import Checkpoints, newest_step
     from pcl_tf.training.export import export_run
@@ -95,9 +95,9 @@ def main(argv: list[str]) -> None:
         check(workdir, "--workdir", folder=True)
         heads = box.parse(_HEADS.value)
         if _BOX.value:
-            check(_BOX.value, "--box", folder=True)
+            check(_BOX.value, "--box", folder=True, replaces=box.is_box)
         if _HUB.value:
-            check(_HUB.value, "--hub", folder=True)
+            check(_HUB.value, "--hub", folder=True, replaces=is_hub)
         recipe = recipes.resolve(recipes.load(workdir / "recipe.json"))
         version = newest_step(workdir) if _VERSION.value is None else _VERSION.value
         if version is not None:
@@ -134,12 +134,11 @@ def main(argv: list[str]) -> None:
 
 
 def _page(folder: pathlib.Path) -> None:
-    from pcl_tf.serving.page import check_page, fetch_runtime, write_page
+    from pcl_tf.serving.page import fetch_runtime, is_page, write_page
     from pcl_tf.store import check
 
     with explained(folder):
-        check(folder, "--web", folder=True)
-        check_page(folder)
+        check(folder, "--web", folder=True, replaces=is_page)
         from pcl_tf.errors import Refused
         from pcl_tf.faces.model import load
         from pcl_tf.faces.table import Table

@@ -79,6 +79,7 @@ def check(
     folder: bool = False,
     inputs: Iterable[str | pathlib.Path] = (),
     beside: Iterable[str | pathlib.Path] = (),
+    replaces: Callable[[pathlib.Path], bool] | None = None,
 ) -> None:
     """Refuses an output that could not be written, or only over somebody's files, before any work is done for it.
 
@@ -88,6 +89,7 @@ def check(
       folder: whether a folder is written, and no file.
       inputs: files and folders that are read; a file among them, or in one, is not written over.
       beside: files that are written together with path: if path does not exist they are somebody else's.
+      replaces: as of ``atomic_path``, where a folder is written whole and nothing of what has its name stays.
     """
     given, place = f"{flag}={ascii(str(path))[1:-1]}", pathlib.Path(path)
     suffixes = suffix if isinstance(suffix, str) else ", ".join(suffix)
@@ -104,6 +106,7 @@ def check(
         # A rename over it would not ask.
         (is_file and not place.stat().st_mode & 0o222, "is write-protected; give another name, or chmod u+w it"),
         (exists and read & {here, *here.parents}, "is one of the images that are read; give another name"),
+        (exists and replaces and not replaces(place), "exists and is of another kind; move it, or give another folder"),
         (not exists and theirs, f"{theirs} exists and would be written over; move it, or give another place"),
     ):
         if wrong:

@@ -63,6 +63,27 @@ def test_readers_that_leave_end_a_command_quietly(stream, flush):
     other.close()
 
 
+CLOSED = """
+import os
+from pcl_tf import console
+
+def main(argv):
+    print("nobody", flush=True)
+    os.write(2, b"reads it")  # as TensorFlow does
+    with open("number", "w") as f:
+        print(f.fileno(), file=f)
+
+console.start(main)
+"""
+
+
+@pytest.mark.parametrize("closed", ["<&- >&- 2>&-", ">&-", "2>&-"])
+def test_a_command_whose_streams_are_closed_writes_to_no_file_instead(closed, tmp_path):
+    shell = ["sh", "-c", f'exec "$0" -c "$1" {closed}', sys.executable, CLOSED]
+    ended = subprocess.run(shell, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, stderr=subprocess.DEVNULL)
+    assert ended.returncode == 0 and int((tmp_path / "number").read_text()) > 2
+
+
 def test_commands_take_no_settings_of_keras_from_other_projects(tmp_path):
     (tmp_path / "keras.json").write_text(
         '{"backend": "jax", "image_data_format": "channels_first", "floatx": "float16"}'

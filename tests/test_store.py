@@ -374,6 +374,27 @@ def test_no_command_writes_over_what_is_not_its_own(command, theirs, tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == [theirs] and (tmp_path / theirs).read_text() == "mine"
 
 
+@pytest.mark.parametrize(
+    "flag, source, ours",
+    [
+        ("--box", "--workdir={}", "box.json"),
+        ("--hub", "--workdir={}", "model.weights.h5"),
+        ("--web", "--model=faces64", "model.json page.js"),
+    ],
+)
+def test_an_export_replaces_a_folder_of_its_own_kind_alone_and_looks_before_any_work(
+    flag, source, ours, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("PATH", str(tmp_path))  # no npm, which the page needs; nor has the workdir a whole recipe
+    (tmp_path / "recipe.json").write_text("{}")
+    (tmp_path / "mine").mkdir()
+    asked = "export", source.format(tmp_path), f"{flag}={tmp_path / 'mine'}"
+    assert f"{flag}={tmp_path / 'mine'}: exists and is of another kind" in refused(*asked)
+    for name in ours.split():
+        (tmp_path / "mine" / name).touch()
+    assert "of another kind" not in refused(*asked)
+
+
 def test_a_model_that_lies_where_nothing_can_be_written(tmp_path, monkeypatch):
     """As on a mount that only reads: the flag is named that gives another place."""
     (tmp_path / "run").mkdir()

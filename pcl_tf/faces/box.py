@@ -68,6 +68,11 @@ def parse(texts: Sequence[str]) -> dict[str, Head]:
     return heads
 
 
+def is_box(folder: pathlib.Path) -> bool:
+    """Whether a folder is of ``write_box``, which replaces no other."""
+    return (folder / "box.json").is_file()
+
+
 def write_box(
     folder: str | pathlib.Path, export: pathlib.Path, heads: dict[str, Head], *, about: dict[str, Any], margin: float
 ) -> None:
@@ -91,7 +96,7 @@ def write_box(
     if not about.get("license"):
         raise Refused("--box: says under which licence its weights are: give --license, and --data_terms.")
     assert encoder.keras_file is not None
-    with atomic_path(folder, replaces=lambda old: (old / "encoder.keras").is_file()) as aside:
+    with atomic_path(folder, replaces=is_box) as aside:
         (aside / "heads").mkdir(parents=True)
         write_half(encoder.keras_file, aside / "encoder.keras")
         for name, head in heads.items():

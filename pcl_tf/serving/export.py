@@ -230,6 +230,11 @@ def save_backbone(encoder: keras.Model, path: str | pathlib.Path) -> pathlib.Pat
     return pathlib.Path(path)
 
 
+def is_hub(folder: pathlib.Path) -> bool:
+    """Whether a folder is of ``save_hub``, which replaces no other."""
+    return (folder / "model.weights.h5").is_file()
+
+
 def save_hub(export: pathlib.Path, folder: str | pathlib.Path) -> None:
     """Writes what ``keras.saving.load_model("hf://OWNER/NAME")`` loads of a repository: a .keras unpacked, and the card.
 
@@ -237,8 +242,7 @@ def save_hub(export: pathlib.Path, folder: str | pathlib.Path) -> None:
       export: of an encoder.
       folder: a folder of this kind is replaced, of any other Refused is raised.
     """
-    weights = "model.weights.h5"
-    with atomic_path(folder, replaces=lambda old: (old / weights).is_file()) as aside:
+    with atomic_path(folder, replaces=is_hub) as aside:
         with zipfile.ZipFile(export / "assets/encoder.keras") as file:
             file.extractall(aside)
         card = (export / "README.md").read_text(encoding="utf-8")

@@ -35,13 +35,8 @@ RUNTIME = {
 _WEB = pathlib.Path(__file__).parent / "web"
 
 
-def check_page(folder: pathlib.Path) -> None:
-    """Refuses a folder that exists and is no page. Raises Refused."""
-    if folder.exists() and not _is_page(folder):
-        raise Refused(f"--web={folder}: exists and is no page; it is left as it is. Move it, or give another folder.")
-
-
-def _is_page(folder: pathlib.Path) -> bool:
+def is_page(folder: pathlib.Path) -> bool:
+    """Whether a folder is of ``write_page``, which replaces no other."""
     return all((folder / name).is_file() for name in ("model.json", "page.js"))
 
 
@@ -76,7 +71,7 @@ def write_page(
     if table and (table[1] not in features or features[table[1]].shape[1] != table[2].shape[1]):
         raise Refused(f"--table: its {table[1]} has {table[2].shape[1]} numbers a face; {encoder.name} makes others.")
     network = with_heads(load_keras(encoder.keras_file), heads, size)
-    with atomic_path(folder, replaces=_is_page) as aside:
+    with atomic_path(folder, replaces=is_page) as aside:
         shutil.copytree(_WEB, aside)
         for name, data in runtime.items():  # not every server calls .mjs JavaScript, without which no browser runs it
             (aside / "onnxruntime" / name.replace(".mjs", ".js")).write_bytes(data)

@@ -5,6 +5,7 @@ import io
 import pathlib
 from collections.abc import Iterable, Mapping
 
+from pcl_tf.errors import Refused
 from pcl_tf.store import write_atomically
 
 
@@ -18,6 +19,9 @@ class Metrics:
       path: of the CSV.
       step: at which the run begins or resumes.
       epoch_steps: steps of an epoch.
+
+    Raises:
+      Refused: the file is no table of steps.
     """
 
     def __init__(self, path: pathlib.Path, step: int, epoch_steps: int) -> None:
@@ -25,8 +29,11 @@ class Metrics:
         self.columns = ["step", "epoch"]
         self._row: dict[str, str] = {}  # the last one, and where it begins in the file
         self._at = 0
-        rows = self._read() if path.exists() else []
-        self._rewrite(row for row in rows if int(row["step"]) <= step)
+        try:
+            rows = self._read() if path.exists() else []
+            self._rewrite([row for row in rows if int(row["step"]) <= step])
+        except (KeyError, TypeError, ValueError, csv.Error) as error:  # a spreadsheet may have written it
+            raise Refused(f"{path}: is no longer as a run left it; move it away, and a new one begins.") from error
 
     def add(self, step: int, values: Mapping[str, float]) -> None:
         """Adds numbers to the row of a step, which is the last one or a new one."""

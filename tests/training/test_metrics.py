@@ -2,6 +2,9 @@
 
 import csv
 
+import pytest
+
+from pcl_tf.errors import Refused
 from pcl_tf.training.metrics import Metrics
 
 
@@ -43,3 +46,14 @@ def test_a_run_that_begins_again_begins_its_rows_again(tmp_path):
     Metrics(path, 0, epoch_steps=100).add(2, {"loss": 1})
     Metrics(path, 0, epoch_steps=100)
     assert rows(path) == []
+
+
+@pytest.mark.parametrize(
+    "text", ["a,b\n1,2\n", "step,epoch\n1.0,1\n", "step;epoch\n1;1\n", "step,epoch\n1,1,2\n", "step,epoch\n\xe9\n"]
+)
+def test_what_was_edited_by_hand_is_named(text, tmp_path):
+    path = tmp_path / "metrics.csv"
+    path.write_bytes(text.encode("latin-1"))
+    with pytest.raises(Refused, match="metrics.csv: is no longer as a run left it; move it away"):
+        Metrics(path, 5, epoch_steps=100)
+    assert path.read_bytes() == text.encode("latin-1")
