@@ -14,6 +14,7 @@ COMMANDS = {
     "embed": "features of a folder of images in one file",
     "export": "the encoder of a workdir as a SavedModel of another size, as ONNX or TFLite; a page for browsers",
     "finetune": "trains the encoder on labels and exports a classifier",
+    "heads": "generated faces with their truth, as pictures and a table",
     "neighbours": "the most similar faces of a table of embeddings, clusters, maps, duplicates",
     "predict": "answers of trained heads for pictures and videos: tables, curves, written over the frames",
     "prepare": "faces cut out of videos and photographs, as one dataset",

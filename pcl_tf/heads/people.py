@@ -1,6 +1,6 @@
 """Who is seen, doing what, in which light: the truth of generated faces as arrays of numbers."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
@@ -18,8 +18,15 @@ _OF_EXPRESSION: tuple[dict[int, float], ...] = (  # after EMFACS
     {9: 1, 4: 0.5, 15: 0.4, 17: 0.5},
 )
 _STRENGTHS = np.array([[by.get(a, 0.0) for a in ACTIONS] for by in _OF_EXPRESSION], np.float32)
-TRAITS = 160  # numbers in [0, 1] that make a person; ``shape`` and ``skin`` say which is which
+TRAITS = 160  # numbers in [0, 1] that make a person, the first 104 of them the form of the head
+ORIGINS, SEX, AGE, WEIGHT, FORMS, FORM, SHAPES, LOOK = slice(0, 3), 3, 4, 5, slice(6, 13), 13, 14, 104
 MAX_ANGLES = np.array([60.0, 30.0, 25.0], np.float32)  # yaw, pitch, roll in degrees
+PARTS = ("shape", "skin", "hair", "light", "background", "camera")  # what ``without`` takes away
+_OF_PART = {  # columns of traits; those of the look as ``skin`` and ``render`` number them
+    "shape": [*range(WEIGHT, LOOK)],
+    "skin": [LOOK + column for column in (0, *range(12, 20), 34)],
+    "hair": [LOOK + column for column in (1, 2, 3, *range(5, 12), *range(20, 31), *range(37, 47))],
+}
 _BLINKING = 0.04  # share of pictures in which the eyes are closed
 
 
@@ -123,6 +130,26 @@ def sample_clip(
         "light": np.repeat(_light(rng)[None], frames, 0),
         "scene": np.full(frames, rng.randint(2**31), np.int64),
     }
+
+
+def without(labels: Mapping[str, np.ndarray], parts: Collection[str]) -> dict[str, np.ndarray]:
+    """Labels of pictures in which some of PARTS do not differ.
+
+    Args:
+      labels: as ``sample_labels`` returns.
+      parts: 'shape' makes all heads those of their origin, sex and age; 'skin' has neither tones of one's own nor
+        freckles or make-up; 'hair' is one cut, brows of one form, no beard, no glasses; 'light' comes from the front;
+        'background' is grey; 'camera' has no faults, and cuts where the face is.
+
+    Returns:
+      labels, with 'plain' float32 [N, 3] beside them, 1 where light, background and camera do not differ.
+    """
+    traits = labels["traits"].copy()
+    for part in parts:
+        traits[:, _OF_PART.get(part, [])] = 0.5
+    plain = np.tile(np.array([part in parts for part in PARTS[3:]], np.float32), (len(traits), 1))
+    light = np.where(plain[:, :1] == 1, np.array([0, 0.37, 0.93], np.float32), labels["light"])
+    return {**labels, "traits": traits, "plain": plain, "light": light}
 
 
 def traits(identity: np.ndarray) -> np.ndarray:

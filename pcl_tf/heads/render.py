@@ -2,7 +2,7 @@
 
 import functools
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from embreex.mesh_construction import TriangleMesh
@@ -44,22 +44,20 @@ def render(labels: Mapping[str, np.ndarray], size: int) -> np.ndarray:
     return np.stack([_picture({k: x[i] for k, x in labels.items()}, v, size) for i, v in enumerate(heads)])
 
 
-def truth(labels: Mapping[str, np.ndarray], size: int) -> dict[str, np.ndarray]:
-    """Where the faces of ``render`` are in its pictures.
+def landmarks(labels: Mapping[str, np.ndarray], size: int) -> np.ndarray:
+    """Where ``shape.LANDMARKS`` are in the pictures of ``render``, hidden ones too: float32 [N, 11, 2], x and y in pixels."""
+    places = list(shape.landmarks().values())
+    return np.stack([head.pixels(v[places]) for head, v in _heads(labels, size)]).astype(np.float32)
 
-    Args:
-      labels, size: as of ``render``.
 
-    Returns:
-      'landmarks' float32 [N, 11, 2], x and y in pixels of ``shape.LANDMARKS``, hidden ones too; 'mask' bool [N, size,
-      size], head and neck.
-    """
-    points, masks = [], []
+def masks(labels: Mapping[str, np.ndarray], size: int) -> np.ndarray:
+    """Head and neck in the pictures of ``render``: bool [N, size, size]."""
+    return np.stack([head.traced["primID"].reshape(size, size) >= 0 for head, _ in _heads(labels, size)])
+
+
+def _heads(labels: Mapping[str, np.ndarray], size: int) -> "Iterator[tuple[_Head, np.ndarray]]":
     for i, v in enumerate(shape.vertices(labels)):
-        head = _Head({k: x[i] for k, x in labels.items()}, v, size)
-        points.append(head.pixels(v[list(shape.landmarks().values())]))
-        masks.append(head.traced["primID"].reshape(size, size) >= 0)
-    return {"landmarks": np.stack(points).astype(np.float32), "mask": np.stack(masks)}
+        yield _Head({k: x[i] for k, x in labels.items()}, v, size), v
 
 
 class _Head:
@@ -68,14 +66,18 @@ class _Head:
     def __init__(self, label: Mapping[str, np.ndarray], v: np.ndarray, side: int) -> None:
         m = shape.mesh()
         self.rng, self.look, self.side = _Random(int(label["scene"]) % 2**32), Look(label["traits"]), side
+        # 1, or 0 where they do not differ from picture to picture: ``people.without``.
+        self.lights, self.backgrounds, self.cameras = (1 - label.get("plain", np.zeros(3))).tolist()
         self.turn = rotation(label["angles"])
         self.eyes = np.stack([v[eye].mean(0) for eye in m.eyes])
-        self.far = np.exp(self.rng.uniform(np.log(6.0), np.log(25.0)))
+        self.far = np.exp(
+            self.rng.uniform(np.log(6.0), np.log(25.0)) * self.cameras + np.log(12.0) * (1 - self.cameras)
+        )
         left, right, lips = self._plane(np.stack([*self.eyes, v[m.lips > 0.5].mean(0)]))
         middle = (left + right) / 2
         apart = max(np.hypot(*(left - right)), np.hypot(*(middle - lips)))
-        self.width = _CROP * apart * np.exp(self.rng.normal(0, 0.08))
-        self.centre = 0.55 * middle + 0.45 * lips + self.rng.normal(0, 0.04, 2) * self.width
+        self.width = _CROP * apart * np.exp(self.rng.normal(0, 0.08 * self.cameras))
+        self.centre = 0.55 * middle + 0.45 * lips + self.rng.normal(0, 0.04 * self.cameras, 2) * self.width
         _, height = skin.hair(self.look, m.rest.T)
         self.v = v + (m.skin * height)[:, None] * m.outwards
 
@@ -118,12 +120,14 @@ class _Head:
 def _picture(label: Mapping[str, np.ndarray], v: np.ndarray, size: int) -> np.ndarray:
     head = _Head(label, v, 4 * size // 3)
     light = _background(head.rng, head.side)
+    light += np.float32(1 - head.backgrounds) * (np.float32(0.25) - light)
     hit = np.flatnonzero(head.traced["primID"] >= 0)
     light[:, hit] = _seen(head, label, hit)
     depth = np.full(light.shape[1], _FAR)
     depth[hit] = head.traced["tfar"][hit]
     light = _glasses(light, head, depth)
-    return _developed(light * np.float32(np.exp(head.rng.normal(0.05, 0.25))), head.rng, size)
+    light *= np.float32(np.exp(head.rng.normal(0.05, 0.25 * head.cameras)))
+    return _developed(light, head.rng, size, faults=head.cameras)
 
 
 def _unit(x: np.ndarray) -> np.ndarray:
@@ -154,17 +158,17 @@ def _seen(head: _Head, label: Mapping[str, np.ndarray], hit: np.ndarray) -> np.n
     facing = np.clip((towards @ normal + np.float32(0.15)) / np.float32(1.15), 0, 1)
     lit = np.flatnonzero(facing)
     origins = np.ascontiguousarray((point + np.float32(0.01) * normal).take(lit, 1).T)
-    ambient, hardness = rng.uniform(0.2, 0.7), rng.uniform(0.3, 1.0)
+    ambient, hardness = (0.45, 0.65) + (rng.uniform((0.2, 0.3), (0.7, 1.0)) - (0.45, 0.65)) * head.lights
     sun = np.full(len(hit), (1 - ambient) * 1.5, np.float32)
     shaded = head.scene.run(origins, np.repeat(towards[None], len(lit), 0), query="OCCLUDED") >= 0
     sun[lit[shaded]] *= 1 - hardness
 
     def tint(spread: float) -> np.ndarray:
-        return np.exp(rng.normal(0, spread, (3, 1))).astype(np.float32)
+        return np.exp(rng.normal(0, spread * head.lights, (3, 1))).astype(np.float32)
 
     light = facing * sun * tint(0.1)
     light += ambient * (0.75 + 0.25 * (head.turn[1] @ normal)) * tint(0.1)
-    if rng.rand() < 0.35:  # a second lamp
+    if rng.rand() < 0.35 * head.lights:  # a second lamp
         lamp = np.array([rng.choice((-1, 1)) * rng.uniform(0.5, 1), rng.normal(0, 0.3), rng.uniform(-0.3, 0.6)])
         reached = np.clip((lamp / np.sqrt(lamp @ lamp) @ head.turn).astype(np.float32) @ normal, 0, 1)
         light += rng.uniform(0.1, 0.5) * reached * tint(0.2)
@@ -216,27 +220,25 @@ def _background(rng: _Random, side: int) -> np.ndarray:
     return _tables()[0].take((np.clip(picture, 0, 1) * 255 + np.float32(0.5)).astype(np.uint8))
 
 
-def _developed(light: np.ndarray, rng: _Random, size: int) -> np.ndarray:
+def _developed(light: np.ndarray, rng: _Random, size: int, *, faults: float) -> np.ndarray:
     """A picture as cameras and files leave it: blurred, small, noisy, grey, compressed; linear [3, n] -> uint8."""
     side = int(np.sqrt(light.shape[1]))
     # All numbers before the noise, whose count goes by size: a scene is the same at every size.
-    blurred, blur, lowered, share, grey, packed, quality, noise = rng.rand(
-        8
-    ).tolist()  # noise itself is last: it goes by size
+    blurred, blur, lowered, share, grey, packed, quality, noise = rng.rand(8).tolist()
     values = _tables()[1].take((np.clip(light, 0, 1) * 65535).astype(np.uint16))
     picture = Image.fromarray(np.ascontiguousarray(values.T).reshape(side, side, 3))
-    if blurred < 0.5:
+    if blurred < 0.5 * faults:
         picture = picture.filter(ImageFilter.GaussianBlur((0.3 + blur) * side / 128))
     picture = picture.resize((size, size), Image.Resampling.HAMMING)
-    if lowered < 0.3:
+    if lowered < 0.3 * faults:
         small = max(8, int(size * (0.4 + 0.5 * share)))
         picture = picture.resize((small, small), Image.Resampling.BILINEAR)
         picture = picture.resize((size, size), Image.Resampling.BICUBIC)
-    values = np.asarray(picture) + rng.normal(0.5, 5 * noise, (size, size, 3)).astype(np.float32)
+    values = np.asarray(picture) + rng.normal(0.5, 5 * noise * faults, (size, size, 3)).astype(np.float32)
     picture = Image.fromarray(np.clip(values, 0, 255).astype(np.uint8))
-    if grey < 0.35:
+    if grey < 0.35 * faults:
         picture = picture.convert("L")
-    if packed < 0.6:
+    if packed < 0.6 * faults:
         picture.save(buffer := io.BytesIO(), "JPEG", quality=int(40 + 55 * quality))
         picture = Image.open(buffer)
     return np.asarray(picture.convert("RGB"))

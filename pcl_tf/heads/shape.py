@@ -13,12 +13,10 @@ import numpy as np
 from scipy.sparse import csr_matrix
 from scipy.special import ndtri
 
-from pcl_tf.heads.people import ACTIONS
+from pcl_tf.heads.people import ACTIONS, AGE, FORM, FORMS, ORIGINS, SEX, SHAPES, WEIGHT
 
 _EYE_LINE = 7.284  # height of the eyes of the base mesh
 LEFT_EYE, RIGHT_EYE, TEETH, TONGUE = 1, 2, 3, 4  # parts; 0 is skin and hair
-# Which of the columns of traits bend the head; ``skin`` takes those from ``LOOK`` on.
-ORIGINS, SEX, AGE, WEIGHT, FORMS, FORM, SHAPES, LOOK = slice(0, 3), 3, 4, 5, slice(6, 13), 13, 14, 104
 LANDMARKS = {  # where they are on the base head; left is the person's
     "left brow, outer": (0.42, 0.24, 1.33),
     "left brow, inner": (0.13, 0.22, 1.47),

@@ -10,6 +10,7 @@ import functools
 import numpy as np
 
 from pcl_tf.heads import shape
+from pcl_tf.heads.people import LOOK
 
 _TILE = 256
 _HAIR = np.array(
@@ -26,7 +27,7 @@ class Look:
 
     def __getitem__(self, column: int) -> float:
         """A number in [0, 1]; each column says one thing."""
-        return float(self.traits[shape.LOOK + column])
+        return float(self.traits[LOOK + column])
 
     def between(self, column: int, low: float, high: float) -> float:
         """The same in another range."""

@@ -87,7 +87,7 @@ def frontal(count, **changed):
 
 
 def points(labels, size=64):
-    return dict(zip(shape.LANDMARKS, render.truth(labels, size)["landmarks"].transpose(1, 0, 2), strict=True))
+    return dict(zip(shape.LANDMARKS, render.landmarks(labels, size).transpose(1, 0, 2), strict=True))
 
 
 def test_landmarks_lie_in_the_face_in_their_order():
@@ -136,10 +136,10 @@ def test_an_action_moves_its_landmark(action, point, axis, sign):
 
 def test_the_mask_covers_the_face_and_not_the_corners():
     labels = frontal(6)
-    truth = render.truth(labels, 64)
-    at = np.rint(truth["landmarks"]).astype(int).clip(0, 63)
-    assert truth["mask"][np.arange(6)[:, None], at[..., 1], at[..., 0]].all()
-    assert 0.3 < truth["mask"].mean() < 0.95 and not truth["mask"][:, 0, 0].all()
+    masks = render.masks(labels, 64)
+    at = np.rint(render.landmarks(labels, 64)).astype(int).clip(0, 63)
+    assert masks[np.arange(6)[:, None], at[..., 1], at[..., 0]].all()
+    assert 0.3 < masks.mean() < 0.95 and not masks[:, 0, 0].all()
 
 
 def test_processes_render_the_same_in_their_order(monkeypatch):
