@@ -1,31 +1,24 @@
 """What self-supervised methods share: the step, its draws, differentiation part by part, the optimiser."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from types import SimpleNamespace
-from typing import Any, ClassVar
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 from ml_collections import ConfigDict
 
-from pcl_tf.errors import Refused
 from pcl_tf.losses.gather import mean_over_replicas
 from pcl_tf.methods.dynamic_weights import DynamicWeights
-from pcl_tf.methods.part import Part, Scalars
-from pcl_tf.networks.backbones import FIXED_SIZE, STRIDE
+from pcl_tf.methods.objective import Objective, Part, Scalars, is_joint
 from pcl_tf.seeds import Rng, replica_rng
 from pcl_tf.strategy import spans_machines
 from pcl_tf.views import chains
 from pcl_tf.views.base import Chain
-from pcl_tf.views.named import named_views, tried
-
-
-def is_joint(recipe: ConfigDict) -> bool:
-    """Whether a step is one update on all parts of the objective, not one for each."""
-    return recipe.method.get("updates", "joint") == "joint"
+from pcl_tf.views.named import named_views
 
 
 def frames(images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -34,16 +27,10 @@ def frames(images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     return first, other
 
 
-def power_of_two(recipe: ConfigDict) -> list[str]:
-    """``Method.problems`` of methods with a decoder, which doubles 1x1 up to the image."""
-    side = recipe.image_size
-    return [f"--recipe.image_size must be a power of two >= 16, not {side}."] if side & (side - 1) else []
-
-
-class Method(keras.Model):
+class Method(Objective, keras.Model):
     """A method that pre-trains an encoder.
 
-    Subclasses give ``objective``, ``total``, their ``keys`` and functions from images to losses.
+    Subclasses give ``objective``, ``total`` and functions from images to losses.
 
     Args:
       recipe: a resolved recipe.
@@ -54,13 +41,10 @@ class Method(keras.Model):
       compiled_views: whether XLA compiles the views, see ``pcl_tf.views.base.Chain``.
 
     Attributes:
-      balanced: names of the losses that Dynamic Weight Average balances.
       decoder: keras.Model or None, for reconstruction sheets.
-      method: ConfigDict ``method`` of the recipe.
       balance: ``DynamicWeights``, or None where the objective balances nothing.
     """
 
-    balanced: ClassVar[tuple[str, ...]] = ()
     asked_to_stop: Callable[[], bool] | None = None  # whether this machine is to stop; logs['stop'] is of all machines
 
     def __init__(
@@ -88,52 +72,6 @@ class Method(keras.Model):
                 recipe.epoch_steps, count=len(self.balanced), enabled=balances, name="balance"
             )
         self.built = True
-
-    @classmethod
-    def objective(cls, recipe: ConfigDict) -> tuple[Part, ...]:
-        """The parts of the loss, the switched-off ones too."""
-        raise NotImplementedError(f"{cls.__name__} must define objective.")
-
-    def total(self, loss: Mapping[str, tf.Tensor], alpha: Mapping[str, tf.Tensor]) -> tf.Tensor:
-        """The objective as an expression, linear in its losses.
-
-        It serves joint, alternating and part-by-part differentiation: the share of a part is the sum in which the
-        losses of all other parts are 0.
-
-        Args:
-          loss: {name: scalar}, 0.0 for every other name.
-          alpha: {name: scalar} of the ``balanced`` losses, by Dynamic Weight Average.
-
-        Returns:
-          float32 scalar.
-        """
-        raise NotImplementedError(f"{type(self).__name__} must define total.")
-
-    @classmethod
-    def problems(cls, recipe: ConfigDict) -> list[str]:
-        """What keeps a recipe with fine single values from being run: lines that name the key and what would do."""
-        kind, side, found = recipe.network.backbone, recipe.image_size, []
-        if kind in FIXED_SIZE and side % STRIDE:
-            near = max(STRIDE, round(side / STRIDE) * STRIDE)
-            found.append(
-                f"--recipe.image_size={side}: {kind} needs a multiple of {STRIDE}, for instance --recipe.image_size={near}."
-            )
-        for key in (key for key in recipe.method if key.endswith("_views")):
-            try:
-                tried(recipe.method[key], size=side)
-            except Refused as error:
-                found.append(f"--recipe.method.{key}: {error}.")
-        return found
-
-    @classmethod
-    def follows(cls, recipe: ConfigDict) -> dict[str, Any]:
-        """{key of ``method``: value} of those that stand at 0 and follow from the rest of the recipe."""
-        return {}
-
-    @classmethod
-    def pairs(cls, recipe: ConfigDict) -> str:
-        """Whether the method learns from two frames of a clip, of ``choices.PAIRS``."""
-        return "needed" if recipe.method.get("face_positives") == "frames" else "none"
 
     def face_pair(self, images: tf.Tensor, rng: Rng) -> list[tf.Tensor]:
         """Two views of each face, float32 [n, S, S, 3] each: of one image, or of the two frames of a clip."""
@@ -194,32 +132,6 @@ class Method(keras.Model):
         """
         with keras.StatelessScope():  # forgets what is assigned in it
             return self.encoder(images, training=True)
-
-    @classmethod
-    def parts_on(cls, recipe: ConfigDict) -> tuple[Part, ...]:
-        """The parts that a recipe uses."""
-        return tuple(part for part in cls.objective(recipe) if part.on)
-
-    @classmethod
-    def losses_on(cls, recipe: ConfigDict) -> dict[str, str]:
-        """{loss: what it is} of the losses that a recipe uses."""
-        return {name: words for part in cls.parts_on(recipe) for name, words in part.losses.items()}
-
-    @property
-    def descriptions(self) -> dict[str, str]:
-        """{log: what it is and which way is good}, for TensorBoard."""
-        found = {f"loss_{name}": words for name, words in self.losses_on(self.recipe).items()}
-        for part in self.parts_on(self.recipe):
-            found |= part.logs
-        also = f"Neither way is good; the {len(self.balanced)} of them sum to {len(self.balanced)}."
-        return found | {f"alpha_{k}": f"Weight of L_{k} by Dynamic Weight Average. {also}" for k in self.balanced}
-
-    @classmethod
-    def images_together(cls, recipe: ConfigDict) -> list[int]:
-        """Images of the global batch of each update in a step: [all], or those of each part if alternating."""
-        if is_joint(recipe):
-            return [recipe.batch_size]
-        return [part.count(recipe) for part in cls.parts_on(recipe)]
 
     def train_step(self, images: tf.Tensor) -> Scalars:
         """One step.

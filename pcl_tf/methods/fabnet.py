@@ -9,8 +9,8 @@ import tensorflow as tf
 from ml_collections import ConfigDict
 
 from pcl_tf.losses import kept_mean
-from pcl_tf.methods.base import Method, frames, power_of_two
-from pcl_tf.methods.part import Part, Scalars
+from pcl_tf.methods.base import Method, frames
+from pcl_tf.methods.objective import Part, Scalars, power_of_two
 from pcl_tf.networks.decoder import flow_decoder
 from pcl_tf.networks.heads import code_head
 from pcl_tf.seeds import Rng

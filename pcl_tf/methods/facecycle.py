@@ -9,7 +9,7 @@ from ml_collections import ConfigDict
 
 from pcl_tf.losses.images import asymmetry, gram_difference, ssim
 from pcl_tf.methods.base import Method, frames
-from pcl_tf.methods.part import Part, Scalars
+from pcl_tf.methods.objective import Part, Scalars
 from pcl_tf.networks import facecycle as networks
 from pcl_tf.seeds import Rng
 from pcl_tf.warp import warp

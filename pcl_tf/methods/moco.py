@@ -11,7 +11,7 @@ from pcl_tf.losses import accuracy, info_nce, spread
 from pcl_tf.losses.cosine import unit
 from pcl_tf.losses.gather import gather_rows
 from pcl_tf.methods.base import Method
-from pcl_tf.methods.part import Part, Scalars
+from pcl_tf.methods.objective import Part, Scalars
 from pcl_tf.methods.simclr import FACE_LOGS
 from pcl_tf.seeds import Rng
 

@@ -11,8 +11,8 @@ from pcl_tf.losses.gather import gather_rows
 from pcl_tf.losses.orthogonality import ORTHOGONALITY
 from pcl_tf.losses.pose_contrast import official_layout
 from pcl_tf.losses.reconstruction import COMBINATIONS
-from pcl_tf.methods.base import frames, power_of_two
-from pcl_tf.methods.part import Part, Scalars
+from pcl_tf.methods.base import frames
+from pcl_tf.methods.objective import Part, Scalars, power_of_two
 from pcl_tf.methods.simclr import FACE, FACE_LOGS, SimCLR
 from pcl_tf.seeds import Rng
 from pcl_tf.views import chains

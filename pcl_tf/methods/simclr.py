@@ -8,7 +8,7 @@ from ml_collections import ConfigDict
 
 from pcl_tf.losses import accuracy, nt_xent, spread
 from pcl_tf.methods.base import Method
-from pcl_tf.methods.part import Part, Scalars
+from pcl_tf.methods.objective import Part, Scalars
 from pcl_tf.seeds import Rng
 
 FACE = {

@@ -8,7 +8,7 @@ from ml_collections import ConfigDict
 from pcl_tf.methods.base import frames
 from pcl_tf.methods.fabnet import STILL, FabNet, between, difference
 from pcl_tf.methods.keys import TCAE_LOSSES
-from pcl_tf.methods.part import Part, Scalars
+from pcl_tf.methods.objective import Part, Scalars
 from pcl_tf.seeds import Rng
 from pcl_tf.warp import warp
 

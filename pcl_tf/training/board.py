@@ -1,7 +1,9 @@
 """All that TensorBoard shows of a run, and the table and picture beside it: curves, recipe, reconstructions, probes."""
 
+import csv
+import pathlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
@@ -12,17 +14,17 @@ from ml_collections import ConfigDict
 from pcl_tf import recipe as recipes
 from pcl_tf.data.faces import Faces
 from pcl_tf.drawing import png
+from pcl_tf.errors import Refused
 from pcl_tf.evaluation import generated
 from pcl_tf.evaluation.online import OnlineProbe
 from pcl_tf.evaluation.task import Task
 from pcl_tf.methods.base import Method
 from pcl_tf.methods.build import images_per_step
-from pcl_tf.store import write_atomically
+from pcl_tf.store import atomic_path, write_atomically
 from pcl_tf.tables import markdown
 from pcl_tf.training import sheet
 from pcl_tf.training.callbacks import Eta, Every
 from pcl_tf.training.checkpoints import Checkpoints
-from pcl_tf.training.metrics import Metrics
 from pcl_tf.training.workdir import Workdir
 
 # By the tag, or by what it begins with and a slash: what it is, and which way is good. Losses and logs of a method are
@@ -53,6 +55,48 @@ def recipe_table(recipe: ConfigDict) -> str:
     values = recipes.flatten(recipe).items()
     rows = [[f"`{key}`", value, "" if paper.get(key, value) == value else paper[key]] for key, value in values]
     return markdown(["key", "value", "the paper's, where it is another"], rows)
+
+
+class Metrics:
+    """The curves of a run as a table: for each step at which numbers are logged ``step``, ``epoch`` from 1 on, and the numbers.
+
+    It is written with each checkpoint, since a run that was killed logs again what comes after the one from which it resumes.
+
+    Args:
+      path: of the CSV, in which the field of a number that was not measured is empty.
+      step: at which the run begins or resumes; later rows of the file are dropped.
+      epoch_steps: steps of an epoch.
+
+    Raises:
+      Refused: the file is no table of steps.
+    """
+
+    def __init__(self, path: pathlib.Path, step: int, epoch_steps: int) -> None:
+        self.path, self.epoch_steps = path, epoch_steps
+        self.rows: dict[int, dict[str, str]] = {}
+        if not path.exists():
+            return
+        try:
+            with open(path, newline="", encoding="utf-8") as f:
+                rows = list(csv.DictReader(f, strict=True))
+            if any(None in row for row in rows):
+                raise ValueError("more fields than columns")
+            self.rows = {int(row["step"]): row for row in rows if int(row["step"]) <= step}
+        except (KeyError, TypeError, ValueError, csv.Error) as error:  # a spreadsheet may have written it
+            raise Refused(f"{path}: is no longer as a run left it; move it away, and a new one begins.") from error
+
+    def add(self, step: int, values: Mapping[str, float]) -> None:
+        """Adds numbers to the row of a step."""
+        row = self.rows.setdefault(step, {"step": str(step), "epoch": str((step - 1) // self.epoch_steps + 1)})
+        row |= {name: f"{value:.7g}" for name, value in values.items()}
+
+    def write(self) -> None:
+        """Writes all rows."""
+        columns = dict.fromkeys(["step", "epoch", *(name for row in self.rows.values() for name in row)])
+        with atomic_path(self.path) as aside, open(aside, "w", newline="", encoding="utf-8") as f:
+            out = csv.DictWriter(f, columns, restval="", lineterminator="\n")
+            out.writeheader()
+            out.writerows(self.rows.values())
 
 
 class Scalars(keras.callbacks.Callback):
@@ -165,9 +209,11 @@ class Record:
         self.metrics = Metrics(self.workdir / "metrics.csv", step, recipe.epoch_steps)
         self.scalars = Scalars(self.writer, watch.log_every, images_per_step(recipe), self.metrics)
         return [
-            self.scalars,  # before the checkpoint, from which a resumed run goes on
-            Every(recipe.checkpoint.every, checkpoints.save),
+            self.scalars,
             Every(watch.images_every, self.watch),
+            # Last, since a resumed run repeats none of the steps before it.
+            Every(recipe.checkpoint.every, lambda _: self.metrics.write()),
+            Every(recipe.checkpoint.every, checkpoints.save),
             Eta(recipe.total_steps),
         ]
 

@@ -78,7 +78,8 @@ def run(recipe: ConfigDict, workdir: Workdir, computing: Computing) -> dict[str,
     began = time.perf_counter()
     _fit(model, faces, computing, first=first, callbacks=callbacks)
     seconds, step = time.perf_counter() - began, int(model.step.numpy())
-    if writes:
+    if record:
+        record.metrics.write()
         checkpoints.save(step)
     if stop.received:
         barrier(strategy)  # saved: now all may go

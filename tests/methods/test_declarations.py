@@ -9,7 +9,7 @@ from pcl_tf.errors import Refused
 from pcl_tf.keys import Key, number, whole
 from pcl_tf.methods import METHODS, Entry, keys
 from pcl_tf.methods.build import encoder_passes, method_of, parts_per_step
-from pcl_tf.methods.part import Part
+from pcl_tf.methods.objective import Part
 from pcl_tf.methods.simclr import SimCLR
 from recipes import common
 from tests.helpers.methods import built, noise_faces, step, tiny
