@@ -159,7 +159,7 @@ def side_flag(words: str) -> flags.FlagHolder[int]:
 def task_flags() -> Callable[[], dict[str, Any]]:
     """Defines --data, --image_size, --targets and --groups of commands that open a task; returns what reads them for it."""
     targets = "Columns of a manifest to predict; by default label, or all but path, split, subject, group, fold .."
-    groups = "Columns of a manifest, such as age,gender, by which errors are told too, beside its column group."
+    groups = "Columns of a manifest, such as age,gender, by which errors are split too, beside its column group."
     defined: dict[str, flags.FlagHolder[Any]] = {
         "data_dir": flags.DEFINE_string(
             "data", "", "Folder of the corpus, or of several in folders named as the tasks."

@@ -61,7 +61,7 @@ def main(argv: list[str]) -> None:
         refuse(f"--workdir={path}: holds a run; give a folder that is empty or does not exist.")
     with explained(path, ValueError):
         asked, arrays = recipes.named(_RECIPE.value, overrides=_SET.value), read_arrays(_TORCH.value)
-        from pcl_tf.training.export import export_run  # TensorFlow, once all that is named is there
+        from pcl_tf.training.export import export_run  # imports TensorFlow, so only after the checks
 
         recipe = recipes.resolve(asked)
         model = _loaded(recipe, arrays)

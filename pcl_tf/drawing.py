@@ -65,12 +65,12 @@ def png(picture: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
-def save_figure(figure: "Figure", path: str | pathlib.Path, dpi: int = 120) -> None:
+def save_figure(figure: "Figure", path: str | pathlib.Path) -> None:
     """Writes a figure as a PNG, the same file for the same figure."""
     buffer = io.BytesIO()
     with warnings.catch_warnings():  # of letters that its font does not have
         warnings.simplefilter("ignore")
-        figure.savefig(buffer, dpi=dpi, format="png", metadata={"Software": SOFTWARE})
+        figure.savefig(buffer, dpi=120, format="png", metadata={"Software": SOFTWARE})
     write_atomically(path, buffer.getvalue())
 
 

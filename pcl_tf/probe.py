@@ -69,7 +69,7 @@ def main(argv: list[str]) -> None:
             refuse(f"--solver=knn: {pairs[0]} compares pairs by cosine, neighbours have no labels; leave it out.")
         for note in dict.fromkeys(note for task in tasks for note in task.notes):
             print(f"note: {note}", file=sys.stderr)
-        encoders = [load() for load in found]  # TensorFlow, once all that is named is there
+        encoders = [load() for load in found]  # imports TensorFlow, so only after the checks
         from pcl_tf.results.probing import probe
 
         probe(encoders, tasks, _FEATURE.value, out=out, cache=cache, solver=_SOLVER.value, seed=_SEED.value)

@@ -8,9 +8,22 @@ warped and swapped by it. Exit codes: 0 done; 2 a flag, the workdir or the image
 4 the disk is full.
 """
 
-from absl import flags
+import pathlib
+import sys
+import tempfile
+from itertools import islice
 
+import numpy as np
+from absl import flags
+from ml_collections import ConfigDict
+
+from pcl_tf import recipe as recipes
 from pcl_tf.console import begin, explained, start
+from pcl_tf.data.images import decode_all, left_out
+from pcl_tf.data.sources import open_source
+from pcl_tf.drawing import png
+from pcl_tf.errors import Refused
+from pcl_tf.store import check, several, write_atomically
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of a run of pcl_tf.train whose method has a decoder or a flow.")
 _DATA = flags.DEFINE_string(
@@ -22,13 +35,81 @@ _COUNT = flags.DEFINE_integer("count", 8, "How many faces, spread over the image
 
 def main(argv: list[str]) -> None:
     begin(argv, "workdir")
-    from pcl_tf.reproduce.figure import figure
-    from pcl_tf.store import check
-
-    assert _WORKDIR.value is not None
     with explained(_OUT.value):
-        check(_OUT.value, suffix=".png")
-        print(*figure(_WORKDIR.value, _DATA.value, _OUT.value, count=_COUNT.value), sep="\n")
+        paths = figure(pathlib.Path(_WORKDIR.value or ""), _DATA.value, pathlib.Path(_OUT.value), count=_COUNT.value)
+        print(*paths, sep="\n")
+
+
+def figure(workdir: pathlib.Path, images: str, out: pathlib.Path, *, count: int) -> list[pathlib.Path]:
+    """Draws what a run's networks make of ``count`` faces.
+
+    Args:
+      workdir: of a run.
+      images: folder or zip over which the faces are spread, of clips for a method of pairs; '' generates faces.
+      out: path of the PNG.
+      count: how many faces.
+
+    Returns:
+      [path], and of a run with a decoder the path of the swapped poses.
+
+    Raises:
+      Refused: no checkpoint, a method without pictures, too few faces, or a picture that cannot be written.
+    """
+    swapped = out.with_stem(f"{out.stem}_swap")
+    check(out, suffix=".png", inputs=several(images), beside=[swapped])
+    check(swapped, inputs=several(images))
+    if not (workdir / "recipe.json").is_file():
+        raise Refused(f"--workdir={workdir}: no recipe.json there; it is no folder of pcl_tf.train.")
+    recipe = recipes.resolve(recipes.load(workdir / "recipe.json"))
+    if not recipe.method.get("reconstruct", "frame_views" in recipe.method):
+        raise Refused(f"--workdir={workdir}: this run trained no decoder and no flow.")
+    decoder = "reconstruct" in recipe.method
+    faces = _faces(recipe, images, count) if decoder else _pairs(recipe, images, count)
+    from pcl_tf.methods.build import build_method  # imports TensorFlow, so only after the checks
+    from pcl_tf.training import sheet
+    from pcl_tf.training.checkpoints import Checkpoints
+
+    model = build_method(recipe)
+    if Checkpoints(model, workdir / "checkpoints").restore() is None:
+        raise Refused(f"--workdir={workdir}: {workdir / 'checkpoints'} holds no checkpoint.")
+    scale = max(1, 128 // recipe.image_size)
+    if not decoder:
+        write_atomically(out, png(sheet.draw_pictures(model.pictures(np.float32(faces) / 255), scale)))
+        return [out]
+    noise = recipe.method.recon_noise_std
+    write_atomically(out, png(sheet.draw(sheet.reconstructions(model, faces, noise), scale)))
+    write_atomically(swapped, png(sheet.draw_swaps(faces, sheet.swaps(model, faces, noise), scale)))
+    return [out, swapped]
+
+
+def _pairs(recipe: ConfigDict, images: str, count: int) -> np.ndarray:
+    """uint8 [count, 2, S, S, 3] of clips, or [count, S, S, 3] where the method takes mirror images for want of them."""
+    import tensorflow as tf
+
+    from pcl_tf.data.faces import open_faces
+    from pcl_tf.data.sources import FRAMES
+    from pcl_tf.methods.build import method_of
+
+    data = recipe.data.copy_and_resolve_references().unlock()
+    data.source, data.generated_images = images or "generated", FRAMES * count
+    with tempfile.TemporaryDirectory() as cache:
+        faces = open_faces(data, recipe.image_size, cache, method_of(recipe).pairs(recipe))
+        return faces.fetch(tf.constant(faces.rows(count, 0)(0))).numpy()
+
+
+def _faces(recipe: ConfigDict, images: str, count: int) -> np.ndarray:
+    """uint8 [N, S, S, 3], two faces at least and at most ``count``."""
+    source = open_source(images or "generated", count, recipe.image_size, flag="--data")
+    spread = islice(source.items(), 0, None, max(1, source.count // count))  # folders are sorted, often by person
+    decoded = list(decode_all(spread, recipe.image_size))
+    faces = [face for _, face, _ in decoded if face is not None][:count]
+    bad = [(name, why) for name, face, why in decoded if face is None]
+    note = left_out(bad, len(decoded))
+    if len(faces) < 2:
+        raise Refused(f"--data={images}: fewer than two faces that can be read. {note}".strip())
+    if bad:
+        print(f"note: {note}", file=sys.stderr)
+    return np.stack(faces)
 
 
 if __name__ == "__main__":

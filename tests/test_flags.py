@@ -104,7 +104,7 @@ NEEDS = {
     "predict": "--model and --data and --out are",
     "probe": "--model and --task are",
     "reconstruct": "--workdir is",
-    "reproduce": "--workdir and --table or --figure are",
+    "reproduce": "--table and --workdir are",
     "train": "--recipe and --workdir are",
 }
 

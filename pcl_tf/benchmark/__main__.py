@@ -82,7 +82,7 @@ def main(argv: list[str]) -> None:
         unresolved = recipes.named(_RECIPE.value or "", overrides=_SET.value)
         recipe = recipes.resolve(unresolved)
         print(f"{_PRECISION.value}, {os.cpu_count()} cores, batch {recipe.batch_size}, {recipe.image_size} pixels")
-        from pcl_tf.benchmark.train import data  # TensorFlow, once all that is named is there
+        from pcl_tf.benchmark.train import data  # imports TensorFlow, so only after the checks
 
         keys = [f"{key}={value}" for key, value in changes if key not in _RUNS]
         for part in parts:

@@ -93,19 +93,19 @@ BOXES = pathlib.Path(__file__).parents[1] / "weights"  # encoders that come with
 
 
 def open_encoder(text: str) -> Encoder:
-    """Opens an encoder: what ``find_encoder`` returns, called."""
+    """Finds and loads an encoder; as ``find_encoder``."""
     return find_encoder(text)()
 
 
 def find_encoder(text: str) -> Callable[[], Encoder]:
-    """What loads an encoder, after a look at whether it is there.
+    """Finds an encoder at once; returns the function that loads it.
 
     Args:
-      text: an export, a workdir, of which the newest export is meant, a fine-tuning or a probe's .keras, of which it is
-        the encoder, any other .keras, .onnx or .tflite file, a box or the name of one in ``BOXES``, 'pixels', 'lbp', 'hog'.
+      text: an export; a workdir, for its newest export; a fine-tuning or a probe's .keras, for the encoder in it; any other
+        .keras, .onnx or .tflite file; a box, or the name of one in ``BOXES``; 'pixels', 'lbp' or 'hog'.
 
     Raises:
-      Refused: nothing is there, or, by what is returned, nothing that can be loaded.
+      Refused: there is no such encoder; the returned function raises it for one that cannot be loaded.
     """
     if text in handcrafted.EXTRACTORS:
         return lambda: Encoder(text, f"{text}-{handcrafted.VERSION}", handcrafted.EXTRACTORS[text])

@@ -73,7 +73,7 @@ def extract(
 
     rows = filled(pathlib.Path(cache) / f"{encoder.digest}-{source.fingerprint}-{size}", fill, "features")
     names = rows.notes.get("names", [])
-    # Features stay good if a corpus is moved, but names may have its folder in them: the first one tells.
+    # Features stay valid if a corpus is moved, but names may hold its folder: then the first one differs.
     if names[:1] != [name for name, _ in islice(source.items(), 1)]:
         names = [name for name, _ in source.items()]
     found = Features(rows, names, encoded)

@@ -8,7 +8,8 @@ import numpy as np
 
 from pcl_tf.errors import Refused
 from pcl_tf.evaluation import bootstrap, linear, verification
-from pcl_tf.evaluation.kinds import KINDS, Kind, Scored
+from pcl_tf.evaluation.kind import Kind, Scored
+from pcl_tf.evaluation.kinds import KINDS
 from pcl_tf.evaluation.task import Task, pictures
 
 LEAST = 10  # images or pairs of a group; the interval of fewer would mean little

@@ -32,26 +32,23 @@ def chance(count: int) -> dict[str, float]:
 
 
 def measure(
-    embed: Callable[[np.ndarray], Mapping[str, np.ndarray]], size: int, count: int, *, batch: int = 200
+    embed: Callable[[np.ndarray], Mapping[str, np.ndarray]], size: int, count: int
 ) -> dict[str, dict[str, float]]:
     """Ridge probes of identity, expression and angles on faces no training run generates.
 
     Args:
       embed: uint8 [N, S, S, 3] -> dict of float [N, D].
       size, count: side of the faces in pixels, and their number; each fifth tests, the others fit.
-      batch: faces embedded at once.
 
     Returns:
       {feature: {'identity': accuracy, 'expression': accuracy, 'yaw', 'pitch', 'roll': degrees}}.
     """
     labels, images = faces(count, size)
-    parts = [embed(images[i : i + batch]) for i in range(0, len(images), batch)]
     train, test = _parts(count)
     known = {"identity": labels["identity"] - people(count)[0], "expression": labels["expression"]}
     targets = np.concatenate([*(np.eye(n)[known[name]] for name, n in _classes(count).items()), labels["angles"]], 1)
     result = {}
-    for key in parts[0]:
-        x = np.concatenate([p[key] for p in parts])
+    for key, x in embed(images).items():
         found = linear.ridge((x[train], targets[train]), x[test])
         *classes, angles = np.split(found, np.cumsum([*_classes(count).values()]), axis=1)
         right = ((s.argmax(1) == known[name][test]).mean() for name, s in zip(CLASSES, classes, strict=True))

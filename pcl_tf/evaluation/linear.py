@@ -23,7 +23,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from tqdm.keras import TqdmCallback
 
-from pcl_tf.evaluation.kinds import KINDS, Kind
+from pcl_tf.evaluation.kind import Kind
+from pcl_tf.evaluation.kinds import KINDS
 from pcl_tf.networks.initializers import TorchUniform
 
 EPOCHS = 300  # of Adam

@@ -9,7 +9,8 @@ import numpy as np
 
 from pcl_tf.data.listed import Files
 from pcl_tf.errors import Refused
-from pcl_tf.evaluation.kinds import KINDS, Kind
+from pcl_tf.evaluation.kind import Kind
+from pcl_tf.evaluation.kinds import KINDS
 from pcl_tf.evaluation.lists import canonical, read_table
 from pcl_tf.evaluation.task import Task, connected_folds, exclusive_folds, folds_from, pictures
 

@@ -36,9 +36,9 @@ class Task:
     pairs: np.ndarray | None = None
     same: np.ndarray | None = None
     folds: np.ndarray | None = None
-    origin: str = ""  # path it was read from, '' where it was made; tells tasks of one name apart
+    origin: str = ""  # path it was read from, '' of generated ones; distinguishes tasks of one name
     notes: tuple[str, ...] = ()  # what was left out, a sentence each
-    # {column: str [N], of verification [P]}: the group of each row, '' for none; errors are told by them
+    # {column: str [N], of verification [P]}: the group of each row, '' for none, by which errors are split
     groups: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -71,7 +71,7 @@ def pictures(source: Source) -> np.ndarray:
 
 
 def copies_named(task: Task) -> Task:
-    """The task, and if copies of training images are tested, a note and a column of groups that tells them from others."""
+    """The task; if copies of training images are tested, with a note and a group 'copies' of them."""
     shown, copied = pictures(task.source), np.zeros(task.source.count, bool)
     for train, test in task.splits:
         copied[test] |= np.isin(shown[test], shown[train])

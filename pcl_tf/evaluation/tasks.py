@@ -38,7 +38,7 @@ def open_task(
         command has no such flag.
       image_size: side in pixels, 0 for the paper's.
       targets: columns of a manifest to predict; () for those that its kind has by default.
-      groups: columns of a manifest by which errors are told, beside its ``group``.
+      groups: columns of a manifest by which errors are split, beside its ``group``.
       centre: side of the central square that is evaluated, as a share of the photograph's shorter side.
       flag: that gave the text, for errors.
 

@@ -60,7 +60,7 @@ def main(argv: list[str]) -> int:
         cache = pathlib.Path(_CACHE.value or (out if _OUT.value else probed) / "features")
         check(cache, "--cache" if _CACHE.value else "--out" if _OUT.value else "--model", folder=True)
         task = open_task(_TASK.value, **_OPENED())
-        encoder = load()  # TensorFlow, once all that is named is there
+        encoder = load()  # imports TensorFlow, so only after the checks
         from pcl_tf.errors import Stopped
         from pcl_tf.finetune import network, run
         from pcl_tf.finetune.fit import Options

@@ -102,7 +102,7 @@ def train(
     Raises:
       Stopped: by Ctrl-C, SIGTERM or SIGHUP. Args: number of the signal, folder.
     """
-    stop = StopOnSignal("stopping; the state after the last whole epoch is kept")
+    stop = StopOnSignal("stopping; the state after the last whole epoch stays")
     held = _batches(lesson, lesson.held, options)
     model, losses = _restored(folder)
     if not losses:
@@ -137,7 +137,7 @@ def train(
 
 
 def _restored(folder: pathlib.Path) -> tuple[Any, list[float]]:
-    """(model after the last epoch of a stopped training, its held-out losses); no losses where there is none."""
+    """(model after the last epoch of a stopped training, its held-out losses); (None, []) without such a training."""
     if not folder.exists():
         return None, []
     try:

@@ -7,11 +7,8 @@ import keras
 
 def schedule(base: float, total: int, warmup: int = 0) -> keras.optimizers.schedules.LearningRateSchedule:
     """Cosine to 0 with linear warm-up; total and warmup in optimiser updates."""
-    if warmup:
-        return keras.optimizers.schedules.CosineDecay(
-            0.0, max(1, total - warmup), 0.0, warmup_target=base, warmup_steps=warmup
-        )
-    return keras.optimizers.schedules.CosineDecay(base, max(1, total))
+    rising: dict[str, Any] = {"warmup_target": base, "warmup_steps": warmup} if warmup else {}
+    return keras.optimizers.schedules.CosineDecay(0.0 if warmup else base, max(1, total - warmup), **rising)
 
 
 class _Summed:

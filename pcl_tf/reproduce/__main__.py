@@ -1,6 +1,6 @@
 """Fills the paper's tables: pre-trains what they compare, probes it, prints ours beside theirs.
 
-  python -m pcl_tf.reproduce --table=1,2,3,4,5,6,7 --figure=4 --workdir=runs/tables
+  python -m pcl_tf.reproduce --table=1,2,3,4,5,6,7 --workdir=runs/tables
   python -m pcl_tf.reproduce --table=5 --workdir=W --data=FACES.zip --expression=classification:fer.csv --seeds=0,1,2
   python -m pcl_tf.reproduce --scale=full --table=1 --workdir=W --data=VOXCELEB --data_dir=CORPORA
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from pcl_tf.reproduce.paper import Table
 
 _TABLE = flags.DEFINE_list("table", [], "Tables of the paper, 1 to 7; commas join several.")
-_FIGURE = flags.DEFINE_list("figure", [], "Figures of the paper: 4.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of runs, features, probes and tables. Continued if it exists.")
 _SCALE = flags.DEFINE_enum("scale", "small", ("small", "full"), "small: recipe small64. full: vox64 and the corpora.")
 _DATA = flags.DEFINE_string("data", "", "Faces to pre-train on, as for pcl_tf.train; small: generated faces.")
@@ -91,7 +90,7 @@ def _run(tables: list[int], seeds: list[int], workdir: pathlib.Path) -> None:
     tasks = _tasks(sorted({role for number in tables for role in TABLES[number].roles}))
     sources.named(source)
 
-    from pcl_tf.data.clips import find_clips  # TensorFlow, once all that is named is there
+    from pcl_tf.data.clips import find_clips  # imports TensorFlow, so only after the checks
 
     clips = source == "generated" or recipe.data.clips == "by_folder" or find_clips(source) is not None
     if not clips and {1, 2, 3, 4} & {*tables}:
@@ -99,7 +98,6 @@ def _run(tables: list[int], seeds: list[int], workdir: pathlib.Path) -> None:
     vgg = any(text.startswith("method.vgg=") and text != "method.vgg=" for text in _OVERRIDE.value)
     wanted = {number: possible(TABLES[number], clips=clips, vgg=vgg) for number in tables}
 
-    from pcl_tf.reproduce.figure import figure
     from pcl_tf.reproduce.runs import Runs, equal_steps
     from pcl_tf.reproduce.tables import fill, markdown
 
@@ -118,29 +116,25 @@ def _run(tables: list[int], seeds: list[int], workdir: pathlib.Path) -> None:
         write_atomically(workdir / "tables" / f"table{number}.md", text)
         write_atomically(workdir / "tables" / f"table{number}.json", json.dumps(rows, indent=1) + "\n")
         print(f"\n{text}", flush=True)
-    if _FIGURE.value:
-        print(*figure(runs.pretrained("", seeds[0]), "", workdir / "tables" / "figure4.png", count=8), sep="\n")
 
 
 def main(argv: list[str]) -> None:
-    begin(argv)
+    begin(argv, "table", "workdir")
     from pcl_tf.errors import Stopped
     from pcl_tf.reproduce.paper import TABLES
 
-    for flag, given, known in (("table", _TABLE.value, list(map(str, TABLES))), ("figure", _FIGURE.value, ["4"])):
-        if unknown := [number for number in given if number not in known]:
-            refuse(f"--{flag}={unknown[0]}: not one of {', '.join(known)}.")
+    if unknown := [number for number in _TABLE.value if number not in map(str, TABLES)]:
+        refuse(f"--table={unknown[0]}: not one of {', '.join(map(str, TABLES))}.")
     for text in _OVERRIDE.value:  # the flags would win
         if instead := _OWN_FLAGS.get(text.partition("=")[0].strip()):
             refuse(f"--set={text}: give {instead} instead.")
     seeds = _SEEDS.value
     if not all(s.isascii() and s.isdigit() and int(s) <= 10**6 for s in seeds) or len(set(seeds)) < len(seeds):
         refuse(f"--seeds={','.join(seeds)}: different whole numbers from 0 to 1000000.")
-    if not _WORKDIR.value or not (_TABLE.value or _FIGURE.value):
-        refuse("--workdir and --table or --figure are needed; see --help.")
-    with explained(_WORKDIR.value):
+    workdir = pathlib.Path(_WORKDIR.value or "")
+    with explained(workdir):
         try:
-            _run(list(map(int, _TABLE.value)), list(map(int, seeds)), pathlib.Path(_WORKDIR.value))
+            _run(list(map(int, _TABLE.value)), list(map(int, seeds)), workdir)
         except Stopped as stopped:
             refuse(stopped, 1)
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from pcl_tf import tables as texts
-from pcl_tf.evaluation.kinds import percent
+from pcl_tf.evaluation.kinds import scale_and_unit
 from pcl_tf.evaluation.task import Task
 from pcl_tf.evaluation.verification import WHITENED
 from pcl_tf.reproduce.paper import Table
@@ -61,7 +61,7 @@ def markdown(number: int, table: Table, rows: list[dict[str, Any]]) -> str:
 
 
 def _cell(found: dict[str, Any]) -> str:
-    scale = 100 if percent(found["metric"]) else 1
+    scale, _ = scale_and_unit(found["metric"])
     low, high = (scale * v for v in found["interval"])
     spread = "" if found["std"] is None else f" ± {scale * found['std']:.2f}"
     text = f"{scale * found['mean']:.2f}{spread} [{low:.1f}, {high:.1f}]"

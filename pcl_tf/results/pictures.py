@@ -9,7 +9,7 @@ from sklearn.metrics import confusion_matrix, roc_curve
 
 from pcl_tf.drawing import plain, save_figure
 from pcl_tf.evaluation.evaluate import Result
-from pcl_tf.evaluation.kinds import KINDS, percent
+from pcl_tf.evaluation.kinds import KINDS, scale_and_unit
 from pcl_tf.evaluation.task import Task
 from pcl_tf.evaluation.verification import WHITENED
 
@@ -26,7 +26,7 @@ def save(stem: str | pathlib.Path, task: Task, result: Result, *, row: dict[str,
     name = KINDS[task.kind].picture
     figure = _PICTURES[name](task, result)
     model = pathlib.PurePath(row["model"]).name or row["model"]
-    scale, unit = (100, " %") if percent(result.metric) else (1, "")
+    scale, unit = scale_and_unit(result.metric)
     value, low, high = (f"{scale * v:.1f}" for v in (result.value, *result.interval))
     text = f"{result.metric} {value}{unit} (95 %: {low} to {high})"
     figure.suptitle(f"{plain(row['task'])}, {row['feature']} of {plain(model)}\n{text}", size=10)

@@ -24,7 +24,7 @@ from pcl_tf.tables import guarded, markdown
 
 TABLES = "tables.md"
 _LONGEST = 40  # letters of a task's name in names of files: with targets by name it may be longer than a file's can be
-# What tells a row from others; a fine-tuning has a run besides, which all its options change.
+# These fields identify a row; a fine-tuning has 'run' too, which depends on all its options.
 _KEY = ("model_digest", "kind", "task_name", "task_path", "feature", "solver", "image_size", "seed", "run")
 _MEASURED = ("task", "metric", "value", "interval", "detail", "detail_intervals", "resampled", "units", "counts")
 
@@ -123,9 +123,9 @@ def head_of(row: dict[str, Any], task: Task, layer: Linear, *, encoder: str) -> 
 
 
 def names(tasks: Sequence[Task], rows: Sequence[dict[str, Any]] = ()) -> list[str]:
-    """Names under which tasks are reported, in order: of several tasks of one name all but the first have a digest.
+    """Names under which tasks are reported, in order: of several tasks of one name all but the first get a digest.
 
-    One may stand there twice; those of rows of ``result.json`` keep their names.
+    A task may be given twice. Tasks of earlier rows of ``result.json`` keep their names.
     """
     first = {row["task_name"]: (row["kind"], row["task_path"]) for row in reversed(rows)}
     found = []
@@ -146,7 +146,7 @@ def short(name: str) -> str:
 
 
 def file_stem(row: dict[str, Any]) -> str:
-    """How names of files of a row begin: task, feature, and a digest of what tells it from other rows."""
+    """The beginning of the names of a row's files: task, feature, and a digest of the fields that identify it."""
     return f"{short(row['task'])}-{row['feature']}-{digest(*_key(row))[:8]}"
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from pcl_tf.data.files import some
 from pcl_tf.evaluation.bootstrap import FEWEST
 from pcl_tf.evaluation.evaluate import LEAST
-from pcl_tf.evaluation.kinds import percent
+from pcl_tf.evaluation.kinds import scale_and_unit
 from pcl_tf.evaluation.verification import WHITENED
 
 HEADER = ("model", "step", "task", "feature", "solver", "metric", "value", "95 % interval", "tested on")
@@ -37,7 +37,7 @@ def cells(rows: Iterable[dict[str, Any]]) -> list[list[Any]]:
     """Rows as cells under ``HEADER``, the values of a row beneath each other."""
     out = []
     for row in rows:
-        scale, unit = (100, " %") if percent(row["metric"]) else (1, "")
+        scale, unit = scale_and_unit(row["metric"])
         for found, metric, group, less in _lines(row):
             form = "+.2f" if less else ".2f"
             value, low, high = (format(scale * v, form) for v in (found["value"], *found["interval"]))
@@ -55,19 +55,24 @@ def cells(rows: Iterable[dict[str, Any]]) -> list[list[Any]]:
 
 def text(rows: Sequence[dict[str, Any]], *, header: bool = True) -> str:
     """Text table of rows, the values of a row beneath each other, and what their groups leave out."""
-    lines = []
-    for line in [list(HEADER)] * header + [line for row in rows for line in [*cells([row]), *_unscored(row)]]:
-        if len(line) < len(HEADER):
-            lines.append(f"{'':28}{line[0]}")
-            continue
-        model, _, task, feature, solver, metric, value, interval, count = line
-        named = f"{_cut(model, 27):<28}{_cut(task, 27):<28}{feature:<12}{solver:<12}"
-        lines.append(f"{named} {value:>8}   {interval:<18}{count:>9}  {metric}")
+    lines = [_line(HEADER)] * header
+    for row in rows:
+        lines += [*map(_line, cells([row])), *_unscored(row)]
     return "\n".join(lines)
 
 
-def _unscored(row: dict[str, Any]) -> Iterator[list[str]]:
-    """What each column of groups leaves out, in words."""
+def _line(cells: Sequence[Any]) -> str:
+    model, _, task, feature, solver, metric, value, interval, count = cells
+    named = f"{_cut(model, 27):<28}{_cut(task, 27):<28}{feature:<12}{solver:<12}"
+    return f"{named} {value:>8}   {interval:<18}{count:>9}  {metric}"
+
+
+def _cut(name: str, width: int) -> str:
+    return name if len(name) <= width else ".." + name[2 - width :]
+
+
+def _unscored(row: dict[str, Any]) -> Iterator[str]:
+    """A line for each column of groups on what it leaves out."""
     for column, of in (row.get("groups") or {}).items():
         few = some([f"{name} ({count})" for name, count in of["too_few"].items()], 10)
         lacking = ", ".join(of["labels_left_out"])
@@ -77,8 +82,4 @@ def _unscored(row: dict[str, Any]) -> Iterator[list[str]]:
             f"{row['metric']} without {lacking}, which not every group shows" if lacking else "",
         )
         if any(parts):
-            yield [f"{column}: {'; '.join(filter(None, parts))}"]
-
-
-def _cut(name: str, width: int) -> str:
-    return name if len(name) <= width else ".." + name[2 - width :]
+            yield f"{'':28}{column}: {'; '.join(filter(None, parts))}"

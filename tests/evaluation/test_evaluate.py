@@ -10,7 +10,8 @@ from pcl_tf.errors import Refused
 from pcl_tf.evaluation import bootstrap, linear
 from pcl_tf.evaluation.bootstrap import Units
 from pcl_tf.evaluation.evaluate import Result, by_group, difference, evaluate, of_folds
-from pcl_tf.evaluation.kinds import KINDS, Scored
+from pcl_tf.evaluation.kind import Scored
+from pcl_tf.evaluation.kinds import KINDS
 from pcl_tf.evaluation.task import Task, connected_folds, copies_named, exclusive_folds, folds_from
 
 PEOPLE = np.repeat([f"s{i}" for i in range(30)], 20)

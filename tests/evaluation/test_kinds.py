@@ -5,7 +5,8 @@ import pytest
 import sklearn.metrics as sk
 
 from pcl_tf.evaluation import bootstrap
-from pcl_tf.evaluation.kinds import KINDS, Scored
+from pcl_tf.evaluation.kind import Scored
+from pcl_tf.evaluation.kinds import KINDS
 
 R = np.random.RandomState
 CLASSES, LABELS, NUMBERS = (KINDS[name] for name in ("classification", "multilabel", "regression"))

@@ -93,7 +93,7 @@ def test_generated_faces_rank_features_between_chance_and_truth():
         ]
         return {"truth": np.concatenate(truth, 1), "noise": noise}
 
-    rows = generated.measure(embed, 16, 160, batch=70)
+    rows = generated.measure(embed, 16, 160)
     chance = generated.chance(160)
     assert rows["truth"]["expression"] == 1
     for name in ANGLES:
