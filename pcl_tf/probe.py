@@ -65,8 +65,6 @@ def main(argv: list[str]) -> None:
         check(cache, "--cache", folder=True)
         found = [find_encoder(text) for text in models]
         tasks = [open_task(text, centre=_CENTRE.value, **_OPENED()) for text in named]
-        if _SOLVER.value == "knn" and (pairs := [t.name for t in tasks if not KINDS[t.kind].labelled]):
-            refuse(f"--solver=knn: {pairs[0]} compares pairs by cosine, neighbours have no labels; leave it out.")
         for note in dict.fromkeys(note for task in tasks for note in task.notes):
             print(f"note: {note}", file=sys.stderr)
         encoders = [load() for load in found]  # imports TensorFlow, so only after the checks

@@ -122,8 +122,6 @@ def named(name: str, argument: str = "", overrides: Iterable[str] = ()) -> Confi
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-        if not hasattr(module, "get_config"):
-            raise Refused(f"{path} has no function get_config(arg).")
         c = module.get_config(",".join(filter(None, (own, argument))))
     except Exception as error:  # a user's file may raise anything; a ValueError's text is enough
         kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "

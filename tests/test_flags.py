@@ -39,12 +39,8 @@ def test_an_export_to_onnx_without_its_packages(tmp_path, monkeypatch):
         (["train", "--out=FOLDER"], "is a folder"),
         (["train", "--profile=FILE/below"], "cannot be written to (Not a directory)"),
         (["train", "--profile=FILE"], "cannot be written to (Not a directory)"),
-        (["data", "--profile=x"], "--profile has no meaning without the part train"),
-        (["data", "--against=precision=float32"], "--against has no meaning without the part train"),
-        (["train", "--profile=x", "--against=precision=float32"], "--profile has no meaning with --against"),
         (["train", "--against=precision"], "--against=precision=: not one of float32"),
         (["train", "--against=xla=maybe"], "--against=xla=maybe: not one of none, views, step"),
-        (["data", "--xla"], "--xla has no meaning without the part train"),
         (["train", "--recipe.image_size=-1"], "--set image_size=-1: must be a whole number"),
     ],
 )

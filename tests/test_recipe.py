@@ -83,7 +83,7 @@ def test_overrides_apply_to_the_methods_that_have_their_keys():
     "name, content, said",
     [
         ("notes.txt", "x = 1", "no such recipe; known: .* or the path of a .py file"),
-        ("empty.py", "x = 1", "has no function"),
+        ("empty.py", "x = 1", "has no attribute 'get_config'"),
         ("mine.py", "def get_config(arg):\n    return {}['x']\n", "mine.py: KeyError: 'x'"),
         ("mine.py", "def get_config(arg):\n    return 3\n", "its get_config gives int, not a ConfigDict"),
     ],

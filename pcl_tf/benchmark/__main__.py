@@ -60,11 +60,6 @@ def main(argv: list[str]) -> None:
     parts = argv[1:] or PARTS
     if unknown := [part for part in parts if part not in PARTS]:
         refuse(f"{unknown[0]}: parts are {', '.join(PARTS)}.")
-    for flag in ("against", "profile", "xla"):
-        if flags.FLAGS[flag].present and "train" not in parts:
-            refuse(f"--{flag} has no meaning without the part train.")
-    if _PROFILE.value and _AGAINST.value:
-        refuse("--profile has no meaning with --against, which times steps and profiles none.")
     changes = [change.partition("=")[::2] for change in _AGAINST.value]
     theirs = {key: value for key, value in changes if key in _RUNS}
     for key, value in theirs.items():

@@ -49,11 +49,7 @@ def read_manifest(
     wrong: _Wrong = list(table.ragged.items())
     if not table.rows:
         raise Refused(f"{path}, line {wrong[0][0]} and every other: {wrong[0][1]}." if wrong else f"{path}: no rows.")
-    files = Files(path.parent)
-    first = table.rows[0][1].get("path") or table.rows[0][1].get("path1", "")
-    if path.is_symlink() and first not in files and first in (linked := Files(path.resolve().parent)):
-        files = linked
-    rows = table.rows
+    files, rows = Files(path.parent), table.rows
     read = _labels(rows, files, wrong, kind=of, values=values) if of.labelled else _pairs(rows, files, wrong)
     if wrong:
         shown = "".join(f"\n  line {line}: {what}" for line, what in wrong[:_SHOWN])

@@ -62,7 +62,7 @@ def main(argv: list[str]) -> int:
         task = open_task(_TASK.value, **_OPENED())
         encoder = load()  # imports TensorFlow, so only after the checks
         from pcl_tf.errors import Stopped
-        from pcl_tf.finetune import network, run
+        from pcl_tf.finetune import run
         from pcl_tf.finetune.fit import Options
         from pcl_tf.results import table
 
@@ -70,11 +70,8 @@ def main(argv: list[str]) -> int:
         # Layers that are drawn learn at the paper's rate; those that are pre-trained move slower.
         values["rate"] = _RATE.value or (1e-3 if _SCRATCH.value else 1e-4)
         options = Options(**values)
-        network.check(encoder, task, options.feature)
         for note in task.notes:
             print(f"note: {note}", file=sys.stderr)
-        for train, _ in task.splits[: options.folds or None]:
-            run.teaching(task, train, part=options.labels, seed=options.seed)  # refuses too few labels early
         about = {"license": _LICENSE.value, "data_terms": _TERMS.value}
         try:
             row, export = run.finetune(encoder, task, options, out=out, cache=cache, about=about)

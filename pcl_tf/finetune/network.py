@@ -4,10 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from pcl_tf.encoders.encoder import Encoder, load_keras, outputs
 from pcl_tf.encoders.stacked import vector_of
-from pcl_tf.errors import Refused
-from pcl_tf.evaluation.kinds import KINDS
 from pcl_tf.evaluation.linear import Linear
 from pcl_tf.evaluation.task import Task
 
@@ -19,42 +16,11 @@ LOSSES = {  # by the activation of a kind of task; Keras's own, which a saved st
 HEAD = "head"
 
 
-def load(encoder: Encoder) -> keras.Model:
-    """The encoder as a Keras model that can be trained: float32 [N, S, S, 3] in [0, 1] -> dict of features, or one map.
-
-    Raises:
-      Refused: this model has no Keras form.
-    """
-    if encoder.keras_file is None:
-        raise Refused(
-            f"--model={encoder.name}: cannot be fine-tuned; a workdir or export of pcl_tf, or a .keras file, can."
-        )
-    return load_keras(encoder.keras_file)
-
-
-def check(encoder: Encoder, task: Task, feature: str) -> None:
-    """Refuses what cannot be fine-tuned before anything is decoded.
-
-    Raises:
-      Refused: a task of pairs, images of a size that the encoder does not take, or a feature that it does not have.
-    """
-    if not KINDS[task.kind].labelled:
-        raise Refused(
-            f"--task={task.kind}: pairs have no labels to fine-tune by; a classification of who is on each image does."
-        )
-    trunk = load(encoder)
-    side, keys = trunk.input_shape[1], outputs(trunk.output)
-    if side not in (None, task.image_size):
-        raise Refused(f"--model={encoder.name} takes no images of {task.image_size} pixels; set --image_size={side}.")
-    if missing := [part for part in feature.split("+") if part not in keys]:
-        raise Refused(f"--feature={missing[0]}: this model has {', '.join(keys)}.")
-
-
 def build(trunk: keras.Model, task: Task, feature: str, *, head: Linear | None = None, seed: int = 0) -> keras.Model:
     """Puts a last layer on an encoder.
 
     Args:
-      trunk: of ``load``; the model trains its weights.
+      trunk: the encoder; the model trains its weights.
       task: ``Task``; the layer has an output for each of its names.
       feature: 'face_aware', 'face', 'pose' or 'face+pose'.
       head: ``Linear`` that the layer starts from; None draws it, and all weights of the trunk, as of a network that was

@@ -12,7 +12,7 @@ import numpy as np
 
 from pcl_tf.data.faces import decoded_faces
 from pcl_tf.data.images import left_out
-from pcl_tf.encoders.encoder import Encoder
+from pcl_tf.encoders.encoder import Encoder, load_keras
 from pcl_tf.encoders.features import Features, extract
 from pcl_tf.errors import Refused
 from pcl_tf.evaluation import linear
@@ -43,7 +43,7 @@ def finetune(
     """Fine-tunes an encoder on a task, evaluates and exports it.
 
     Args:
-      encoder, task, options: an encoder with a Keras form, a task with labels, and how.
+      encoder, task, options: what is fine-tuned, on what, and how.
       out: folder of ``result.json``, tables, predictions, pictures, logs/, and a folder for each fine-tuning.
       cache: folder of features and decoded faces.
       about: {'data_terms', 'license'} as the user states them of the labelled images and the weights, None where not.
@@ -52,10 +52,20 @@ def finetune(
       (row of ``result.json``, path of the export).
 
     Raises:
-      Refused: another process is at the same fine-tuning, something else stands where the export is written, or too few
-        images of a fold are readable.
+      Refused: the encoder has no Keras form, the task no labels, another process is at the same fine-tuning, something else
+        stands where the export is written, too few images of a fold are readable, or as of ``extract``.
       Stopped: by a signal; the same call resumes.
     """
+    if encoder.keras_file is None:
+        raise Refused(
+            f"--model={encoder.name}: cannot be fine-tuned; a workdir or export of pcl_tf, or a .keras file, can."
+        )
+    if not KINDS[task.kind].labelled:
+        raise Refused(
+            f"--task={task.kind}: pairs have no labels to fine-tune by; a classification of who is on each image does."
+        )
+    for train, _ in task.splits[: options.folds or None]:
+        teaching(task, train, part=options.labels, seed=options.seed)  # refuses too few labels early
     results = Results(out)
     (name,) = names([task], results.rows)
     of = digest(encoder.digest, task.digest, dataclasses.asdict(options))[:8]  # all that changes its numbers
@@ -206,21 +216,21 @@ def trained(material: Material, options: Options, folder: pathlib.Path) -> tuple
 def _fold(
     material: Material, options: Options, folder: pathlib.Path, *, teach: np.ndarray, held: np.ndarray
 ) -> tuple[keras.Model, list[float]]:
-    task, kind = material.task, KINDS[material.task.kind]
+    task, kind, x = material.task, KINDS[material.task.kind], material.values[options.feature]
     labels = cast(np.ndarray, task.labels)
     low, span = kind.scale(labels[teach])
     if kind.classes(labels) is None:
         labels = ((labels - low) / span).astype(np.float32)
 
     def build() -> keras.Model:
-        trunk, layer = network.load(material.encoder), None
+        trunk, layer = load_keras(cast(pathlib.Path, material.encoder.keras_file)), None
         if not options.from_scratch:
             # The probe's, solved on features of the encoder as it was, so that training starts where linear evaluation
             # ends and no statistic of a BatchNorm changes meanwhile.
             print(f"the last layer on frozen features of {len(teach)} images", flush=True)
             layer, _ = linear.fit(
                 task.kind,
-                material.values[options.feature][teach],
+                x[teach],
                 labels[teach],
                 solver="lbfgs",
                 seed=options.seed,

@@ -171,19 +171,6 @@ def test_rows_of_another_width_are_named(folder):
         read_manifest(write(folder, "path,yaw,pitch", "0.png,1,2", "1.png,1", "2.png,1,2"), "regression", 16)
 
 
-def test_a_linked_manifest_finds_the_images_of_either_folder(tmp_path):
-    for path in (tmp_path / "real/a.png", tmp_path / "real/b.png"):
-        path.parent.mkdir(exist_ok=True)
-        Image.new("RGB", (8, 8)).save(path)
-    (tmp_path / "real/m.csv").write_text("path,label\na.png,x\nb.png,y\n")
-    (tmp_path / "lists").mkdir()
-    (tmp_path / "lists/m.csv").symlink_to("../real/m.csv")
-    assert read_manifest(tmp_path / "lists/m.csv", "classification", 16).source.count == 2
-    for name in "ab":  # images beside the link itself come first
-        (tmp_path / f"lists/{name}.png").symlink_to(f"../real/{name}.png")
-    assert read_manifest(tmp_path / "lists/m.csv", "classification", 16).source.name == str(tmp_path / "lists")
-
-
 @pytest.mark.parametrize("again", ["0.png", "./0.png", "../{}/0.png", "x/../0.png"])
 def test_one_image_is_one_however_its_path_is_written(folder, again):
     again = again.format(folder.name)

@@ -99,10 +99,6 @@ def test_the_export_and_its_keras_form_agree(probed):
         (["--model=hog", "--task=lfw"], "--task=lfw: where is it? --task=lfw:PATH or the folder of corpora"),
         (["--model=hog"], "--task is needed"),
         (["--model=hog", "--task=generated_pose", "--feature=hair"], "--feature=hair"),
-        (
-            ["--model=hog", "--task=generated_verification", "--solver=knn", "--image_size=16"],
-            "compares pairs by cosine",
-        ),
     ],
 )
 def test_errors_are_one_line(args, match, tmp_path):

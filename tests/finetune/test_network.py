@@ -8,12 +8,12 @@ import keras
 import numpy as np
 import pytest
 
-from pcl_tf.encoders.encoder import open_encoder
+from pcl_tf.encoders.encoder import load_keras, open_encoder
 from pcl_tf.encoders.features import extract
 from pcl_tf.encoders.stacked import vector_of
 from pcl_tf.errors import Refused
 from pcl_tf.evaluation.evaluate import evaluate
-from pcl_tf.finetune import network, run
+from pcl_tf.finetune import run
 from pcl_tf.finetune.fit import Options
 from tests.helpers import labelled
 
@@ -43,7 +43,7 @@ def tuned(prepared, kind, folder, **options):
 
 def trunk_of(model, opened):
     """{name of a weight: (before, after)} of the encoder in a model."""
-    before = network.load(opened)
+    before = load_keras(opened.keras_file)
     (after,) = [layer for layer in model.layers if layer.name == before.name]
     return {w.path: (a, w.numpy()) for a, w in zip(before.get_weights(), after.weights, strict=True)}
 
@@ -82,7 +82,7 @@ def test_from_scratch_is_the_same_network_with_other_weights(opened, prepared, t
         tuned(prepared, "classification", tmp_path / str(i), from_scratch=True, epochs=0, seed=seed)[1]
         for i, seed in enumerate((3, 3, 1))
     ]
-    before = network.load(opened).get_weights()
+    before = load_keras(opened.keras_file).get_weights()
     pairs = list(zip(before, models[0].get_weights()[: len(before)], strict=True))
     assert all(a.shape == b.shape for a, b in pairs)
     kernels = [(a, b) for a, b in pairs if a.ndim == 4]
@@ -90,19 +90,6 @@ def test_from_scratch_is_the_same_network_with_other_weights(opened, prepared, t
     for a, b, c in zip(*(m.get_weights() for m in models), strict=True):
         np.testing.assert_array_equal(a, b)
         assert a.ndim < 2 or not np.array_equal(a, c)
-
-
-def test_what_cannot_be_fine_tuned_is_refused(opened, prepared):
-    task, _ = prepared["classification"]
-    network.check(opened, task, "face+pose")
-    for other, feature, said in (
-        (dataclasses.replace(task, kind="verification"), "face_aware", "--task=verification: pairs have no labels"),
-        (task, "hair", "--feature=hair: this model has face_aware"),
-    ):
-        with pytest.raises(Refused, match=said):
-            network.check(opened, other, feature)
-    with pytest.raises(Refused, match="--model=hog: cannot be fine-tuned"):
-        network.load(open_encoder("hog"))
 
 
 def test_an_unreadable_fold_is_refused_before_anything_is_trained(opened, prepared, tmp_path):
