@@ -1,4 +1,4 @@
-"""``faces64`` on 30,000 generated heads, each in two scenes, for 9,000 steps: an encoder that has never seen a photograph.
+"""``faces64`` on 30,000 generated heads, each in two scenes, for 7,000 steps: an encoder that has never seen a photograph.
 
   python -m pcl_tf.train --recipe=heads64 --workdir=W
 
@@ -17,5 +17,5 @@ def get_config(arg: str | None = None) -> ConfigDict:
     c = faces64.get_config().unlock()
     c.data.source, c.data.generated_images = "generated", 60_000
     c.data.clips, c.method.face_positives = "scenes", "frames"
-    c.total_steps = 9_000
+    c.total_steps = 7_000
     return common.finish(c, arg)
