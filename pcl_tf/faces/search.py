@@ -72,7 +72,7 @@ def nearest(query: np.ndarray, x: np.ndarray, count: int) -> tuple[np.ndarray, n
     return order, np.take_along_axis(similarity, order, axis=1)
 
 
-def duplicates(x: np.ndarray, threshold: float, *, block: int = 1024) -> list[list[int]]:
+def duplicates(x: np.ndarray, threshold: float, *, block: int = 256) -> list[list[int]]:
     """Groups of rows that are linked by cosines of at least a threshold.
 
     Args:

@@ -5,6 +5,7 @@ import io
 import itertools
 import json
 import os
+import uuid
 import zipfile
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -180,7 +181,7 @@ def write_whole(path: str, data: bytes) -> None:
     """Writes a file that is whole or does not exist."""
     if "://" not in path:  # TensorFlow does not sync: after a power cut an empty file would have the name
         return write_atomically(path, data)
-    aside = f"{path}.{os.getpid()}.part"
+    aside = f"{path}.{uuid.uuid4().hex}.part"  # the first process of every container has one number
     with tf.io.gfile.GFile(aside, "wb") as f:
         f.write(data)
     tf.io.gfile.rename(aside, path, overwrite=True)

@@ -235,6 +235,16 @@ def test_what_is_done_outlasts_a_power_cut(tmp_path, power_cut, monkeypatch):
     assert ClipFaces(path, 32).head(1).shape == (1, 32, 32, 3)
 
 
+def test_two_containers_write_a_file_of_a_bucket_one_after_the_other(monkeypatch):
+    """The first process of each has the number 1."""
+    aside = []
+    monkeypatch.setattr("os.getpid", lambda: 1)
+    monkeypatch.setattr("tensorflow.io.gfile.rename", lambda source, target, overwrite: aside.append(source))
+    for _ in range(2):
+        work.write_whole("ram://unit.zip", b"faces")
+    assert len({*aside}) == 2
+
+
 def test_batches_hold_a_frame_of_every_clip_once_an_epoch(prepared):
     clips = ClipFaces(prepared[0], 32)
     assert len(clips) == 5
