@@ -38,6 +38,7 @@ _SCENES = flags.DEFINE_bool("scenes", False, "Each head in two lights, before tw
 _WITHOUT = flags.DEFINE_multi_enum(
     "without", [], people.PARTS, "What does not differ between faces; repeat for several."
 )
+_OTHERS = 2**21  # the first person here: nobody whom 'generated' of training or a generated task shows
 _TOGETHER = 32  # faces that are rendered in one go
 
 _Block = tuple[list[str], dict[str, np.ndarray]]
@@ -45,7 +46,8 @@ _Block = tuple[list[str], dict[str, np.ndarray]]
 
 def _blocks() -> Iterator[_Block]:
     """Names of pictures, without suffix, and their truth, some tens of faces each."""
-    who, numbers = range(_PEOPLE.value), range(_FIRST.value, _FIRST.value + _COUNT.value)
+    who = range(_OTHERS, _OTHERS + _PEOPLE.value)
+    numbers = range(_FIRST.value, _FIRST.value + _COUNT.value)
     step = 1 if _FRAMES.value > 1 else _TOGETHER // (1 + _SCENES.value)
 
     def sample(count: int, first: int) -> dict[str, np.ndarray]:
@@ -71,7 +73,7 @@ def _rows(names: list[str], labels: dict[str, np.ndarray], size: int) -> Iterato
     points = render.landmarks(labels, size)
     ages, male, origins = shape.age(labels["traits"]), shape.male(labels["traits"]), shape.origin(labels["traits"])
     for i, name in enumerate(names):
-        who, decade = int(labels["identity"][i]), int(ages[i] // 10) * 10
+        who, decade = int(labels["identity"][i]) - _OTHERS, int(ages[i] // 10) * 10
         yield {
             "path": f"{name}.png",
             "split": "train" if who % 5 else "test",

@@ -11,6 +11,8 @@ from pcl_tf.heads import people, render
 from pcl_tf.recipe import named
 from tests.helpers.commands import ended, refused
 
+WHO = range(2**21, 2**21 + 7)
+
 
 def written(folder, *flags):
     code, _, said = ended("heads", f"--out={folder}", "--image_size=16", "--people=7", *flags)
@@ -22,7 +24,7 @@ def written(folder, *flags):
 
 def test_pictures_and_rows_are_of_one_truth(tmp_path):
     rows, images = written(tmp_path, "--count=35", "--first=4", "--seed=3")
-    labels = people.sample_labels(35, 3, range(7), first=4)
+    labels = people.sample_labels(35, 3, WHO, first=4)
     np.testing.assert_array_equal(images, render.render(labels, 16))
     got = np.array([[float(row[name]) for name in ("yaw", "pitch", "roll", "AU12")] for row in rows])
     smile = labels["actions"][:, people.ACTIONS.index(12), None]
@@ -41,9 +43,7 @@ def test_pictures_and_rows_are_of_one_truth(tmp_path):
 @pytest.mark.parametrize("flag, count, per", [("--scenes", 6, 2), ("--frames=3", 4, 3)])
 def test_folders_are_clips_to_train_on(flag, count, per, tmp_path):
     rows, images = written(tmp_path / "heads", f"--count={count}", flag)
-    labels = (
-        people.sample_scenes(count, 0, range(7)) if per == 2 else people.sample_clip(per, 0, range(7), clip=0, fps=25)
-    )
+    labels = people.sample_scenes(count, 0, WHO) if per == 2 else people.sample_clip(per, 0, WHO, clip=0, fps=25)
     np.testing.assert_array_equal(images[: len(labels["light"])], render.render(labels, 16))
     data = named("vox64", overrides=[f"data.source={tmp_path / 'heads'}", "data.clips=by_folder"]).data
     faces = open_faces(data, 16, tmp_path / "cache", "needed")
