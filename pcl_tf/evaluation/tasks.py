@@ -12,7 +12,6 @@ from pcl_tf.evaluation.manifest import read_manifest
 from pcl_tf.evaluation.task import Task, copies_named, distinct_pairs
 
 MANIFEST_SIZE = 64
-_SMALLEST = 8  # pixels: the baselines divide a face into as many cells
 
 
 def names() -> tuple[str, ...]:
@@ -48,8 +47,6 @@ def open_task(
     name, _, path = text.partition(":")
     if name not in names():
         raise Refused(f"{flag}={name}: not one of {', '.join(names())}.")
-    if image_size and image_size < _SMALLEST:
-        raise Refused(f"--image_size={image_size}: at least {_SMALLEST}, or 0 for the task's usual side.")
     for stated, what in ((groups, "groups"), (targets, "targets")):
         if stated and name not in KINDS:
             raise Refused(f"--{what}={','.join(stated)}: {flag}={name} is no manifest, whose columns could be named.")

@@ -17,7 +17,7 @@ from typing import Any
 from absl import flags
 
 from pcl_tf.choices import FEATURES
-from pcl_tf.console import begin, explained, refuse, start, task_flags
+from pcl_tf.console import begin, explained, start, task_flags
 
 _MODEL = flags.DEFINE_string("model", None, "Workdir of pcl_tf.train, an export, or a .keras file.")
 _TASK = flags.DEFINE_string("task", None, "NAME or KIND:MANIFEST.csv, as of pcl_tf.probe; KIND is not verification.")
@@ -27,7 +27,7 @@ flags.DEFINE_float("labels", 1.0, "Share of the training labels that is used, fo
 _SCRATCH = flags.DEFINE_bool(
     "from_scratch", False, "Draws the encoder's weights anew: the same network, never trained."
 )
-_EPOCHS = flags.DEFINE_integer("epochs", 50, "Most epochs of all layers; 0 trains the last layer alone.", 0)
+flags.DEFINE_integer("epochs", 50, "Most epochs of all layers; 0 trains the last layer alone.", 0)
 flags.DEFINE_integer("patience", 5, "Epochs without a better held-out loss that end it.", 1)
 flags.DEFINE_integer("batch_size", 64, "Images a step.", 1, 4096)
 _RATE = flags.DEFINE_float("rate", None, "Learning rate of all layers; by default 1e-4, from scratch 1e-3.")
@@ -50,8 +50,6 @@ def main(argv: list[str]) -> int:
     from pcl_tf.evaluation.tasks import open_task
     from pcl_tf.store import check
 
-    if _EPOCHS.value == 0 and _SCRATCH.value:
-        refuse("--epochs=0: trains nothing of a network from scratch.")
     assert _MODEL.value is not None and _TASK.value is not None
     with explained(_OUT.value or _MODEL.value):
         load, probed = find_encoder(_MODEL.value), probe_folder(_MODEL.value)

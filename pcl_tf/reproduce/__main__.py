@@ -59,13 +59,14 @@ def _variants(tables: "Iterable[Table]") -> list[str]:
 
 
 def _tasks(roles: Iterable[str]) -> "dict[str, list[Task]]":
-    from pcl_tf.evaluation.corpora import of_role
+    from pcl_tf.evaluation.corpora import CORPORA
     from pcl_tf.evaluation.tasks import open_task
 
     opened = {}
     for role in roles:
         options: dict[str, Any] = {"centre": _CENTRE.value, "flag": f"--{role}"}
-        named = _TASKS[role].value or (of_role(role) if _SCALE.value == "full" else [f"generated_{role}"])
+        corpora = [name for name, corpus in CORPORA.items() if corpus.role == role]
+        named = _TASKS[role].value or (corpora if _SCALE.value == "full" else [f"generated_{role}"])
         opened[role] = [open_task(text, _DATA_DIR.value, _SIZE.value, **options) for text in named]
     for note in dict.fromkeys(note for tasks in opened.values() for task in tasks for note in task.notes):
         print(f"note: {note}", file=sys.stderr)

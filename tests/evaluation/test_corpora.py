@@ -291,7 +291,6 @@ def test_an_empty_folder_names_the_first_file_it_lacks(tmp_path, name):
         (["fer2014", "."], {}, "--task=fer2014: not one of fer2013"),
         (["lfw"], {}, "where is it"),
         (["lfw", "/nowhere"], {}, "no folder"),
-        (["generated_pose"], {"image_size": 4}, "--image_size=4: at least 8"),
         (["generated_pose"], {"targets": ["yaw"]}, "--targets=yaw: --task=generated_pose is no manifest"),
         (["lfw:/nowhere"], {"flag": "--pose"}, "--pose=lfw: /nowhere is no folder"),
         (["lfw", None], {"flag": "--pose"}, "--pose=lfw: where is it. --pose=lfw:PATH is needed"),

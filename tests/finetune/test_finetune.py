@@ -208,7 +208,6 @@ def test_a_damaged_state_is_no_obstacle(tmp_path, capsys):
         (["--rate=0"], "--rate"),
         (["--feature=hair"], "--feature=hair: value should be one of"),
         (["--labels=0.01"], "labelled images are left to teach; at least 5 are needed"),
-        (["--epochs=0", "--from_scratch"], "--epochs=0: trains nothing of a network from scratch"),
         (["--groups=hair"], "--groups=hair: no such column"),
         (["--targets=hair"], "--targets=hair: no such column"),
         (["--model=hog"], "--model=hog: cannot be fine-tuned"),

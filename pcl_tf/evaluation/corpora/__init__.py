@@ -50,8 +50,3 @@ CORPORA = {
     # BU-3DFE (Yin et al., 2006), rendered: classes of pose.
     "bu3dfe": Corpus("pose:bu3dfe", "pose", 256, "renderings `train/POSE/*`, `test/POSE/*`"),
 }
-
-
-def of_role(role: str) -> tuple[str, ...]:
-    """Names of the corpora of a role."""
-    return tuple(name for name, corpus in CORPORA.items() if corpus.role == role)
