@@ -1,9 +1,9 @@
-"""A key of a recipe: its default, the values it may have, what it is."""
+"""Keys of recipes: their defaults, the values they may have, what they are."""
 
 import dataclasses
 import math
 import pkgutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 
@@ -70,3 +70,14 @@ class Key:
             return type(self.value)(text)
         except ValueError:
             return None
+
+
+def flatten(recipe: Mapping[str, Any] | Any) -> dict[str, Any]:
+    """A recipe, nested dicts or a ConfigDict -> {'method.updates': ...}."""
+    out = {}
+    for key, value in recipe.items():
+        if hasattr(value, "items"):
+            out.update({f"{key}.{k}": v for k, v in flatten(value).items()})
+        else:
+            out[key] = value
+    return out

@@ -13,7 +13,7 @@ from ml_collections import ConfigDict
 
 from pcl_tf.choices import CLIPS, DECAY_KINDS, SAMPLINGS
 from pcl_tf.errors import Refused
-from pcl_tf.keys import Check, Key, number, one_of, positive, text, whole
+from pcl_tf.keys import Check, Key, flatten, number, one_of, positive, text, whole
 from pcl_tf.methods import METHODS
 
 PAPER = "pcl"  # the method of recipes that name no other
@@ -200,17 +200,6 @@ def resolve(recipe: ConfigDict, replicas: int = 1) -> ConfigDict:
     if lines := lines or method.problems(c):
         raise Refused("\n".join(lines))
     return c.lock()
-
-
-def flatten(recipe: ConfigDict | Mapping[str, Any]) -> dict[str, Any]:
-    """Nested dict -> {'method.updates': ...}."""
-    out = {}
-    for key, value in recipe.items():
-        if hasattr(value, "items"):
-            out.update({f"{key}.{k}": v for k, v in flatten(value).items()})
-        else:
-            out[key] = value
-    return out
 
 
 def differences(ours: ConfigDict, theirs: ConfigDict) -> list[str]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pcl_tf.evaluation.kinds import KINDS
-from pcl_tf.recipe import flatten
+from pcl_tf.keys import flatten
 from pcl_tf.results.table import HEADER, cells
 from pcl_tf.store import read_json, write_atomically
 from pcl_tf.tables import markdown
