@@ -54,7 +54,7 @@ class Lesson:
 
 
 def best(losses: list[float]) -> int:
-    """The place of the least of some losses; one that is no number is never the least."""
+    """Index of the smallest loss; NaN is never the smallest."""
     return int(np.argmin(np.nan_to_num(losses, nan=np.inf)))
 
 
@@ -88,8 +88,8 @@ def train(
 ) -> tuple[keras.Model, list[float]]:
     """Trains all layers until the loss on held-out rows has not fallen for some epochs.
 
-    Keras's BackupAndRestore and EarlyStopping resume neither the count of epochs without a better loss nor, where a write
-    was cut short, at all.
+    Keras's BackupAndRestore and EarlyStopping lose the count of epochs without a better loss, and cannot resume from a write
+    that was cut short.
 
     Args:
       build: makes the model with the weights it begins with; not called where a stopped training resumes.
@@ -153,7 +153,7 @@ def _restored(folder: pathlib.Path) -> tuple[Any, list[float]]:
 
 
 def _save(folder: pathlib.Path, model: keras.Model, losses: list[float], loss: float) -> None:
-    """Adds a held-out loss to the losses, and replaces the state by the model that has it: the folder is always whole."""
+    """Appends a held-out loss and replaces the saved state by the model that has it; the folder is always whole."""
     losses.append(float(loss))
     with atomic_path(folder, replaces=lambda _: True) as aside:
         aside.mkdir()

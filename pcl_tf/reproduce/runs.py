@@ -1,4 +1,4 @@
-"""The pre-training runs and probes of a table: each is done when its file exists, and goes on where it stopped."""
+"""The pre-training runs and probes of a table: one whose file exists is done, a run that was stopped resumes."""
 
 import dataclasses
 import json

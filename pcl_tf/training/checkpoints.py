@@ -1,8 +1,7 @@
-"""Checkpoints: the whole state of a run, atomic and durable, the newest K kept.
+"""Checkpoints: the whole state of a run, atomic and durable; the newest stay.
 
-The state is the model's weights (the step and Dynamic Weight Average among
-them) and the optimiser's (slots, loss scale). Random draws and the place in
-the data are functions of (seed, step), so nothing else is needed.
+The state is the model's weights (the step and Dynamic Weight Average among them) and the optimiser's (slots, loss scale). Random
+draws and the place in the data are functions of (seed, step), so nothing else is needed.
 """
 
 import pathlib
@@ -65,7 +64,7 @@ class Checkpoints:
         self.step: int | None = None
 
     def save(self, step: int) -> None:
-        """Saves as ``ckpt-<step>`` unless it was the last, and removes those up to it that are not among the newest.
+        """Saves as ``ckpt-<step>``, unless that was saved last, and removes older checkpoints beyond the newest ``keep``.
 
         It is on the disk before an older one goes, so that a power cut leaves one of them.
         """
