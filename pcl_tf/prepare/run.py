@@ -1,22 +1,30 @@
-"""A whole preparation: list the units, do those that are not done, write the records."""
+"""A whole preparation: lists the units, does those that are not done, writes a TFDS dataset of clips.
+
+A record is a clip, so that a training step decodes one frame of each it draws.
+"""
 
 import concurrent.futures
 import contextlib
 import dataclasses
+import io
+import json
 import os
 import pathlib
 import sys
+from collections.abc import Iterator
+from typing import Any
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 from tqdm import tqdm
 
+from pcl_tf.data.clips import INDEX, SPEC
 from pcl_tf.data.files import some
 from pcl_tf.errors import Refused
 from pcl_tf.prepare import detector, work
-from pcl_tf.prepare.clips import Clips, finish, finished
-from pcl_tf.prepare.units import Unit, list_units
-from pcl_tf.store import alone
+from pcl_tf.prepare.work import Notes, Settings, Unit
+from pcl_tf.store import alone, sync
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,12 +35,117 @@ class Limits:
     no_face: float = 0.2
 
 
+class Clips(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: ignore[call-arg]
+    """Clips of faces of one kind: 'frames' JPEG [T], 'times' float32 [T] in seconds, 'identity', 'clip'.
+
+    Args:
+      kind: 'voxceleb', 'videos' or 'images', which names the dataset.
+      units: list of ``Unit``.
+      settings: ``Settings``.
+      folder: of the zips of ``work.prepare``.
+      on_beam: whether Beam does the rest too; otherwise the units are done and this process writes the records.
+      **kwargs: data_dir.
+    """
+
+    VERSION = tfds.core.Version("1.0.0")
+
+    def __init__(
+        self, kind: str, units: list[Unit], *, settings: Settings, folder: str, on_beam: bool, **kwargs: Any
+    ) -> None:
+        self.name, self.units, self.settings, self.folder, self.on_beam = kind, units, settings, folder, on_beam
+        config = tfds.core.BuilderConfig(name=settings.name, description=f"Clips of faces ({kind}).")
+        # Training reads records at random places, which no other format allows.
+        super().__init__(config=config, file_format="array_record", **kwargs)
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        side = self.settings.size
+        frames = tfds.features.Sequence(tfds.features.Image(shape=(side, side, 3), encoding_format="jpeg"))
+        times = tfds.features.Sequence(tfds.features.Scalar(np.float32))
+        rows = {"frames": frames, "times": times, "identity": tfds.features.Text(), "clip": tfds.features.Text()}
+        return tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict(rows))
+
+    def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Any]:
+        return {"train": self._generate_examples()}
+
+    def _generate_examples(self) -> Any:
+        settings, folder = self.settings, self.folder  # Beam takes a copy of what the function names
+        if not self.on_beam:
+            return (e for unit in self.units for e in _examples(unit, settings, folder))
+        import apache_beam as beam
+
+        return (
+            beam.Create(self.units)
+            | "spread" >> beam.Reshuffle()
+            | "prepare" >> beam.FlatMap(lambda unit: _examples(unit, settings, folder))
+        )
+
+
+def _examples(unit: Unit, settings: Settings, folder: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    for clip, frames in work.clips(work.prepare(unit, settings, folder)):
+        times, jpegs = zip(*frames, strict=True)
+        row = {"frames": [io.BytesIO(f) for f in jpegs], "times": np.array(times, np.float32)}
+        yield clip, {**row, "identity": unit.identity, "clip": clip}
+
+
+def finish(builder: tfds.core.DatasetBuilder, files: int, notes: Notes, *, sheet: bytes) -> dict[str, int]:
+    """Writes what lies beside the records of a prepared dataset, the index last; returns the counts of prepared.json.
+
+    files: their number; notes: of all of them; sheet: PNG bytes.
+    """
+    source = builder.as_data_source(split="train", deserialize_method=tfds.decode.DeserializeMethod.RAW_BYTES)
+    frames: Any = []
+    times: list[np.ndarray] = []
+    people: list[str] = []
+    for start in range(0, len(source), 256):
+        records = source.__getitems__(range(start, min(start + 256, len(source))))
+        parsed = tf.io.parse_example(tf.constant(records), SPEC)
+        frames.append(parsed["frames"].row_lengths().numpy())
+        times.append(parsed["times"].values.numpy())
+        people += [name.decode() for name in parsed["identity"].numpy()]
+    frames = np.concatenate(frames).astype(np.int32)
+    names, identity = np.unique(people, return_inverse=True)
+    counts = {
+        "clips": len(frames),
+        "frames": int(frames.sum()),
+        "identities": len(names),
+        "bytes": int(builder.info.dataset_size),
+        "files": files,
+        "unreadable": len(notes.unreadable),
+        "without a face": len(notes.without_face),
+        "frames without a face": sum(missed for _, missed, _ in notes.no_face),
+    }
+    rows = (f"{name}\t{missed} of {frames} frames\n" for name, missed, frames in notes.no_face)
+    index = io.BytesIO()
+    held = {"frames": frames, "times": np.concatenate(times), "identity": identity.astype(np.int32), "names": names}
+    np.savez(index, **held)
+    folder = str(builder.data_path)
+    for name, data in (
+        ("unreadable.txt", "".join(f"{name}\t{why}\n" for name, why in notes.unreadable).encode()),
+        ("no_face.txt", "".join(rows).encode()),
+        (work.SHEET, sheet),
+        ("prepared.json", (json.dumps(counts, indent=1) + "\n").encode()),
+        (INDEX, index.getvalue()),
+    ):
+        if name == INDEX and "://" not in folder:
+            sync(pathlib.Path(folder))  # the index means that the records are whole
+        work.write_whole(os.path.join(folder, name), data)
+    return counts
+
+
+def finished(path: str) -> dict[str, int] | None:
+    """The counts of a dataset that is whole, which its index tells, else None."""
+    if not tf.io.gfile.exists(os.path.join(path, INDEX)):
+        return None
+    with tf.io.gfile.GFile(os.path.join(path, "prepared.json")) as f:
+        return json.load(f)
+
+
 def prepare_clips(
     kind: str,
     data: str | pathlib.Path,
     out: str | pathlib.Path,
     *,
-    settings: work.Settings,
+    settings: Settings,
     limits: Limits = Limits(),  # noqa: B008
     workers: int = 0,
     beam_options: list[str] | None = None,
@@ -62,7 +175,7 @@ def prepare_clips(
         _check_place(path)
         if settings.margin:
             detector.check_installed()
-        todo = list_units(kind, data)
+        todo = work.list_units(kind, data)
     with _alone_at(folder):
         counts = finished(path)  # again: another call may have ended meanwhile
         if counts is not None:
@@ -77,7 +190,7 @@ def prepare_clips(
                 _on_this_machine(todo, settings, folder, workers=workers)
             paths = [work.path_of(unit, folder) for unit in todo]
             every = [work.notes_of(p) for p in paths]
-            notes = work.Notes([row for n in every for row in n.unreadable], [row for n in every for row in n.no_face])
+            notes = Notes([row for n in every for row in n.unreadable], [row for n in every for row in n.no_face])
             seen = work.draw_sheet(paths)
             work.write_whole(os.path.join(folder, work.SHEET), seen)  # to look at if the rest is refused
             files = sum(len(u.files) for u in todo)
@@ -116,7 +229,7 @@ def _remove_unfinished(path: str) -> None:
             tf.io.gfile.rmtree(os.path.join(folder, name))
 
 
-def _on_this_machine(todo: list[Unit], settings: work.Settings, folder: str, *, workers: int) -> None:
+def _on_this_machine(todo: list[Unit], settings: Settings, folder: str, *, workers: int) -> None:
     """Does the units in threads, for decoding and TensorFlow leave Python's lock, and processes would load TensorFlow."""
     left = [unit for unit in todo if not tf.io.gfile.exists(work.path_of(unit, folder))]
     with concurrent.futures.ThreadPoolExecutor(workers or os.cpu_count()) as pool:
@@ -141,7 +254,7 @@ def _build(builder: tfds.core.DatasetBuilder, folder: str, beam_options: list[st
     builder.download_and_prepare(download_dir=os.path.join(folder, "downloads"), download_config=config)
 
 
-def _check_shares(notes: work.Notes, files: int, limits: Limits, *, folder: str) -> None:
+def _check_shares(notes: Notes, files: int, limits: Limits, *, folder: str) -> None:
     """Prints which files are left out. Raises Refused: too many, or all."""
     without = [(name, "no face found") for name in notes.without_face]
     nothing = len(notes.unreadable) + len(without) == files  # whatever shares are allowed

@@ -9,7 +9,7 @@ import pytest
 import tensorflow_datasets as tfds
 from PIL import Image
 
-from pcl_tf.prepare import units, work
+from pcl_tf.prepare import work
 from pcl_tf.prepare.run import Limits, prepare_clips
 from tests.helpers.commands import refused
 from tests.prepare.videos import ramp, write_video
@@ -50,7 +50,7 @@ def png():
 def test_no_two_videos_become_one_clip(names, clips, tmp_path):
     for name in names:
         put(tmp_path, name, b"x")
-    found = units.list_units("videos", tmp_path)
+    found = work.list_units("videos", tmp_path)
     assert {c for u in found for c in u.clips} == clips
     assert sum(len(u.clips) for u in found) == len(clips) == len({u.stamp for u in found})
 
@@ -58,24 +58,24 @@ def test_no_two_videos_become_one_clip(names, clips, tmp_path):
 def test_files_that_are_not_looked_at_are_counted(tmp_path, capsys):
     for name in ("a/1.HEIC", "a/2.heic", "b/list.txt", "b/._3.heic", "b/README", "b/4.png"):
         put(tmp_path, name, b"x")
-    assert len(units.list_units("images", tmp_path)) == 1
+    assert len(work.list_units("images", tmp_path)) == 1
     assert capsys.readouterr().err == "Files of other endings are not looked at: 2 .heic, 1 without, 1 .txt.\n"
 
 
 def test_a_clip_that_changes_is_done_again(tmp_path):
     put(tmp_path, "a/IMG_1.mp4", b"x")
-    stamps = {units.list_units("videos", tmp_path)[0].stamp}
+    stamps = {work.list_units("videos", tmp_path)[0].stamp}
     os.utime(tmp_path / "a/IMG_1.mp4", (1, 1))
-    stamps |= {units.list_units("videos", tmp_path)[0].stamp}
+    stamps |= {work.list_units("videos", tmp_path)[0].stamp}
     (tmp_path / "a/IMG_1.mp4").chmod(0)  # it may now be unreadable
-    assert len(stamps | {units.list_units("videos", tmp_path)[0].stamp}) == 3
+    assert len(stamps | {work.list_units("videos", tmp_path)[0].stamp}) == 3
 
 
 def test_a_dataset_below_the_corpus_is_not_part_of_it(tmp_path):
     put(tmp_path, "photo.png", png())
     path, _ = prepare_clips("images", tmp_path, tmp_path / "data", settings=SETTINGS)  # its contact sheet is an image
     assert os.path.exists(f"{path}/sheet.png")
-    assert [c for u in units.list_units("images", tmp_path) for c in u.clips] == ["photo.png"]
+    assert [c for u in work.list_units("images", tmp_path) for c in u.clips] == ["photo.png"]
 
 
 def test_everything_at_once(video, tmp_path):

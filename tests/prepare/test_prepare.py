@@ -18,7 +18,7 @@ from pcl_tf.data.files import Unreadable
 from pcl_tf.data.pipeline import batches
 from pcl_tf.data.videos import numbered_frames
 from pcl_tf.errors import Refused
-from pcl_tf.prepare import units, work
+from pcl_tf.prepare import work
 from pcl_tf.prepare.run import Limits, prepare_clips
 from tests.helpers.commands import done
 from tests.helpers.processes import command
@@ -169,17 +169,12 @@ def test_an_interrupted_preparation_goes_on(tree, tmp_path, monkeypatch):
         prepare_clips("voxceleb", tree, tmp_path, settings=SETTINGS, workers=1, limits=HALF)
     whole = {p.name for p in tmp_path.rglob("*.zip")}
     assert whole and not list(tmp_path.rglob("*.part"))
-    kept = [u for u in units.list_units("voxceleb", tree) if f"{u.stamp}.zip" in whole]
+    kept = [u for u in work.list_units("voxceleb", tree) if f"{u.stamp}.zip" in whole]
     done.append("room is made")
     prepare_clips("voxceleb", tree, tmp_path, settings=SETTINGS, workers=1, limits=HALF)
     again = done[done.index("room is made") + 1 :]
     assert not {name for u in kept for _, name in u.files} & set(again)
     assert set(again) | set(done) >= {name.replace("00003", "00001") for name in CLIPS}
-
-
-def stopped(*_, **__):
-    """In the place of a function: the process is killed before it."""
-    raise KeyboardInterrupt
 
 
 def test_a_preparation_that_stopped_before_its_index_is_made_again(tmp_path):
@@ -196,17 +191,6 @@ def test_a_preparation_that_stopped_before_its_index_is_made_again(tmp_path):
     assert [p.name for p in pathlib.Path(path).parent.iterdir()] == ["1.0.0"]
 
 
-def test_what_a_preparation_that_was_killed_as_it_ended_left_is_removed(tmp_path, monkeypatch, capsys):
-    write_video(tmp_path / "in/a.mp4", ramp(5))
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("tensorflow.io.gfile.rmtree", stopped)
-        prepare_clips("videos", tmp_path / "in", tmp_path / "out", settings=SETTINGS)
-    assert list((tmp_path / "out").rglob("*.zip"))
-    prepare_clips("videos", tmp_path / "in", tmp_path / "out", settings=SETTINGS)
-    assert "is prepared already" in capsys.readouterr().out
-    assert [p.name for p in (tmp_path / "out").iterdir()] == ["videos"]
-
-
 def test_two_preparations_of_the_same_do_not_remove_each_others_work(tmp_path, monkeypatch):
     write_video(tmp_path / "in/a.mp4", ramp(5))
     refused, once = [], work.prepare
@@ -221,18 +205,6 @@ def test_two_preparations_of_the_same_do_not_remove_each_others_work(tmp_path, m
     _, counts = prepare_clips("videos", tmp_path / "in", tmp_path / "out", settings=SETTINGS)
     assert refused and counts["clips"] == 1
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["videos"]
-
-
-def test_what_is_done_outlasts_a_power_cut(tmp_path, power_cut, monkeypatch):
-    """The units, and then the dataset."""
-    write_video(tmp_path / "in/a.mp4", ramp(5))
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("pcl_tf.prepare.run._build", stopped)
-        prepare_clips("videos", tmp_path / "in", tmp_path / "out", settings=SETTINGS)
-    power_cut(tmp_path / "out")
-    path, _ = prepare_clips("videos", tmp_path / "in", tmp_path / "out", settings=SETTINGS)
-    power_cut(tmp_path / "out")
-    assert ClipFaces(path, 32).head(1).shape == (1, 32, 32, 3)
 
 
 def test_two_containers_write_a_file_of_a_bucket_one_after_the_other(monkeypatch):
@@ -320,7 +292,7 @@ def test_what_is_drawn_evenly(sampling, prepared):
 
 def test_long_videos_become_several_clips(tmp_path, monkeypatch):
     write_video(tmp_path / "in/talk/long.mp4", ramp(50))
-    (unit,) = units.list_units("videos", tmp_path / "in")
+    (unit,) = work.list_units("videos", tmp_path / "in")
     monkeypatch.setattr(work, "FRAMES_IN_CLIP", 5)
     found = work.clips(work.prepare(unit, SETTINGS, str(tmp_path / "out")))
     assert [(name, len(jpegs)) for name, jpegs in found] == [
