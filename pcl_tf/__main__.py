@@ -15,7 +15,7 @@ COMMANDS = {
     "export": "the encoder of a workdir as a SavedModel of another size, as ONNX or TFLite; a page for browsers",
     "finetune": "trains the encoder on labels and exports a classifier",
     "heads": "generated faces with their truth, as pictures and a table",
-    "neighbours": "the most similar faces of a table of embeddings, clusters, maps, duplicates",
+    "neighbours": "the most similar faces of a table of embeddings, clusters, duplicates",
     "predict": "answers of trained heads for pictures and videos: tables, curves, written over the frames",
     "prepare": "faces cut out of videos and photographs, as one dataset",
     "probe": "linear probes of frozen features, with intervals",

@@ -55,12 +55,12 @@ _OUT = flags.DEFINE_string("out", "", "FILE.npz or FILE.jsonl; without it JSON l
 
 _HOST = r"(\[[\da-fA-F:.]+\]|[\w.-]+)"
 _ADDRESS = rf"https?://{_HOST}(:\d+)?(/[\w./-]*)?|{_HOST}:\d+"
-# What gRPC and HTTP take; their own errors would print the value, which may be a secret.
+# Headers that gRPC and HTTP take; their own errors would print the value, which may be a secret.
 _PLAIN = r"\s*((?!content-|grpc-)[a-z0-9_.-]+(?<!-bin))\s*:\s*([ -~]*[!-~])\s*"
 
 
 def _server() -> Server:
-    """The server as the flags name it. Raises Refused in a line that holds no password and no token."""
+    """The server that the flags name. Raises Refused with a line that holds no password and no token."""
     if not re.fullmatch(_ADDRESS, _SERVER.value or ""):
         raise Refused("--server: is not host:port, http://host:port or https://host alone; --header sends a token.")
     headers = {}

@@ -1,4 +1,4 @@
-"""What all commands share: how they begin, what stops them, what they exit with."""
+"""What all commands share: how they begin and end, and their exit codes."""
 
 import contextlib
 import importlib.abc
@@ -28,12 +28,12 @@ EXIT_CODES = {
     3: "train: a loss or the gradient became NaN or infinite; client: the server does not answer",
     4: "the disk is full; what is written is whole",
     5: "train: other machines of the run are missing",
-    129: "stopped by SIGHUP, as when a terminal closes",
+    129: "stopped by SIGHUP, for instance by a closed terminal",
     130: "stopped by Ctrl-C",
-    141: "what read the output went away, as | head does",
+    141: "the reader of the output went away, as | head does",
     143: "stopped by SIGTERM",
 }
-# Modules of the extras of the package, by the extra that installs them; pyproject.toml has the versions.
+# {module: extra of the package that installs it}; pyproject.toml has the versions.
 EXTRAS = {
     "apache_beam": "beam",
     "av": "prepare",
@@ -56,14 +56,14 @@ def start(
       main: called with the arguments that are no flags, the command's name before them; returns the exit code or None.
       stop: called with the number of one of these signals, and its frame.
     """
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # training takes them while it has a state to save
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # training handles them itself while it runs
         if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores it
             signal.signal(number, stop)
     for name in ("stdin", "stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by the shell: 2>&-; the next file would get its number, and its lines
             setattr(sys, name, open(os.devnull, "r+"))  # noqa: SIM115
     with contextlib.suppress(AttributeError):
-        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # names of files may be no text
+        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # names of files may not be UTF-8
     try:
         try:
             app.run(main, flags_parser=parsed)
@@ -93,15 +93,15 @@ def parsed(argv: list[str]) -> list[str]:
 
 
 def begin(argv: list[str], *needed: str, words: int = 0, level: int = logging.WARNING) -> None:
-    """Ends the command if its command line cannot be right; sets Keras and silences the libraries, before they load.
+    """Ends the command if its command line is wrong; before the libraries load, sets up Keras and silences them.
 
     Args:
       argv: what ``start`` calls main with.
-      *needed: names of flags without which nothing can be done.
-      words: arguments that are no flags, at most.
-      level: of lines of Python libraries that are printed, unless --verbosity asks for others.
+      *needed: names of flags that must be given.
+      words: most arguments that are no flags.
+      level: of the log lines of Python libraries that are printed, unless --verbosity says otherwise.
     """
-    # Without the user's keras.json, which may be of another project: another backend, channels first.
+    # Not the user's keras.json, which may be another project's: another backend, channels first.
     os.environ.update(KERAS_BACKEND="tensorflow", KERAS_HOME=os.devnull)
     if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") == "3":
         sys.meta_path.insert(0, _QuietImport())
@@ -120,7 +120,7 @@ def begin(argv: list[str], *needed: str, words: int = 0, level: int = logging.WA
 
 
 class _QuietImport(importlib.abc.MetaPathFinder):
-    """Imports TensorFlow without the lines that its C++ prints then at any level of logging (its issue 100442)."""
+    """Imports TensorFlow without the lines that its C++ prints meanwhile at any log level (its issue 100442)."""
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
         if name != "tensorflow" or not (spec := PathFinder.find_spec(name, path)) or not spec.loader:
@@ -140,9 +140,9 @@ class _QuietImport(importlib.abc.MetaPathFinder):
 
 
 def at_home(argument: str) -> str:
-    """An argument of a command line with every path in it that begins with ~ written out.
+    """An argument of a command line in which each ~ that begins a path is expanded.
 
-    Shells do that for words that begin so, but not for --flag=~/faces or a,~/b.
+    Shells expand it at the beginning of a word, but not in --flag=~/faces or a,~/b.
     """
     flag, equals, value = argument.partition("=") if argument.startswith("-") else ("", "", argument)
     pattern = r"(?<![^,:=])~(?:(?=[/,]|$)|[\w.-]+(?=/))"
@@ -150,7 +150,7 @@ def at_home(argument: str) -> str:
 
 
 def side_flag(words: str) -> flags.FlagHolder[int]:
-    """Defines --image_size, the side of pictures in pixels; 0 is what the command makes of it."""
+    """Defines --image_size, the side of pictures in pixels; 0 is the command's own default."""
     side = flags.DEFINE_integer("image_size", 0, words, 0)
     flags.register_validator(side, lambda v: v == 0 or 16 <= v <= 2048, "a side of 16 to 2048 pixels is needed")
     return side
@@ -199,7 +199,7 @@ def finding(*alone: str) -> tuple[dict[str, Any], list[str]]:
 
 
 def refuse(text: str | Exception, code: int = 2) -> NoReturn:
-    """Ends the command with an error on stderr: what is wrong and what to do; code 2 is a flag or something it names."""
+    """Prints on stderr what is wrong and what would do, and ends the command; 2 is a flag or something it names."""
     print(f"error: {text}", file=sys.stderr)
     sys.exit(code)
 
@@ -212,11 +212,11 @@ def lacking(error: ImportError) -> str:
 
 @contextlib.contextmanager
 def explained(place: str | pathlib.Path, *also: type[Exception]) -> Iterator[None]:
-    """Within, errors a user can mend end the command with a line instead of a traceback.
+    """Within, an error that a user can mend ends the command with one line instead of a traceback.
 
     Args:
-      place: folder written to, named when its disk is full (exit code 4).
-      *also: exceptions that end it like ``Refused`` and a file that is missing or forbidden (exit code 2).
+      place: folder that is written to, named if its disk is full (exit code 4).
+      *also: exceptions that end it as ``Refused`` and a missing or forbidden file do (exit code 2).
     """
     mended: tuple[type[Exception], ...] = (Refused, PermissionError, FileNotFoundError, *also)
     try:

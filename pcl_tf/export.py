@@ -6,8 +6,7 @@
   python -m pcl_tf.export --workdir=runs/vox64 --license=cc-by-4.0 --data_terms="VoxCeleb, research only"
   python -m pcl_tf.export --model=faces64 --web=page --table=faces.npz
 
-Writes export/VERSION (SavedModel; README.md in it is the model card), serving/ (the files tensorflow_model_server is
-started with), backbone.keras and, with --onnx, encoder.onnx, with --tflite encoder.tflite, with --tflite --quantize
+Writes export/VERSION (SavedModel; README.md in it is the model card), backbone.keras and, with --onnx, encoder.onnx, with --tflite encoder.tflite, with --tflite --quantize
 encoder-quantized.tflite. What is stated of the data and the licence stays in the workdir, for later cards.
 With --model and --web it writes a page that answers in a browser, and nothing else (needs pcl_tf[onnx]; a detector comes
 with it where pcl_tf[prepare] is installed).
@@ -139,17 +138,12 @@ def _page(folder: pathlib.Path) -> None:
 
     with explained(folder):
         check(folder, "--web", folder=True, replaces=is_page)
-        from pcl_tf.errors import Refused
         from pcl_tf.faces.model import load
         from pcl_tf.faces.table import Table
 
-        known = Table.read(_TABLE.value, "--table") if _TABLE.value else None
-        table = (known.names.tolist(), next(iter(known.features)), known.by()) if known else None
+        table = Table.read(_TABLE.value, "--table") if _TABLE.value else None
         runtime = fetch_runtime(_RUNTIME.value)
-        model = load(_MODEL.value or "")
-        if known and known.origin.size != model.size:
-            raise Refused(f"--table={_TABLE.value}: is of faces of {known.origin.size} pixels, not {model.size}.")
-        write_page(folder, model.encoder, size=model.size, margin=model.margin, runtime=runtime, table=table)
+        write_page(folder, load(_MODEL.value or ""), runtime=runtime, table=table)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     quoted = shlex.quote(str(folder))
     print(f"{folder} ({size / 1e6:.1f} MB): python -m http.server --directory {quoted}, then http://localhost:8000")

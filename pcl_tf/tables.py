@@ -25,11 +25,6 @@ def guarded(text: str) -> str:
     return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
 
 
-def unguarded(text: str) -> str:
-    """A text as it was before ``guarded``."""
-    return text[1:] if text.startswith("'") and guarded(text[1:]) == text else text
-
-
 @contextlib.contextmanager
 def writer(path: str | pathlib.Path, columns: Mapping[str, type]) -> Iterator[Callable[[Mapping[str, Any]], Any]]:
     """Yields a function that writes a row; the file has its name when all are written.

@@ -16,7 +16,7 @@ from pcl_tf.encoders.encoder import open_encoder
 from pcl_tf.encoders.head import Head, attach
 from pcl_tf.encoders.stacked import stacked
 from pcl_tf.finetune import fit
-from pcl_tf.serving.export import save_export, write_server_files
+from pcl_tf.serving.export import save_export
 from pcl_tf.store import sync, write_atomically
 from pcl_tf.training.checkpoints import Checkpoints
 from tests.helpers import labelled
@@ -73,7 +73,6 @@ def states(place, out):
 
 def export(place, out):
     save_export(labelled.encoder(), out / "export", step=1, image_size=32, recipe_json="{}")
-    write_server_files(out / "serving")
 
 
 def embed(place, out):

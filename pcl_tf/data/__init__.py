@@ -1,1 +1,1 @@
-"""Faces in: sources of encoded images, decoding, the decoded cache, batches out (uint8)."""
+"""From files to batches: sources of encoded images, decoding, the cache of decoded faces, batches (uint8)."""

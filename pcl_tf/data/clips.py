@@ -1,11 +1,9 @@
-"""Faces of a dataset of clips: one frame or two of one clip a draw, and nothing but these is decoded."""
+"""Faces of a dataset of clips: a draw is one frame of a clip, or two, and only these are decoded."""
 
 import glob
 import io
 import os
 import pathlib
-import zipfile
-import zlib
 from collections.abc import Callable
 
 import numpy as np
@@ -15,7 +13,7 @@ from pcl_tf.data.in_graph import decode_face
 from pcl_tf.data.order import Order, generator
 from pcl_tf.errors import Refused
 
-INDEX = "clips.npz"  # beside the records: how many frames each has, when and whom they show, in their order
+INDEX = "clips.npz"  # beside the records: frames, times and person of each, in the order of the records
 SPEC = {
     "frames": tf.io.RaggedFeature(tf.string, row_splits_dtype=tf.int64),
     "times": tf.io.RaggedFeature(tf.float32, row_splits_dtype=tf.int64),
@@ -34,8 +32,8 @@ def read_index(folder: str | pathlib.Path) -> dict[str, np.ndarray]:
         # TensorFlow takes no names that are not UTF-8.
         with tf.io.gfile.GFile(path, "rb") if "://" in path else open(path, "rb") as f:
             return dict(np.load(io.BytesIO(f.read())))
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError, zlib.error, RuntimeError, tf.errors.OpError) as error:
-        why = str(error).splitlines()[0]
+    except Exception as error:  # numpy, zipfile, zlib and TensorFlow raise a dozen kinds for a damaged file
+        why = (str(error).splitlines() or [type(error).__name__])[0]
         raise Refused(f"--data={path}: cannot be read ({why}); remove its folder and prepare it again.") from error
 
 
@@ -60,13 +58,13 @@ def find_clips(path: str | pathlib.Path) -> str | None:
 
 
 class Pairs:
-    """Draws a second frame: another one of the same clip.
+    """Draws a second frame of the same clip.
 
     Args:
       counts: int [C], how many frames each clip has, two at least.
-      times: float [sum of counts], when each was seen, in seconds, rising within a clip; None where that is unknown.
-      gap: how far apart the two are at least, in seconds, or in frames where times are unknown; 0 is any two. Where a
-        clip has no frame so far away, its farther end is taken.
+      times: float [sum of counts], seconds of each frame, rising within a clip; None where they are unknown.
+      gap: least distance of the two, in seconds, or in frames if times are unknown; 0 is any two. In a clip without a
+        frame so far away the second is its farther end.
     """
 
     def __init__(self, counts: np.ndarray, times: np.ndarray | None = None, gap: float = 0.0) -> None:
@@ -75,11 +73,11 @@ class Pairs:
         self.gap = max(0.0, gap - 1e-3)  # clocks of videos are rounded
         clip = np.repeat(np.arange(len(self.counts)), self.counts)
         within = np.arange(len(clip)) - self.start[clip] if times is None else np.asarray(times, np.float64)
-        # All clips on one line of time, none within another's gap: one search serves a batch.
+        # All clips on one axis of time, farther apart than the gap: one search serves a batch.
         self.at = within + clip * (np.ptp(within) + 2.0 * gap + 1.0)
 
     def other(self, clip: np.ndarray, frame: np.ndarray, random: np.random.Generator) -> np.ndarray:
-        """int64 [n], another frame of each clip; clip, frame: int64 [n], those that were drawn first."""
+        """int64 [n], another frame of each clip; clip, frame: int64 [n], the first frames."""
         start, count = self.start[clip], self.counts[clip]
         at = self.at[start + frame]
         before = np.clip(np.searchsorted(self.at, at - self.gap, "right") - start, 0, frame)  # frames 0 .. before - 1
@@ -91,7 +89,7 @@ class Pairs:
 
 
 class ClipFaces:
-    """Draws of faces from clips; memory is the index, eight bytes a clip, and for pairs eight more a frame.
+    """Draws faces from clips. In memory is the index alone: eight bytes a clip, for pairs eight more a frame.
 
     Args:
       folder: of the dataset.

@@ -1,7 +1,7 @@
-"""Where a run's faces are read from, whatever the source: ``len``, ``shape``, ``rows``, ``fetch``, ``head``.
+"""The faces of a run, one interface for every source: ``len``, ``shape``, ``rows``, ``fetch``, ``head``.
 
-Decoding costs more than the rest of the input pipeline together, and every epoch would pay it again: images are decoded
-once, into an array on the disk. One uint8 row per face also makes the place in the data a plain number.
+Decoding costs more than the rest of the input pipeline together, and every epoch would pay for it again: images are
+decoded once, into an array on the disk, a uint8 row a face.
 """
 
 import pathlib
@@ -22,7 +22,7 @@ from pcl_tf.errors import Refused
 from pcl_tf.rows import Rows, filled
 from pcl_tf.store import check, digest, list_unreadable
 
-_AT_ONCE = 2**24  # bytes of faces that are brought to the disk together
+_AT_ONCE = 2**24  # bytes of faces that are written to the disk together
 
 
 def decoded_faces(
@@ -35,8 +35,8 @@ def decoded_faces(
 ) -> Rows:
     """Decodes a source, or opens what an earlier run decoded; goes on where one was killed.
 
-    Unreadable images are left out, counted, and named in ``unreadable.txt`` in cache_dir. Of processes that want the
-    same faces one decodes them, the others wait for it.
+    Unreadable images are left out, counted, and named in ``unreadable.txt`` in cache_dir. Of several processes one
+    decodes, and the others wait for it.
 
     Args:
       source, size: the images, and the side of their faces in pixels.
@@ -45,7 +45,7 @@ def decoded_faces(
       flag: of the command, that gives cache_dir, for errors.
 
     Returns:
-      Rows of 'faces' uint8 [N, size, size, 3] and 'folder' uint64 [N], alike for images of one folder; read-only.
+      Rows of 'faces' uint8 [N, size, size, 3] and 'folder' uint64 [N], a number for each folder; read-only.
 
     Raises:
       Refused: too many unreadable images; or the faces are not in cache_dir, and it cannot be written to.
@@ -58,7 +58,7 @@ def decoded_faces(
     def fill(rows: Rows) -> None:
         unreadable, listed = _decode(source, size, rows), cache / "unreadable.txt"
         list_unreadable(listed, dict(unreadable))
-        nothing = len(unreadable) == source.count  # is left to learn from, whatever share is allowed
+        nothing = len(unreadable) == source.count  # remains, whatever share is allowed
         more = f"{'' if nothing else ', or allow more with --recipe.data.max_unreadable_share'}; {listed} names all"
         most = 0 if nothing else max_unreadable_share
         if note := left_out(unreadable, source.count, most=most, of=f"{source.name}: ", more=more):
@@ -115,11 +115,11 @@ class ArrayFaces:
 
 
 class PairedFaces(ArrayFaces):
-    """Decoded faces of clips, two frames of one a draw; as the first of them each is drawn once an epoch.
+    """Decoded faces of clips, drawn as pairs of frames of one clip; each is the first of a pair once an epoch.
 
     Args:
       array, gap: see ``ArrayFaces``, whose shape of a draw is (2, S, S, 3) here, and ``Pairs``, in frames.
-      clips: int [N], a number that is the clip's, frames of one in their order; clips of one frame are left out.
+      clips: int [N], number of the clip of each face, frames in their order; clips of one frame are left out.
     """
 
     def __init__(self, array: np.ndarray, clips: np.ndarray, gap: float = 0.0) -> None:

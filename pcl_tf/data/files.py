@@ -1,4 +1,4 @@
-"""Image files: found below a folder, named on paper, read, also out of zips and by several threads."""
+"""Image files: how they are found below a folder, named, and read, also out of zips and by several threads."""
 
 import collections
 import lzma
@@ -31,7 +31,7 @@ class Unreadable(ValueError):
 
 
 def is_left_out(path: str | pathlib.PurePath) -> bool:
-    """Whether a file, or a folder in its path below what was given, is hidden, as '._face.jpg', or a machine's own."""
+    """Whether a part of a path, relative to what was given, is hidden, as '._face.jpg', or written by a machine."""
     parts = (part for part in str(path).split("/") if part not in (".", ".."))
     return any(part.startswith(".") or part in _OF_MACHINES for part in parts)
 
@@ -42,7 +42,7 @@ def is_image(path: str | pathlib.PurePath) -> bool:
 
 
 def others(names: Iterable[str | pathlib.PurePath], wanted: str | tuple[str, ...] = SUFFIXES) -> str:
-    """What kinds of files there are beside those of wanted endings, as '7 .heic, 1 .txt', or '': iterable of names."""
+    """Counts names that do not have the wanted endings, as '7 .heic, 1 .txt'; '' for none."""
     endings = (os.path.splitext(str(n))[1].lower() or "without" for n in names if not str(n).lower().endswith(wanted))
     return ", ".join(f"{count} {printable(ending)}" for ending, count in collections.Counter(endings).most_common(8))
 
@@ -54,18 +54,18 @@ def some(entries: Sequence[object], most: int = 5) -> str:
 
 
 def one_sign(text: str) -> str:
-    """A text in which every accented letter is one sign: macOS writes names with two, Linux as they were given."""
+    """A text in which every accented letter is one character: macOS writes names with two, Linux as they were given."""
     return unicodedata.normalize("NFC", text)
 
 
 def printable(name: str | pathlib.PurePath) -> str:
-    r"""A name of a file as text that can be written and printed: what is no UTF-8, and tabs and line ends, as \xe9."""
+    r"""A name of a file that can be printed: bytes that are no UTF-8, tabs and line ends are escaped, as \xe9."""
     text = str(name).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def walk(root: str | pathlib.Path) -> Iterator[tuple[str, list[str], list[str]]]:
-    """``os.walk`` that goes into linked folders, into none twice on one way down. Links to nothing are files.
+    """``os.walk`` that follows linked folders but no loop of them. Links to nothing are files.
 
     Raises:
       Refused: a folder cannot be listed.
@@ -82,7 +82,7 @@ def walk(root: str | pathlib.Path) -> Iterator[tuple[str, list[str], list[str]]]
 
 
 def files_below(root: str | pathlib.Path, wanted: Callable[[str], bool] = is_image) -> list[pathlib.Path]:
-    """Sorted paths of the files below a folder, linked folders too, whose names are wanted; not of what ``is_left_out``.
+    """Sorted paths of the files below a folder, linked folders too, whose names are wanted and not ``is_left_out``.
 
     Raises:
       Refused: a folder cannot be listed.
@@ -153,7 +153,7 @@ def read_member(z: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes | Unreadable
 
 
 def content(data: bytes | Unreadable) -> tuple[object, ...]:
-    """What changes with the bytes of a file: their number and checksum, or why they cannot be read."""
+    """Identifies the bytes of a file: their number and checksum, or why they cannot be read."""
     return (str(data),) if isinstance(data, Unreadable) else (len(data), zlib.crc32(data))
 
 

@@ -1,4 +1,4 @@
-"""Images to faces: Pillow decodes, TensorFlow resizes, so that exported models see the same pixels (``in_graph``)."""
+"""From images to faces: Pillow decodes, TensorFlow resizes; exported models see the same pixels (``in_graph``)."""
 
 import contextlib
 import io
@@ -23,10 +23,10 @@ Decoded = tuple[str, "np.ndarray | None", "str | None"]
 MAX_PIXELS = 2**26  # 8192 x 8192; decoded, 200 MB
 MAX_WORK = 2**30  # pixels times scans of a JPEG: each scan goes over all pixels again, and needs a dozen bytes
 SCAN = b"\xff\xda"  # begins a scan; compressed pixels never hold it
-OVERSIZE = 2  # a JPEG is unpacked at 1/2, 1/4 or 1/8 where its sides stay so many times those of the face
+OVERSIZE = 2  # a JPEG is unpacked at 1/2, 1/4 or 1/8 if its sides stay so many times those of the face
 _FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP")  # Pillow's other formats would open a wide door
 _GROUP = 16  # images that a thread decodes before it asks for more
-_TOGETHER = 2**24  # bytes of images that a thread has before them, and of squares that are resized at once
+_TOGETHER = 2**24  # bytes of encoded images of a group, and of squares that are resized at once
 
 
 def decode(data: bytes, *, upright: bool = True, least: int = 0) -> np.ndarray:
@@ -36,17 +36,17 @@ def decode(data: bytes, *, upright: bool = True, least: int = 0) -> np.ndarray:
 
     Args:
       data: the encoded bytes.
-      upright: turn the picture as its EXIF or XMP asks; False leaves the pixels as they lie in the file, in which
-        landmarks may count.
-      least: side in pixels of which no more is needed: a large JPEG is then unpacked at 1/2, 1/4 or 1/8 of its size,
-        both sides at least so long. 0 unpacks all.
+      upright: turn the picture as its EXIF or XMP asks; False leaves the pixels as they lie in the file, which
+        landmarks may refer to.
+      least: pixels that both sides need: a large JPEG is unpacked at 1/2, 1/4 or 1/8 of its size if both are still so
+        long. 0 unpacks all.
 
     Returns:
       uint8 [H, W, 3].
 
     Raises:
       Unreadable: the bytes are not a whole image of these kinds, or declare more than MAX_PIXELS or MAX_WORK, which is
-        found out before they are decoded.
+        checked before they are decoded.
     """
     try:
         image: Image.Image = Image.open(io.BytesIO(data), formats=_FORMATS)
@@ -134,7 +134,7 @@ def decoded(items: Sequence[Item], size: int) -> list[Decoded]:
 def decode_all(items: Iterable[Item], size: int) -> Iterator[Decoded]:
     """What ``decoded`` makes of all items, in order, by as many threads as there are cores.
 
-    Of the encoded images some 16 a thread are in memory at once, of large ones fewer.
+    Some 16 encoded images a thread are in memory at once, fewer if they are large.
     """
     for group in in_order(lambda group: decoded(group, size), _groups(items), os.cpu_count() or 1):
         yield from group

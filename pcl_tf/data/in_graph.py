@@ -1,4 +1,4 @@
-"""JPEG and PNG decoded by TensorFlow's operations, to the pixels of ``images``: in exported models and in tf.data.
+"""Decodes JPEG and PNG by TensorFlow's operations, to the pixels of ``images``: in exported models and in tf.data.
 
 The bytes may be a stranger's. Each loop and each allocation has a bound, and no text of a PNG is unpacked here.
 """
@@ -20,16 +20,16 @@ _ELSEWHERE = r'\C*(?:tiff:Orientation(?:="|>)[2-8]|Raw profile type exif|XML:com
 
 
 def provided(*conditions: tuple[tf.Tensor, str]) -> AbstractContextManager[Any]:
-    """Context of what is made only where conditions hold: of pairs (bool scalar, what is wrong otherwise).
+    """Within, operations run only if conditions hold: pairs (bool scalar, what is wrong otherwise).
 
-    Where one does not, tf.errors.InvalidArgumentError says what: at once, or when the graph runs.
+    Otherwise tf.errors.InvalidArgumentError says what is wrong: at once, or when the graph runs.
     """
     checks = [tf.debugging.Assert(fine, [wrong]) for fine, wrong in conditions]
     return tf.control_dependencies([check for check in checks if check is not None])  # outside of graphs it is None
 
 
 def _number(data: tf.Tensor, at: int | tf.Tensor, width: int, little: bool | tf.Tensor = False) -> tf.Tensor:
-    """Unsigned integer of ``width`` bytes at an offset of a string: int64; nought where the string ends before."""
+    """Unsigned integer of ``width`` bytes at an offset of a string: int64; 0 where the string ends before."""
     padded = tf.strings.substr(data, tf.minimum(tf.cast(at, tf.int32), tf.strings.length(data)), width)
     return _unsigned(tf.io.decode_raw(padded, tf.uint8, fixed_length=width), little)
 
@@ -67,7 +67,7 @@ def _exif_of_jpeg(data: tf.Tensor) -> tf.Tensor:
 
 
 def _of_exif(block: tf.Tensor) -> tf.Tensor:
-    """Orientation in the first directory of a TIFF block, behind 'Exif' or not: int64; 0 where it tells none."""
+    """Orientation in the first directory of a TIFF block, with 'Exif' before it or without: int64; 0 if it has none."""
     block = tf.strings.regex_replace(block, r"^Exif\x00\x00", "")
     little = _begins(block, b"II")
     first, end = _number(block, 4, 4, little), tf.cast(tf.strings.length(block), tf.int64)

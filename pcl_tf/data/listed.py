@@ -31,9 +31,9 @@ _Member = tuple[str, pathlib.Path, zipfile.ZipInfo]  # its path in the zip, the 
 class Files:
     """Finds images by their path relative to a folder, on disk first, then inside its ``*.zip``.
 
-    A path may lead out of the folder ('../img/face.png'), through linked folders, or be absolute. It may be written with
-    '\\', and its accents as one sign or two, whichever way the disk or the zip has them. Where zips hold different images
-    of one path, asking for it raises Refused.
+    A path may lead out of the folder ('../img/face.png'), through linked folders, or be absolute. '\\' may separate its
+    parts, and accents may be one character or two, however the disk or the zip writes them. A path at which zips hold
+    different images raises Refused.
 
     Args:
       root: the folder.
@@ -46,7 +46,7 @@ class Files:
 
     @functools.cached_property
     def _zipped(self) -> dict[str, list[_Member]]:
-        """Members of the zips by their paths, and by those with accents as one sign."""
+        """Members of the zips by their paths, and by these with accents as one character."""
         found: dict[str, list[_Member]] = {}
         for path in sorted(p for p in self.root.iterdir() if p.suffix.lower() == ".zip" and not is_left_out(p.name)):
             try:
@@ -59,17 +59,17 @@ class Files:
 
     @property
     def remark(self) -> str:
-        """What to add to an error about a missing image: '' or ' (..)', which zips of the folder are unreadable."""
+        """Words for an error about a missing image: which zips of the folder are unreadable, as ' (..)', or ''."""
         return f" ({' '.join(self._unreadable_zips)})" if self._unreadable_zips else ""
 
     def _list(self, folder: str) -> dict[str, str]:
-        """{with accents as one sign: as the disk has it} of the names in a folder."""
+        """{name with accents as one character: name on the disk} of a folder."""
         with contextlib.suppress(OSError, ValueError):
             return {one_sign(name): name for name in sorted(os.listdir(self.root / folder), reverse=True)}
         return {}
 
     def _on_disk(self, path: str) -> str | None:
-        """A file as the disk spells it, or None."""
+        """The path as the disk spells it, or None."""
         if not path.isascii() and not os.path.isfile(self.root / path):
             path, parts = "", pathlib.PurePath(path).parts
             for name in parts:
@@ -78,7 +78,7 @@ class Files:
         return path if os.path.isfile(self.root / path) else None
 
     def _find(self, path: str) -> str | _Member | None:
-        """A path of a list as a file or member of a zip that is there, or None."""
+        """The file or the member of a zip that a path of a list names, or None."""
         texts = [os.path.normpath(text) for text in (path, path.replace("\\", "/"))]  # ./a//b.jpg is a/b.jpg
         for text in texts:
             if (found := self._on_disk(text)) is not None:
@@ -93,7 +93,7 @@ class Files:
         return same[0] if same else None
 
     def spelled(self, path: str) -> str | None:
-        """A path of a list as the image is really called, on disk or in a zip: str, or None if there is none."""
+        """The name on the disk or in a zip of an image that a list names, or None if there is none."""
         found = self._found(path)
         return found[0] if isinstance(found, tuple) else found
 

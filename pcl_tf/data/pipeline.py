@@ -39,7 +39,7 @@ def batches(
       seed: of the order.
       first_step, total_steps: which steps.
       replicas: how many share a step; each gets its share of every part.
-      mine: indices of the replicas whose images are read here, the others' are read by other machines.
+      mine: indices of the replicas whose images are read here; other machines read the others'.
 
     Returns:
       tf.data.Dataset of uint8 [sum(parts) / replicas * len(mine), *faces.shape], replica after replica.

@@ -28,7 +28,7 @@ from pcl_tf.store import digest, several
 if TYPE_CHECKING:
     import numpy as np
 
-PEOPLE = range(2**16)  # among generated faces to train on; those of the generated tasks are others
+PEOPLE = range(2**16)  # of generated faces to train on; the generated tasks have others
 
 VOXCELEB_HELP = """No face images given: pass --data=DIR, --data=FACES.zip, --data=tfds:NAME or --data=generated.
 
@@ -44,7 +44,7 @@ Meanwhile this runs without any data, on generated faces:
   python -m pcl_tf.train --recipe=quickstart --workdir=runs/quickstart"""
 
 
-# An image as sources yield it: its name, and its encoded bytes, pixels, or what is wrong with it.
+# An image as sources yield it: its name, and its encoded bytes, its pixels, or why it cannot be read.
 Item = tuple[str, "bytes | np.ndarray | Exception"]
 Items = Generator[Item, None, None]
 
@@ -54,21 +54,21 @@ class Source:
     """A named sequence of images."""
 
     name: str  # what the user gave
-    fingerprint: str  # changes when the images do; names the decoded cache
+    fingerprint: str  # changes with the images; names their decoded faces and features
     count: int  # number of images
     # yields (name of the image, printable, its encoded bytes or a uint8 [H, W, 3] array or an exception)
     items: Callable[[], Items]
-    others: str = ""  # kinds of files beside them that are passed over, as '7 .heic, 1 .txt'; '' for none
-    contents: Sequence[object] = ()  # of each image, equal where the bytes of two are; () where that is not known
-    # after(n) yields what items() does but for the first n, without rendering these; None where none is rendered
+    others: str = ""  # files beside them that are passed over, as '7 .heic, 1 .txt'; '' for none
+    contents: Sequence[object] = ()  # of each image; two are equal if the bytes are; () if that is unknown
+    # after(n) yields items() without the first n, which are not rendered; None if images are not rendered
     after: Callable[[int], Items] | None = None
 
 
 FRAMES = 8  # of a generated clip
 _BLOCK = 32  # faces that are rendered together
-_DECODING = 5  # how images become pixels and rows: faces and features of another decoding are not used again
+_DECODING = 5  # version of decoding: faces and features of another one are made again
 _DRAWN = b"Software\0" + SOFTWARE.encode()  # near the beginning of a PNG
-READERS = 16  # threads that read files for their checksums: shared disks answer slowly and to many at once
+READERS = 16  # threads that read files for their checksums: shared disks are slow, but serve many at once
 
 
 def fingerprint(rows: Iterable[object]) -> str:
@@ -77,14 +77,14 @@ def fingerprint(rows: Iterable[object]) -> str:
 
 
 def is_drawn(data: object) -> bool:
-    """Whether a file's bytes are a picture that pcl_tf drew, which is no face that anybody gave."""
+    """Whether a file's bytes are a picture that pcl_tf drew."""
     return isinstance(data, bytes) and _DRAWN in data[:1024]
 
 
 def folder(path: str | pathlib.Path) -> Source:
     """All images below a folder, linked folders too, in sorted order, but no pictures that pcl_tf drew; or one file.
 
-    Each file is read for its checksum: neither size nor time tells that it was replaced.
+    Each file is read for its checksum, for neither size nor time shows that it was replaced.
 
     Raises:
       Refused: a folder in it cannot be listed.

@@ -12,7 +12,7 @@ from pcl_tf.data.images import MAX_PIXELS
 
 
 def length(path: str, fps: float | None) -> int | None:
-    """About how many frames ``numbered_frames`` gives of a local video, by what it says of itself; None if it does not say."""
+    """About how many frames ``numbered_frames`` yields of a local video, by its header; None if that does not say."""
     try:
         with av.open(path) as container:
             stream = container.streams.video[0]
@@ -34,11 +34,11 @@ def numbered_frames(path: str, fps: float | None) -> Iterator[tuple[int, float, 
       fps: frames a second of playing time; a slower video gives all it has, and None takes every frame.
 
     Yields:
-      (number of the frame among all, from 0 on; seconds since the first; uint8 [H, W, 3], upright where the file says how
-      it was filmed, of square pixels where it says how wide they are).
+      (number of the frame among all, from 0 on; seconds since the first; uint8 [H, W, 3], upright and of square pixels,
+      by what the file's header says).
 
     Raises:
-      Unreadable: no video, one whose codec PyAV does not know, or one whose data end or are wrong.
+      Unreadable: no video, one whose codec PyAV does not know, or a damaged one.
     """
     try:
         if "://" not in path and not size_of(path):
@@ -74,9 +74,8 @@ def numbered_frames(path: str, fps: float | None) -> Iterator[tuple[int, float, 
                         continue
                     due = (int((seconds + 1e-3) * fps) + 1) / fps
                 image = frame.to_ndarray(format="rgb24", width=max(1, round(frame.width * wide)))
-                # Telephones film lying on their side and say so.
                 yield number, seconds, np.rot90(image, round(frame.rotation / 90))
             if began is None:
                 raise Unreadable("no frame in it")
-    except (av.error.FFmpegError, OSError, tf.errors.OpError) as error:  # an empty file, one that may not be read
+    except (av.error.FFmpegError, OSError, tf.errors.OpError) as error:
         raise Unreadable(getattr(error, "strerror", None) or str(error).split("\n")[0]) from error

@@ -35,6 +35,13 @@ class Head:
         """Features float [n, D] -> float64 [n, K]: logits, numbers in their units, or vectors to be compared."""
         return np.asarray(x, np.float32) @ self.weights + np.asarray(self.bias, np.float64)
 
+    @property
+    def error(self) -> str:
+        """The metric that was measured, its value and 95 % interval, as 'MAE 3.4 [3.2, 3.6] degrees'."""
+        low, high = self.measured["interval"]
+        unit = next(iter({*self.units} - {""}), "")
+        return f"{self.measured['metric']} {self.measured['value']:.4g} [{low:.4g}, {high:.4g}] {unit}".strip()
+
     def to_bytes(self) -> bytes:
         """An .npz of weights, bias and a JSON text of the rest."""
         fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in ("weights", "bias")}

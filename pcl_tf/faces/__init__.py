@@ -1,1 +1,1 @@
-"""What people ask of an encoder: features and answers for their pictures, and which of them are alike."""
+"""What people ask an encoder for: features of their pictures, answers about them, and which are alike."""

@@ -1,4 +1,4 @@
-"""Answers of heads for every face of every picture: rows with people's names for columns."""
+"""Answers of heads for every face of every picture, as rows with readable names of columns."""
 
 from collections.abc import Container, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -22,14 +22,14 @@ PLACE = {"file": str, "frame": int, "time": float, "face_found": bool, "x": floa
 class Answers:
     """Rows of answers, made while they are iterated over; memory does not grow with their number.
 
-    A row a face, the largest of a picture first, and one of a picture without a face or that is unreadable. Each is a dict
-    of ``columns``, None where there is nothing to say:
+    A row a face, the largest of a picture first; a picture that is unreadable or has no face has one row too. Each is a
+    dict of ``columns``, in which None is no answer:
       file: name, relative to what was given.
       frame, time: of a video, from 0 on, in seconds.
       face_found: whether there is a face; without ``detect`` every readable picture is taken as one.
       x, y, w, h: box of the face in pixels of the picture, without ``detect`` its central square.
-      of each head of classes, for instance 'expression', the likeliest and p_CLASS of each, in [0, 1]; of each label 0 or 1
-      and p_LABEL; of each number its value, of angles in degrees. A name that stands already becomes NAME_2.
+      for a head of classes, for instance 'expression', the likeliest, and p_CLASS in [0, 1] for each; for each label 0
+      or 1 and p_LABEL; for each number its value, angles in degrees. A name that is taken becomes NAME_2.
 
     Args:
       models: ``FaceModel`` with heads.
@@ -126,7 +126,7 @@ def _free(name: str, taken: Container[str]) -> str:
 
 
 def columns_of(head: Head) -> dict[str, type]:
-    """{column: type} of what a head answers, in the order of ``values_of``."""
+    """{column: type} of the answers of a head, in the order of ``values_of``."""
     if head.kind == "regression":
         return dict.fromkeys(head.names, float)
     answers = {head.name: str} if head.kind == "classification" else dict.fromkeys(head.names, int)

@@ -153,13 +153,10 @@ def check_close(exact: Encoder, rounded: Encoder) -> None:
 
 
 def _card(folder: pathlib.Path, aside: pathlib.Path, encoder: Encoder, *, heads: Any, about: dict[str, Any]) -> str:
-    rows = []
-    for name, head in heads.items():
-        m, names = head.measured, ", ".join(head.names) or "one person or two"
-        low, high = m.get("interval", (float("nan"),) * 2)
-        unit = next(iter({*head.units} - {""}), "")
-        value = f"{m.get('metric')} {m.get('value', float('nan')):.4g} [{low:.4g}, {high:.4g}] {unit}".strip()
-        rows.append([name, names, head.feature, m.get("task", UNKNOWN), value])
+    rows = [
+        [name, ", ".join(head.names) or "one person or two", head.feature, head.measured["task"], head.error]
+        for name, head in heads.items()
+    ]
     recipe = read_json(aside / "recipe.json")
     return _CARD.format(
         name=folder.name,

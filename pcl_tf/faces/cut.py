@@ -1,4 +1,4 @@
-"""From pictures to the faces in them, the picture as it is or every face that is found, and to their features."""
+"""From pictures to faces, the picture itself or every face that is found in it, and to their features."""
 
 import dataclasses
 import io
@@ -15,7 +15,6 @@ from pcl_tf.faces.pictures import Picture
 
 if TYPE_CHECKING:
     from pcl_tf.faces.model import FaceModel
-    from pcl_tf.prepare.detector import Face
 
 Box = tuple[float, float, float, float]
 Crop = tuple[int, float]  # side of a face in pixels; side of the square cut out, in longer sides of the face's box
@@ -27,12 +26,12 @@ class Cut:
     """A picture and the faces in it, the largest first.
 
     Attributes:
-      picture: ``Picture``, without its data unless these were to be kept.
-      boxes: where each face is, (left, top, width, height) in pixels of the picture.
+      picture: ``Picture``, with its pixels if ``cut`` was called with keep, else without data.
+      boxes: (left, top, width, height) of each face in pixels of the picture.
       faces: {``Crop``: uint8 [n, side, side, 3]}.
-      why: it is unreadable, or ''.
-      turned: by how many degrees, clockwise, each face is turned in the picture more than in ``faces``.
-      looks_whole: whether it was taken as a face and does not look like one: far from square, or large.
+      why: the reason for which it is unreadable, or ''.
+      turned: degrees clockwise by which each face is turned in the picture more than in ``faces``.
+      looks_whole: whether the picture was taken as a face but does not look like one: far from square, or large.
     """
 
     picture: Picture
@@ -46,11 +45,11 @@ class Cut:
 def cut(
     pictures: Iterable[Picture], crops: Iterable[Crop], *, detect: bool = False, align: bool = False, keep: bool = False
 ) -> Iterator[Cut]:
-    """Decodes pictures and cuts out faces, by as many threads as there are cores; memory holds a few at a time.
+    """Decodes pictures and cuts out faces, by as many threads as there are cores; few pictures are in memory at once.
 
     Args:
       pictures: iterable of ``Picture``.
-      crops: how faces are cut out, each in all of these ways; without ``detect`` all squares are the same.
+      crops: ways to cut out each face; without ``detect`` all squares are the same.
       detect: find all faces by MTCNN; else each picture is one, its central square.
       align: turn the faces upright by their landmarks.
       keep: leave the decoded pixels in the ``Cut``.
@@ -64,6 +63,8 @@ def cut(
     crops = sorted({*crops})
     largest = crops[-1][0]
     least = 0 if detect else OVERSIZE * largest
+    if detect:
+        from pcl_tf.prepare import detector
 
     def one(picture: Picture) -> Cut:
         try:
@@ -71,12 +72,9 @@ def cut(
         except UNREADABLE as error:
             why = str(error).split("\n")[0][:200]
             return Cut(dataclasses.replace(picture, data=b""), (), {c: _resized([], c[0]) for c in crops}, why)
-        found: list[Face] | None = None
         turned: tuple[float, ...] = (0.0,)
         whole = False
         if detect:
-            from pcl_tf.prepare import detector
-
             found = sorted(detector.detect(image), key=lambda face: -face.box[2] * face.box[3])
             boxes = tuple((x, y, w, h) for x, y, w, h in (face.box for face in found))
             turned = tuple(detector.turn(face.landmarks) if align else 0.0 for face in found)
@@ -85,7 +83,15 @@ def cut(
             side = min(width, height)
             boxes = ((float((width - side) // 2), float((height - side) // 2), float(side), float(side)),)
             whole = max(width, height) > 1.5 * side or side > 4 * largest
-        faces = {(side, by): _resized(_squares(image, found, by, align=align), side) for side, by in crops}
+
+        def squares(margin: float) -> list[np.ndarray]:
+            if not detect:
+                return [centre(image)]
+            if align:
+                return [detector.aligned(image, face, margin) for face in found]
+            return [detector.around(image, face.box, margin) for face in found]
+
+        faces = {(side, margin): _resized(squares(margin), side) for side, margin in crops}
         return Cut(
             dataclasses.replace(picture, data=image if keep else b""), boxes, faces, turned=turned, looks_whole=whole
         )
@@ -119,15 +125,6 @@ def _pixels(picture: Picture, least: int) -> np.ndarray:
     if isinstance(picture.data, Exception):
         raise picture.data
     return decode(picture.data, least=least) if isinstance(picture.data, bytes) else picture.data
-
-
-def _squares(image: np.ndarray, found: "list[Face] | None", margin: float, *, align: bool) -> list[np.ndarray]:
-    """The squares around the faces that were found, or the centre of the picture if nobody looked for them."""
-    from pcl_tf.prepare import detector
-
-    if found is None:
-        return [centre(image)]
-    return [detector.aligned(image, f, margin) if align else detector.around(image, f.box, margin) for f in found]
 
 
 def _declared(data: bytes | np.ndarray | Exception, image: np.ndarray) -> tuple[int, int]:

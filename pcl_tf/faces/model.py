@@ -198,5 +198,5 @@ class FaceModel:
 
 
 def shown(rows: Iterable[Any], pictures: Pictures, bar: bool) -> Iterable[Any]:
-    """The rows, beside a progress bar with the end's time where one is wanted."""
+    """The rows, with a progress bar if one is wanted."""
     return tqdm(rows, total=pictures.count, unit="img", mininterval=1.0) if bar else rows

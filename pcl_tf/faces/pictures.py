@@ -28,7 +28,7 @@ class Picture:
 
     Attributes:
       file: its name, relative to the folder, zip or CSV that was given.
-      data: encoded bytes, uint8 [H, W, 3], or an exception that says why it is unreadable.
+      data: encoded bytes, uint8 [H, W, 3], or the exception for which it is unreadable.
       frame: number in the video from 0 on, or None.
       time: seconds since the first frame of the video, or None.
     """
@@ -46,7 +46,7 @@ class Picture:
 
 @dataclasses.dataclass(frozen=True)
 class _Part:
-    """One of the things that were given: number of pictures or None, what changes with them, the pictures, as a Source."""
+    """One of the given things: number of pictures or None, their fingerprint, the pictures, the same as a Source."""
 
     count: int | None
     stamp: Callable[[], str]
@@ -56,7 +56,7 @@ class _Part:
 
 
 class Below(NamedTuple):
-    """Some of the pictures and videos of a folder, named as among all; none is read before it is its turn."""
+    """Some of the pictures and videos of a folder, with the names they have in it; each is read when its turn comes."""
 
     root: str
     names: Sequence[str]
@@ -75,7 +75,7 @@ class Below(NamedTuple):
 
 
 class Pictures:
-    """Pictures that were given in any form; iterates over ``Picture``, undecoded.
+    """Pictures in any form; iterates over ``Picture``, undecoded.
 
     Args:
       data: path of a picture, a video, a folder of both, a zip, a CSV with one of ``COLUMNS`` or a dataset of
@@ -87,8 +87,8 @@ class Pictures:
       flag: that gave the data, for errors.
 
     Attributes:
-      data: the text with absolute paths, which another working folder does not change; '' of what is in memory.
-      count: how many pictures, nearly, or None if that is not known.
+      data: the text with absolute paths, so that it holds in any working folder; '' of what is in memory.
+      count: about how many pictures, or None if that is unknown.
 
     Raises:
       Refused: nothing is there, or nothing that is a picture.
@@ -134,7 +134,7 @@ class Pictures:
 
     @property
     def opened(self) -> dict[str, Any]:
-        """What opens them again."""
+        """Arguments that open them again."""
         return {"data": self.data, **self._about}
 
     @property
@@ -152,7 +152,7 @@ class Pictures:
 
 
 def _root(text: str) -> str:
-    """What stands before the name of a picture of a folder or zip."""
+    """What a source puts before the name of a picture of a folder or zip."""
     path = pathlib.Path(text)
     return f"{printable(path)}{'/' if path.is_dir() else ':'}" if path.exists() and text != "generated" else ""
 
@@ -178,7 +178,7 @@ def _opened(text: str, fps: float | None, *, flag: str, before: str, drawn: dict
 
 
 def _of(source: Source, root: str = "", before: str = "") -> _Part:
-    """The part that a ``Source`` is, ``before`` in the place of the root of its names."""
+    """A ``Source`` as a part: ``before`` takes the place of the root in its names."""
 
     def items() -> Items:
         for name, data in source.items():
@@ -213,7 +213,7 @@ def _video(path: pathlib.Path, name: str, fps: float | None) -> _Part:
         try:
             for frame, time, image in numbered_frames(str(path), fps):
                 yield Picture(name, image, frame, time)
-        except Unreadable as error:  # the frames before it stand
+        except Unreadable as error:  # the frames before it remain
             yield Picture(name, error)
 
     return _Part(length(str(path), fps), stamp, pictures, video=True)
@@ -254,4 +254,4 @@ def _listed(data: np.ndarray | Image.Image | Sequence[Path | np.ndarray | Image.
         for i, image in enumerate(images):
             yield f"image#{i}", cast(np.ndarray, image)
 
-    return Source("images", "", len(images), items)  # nothing keeps them, so nothing compares them
+    return Source("images", "", len(images), items)  # without a fingerprint, for nothing stores them

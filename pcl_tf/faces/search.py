@@ -1,6 +1,5 @@
-"""Images by their names; nearest neighbours, clusters and near duplicates by cosine similarity."""
+"""Finds images by their names, and nearest neighbours, clusters and near duplicates by cosine similarity."""
 
-import collections
 import re
 import warnings
 from collections.abc import Iterable
@@ -13,41 +12,16 @@ from pcl_tf.errors import Refused
 SEED = 0  # of clusters: the same faces have the same ones
 
 
-class Names:
-    """Finds images by their names, or by the end of a name.
+def named(name: str, names: Iterable[str]) -> list[int]:
+    """Rows of the images of this name, or else of those whose names end so: behind a folder, a zip, a colon or a #."""
 
-    An end begins at a folder, at a member of a zip, behind a colon, or at the number of a generated face, behind a #:
-    1.jpg is not the end of 11.jpg.
+    def plain(text: str) -> str:  # what a list says from where it lies, embeddings do not know: ../a.png
+        return re.sub(r"^(\.{1,2}/)+", "", one_sign(str(text)).replace("\\", "/"))
 
-    Args:
-      names: of the images.
-    """
-
-    def __init__(self, names: Iterable[str]) -> None:
-        self.names = [_plain(str(name)) for name in names]
-        self._by_last = collections.defaultdict(list)
-        for row, name in enumerate(self.names):
-            self._by_last[_last(name)].append(row)
-
-    def rows(self, name: str) -> list[int]:
-        """Rows of the images of this name; where there are none, of those whose names end so."""
-        name = _plain(name)
-        alike = self._by_last[_last(name)]
-        exact = [row for row in alike if self.names[row] == name]
-        return exact or [row for row in alike if self.names[row].endswith(_ends(name))]
-
-
-def _plain(name: str) -> str:
-    # As a list says it from where it lies, which the embeddings do not know.
-    return re.sub(r"^(\.{1,2}/)+", "", one_sign(name).replace("\\", "/"))
-
-
-def _ends(name: str) -> tuple[str, ...]:
-    return (name,) if name[:1] in ("/", ":", "#") else (f"/{name}", f":{name}", f"#{name}")
-
-
-def _last(name: str) -> str:
-    return re.split("[/:#]", name)[-1]
+    name, every = plain(name), [plain(one) for one in names]
+    ends = (name,) if name[:1] in ("/", ":", "#") else (f"/{name}", f":{name}", f"#{name}")
+    exact = [row for row, one in enumerate(every) if one == name]
+    return exact or [row for row, one in enumerate(every) if one.endswith(ends)]
 
 
 def unit(x: np.ndarray) -> np.ndarray:
@@ -119,7 +93,7 @@ def clusters(x: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # of fewer clusters than wanted: refused below
             found = KMeans(count, n_init=10, random_state=SEED).fit(z)
-        different = len(np.unique(found.labels_))  # copies that differ by rounding alone are no clusters
+        different = len(np.unique(found.labels_))  # copies that differ by rounding make no clusters
     if different < count:
         raise Refused(f"--clusters={count}: there are {different} different embeddings; ask for at most as many.")
     order = np.argsort(-np.bincount(found.labels_, minlength=count), kind="stable")

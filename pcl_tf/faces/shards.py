@@ -1,4 +1,4 @@
-"""Many pictures on many machines: features or answers of each shard are a Parquet file, which is whole or not there."""
+"""Many pictures on many machines: features or answers of each shard become one Parquet file, whole or not at all."""
 
 import dataclasses
 import functools
@@ -18,7 +18,7 @@ LENGTH = 1024  # pictures of a shard; a video is one by itself
 
 @dataclasses.dataclass(frozen=True)
 class Work:
-    """What is done with every shard, in values that a pipeline can send.
+    """What to do with every shard, in values that a pipeline can send.
 
     Attributes:
       data: folder of pictures and videos, which every machine sees.
@@ -52,8 +52,8 @@ def run(work: Work, options: list[str]) -> None:
       options: Beam's, as key=value.
 
     Raises:
-      Refused: the data are no folder of pictures, a model has not what is wanted, or the folder holds other work or cannot be
-        written to.
+      Refused: the data are no folder of pictures, a model lacks a feature or heads, or the folder cannot be written to
+        or holds other work.
     """
     import apache_beam as beam
     import pyarrow.parquet
@@ -61,7 +61,7 @@ def run(work: Work, options: list[str]) -> None:
 
     check(work.out, folder=True)
     every, out = _shards(work), pathlib.Path(work.out)
-    write(work, "", ())  # asks the models for what is wanted, before any work
+    write(work, "", ())  # checks the models, before any work
     about = dataclasses.asdict(work) | {
         "shards": digest(every),
         "encoders": [m.encoder.digest for m in work.open_models()],
@@ -93,10 +93,10 @@ def _shards(work: Work) -> dict[str, tuple[str, ...]]:
 
 
 def write(work: Work, name: str, files: tuple[str, ...]) -> None:
-    """Does a shard: writes its file, and before it the list of its unreadable pictures. No name: only asks the models.
+    """Does a shard: writes the list of its unreadable pictures, then its file. Without a name only checks the models.
 
     Raises:
-      Refused: a model has not what is wanted.
+      Refused: a model lacks a feature or heads.
     """
     path, models = pathlib.Path(work.out, name), work.open_models()
     pictures = Pictures(Below(work.data, files), fps=work.fps)

@@ -1,4 +1,4 @@
-"""A table of features: names beside vectors, what is alike among them, and files that others read."""
+"""A table of features: names and vectors of faces, which of them are alike, and files that other tools read."""
 
 import csv
 import dataclasses
@@ -24,7 +24,7 @@ _ARRAYS = ("names", "rows", "boxes")  # of an .npz, beside its features
 
 
 class Near(NamedTuple):
-    """A face that is like another: its name, the cosine of the two, its row in the table."""
+    """A face that is like another: its name, their cosine, its row in the table."""
 
     name: str
     cosine: float
@@ -33,13 +33,13 @@ class Near(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Origin:
-    """What faces of a table were made of.
+    """What a table was made from.
 
     Attributes:
       model: name of the encoder.
       size: side in pixels at which it saw them.
       data: the pictures, with absolute paths; '' of what was in memory.
-      fingerprint: of all pictures, in files alone, for videos are read for it: others are never shown for them.
+      fingerprint: of all pictures, so that no others are shown for them; only in files, for it reads whole videos.
       fps, generated_images: as of ``Pictures``.
     """
 
@@ -63,7 +63,7 @@ class Table:
       origin: ``Origin``.
       boxes: float32 [N, 4], where the faces were found: left, top, width, height in pixels of the picture; or None.
       unreadable: {name of a picture: why}; not in files.
-      model: ``FaceModel`` that made it; None of a table that was read: a file names a model and never loads one.
+      model: ``FaceModel`` that made it; None of a table that was read: a file names its model but never loads it.
       pictures: that were given, or None.
     """
 
@@ -91,7 +91,7 @@ class Table:
 
     def find(self, name: str) -> list[int]:
         """Rows of the faces of this name; where there are none, of those whose names end so, behind a / : or #."""
-        return search.Names(self.names).rows(name)
+        return search.named(name, self.names)
 
     def nearest(self, image: Any, by: str | None = None, k: int = 8, *, detect: bool = False) -> list[Near]:
         """The faces most like one, by cosine.

@@ -24,7 +24,7 @@ from pcl_tf.finetune.fit import Options
 from pcl_tf.results.store import Results, head_of, names, new_row, short
 from pcl_tf.serving.card import state, stated, write_classifier_card
 from pcl_tf.serving.classifier import save_classifier
-from pcl_tf.serving.export import check_version, write_server_files
+from pcl_tf.serving.export import check_version
 from pcl_tf.store import alone, digest
 
 FEWEST = 5  # labelled images, of which one is held out
@@ -93,15 +93,12 @@ def finetune(
             save_classifier(
                 model,
                 export.parent,
-                task.kind,
-                names=task.names,
-                about=card,
+                head_of(row, task, last, encoder=""),
                 recipe_json=json.dumps(encoder.recipe or {}),
                 step=encoder.step,
                 row=row,
-                head=head_of(row, task, last, encoder=""),
+                about=card,
             )
-            write_server_files(folder / "serving")
             results.add(row)  # before the files beside it, which may fail
             results.write_files(row, task, result, images=values.names)
         forget(folder)

@@ -4,7 +4,6 @@
   python -m pcl_tf.neighbours --embeddings=faces.npz --query=face.jpg --model=runs/vox64
   python -m pcl_tf.neighbours --embeddings=faces.npz --duplicates=0.995
   python -m pcl_tf.neighbours --embeddings=faces.npz --clusters=8 --feature=face --out=clusters.png
-  python -m pcl_tf.neighbours --embeddings=faces.npz --map=map.png --method=tsne --colour=faces.csv:label
 
 --embeddings is a file that pcl_tf.embed wrote; the faces are read where it read them. --query is the name of one of
 them or, with --model, any other image, in which --detect finds the face; by default --count of them, spread evenly. By `face` the nearest
@@ -12,21 +11,15 @@ should be one person or expression whatever the pose, by `pose` one pose whoever
 --duplicates lists groups of images whose cosine by the first --feature is at least the number.
 --clusters finds that many groups by the first --feature: a row of --nearest faces each, the largest first, and a CSV
 beside the PNG that says of every image which it is in.
---map draws every image as a point instead, a panel a feature, coloured by a column of a CSV that names the images.
 Exit codes: 0 done; 2 a flag or what it names is wrong; 4 the disk is full.
 """
 
 import pathlib
-import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
 from absl import flags
 
 from pcl_tf.console import begin, explained, refuse, start
-
-if TYPE_CHECKING:
-    from pcl_tf.faces.table import Table
 
 _EMBEDDINGS = flags.DEFINE_string("embeddings", None, "The .npz of pcl_tf.embed.")
 _QUERY = flags.DEFINE_string("query", "", "Name of an embedded image, its end, or (with --model) any image file.")
@@ -37,11 +30,6 @@ _COUNT = flags.DEFINE_integer("count", 4, "Without --query: how many faces.", 1,
 _NEAREST = flags.DEFINE_integer("nearest", 8, "Neighbours of each, or faces of a cluster.", 1, 100)
 _DUPLICATES = flags.DEFINE_float("duplicates", 0.0, "Cosine from which images count as duplicates.", 0.0, 1.0)
 _CLUSTERS = flags.DEFINE_integer("clusters", 0, "How many clusters to find, by k-means.", 0, 200)
-_MAP = flags.DEFINE_string("map", "", "Draws a map of all images into this PNG, instead of neighbours.")
-_METHOD = flags.DEFINE_enum("method", "pca", ("pca", "tsne"), "Of --map.")
-_COLOUR = flags.DEFINE_string(
-    "colour", "", "FILE.csv:COLUMN of --map; a column path, image or name of the file names the images."
-)
 _OUT = flags.DEFINE_string("out", "neighbours.png", "The PNG.")
 
 
@@ -51,18 +39,15 @@ def main(argv: list[str]) -> None:
     from pcl_tf.neighbours import report
     from pcl_tf.store import check
 
-    if _COLOUR.value and not _MAP.value:
-        refuse("--colour: has no meaning without --map.")
-    questions = [f"--{name}" for name in ("map", "duplicates", "clusters", "query") if flags.FLAGS[name].value]
-    if len(questions) > 1:
+    questions = [f"--{name}" for name in ("duplicates", "clusters", "query") if flags.FLAGS[name].value]
+    if questions[1:]:
         refuse(f"{' and '.join(questions)}: are different questions; ask one of them.")
     if _CLUSTERS.value == 1:
         refuse("--clusters=1: is the whole folder; ask for two or more.")
-    if flags.FLAGS["out"].present and questions and questions[0] in ("--map", "--duplicates"):
-        where = ", which names its PNG itself" if _MAP.value else ", which prints a list"
-        refuse(f"--out: has no meaning with {questions[0]}{where}.")
+    if flags.FLAGS["out"].present and _DUPLICATES.value:
+        refuse("--out: has no meaning with --duplicates, which prints a list.")
     assert _EMBEDDINGS.value is not None
-    out, flag = (_MAP.value, "--map") if _MAP.value else (_OUT.value, "--out")
+    out = _OUT.value
     with explained(out):
         found = Table.read(_EMBEDDINGS.value)
         features = _FEATURE.value or list(found.features)
@@ -71,10 +56,8 @@ def main(argv: list[str]) -> None:
         if _DUPLICATES.value:
             return report.print_duplicates(found, features[0], _DUPLICATES.value)
         alike = (n for n in map(str, found.names) if pathlib.Path(n).name == pathlib.Path(out).name)
-        check(out, flag, suffix=".png", inputs=[*alike, _QUERY.value])
-        if _MAP.value:
-            _draw_map(found, features)
-        elif _CLUSTERS.value:
+        check(out, suffix=".png", inputs=[*alike, _QUERY.value])
+        if _CLUSTERS.value:
             path, listed = pathlib.Path(out), pathlib.Path(out).with_suffix(".csv")
             report.check_list(listed)
             sizes = {"count": _CLUSTERS.value, "nearest": _NEAREST.value}
@@ -85,20 +68,6 @@ def main(argv: list[str]) -> None:
             query = report.find(found, _QUERY.value, features=features, **how)
             report.write_sheet(found, query, features=features, count=_NEAREST.value, out=pathlib.Path(out))
     print(out)
-
-
-def _draw_map(found: "Table", features: list[str]) -> None:
-    from pcl_tf.neighbours import maps
-
-    values, column = None, _COLOUR.value.rpartition(":")[2]
-    if _COLOUR.value:
-        values = maps.read_colours(_COLOUR.value, found.names)
-        if unknown := int(sum(np.isnan(values) if values.dtype.kind == "f" else values == "")):
-            print(f"note: {unknown} of {len(values)} images have no {column}: grey.", file=sys.stderr)
-    if _METHOD.value == "tsne" and len(found.names) > maps.MOST:
-        print(f"note: t-SNE lays out {maps.MOST} of {len(found.names)} images, evenly chosen.", file=sys.stderr)
-    shown = {name: found.features[name] for name in features}
-    maps.draw(shown, _MAP.value, _METHOD.value, values=values, title=column)
 
 
 if __name__ == "__main__":

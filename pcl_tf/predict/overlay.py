@@ -32,7 +32,7 @@ class Overlay:
         self._stream: Any = None
 
     def add(self, one: Cut, rows: list[Mapping[str, Any]]) -> None:
-        """Adds a frame: its ``Cut`` with pixels, and its rows. An unreadable end of a video is left out."""
+        """Adds a frame: its ``Cut`` with pixels, and its rows. The unreadable end of a video adds none."""
         image = one.picture.data
         if not isinstance(image, np.ndarray):
             return
@@ -63,7 +63,7 @@ def overlay(path: str | pathlib.Path) -> Iterator[Overlay]:
 
 
 def drawn(image: np.ndarray, rows: list[Mapping[str, Any]]) -> np.ndarray:
-    """A picture with the box of each face, the axes of its head, and what is said of it.
+    """A picture with the box of each face, the axes of its head, and its answers.
 
     Angles turn as in ``pcl_tf.heads``: positive yaw turns the nose to the picture's right, positive pitch up, positive roll
     the head clockwise.

@@ -35,7 +35,7 @@ class Curves:
             values.append(np.nan if rows[0][name] is None else rows[0][name])
         if one.boxes and place % self._step == 0:
             self._faces[place] = one.faces[max(one.faces)][0]
-            if len(self._faces) > 2 * _FACES:  # an even choice of as many as there will ever be
+            if len(self._faces) > 2 * _FACES:  # keeps every second: an even choice, however many come
                 self._step *= 2
                 self._faces = {i: face for i, face in self._faces.items() if i % self._step == 0}
 

@@ -1,1 +1,1 @@
-"""The frozen encoder: SavedModel signatures and version folders."""
+"""The frozen encoder for others: SavedModels in numbered folders, model cards, a page, a client."""

@@ -13,7 +13,7 @@ from pcl_tf.results.table import HEADER, cells
 from pcl_tf.store import read_json, write_atomically
 from pcl_tf.tables import markdown
 
-ABOUT = "about.json"  # in the workdir: what its user states of it
+ABOUT = "about.json"  # in the workdir: what its user states about it
 UNKNOWN = "not known here"
 TAGS = ("tensorflow", "keras", "saved-model", "self-supervised-learning", "contrastive-learning", "faces", "pcl")
 METHODS = {
@@ -27,17 +27,14 @@ METHODS = {
 }
 _MAIN = """image_size batch_size total_steps optimizer.learning_rate network.backbone network.width network.head_dim method.name
     method.updates method.orthogonality method.reconstruct method.pose_contrast method.dynamic_weights method.vgg seed""".split()
-_GENERATED = (
-    "Of generated faces that training did not see (identity and expression: share that is right; angles: degrees off):"
-)
 
 
 def state(workdir: str | pathlib.Path, *, license: str | None = None, data_terms: str | None = None) -> None:
-    """Notes down what the user states of a run, for this card and later ones.
+    """Stores what the user states about a run, for this card and later ones.
 
     Args:
-      workdir: its folder, of a fine-tuning that of its export.
-      license, data_terms: of the weights and of the data; None leaves what was stated before.
+      workdir: its folder; for a fine-tuning the folder of its export.
+      license, data_terms: of the weights and of the data; None keeps the earlier statement.
     """
     facts = {"license": license, "data_terms": data_terms}
     new = {key: " ".join(text.split()) for key, text in facts.items() if text is not None}
@@ -46,12 +43,12 @@ def state(workdir: str | pathlib.Path, *, license: str | None = None, data_terms
 
 
 def stated(workdir: str | pathlib.Path) -> dict[str, Any]:
-    """What ``state`` noted down."""
+    """What ``state`` stored."""
     return read_json(pathlib.Path(workdir) / ABOUT)
 
 
 def write_card(export: str | pathlib.Path, workdir: str | pathlib.Path) -> None:
-    """Writes README.md into the export of an encoder from what lies in it and in its workdir.
+    """Writes README.md into the export of an encoder, from the files in it and in its workdir.
 
     Args:
       export: folder with ``assets/recipe.json`` and ``assets/provenance.json``.
@@ -61,22 +58,13 @@ def write_card(export: str | pathlib.Path, workdir: str | pathlib.Path) -> None:
     recipe, made = _origin(export)
     run = read_json(workdir / "result.json")
     run = run if run.get("step") == made.get("step") else {}
-    weights = made.get("step"), made.get("recipe_hash")  # a result of other weights is none of this export
+    weights = made.get("step"), made.get("recipe_hash")  # results of other weights are not in this card
     rows = read_json(workdir / "probe/result.json").get("results", [])
     rows = [row for row in rows if (row.get("model_step"), row.get("recipe_hash")) == weights]
-    source, generated = recipe.get("data.source"), run.get("generated_faces")
+    source = recipe.get("data.source")
     trained = f"It was trained without labels for {made.get('step', UNKNOWN)} steps."
     if made.get("step") == 0:
         trained = "Step 0: its weights are untrained, or were taken over from another program by `pcl_tf.convert`."
-    results = _results(rows)
-    if generated:
-        columns = list(next(iter(generated["trained"].values())))
-        lines = [
-            [f"{when} `{key}`", *(f"{found[c]:.3f}" for c in columns)]
-            for when in ("untrained", "trained")
-            for key, found in generated[when].items()
-        ]
-        results += f"\n\n{_GENERATED}\n\n{markdown(['', *columns], lines)}"
     _write(
         export,
         "encoder",
@@ -91,7 +79,7 @@ def write_card(export: str | pathlib.Path, workdir: str | pathlib.Path) -> None:
         versions=", ".join(
             f"{key} {made.get(key) or UNKNOWN}" for key in ("pcl_tf", "revision", "tensorflow", "keras")
         ),
-        results=results,
+        results=_results(rows),
     )
 
 
@@ -101,8 +89,8 @@ def write_classifier_card(
     names: Sequence[str],
     *,
     size: int,
-    row: dict[str, Any] | None,
-    about: dict[str, Any] | None = None,
+    row: dict[str, Any],
+    about: dict[str, Any],
 ) -> None:
     """Writes README.md into the export of a fine-tuned network.
 
@@ -111,28 +99,26 @@ def write_classifier_card(
       kind: of ``KINDS``.
       names: of classes, labels or targets.
       size: side of images in pixels.
-      row: of ``result.json``, or None.
+      row: of ``result.json``.
       about: what the user states: ``stated``.
     """
-    row, about, rows = row or {}, about or {}, [row] if row else []
     recipe, made = _origin(export)
-    protocol = row.get("protocol", {})
-    scratch = protocol.get("from_scratch")
-    facts = {key: value for key, value in protocol.items() if not isinstance(value, (list, dict))}
+    scratch = row["protocol"].get("from_scratch")
+    facts = {key: value for key, value in row["protocol"].items() if not isinstance(value, (list, dict))}
     labels, values = KINDS[kind].outputs
     at = f", step {made.get('step')}" if recipe else ""
     method = METHODS.get(recipe.get("method.name", ""), f"a method that is {UNKNOWN}")
     _write(
         export,
         "classifier",
-        front_matter=_front_matter(about, rows, f"pcl-{'scratch' if scratch else 'finetuned'}", KINDS[kind].hub[0]),
+        front_matter=_front_matter(about, [row], f"pcl-{'scratch' if scratch else 'finetuned'}", KINDS[kind].hub[0]),
         kind=kind,
         names=", ".join(map(str, names[:12])) + (" .." if len(names) > 12 else ""),
         began="random weights" if scratch else f"an encoder of {method}{at}",
-        count=row.get("counts", {}).get("train", UNKNOWN),
+        count=row["counts"]["train"],
         terms=_terms(about, "finetune"),
         recipe=_facts(facts) if facts else UNKNOWN,
-        results=_results(rows),
+        results=_results([row]),
         known=f"{len(names)} {labels}",
         labels=labels,
         values=values,

@@ -1,7 +1,6 @@
 """A fine-tuned network as others load it: image files in, labels and scores out."""
 
 import pathlib
-from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -16,14 +15,12 @@ from pcl_tf.serving.export import check_version, in_slices, written
 def save_classifier(
     model: keras.Model,
     folder: str | pathlib.Path,
-    kind: str,
+    head: Head,
     *,
-    names: Sequence[str],
-    recipe_json: str = "{}",
-    step: int = 0,
-    row: dict[str, Any] | None = None,
-    about: dict[str, Any] | None = None,
-    head: Head | None = None,
+    recipe_json: str,
+    step: int,
+    row: dict[str, Any],
+    about: dict[str, Any],
 ) -> pathlib.Path:
     """Exports a network as version 1 of a model, ``folder/1``, as tensorflow_model_server expects it.
 
@@ -35,13 +32,10 @@ def save_classifier(
     Args:
       model: keras.Model, float32 [N, S, S, 3] -> logits or targets [N, K].
       folder: parent of the numbered folders.
-      kind: of ``KINDS``, but of pairs.
-      names: K texts.
-      recipe_json: what the encoder was pre-trained by.
-      step: of pre-training.
-      row: of ``result.json``, for the model card, or None.
+      head: the last layer with its K names, none of pairs, for ``assets/finetuned.keras``, which ``pcl_tf.load`` opens.
+      recipe_json, step: the recipe of pre-training, and how many steps.
+      row: of ``result.json``, for the model card.
       about: what the user states, for the card: ``stated``.
-      head: the last layer with its names, for ``assets/finetuned.keras``, which ``pcl_tf.load`` opens.
 
     Returns:
       pathlib.Path of the export.
@@ -51,9 +45,9 @@ def save_classifier(
     """
     target = pathlib.Path(folder) / "1"
     check_version(target)
-    size, labels = model.input_shape[1], tf.constant([str(n) for n in names])
-    called, values = KINDS[kind].outputs
-    activation = keras.activations.get(KINDS[kind].activation)
+    size, labels = model.input_shape[1], tf.constant(head.names)
+    called, values = KINDS[head.kind].outputs
+    activation = keras.activations.get(KINDS[head.kind].activation)
 
     def scored(images: tf.Tensor) -> dict[str, tf.Tensor]:
         return {values: activation(tf.cast(model(images, training=False), tf.float32))}
@@ -69,10 +63,9 @@ def save_classifier(
     images = tf.TensorSpec([None, size, size, 3], tf.float32, "images")
     archive.add_endpoint("predict", lambda images: named(scored(images)), [images])
     with written(archive, target, size, recipe_json=recipe_json, step=step) as aside:
-        lines = "".join(f"{' '.join(str(n).split())}\n" for n in names)
+        lines = "".join(f"{' '.join(n.split())}\n" for n in head.names)
         (aside / "assets/labels.txt").write_text(lines, encoding="utf-8")
         model.save(aside / "assets/finetuned.keras")
-        if head:
-            attach(head, aside / "assets/finetuned.keras")
-        write_classifier_card(aside, kind, names, size=size, row=row, about=about)
+        attach(head, aside / "assets/finetuned.keras")
+        write_classifier_card(aside, head.kind, head.names, size=size, row=row, about=about)
     return target

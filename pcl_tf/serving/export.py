@@ -1,5 +1,4 @@
-"""Writes the SavedModel others load, in numbered folders that appear whole, and what tensorflow_model_server reads
-beside it: two files it is started with, and warm-up requests."""
+"""Writes the SavedModel that others load, in numbered folders that appear whole, with warm-up requests for the server."""
 
 import contextlib
 import pathlib
@@ -15,40 +14,25 @@ from pcl_tf.data.in_graph import decode_face, provided
 from pcl_tf.errors import Refused
 from pcl_tf.provenance import provenance
 from pcl_tf.serving.card import write_card
-from pcl_tf.store import atomic_path, remove, versions, write_atomically
+from pcl_tf.store import atomic_path, remove, versions
 
-# Images of a request that are decoded at the same time: this many times what one may unpack is the memory a request
-# can ask for (README.md here, "Hostile images").
+# Images of a request that are decoded at the same time: a request takes at most this many times the memory that one
+# image may be unpacked to (README.md here, "Hostile images").
 DECODED_AT_ONCE = 4
-# Images that a request may have, and that go through the network together: 10,000 pictures of a pixel, 700 kB, would
-# take 17 GB of the paper's network.
+# Images that a request may have, and that go through the network together: 10,000 pictures of one pixel, 700 kB, would
+# take 17 GB in the paper's network.
 MOST_IMAGES, SLICE = 1024, 64
 
 NAME = "pcl"  # clients ask for the model by it
 WARMUP = "assets.extra/tf_serving_warmup_requests"  # where the server looks
 _WARMED = (1, 8, 32)  # images of the requests in it
-# base_path is the folder's name inside the container that README.md here starts.
-_MODELS = f"""model_config_list {{
-  config {{
-    name: "{NAME}"
-    base_path: "/models/{NAME}"
-    model_platform: "tensorflow"
-    model_version_policy {{ latest {{ num_versions: 1 }} }}
-  }}
-}}
-"""
-# A merged batch fails as a whole when one image in it cannot be decoded; the client then asks again one by one.
-_BATCHING = """max_batch_size { value: 32 }
-batch_timeout_micros { value: 2000 }
-max_enqueued_batches { value: 64 }
-"""
 
 
 @contextlib.contextmanager
 def constant_weights() -> Iterator[None]:
-    """Within, encoders are built whose SavedModel counts no weight as trainable, so that layers around it are frozen.
+    """Within, encoders are built whose SavedModel has no trainable weight, so that layers on it leave it frozen.
 
-    To Keras they stay trainable: what it loads from a .keras file can be fine-tuned.
+    For Keras the weights stay trainable: a .keras file of the encoder can be fine-tuned.
     """
 
     def constant(creator: Callable[..., tf.Variable], **arguments: Any) -> tf.Variable:
@@ -61,9 +45,9 @@ def constant_weights() -> Iterator[None]:
 def in_slices(
     network: Callable[[tf.Tensor], dict[str, tf.Tensor]], image_size: int
 ) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
-    """A network of images as one of image files, which are decoded and resized as for training.
+    """Turns a network of images into one of image files, which are decoded and resized as for training.
 
-    It takes them ``SLICE`` at a time: memory does not grow with a request.
+    It takes ``SLICE`` files at a time, so that memory does not grow with a request.
 
     Args:
       network: float32 [N, S, S, 3] in [0, 1] -> {name: [N, ...]}.
@@ -123,14 +107,14 @@ def save_export(
       serving_default(image_bytes: string [N]), decoded and resized to image_size;
       embed(images: float32 [N, H, W, 3] in [0, 1]), of any H and W the encoder takes.
     Beside them: ``assets/recipe.json``, ``assets/provenance.json``, ``assets/encoder.keras`` (the same encoder for
-    Keras), the server's warm-up requests, and README.md, the model card, which tells what folder's parent knows of it.
+    Keras), the server's warm-up requests, and README.md, the model card, filled from what lies in the folder's parent.
 
     Args:
       encoder: float32 keras model for image_size or any size, built under ``constant_weights``.
       folder: parent of the numbered folders.
       step: of pre-training.
       image_size: side in pixels that image files are resized to.
-      recipe_json: what the encoder was trained by.
+      recipe_json: the recipe of its training.
       version: number of the folder; None is step. A folder of this number is replaced.
       keep: how many versions stay, those with the highest numbers; 0 is all.
 
@@ -174,10 +158,10 @@ def written(
       archive: with its endpoints.
       target: numbered folder; an export of that name is replaced.
       image_size: side in pixels of the images in the warm-up requests.
-      recipe_json, step: what the encoder was trained by, and how long.
+      recipe_json, step: the recipe of its training, and how many steps.
 
     Yields:
-      pathlib.Path of the folder until then, in which more can be written.
+      pathlib.Path of the folder until then, to which more can be written.
     """
     with atomic_path(target, replaces=replaceable) as aside:
         archive.write_out(str(aside), verbose=False)
@@ -190,7 +174,7 @@ def written(
 
 
 def _write_warmup(export: pathlib.Path, image_size: int) -> None:
-    """Writes requests that the server replays when it loads a version, so that the first user does not wait for them."""
+    """Writes requests that the server replays when it loads a version, so that its first user does not wait."""
     from tensorflow_serving.apis import prediction_log_pb2
 
     random = tf.random.stateless_uniform([image_size, image_size, 3], (0, 0), 0, 256, tf.int32)
@@ -203,12 +187,6 @@ def _write_warmup(export: pathlib.Path, image_size: int) -> None:
             request.model_spec.name, request.model_spec.signature_name = NAME, "serving_default"
             request.inputs["image_bytes"].CopyFrom(tf.make_tensor_proto([jpeg] * images))
             writer.write(log.SerializeToString())
-
-
-def write_server_files(folder: pathlib.Path) -> None:
-    """Writes ``models.config`` and ``batching.config`` (text protos) into a folder, made if it does not exist."""
-    write_atomically(folder / "models.config", _MODELS)
-    write_atomically(folder / "batching.config", _BATCHING)
 
 
 def replaceable(folder: pathlib.Path) -> bool:

@@ -16,14 +16,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pcl_tf.choices import OUTPUTS
-from pcl_tf.encoders.encoder import Encoder, load_keras, outputs
+from pcl_tf.encoders.encoder import load_keras, outputs
 from pcl_tf.encoders.head import Head
 from pcl_tf.errors import Refused
 from pcl_tf.evaluation.kinds import KINDS
+from pcl_tf.faces.search import unit
 from pcl_tf.store import atomic_path
 
 if TYPE_CHECKING:
     import keras
+
+    from pcl_tf.faces.model import FaceModel
+    from pcl_tf.faces.table import Table
 
 PACKAGE = "onnxruntime-web@1.24.3"
 # What the page needs of it, and the SHA-256 of each file: one thread of WebAssembly, no graphics processor.
@@ -41,22 +45,15 @@ def is_page(folder: pathlib.Path) -> bool:
 
 
 def write_page(
-    folder: pathlib.Path,
-    encoder: Encoder,
-    *,
-    size: int,
-    margin: float,
-    runtime: dict[str, bytes],
-    table: tuple[Sequence[str], str, np.ndarray] | None = None,
+    folder: pathlib.Path, model: "FaceModel", *, runtime: dict[str, bytes], table: "Table | None" = None
 ) -> None:
     """Writes the page: whole, or not at all.
 
     Args:
       folder: of the page; a page that is there is replaced.
-      encoder: ``Encoder`` that has a .keras, with heads.
-      size, margin: of the faces it sees, as of ``pcl_tf.load``.
+      model: ``FaceModel`` whose encoder has a .keras, with heads.
       runtime: of ``fetch_runtime``.
-      table: (names of N faces, feature, float [N, D]) of which the page names the nearest, or None.
+      table: ``Table`` of which the page names the nearest faces by its first feature, or None.
 
     Raises:
       Refused: the encoder has no .keras, or its feature is another than the table's.
@@ -64,12 +61,17 @@ def write_page(
     """
     from pcl_tf.serving.export import save_onnx
 
+    encoder, size = model.encoder, model.size
     heads = [head for head in encoder.heads if head.names]
     if encoder.keras_file is None:
         raise Refused(f"--model={encoder.name}: has no .keras in it, of which the page's encoder is made.")
-    features = encoder.embed(np.zeros([1, size, size, 3], np.uint8))
-    if table and (table[1] not in features or features[table[1]].shape[1] != table[2].shape[1]):
-        raise Refused(f"--table: its {table[1]} has {table[2].shape[1]} numbers a face; {encoder.name} makes others.")
+    features, known = encoder.embed(np.zeros([1, size, size, 3], np.uint8)), None
+    if table:
+        key = next(iter(table.features))
+        if table.origin.size != size or key not in features or features[key].shape[1] != table.by().shape[1]:
+            what = f"{table.by().shape[1]} numbers a face of {table.origin.size} pixels"
+            raise Refused(f"--table: its {key} has {what}; {encoder.name} makes others.")
+        known = {"feature": key, "names": table.names.tolist()}
     network = with_heads(load_keras(encoder.keras_file), heads, size)
     with atomic_path(folder, replaces=is_page) as aside:
         shutil.copytree(_WEB, aside)
@@ -79,21 +81,19 @@ def write_page(
         detects = importlib.util.find_spec("mtcnn") is not None
         if detects:
             _write_detector(aside / "detector")
-        name, licence, known = pathlib.PurePath(encoder.name).name, "", None
+        name, licence = pathlib.PurePath(encoder.name).name, ""
         if encoder.margin is not None:  # a box
             for file in ("LICENSE", "README.md"):
                 shutil.copy(encoder.keras_file.with_name(file), aside)
             licence = (aside / "LICENSE").read_text().partition("\n")[0]
         if table:
-            names, feature, x = table
-            known = {"feature": feature, "names": [str(n) for n in names]}
-            lengths = np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
-            (aside / "table.bin").write_bytes((x / lengths).astype("<f4").tobytes())
+            (aside / "table.bin").write_bytes(unit(table.by()).astype("<f4").tobytes())
         said = [
-            {"name": h.name, "kind": h.kind, "names": h.names, "units": h.units, "measured": _measured(h)}
+            {"name": h.name, "kind": h.kind, "names": h.names, "units": h.units}
+            | {"measured": f"{h.error} on {h.measured['task']}"}
             for h in heads
         ]
-        about = {"name": name, "size": size, "margin": margin, "detector": detects, "about": licence}
+        about = {"name": name, "size": size, "margin": model.margin, "detector": detects, "about": licence}
         (aside / "model.json").write_text(json.dumps({**about, "heads": said, "table": known}) + "\n")
 
 
@@ -110,22 +110,16 @@ def with_heads(encoder: "keras.Model", heads: Sequence[Head], size: int) -> "ker
     """
     import keras
 
+    from pcl_tf.encoders.stacked import vector_of
+
     image = keras.Input((size, size, 3), name="image")
     found = {key: x for key, x in outputs(encoder(image)).items() if key in OUTPUTS}
     answers = {}
     for i, head in enumerate(heads):
-        parts = [found[part] for part in head.feature.split("+")]
         layer = keras.layers.Dense(len(head.names), KINDS[head.kind].activation, name=f"head{i}")
-        answers[layer.name] = layer(keras.layers.add(parts) if parts[1:] else parts[0])
+        answers[layer.name] = layer(vector_of(found, head.feature))
         layer.set_weights([head.weights, head.bias])
     return keras.Model(image, {**found, **answers})
-
-
-def _measured(head: Head) -> str:
-    m = head.measured
-    unit = next(iter({*head.units} - {""}), "")
-    low, high = m["interval"]
-    return f"{m['metric']} {m['value']:.3g} [{low:.3g}, {high:.3g}] {unit} on {m['task']}"
 
 
 def _write_detector(folder: pathlib.Path) -> None:

@@ -1,5 +1,5 @@
-"""Images to a TensorFlow Serving server, features back: over gRPC or REST, again when it is away, one by one when an
-image is bad. What the server sends is bounded in bytes and seconds, and checked before it is taken for features."""
+"""Sends images to a TensorFlow Serving server, over gRPC or REST, and receives features. Asks again while the server is
+away, and image by image if one is unreadable. Answers are bounded in bytes and seconds, and checked."""
 
 import base64
 import dataclasses
@@ -22,13 +22,13 @@ from pcl_tf.data.sources import Item
 from pcl_tf.errors import Unreachable
 
 SIGNATURE = "serving_default"
-LARGEST = 1 << 18  # bytes of an answer, an image: three features of 2,048 numbers of 20 digits are 140 kB
+LARGEST = 1 << 18  # bytes of an answer for each image: three features of 2,048 numbers of 20 digits are 140 kB
 Request = Callable[[list[bytes]], np.ndarray]
 Result = TypeVar("Result")
 
 
 class Failed(Exception):
-    """The server failed at a request, or finds it too large: a smaller one may do."""
+    """The server failed at a request, or it is too large for it: a smaller one may succeed."""
 
 
 class Rejected(Failed):
@@ -45,7 +45,7 @@ class Server:
       version: number, or None for the server's newest.
       feature: 'face_aware', 'face' or 'pose'.
       batch_size: images of a request.
-      deadline: seconds a request may take, with all its attempts and the waits between them.
+      deadline: seconds that a request may take, with all its attempts and the waits between them.
       retries: how often a request is sent again while the server is away; over gRPC at most 4.
       wait: seconds between attempts, doubled each time; longer where the server says so.
       tls: whether gRPC is encrypted.
@@ -68,19 +68,19 @@ class Server:
     def connect(self) -> Request:
         """Returns a function from encoded images, list of n bytes, to features float32 [n, D].
 
-        It raises Rejected or Failed where other images may do better, and Unreachable where none will.
+        It raises Rejected or Failed if a request of other images may succeed, and Unreachable if none will.
         """
         return _rest(self) if self.address.startswith(("http://", "https://")) else _grpc(self)
 
     def line(self, text: object) -> str:
-        """A line about the server: escaped, at most 300 characters of it, without what the headers hold."""
+        """A line about the server: its text escaped, cut to 300 characters, without secrets of the headers."""
         line = " ".join(str(text).replace("\\/", "/").split())
         for secret in (part for value in self.headers.values() for part in (value, *value.split()) if len(part) > 3):
             line = line.replace(secret, "***")
         return f"{self.address}: {printable(line)[:300]}"
 
     def features(self, read: Callable[[], object], count: int, begins: str) -> np.ndarray:
-        """What read returns as float32 [count, D]; raises Unreachable, with how the answer begins, where it is not that."""
+        """What read returns, as float32 [count, D]; otherwise raises Unreachable, with the beginning of the answer."""
         try:
             rows = np.asarray(read(), np.float32)
             if rows.ndim != 2 or len(rows) != count or not rows.shape[1]:
@@ -94,8 +94,8 @@ class Server:
 def embed(server: Server, items: Iterable[Item]) -> Iterator[tuple[str, np.ndarray | str]]:
     """Sends images in batches and yields what comes back, in order.
 
-    A batch that the server refuses, or fails at, is sent again image by image, so that one bad image costs nobody
-    else's features.
+    A batch that the server refuses, or fails at, is sent again image by image, so that one unreadable image does not
+    cost the features of the others.
 
     Args:
       server: which, and how.
@@ -120,7 +120,7 @@ def embed(server: Server, items: Iterable[Item]) -> Iterator[tuple[str, np.ndarr
     while chunk := list(itertools.islice(items, server.batch_size)):
         readable = [data for _, data in chunk if isinstance(data, bytes)]
         answers = rows(readable) if readable else []
-        # Where nothing but failures comes, it is not the images.
+        # If every request fails, it is the server and not the images.
         if answers and all(type(row) is Failed for row in answers) and (len(answers) > 1 or not any_answer):
             raise Unreachable(str(answers[-1]))
         any_answer = any_answer or bool(answers)
@@ -218,7 +218,7 @@ def _rest(server: Server) -> Request:
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             reason = getattr(error.args[0] if error.args else None, "reason", None)
             raise Unreachable(server.line(reason or error)) from error
-        # Longer than what is printed, so that no part of a token remains at the cut.
+        # Longer than the line that is printed, so that its cut leaves no part of a token.
         begins = received[:4096].decode(errors="replace")
         if reply.status_code != 200:
             kind = {400: Rejected, 413: Failed, 500: Failed}.get(reply.status_code, Unreachable)
@@ -234,7 +234,7 @@ def _rest(server: Server) -> Request:
 
 
 def _within(seconds: float, do: Callable[[], Result]) -> Result:
-    """What do returns or raises; raises TimeoutError. Time-outs of sockets begin again with every byte: a thread waits."""
+    """What do returns or raises, or TimeoutError. A thread waits: time-outs of sockets begin again with every byte."""
     result: Future[Result] = Future()
 
     def run() -> None:

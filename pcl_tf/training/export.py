@@ -8,7 +8,7 @@ from ml_collections import ConfigDict
 from pcl_tf import recipe as recipes
 from pcl_tf.methods.build import build_encoder
 from pcl_tf.networks.backbones import FIXED_SIZE
-from pcl_tf.serving.export import constant_weights, save_backbone, save_export, save_onnx, write_server_files
+from pcl_tf.serving.export import constant_weights, save_backbone, save_export, save_onnx
 from pcl_tf.training.workdir import Workdir
 
 
@@ -23,7 +23,7 @@ def export_run(
     keep: int | None = None,
     onnx: bool = False,
 ) -> pathlib.Path:
-    """Writes what others use of a workdir: ``export/<version>``, ``serving/``, ``backbone.keras``, ``encoder.onnx``.
+    """Writes what others use of a workdir: ``export/<version>``, ``backbone.keras``, ``encoder.onnx``.
 
     Args:
       recipe, workdir: resolved recipe of the run, and its folder.
@@ -44,7 +44,6 @@ def export_run(
     save_backbone(frozen, workdir / "backbone.keras")
     if onnx:
         save_onnx(frozen, workdir / "encoder.onnx", size)
-    write_server_files(workdir / "serving")
     keep = recipe.checkpoint.keep if keep is None else keep
     return save_export(
         frozen,

@@ -68,20 +68,6 @@ def test_what_an_image_is(name, fine, tmp_path):
     assert zipped(archive).count == fine
 
 
-def test_a_folder_that_cannot_be_listed_is_named(tmp_path, monkeypatch):
-    save(tmp_path / "shut/a.png")
-    scandir = os.scandir
-
-    def refuse(path):
-        if str(path).endswith("shut"):
-            raise PermissionError(13, "Permission denied", path)
-        return scandir(path)
-
-    monkeypatch.setattr("os.scandir", refuse)
-    with pytest.raises(Refused, match=r"shut: cannot be listed \(Permission denied\)"):
-        folder(tmp_path)
-
-
 def test_content_decides_which_faces_a_folder_holds(tmp_path):
     """Neither its time nor its size tells that a file was replaced, as by rsync -t."""
     save(tmp_path / "a/face.png")
@@ -243,14 +229,6 @@ def test_accents_of_listed_files_are_one_sign_or_two(tmp_path, listed, there, zi
     (_, data), *_ = files.source([path]).items()
     assert data[:4] == b"\x89PNG"
     assert files.spelled(path) == files.spelled(f"./{name}")
-
-
-def test_of_two_spellings_on_disk_each_is_found(tmp_path):
-    for form, colour in (("NFC", 10), ("NFD", 200)):
-        save(tmp_path / unicodedata.normalize(form, "é.png"), colour)
-    files = Files(tmp_path)
-    names = [unicodedata.normalize(form, "é.png") for form in ("NFC", "NFD")]
-    assert [files.spelled(name) for name in names] == names
 
 
 def test_paths_that_windows_wrote(tmp_path):

@@ -14,12 +14,14 @@ import tensorflow as tf
 import yaml
 from PIL import Image
 
+from pcl_tf.encoders.head import Head
 from pcl_tf.finetune import fit, run
 from pcl_tf.serving.classifier import save_classifier
 from pcl_tf.store import alone
 from tests.helpers import labelled
 from tests.helpers.commands import ended, refused
 from tests.helpers.killed import Killed
+from tests.serving.test_card import ROW
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +73,6 @@ def test_the_result_is_one_of_probes(done):
     assert re.search(r"epoch 1 of 3: loss .* at most \d+:\d\d:\d\d to go", said) and str(export) in said
     assert f"{100 * row['value']:.2f}" in said
     assert not list(export.parents[1].glob("fold*"))  # nothing of the training is left
-    assert (export.parents[1] / "serving/models.config").is_file()
     assert sum({**row["groups"]["expression"]["too_few"]}.values()) == 20  # told, though too few to be scored
 
 
@@ -256,7 +257,10 @@ def test_a_regression_answers_with_its_targets(tmp_path):
     import keras
 
     model = keras.Sequential([keras.Input((16, 16, 3)), keras.layers.Flatten(), keras.layers.Dense(2)])
-    path = save_classifier(model, tmp_path, "regression", names=("yaw", "pitch"))
+    weights, bias = model.layers[-1].get_weights()
+    head = Head("pose", "regression", "face", ("yaw", "pitch"), ("degrees",) * 2, 16, "", {}, weights, bias)
+    row = {**ROW, "kind": "regression", "protocol": {}}
+    path = save_classifier(model, tmp_path, head, recipe_json="{}", step=0, row=row, about={})
     face = np.random.RandomState(0).randint(0, 256, (16, 16, 3), np.uint8)
     saved = tf.saved_model.load(str(path))
     found = answers(saved, tf.io.encode_png(face).numpy())

@@ -1,7 +1,6 @@
 """pcl_tf.neighbours: questions and their answers."""
 
 import dataclasses
-import shutil
 import unicodedata
 
 import numpy as np
@@ -120,22 +119,6 @@ def test_a_cluster_is_a_row_of_faces_and_lines_of_a_list(embeddings, tmp_path):
     out.with_suffix(".csv").write_text("image,label\n")
     with pytest.raises(Refused, match="out.csv would be written too, and is no list of clusters"):
         report.check_list(out.with_suffix(".csv"))
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda f: (f / "p0/0.png").rename(f / "p0/z.png"),
-        lambda f: (f / "p1/3.png").unlink(),
-        lambda f: shutil.copy(f / "p0/0.png", f / "p1/3.png"),
-    ],
-)
-def test_faces_of_a_folder_that_changed_are_not_shown_for_others(embeddings, tmp_path, change):
-    asked = report.find(embeddings, "", model="", features=["face"], count=4)
-    change(tmp_path)
-    with pytest.raises(Refused, match="holds other images than were embedded; embed again"):
-        report.write_sheet(embeddings, asked, features=["face"], count=2, out=tmp_path / "out.png")
-    assert not (tmp_path / "out.png").exists()
 
 
 def test_a_query_may_write_accents_as_one_sign_or_two(embeddings):

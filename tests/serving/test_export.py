@@ -1,15 +1,10 @@
 """What lies in an export, and who can load it: TF Serving's own loader and files, Keras users, onnxruntime."""
 
-import json
-import re
-
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from google.protobuf import text_format
 from tensorflow_serving.apis import prediction_log_pb2
-from tensorflow_serving.config import model_server_config_pb2
 
 from pcl_tf.errors import Refused
 from pcl_tf.serving.export import (
@@ -17,7 +12,6 @@ from pcl_tf.serving.export import (
     save_export,
     save_hub,
     save_onnx,
-    write_server_files,
 )
 from pcl_tf.store import atomic_path, remove, versions
 from tests.helpers import labelled
@@ -75,13 +69,6 @@ def test_kerass_loader_of_the_hub_takes_the_folder(export, small_encoder, tmp_pa
         save_hub(export, tmp_path / "mine")
 
 
-def test_assets_say_where_it_comes_from(export):
-    facts = json.loads((export / "assets" / "provenance.json").read_text())
-    assert facts["step"] == 3 and facts["tensorflow"] == tf.__version__ and facts["recipe_hash"]
-    assert facts["revision"] is None or re.fullmatch(r"[0-9a-f]{40}(-dirty)?", facts["revision"])
-    assert json.loads((export / "assets" / "recipe.json").read_text()) == {}
-
-
 def test_only_the_newest_versions_stay(tmp_path, monkeypatch):
     model = labelled.encoder()
     quick = lambda network, side: lambda files: network(tf.zeros([tf.size(files), side, side, 3]))  # noqa: E731
@@ -126,17 +113,6 @@ def test_what_stands_where_an_export_goes_and_is_none_is_refused(tmp_path, file)
     _made(tmp_path, "8/saved_model.pb", "8/assets/recipe.json", "9", "²/x")
     check_version(tmp_path / "8")
     assert versions(tmp_path)[-1] == 8
-
-
-def test_server_files_are_text_protos_of_the_server(tmp_path):
-    write_server_files(tmp_path)
-    config = model_server_config_pb2.ModelServerConfig()
-    text_format.Parse((tmp_path / "models.config").read_text(), config)
-    (model,) = config.model_config_list.config
-    assert (model.name, model.base_path, model.model_platform) == ("pcl", "/models/pcl", "tensorflow")
-    # The proto of batching.config is not in the package; its fields are wrappers: name { value: number }.
-    lines = (tmp_path / "batching.config").read_text().splitlines()
-    assert all(re.fullmatch(r"[a-z_]+ \{ value: \d+ \}", line) for line in lines) and len(lines) == 3
 
 
 def test_a_session_serves_it(export, loaded):

@@ -10,7 +10,6 @@ from pcl_tf.errors import Refused
 from pcl_tf.serving.export import save_onnx
 from pcl_tf.serving.tflite import save_tflite
 from tests.helpers import labelled
-from tests.helpers.commands import refused
 from tests.serving.conftest import SIZE
 
 
@@ -76,8 +75,3 @@ def test_a_tflite_file_that_is_cut_short_is_named(tflite, tmp_path, end):
     path.write_bytes(tflite.read_bytes()[:end])
     with pytest.raises(Refused, match="x.tflite: cannot be loaded as an encoder"):
         open_encoder(str(path))
-
-
-def test_flags_of_the_card_and_of_quantisation(tmp_path):
-    assert "--quantize: has no meaning without --tflite" in refused("export", f"--workdir={tmp_path}", "--quantize")
-    assert "--license=: is empty" in refused("export", f"--workdir={tmp_path}", "--license=")

@@ -15,6 +15,8 @@ import pytest
 from pcl_tf.encoders.encoder import open_encoder
 from pcl_tf.encoders.head import Head
 from pcl_tf.errors import Refused
+from pcl_tf.faces.model import FaceModel
+from pcl_tf.faces.table import Origin, Table
 from pcl_tf.serving import page
 from tests.helpers.commands import refused
 from tests.serving.conftest import SIZE
@@ -61,8 +63,8 @@ def test_a_page_holds_the_encoder_with_its_heads_and_the_table(export, tmp_path,
     )
     encoder = dataclasses.replace(encoder, heads=heads)
     for _ in range(2):  # the second replaces the first
-        table = (["a", "b", "c"], "face", found["face"])
-        page.write_page(tmp_path / "page", encoder, size=SIZE, margin=1.25, runtime=FILES, table=table)
+        table = Table(np.array(["a", "b", "c"]), np.arange(3), {"face": found["face"]}, Origin("", SIZE))
+        page.write_page(tmp_path / "page", FaceModel(encoder, SIZE, 1.25), runtime=FILES, table=table)
     parts = sorted(p.relative_to(tmp_path / "page").as_posix() for p in (tmp_path / "page").rglob("*") if p.is_file())
     assert parts == sorted(
         ["index.html", "page.js", "pixels.js", "detector.js", "style.css", "model.json", "encoder.onnx", "table.bin"]
@@ -86,12 +88,13 @@ def test_a_page_holds_the_encoder_with_its_heads_and_the_table(export, tmp_path,
     np.testing.assert_allclose(answers["head1"], heads[1](found["pose"]), atol=1e-4)
     np.testing.assert_allclose(answers["face"], found["face"], atol=1e-5)
 
-    with pytest.raises(Refused, match="--table: its face has 3 numbers a face"):
-        table = (["a"], "face", np.ones((1, 3)))
-        page.write_page(tmp_path / "other", encoder, size=SIZE, margin=1.0, runtime=FILES, table=table)
+    other = {"face": np.ones((3, 3))}
+    for wrong in (dataclasses.replace(table, features=other), dataclasses.replace(table, origin=Origin("", 48))):
+        with pytest.raises(Refused, match="--table: its face has .* numbers a face of"):
+            page.write_page(tmp_path / "other", FaceModel(encoder, SIZE), runtime=FILES, table=wrong)
     with pytest.raises(Refused, match="has no .keras"):
         bare = dataclasses.replace(encoder, keras_file=None)
-        page.write_page(tmp_path / "other", bare, size=SIZE, margin=1.0, runtime=FILES)
+        page.write_page(tmp_path / "other", FaceModel(bare, SIZE), runtime=FILES)
     assert not (tmp_path / "other").exists()
 
 
