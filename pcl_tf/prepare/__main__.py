@@ -67,6 +67,8 @@ def main(argv: list[str]) -> None:
             refuse(f"--data={printable(_DATA.value)}: no such folder.")
         import av  # noqa: F401
 
+        if _DETECT.value:
+            import mtcnn  # noqa: F401
         if _BEAM.value:
             import apache_beam  # noqa: F401
 

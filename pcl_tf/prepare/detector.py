@@ -14,11 +14,11 @@ from scipy import ndimage
 from pcl_tf.choices import MARGIN
 from pcl_tf.data.images import centre
 
-# The detector finds faces from 20 pixels on, and sees every picture at this shorter side: faces worth training on are
-# found there, one in ten of it or larger, and a picture of any size costs the same.
+# The detector finds faces of 20 pixels and more. It sees every picture at this shorter side: it finds those that take a
+# tenth of it or more, as faces worth training on do, and a picture of any size costs the same.
 _SHORTER = 224
-_LONGER = 5 * _SHORTER  # of panoramas; the shorter side is less then
-_LEAST = 40  # pixels of the shorter side below which there is nothing to find
+_LONGER = 5 * _SHORTER  # of panoramas, whose shorter side is less then
+_LEAST = 40  # pixels; in a picture with a shorter side than that no face is looked for
 _LOCK = threading.Lock()
 
 
@@ -27,8 +27,8 @@ class Face:
     """A face in pixels of its picture."""
 
     box: tuple[float, ...]  # (left, top, width, height)
-    # float64 [5, 2], x and y of the eye on the left, the eye on the right, the nose, the corners of the mouth on the
-    # left and on the right, as one looks at an upright face
+    # float64 [5, 2], x and y of the left eye, the right eye, the nose, the left and the right corner of the mouth, as
+    # one looks at an upright face
     landmarks: np.ndarray
 
 
@@ -76,14 +76,8 @@ def _mtcnn() -> Any:
     return MTCNN([traced(kind) for kind in (StagePNet, StageRNet, StageONet)])
 
 
-def check_installed() -> None:
-    """Raises ImportError where mtcnn is not installed."""
-    with _LOCK:
-        _mtcnn()
-
-
 def around(image: np.ndarray, box: Sequence[float], margin: float = MARGIN) -> np.ndarray:
-    """The square around a face's box, as of ``Face``: uint8 [H, W, 3] -> uint8 [S, S, 3].
+    """The square around the box of a ``Face``: uint8 [H, W, 3] -> uint8 [S, S, 3].
 
     margin: its side, in longer sides of the box; it is moved, and if need be made smaller, to lie inside the picture.
     """
@@ -105,7 +99,7 @@ def upright_square(landmarks: np.ndarray, margin: float = MARGIN) -> tuple[np.nd
     left_eye, right_eye, _, left_mouth, right_mouth = np.asarray(landmarks, np.float64)
     eyes, mouth = (left_eye + right_eye) / 2, (left_mouth + right_mouth) / 2
     across, down = right_eye - left_eye, mouth - eyes
-    # Of a face seen from the side the line between the eyes is short and its direction noisy: then the mouth decides.
+    # Seen from the side the line between the eyes is short and its direction noisy: then the mouth decides.
     direction = across + np.array([down[1], -down[0]])
     size = max(2.0 * np.hypot(*across), 1.8 * np.hypot(*down)) * margin / MARGIN
     return eyes + 0.1 * down, direction / max(np.hypot(*direction), 1e-9) * size
@@ -118,7 +112,7 @@ def turn(landmarks: np.ndarray) -> float:
 
 
 def aligned(image: np.ndarray, face: Face, margin: float = MARGIN) -> np.ndarray:
-    """The face with level eyes, cut by its landmarks, beyond the edges mirrored: uint8 [H, W, 3] -> uint8 [S, S, 3]."""
+    """The face with level eyes, cut by its landmarks, mirrored beyond the edges: uint8 [H, W, 3] -> uint8 [S, S, 3]."""
     middle, half = upright_square(face.landmarks, margin)
     side = max(1, round(2 * np.hypot(*half)))
     step = half / (side / 2)  # from a pixel to its neighbour on the right, x and y
@@ -129,12 +123,12 @@ def aligned(image: np.ndarray, face: Face, margin: float = MARGIN) -> np.ndarray
 
 
 def square(image: np.ndarray, share: float = 1.0, margin: float = 0.0, *, align: bool = False) -> np.ndarray | None:
-    """The face of a picture: uint8 [H, W, 3] -> uint8 [S, S, 3], or None where none is found. Raises as ``detect``.
+    """The face of a picture: uint8 [H, W, 3] -> uint8 [S, S, 3], or None if none is found. Raises as ``detect``.
 
     Args:
       image: the picture.
       share: of its shorter side, that the central square takes.
-      margin: detect the face, with this margin; 0 takes the centre.
+      margin: of the square around the largest face that is found; 0 takes the centre.
       align: turn the face upright by its landmarks.
     """
     if not margin:

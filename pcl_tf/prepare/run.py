@@ -22,14 +22,14 @@ from tqdm import tqdm
 from pcl_tf.data.clips import INDEX, SPEC
 from pcl_tf.data.files import some
 from pcl_tf.errors import Refused
-from pcl_tf.prepare import detector, work
+from pcl_tf.prepare import work
 from pcl_tf.prepare.work import Notes, Settings, Unit
 from pcl_tf.store import alone, sync
 
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-    """Shares of files above which nothing is written: of unreadable ones, and of those in which no face is found."""
+    """Shares of files above which nothing is written: of unreadable ones, and of those without a face."""
 
     unreadable: float = 0.05
     no_face: float = 0.2
@@ -43,7 +43,7 @@ class Clips(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: i
       units: list of ``Unit``.
       settings: ``Settings``.
       folder: of the zips of ``work.prepare``.
-      on_beam: whether Beam does the rest too; otherwise the units are done and this process writes the records.
+      on_beam: whether Beam does the units and writes the records; else the units are done, and this process writes.
       **kwargs: data_dir.
     """
 
@@ -54,7 +54,7 @@ class Clips(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: i
     ) -> None:
         self.name, self.units, self.settings, self.folder, self.on_beam = kind, units, settings, folder, on_beam
         config = tfds.core.BuilderConfig(name=settings.name, description=f"Clips of faces ({kind}).")
-        # Training reads records at random places, which no other format allows.
+        # Training reads records in any order, which no other format allows.
         super().__init__(config=config, file_format="array_record", **kwargs)
 
     def _info(self) -> tfds.core.DatasetInfo:
@@ -68,7 +68,7 @@ class Clips(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: i
         return {"train": self._generate_examples()}
 
     def _generate_examples(self) -> Any:
-        settings, folder = self.settings, self.folder  # Beam takes a copy of what the function names
+        settings, folder = self.settings, self.folder  # Beam copies what the function refers to
         if not self.on_beam:
             return (e for unit in self.units for e in _examples(unit, settings, folder))
         import apache_beam as beam
@@ -88,7 +88,7 @@ def _examples(unit: Unit, settings: Settings, folder: str) -> Iterator[tuple[str
 
 
 def finish(builder: tfds.core.DatasetBuilder, files: int, notes: Notes, *, sheet: bytes) -> dict[str, int]:
-    """Writes what lies beside the records of a prepared dataset, the index last; returns the counts of prepared.json.
+    """Writes the files beside the records of a dataset, the index last; returns the counts of prepared.json.
 
     files: their number; notes: of all of them; sheet: PNG bytes.
     """
@@ -127,13 +127,13 @@ def finish(builder: tfds.core.DatasetBuilder, files: int, notes: Notes, *, sheet
         (INDEX, index.getvalue()),
     ):
         if name == INDEX and "://" not in folder:
-            sync(pathlib.Path(folder))  # the index means that the records are whole
+            sync(pathlib.Path(folder))  # where the index is the records are whole
         work.write_whole(os.path.join(folder, name), data)
     return counts
 
 
 def finished(path: str) -> dict[str, int] | None:
-    """The counts of a dataset that is whole, which its index tells, else None."""
+    """The counts of a dataset that is whole, as one with an index is, else None."""
     if not tf.io.gfile.exists(os.path.join(path, INDEX)):
         return None
     with tf.io.gfile.GFile(os.path.join(path, "prepared.json")) as f:
@@ -165,19 +165,17 @@ def prepare_clips(
     Raises:
       Refused: no such files, too many unreadable or without a face, or another call does the same now.
     """
-    # Beside the dataset; its name has the settings, so other settings are other work.
+    # Beside the dataset. Its name has the settings: with others the work begins anew.
     folder = os.path.join(str(out), f".{kind}-{settings.name}")
 
-    # By its parts, for a builder would read what a power cut left there.
+    # From its parts: a builder would read what a power cut left there.
     path = os.path.join(str(out), kind, settings.name, str(Clips.VERSION))
     todo: list[Unit] = []
     if finished(path) is None:
         _check_place(path)
-        if settings.margin:
-            detector.check_installed()
         todo = work.list_units(kind, data)
     with _alone_at(folder):
-        counts = finished(path)  # again: another call may have ended meanwhile
+        counts = finished(path)  # again, for another call may have finished it meanwhile
         if counts is not None:
             print(f"{path} is prepared already; remove it to prepare it again.", flush=True)
         else:
@@ -203,7 +201,7 @@ def prepare_clips(
 
 
 def _check_place(path: str) -> None:
-    """Raises Refused where a file stands, or a folder with something in it that is no dataset, begun or whole."""
+    """Raises Refused if path is a file, or a folder of files that are no dataset, whole or begun."""
     found = tf.io.gfile.listdir(path) if tf.io.gfile.isdir(path) else []
     is_file = tf.io.gfile.exists(path) and not tf.io.gfile.isdir(path)
     if is_file or found and "dataset_info.json" not in found:
@@ -211,7 +209,7 @@ def _check_place(path: str) -> None:
 
 
 def _alone_at(folder: str) -> contextlib.AbstractContextManager[None]:
-    """Within, no other call works in a folder, or Refused is raised. Buckets have no locks: in them two can."""
+    """Within, no other call works in a folder; raises Refused if one does. Buckets have no locks: there two can."""
     tf.io.gfile.makedirs(folder)
     if "://" in folder:
         return contextlib.nullcontext()
@@ -220,7 +218,7 @@ def _alone_at(folder: str) -> contextlib.AbstractContextManager[None]:
 
 
 def _remove_unfinished(path: str) -> None:
-    """Removes what a stopped preparation wrote of a dataset: TFDS would take it for the whole."""
+    """Removes the part of a dataset that a stopped preparation wrote: TFDS would take it for the whole."""
     folder, version = os.path.split(path)
     beside = tf.io.gfile.listdir(folder) if tf.io.gfile.isdir(folder) else []
     names = (name.rstrip("/") for name in beside)  # as buckets list folders
@@ -230,7 +228,7 @@ def _remove_unfinished(path: str) -> None:
 
 
 def _on_this_machine(todo: list[Unit], settings: Settings, folder: str, *, workers: int) -> None:
-    """Does the units in threads, for decoding and TensorFlow leave Python's lock, and processes would load TensorFlow."""
+    """Does the units in threads: decoding and TensorFlow release Python's lock; processes would load TensorFlow."""
     left = [unit for unit in todo if not tf.io.gfile.exists(work.path_of(unit, folder))]
     with concurrent.futures.ThreadPoolExecutor(workers or os.cpu_count()) as pool:
         jobs = [pool.submit(work.prepare, unit, settings, folder) for unit in left]

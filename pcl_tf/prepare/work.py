@@ -46,8 +46,8 @@ class Unit:
 
     identity: str  # the person, by the names of folders
     files: tuple[tuple[str, str], ...]  # ((path, its name relative to the root), ...)
-    clips: tuple[str, ...]  # name of the clip each becomes, no two alike in a corpus; printable
-    stamp: str  # changes when a file does, or the name of its clip
+    clips: tuple[str, ...]  # name of the clip of each file, printable, no two alike in a corpus
+    stamp: str  # changes with the files and the names of their clips
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,9 +87,9 @@ def list_units(kind: str, root: str | pathlib.Path) -> list[Unit]:
     """The units of a tree of files in any file system TensorFlow knows.
 
     Args:
-      kind: 'voxceleb', trees that end in identity/video/clip.mp4, a video's folder a unit, clips without their suffix;
-        'videos', any tree, a video a unit, for it may be hours long; 'images', any tree, 256 of a folder a unit. Of the
-        last two the folder's name is the identity.
+      kind: 'voxceleb', trees that end in identity/video/clip.mp4: a unit is a folder of clips, which are named without
+        suffix; 'videos', any tree: a unit is a video, which may be hours long; 'images', any tree: a unit is 256 images
+        of a folder. In the last two the folder's name is the identity.
       root: of the tree.
 
     Raises:
@@ -109,7 +109,7 @@ def list_units(kind: str, root: str | pathlib.Path) -> list[Unit]:
         for some in (files[i : i + size] for i in range(0, len(files), size)):
             clips = [printable(os.path.splitext(name)[0] if kind == "voxceleb" else name) for name in some]
             for at in range(len(clips)):
-                while clips[at] in taken:  # names that are printed alike
+                while clips[at] in taken:  # two names may be printed alike
                     clips[at] += "'"
                 taken.add(clips[at])
             paths = [os.path.join(root, name) for name in some]
@@ -130,7 +130,7 @@ def _folders(root: str, suffixes: tuple[str, ...]) -> Iterator[tuple[str, list[s
         if "dataset_info.json" in names:  # a dataset that was prepared below the corpus
             inner.clear()
             continue
-        inner[:] = sorted(n for n in inner if not is_left_out(n))  # our own work lies in .KIND-SETTINGS
+        inner[:] = sorted(n for n in inner if not is_left_out(n))  # as our own work in .KIND-SETTINGS is
         names = sorted(n for n in names if not is_left_out(n))
         seen += [n for n in names if not n.lower().endswith(suffixes)]
         names = [n for n in names if n.lower().endswith(suffixes)]
@@ -141,7 +141,7 @@ def _folders(root: str, suffixes: tuple[str, ...]) -> Iterator[tuple[str, list[s
 
 
 def _stamp(path: str) -> tuple[object, ...]:
-    """What changes with a file: videos are too long to be read for it. A change of who may read it is one."""
+    """Identifies a file by size, time and mode, which may let it be read: videos are too long for a checksum."""
     if "://" in path:
         stat = tf.io.gfile.stat(path)
         return stat.length, stat.mtime_nsec
@@ -184,7 +184,7 @@ def prepare(unit: Unit, settings: Settings, folder: str) -> str:
 
 
 def _cut(file: str, settings: Settings) -> tuple[list[tuple[float, bytes]], int, bytes | None]:
-    """([(seconds, JPEG)] of all faces of a file, frames without a face, JPEG of the first of those or None). Raises Unreadable."""
+    """([(seconds, JPEG)] of faces of a file, frames without one, JPEG of the first of those or None); raises Unreadable."""
     pictures = numbered_frames(file, settings.fps) if file.lower().endswith(VIDEOS) else [(0, 0.0, _decoded(file))]
     missed, example = 0, None
     times = []
@@ -220,7 +220,7 @@ def _decoded(file: str) -> np.ndarray:
 
 
 def clips(path: str) -> list[tuple[str, list[tuple[float, bytes]]]]:
-    """What a zip holds: [(clip, [(seconds since the video's first frame, JPEG), ...]), ...]."""
+    """Content of a zip: [(clip, [(seconds since the video's first frame, JPEG), ...]), ...]."""
     with _opened(path) as z:
         entries = ((name.rpartition("/"), name) for name in z.namelist() if "/" in name)
         return [
@@ -230,13 +230,13 @@ def clips(path: str) -> list[tuple[str, list[tuple[float, bytes]]]]:
 
 
 def notes_of(path: str) -> Notes:
-    """``Notes`` of a zip; nothing else of it is read."""
+    """``Notes`` of a zip, read alone."""
     with _opened(path) as z:
         return Notes(**{key: [tuple(row) for row in rows] for key, rows in json.loads(z.read(_NOTES)).items()})
 
 
 def draw_sheet(paths: list[str]) -> bytes:
-    """The contact sheet of some zips, to look at before training: faces, and pictures without one, evenly spread: PNG bytes."""
+    """PNG bytes of a contact sheet of zips, to look at before training: faces and pictures without one, evenly spread."""
     faces: list[drawing.Cell] = []
     missed: list[drawing.Cell] = []
     some = _spread(paths, 48)  # zips are opened one by one
