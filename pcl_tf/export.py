@@ -82,8 +82,7 @@ def main(argv: list[str]) -> None:
     from pcl_tf.methods.build import build_method
     from pcl_tf.networks.backbones import FIXED_SIZE
     from pcl_tf.serving.card import state, stated
-    from pcl_tf.serving.export import check_version, is_hub, save_hub
-    from pcl_tf.serving.tflite import FILES, save_tflite
+    from pcl_tf.serving.export import TFLITE, check_version, is_hub, save_hub, save_tflite
     from pcl_tf.training.checkpoints import Checkpoints, newest_step
     from pcl_tf.training.export import export_run
 
@@ -120,7 +119,7 @@ def main(argv: list[str]) -> None:
             onnx=_ONNX.value,
         )
         if _TFLITE.value:
-            file = workdir / FILES[_QUANTIZE.value]
+            file = workdir / TFLITE[_QUANTIZE.value]
             save_tflite(path, file, size or recipe.image_size, quantize=_QUANTIZE.value)
             print(f"{file} ({file.stat().st_size / 1e3:,.0f} kB)")
         if _HUB.value:

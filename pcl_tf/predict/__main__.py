@@ -46,7 +46,7 @@ def main(argv: list[str]) -> None:
 
             return run(Work(_DATA.value, _OUT.value, tuple(names), **how), beam)
         listed = out.with_name(out.name + ".unreadable.txt")
-        check(out, suffix=FORMATS, inputs=[_DATA.value])
+        check(_OUT.value, suffix=FORMATS, inputs=[_DATA.value])
         check(listed, inputs=[_DATA.value])
         for path, flag, suffix in ((_PLOT.value, "--plot", ".png"), (_OVERLAY.value, "--overlay", ".mp4")):
             if path:
@@ -54,6 +54,7 @@ def main(argv: list[str]) -> None:
         from pcl_tf.faces.answers import Answers
         from pcl_tf.faces.model import load, shown
         from pcl_tf.faces.pictures import Pictures
+        from pcl_tf.predict.pictures import Curves, overlay
 
         pictures = Pictures(_DATA.value, fps=how["fps"])
         if _OVERLAY.value and not pictures.one_video:
@@ -63,23 +64,17 @@ def main(argv: list[str]) -> None:
         count = 0
         with contextlib.ExitStack() as stack:
             write = stack.enter_context(writer(out, answers.columns))
-            if _OVERLAY.value:
-                from pcl_tf.predict.overlay import overlay
-
-                over = stack.enter_context(overlay(_OVERLAY.value))
-            if _PLOT.value:
-                from pcl_tf.predict.plot import Curves
-
-                curves = Curves(answers.panels)
+            over = stack.enter_context(overlay(_OVERLAY.value)) if _OVERLAY.value else None
+            curves = Curves(answers.panels) if _PLOT.value else None
             for one, rows in shown(answers.each(keep=bool(_OVERLAY.value)), pictures, True):
                 for row in rows:
                     write(row)
                 count += len(rows)
-                if _PLOT.value:
+                if curves:
                     curves.add(one, rows)
-                if _OVERLAY.value:
+                if over:
                     over.add(one, rows)
-            if _PLOT.value:
+            if curves:
                 curves.draw(_PLOT.value)
         print(f"{out}: {count} rows, {answers.pictures_without} pictures without a face")
         list_unreadable(listed, answers.unreadable)

@@ -184,7 +184,7 @@ def prepare(unit: Unit, settings: Settings, folder: str) -> str:
 
 
 def _cut(file: str, settings: Settings) -> tuple[list[tuple[float, bytes]], int, bytes | None]:
-    """([(seconds, JPEG)] of faces of a file, frames without one, JPEG of the first of those or None); raises Unreadable."""
+    """([(seconds, JPEG)] of faces in a file, frames without one, JPEG of the first of them or None); raises Unreadable."""
     pictures = numbered_frames(file, settings.fps) if file.lower().endswith(VIDEOS) else [(0, 0.0, _decoded(file))]
     missed, example = 0, None
     times = []
@@ -236,7 +236,7 @@ def notes_of(path: str) -> Notes:
 
 
 def draw_sheet(paths: list[str]) -> bytes:
-    """PNG bytes of a contact sheet of zips, to look at before training: faces and pictures without one, evenly spread."""
+    """PNG bytes of a contact sheet of zips, to look at before training: faces, pictures without one, evenly spread."""
     faces: list[drawing.Cell] = []
     missed: list[drawing.Cell] = []
     some = _spread(paths, 48)  # zips are opened one by one

@@ -2,6 +2,7 @@
 
 import contextlib
 import pathlib
+import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -14,7 +15,7 @@ from pcl_tf.data.in_graph import decode_face, provided
 from pcl_tf.errors import Refused
 from pcl_tf.provenance import provenance
 from pcl_tf.serving.card import write_card
-from pcl_tf.store import atomic_path, remove, versions
+from pcl_tf.store import atomic_path, remove, versions, write_atomically
 
 # Images of a request that are decoded at the same time: a request takes at most this many times the memory that one
 # image may be unpacked to (README.md here, "Hostile images").
@@ -26,6 +27,7 @@ MOST_IMAGES, SLICE = 1024, 64
 NAME = "pcl"  # clients ask for the model by it
 WARMUP = "assets.extra/tf_serving_warmup_requests"  # where the server looks
 _WARMED = (1, 8, 32)  # images of the requests in it
+TFLITE = {False: "encoder.tflite", True: "encoder-quantized.tflite"}  # names, by whether weights are 8 bits
 
 
 @contextlib.contextmanager
@@ -248,4 +250,37 @@ def save_onnx(encoder: keras.Model, path: str | pathlib.Path, image_size: int) -
     encoder(tf.zeros([1, image_size, image_size, 3]))  # Keras exports only what was called once
     with atomic_path(path) as aside:
         encoder.export(aside, format="onnx", verbose=False)
+    return pathlib.Path(path)
+
+
+def save_tflite(
+    export: str | pathlib.Path, path: str | pathlib.Path, image_size: int, *, quantize: bool = False
+) -> pathlib.Path:
+    """Converts an export.
+
+    Its one signature is the export's ``embed``: 'images' float32 [N, S, S, 3] in [0, 1] -> 'face_aware', 'face', 'pose'
+    float32 [N, D]. N is what the input is resized to; the side is fixed.
+
+    Args:
+      export: folder of a SavedModel of ``save_export``.
+      path: of the file.
+      image_size: S, a side in pixels the encoder takes.
+      quantize: whether weights become 8-bit integers (dynamic-range quantisation): a third to a quarter of the size, and
+        features whose cosine with the SavedModel's is above 0.99 instead of equal ones.
+
+    Returns:
+      pathlib.Path of the file.
+    """
+    loaded = tf.saved_model.load(str(export))
+    fixed = tf.Module()
+    fixed.loaded = loaded  # keeps its weights
+    images = tf.TensorSpec([None, image_size, image_size, 3], tf.float32, "images")
+    fixed.embed = tf.function(lambda images: loaded.embed(images), input_signature=[images])
+    with tempfile.TemporaryDirectory() as folder:
+        tf.saved_model.save(fixed, folder, signatures={"embed": fixed.embed.get_concrete_function()})
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=["embed"])
+        if quantize:
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        data = converter.convert()
+    write_atomically(path, data)
     return pathlib.Path(path)

@@ -14,8 +14,7 @@ from pcl_tf.encoders.head import Head, attach
 from pcl_tf.encoders.stacked import stacked
 from pcl_tf.faces.cut import Cut
 from pcl_tf.faces.pictures import Picture
-from pcl_tf.predict.overlay import drawn, overlay
-from pcl_tf.predict.plot import Curves
+from pcl_tf.predict.pictures import Curves, drawn, overlay
 from pcl_tf.prepare.detector import Face
 from pcl_tf.tables import writer
 from tests.helpers import labelled

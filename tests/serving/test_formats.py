@@ -7,8 +7,7 @@ import tensorflow as tf
 
 from pcl_tf.encoders.encoder import open_encoder
 from pcl_tf.errors import Refused
-from pcl_tf.serving.export import save_onnx
-from pcl_tf.serving.tflite import save_tflite
+from pcl_tf.serving.export import save_onnx, save_tflite
 from tests.helpers import labelled
 from tests.serving.conftest import SIZE
 
