@@ -14,41 +14,11 @@ import numpy as np
 from pcl_tf.encoders.encoder import Encoder, open_encoder
 from pcl_tf.encoders.head import Head, attached
 from pcl_tf.errors import Refused
-from pcl_tf.serving.card import UNKNOWN
+from pcl_tf.serving.card import UNKNOWN, fill_card
 from pcl_tf.store import atomic_path, read_json
 from pcl_tf.tables import markdown
 
 CLOSE = 1e-3  # how far a feature may move when the weights are rounded, of its greatest value
-_CARD = """---
-license: {license}
-library_name: keras
-tags: [faces, head-pose, facial-expression, face-verification]
----
-# {name}
-
-An encoder of faces for `pcl_tf.load("{place}")`, or `keras.models.load_model("{place}/encoder.keras")` by any backend of
-Keras 3: float32 [N, S, S, 3] in [0, 1] -> {{face_aware, face, pose}}. S is {size}{learnt}. Weights are float16 on the disk, {megabytes:.1f} MB; it
-computes in float32, and features differ by less than {close:g} of their greatest value from those of the unrounded weights.
-
-It wants a face cut out as a square whose side is {margin:g} times the longer side of the box that MTCNN finds; `detect=True`
-does that.
-
-## Heads
-
-Linear layers on frozen features. Errors were measured on images, and where these are known on people, that taught nothing.
-
-{heads}
-
-## How it was made
-
-Step {step} of the recipe in `recipe.json`; `provenance.json` names commit and versions. Data: {data}. Terms of the data:
-{terms}.
-
-## What it is not for
-
-Deciding about people, finding out who somebody is without their knowledge, or reading what somebody feels: an expression is
-what a face shows. Errors differ between groups of people: measure them on yours first.
-"""
 
 
 def parse(texts: Sequence[str]) -> dict[str, Head]:
@@ -110,8 +80,24 @@ def write_box(
         check_close(encoder, open_encoder(str(aside)))
         terms = about.get("data_terms") or UNKNOWN
         (aside / "LICENSE").write_text(f"Weights: {about['license']}\nData that they were learnt on: {terms}\n")
-        (aside / "README.md").write_text(
-            _card(pathlib.Path(folder), aside, encoder, heads=heads, about={**about, "margin": margin})
+        rows = [
+            [name, ", ".join(head.names) or "one person or two", head.feature, head.measured["task"], head.error]
+            for name, head in heads.items()
+        ]
+        fill_card(
+            aside,
+            "box",
+            name=pathlib.Path(folder).name,
+            license=about["license"],
+            size=recipe.get("image_size", UNKNOWN),
+            learnt="".join(f" or more; the heads were learnt at {side}" for side in sizes),
+            megabytes=f"{(aside / 'encoder.keras').stat().st_size / 1e6:.1f}",
+            close=f"{CLOSE:g}",
+            margin=f"{margin:g}",
+            heads=markdown(["head", "tells", "of", "measured on", "error, 95 %"], rows),
+            step=encoder.step,
+            data=recipe.get("data", {}).get("source") or UNKNOWN,
+            terms=terms,
         )
 
 
@@ -150,25 +136,3 @@ def check_close(exact: Encoder, rounded: Encoder) -> None:
     for key, x in before.items():
         if (moved := np.abs(after[key] - x).max() / max(np.abs(x).max(), 1e-9)) > CLOSE:
             raise Refused(f"--box: '{key}' moves by {moved:.1g} when weights are rounded to float16.")
-
-
-def _card(folder: pathlib.Path, aside: pathlib.Path, encoder: Encoder, *, heads: Any, about: dict[str, Any]) -> str:
-    rows = [
-        [name, ", ".join(head.names) or "one person or two", head.feature, head.measured["task"], head.error]
-        for name, head in heads.items()
-    ]
-    recipe = read_json(aside / "recipe.json")
-    return _CARD.format(
-        name=folder.name,
-        place=folder.name,
-        license=about["license"],
-        size=recipe.get("image_size", UNKNOWN),
-        learnt="".join(f" or more; the heads were learnt at {side}" for side in {head.size for head in heads.values()}),
-        megabytes=(aside / "encoder.keras").stat().st_size / 1e6,
-        close=CLOSE,
-        margin=about["margin"],
-        heads=markdown(["head", "tells", "of", "measured on", "error, 95 %"], rows),
-        step=encoder.step,
-        data=recipe.get("data", {}).get("source") or UNKNOWN,
-        terms=about.get("data_terms") or UNKNOWN,
-    )

@@ -1,4 +1,4 @@
-"""Fills the model cards of exports, encoder_card.md and classifier_card.md, in the form in which hubs read README.md."""
+"""Fills model cards, encoder_card.md, classifier_card.md and box_card.md, in the form in which hubs read README.md."""
 
 import json
 import pathlib
@@ -65,7 +65,7 @@ def write_card(export: str | pathlib.Path, workdir: str | pathlib.Path) -> None:
     trained = f"It was trained without labels for {made.get('step', UNKNOWN)} steps."
     if made.get("step") == 0:
         trained = "Step 0: its weights are untrained, or were taken over from another program by `pcl_tf.convert`."
-    _write(
+    fill_card(
         export,
         "encoder",
         front_matter=_front_matter(about, rows, f"pcl-{recipe.get('network.backbone', 'encoder')}"),
@@ -108,7 +108,7 @@ def write_classifier_card(
     labels, values = KINDS[kind].outputs
     at = f", step {made.get('step')}" if recipe else ""
     method = METHODS.get(recipe.get("method.name", ""), f"a method that is {UNKNOWN}")
-    _write(
+    fill_card(
         export,
         "classifier",
         front_matter=_front_matter(about, [row], f"pcl-{'scratch' if scratch else 'finetuned'}", KINDS[kind].hub[0]),
@@ -133,7 +133,8 @@ def _origin(export: str | pathlib.Path) -> tuple[dict[str, Any], dict[str, Any]]
     return flatten(read_json(assets / "recipe.json")), read_json(assets / "provenance.json")
 
 
-def _write(export: str | pathlib.Path, template: str, **values: object) -> None:
+def fill_card(export: str | pathlib.Path, template: str, **values: object) -> None:
+    """Writes README.md into a folder: the template 'encoder', 'classifier' or 'box' with its values."""
     text = pathlib.Path(__file__).with_name(f"{template}_card.md").read_text(encoding="utf-8")
     write_atomically(pathlib.Path(export) / "README.md", string.Template(text).substitute(values))
 
