@@ -3,7 +3,7 @@
 import dataclasses
 import math
 import pkgutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any
 
 
@@ -72,12 +72,9 @@ class Key:
             return None
 
 
-def flatten(recipe: Mapping[str, Any] | Any) -> dict[str, Any]:
+def flatten(recipe: Any) -> dict[str, Any]:
     """A recipe, nested dicts or a ConfigDict -> {'method.updates': ...}."""
-    out = {}
+    out: dict[str, Any] = {}
     for key, value in recipe.items():
-        if hasattr(value, "items"):
-            out.update({f"{key}.{k}": v for k, v in flatten(value).items()})
-        else:
-            out[key] = value
+        out |= {f"{key}.{k}": v for k, v in flatten(value).items()} if hasattr(value, "items") else {key: value}
     return out
