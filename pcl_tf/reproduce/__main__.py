@@ -50,7 +50,7 @@ _TASKS = {
 
 
 def _variants(tables: "Iterable[Table]") -> list[str]:
-    """The variants that the tables and the figure train; full PCL, whose passes are the measure, first."""
+    """The variants that the tables train; full PCL, whose passes are the measure, first."""
     from pcl_tf.methods import METHODS
     from recipes.common import ABLATIONS
 
