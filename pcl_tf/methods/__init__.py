@@ -21,6 +21,6 @@ METHODS = {
     "simclr": Entry("pcl_tf.methods.simclr:SimCLR", keys.SIMCLR),
     "moco": Entry("pcl_tf.methods.moco:MoCo", keys.MOCO),
     "fabnet": Entry("pcl_tf.methods.fabnet:FabNet", keys.FABNET),
-    "tcae": Entry("pcl_tf.methods.tcae:TCAE", keys.FABNET),
+    "tcae": Entry("pcl_tf.methods.tcae:TCAE", keys.TCAE),
     "facecycle": Entry("pcl_tf.methods.facecycle:FaceCycle", keys.FACECYCLE),
 }

@@ -14,15 +14,12 @@ from pcl_tf.networks import facecycle as networks
 from pcl_tf.seeds import Rng
 from pcl_tf.warp import warp
 
-PIXEL = (
-    "mean absolute errors of four reconstructions: by the other frame's neutral face, generated, and warped; without a flow;"
-    " and by the other frame warped twice"
-)
-LOSSES = {  # loss: its weight, what it is
-    "pixel": (1.0, PIXEL),
-    "ssim": (5.0, "1 - structural similarity of three of them"),
-    "symmetry": (1.5, "differences of the halves of neutral faces, generated and warped"),
-    "gram": (0.01, "differences of Gram matrices of VGG-19's features"),
+LOSSES = {
+    "pixel": "mean absolute errors of four reconstructions: by the other frame's neutral face, generated, and warped;"
+    " without a flow; and by the other frame warped twice",
+    "ssim": "1 - structural similarity of three of them",
+    "symmetry": "differences of the halves of neutral faces, generated and warped",
+    "gram": "differences of Gram matrices of VGG-19's features",
 }
 
 
@@ -53,13 +50,13 @@ class FaceCycle(Method):
     @classmethod
     def objective(cls, recipe: ConfigDict) -> tuple[Part, ...]:
         """The losses of a cycle, which ``total`` sums."""
-        words = {name: f"{text[0].upper()}{text[1:]}. Falls." for name, (_, text) in LOSSES.items()}
+        words = {name: f"{text[0].upper()}{text[1:]}. Falls." for name, text in LOSSES.items()}
         losses = {name: text for name, text in words.items() if name != "gram" or recipe.method.vgg}
         return (Part(run=cls.cycle, losses=losses, images="batch_size", passes=2, nets=()),)
 
     def total(self, loss: Mapping[str, tf.Tensor], alpha: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """L = L_pixel + 5 L_ssim + 1.5 L_symmetry + .01 L_gram. See ``Method``."""
-        return sum(LOSSES[name][0] * loss[name] for name in self.losses_on(self.recipe))
+        return sum(self.method[f"{name}_weight"] * loss[name] for name in self.losses_on(self.recipe))
 
     @classmethod
     def problems(cls, recipe: ConfigDict) -> list[str]:

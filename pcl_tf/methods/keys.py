@@ -50,6 +50,31 @@ FACECYCLE = {
     "vgg": Key(
         "", text, "keras.applications' file of VGG-19's weights without the top; empty: layers learnt, no Gram loss"
     ),
+    "pixel_weight": Key(1.0, number(0, 10**6), "multiplies L_pixel"),
+    "ssim_weight": Key(5.0, number(0, 10**6), "multiplies L_ssim"),
+    "symmetry_weight": Key(1.5, number(0, 10**6), "multiplies L_symmetry"),
+    "gram_weight": Key(0.01, number(0, 10**6), "multiplies L_gram"),
+}
+# Loss of TCAE: its weight in the released code, and what it is. Source and target are frames; the source is warped by the
+# flow of its action, of its pose, and of both.
+TCAE_LOSSES = {
+    "both": (10.0, "difference of the source warped by both flows and the target"),
+    "action_cycle": (1.0, "difference of the source and itself, warped by action and back"),
+    "pose_cycle": (1.0, "difference of the source and itself, warped by pose and back"),
+    "posed_pose": (1.0, "squared difference of pose codes: warped by pose, and target"),
+    "posed_action": (1.0, "squared difference of action codes: warped by pose, and source"),
+    "acted_pose": (1.0, "squared difference of pose codes: warped by action, and source"),
+    "acted_action": (1.0, "squared difference of action codes: warped by action, and target"),
+    "both_pose": (1.0, "squared difference of pose codes: warped by both, and target"),
+    "both_action": (1.0, "squared difference of action codes: warped by both, and target"),
+    "action_flow": (0.1, "mean absolute flow of action"),
+}
+TCAE = {
+    **FABNET,
+    **{
+        f"{name}_weight": Key(weight, number(0, 10**6), f"of the loss {name}: {words}")
+        for name, (weight, words) in TCAE_LOSSES.items()
+    },
 }
 PCL = {
     "updates": Key("joint", one_of(UPDATES), "joint (Eq. 7) or alternating (released code)"),

@@ -7,24 +7,10 @@ from ml_collections import ConfigDict
 
 from pcl_tf.methods.base import frames
 from pcl_tf.methods.fabnet import STILL, FabNet, between, difference
+from pcl_tf.methods.keys import TCAE_LOSSES
 from pcl_tf.methods.objective import Part, Scalars
 from pcl_tf.seeds import Rng
 from pcl_tf.warp import warp
-
-# {loss: its weight in the released code, what it is}. Source and target are frames; the source is warped by the flow of its
-# action, of its pose, and of both.
-LOSSES = {
-    "both": (10.0, "difference of the source warped by both flows and the target"),
-    "action_cycle": (1.0, "difference of the source and itself, warped by action and back"),
-    "pose_cycle": (1.0, "difference of the source and itself, warped by pose and back"),
-    "posed_pose": (1.0, "squared difference of pose codes: warped by pose, and target"),
-    "posed_action": (1.0, "squared difference of action codes: warped by pose, and source"),
-    "acted_pose": (1.0, "squared difference of pose codes: warped by action, and source"),
-    "acted_action": (1.0, "squared difference of action codes: warped by action, and target"),
-    "both_pose": (1.0, "squared difference of pose codes: warped by both, and target"),
-    "both_action": (1.0, "squared difference of action codes: warped by both, and target"),
-    "action_flow": (0.1, "mean absolute flow of action"),
-}
 
 
 class TCAE(FabNet):
@@ -42,12 +28,12 @@ class TCAE(FabNet):
     @classmethod
     def objective(cls, recipe: ConfigDict) -> tuple[Part, ...]:
         """The ten losses, which ``total`` sums."""
-        losses = {name: f"{words[0].upper()}{words[1:]}. Falls." for name, (_, words) in LOSSES.items()}
+        losses = {name: f"{words[0].upper()}{words[1:]}. Falls." for name, (_, words) in TCAE_LOSSES.items()}
         return (Part(run=cls.cycles, losses=losses, logs=STILL, images="batch_size", passes=5, nets=()),)
 
     def total(self, loss: Mapping[str, tf.Tensor], alpha: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """L = 10 |x_o - target| + both cycles + six feature losses + .1 |action flow|. See ``Method``."""
-        return sum(weight * loss[name] for name, (weight, _) in LOSSES.items())
+        return sum(self.method[f"{name}_weight"] * loss[name] for name in TCAE_LOSSES)
 
     def coded(self, features: Mapping[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
         """(action codes, pose codes), [n, D] each, of features of the encoder."""

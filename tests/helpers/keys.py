@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pcl_tf.methods.tcae import LOSSES
+from pcl_tf.methods.keys import TCAE_LOSSES
 
 # Method -> key -> (another value than that of BASE, the losses and alphas that change; the weighted sum always does).
 BASE = {"method.face_views": "flip", "method.temperature": 1.0, "epoch_steps": 1}
@@ -51,7 +51,7 @@ OBJECTIVE = {
         "frame_views": ("flip(p=1)", "pixel ssim symmetry"),
         "mirror_share": (1.0, "pixel ssim symmetry"),
     },
-    "tcae": {key: (value, " ".join(LOSSES)) for key, value in _PAIRS.items()},
+    "tcae": {key: (value, " ".join(TCAE_LOSSES)) for key, value in _PAIRS.items()},
 }
 # What a key is held beside, before and after: the views it is a strength or a part of.
 BESIDE = {
@@ -90,7 +90,7 @@ RUN = {  # key -> (its value, what says so after a run)
     "watch.generated": (100, lambda run: run.generated),
     "watch.labelled": ("people", lambda run: "people" if "knn/face" in run.steps else ""),
 }
-# Each of these has tests of its own; so have MoCo's momentum, the steps of a kept share, and what of
+# Each of these has tests of its own; so have MoCo's momentum, the steps of a kept share, TCAE's weights and what of
 # FaceCycle needs VGG-19.
 ELSEWHERE = (
     "batch_size",

@@ -1,13 +1,15 @@
 """TCAE: each of its ten losses by itself, what its gradients reach."""
 
 import contextlib
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from pcl_tf.methods.build import encoder_passes
-from pcl_tf.methods.tcae import LOSSES
+from pcl_tf.methods.keys import TCAE_LOSSES
+from pcl_tf.methods.tcae import TCAE
 from pcl_tf.seeds import Rng
 from pcl_tf.training import sheet
 from tests.helpers.methods import SIDE, built, noise_faces, tiny, watched
@@ -91,15 +93,18 @@ def test_each_loss_by_itself(told, pairs):
         "both_action": (a_b - a_t) ** 2,
         "action_flow": np.abs(calls["action_flow"][0][1][..., :2]),
     }
-    assert losses.keys() == wanted.keys() == LOSSES.keys()
+    assert losses.keys() == wanted.keys() == TCAE_LOSSES.keys()
     for name, value in wanted.items():
         assert losses[name] == pytest.approx(value.mean(), rel=1e-4), name
 
 
 def test_the_total_weighs_them(model):
-    loss = {name: 3.0**i for i, name in enumerate(LOSSES)}
+    loss = {name: 3.0**i for i, name in enumerate(TCAE_LOSSES)}
     by_hand = 10 * 1 + 3 + 9 + 27 + 81 + 243 + 729 + 2187 + 6561 + 0.1 * 19683
     assert model.total(loss, {}) == pytest.approx(by_hand)
+    for name in TCAE_LOSSES:
+        weights = {f"{other}_weight": float(other == name) for other in TCAE_LOSSES}
+        assert TCAE.total(SimpleNamespace(method=weights), loss, {}) == loss[name]
     assert encoder_passes(model.recipe) == 5 * 6
 
 
