@@ -82,6 +82,7 @@ def _rows(names: list[str], labels: dict[str, np.ndarray], size: int) -> Iterato
             **dict(zip(ANGLES, map(float, labels["angles"][i]), strict=True)),
             **{f"AU{n}": float(x) for n, x in zip(people.ACTIONS, labels["actions"][i], strict=True)},
             **dict(zip(("gaze left", "gaze up"), map(float, labels["gaze"][i]), strict=True)),
+            **dict(zip(("light right", "light up", "light ahead"), map(float, labels["light"][i]), strict=True)),
             "age": f"{decade}-{decade + 9}",
             "sex": "male" if male[i] > 0.5 else "female",
             "origin": ("African", "Asian", "Caucasian")[origins[i].argmax()],

@@ -67,7 +67,7 @@ def test_each_kind_learns_its_law(solver, monkeypatch):
 
 
 def test_adam_and_lbfgs_agree_on_an_easy_problem_and_with_themselves():
-    x, y = blobs(600)
+    x, y = blobs(300)
     layers = {s: [linear.fit("classification", x, y, solver=s, seed=5)[0] for _ in range(2)] for s in ("adam", "lbfgs")}
     for a, b in layers.values():
         assert np.array_equal(a.weights, b.weights) and np.array_equal(a.bias, b.bias)

@@ -71,7 +71,12 @@ def test_what_a_flag_compiles(monkeypatch):
 
 # Released settings: alternating updates, official layout, cross correlation, two BatchNorm calls.
 @pytest.mark.parametrize(
-    "name, xla", [("vox64:smoke", "views"), pytest.param("vox64_official:smoke", "none", marks=pytest.mark.slow)]
+    "name, xla",
+    [
+        ("vox64:smoke", "none"),
+        pytest.param("vox64:smoke", "views", marks=pytest.mark.slow),
+        pytest.param("vox64_official:smoke", "none", marks=pytest.mark.slow),
+    ],
 )
 def test_two_replicas_are_one(name, xla, two_replicas):
     overrides = PCL | ({"method.face_views": "quadrant_crop|blur"} if "official" in name else {})

@@ -143,6 +143,7 @@ def test_the_export_loads_where_pcl_tf_cannot_be_imported(finished, tmp_path):
     assert ran.returncode == 0, ran.stderr[-2000:]
 
 
+@pytest.mark.slow
 def test_export_again_at_another_size(finished, tmp_path, monkeypatch):
     monkeypatch.setattr("pcl_tf.faces.box.CLOSE", 0.01)  # rounding evens out less in so few channels
     workdir = shutil.copytree(finished[0], tmp_path / "w")  # others read the export that is there
