@@ -1,10 +1,12 @@
 """What writes is killed at its file operations, the power goes, and done again it ends as if nothing had been."""
 
+import csv
 import json
 import random
 import re
 import shutil
 import zipfile
+from unittest import mock
 
 import array_record.python.array_record_data_source  # noqa: F401  (a command may not be the first to define its flags)
 import keras
@@ -12,15 +14,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pcl_tf import recipe as recipes
+from pcl_tf.choices import ROLES
 from pcl_tf.encoders.encoder import open_encoder
 from pcl_tf.encoders.head import Head, attach
 from pcl_tf.encoders.stacked import stacked
 from pcl_tf.finetune import fit
+from pcl_tf.methods.build import build_method
+from pcl_tf.networks import official
 from pcl_tf.serving.export import save_export
 from pcl_tf.store import sync, write_atomically
 from pcl_tf.training.checkpoints import Checkpoints
 from tests.helpers import labelled
-from tests.helpers.commands import done
+from tests.helpers.commands import done, ended
 from tests.helpers.killed import Killed, killed_at
 from tests.prepare.videos import ramp, write_video
 from tests.serving.server import Server
@@ -38,7 +44,7 @@ def place(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def more(place):
-    """Beside them videos, a head and embeddings."""
+    """Beside them videos, a head, embeddings and parameters for ``convert``."""
     for n in range(3):
         write_video(place / f"videos/{n}.mp4", ramp(12))
     labelled.encoder().save(place / "encoder.keras")
@@ -48,6 +54,13 @@ def more(place):
     stacked(encoder, "face", 32, layer=(weights, bias), activation="linear").save(place / "pose.keras")
     attach(head, place / "pose.keras")
     embed(place, place)
+    network = build_method(recipes.resolve(recipes.named("vox64_official:smoke,simclr"))).encoder
+    parameters = {
+        f"{module}.{name}": np.ones(official._theirs(weight.shape), np.float32)
+        for module, layer in official._layers(network, "encoder")
+        for name, weight in zip(official._names(layer), layer.weights, strict=True)
+    }
+    np.savez(place / "parameters.npz", **parameters)
     return place
 
 
@@ -63,7 +76,7 @@ def checkpoints(place, out):
 def states(place, out):
     """Of a fine-tuning of two epochs, in whose folder other files are written too."""
     write_atomically(out / "about.json", "{}")
-    model, losses = fit._restored(out / "fold0", print)
+    model, losses = fit._restored(out / "fold0")
     if not losses:
         model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
         model.compile("sgd", "mse")
@@ -102,6 +115,32 @@ def predict(place, out):
     done("predict", f"--model={place}/pose.keras", f"--data={place}/faces", f"--out={out}/p.csv", f"--plot={out}/p.png")
 
 
+STEPS = ["batch_size=8", "checkpoint.every=1", "watch.log_every=1", "watch.generated=0", "network.backbone=patch_cnn"]
+
+
+def train(place, out):
+    steps = [f"--set={key}" for key in (*STEPS, "total_steps=2")]
+    done("train", "--recipe=vox64:smoke,simclr", *steps, "--noxla", f"--data={place}/faces", f"--workdir={out}")
+
+
+def convert(place, out):
+    if not (out / "recipe.json").exists():  # else it holds a run
+        recipe = "--recipe=vox64_official:smoke,simclr"
+        done("convert", f"--torch={place}/parameters.npz", recipe, f"--workdir={out}")
+
+
+def finetune(place, out):
+    task = f"--task=classification:{place}/faces/faces.csv"
+    done("finetune", f"--model={place}/encoder.keras", task, "--image_size=32", "--epochs=1", f"--out={out}")
+
+
+def reproduce(place, out):
+    tasks = [f"--{role}=classification:{place}/faces/faces.csv" for role in ROLES]
+    how = ["--base=vox64:smoke,simclr", "--steps=2", "--image_size=32", *(f"--set={key}" for key in STEPS)]
+    with mock.patch("pcl_tf.reproduce.runs._call", lambda command: ended("train", *command[3:])[0]):  # not a process
+        done("reproduce", "--table=7", *how, *tasks, f"--data={place}/faces", f"--workdir={out}")
+
+
 def content(path):
     """Of a file that is whole, as far as it is the same in every run; raises if it is not whole."""
     if path.suffix == ".npz":
@@ -110,6 +149,9 @@ def content(path):
     if path.suffix == ".json":
         found = json.loads(path.read_text())
         return found if isinstance(found, list) else {name: len(x) for name, x in found.items() if isinstance(x, list)}
+    if path.name == "metrics.csv":
+        with open(path, newline="") as f:
+            return [(row["step"], all(row.values())) for row in csv.DictReader(f)]
     if path.suffix == ".png":
         return np.asarray(Image.open(path)).tobytes()
     if path.suffix in (".keras", ".zip"):
@@ -162,6 +204,12 @@ def test_what_was_killed_ends_as_what_was_not(write, place, tmp_path, power_cut)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("write", [checkpoints, states, embed, client, prepare, probe, neighbours, predict, export])
+@pytest.mark.parametrize("write", [checkpoints, states, embed, client, prepare, probe, neighbours, predict])
 def test_what_was_killed_at_more_operations_ends_as_what_was_not(write, more, tmp_path, power_cut):
-    _killed(write, 2 if write is export else 25, more, tmp_path / "out", power_cut)
+    _killed(write, 25, more, tmp_path / "out", power_cut)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("write", [export, train, convert, finetune, reproduce])
+def test_what_trains_or_exports_ends_as_what_was_not_killed(write, more, tmp_path, power_cut):
+    _killed(write, 2, more, tmp_path / "out", power_cut)

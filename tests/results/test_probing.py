@@ -140,14 +140,14 @@ def written(path, task, result):
 
 
 def test_predictions_of_classes(tmp_path, monkeypatch):
-    groups = {"age": np.array(["old", ""] * 6), "label": np.array(list("abcdefghijkl"))}
+    groups = {"age": np.array(["=old", ""] * 6), "label": np.array(list("abcdefghijkl"))}
     how = {"monkeypatch": monkeypatch, "bad": [4], "groups": groups}
     result, rows = predictions(tmp_path, "classification", (X[:, 0] > 1).astype(int), ("no", "yes"), **how)
     assert [r["image"] for r in rows] == [NAMES[i] for i in (0, 3, 6, 9, 1, 7, 10, 2, 5, 8, 11)]
     assert [int(r["fold"]) for r in rows] == [0] * 4 + [1] * 3 + [2] * 4
     assert np.mean([r["label"] == r["predicted"] for r in rows]) == pytest.approx(result.value) == 10 / 11
     assert float(rows[0]["score_yes"]) == pytest.approx(1 / (1 + np.exp(-6)), rel=1e-6)
-    assert [rows[0]["age"], rows[1]["age"], rows[0]["group_label"]] == ["old", "", "a"]
+    assert [rows[0]["age"], rows[1]["age"], rows[0]["group_label"]] == ["'=old", "", "a"]
 
 
 def test_predictions_of_labels_and_targets(tmp_path, monkeypatch):

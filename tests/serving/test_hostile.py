@@ -4,13 +4,14 @@ import io
 import subprocess
 import sys
 import textwrap
+import time
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
 
-from tests.helpers.images import HUGE, OTHERS, encoded, picture
+from tests.helpers.images import HUGE, OTHERS, encoded, many_scans, picture
 from tests.serving.conftest import SIZE
 
 WHOLE = encoded(Image.fromarray(picture()), "JPEG", quality=95)
@@ -91,3 +92,21 @@ def test_memory_stays_within_the_stated_bound(export, tmp_path, kind):
     assert done.returncode == 0, done.stderr[-2000:]
     print(kind, done.stdout.split()[-1], "GB")
     assert float(done.stdout.split()[-1]) < 4.0
+
+
+COSTLY = {  # each at one of the bounds
+    "jpeg": lambda: many_scans(8192, 8),
+    "jpeg of many scans": lambda: many_scans(1024, 990),
+    "png": lambda: encoded(Image.new("RGBA", (8192, 8192)), "PNG"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", COSTLY)
+def test_no_image_takes_a_processor_for_long(loaded, kind):
+    image = COSTLY[kind]()
+    serve(loaded, [WHOLE])  # the first request is slower
+    begun = time.process_time()
+    serve(loaded, [image])
+    print(kind, len(image), "bytes", time.process_time() - begun, "s")
+    assert time.process_time() - begun < 5
