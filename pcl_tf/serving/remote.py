@@ -9,7 +9,6 @@ import threading
 import urllib.parse
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
-from typing import TypeVar
 
 import numpy as np
 import requests
@@ -22,7 +21,7 @@ from pcl_tf.errors import Unreachable
 SIGNATURE = "serving_default"
 LARGEST = 1 << 18  # bytes of an answer for each image: three features of 2,048 numbers of 20 digits are 140 kB
 Request = Callable[[list[bytes]], np.ndarray]
-Result = TypeVar("Result")
+Reply = tuple[requests.Response, bytes]
 
 
 class Failed(Exception):
@@ -67,17 +66,6 @@ class Server:
         for secret in (part for value in self.headers.values() for part in (value, *value.split()) if len(part) > 3):
             line = line.replace(secret, "***")
         return f"{self.address}: {printable(line)[:300]}"
-
-    def features(self, read: Callable[[], object], count: int, begins: str) -> np.ndarray:
-        """What read returns, as float32 [count, D]; otherwise raises Unreachable, with the beginning of the answer."""
-        try:
-            rows = np.asarray(read(), np.float32)
-            if rows.ndim != 2 or len(rows) != count or not rows.shape[1]:
-                raise ValueError
-        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
-            what = f"its answer has no {self.feature} of {count} rows of numbers; --model names an export of pcl_tf."
-            raise Unreachable(self.line(f"{what} It begins {begins!r}")) from error
-        return rows
 
 
 def embed(server: Server, items: Iterable[Item]) -> Iterator[tuple[str, np.ndarray | str]]:
@@ -139,7 +127,7 @@ def connect(server: Server) -> Request:
     session.headers.update({"Accept-Encoding": "identity", **server.headers})
     session.auth = lambda request: request  # else a password of ~/.netrc goes in place of the token in headers
 
-    def answer(images: list[bytes]) -> tuple[requests.Response, bytes]:
+    def answer(images: list[bytes]) -> Reply:
         rows = [{"b64": base64.b64encode(image).decode()} for image in images]
         with session.post(
             url,
@@ -167,16 +155,21 @@ def connect(server: Server) -> Request:
             raise kind(server.line(f"{reply.status_code} {reply.reason}: {moved}{begins}"))
         if len(received) > LARGEST * len(images):
             raise Unreachable(server.line(f"more than {LARGEST >> 10} kB an image are no features"))
-        return server.features(
-            lambda: [row[server.feature] for row in json.loads(received)["predictions"]], len(images), begins
-        )
+        try:
+            rows = np.asarray([row[server.feature] for row in json.loads(received)["predictions"]], np.float32)
+            if rows.ndim != 2 or len(rows) != len(images) or not rows.shape[1]:
+                raise ValueError
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+            what = f"no {server.feature} of {len(images)} rows of numbers; --model names an export of pcl_tf."
+            raise Unreachable(server.line(f"its answer has {what} It begins {begins!r}")) from error
+        return rows
 
     return request
 
 
-def _within(seconds: float, do: Callable[[], Result]) -> Result:
+def _within(seconds: float, do: Callable[[], Reply]) -> Reply:
     """What do returns or raises, or TimeoutError. A thread waits: time-outs of sockets begin again with every byte."""
-    result: Future[Result] = Future()
+    result: Future[Reply] = Future()
 
     def run() -> None:
         try:
