@@ -117,7 +117,7 @@ class FaceModel:
         if not len(table.names):
             first = next((f" The first: {name}: {why}" for name, why in table.unreadable.items()), "")
             what = f"none of {pictures.count} images is readable" if first else "no face is found"
-            raise Refused(f"{pictures.flag}={pictures.data or 'images'}: {what}.{first}")
+            raise Refused(f"--data={pictures.data or 'images'}: {what}.{first}")
         return table
 
     def predict(

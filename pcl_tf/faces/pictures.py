@@ -84,7 +84,6 @@ class Pictures:
       size: side in pixels of 'generated'.
       fps: frames a second that are taken of videos; None is all.
       generated_images: how many 'generated' is.
-      flag: that gave the data, for errors.
 
     Attributes:
       data: the text with absolute paths, so that it holds in any working folder; '' of what is in memory.
@@ -95,21 +94,13 @@ class Pictures:
     """
 
     def __init__(
-        self,
-        data: Data | Below,
-        *,
-        size: int = 64,
-        fps: float | None = None,
-        generated_images: int = 256,
-        flag: str = "--data",
+        self, data: Data | Below, *, size: int = 64, fps: float | None = None, generated_images: int = 256
     ) -> None:
-        self.data, self.flag = "", flag
+        self.data = ""
         self._about = {"fps": fps, "generated_images": generated_images}
         if isinstance(data, (str, os.PathLike)):
-            text = os.fspath(data)
-            texts = named(text, flag)
-            drawn = {"generated_images": generated_images, "image_size": size}
-            parts = [_opened(t, fps, flag=flag, before=_root(t) if texts[1:] else "", drawn=drawn) for t in texts]
+            texts, drawn = named(os.fspath(data)), (generated_images, size)
+            parts = [_opened(t, fps, before=_root(t) if texts[1:] else "", drawn=drawn) for t in texts]
             self._parts = sum(parts, [])
             self.data = ",".join(os.path.abspath(t) if os.path.exists(t) and t != "generated" else t for t in texts)
         else:
@@ -157,7 +148,7 @@ def _root(text: str) -> str:
     return f"{printable(path)}{'/' if path.is_dir() else ':'}" if path.exists() and text != "generated" else ""
 
 
-def _opened(text: str, fps: float | None, *, flag: str, before: str, drawn: dict[str, int]) -> list[_Part]:
+def _opened(text: str, fps: float | None, *, before: str, drawn: tuple[int, int]) -> list[_Part]:
     """The parts that a text names; ``before`` is put before their names, drawn is as of ``open_source``."""
     path, suffix = pathlib.Path(text), os.path.splitext(text)[1].lower()
     if path.is_dir() and text != "generated":
@@ -174,7 +165,7 @@ def _opened(text: str, fps: float | None, *, flag: str, before: str, drawn: dict
     elif path.is_file() and suffix in (".csv", *SUFFIXES):
         names = [path.name] if suffix != ".csv" else _column(path)
         return [_of(Files(path.parent).source(names), before=os.path.join(os.path.dirname(text), "") if before else "")]
-    return [_of(open_source(text, **drawn, flag=flag), _root(text), before)]
+    return [_of(open_source(text, *drawn), _root(text), before)]
 
 
 def _of(source: Source, root: str = "", before: str = "") -> _Part:
