@@ -1,11 +1,11 @@
-"""Embeds image files by a TensorFlow Serving or KServe server, over REST.
+"""Embeds image files by a TensorFlow Serving server.
 
-  python -m pcl_tf.client --server=http://localhost:8501 faces/ more/face.jpg --out=faces.npz
+  python -m pcl_tf.client --server=localhost:8500 faces/ more/face.jpg --out=faces.npz
   python -m pcl_tf.client --server=http://localhost:8501 faces.zip --feature=face > faces.jsonl
-  python -m pcl_tf.client --server=https://faces.example.org --header="authorization:Bearer $TOKEN" faces/
+  python -m pcl_tf.client --server=faces.example.org:443 --tls --header="authorization:Bearer $TOKEN" faces/
 
---tls_ca=FILE names the authority of an https:// server where it is not a public one, and --header goes with every request.
-Takes files, folders and zips. Writes JSON lines: {"image", "feature", "embedding"} or {"image", "error"}.
+https:// and --tls encrypt, --tls_ca=FILE names the authority where it is not a public one, and --header goes with every
+request. Takes files, folders and zips. Writes JSON lines: {"image", "feature", "embedding"} or {"image", "error"}.
 --out=NAME.npz holds the arrays names [N] and, called as the feature, float32 [N, D]; images the server refuses are left out
 and named. --out takes its name when all images were sent; until then, and after an error or a signal, the lines that came are
 in NAME.partial.jsonl.
@@ -36,39 +36,44 @@ from pcl_tf.errors import Refused, Unreachable
 from pcl_tf.serving.remote import Server, embed
 from pcl_tf.store import atomic_path, check, sync
 
-_SERVER = flags.DEFINE_string("server", None, "http://host:port or https://host.")
+_SERVER = flags.DEFINE_string("server", None, "host:port of gRPC, or http://host:port of REST.")
 flags.DEFINE_string("model", Server.model, "Name the server knows the model by.")
 flags.DEFINE_integer("version", None, "Of the model; by default the newest.", lower_bound=0)
 flags.DEFINE_enum("feature", Server.feature, OUTPUTS, "What to write.")
 flags.DEFINE_integer("batch_size", Server.batch_size, "Images a request.", lower_bound=1, upper_bound=1024)
 flags.DEFINE_float("deadline", Server.deadline, "Seconds a request may take, with all its attempts.", lower_bound=0.001)
-flags.DEFINE_integer("retries", Server.retries, "Attempts more while the server is away.", lower_bound=0)
+flags.DEFINE_integer(
+    "retries", Server.retries, "Attempts more while the server is away; gRPC's most is 4.", lower_bound=0
+)
 flags.DEFINE_float("wait", Server.wait, "Seconds between these, doubled each time.", lower_bound=0.0)
+flags.DEFINE_bool("tls", False, "Speak gRPC encrypted, as https:// does REST.")
 _CA = flags.DEFINE_string("tls_ca", "", "PEM file of the authority that vouches for the server.")
 _HEADER = flags.DEFINE_multi_string(
     "header", [], "KEY:VALUE sent with every request, for instance a token; repeatable."
 )
 _OUT = flags.DEFINE_string("out", "", "FILE.npz or FILE.jsonl; without it JSON lines go to stdout.")
 
-_ADDRESS = r"https?://(\[[\da-fA-F:.]+\]|[\w.-]+)(:\d+)?(/[\w./-]*)?"
-_HEADER_LINE = r"\s*([a-z0-9_.-]+)\s*:\s*([ -~]*[!-~])\s*"  # in an error of requests the value, a secret, would stand
+_HOST = r"(\[[\da-fA-F:.]+\]|[\w.-]+)"
+_ADDRESS = rf"https?://{_HOST}(:\d+)?(/[\w./-]*)?|{_HOST}:\d+"
+# Headers that gRPC and HTTP take; their own errors would print the value, which may be a secret.
+_PLAIN = r"\s*((?!content-|grpc-)[a-z0-9_.-]+(?<!-bin))\s*:\s*([ -~]*[!-~])\s*"
 
 
 def _server() -> Server:
     """The server that the flags name. Raises Refused with a line that holds no password and no token."""
     if not re.fullmatch(_ADDRESS, _SERVER.value or ""):
-        raise Refused("--server: is not http://host:port or https://host alone; --header sends a token.")
+        raise Refused("--server: is not host:port, http://host:port or https://host alone; --header sends a token.")
     headers = {}
     for text in _HEADER.value:
-        if not (found := re.fullmatch(_HEADER_LINE, text, re.IGNORECASE | re.ASCII)):
+        if not (found := re.fullmatch(_PLAIN, text, re.IGNORECASE | re.ASCII)):
             raise Refused("--header: is not KEY:VALUE in plain characters, for instance authorization:Bearer X.")
         headers[found[1].lower()] = found[2]
     if _CA.value:
         open(_CA.value).close()
     same: dict[str, Any] = {field.name: flags.FLAGS[field.name].value for field in dataclasses.fields(Server)[1:-1]}
     server = Server(_SERVER.value or "", headers=headers, **same)
-    if server.address.startswith("http://") and server.tls_ca:
-        raise Refused(f"--server={server.address}: is not encrypted; write https:// where --tls_ca is given.")
+    if server.address.startswith("http://") and (server.tls or server.tls_ca):
+        raise Refused(f"--server={server.address}: is not encrypted; write https:// where --tls or --tls_ca is given.")
     return server
 
 

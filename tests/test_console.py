@@ -109,7 +109,7 @@ finally:
     ("command", "said"),
     [
         ("benchmark data --recipe=quickstrat", "--recipe=quickstrat: no such recipe"),
-        ("client --server=http://localhost:1 nowhere", "nowhere: no such folder or file"),
+        ("client --server=localhost:1 nowhere", "nowhere: no such folder or file"),
         ("embed --model=pixels --data=nowhere --out=e.npz", "--data=nowhere: no such folder or file"),
         ("export --workdir=nowhere", "--workdir=nowhere: has no recipe.json"),
         ("finetune --model=nowhere --task=generated_pose", "--model=nowhere: no SavedModel"),

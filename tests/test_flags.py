@@ -70,7 +70,7 @@ def test_reconstruct_refuses_an_output_before_work_begins(tmp_path):
         ("train", ["--recipe=quickstart", "--workdir=w", "--set="]),
         ("probe", ["--model=pixels", "--task=generated_pose", "--targets="]),
         ("probe", ["--model=pixels", "--task=generated_pose", "--out="]),
-        ("client", ["--server=http://localhost:1", "face.jpg", "--out="]),
+        ("client", ["--server=localhost:1", "face.jpg", "--out="]),
     ],
 )
 def test_a_flag_of_an_unset_variable_is_not_left_out(name, arguments):

@@ -1,14 +1,17 @@
-"""Sends images to a TensorFlow Serving or KServe server, over REST, and receives features. Asks again while the server is
+"""Sends images to a TensorFlow Serving server, over gRPC or REST, and receives features. Asks again while the server is
 away, and image by image if one is unreadable. Answers are bounded in bytes and seconds, and checked."""
 
 import base64
 import dataclasses
 import itertools
 import json
+import math
+import pathlib
 import threading
 import urllib.parse
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
+from typing import TypeVar
 
 import numpy as np
 import requests
@@ -21,7 +24,7 @@ from pcl_tf.errors import Unreachable
 SIGNATURE = "serving_default"
 LARGEST = 1 << 18  # bytes of an answer for each image: three features of 2,048 numbers of 20 digits are 140 kB
 Request = Callable[[list[bytes]], np.ndarray]
-Reply = tuple[requests.Response, bytes]
+Result = TypeVar("Result")
 
 
 class Failed(Exception):
@@ -37,14 +40,15 @@ class Server:
     """Where a model is served, and how it is asked.
 
     Attributes:
-      address: 'http://host:port' or 'https://host'.
+      address: 'host:port' of gRPC; 'http://host:port' or 'https://host' of REST.
       model: name the server knows the model by.
       version: number, or None for the server's newest.
       feature: 'face_aware', 'face' or 'pose'.
       batch_size: images of a request.
       deadline: seconds that a request may take, with all its attempts and the waits between them.
-      retries: how often a request is sent again while the server is away.
+      retries: how often a request is sent again while the server is away; over gRPC at most 4.
       wait: seconds between attempts, doubled each time; longer where the server says so.
+      tls: whether gRPC is encrypted.
       tls_ca: path of the PEM certificates by which the server is known; '' for those that the libraries bring.
       headers: {lower-case name: text} sent with every request, for instance a token.
     """
@@ -57,8 +61,16 @@ class Server:
     deadline: float = 60.0
     retries: int = 4
     wait: float = 0.5
+    tls: bool = False
     tls_ca: str = ""
     headers: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False)
+
+    def connect(self) -> Request:
+        """Returns a function from encoded images, list of n bytes, to features float32 [n, D].
+
+        It raises Rejected or Failed if a request of other images may succeed, and Unreachable if none will.
+        """
+        return _rest(self) if self.address.startswith(("http://", "https://")) else _grpc(self)
 
     def line(self, text: object) -> str:
         """A line about the server: its text escaped, cut to 300 characters, without secrets of the headers."""
@@ -66,6 +78,17 @@ class Server:
         for secret in (part for value in self.headers.values() for part in (value, *value.split()) if len(part) > 3):
             line = line.replace(secret, "***")
         return f"{self.address}: {printable(line)[:300]}"
+
+    def features(self, read: Callable[[], object], count: int, begins: str) -> np.ndarray:
+        """What read returns, as float32 [count, D]; otherwise raises Unreachable, with the beginning of the answer."""
+        try:
+            rows = np.asarray(read(), np.float32)
+            if rows.ndim != 2 or len(rows) != count or not rows.shape[1]:
+                raise ValueError
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+            what = f"its answer has no {self.feature} of {count} rows of numbers; --model names an export of pcl_tf."
+            raise Unreachable(self.line(f"{what} It begins {begins!r}")) from error
+        return rows
 
 
 def embed(server: Server, items: Iterable[Item]) -> Iterator[tuple[str, np.ndarray | str]]:
@@ -84,7 +107,7 @@ def embed(server: Server, items: Iterable[Item]) -> Iterator[tuple[str, np.ndarr
     Raises:
       Unreachable: the server is away, fails at everything, or answers with something else than such features.
     """
-    request, any_answer = connect(server), False
+    request, any_answer = server.connect(), False
 
     def rows(images: list[bytes]) -> list[np.ndarray | Failed]:
         try:
@@ -107,11 +130,59 @@ def embed(server: Server, items: Iterable[Item]) -> Iterator[tuple[str, np.ndarr
             yield name, answer if isinstance(answer, np.ndarray) else str(answer)
 
 
-def connect(server: Server) -> Request:
-    """A function from encoded images, list of n bytes, to features float32 [n, D].
+def _grpc(server: Server) -> Request:
+    """Requests to TensorFlow Serving's PredictionService; raises OSError where the certificates cannot be read."""
+    import grpc
+    import tensorflow as tf
+    from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
-    It raises Rejected or Failed if a request of other images may succeed, and Unreachable if none will.
-    """
+    policy = {
+        "maxAttempts": server.retries + 1,
+        "initialBackoff": f"{max(server.wait, 0.001):.3f}s",
+        "maxBackoff": "30s",
+        "backoffMultiplier": 2,
+        "retryableStatusCodes": ["UNAVAILABLE", "ABORTED"],  # UNAVAILABLE is a full queue of batching too
+    }
+    config = {"methodConfig": [{"name": [{}], "retryPolicy": policy}] if server.retries else []}
+    options = [
+        ("grpc.service_config", json.dumps(config)),
+        ("grpc.max_receive_message_length", LARGEST * server.batch_size),
+        ("grpc.max_reconnect_backoff_ms", 2000),  # else the channel sleeps through the attempts
+    ]
+    if server.tls or server.tls_ca:
+        roots = pathlib.Path(server.tls_ca).read_bytes() if server.tls_ca else None
+        channel = grpc.secure_channel(server.address, grpc.ssl_channel_credentials(roots), options)
+    else:
+        channel = grpc.insecure_channel(server.address, options)
+    stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+    kinds = {"INVALID_ARGUMENT": Rejected, "INTERNAL": Failed, "UNKNOWN": Failed, "RESOURCE_EXHAUSTED": Failed}
+
+    def request(images: list[bytes]) -> np.ndarray:
+        message = predict_pb2.PredictRequest()
+        message.model_spec.name, message.model_spec.signature_name = server.model, SIGNATURE
+        if server.version is not None:
+            message.model_spec.version.value = server.version
+        message.inputs["image_bytes"].CopyFrom(tf.make_tensor_proto(images, tf.string, [len(images)]))
+        try:
+            outputs = stub.Predict(message, timeout=server.deadline, metadata=tuple(server.headers.items())).outputs
+        except grpc.RpcError as error:
+            code = error.code().name
+            raise kinds.get(code, Unreachable)(server.line(f"{code}: {error.details()}")) from error
+        names, tensor = ", ".join(outputs), outputs[server.feature]
+
+        def read() -> np.ndarray:
+            size = math.prod(dim.size for dim in tensor.tensor_shape.dim)
+            if size * 4 > LARGEST * len(images):  # a few bytes declare any number of equal values
+                raise ValueError
+            return tf.make_ndarray(tensor)
+
+        return server.features(read, len(images), names)
+
+    return request
+
+
+def _rest(server: Server) -> Request:
+    """Requests to TensorFlow Serving's REST interface."""
     number = "" if server.version is None else f"/versions/{server.version}"
     url = f"{server.address.rstrip('/')}/v1/models/{urllib.parse.quote(server.model, safe='')}{number}:predict"
     retry = urllib3.Retry(
@@ -127,7 +198,7 @@ def connect(server: Server) -> Request:
     session.headers.update({"Accept-Encoding": "identity", **server.headers})
     session.auth = lambda request: request  # else a password of ~/.netrc goes in place of the token in headers
 
-    def answer(images: list[bytes]) -> Reply:
+    def answer(images: list[bytes]) -> tuple[requests.Response, bytes]:
         rows = [{"b64": base64.b64encode(image).decode()} for image in images]
         with session.post(
             url,
@@ -155,21 +226,16 @@ def connect(server: Server) -> Request:
             raise kind(server.line(f"{reply.status_code} {reply.reason}: {moved}{begins}"))
         if len(received) > LARGEST * len(images):
             raise Unreachable(server.line(f"more than {LARGEST >> 10} kB an image are no features"))
-        try:
-            rows = np.asarray([row[server.feature] for row in json.loads(received)["predictions"]], np.float32)
-            if rows.ndim != 2 or len(rows) != len(images) or not rows.shape[1]:
-                raise ValueError
-        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
-            what = f"no {server.feature} of {len(images)} rows of numbers; --model names an export of pcl_tf."
-            raise Unreachable(server.line(f"its answer has {what} It begins {begins!r}")) from error
-        return rows
+        return server.features(
+            lambda: [row[server.feature] for row in json.loads(received)["predictions"]], len(images), begins
+        )
 
     return request
 
 
-def _within(seconds: float, do: Callable[[], Reply]) -> Reply:
+def _within(seconds: float, do: Callable[[], Result]) -> Result:
     """What do returns or raises, or TimeoutError. A thread waits: time-outs of sockets begin again with every byte."""
-    result: Future[Reply] = Future()
+    result: Future[Result] = Future()
 
     def run() -> None:
         try:

@@ -48,7 +48,9 @@ def saved_model(loaded):
         try:
             found = loaded.signatures["serving_default"](image_bytes=tf.constant(images, tf.string))
         except tf.errors.InvalidArgumentError as error:
-            raise Wrong(400, error.message) from error
+            import grpc
+
+            raise Wrong(grpc.StatusCode.INVALID_ARGUMENT, error.message) from error
         return {key: value.numpy() for key, value in found.items()}
 
     return answer

@@ -7,8 +7,10 @@ import sys
 import time
 import zipfile
 
+import grpc
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 from pcl_tf.errors import Unreachable
@@ -21,6 +23,7 @@ from tests.serving.server import Server, Wrong, reply
 
 UNREADABLE = b"\xff\xd8\xff no face"
 ROW = {"face_aware": [1.0, 2.0], "face": [1.0], "pose": [2.0]}
+both = pytest.mark.parametrize("protocol", ["grpc", "rest"])
 
 
 def png(seed):
@@ -30,7 +33,7 @@ def png(seed):
 def ones(images):
     """Features of every image whose bytes are not 'bad'."""
     if b"bad" in images:
-        raise Wrong(400, "no JPEG")
+        raise Wrong(grpc.StatusCode.INVALID_ARGUMENT, "no JPEG")
     return {name: np.ones((len(images), len(row)), np.float32) for name, row in ROW.items()}
 
 
@@ -39,12 +42,13 @@ def ask(address, images, **options):
     return [answer for _, answer in embed(remote, enumerate(images))]
 
 
+@both
 @pytest.mark.parametrize("feature", ["face_aware", "pose"])
-def test_features_are_those_of_the_saved_model(feature, server, saved_model):
+def test_features_are_those_of_the_saved_model(protocol, feature, server, saved_model):
     server.answer = saved_model
     images = [png(0), png(1), UNREADABLE, png(3), png(4)]
-    found = ask(server.rest, images, feature=feature, batch_size=3)
-    assert server.batches == [3, 1, 1, 1, 2] and "400" in found[2]
+    found = ask(getattr(server, protocol), images, feature=feature, batch_size=3)
+    assert server.batches == [3, 1, 1, 1, 2] and ("400" in found[2] or "INVALID_ARGUMENT" in found[2])
     expected = saved_model([image for image in images if image != UNREADABLE])[feature]
     np.testing.assert_allclose([found[i] for i in (0, 1, 3, 4)], expected, atol=1e-5)
     assert found[0].dtype == np.float32
@@ -57,8 +61,9 @@ def test_an_unreadable_file_is_not_sent(server):
     assert dict(embed(Remote(server.rest), [("a", OSError("gone"))])) == {"a": "gone"} and server.batches == [1]
 
 
-def test_a_request_is_sent_again_while_the_server_is_away(server):
-    away = [Wrong(503, "queue is full")] * 3
+@both
+def test_a_request_is_sent_again_while_the_server_is_away(protocol, server):
+    away = [Wrong(grpc.StatusCode.UNAVAILABLE, "queue is full")] * 3
 
     def answer(images):
         if away:
@@ -66,13 +71,13 @@ def test_a_request_is_sent_again_while_the_server_is_away(server):
         return ones(images)
 
     server.answer = answer
-    assert len(ask(server.rest, [b"x"])[0]) == 2 and server.batches == [1] * 4
-    away += [Wrong(503, "queue is full")] * 9
+    assert len(ask(getattr(server, protocol), [b"x"])[0]) == 2 and server.batches == [1] * 4
+    away += [Wrong(grpc.StatusCode.UNAVAILABLE, "queue is full")] * 9
     with pytest.raises(Unreachable, match="queue is full"):
-        ask(server.rest, [b"x"], retries=2)
+        ask(getattr(server, protocol), [b"x"], retries=2)
     assert server.batches == [1] * 7
     with pytest.raises(Unreachable, match="queue is full"):
-        ask(server.rest, [b"x"], retries=0)
+        ask(getattr(server, protocol), [b"x"], retries=0)
     assert server.batches == [1] * 8
 
 
@@ -83,15 +88,17 @@ def test_a_server_is_left_alone_as_long_as_it_says(server):
     assert len(server.times) == 2 and server.times[1] - server.times[0] >= 1
 
 
-def test_nobody_listens():
+@pytest.mark.parametrize("address", ["localhost:1", "http://localhost:1"])
+def test_nobody_listens(address):
     with pytest.raises(Unreachable, match="localhost:1.*refused"):
-        ask("http://localhost:1", [b"x"])
+        ask(address, [b"x"])
 
 
-def test_model_version_and_headers_are_sent(server):
+@both
+def test_model_version_and_headers_are_sent(protocol, server):
     server.answer = ones
-    ask(server.rest, [b"x"], model="a b/c?", version=3, headers={"authorization": "Bearer t"})
-    assert server.models == ["/v1/models/a%20b%2Fc%3F/versions/3:predict"]
+    ask(getattr(server, protocol), [b"x"], model="a b/c?", version=3, headers={"authorization": "Bearer t"})
+    assert server.models == [{"grpc": ("a b/c?", 3), "rest": "/v1/models/a%20b%2Fc%3F/versions/3:predict"}[protocol]]
     assert server.headers[0]["authorization"] == "Bearer t"
 
 
@@ -122,11 +129,19 @@ def test_a_deadline_is_of_the_whole_call_and_a_body_is_bounded(raw, error, serve
     assert time.monotonic() - began < 15
 
 
-def test_what_a_server_says_is_escaped_and_quotes_no_token(server):
+def test_a_deadline_of_grpc(server):
+    server.answer = lambda images: time.sleep(1.5)
+    with pytest.raises(Unreachable, match="DEADLINE_EXCEEDED"):
+        ask(server.grpc, [b"x"], deadline=0.2)
+
+
+@both
+def test_what_a_server_says_is_escaped_and_quotes_no_token(protocol, server):
     said = "\x1b]0;title\x07 \x1b[2J you sent Bearer hunter22, or hunter22" + " " * 60 + "hunter22" * 40
+    server.answer = lambda images: (_ for _ in ()).throw(Wrong(grpc.StatusCode.NOT_FOUND, said))
     server.raw = lambda n, handler: reply(handler, 401, said.encode())
     with pytest.raises(Unreachable, match="you sent") as error:
-        ask(server.rest, [b"x"], headers={"authorization": "Bearer hunter22"})
+        ask(getattr(server, protocol), [b"x"], headers={"authorization": "Bearer hunter22"})
     assert str(error.value).isprintable() and "hunter22" not in str(error.value) and server.batches == [1]
 
 
@@ -152,6 +167,20 @@ def test_an_answer_that_is_no_features_ends_the_run(body, server):
     with pytest.raises(Unreachable, match="no face_aware of 2 rows of numbers; --model names") as error:
         ask(server.rest, [b"x", b"y"])
     assert server.batches == [2] and str(error.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    "outputs",
+    [
+        {"embedding": np.zeros((2, 3))},
+        {"face_aware": np.zeros((1, 3))},
+        {"face_aware": tf.make_tensor_proto(1.0, shape=[2, 10**12])},  # one number on the wire
+    ],
+)
+def test_another_model_over_grpc_ends_the_run(outputs, server):
+    server.answer = lambda images: outputs
+    with pytest.raises(Unreachable, match="no face_aware of 2 rows of numbers; --model names"):
+        ask(server.grpc, [b"x", b"y"])
 
 
 @pytest.mark.parametrize("wrong", [float("nan"), None])
@@ -192,12 +221,15 @@ def certificate(tmp_path_factory):
 def test_tls(certificate, monkeypatch):
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate[1]))  # --tls_ca goes before it
     with Server(ones, tls=certificate) as server:
-        found = ask(server.rest, [b"x"], tls_ca=str(certificate[1]), headers={"authorization": "Bearer t"})
-        assert len(found[0]) == 2 and server.headers[-1]["authorization"] == "Bearer t"
+        for address in (server.grpc, server.rest):
+            found = ask(address, [b"x"], tls_ca=str(certificate[1]), headers={"authorization": "Bearer t"})
+            assert len(found[0]) == 2 and server.headers[-1]["authorization"] == "Bearer t"
         monkeypatch.delenv("REQUESTS_CA_BUNDLE")
-        with pytest.raises(Unreachable):  # by authorities that do not know it
-            ask(server.rest, [b"x"], deadline=5, retries=0)
-        assert len(server.batches) == 1
+        asked = len(server.batches)
+        for address in (server.grpc, server.rest):  # by authorities that do not know it
+            with pytest.raises(Unreachable):
+                ask(address, [b"x"], tls=True, deadline=5, retries=0)
+        assert len(server.batches) == asked
 
 
 @pytest.fixture
@@ -212,10 +244,10 @@ def faces(tmp_path):
 
 def test_the_command_writes_json_lines(server, faces, saved_model):
     server.answer = saved_model
-    ended = done("client", f"--server={server.rest}", faces, "--feature=pose", code=1)
+    ended = done("client", f"--server={server.grpc}", faces, "--feature=pose", code=1)
     rows = [json.loads(line) for line in ended.stdout.splitlines()]
     assert [r["image"] for r in rows] == [str(faces / f"{i}.png") for i in range(5)]
-    assert "400" in rows[3]["error"] and "4 of 5 images embedded" in ended.stderr
+    assert "INVALID_ARGUMENT" in rows[3]["error"] and "4 of 5 images embedded" in ended.stderr
     for i in (0, 1, 2, 4):
         np.testing.assert_allclose(rows[i]["embedding"], saved_model([png(i)])["pose"][0], atol=1e-5)
 
@@ -255,14 +287,14 @@ def test_answers_that_break_off_replace_no_whole_ones(kind, server, faces, tmp_p
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--server=http://h:1", "nowhere"], "error: nowhere: no such folder or file"),
-        (["--server=h:1", "FACES"], "--server: is not http://host:port"),
-        (["--server=http://user:secret@h:1", "FACES"], "--server: is not http://host:port"),
-        (["--server=http://h", "--tls_ca=/dev/null", "FACES"], "write https://"),
+        (["--server=h:1", "nowhere"], "error: nowhere: no such folder or file"),
+        (["--server=h", "FACES"], "--server: is not host:port"),
+        (["--server=http://user:secret@h:1", "FACES"], "--server: is not host:port"),
+        (["--server=http://h", "--tls", "FACES"], "write https://"),
         (["--server=https://h", "--tls_ca=/nowhere.pem", "FACES"], "/nowhere.pem"),
-        (["--server=http://h:1", "--header=Bearer secret", "FACES"], "KEY:VALUE"),
-        (["--server=http://h:1", "--header=token:sec\nret", "FACES"], "KEY:VALUE"),
-        (["--server=http://h:1", "FACES", "--out=a.csv"], "--out=a.csv"),
+        (["--server=h:1", "--header=Bearer secret", "FACES"], "KEY:VALUE"),
+        (["--server=h:1", "--header=token:sec\nret", "FACES"], "KEY:VALUE"),
+        (["--server=h:1", "FACES", "--out=a.csv"], "--out=a.csv"),
     ],
 )
 def test_the_command_refuses_with_a_line_that_tells_no_secret(arguments, said, faces):
@@ -271,5 +303,5 @@ def test_the_command_refuses_with_a_line_that_tells_no_secret(arguments, said, f
 
 
 def test_the_client_brings_no_networks_with_it():
-    script = "import sys, pcl_tf.client; sys.exit('pcl_tf.networks' in sys.modules or 'tensorflow' in sys.modules)"
+    script = "import sys, pcl_tf.client; sys.exit('pcl_tf.networks' in sys.modules or 'keras' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], cwd=ROOT).returncode == 0
