@@ -9,6 +9,7 @@ Every image is encoded once per model and kept in --cache. Exit codes: 0 done; 2
 """
 
 import pathlib
+import shlex
 import sys
 
 from absl import flags
@@ -42,7 +43,7 @@ _SEED = flags.DEFINE_integer("seed", 0, "Of the probe and of the bootstrap.", 0,
 _OUT = flags.DEFINE_string(
     "out",
     "",
-    "Folder of results, tables, predictions, pictures, probes; by default probe/ in the model's workdir.",
+    "Folder of results, tables, predictions, pictures, probes, logs; by default probe/ in the model's workdir.",
 )
 _CACHE = flags.DEFINE_string("cache", "", "Folder of the features; by default features/ in --out.")
 
@@ -70,7 +71,9 @@ def main(argv: list[str]) -> None:
         from pcl_tf.results.probing import probe
 
         probe(encoders, tasks, _FEATURE.value, out=out, cache=cache, solver=_SOLVER.value, seed=_SEED.value)
-    print(f"\n{out / 'result.json'} holds everything, tables.md shows it.")
+    print(
+        f"\n{out / 'result.json'} holds everything, tables.md shows it; tensorboard --logdir={shlex.quote(str(out / 'logs'))} shows it."
+    )
 
 
 if __name__ == "__main__":

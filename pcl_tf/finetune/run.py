@@ -44,7 +44,7 @@ def finetune(
 
     Args:
       encoder, task, options: what is fine-tuned, on what, and how.
-      out: folder of ``result.json``, tables, predictions, pictures, and a folder for each fine-tuning.
+      out: folder of ``result.json``, tables, predictions, pictures, logs/, and a folder for each fine-tuning.
       cache: folder of features and decoded faces.
       about: {'data_terms', 'license'} as the user states them of the labelled images and the weights, None where not.
 

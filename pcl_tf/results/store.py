@@ -18,7 +18,7 @@ from pcl_tf.evaluation.evaluate import Result
 from pcl_tf.evaluation.kinds import KINDS
 from pcl_tf.evaluation.linear import Linear
 from pcl_tf.evaluation.task import Task
-from pcl_tf.results import pictures, table
+from pcl_tf.results import pictures, table, tensorboard
 from pcl_tf.store import alone, atomic_path, check, digest, write_atomically
 from pcl_tf.tables import guarded, markdown
 
@@ -66,7 +66,7 @@ class Results:
             write_atomically(self.path.with_name(TABLES), markdown(table.HEADER, table.cells(self.rows)) + "\n")
 
     def write_files(self, row: dict[str, Any], task: Task, result: Result, *, images: Sequence[str]) -> None:
-        """Writes predictions and picture of a row that was added, and adds it with their paths.
+        """Writes predictions, picture and TensorBoard's logs of a row that was added, and adds it with their paths.
 
         The row gets 'predictions', a path, and 'pictures', {name: path}; images: names of the task's images.
         """
@@ -74,6 +74,7 @@ class Results:
         row["predictions"] = str(_write_predictions(f"{stem}-predictions.csv", task, result, images=images))
         row["pictures"] = pictures.save(stem, task, result, row=row)
         self.add(row)
+        tensorboard.write(self.path.with_name("logs"), row)
 
 
 def new_row(encoder: Encoder, task: Task, result: Result, /, **how: Any) -> dict[str, Any]:

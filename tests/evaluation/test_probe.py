@@ -64,6 +64,7 @@ def test_the_result_the_screen_and_the_predictions_say_everything(probed):
         predicted = list(csv.DictReader(f))
     assert [(r["image"], r["age"]) for r in predicted] == [(f"{i}.png", "old" * (i < 50)) for i in range(40, 60)]
     assert all(r["label"] == r["predicted"] and float(r[f"score_{r['label']}"]) > 0.5 for r in predicted)
+    assert sorted(p.name for p in (workdir / "probe" / "logs").iterdir())[0] == "hog-hog-1"
 
 
 def test_a_second_call_encodes_nothing_and_repeats_exactly(probed):

@@ -69,6 +69,7 @@ def test_the_result_is_one_of_probes(done):
     out = export.parents[2]
     assert sum(1 for _ in open(row["predictions"])) == 1 + 20 and os.path.dirname(row["predictions"]) == str(out)
     assert "confusion" in row["pictures"] and "finetune" in (out / "tables.md").read_text()
+    assert [run.name[-8:] for run in (export.parents[2] / "logs").iterdir()] == [row["run"][-8:]]
     assert "1 of 80 images cannot be read" in row["notes"][0] and set(row["detail"]) == {"left", "right"}
     assert re.search(r"epoch 1 of 3: loss .* at most \d+:\d\d:\d\d to go", said) and str(export) in said
     assert f"{100 * row['value']:.2f}" in said

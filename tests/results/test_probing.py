@@ -1,4 +1,4 @@
-"""A probe from faces to rows, CSV, pictures and tables, of each kind of task."""
+"""A probe from faces to rows, CSV, pictures, tables and TensorBoard, of each kind of task."""
 
 import csv
 import dataclasses
@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 from pcl_tf.data.files import Unreadable
@@ -55,6 +56,15 @@ TASKS = {
 }
 
 
+def scalars(folder):
+    """{tag: (step, value)} of all events below a folder."""
+    found = {}
+    for path in folder.rglob("events*"):
+        for event in tf.compat.v1.train.summary_iterator(str(path)):
+            found |= {v.tag: (event.step, tf.make_ndarray(v.tensor)) for v in event.summary.value}
+    return found
+
+
 @pytest.mark.parametrize("name", TASKS)
 def test_every_kind_has_its_picture(name, tmp_path):
     result = evaluate(TASKS[name], R(3).normal(size=(80, 6)), solver="knn")
@@ -73,16 +83,20 @@ def test_pictures_of_many_classes_and_targets_stay_small(tmp_path):
         assert max(Image.open(path).size) < 2000
 
 
-def test_a_probe_leaves_pictures_predictions_and_tables(tmp_path):
+def test_a_probe_leaves_pictures_predictions_tables_and_scalars(tmp_path):
     (row,) = probed(tmp_path, [model()], [TASKS["roc"]], solver="lbfgs")
     (kept,) = of_folder(tmp_path)
     assert kept["pictures"] == row["pictures"] and kept["predictions"] == row["predictions"]
     assert len(open(row["predictions"]).readlines()) == 81
     assert kept["roc"]["EER"] == pytest.approx(0.5, abs=0.3) and list(kept["roc"]["TAR@FAR"]) == ["0.1"]
     assert (tmp_path / "tables.md").read_text().count("\n| one |") == 1 + bool(row["learnt"])
+    shown, tag = scalars(tmp_path / "logs"), "probe/t/face_aware/lbfgs-8px-seed0"
+    assert shown[f"{tag}/EER"][1] == pytest.approx(kept["roc"]["EER"])
+    png = tf.io.decode_png(shown[f"{tag}/roc"][1][2]).numpy()
+    np.testing.assert_array_equal(png, np.asarray(Image.open(kept["pictures"]["roc"]).convert("RGB")))
 
 
-def test_models_are_compared_with_the_first(tmp_path, capsys):
+def test_models_have_runs_of_their_own_and_are_compared_with_the_first(tmp_path, capsys):
     tasks = [classes(2, f"/data/{folder}/labels.csv", "labels") for folder in "ab"]
     models = [model(), model("two", "2222222222", step=5)]
     found = probed(tmp_path, models, tasks, ("face_aware", "pose"))
@@ -94,6 +108,11 @@ def test_models_are_compared_with_the_first(tmp_path, capsys):
     expected = [(m, t, 0) for m in ("one", "two") for t in ("labels", other) for _ in range(2)]
     assert other.startswith("labels-")
     assert [(r["model"], r["task"], r["seed"]) for r in rows] == [*expected, ("one", "labels", 1)]
+    runs = sorted((tmp_path / "logs").iterdir())
+    assert [r.name for r in runs] == ["one-11111111", "two-22222222"]
+    shown = scalars(runs[0])
+    assert {f"probe/labels/face_aware/knn-8px-seed{seed}/accuracy" for seed in (0, 1)} <= set(shown)
+    assert {step for step, _ in shown.values()} == {0} and {step for step, _ in scalars(runs[1]).values()} == {5}
     assert capsys.readouterr().out.count("less one") == 4
 
 

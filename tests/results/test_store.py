@@ -1,4 +1,4 @@
-"""Rows of a folder accumulate and stay apart; tasks have names."""
+"""Rows of a folder accumulate and stay apart; tasks and runs have names."""
 
 import json
 
@@ -9,6 +9,7 @@ from pcl_tf.data.listed import arrays
 from pcl_tf.errors import Refused
 from pcl_tf.evaluation.task import Task
 from pcl_tf.results.store import Results, file_stem, names, short
+from pcl_tf.results.tensorboard import run_name
 
 
 def task(origin="", name="labels", kind="classification"):
@@ -62,3 +63,13 @@ def test_long_names_are_cut_in_names_of_files():
     assert short("labels") == "labels" and short("x" * 40) == "x" * 40
     long = [f"labels[{','.join(f'column{i}' for i in range(60))},{end}]" for end in "ab"]
     assert len({short(name) for name in long}) == 2 and max(map(len, map(short, long))) < 50
+
+
+def test_runs_are_named_by_model():
+    named = {"runs/vox64": "vox64-01234567", "runs/vox64/export/70": "vox64-70-01234567", "a/b.keras": "b-01234567"}
+    named["runs/lr-0.001"] = "lr-0.001-01234567"
+    for model, name in named.items():
+        assert run_name({"model": model, "model_digest": "0123456789"}) == name
+    tuned = {"model": "w/export/7", "model_digest": "0123456789"}
+    run = "faces-face_aware-finetune-5e6f7a8b"
+    assert run_name({**tuned, "run": run}) == "w-7-01234567-5e6f7a8b"  # two rates are two runs
