@@ -138,6 +138,14 @@ class Kind:
         each = {"label": scored.labels, "predicted": scored.predicted}
         return {f"{what}_{name}": of[:, k] for k, name in enumerate(names) for what, of in each.items()}
 
+    def answer_types(self, name: str, names: Sequence[str]) -> dict[str, type]:
+        """{column: type} of the answers of a head of this name for a face; names: of classes, labels or targets."""
+        return dict.fromkeys(names, float)
+
+    def answer_values(self, names: Sequence[str], scores: np.ndarray, predicted: np.ndarray) -> list[list[Any]]:
+        """Of each of these columns n values, from ``answers`` for n faces."""
+        return scores.T.tolist()
+
 
 def _number(text: str) -> float:
     """NaN if a text is no number."""

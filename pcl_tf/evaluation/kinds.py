@@ -76,6 +76,12 @@ class Classes(Kind):
         scores = {f"score_{name}": scored.scores[:, k] for k, name in enumerate(called)}
         return {"label": called[scored.labels], "predicted": called[scored.predicted], **scores}
 
+    def answer_types(self, name: str, names: Sequence[str]) -> dict[str, type]:
+        return {name: str, **dict.fromkeys([f"p_{one}" for one in names], float)}
+
+    def answer_values(self, names: Sequence[str], scores: np.ndarray, predicted: np.ndarray) -> list[list[Any]]:
+        return [[names[k] for k in predicted], *scores.T.tolist()]
+
 
 class Labels(Kind):
     """Labels that are present or absent: 0/1 [N, K], as action units."""
@@ -133,6 +139,12 @@ class Labels(Kind):
     def columns_of(self, names: Sequence[Any], scored: Scored) -> dict[str, np.ndarray]:
         each = {"label": scored.labels.astype(int), "predicted": scored.predicted, "score": scored.scores}
         return {f"{what}_{name}": of[:, k] for k, name in enumerate(names) for what, of in each.items()}
+
+    def answer_types(self, name: str, names: Sequence[str]) -> dict[str, type]:
+        return {**dict.fromkeys(names, int), **dict.fromkeys([f"p_{one}" for one in names], float)}
+
+    def answer_values(self, names: Sequence[str], scores: np.ndarray, predicted: np.ndarray) -> list[list[Any]]:
+        return [*predicted.T.tolist(), *scores.T.tolist()]
 
 
 class Numbers(Kind):

@@ -12,8 +12,6 @@ from pcl_tf.faces.pictures import Pictures
 from pcl_tf.faces.table import frame
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from pcl_tf.faces.model import FaceModel
 
 PLACE = {"file": str, "frame": int, "time": float, "face_found": bool, "x": float, "y": float, "w": float, "h": float}
@@ -58,10 +56,10 @@ class Answers:
         self.panels: list[tuple[str, dict[str, str]]] = []
         for m, head in self._heads:
             panel: dict[str, str] = {}
-            for name, kind in columns_of(head).items():
+            for name, kind in KINDS[head.kind].answer_types(head.name, head.names).items():
                 self.columns[free := _free(name, self.columns)] = kind
                 if kind is float:
-                    panel[free] = name if head.kind == "regression" else name.removeprefix("p_")
+                    panel[free] = name.removeprefix("p_")
                 if name == "roll" and "degrees" in head.units:
                     self._rolls.append(free)
             self.panels.append((f"{self.models[m].name}: {head.name}" if self.models[1:] else head.name, panel))
@@ -86,11 +84,10 @@ class Answers:
                 self.pictures_without += not one.why
                 yield one, [dict.fromkeys(self.columns) | about | {"face_found": False}]
                 continue
-            values = [
-                column
-                for m, head in self._heads
-                for column in values_of(head, combined(found[m], head.feature, self.models[m].name))
-            ]
+            values: list[list[Any]] = []
+            for m, head in self._heads:
+                kind, x = KINDS[head.kind], combined(found[m], head.feature, self.models[m].name)
+                values += kind.answer_values(head.names, *kind.answers(head(x)))
             of = zip(*zip(*one.boxes, strict=True), *values, strict=True)
             rows = [dict(zip(self.columns, (*about.values(), True, *row), strict=True)) for row in of]
             for row, turned in zip(rows, one.turned, strict=True):  # a head sees the face after it was turned upright
@@ -123,20 +120,3 @@ def _answering(model: "FaceModel") -> list[Head]:
 def _free(name: str, taken: Container[str]) -> str:
     """A name, or NAME_2, NAME_3 .. where it is taken."""
     return next(one for one in (name, *(f"{name}_{i}" for i in range(2, 1000))) if one not in taken)
-
-
-def columns_of(head: Head) -> dict[str, type]:
-    """{column: type} of the answers of a head, in the order of ``values_of``."""
-    if head.kind == "regression":
-        return dict.fromkeys(head.names, float)
-    answers = {head.name: str} if head.kind == "classification" else dict.fromkeys(head.names, int)
-    return {**answers, **{f"p_{name}": float for name in head.names}}
-
-
-def values_of(head: Head, x: "np.ndarray") -> list[list[Any]]:
-    """Answers of a head for features float [n, D]: of each of ``columns_of`` n values."""
-    scores, predicted = KINDS[head.kind].answers(head(x))
-    if head.kind == "regression":
-        return scores.T.tolist()
-    answers = [[head.names[k] for k in predicted]] if head.kind == "classification" else predicted.T.tolist()
-    return [*answers, *scores.T.tolist()]

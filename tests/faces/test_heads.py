@@ -13,9 +13,10 @@ from pcl_tf.data.listed import arrays
 from pcl_tf.encoders.encoder import open_encoder
 from pcl_tf.encoders.head import Head, attached
 from pcl_tf.errors import Refused
+from pcl_tf.evaluation.kinds import KINDS
 from pcl_tf.evaluation.task import Task
 from pcl_tf.faces import box
-from pcl_tf.faces.answers import Answers, columns_of, values_of
+from pcl_tf.faces.answers import Answers
 from pcl_tf.faces.pictures import Pictures
 from pcl_tf.prepare.detector import Face
 from pcl_tf.results.probing import probe
@@ -52,6 +53,14 @@ def test_a_head_survives_its_file_and_runs_nothing(tmp_path):
     for data in (b"no head", (tmp_path / "x.npz").read_bytes()):
         with pytest.raises(Refused, match="h.npz: no head of pcl_tf"):
             Head.from_bytes(data, "h.npz")
+
+
+def columns_of(head):
+    return KINDS[head.kind].answer_types(head.name, head.names)
+
+
+def values_of(head, x):
+    return KINDS[head.kind].answer_values(head.names, *KINDS[head.kind].answers(head(x)))
 
 
 def test_what_heads_answer():
