@@ -130,8 +130,8 @@ pcl_tf/store.py tests/test_killed.py::test_what_was_killed_ends_as_what_was_not
 
 pairs: a frame is its own other
 pcl_tf/data/clips.py tests/data/test_pairs.py
-- drawn - before + after)
-+ drawn - before + after - 1)
+- drawn = drawn + (drawn >= before) * (after - before)
++ drawn = drawn + (drawn >= before) * (after - before - 1)
 
 pairs: the gap is never kept
 pcl_tf/data/clips.py tests/data/test_pairs.py
