@@ -20,9 +20,11 @@ from PIL import Image
 from tqdm import tqdm
 
 from pcl_tf.choices import ANGLES
-from pcl_tf.console import begin, refuse, side_flag, start
-from pcl_tf.heads import people
+from pcl_tf.console import begin, explained, refuse, side_flag, start
+from pcl_tf.heads import people, render, shape
+from pcl_tf.heads.processes import rendered
 from pcl_tf.store import check, read_json, write_atomically
+from pcl_tf.tables import writer
 
 _OUT = flags.DEFINE_string("out", None, "Folder of the pictures and of labels.csv.")
 _COUNT = flags.DEFINE_integer("count", 1000, "Pictures; with --frames clips, with --scenes heads.", 1, 10**8)
@@ -67,8 +69,6 @@ def _blocks() -> Iterator[_Block]:
 
 def _rows(names: list[str], labels: dict[str, np.ndarray], size: int) -> Iterator[dict[str, str | int | float]]:
     """The truth of a block in words and numbers, a row a face."""
-    from pcl_tf.heads import render, shape
-
     places = [f"{place}, {axis}" for place in shape.LANDMARKS for axis in "xy"]
     points = render.landmarks(labels, size)
     ages, male, origins = shape.age(labels["traits"]), shape.male(labels["traits"]), shape.origin(labels["traits"])
@@ -90,19 +90,8 @@ def _rows(names: list[str], labels: dict[str, np.ndarray], size: int) -> Iterato
         }
 
 
-def main(argv: list[str]) -> None:
-    begin(argv, "out")
-    if _SCENES.value and _FRAMES.value > 1:
-        refuse("--scenes and --frames: are two kinds of several pictures of a head; give one.")
-    check(out := pathlib.Path(str(_OUT.value)), "--out", folder=True)
-    from pcl_tf.heads.processes import rendered
-    from pcl_tf.tables import writer
-
-    settings = {flag.name: flag.value for flag in (_SEED, _SIZE, _PEOPLE, _FRAMES, _FPS, _SCENES, _WITHOUT)}
-    if read_json(out / "generated.json") not in ({}, settings):
-        refuse(f"--out={out}: holds faces by other flags (generated.json); give another folder.")
-    write_atomically(out / "generated.json", json.dumps(settings))
-    size, total = _SIZE.value or 128, _COUNT.value * max(_FRAMES.value, 1 + _SCENES.value)
+def _render(out: pathlib.Path, size: int, total: int) -> None:
+    """Writes the pictures that are not there."""
 
     def at(name: str) -> pathlib.Path:
         return out / f"{name}.png"
@@ -122,15 +111,26 @@ def main(argv: list[str]) -> None:
                 Image.fromarray(image).save(aside := at(name).with_suffix(".part"), "PNG")
                 aside.replace(at(name))
             bar.update(len(names))
-    columns = {name: type(value) for name, value in next(_rows(*next(_blocks()), size)).items()}
-    with (
-        writer(out / "labels.csv", columns) as write,
-        tqdm(total=total, desc="truth", unit="img", mininterval=1.0) as bar,
-    ):
-        for names, truth in _blocks():
-            for row in _rows(names, truth, size):
-                write(row)
-            bar.update(len(names))
+
+
+def main(argv: list[str]) -> None:
+    begin(argv, "out")
+    if _SCENES.value and _FRAMES.value > 1:
+        refuse("--scenes and --frames: are two kinds of several pictures of a head; give one.")
+    out, size = pathlib.Path(str(_OUT.value)), _SIZE.value or 128
+    settings = {flag.name: flag.value for flag in (_SEED, _SIZE, _PEOPLE, _FRAMES, _FPS, _SCENES, _WITHOUT)}
+    if read_json(out / "generated.json") not in ({}, settings):
+        refuse(f"--out={out}: holds faces by other flags (generated.json); give another folder.")
+    with explained(out):
+        check(out, "--out", folder=True)
+        write_atomically(out / "generated.json", json.dumps(settings))
+        _render(out, size, total := _COUNT.value * max(_FRAMES.value, 1 + _SCENES.value))
+        columns = {name: type(value) for name, value in next(_rows(*next(_blocks()), size)).items()}
+        with writer(out / "labels.csv", columns) as write, tqdm(total=total, desc="truth", unit="img") as bar:
+            for names, truth in _blocks():
+                for row in _rows(names, truth, size):
+                    write(row)
+                bar.update(len(names))
     print(f"{out}: {total:,} pictures of nobody, and labels.csv")
 
 
