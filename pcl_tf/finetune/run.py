@@ -86,7 +86,7 @@ def finetune(
             values = extract(encoder, task.source, task.image_size, cache=cache)
             if note := left_out([*values.unreadable.values()], task.source.count):
                 task = dataclasses.replace(task, notes=(*task.notes, f"{name}: {note}"))
-            result, model = trained(read(encoder, task, values, cache), options, folder)
+            result, model = trained(read(encoder, task, values, cache), options, folder / "states")
             how = {"task": name, "feature": options.feature, "solver": options.solver, "seed": options.seed}
             row = new_row(encoder, task, result, images_encoded=values.encoded, run=folder.name, **how)
             last = linear.Linear(*model.get_layer(network.HEAD).get_weights())
@@ -112,9 +112,8 @@ def done(rows: Sequence[Row], run: str, task: Task) -> Row | None:
 
 
 def forget(folder: pathlib.Path) -> None:
-    """Removes the states of a fine-tuning that is evaluated and exported."""
-    for path in folder.glob("fold*"):
-        shutil.rmtree(path)
+    """Removes the states of a fine-tuning that is evaluated and exported, with what killed processes left beside them."""
+    shutil.rmtree(folder / "states", ignore_errors=True)
 
 
 def share(task: Task, rows: np.ndarray, *, part: float, seed: int = 0) -> np.ndarray:

@@ -73,7 +73,7 @@ def test_the_result_is_one_of_probes(done):
     assert "1 of 80 images cannot be read" in row["notes"][0] and set(row["detail"]) == {"left", "right"}
     assert re.search(r"epoch 1 of 3: loss .* at most \d+:\d\d:\d\d to go", said) and str(export) in said
     assert f"{100 * row['value']:.2f}" in said
-    assert not list(export.parents[1].glob("fold*"))  # nothing of the training is left
+    assert not list(export.parents[1].glob("states"))  # nothing of the training is left
     assert sum({**row["groups"]["expression"]["too_few"]}.values()) == 20  # told, though too few to be scored
 
 
@@ -130,7 +130,7 @@ def test_a_result_that_was_killed_before_its_files_were_written_gets_them(place,
         patched.setattr(run.Results, "write_files", killed)
         ended(*arguments(place, *more, out=tmp_path))
     (row,) = json.loads((tmp_path / "result.json").read_text())["results"]
-    (state,) = tmp_path.glob("*/fold0")
+    (state,) = tmp_path.glob("*/states/fold0")
     monkeypatch.setattr(fit.keras.Model, "fit", remade)
     with monkeypatch.context() as patched, pytest.raises(Killed):
         patched.setattr(run, "forget", killed)
@@ -181,7 +181,7 @@ def test_a_stopped_command_ends_as_if_it_had_not_been_stopped(done, place, tmp_p
         code, said, _ = ended(*arguments(place, out=tmp_path))
     assert code == 143 and signal.getsignal(signal.SIGTERM) == before
     assert "The best weights so far are in" in said and not (tmp_path / "result.json").exists()
-    (losses,) = tmp_path.glob("*/fold0/losses.json")
+    (losses,) = tmp_path.glob("*/states/fold0/losses.json")
     assert len(json.loads(losses.read_text())) == 2 and (losses.parent / "best.keras").is_file()
     code, said, _ = ended(*arguments(place, out=tmp_path))
     assert "resuming after epoch 1" in said
