@@ -11,9 +11,11 @@ import tensorflow as tf
 
 from pcl_tf.data.images import MAX_PIXELS, MAX_WORK, OVERSIZE, SCAN, resize
 
+_JPEG, _PNG = (b"\xff\xd8\xff",), (b"\x89PNG\r\n\x1a\n",)  # as what files of these kinds begin
 _MOST_SCANS = 1000
-_MOST_SEGMENTS = 1000  # of a JPEG with EXIF, before its pixels
+_MOST_SEGMENTS = 250  # of a JPEG with EXIF, before its pixels
 _MOST_TEXTS = 16  # of a PNG that libpng unpacks, to at most 8 MB each
+_TEXT = 2**22  # what unpacking one of these costs at most, in pixels
 _EXIF = b"Exif\x00\x00"
 # Places in which Pillow finds an orientation, and no operation here does.
 _ELSEWHERE = r'\C*(?:tiff:Orientation(?:="|>)[2-8]|Raw profile type exif|XML:com\.adobe\.xmp\x00\x01)\C*'
@@ -100,12 +102,42 @@ def _upright(image: tf.Tensor, data: tf.Tensor, block: tf.Tensor) -> tf.Tensor:
     return image
 
 
-def _jpeg(data: tf.Tensor, size: int) -> tf.Tensor:
+def _of_jpeg(data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
+    """What a JPEG declares, int64: height, width, channels, and how many scans it is in."""
     height, width, channels = tf.unstack(tf.cast(tf.image.extract_jpeg_shape(data), tf.int64))
-    scans = _occurs(data, SCAN, _MOST_SCANS + 1)
+    return height, width, channels, tf.cast(_occurs(data, SCAN, _MOST_SCANS + 1), tf.int64)
+
+
+def _of_png(data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """What a PNG declares, int64: pixels, and how many texts libpng unpacks."""
+    texts = sum(_occurs(data, kind, _MOST_TEXTS + 1) for kind in (b"zTXt", b"iTXt", b"iCCP"))
+    return _number(data, 16, 4) * _number(data, 20, 4), tf.cast(texts, tf.int64)
+
+
+def work(data: tf.Tensor) -> tf.Tensor:
+    """How much decoding costs, counted in pixels gone over, without decoding: bytes of an image -> int64 scalar.
+
+    Raises:
+      tf.errors.InvalidArgumentError: a JPEG whose header cannot be read.
+    """
+
+    def of_jpeg() -> tf.Tensor:
+        height, width, _, scans = _of_jpeg(data)
+        return height * width * scans
+
+    def of_png() -> tf.Tensor:
+        pixels, texts = _of_png(data)
+        return pixels + texts * _TEXT
+
+    none = tf.constant(0, tf.int64)
+    return tf.case([(_begins(data, *_JPEG), of_jpeg), (_begins(data, *_PNG), of_png)], lambda: none)
+
+
+def _jpeg(data: tf.Tensor, size: int) -> tf.Tensor:
+    height, width, channels, scans = _of_jpeg(data)
     checks: Sequence[tuple[tf.Tensor, str]] = (
         (height * width <= MAX_PIXELS, f"the image declares more than {MAX_PIXELS} pixels"),
-        ((scans <= _MOST_SCANS) & (height * width * tf.cast(scans, tf.int64) <= MAX_WORK), "a JPEG of too many scans"),
+        ((scans <= _MOST_SCANS) & (height * width * scans <= MAX_WORK), "a JPEG of too many scans"),
         # Without the mark the file does not tell whether 0 is white or full.
         ((channels < 4) | (_occurs(data, b"Adobe\x00") > 0), "a CMYK JPEG without the mark of Adobe: save it as RGB"),
     )
@@ -121,8 +153,7 @@ def _jpeg(data: tf.Tensor, size: int) -> tf.Tensor:
 
 
 def _png(data: tf.Tensor) -> tf.Tensor:
-    pixels = _number(data, 16, 4) * _number(data, 20, 4)
-    texts = sum(_occurs(data, kind, _MOST_TEXTS + 1) for kind in (b"zTXt", b"iTXt", b"iCCP"))
+    pixels, texts = _of_png(data)
     with provided(
         (pixels <= MAX_PIXELS, f"the image declares more than {MAX_PIXELS} pixels"),
         (texts <= _MOST_TEXTS, f"a PNG of more than {_MOST_TEXTS} texts"),
@@ -143,7 +174,7 @@ def decode_face(data: tf.Tensor, size: int) -> tf.Tensor:
         are split into too many parts, or tell what is up in a way that is not read here.
     """
     with tf.device("CPU:0"):  # small operations on one image after the other, which a GPU would do in turn
-        jpeg, png = _begins(data, b"\xff\xd8\xff"), _begins(data, b"\x89PNG\r\n\x1a\n")
+        jpeg, png = _begins(data, *_JPEG), _begins(data, *_PNG)
         with provided((jpeg | png, "no JPEG or PNG; save GIF, BMP and WebP as PNG")):
             data = tf.identity(data)
         image = tf.cond(jpeg, lambda: _jpeg(data, size), lambda: _png(data))

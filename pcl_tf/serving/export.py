@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 
 from pcl_tf.choices import OUTPUTS
-from pcl_tf.data.in_graph import decode_face, provided
+from pcl_tf.data.in_graph import decode_face, provided, work
 from pcl_tf.errors import Refused
 from pcl_tf.provenance import provenance
 from pcl_tf.serving.card import write_card
@@ -23,6 +23,9 @@ DECODED_AT_ONCE = 4
 # Images that a request may have, and that go through the network together: 10,000 pictures of one pixel, 700 kB, would
 # take 17 GB in the paper's network.
 MOST_IMAGES, SLICE = 1024, 64
+# Pixels, times the scans of a JPEG, that a request may have: some ten seconds of a processor. Each image has a bound of an
+# eighth of that, which a file of 16 kB can reach.
+MOST_WORK = 2**33
 
 NAME = "pcl"  # clients ask for the model by it
 WARMUP = "assets.extra/tf_serving_warmup_requests"  # where the server looks
@@ -75,6 +78,10 @@ def in_slices(
         with provided(
             (count > 0, "the request has no image"),
             (count <= MOST_IMAGES, f"the request has more than {MOST_IMAGES} images"),
+        ):
+            costs = tf.map_fn(work, image_bytes, fn_output_signature=tf.TensorSpec([], tf.int64))
+        with provided(
+            (tf.reduce_sum(costs) <= MOST_WORK, "the request takes too long to decode: send fewer images in one")
         ):
             image_bytes = tf.identity(image_bytes)
 

@@ -177,7 +177,7 @@ def test_an_orientation_in_another_place_is_refused(place):
     [
         (many_scans(4096, 80), "too many scans"),
         (many_scans(8, 2000), "too many scans"),
-        (with_segments(segment(0xE1, b"x") * 1100, exif(tiff(6))), "more than 1000 segments"),
+        (with_segments(segment(0xE1, b"x") * 1100, exif(tiff(6))), "more than 250 segments"),
         (with_segments(b"\xff\xff", exif(tiff(6))), "header cannot be read"),
         (with_chunks(chunk(b"zTXt", b"k\0\0" + zlib.compress(b"\n" * 7_000_000, 9)) * 20), "more than 16 texts"),
         (with_chunks(chunk(b"zTXt", PROFILE + b"\0" + zlib.compress(b"\n" * 60_000_000, 9))), "is not in plain EXIF"),

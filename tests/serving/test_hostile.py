@@ -5,13 +5,14 @@ import subprocess
 import sys
 import textwrap
 import time
+import zlib
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
 
-from tests.helpers.images import HUGE, OTHERS, encoded, many_scans, picture
+from tests.helpers.images import HUGE, OTHERS, chunk, encoded, many_scans, picture, png
 from tests.serving.conftest import SIZE
 
 WHOLE = encoded(Image.fromarray(picture()), "JPEG", quality=95)
@@ -64,6 +65,18 @@ def test_a_request_without_images_is_refused(loaded):
 def test_a_request_of_more_images_than_the_network_may_hold_is_refused(loaded):
     with pytest.raises(tf.errors.InvalidArgumentError, match="the request has more than 1024 images"):
         loaded.signatures["serving_default"](image_bytes=tf.fill([1025], WHOLE))
+
+
+TEXT = chunk(b"zTXt", b"k\0\0" + zlib.compress(b"\n" * 7_000_000, 9))
+
+
+@pytest.mark.parametrize(("one", "times"), [(many_scans(1024, 980), 9), (png(8, 8, *[TEXT] * 15), 140)])
+def test_a_request_of_small_files_that_take_long_is_refused_before_any_is_decoded(loaded, one, times):
+    assert len(one) < 200_000
+    began = time.process_time()
+    with pytest.raises(tf.errors.InvalidArgumentError, match="the request takes too long to decode"):
+        serve(loaded, [WHOLE] + [one] * times)
+    assert time.process_time() - began < 5
 
 
 @pytest.mark.slow
