@@ -19,11 +19,11 @@ from pcl_tf.faces.pictures import Data, Pictures
 from pcl_tf.faces.table import Origin, Table
 
 
-def load(name: str | os.PathLike[str], *, image_size: int = 0, margin: float = 0.0) -> "FaceModel":
+def load(name: str | os.PathLike[str] = "heads64", *, image_size: int = 0, margin: float = 0.0) -> "FaceModel":
     """Opens an encoder.
 
     Args:
-      name: of an encoder that comes with the package, or workdir of ``pcl_tf.train``, an export, a box, a fine-tuning, a
+      name: of an encoder that comes with the package ('heads64', 'faces64' for research), or workdir of ``pcl_tf.train``, an export, a box, a fine-tuning, a
         probe's or any other .keras, an .onnx or .tflite file, or 'pixels', 'lbp', 'hog'.
       image_size: side in pixels at which it sees faces; 0 is the side its heads were learnt at, without heads the side it was
         trained at, 64 if it does not say.

@@ -68,6 +68,10 @@ def test_an_encoder_of_the_package_tells_which_way_a_head_turns(name):
     assert np.corrcoef(roll, labels["angles"][:, 2])[0, 1] > 0.6
 
 
+def test_without_a_name_it_is_the_encoder_that_anybody_may_use():
+    assert pcl_tf.load().encoder.digest == pcl_tf.load("heads64").encoder.digest
+
+
 def test_features_are_a_step_of_a_pipeline(tmp_path):
     labels = np.arange(6) % 2
     pipeline = clone(make_pipeline(pcl_tf.FaceFeatures("pixels"), LogisticRegression()))
