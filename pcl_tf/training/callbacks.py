@@ -72,9 +72,10 @@ class StopOnSignal(keras.callbacks.Callback):
         print(f"\n{signal.Signals(number).name}: {self.doing} ...", flush=True)
 
     def _leave_lost_terminals(self) -> None:
-        for stream in self.terminals:
-            if not os.isatty(stream):  # every further print to it would raise
-                os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
+        for stream in [stream for stream in self.terminals if not os.isatty(stream)]:
+            self.terminals.remove(stream)
+            with open(os.devnull, "wb") as nowhere:  # every further print to it would raise
+                os.dup2(nowhere.fileno(), stream)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         self._leave_lost_terminals()

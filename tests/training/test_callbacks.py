@@ -1,12 +1,14 @@
 """What a run prints of its own length, when it stops, which numbers it remembers."""
 
+import os
+import pty
 import types
 
 import pytest
 import tensorflow as tf
 
 from pcl_tf.training.board import Scalars
-from pcl_tf.training.callbacks import Eta, NotFinite, StopOnNotFinite
+from pcl_tf.training.callbacks import Eta, NotFinite, StopOnNotFinite, StopOnSignal, restored_signals
 
 
 def printed(capsys, first, total, *, seconds, steps, epoch_steps):
@@ -55,3 +57,17 @@ def test_last_numbers_are_there_after_fewer_steps_than_are_averaged():
     for loss in (1.0, 3.0):
         scalars.on_train_batch_end(0, {"loss": loss})
     assert scalars.latest() == {"loss": 2.0}
+
+
+def test_what_is_printed_to_a_lost_terminal_goes_nowhere_and_no_step_opens_a_file():
+    terminal, stream = pty.openpty()
+    with restored_signals():
+        stop = StopOnSignal()
+    stop.terminals = [stream]
+    os.close(terminal)
+    opened = len(os.listdir("/proc/self/fd"))
+    for _ in range(3):
+        stop.on_train_batch_end(0, {})
+    os.write(stream, b"lost")
+    assert len(os.listdir("/proc/self/fd")) == opened
+    os.close(stream)

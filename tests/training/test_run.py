@@ -195,8 +195,7 @@ def test_a_terminal_that_goes_away_loses_no_step_and_a_second_process_is_refused
     words = command(*asked)
     pid, terminal = pty.fork()
     if pid == 0:
-        if ignored:
-            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN if ignored else signal.SIG_DFL)
         os.chdir(ROOT)
         os.execv(words[0], words)
     said = b""
