@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from pcl_tf.data.images import MAX_PIXELS, MAX_WORK, OVERSIZE, SCAN, resize
 
-_JPEG, _PNG = (b"\xff\xd8\xff",), (b"\x89PNG\r\n\x1a\n",)  # as what files of these kinds begin
+_JPEG, _PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"  # as what files of these kinds begin
 _MOST_SCANS = 1000
 _MOST_SEGMENTS = 250  # of a JPEG with EXIF, before its pixels
 _MOST_TEXTS = 16  # of a PNG that libpng unpacks, to at most 8 MB each
@@ -130,7 +130,7 @@ def work(data: tf.Tensor) -> tf.Tensor:
         return pixels + texts * _TEXT
 
     none = tf.constant(0, tf.int64)
-    return tf.case([(_begins(data, *_JPEG), of_jpeg), (_begins(data, *_PNG), of_png)], lambda: none)
+    return tf.case([(_begins(data, _JPEG), of_jpeg), (_begins(data, _PNG), of_png)], lambda: none)
 
 
 def _jpeg(data: tf.Tensor, size: int) -> tf.Tensor:
@@ -174,7 +174,7 @@ def decode_face(data: tf.Tensor, size: int) -> tf.Tensor:
         are split into too many parts, or tell what is up in a way that is not read here.
     """
     with tf.device("CPU:0"):  # small operations on one image after the other, which a GPU would do in turn
-        jpeg, png = _begins(data, *_JPEG), _begins(data, *_PNG)
+        jpeg, png = _begins(data, _JPEG), _begins(data, _PNG)
         with provided((jpeg | png, "no JPEG or PNG; save GIF, BMP and WebP as PNG")):
             data = tf.identity(data)
         image = tf.cond(jpeg, lambda: _jpeg(data, size), lambda: _png(data))

@@ -65,7 +65,6 @@ class Source:
 
 
 FRAMES = 8  # of a generated clip
-_BLOCK = 32  # faces that are rendered together
 _DECODING = 5  # version of decoding: faces and features of another one are made again
 _DRAWN = b"Software\0" + SOFTWARE.encode()  # near the beginning of a PNG
 READERS = 16  # threads that read files for their checksums: shared disks are slow, but serve many at once
@@ -162,10 +161,12 @@ def generated(count: int, size: int, seed: int = 0) -> Source:
     from pcl_tf.heads import people
 
     def block(first: int) -> "dict[str, np.ndarray]":
-        return people.sample_labels(min(_BLOCK, count - first), seed, PEOPLE, first=first)
+        return people.sample_labels(min(people.BLOCK, count - first), seed, PEOPLE, first=first)
 
     names = [f"generated#{i}" for i in range(count)]
-    return _heads(("heads", count, size, seed), names, lambda first: map(block, range(first, count, _BLOCK)), size)
+    return _heads(
+        ("heads", count, size, seed), names, lambda first: map(block, range(first, count, people.BLOCK)), size
+    )
 
 
 def generated_clips(count: int, frames: int, size: int, *, seed: int = 0, fps: float = 4.0) -> Source:
@@ -190,8 +191,8 @@ def generated_scenes(count: int, size: int, seed: int = 0) -> Source:
     from pcl_tf.heads import people
 
     def after(first: int) -> "Iterator[dict[str, np.ndarray]]":
-        for head in range(first // 2, count, _BLOCK // 2):
-            labels = people.sample_scenes(min(_BLOCK // 2, count - head), seed, PEOPLE, first=head)
+        for head in range(first // 2, count, people.BLOCK // 2):
+            labels = people.sample_scenes(min(people.BLOCK // 2, count - head), seed, PEOPLE, first=head)
             yield {name: x[max(0, first - 2 * head) :] for name, x in labels.items()}
 
     names = [f"generated#{head}/{scene}" for head in range(count) for scene in range(2)]

@@ -41,7 +41,6 @@ _WITHOUT = flags.DEFINE_multi_enum(
     "without", [], people.PARTS, "What does not differ between faces; repeat for several."
 )
 _OTHERS = 2**21  # the first person here: nobody whom 'generated' of training or a generated task shows
-_TOGETHER = 32  # faces that are rendered in one go
 
 _Block = tuple[list[str], dict[str, np.ndarray]]
 
@@ -50,7 +49,7 @@ def _blocks() -> Iterator[_Block]:
     """Names of pictures, without suffix, and their truth, some tens of faces each."""
     who = range(_OTHERS, _OTHERS + _PEOPLE.value)
     numbers = range(_FIRST.value, _FIRST.value + _COUNT.value)
-    step = 1 if _FRAMES.value > 1 else _TOGETHER // (1 + _SCENES.value)
+    step = 1 if _FRAMES.value > 1 else people.BLOCK // (1 + _SCENES.value)
 
     def sample(count: int, first: int) -> dict[str, np.ndarray]:
         if _FRAMES.value > 1:
@@ -63,8 +62,8 @@ def _blocks() -> Iterator[_Block]:
         views = len(labels["identity"]) // len(ks)
         names = [f"{k:07d}/{i:05d}" if views > 1 else f"{k:07d}" for k in ks for i in range(views)]
         labels = people.without(labels, _WITHOUT.value)
-        for i in range(0, len(names), _TOGETHER):
-            yield names[i : i + _TOGETHER], {name: x[i : i + _TOGETHER] for name, x in labels.items()}
+        for i in range(0, len(names), people.BLOCK):
+            yield names[i : i + people.BLOCK], {name: x[i : i + people.BLOCK] for name, x in labels.items()}
 
 
 def _rows(names: list[str], labels: dict[str, np.ndarray], size: int) -> Iterator[dict[str, str | int | float]]:
@@ -114,6 +113,7 @@ def _render(out: pathlib.Path, size: int, total: int) -> None:
 
 
 def main(argv: list[str]) -> None:
+    """Renders what is missing, then writes the table: where that stands, all pictures do."""
     begin(argv, "out")
     if _SCENES.value and _FRAMES.value > 1:
         refuse("--scenes and --frames: are two kinds of several pictures of a head; give one.")

@@ -8,11 +8,10 @@ import numpy as np
 from pcl_tf.choices import ANGLES, AUS
 from pcl_tf.data.listed import arrays
 from pcl_tf.evaluation.task import Task
-from pcl_tf.heads.people import EXPRESSIONS, sample_labels
+from pcl_tf.heads.people import BLOCK, EXPRESSIONS, sample_labels
 
 COUNT, PAIRS, FOLDS = 3000, 1200, 10
 SEED, _FIRST = 987_654_321, 2**20  # of no training run; nobody from this number on is in one
-_BLOCK = 32
 
 
 def people(count: int) -> range:
@@ -37,7 +36,7 @@ def faces(count: int, size: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
     from pcl_tf.heads.processes import rendered  # here, so that a wrong name of a task is refused at once
 
     labels = truth(count)
-    blocks = ({k: v[i : i + _BLOCK] for k, v in labels.items()} for i in range(0, count, _BLOCK))
+    blocks = ({k: v[i : i + BLOCK] for k, v in labels.items()} for i in range(0, count, BLOCK))
     return labels, np.concatenate(list(rendered(blocks, size)))
 
 
