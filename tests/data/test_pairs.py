@@ -1,16 +1,15 @@
 """Two frames of one clip: how they are drawn, from decoded faces; of prepared datasets see tests/prepare."""
 
-import zipfile
-
 import numpy as np
 import pytest
 from ml_collections import ConfigDict
 from PIL import Image
 
 from pcl_tf.data.clips import Pairs
-from pcl_tf.data.faces import PairedFaces, open_faces
+from pcl_tf.data.faces import open_faces
 from pcl_tf.data.pipeline import batches
 from pcl_tf.errors import Refused
+from tests.helpers.images import zip_of
 
 COUNTS = np.array([2, 7, 3, 12])
 
@@ -78,12 +77,8 @@ def values(faces, **how):
 
 @pytest.mark.parametrize("zipped", [False, True])
 def test_folders_of_a_tree_and_a_zip_are_clips(tree, tmp_path, zipped):
-    source = tree
-    if zipped:
-        source = tmp_path / "faces.zip"
-        with zipfile.ZipFile(source, "w") as z:
-            for p in tree.rglob("*.png"):
-                z.write(p, p.relative_to(tree))
+    files = {str(p.relative_to(tree)): p.read_bytes() for p in tree.rglob("*.png")}
+    source = zip_of(tmp_path / "faces.zip", files) if zipped else tree
     faces = opened(source, tmp_path)
     assert faces.shape == (2, 16, 16, 3) and faces.head(2).shape == (2, 16, 16, 3)
     seen = values(faces)
@@ -91,24 +86,9 @@ def test_folders_of_a_tree_and_a_zip_are_clips(tree, tmp_path, zipped):
     first, other = seen[..., 0].ravel(), seen[..., 1].ravel()
     assert (first // 60 == other // 60).all() and (first != other).all()
     far = opened(source, tmp_path, gap=3.0)
-    assert {tuple(sorted(map(int, p))) for p in values(far).reshape(-1, 2) if set(p) & {120, 150}} == {(120, 150)} | {
-        (130, 150),
-        (120, 140),
-    }
-
-
-def test_pairs_are_resumed_and_shared(tree, tmp_path):
-    faces = opened(tree, tmp_path)
-    whole = values(faces)
-    np.testing.assert_array_equal(values(faces, first_step=5), whole[5:])
-    array = np.arange(16, dtype=np.uint8).repeat(48).reshape(16, 4, 4, 3)
-    faces = PairedFaces(array, np.arange(16) // 4)
-
-    def read(**machines):
-        one = batches(faces, [4, 8], seed=3, first_step=0, total_steps=3, **machines)
-        return np.stack([b.numpy()[..., 0, 0, 0] for b in one])
-
-    np.testing.assert_array_equal(read(replicas=2, mine=[0, 1]), read()[:, [0, 1, 4, 5, 6, 7, 2, 3, 8, 9, 10, 11]])
+    pairs = {tuple(sorted(map(int, p))) for p in values(far).reshape(-1, 2) if set(p) & {120, 150}}
+    assert pairs == {(120, 150), (130, 150), (120, 140)}
+    np.testing.assert_array_equal(values(faces, first_step=5), seen[5:])  # resumed
 
 
 def test_where_no_clip_is_known(tree, tmp_path):

@@ -13,15 +13,18 @@ from PIL import Image
 
 from pcl_tf import drawing
 from pcl_tf.data.faces import decoded_faces
-from pcl_tf.data.files import Unreadable, files_below, is_image, read_file, walk
+from pcl_tf.data.files import Unreadable, read_file, walk
 from pcl_tf.data.listed import Files
 from pcl_tf.data.sources import folder, open_source, zipped
 from pcl_tf.errors import Refused
+from tests.helpers.images import encoded, zip_of
+
+PNG = encoded(Image.new("RGB", (24, 24), "gray"), "PNG")
 
 
-def save(path, colour=128):
+def save(path):
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", (24, 24), (colour, colour, colour)).save(path, "PNG")
+    path.write_bytes(PNG)
 
 
 def names(source, root):
@@ -45,29 +48,6 @@ def test_linked_folders_are_followed_and_loops_end(tmp_path):
     assert [name for name, data in source.items() if isinstance(data, Unreadable)] == [f"{root}/gone.png"]
 
 
-@pytest.mark.parametrize(
-    ("name", "fine"),
-    [
-        ("deep/er/A.JPEG", True),
-        ("../a.png", True),
-        ("p/._a.jpg", False),
-        ("__MACOSX/p/a.jpg", False),
-        ("@eaDir/a.jpg/SYNOPHOTO_THUMB_M.jpg", False),
-    ],
-)
-def test_what_an_image_is(name, fine, tmp_path):
-    assert is_image(name) == fine
-    root, archive = tmp_path / "root", tmp_path / "faces.zip"
-    save(root / "b.png")
-    if not name.startswith("../"):
-        save(root / name)
-        assert len(files_below(root)) == 1 + fine == folder(root).count
-    with zipfile.ZipFile(archive, "w") as z:
-        z.writestr(name, "x")
-        z.writestr("folder.png/", "")
-    assert zipped(archive).count == fine
-
-
 def test_content_decides_which_faces_a_folder_holds(tmp_path):
     """Neither its time nor its size tells that a file was replaced, as by rsync -t."""
     save(tmp_path / "a/face.png")
@@ -87,39 +67,27 @@ def test_content_decides_which_faces_a_folder_holds(tmp_path):
     assert folder(tmp_path / "a").fingerprint != before
 
 
-def test_files_larger_than_the_bound_are_unreadable(tmp_path, monkeypatch):
+def test_files_that_are_no_regular_ones_or_larger_than_the_bound_are_unreadable(tmp_path, monkeypatch):
+    for path in ("/dev/zero", tmp_path):
+        assert str(read_file(path)) == "is no regular file"
+    assert read_file("/proc/self/mounts") == b""  # no more than it declares
+    os.mkfifo(tmp_path / "pipe.jpg")
     save(tmp_path / "fine.png")
     with open(tmp_path / "sparse.jpg", "wb") as f:
         f.truncate(30 * 10**9)
-    with zipfile.ZipFile(tmp_path / "faces.zip", "w", zipfile.ZIP_DEFLATED) as z:
-        z.write(tmp_path / "fine.png", "fine.png")
-        z.writestr("large.jpg", b"\0" * 3_000_000)
+    zip_of(tmp_path / "faces.zip", {"fine.png": PNG, "large.jpg": b"\0" * 3_000_000})
     found = dict(folder(tmp_path).items())
     assert isinstance(found[f"{tmp_path}/fine.png"], bytes)
+    assert str(found[f"{tmp_path}/pipe.jpg"]) == "is no regular file"
     assert str(found[f"{tmp_path}/sparse.jpg"]) == "30000 MB, and an image file may have 268 MB"
     monkeypatch.setattr("pcl_tf.data.files.MAX_BYTES", 2_000_000)
     fine, large = (data for _, data in zipped(tmp_path / "faces.zip").items())
     assert isinstance(fine, bytes) and str(large) == "3 MB, and an image file may have 2 MB"
 
 
-def test_only_regular_files_are_read(tmp_path):
-    os.mkfifo(tmp_path / "pipe.jpg")
-    for path in (tmp_path / "pipe.jpg", "/dev/zero", tmp_path):
-        assert str(read_file(path)) == "is no regular file"
-    assert read_file("/proc/self/mounts") == b""  # no more than it declares
-
-
 def test_zips_with_different_images_of_one_path_are_refused(tmp_path):
-    save(tmp_path / "gray.png", 10)
-    save(tmp_path / "white.png", 255)
-    for archive, name, content in (
-        ("a", "1.png", "gray"),
-        ("b", "1.png", "gray"),
-        ("a", "2.png", "gray"),
-        ("b", "2.png", "white"),
-    ):
-        with zipfile.ZipFile(tmp_path / f"{archive}.zip", "a") as z:
-            z.write(tmp_path / f"{content}.png", name)
+    for name in ("a", "b"):
+        zip_of(tmp_path / f"{name}.zip", {"1.png": b"the same", "2.png": name})
     files = Files(tmp_path)
     assert files.spelled("1.png") == "1.png"
     with pytest.raises(Refused, match=r"2.png: there are different images of this path in .*a.zip and .*b.zip"):
@@ -127,9 +95,7 @@ def test_zips_with_different_images_of_one_path_are_refused(tmp_path):
 
 
 def test_no_more_is_unpacked_of_a_member_than_it_declares(tmp_path):
-    archive = tmp_path / "faces.zip"
-    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as z:
-        z.writestr("bomb.jpg", b"\0" * 50_000_000)
+    archive = zip_of(tmp_path / "faces.zip", {"bomb.jpg": b"\0" * 50_000_000})
     data = bytearray(archive.read_bytes())
     for at in (data.index(b"PK\x01\x02") + 24, 22):  # the sizes that the directory and the member declare
         data[at : at + 4] = (1000).to_bytes(4, "little")
@@ -148,34 +114,23 @@ def test_names_of_any_bytes_are_listed(tmp_path, capsys):
     assert len(faces) == 1 and found == [r"b\xf6se.png", r"tab\there.png", r"two\nlines.png", "脸.png"]
 
 
-def damaged_zip(path, how):
-    """A zip of four faces, of which the second is damaged in some way."""
-    noise = np.random.default_rng(0).integers(0, 256, [24, 24, 3], np.uint8)
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as z:
-        for i in range(4):
-            Image.fromarray(noise).save(path.with_suffix(".bmp"))
-            z.write(path.with_suffix(".bmp"), f"{i}.bmp")
-        info = z.infolist()[1]
-        start, size = info.header_offset + 30 + len(info.filename), info.compress_size
-    data = bytearray(path.read_bytes())
-    in_directory = data.index(b"PK\x01\x02", data.index(b"PK\x01\x02") + 1)
-    if how == "deflate":
-        data[start + 9 : start + size] = b"\xff" * (size - 9)
-    elif how == "encrypted":
-        data[in_directory + 8] |= 1
-        data[info.header_offset + 6] |= 1
-    elif how == "method":
-        data[in_directory + 10] = data[info.header_offset + 8] = 99
-    path.write_bytes(data)
-    return path
-
-
 @pytest.mark.parametrize("how", ["deflate", "encrypted", "method"])
 def test_one_damaged_member_is_left_out_and_named(tmp_path, how):
-    archive = damaged_zip(tmp_path / "faces.zip", how)
+    noise = encoded(Image.fromarray(np.random.default_rng(0).integers(0, 256, [24, 24, 3], np.uint8)), "BMP")
+    archive = zip_of(tmp_path / "faces.zip", {f"{i}.bmp": noise for i in range(3)})
+    data, info = bytearray(archive.read_bytes()), zipfile.ZipFile(archive).infolist()[1]
+    listed = data.index(b"PK\x01\x02", data.index(b"PK\x01\x02") + 1)
+    if how == "deflate":
+        data[info.header_offset + 44 : info.header_offset + info.compress_size] = b"\xff" * (info.compress_size - 44)
+    elif how == "encrypted":
+        data[listed + 8] |= 1
+        data[info.header_offset + 6] |= 1
+    else:
+        data[listed + 10] = data[info.header_offset + 8] = 99
+    archive.write_bytes(data)
     faces = decoded_faces(zipped(archive), 8, cache_dir=tmp_path / "cache", max_unreadable_share=0.5)["faces"]
     (line,) = (tmp_path / "cache/unreadable.txt").read_text().splitlines()
-    assert len(faces) == 3 and line.startswith(f"{archive}:1.bmp\tcannot be read from the zip (")
+    assert len(faces) == 2 and line.startswith(f"{archive}:1.bmp\tcannot be read from the zip (")
     listed = dict(Files(tmp_path).source(["0.bmp", "1.bmp"]).items())
     assert isinstance(listed["0.bmp"], bytes) and isinstance(listed["1.bmp"], Unreadable)
 
@@ -231,18 +186,9 @@ def test_accents_of_listed_files_are_one_sign_or_two(tmp_path, listed, there, zi
     assert files.spelled(path) == files.spelled(f"./{name}")
 
 
-def test_paths_that_windows_wrote(tmp_path):
-    save(tmp_path / "img/a.png")
-    save(tmp_path / "odd\\b.png")
-    files = Files(tmp_path)
-    assert files.spelled("img\\a.png") == "img/a.png" and files.spelled("odd\\b.png") == "odd\\b.png"
-    assert "img\\b.png" not in files
-
-
 def test_a_damaged_zip_beside_a_list_counts_where_an_image_is_missing(tmp_path):
     save(tmp_path / "a.png")
-    with zipfile.ZipFile(tmp_path / "whole.zip", "w") as z:
-        z.write(tmp_path / "a.png", "b.png")
+    zip_of(tmp_path / "whole.zip", {"b.png": PNG})
     (tmp_path / "damaged.zip").write_bytes(b"PK\x03\x04 cut short")
     (tmp_path / "._whole.zip").write_bytes(b"\0\5\x16\7")  # macOS's, which is not opened
     files = Files(tmp_path)
@@ -253,19 +199,27 @@ def test_a_damaged_zip_beside_a_list_counts_where_an_image_is_missing(tmp_path):
 
 
 def test_what_is_passed_over_is_counted_and_named(tmp_path, capsys):
-    for name in ("a.png", "b.heic", "c.HEIC", "more/d.zip", "._e.heic", "__MACOSX/f.heic", "g"):
+    for name in (
+        "b.heic",
+        "c.HEIC",
+        "more/d.zip",
+        "._e.heic",
+        "p/._f.png",
+        "__MACOSX/g.png",
+        "@eaDir/h.jpg/S.jpg",
+        "i",
+    ):
         save(tmp_path / name)
-    with zipfile.ZipFile(tmp_path / "more/d.zip", "w") as z:
-        for name in ("./a.png", "../b.png", "/abs/c.png", "inner.zip", "__MACOSX/._a.png", "x/d.avif"):
-            z.write(tmp_path / "a.png", name)
+    inside = ("./a.png", "../b.png", "/abs/c.png", "inner.zip", "__MACOSX/d.png", "@eaDir/e.png", "x/._f.png", "g.avif")
+    zip_of(tmp_path / "more/d.zip", {**dict.fromkeys(inside, PNG), "folder.png/": b""})
+    with pytest.raises(Refused, match=r"holds no image \(.*\); its files are 2 .heic, 1 without, 1 .zip\."):
+        open_source(str(tmp_path), 0, 24)
+    save(tmp_path / "deep/er/A.JPEG")
     assert open_source(str(tmp_path), 0, 24).count == 1
     assert capsys.readouterr().err.endswith("other files are passed over: 2 .heic, 1 without, 1 .zip.\n")
     source = open_source(str(tmp_path / "more/d.zip"), 0, 24)
     assert source.count == 3 and all(isinstance(data, bytes) for _, data in source.items())
     assert "passed over: 1 .zip, 1 .avif." in capsys.readouterr().err
-    (tmp_path / "a.png").unlink()
-    with pytest.raises(Refused, match=r"holds no image \(.*\); its files are 2 .heic, 1 without, 1 .zip\."):
-        open_source(str(tmp_path), 0, 24)
 
 
 def test_pictures_that_the_program_drew_are_no_faces(tmp_path, capsys):
@@ -282,13 +236,14 @@ def test_pictures_that_the_program_drew_are_no_faces(tmp_path, capsys):
         open_source(str(tmp_path), 0, 24)
 
 
-@pytest.mark.parametrize("form", ["NFC", "NFD"])
-def test_a_zip_of_an_old_program_of_windows(tmp_path, form):
-    save(tmp_path / "a.png")
-    with zipfile.ZipFile(tmp_path / "faces.zip", "w") as z:
-        for name in ("bilder\\é.png", "__MACOSX\\bilder\\._é.png"):
-            z.write(tmp_path / "a.png", unicodedata.normalize(form, name))
-    (name, data), *more = zipped(tmp_path / "faces.zip").items()
-    assert unicodedata.normalize("NFC", name).endswith("faces.zip:bilder/é.png") and data[:4] == b"\x89PNG" and not more
-    ((_, data),) = Files(tmp_path).source(["bilder/é.png"]).items()
+def test_folders_that_windows_separates_by_backslashes(tmp_path):
+    save(tmp_path / "img/a.png")
+    save(tmp_path / "odd\\b.png")
+    names = ("bilder\\c.png", "__MACOSX\\bilder\\._c.png")  # of an old program
+    zip_of(tmp_path / "faces.zip", dict.fromkeys(names, PNG))
+    assert [name for name, _ in zipped(tmp_path / "faces.zip").items()] == [f"{tmp_path}/faces.zip:bilder/c.png"]
+    files = Files(tmp_path)
+    assert files.spelled("img\\a.png") == "img/a.png" and files.spelled("odd\\b.png") == "odd\\b.png"
+    assert "img\\b.png" not in files
+    ((_, data),) = files.source(["bilder/c.png"]).items()
     assert data[:4] == b"\x89PNG"
