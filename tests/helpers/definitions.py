@@ -37,9 +37,3 @@ def pose_info_nce(z, negatives, tau, mix=None, permutation=None):
             candidates.append(n if mix is None else mix[image, k] * n + (1 - mix[image, k]) * other)
         losses.append(_cross_entropy(z[anchor], candidates, tau))
     return np.mean(losses)
-
-
-def cosines(a, b):
-    """Cosine of each row of a with the same row of b."""
-    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
-    return (a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)

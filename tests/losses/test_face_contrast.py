@@ -1,4 +1,4 @@
-"""Eq. 6 against slow loops, closed forms, finite differences, extremes and two replicas."""
+"""Eq. 6 against slow loops; what mixes its negatives against closed forms; its memory."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from scipy import stats
 
 from pcl_tf.losses.face_contrast import face_logits
 from pcl_tf.losses.info_nce import cross_entropy
-from pcl_tf.losses.negatives import mixing_draw, symmetric_beta
+from pcl_tf.losses.negatives import mixing_draw
 from tests.helpers.definitions import nt_xent as slow
 
 
@@ -28,48 +28,17 @@ def test_against_the_definition(n, dim, tau, mixed):
     )
 
 
-def test_gradient_against_finite_differences():
-    z = np.random.RandomState(3).randn(6, 4).astype("float32")
-    mix, permutation = (x.numpy() for x in mixing_draw(6, 4, tf.constant([5, 6])))
-    x = tf.constant(z)
-    with tf.GradientTape() as tape:
-        tape.watch(x)
-        value = loss(x, 0.5, mix=mix, permutation=permutation)
-    grad, step = tape.gradient(value, x).numpy(), 1e-5
-    for i in np.ndindex(z.shape):
-        up, down = z.astype("float64"), z.astype("float64")
-        up[i] += step
-        down[i] -= step
-        numeric = (slow(up, 0.5, mix, permutation) - slow(down, 0.5, mix, permutation)) / (2 * step)
-        np.testing.assert_allclose(grad[i], numeric, rtol=2e-3, atol=2e-5)
-
-
-@pytest.mark.parametrize("scale", [0.0, 1e-4, 6e4, np.inf])
-def test_half_precision_extremes_stay_finite(scale):
-    z = np.sign(np.random.RandomState(0).randn(8, 16)) * scale if scale else np.zeros((8, 16))
-    x = tf.constant(z, tf.float16)
-    mix, permutation = mixing_draw(8, 6, tf.constant([1, 2]))
-    with tf.GradientTape() as tape:
-        tape.watch(x)
-        value = loss(x, mix=mix, permutation=permutation)
-    assert np.isfinite(value)
-    assert np.isfinite(tape.gradient(value, x).numpy()).all()
-
-
 def test_mixing_draw_is_beta_and_a_permutation():
     mix, permutation = mixing_draw(200, 200, tf.constant([1, 2]))
     # Beta(a, a): mean 1/2, variance 1 / (4 (2a + 1)).
     np.testing.assert_allclose(np.mean(mix), 0.5, atol=0.01)
     np.testing.assert_allclose(np.var(mix), 1 / (4 * 4.2), rtol=0.03)
     assert stats.kstest(mix.numpy().ravel(), stats.beta(1.6, 1.6).cdf).pvalue > 0.01
+    assert abs(np.corrcoef(mix[:, :-1].numpy().ravel(), mix[:, 1:].numpy().ravel())[0, 1]) < 0.02
     assert sorted(permutation.numpy()) == list(range(200))
-
-
-def test_the_permutation_tells_nothing_of_the_mixing():
-    mix, permutation = mixing_draw(1, 3000, tf.constant([1, 2]))
-    rank = np.argsort(permutation.numpy())
-    assert abs(stats.spearmanr(rank, np.abs(mix.numpy()[0] - 0.5)).statistic) < 0.06
-    assert abs(stats.spearmanr(rank, mix.numpy()[0]).statistic) < 0.06
+    mix, permutation = (x.numpy() for x in mixing_draw(1, 3000, tf.constant([1, 2])))
+    for told in (mix[0], np.abs(mix[0] - 0.5)):  # the permutation tells nothing of the mixing
+        assert abs(stats.spearmanr(np.argsort(permutation), told).statistic) < 0.06
 
 
 @pytest.mark.parametrize("scale", [1e-5, 1e25])
@@ -78,13 +47,6 @@ def test_embeddings_of_any_length_give_the_same_logits(scale):
     mix, permutation = mixing_draw(8, 6, tf.constant([1, 2]))
     for mixed in ({}, {"mix": mix, "permutation": permutation}):
         np.testing.assert_allclose(face_logits(scale * z, **mixed), face_logits(z, **mixed), rtol=1e-4, atol=1e-4)
-
-
-@pytest.mark.parametrize("a", [0.6, 1.0, 5.0])
-def test_symmetric_beta_is_scipys(a):
-    draws = symmetric_beta(a, [100, 1000], tf.constant([3, 4])).numpy()
-    assert stats.kstest(draws.ravel(), stats.beta(a, a).cdf).pvalue > 0.01
-    assert abs(np.corrcoef(draws[:, :-1].ravel(), draws[:, 1:].ravel())[0, 1]) < 0.02  # neighbours tell nothing
 
 
 def test_memory_is_quadratic_not_cubic():

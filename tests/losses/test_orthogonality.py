@@ -1,11 +1,9 @@
-"""Eq. 3 in both forms: closed-form values, the slow cross product, blindness, extremes."""
+"""Eq. 1 to 3: closed-form values, what the released code's form of L_orth sees, and its gradient."""
 
 import numpy as np
-import pytest
 import tensorflow as tf
 
-from pcl_tf.losses.cosine import mean_abs_cosine
-from pcl_tf.losses.orthogonality import ORTHOGONALITY, cross_correlation, orthogonality
+from pcl_tf.losses.orthogonality import cross_correlation, orthogonality
 from pcl_tf.losses.reconstruction import combine, reconstruction
 
 
@@ -17,26 +15,11 @@ def pair(n=64, dim=256, seed=0):
 def test_identical_and_orthogonal_features():
     a, _ = pair()
     np.testing.assert_allclose(orthogonality(a, 3 * a), 1.0, rtol=1e-5)
-    np.testing.assert_allclose(
-        orthogonality(np.eye(4, dtype="float32"), np.eye(4, dtype="float32")[::-1]), 0.0, atol=1e-7
-    )
+    np.testing.assert_allclose(orthogonality(tf.eye(4), tf.eye(4)[::-1]), 0.0, atol=1e-7)
+    np.testing.assert_allclose(orthogonality(*pair(4096, 128)), 1 / 128, rtol=0.1)  # independent features
 
 
-def test_independent_features_score_one_over_the_dimension():
-    np.testing.assert_allclose(orthogonality(*pair(4096, 128)), 1 / 128, rtol=0.1)
-
-
-def test_cross_correlation_against_the_cross_product():
-    a, b = pair(12, 40)
-
-    def rows(x):
-        x = x - x.mean(0)
-        return x / (np.linalg.norm(x, axis=1, keepdims=True) + 1e-6)
-
-    np.testing.assert_allclose(cross_correlation(a, b), np.square(rows(a).T @ rows(b)).mean(), rtol=1e-4)
-
-
-def test_lengths_are_constants_to_the_gradient_of_cross_correlation():
+def test_no_gradient_of_cross_correlation_reaches_the_lengths():
     a, b = (x.astype("float64") for x in pair(5, 3))
     lengths = [np.linalg.norm(x - x.mean(0), axis=1, keepdims=True) + 1e-6 for x in (a, b)]
 
@@ -59,23 +42,6 @@ def test_cross_correlation_is_almost_blind():
     a, b = pair(256, 2048)  # FIDELITY row 13: 6.1e-5 and 6.9e-5
     np.testing.assert_allclose(cross_correlation(a, b), 6.1e-5, rtol=0.05)
     np.testing.assert_allclose(cross_correlation(a, a), 6.9e-5, rtol=0.05)
-
-
-@pytest.mark.parametrize("form", ORTHOGONALITY)
-@pytest.mark.parametrize("scale", [0.0, 1e-6, 6e4, np.inf])
-def test_half_precision_extremes_stay_finite(form, scale):
-    a, b = (np.sign(x) * scale if scale else 0 * x for x in pair(8, 16))
-    a, b = tf.constant(a, tf.float16), tf.constant(b, tf.float16)
-    with tf.GradientTape() as tape:
-        tape.watch([a, b])
-        value = ORTHOGONALITY[form](a, b)
-    assert np.isfinite(value)
-    assert all(np.isfinite(g).all() for g in tape.gradient(value, [a, b]))
-
-
-def test_mean_abs_cosine():
-    a, _ = pair()
-    np.testing.assert_allclose(mean_abs_cosine(a, -2 * a), 1.0, rtol=1e-5)
 
 
 def test_eq2_is_four_means():

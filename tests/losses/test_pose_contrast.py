@@ -1,4 +1,4 @@
-"""Eq. 5 against a slow loop, its layouts, extremes."""
+"""Eq. 5 against a slow loop, its layouts, its denominators."""
 
 import numpy as np
 import pytest
@@ -41,20 +41,6 @@ def test_official_layout_mixes_images():
     laid = official_layout(tf.constant(owner), images).numpy().reshape(images, m)
     # FIDELITY row 15: 10 of an anchor's 100 negatives are its own image.
     assert [(laid[i] == i).sum() for i in range(images)] == [10] * images
-
-
-@pytest.mark.parametrize("scale", [0.0, 6e4, np.inf])
-def test_half_precision_extremes_stay_finite(scale):
-    r = np.random.RandomState(0)
-    z = np.sign(r.randn(4, 8)) * scale if scale else np.zeros((4, 8))
-    n = np.sign(r.randn(6, 8)) * scale if scale else np.zeros((6, 8))
-    z, n = tf.constant(z, tf.float16), tf.constant(n, tf.float16)
-    mix, permutation = mixing_draw(2, 3, tf.constant([1, 2]))
-    with tf.GradientTape() as tape:
-        tape.watch([z, n])
-        value = loss(z, n, mix=mix, permutation=permutation)
-    assert np.isfinite(value)
-    assert all(np.isfinite(g).all() for g in tape.gradient(value, [z, n]))
 
 
 @pytest.mark.parametrize("denominator", POSE_DENOMINATORS)

@@ -81,16 +81,11 @@ def test_a_compiled_chain_draws_what_a_plain_one_draws(names):
         assert not [name for name in called if "Random" in name]
 
 
-@pytest.mark.parametrize("batch", [1, None])
-def test_a_compiled_chain_takes_batches_of_one_and_of_unknown_size(batch):
+def test_a_compiled_chain_takes_batches_of_unknown_size():
     compiled, plain = (chains.pose_view(16, "jitter", compiled=compiled) for compiled in (True, False))
-    run = tf.function(
-        lambda x: (compiled(x, rng=rng()), plain(x, rng=rng())),
-        input_signature=[tf.TensorSpec([batch, 16, 16, 3])],
-        autograph=False,
-    )
+    batch = [tf.TensorSpec([None, 16, 16, 3])]
+    run = tf.function(lambda x: [view(x, rng=rng()) for view in (compiled, plain)], batch, autograph=False)
     got, expected = run(faces(1, 16))
-    assert got.shape == (1, 16, 16, 3)
     np.testing.assert_allclose(got, expected, atol=2e-6)
 
 
@@ -125,16 +120,6 @@ def test_two_replicas_see_the_rows_of_one(name):
     seed = tf.constant([3, 5], tf.int32)
     halves = [view(images[4 * r : 4 * r + 4], rng=Rng(seed, replica=r, replicas=2)).numpy() for r in range(2)]
     np.testing.assert_allclose(np.concatenate(halves), whole, atol=1e-3)  # Sobel steepens rounding
-
-
-def test_hue_against_colorsys():
-    images, turns = faces(2, 4), np.array([0.1, -0.2], "float32")
-    out = colour.adjust_hue(tf.constant(images), tf.constant(turns)).numpy()
-    for n in range(2):
-        for y in range(4):
-            for x in range(4):
-                h, s, v = colorsys.rgb_to_hsv(*images[n, y, x].astype(float))
-                np.testing.assert_allclose(out[n, y, x], colorsys.hsv_to_rgb((h + turns[n]) % 1, s, v), atol=1e-5)
 
 
 def test_jitter_against_a_slow_torchvision_style_loop():
@@ -289,9 +274,5 @@ def test_strengths_are_those_of_the_released_code():
     factors, hue, _ = (np.asarray(x) for x in jitter.parameters(20000, rng()))
     for values, low, high in ((factors, 0.2, 1.8), (hue, -0.2, 0.2), (blur.parameters(20000, rng()), 0.1, 2.0)):
         np.testing.assert_allclose([np.min(values), np.max(values)], [low, high], atol=1e-3)
-
-
-def test_rotations_are_up_to_30_degrees_and_shifts_to_a_tenth():
-    angle, shift = (np.asarray(x) for x in geometry.RotateTranslate().parameters(20000, rng()))
-    np.testing.assert_allclose([angle.min(), angle.max()], np.deg2rad([-30, 30]), atol=1e-3)
-    np.testing.assert_allclose([shift.min(), shift.max()], [-0.1, 0.1], atol=1e-3)
+    for values, high in zip(geometry.RotateTranslate().parameters(20000, rng()), (np.deg2rad(30), 0.1), strict=True):
+        np.testing.assert_allclose([np.min(values), np.max(values)], [-high, high], atol=1e-3)
