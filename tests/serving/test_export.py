@@ -1,5 +1,8 @@
 """What lies in an export, and who can load it: TF Serving's own loader and files, Keras users, onnxruntime."""
 
+import contextlib
+from unittest import mock
+
 import keras
 import numpy as np
 import pytest
@@ -7,12 +10,7 @@ import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
 from pcl_tf.errors import Refused
-from pcl_tf.serving.export import (
-    check_version,
-    save_export,
-    save_hub,
-    save_onnx,
-)
+from pcl_tf.serving.export import check_version, replaceable, save_export, save_hub
 from pcl_tf.store import atomic_path, remove, versions
 from tests.helpers import labelled
 from tests.helpers.images import SERVED
@@ -70,18 +68,29 @@ def test_kerass_loader_of_the_hub_takes_the_folder(export, small_encoder, tmp_pa
 
 
 def test_only_the_newest_versions_stay(tmp_path, monkeypatch):
-    model = labelled.encoder()
-    quick = lambda network, side: lambda files: network(tf.zeros([tf.size(files), side, side, 3]))  # noqa: E731
-    monkeypatch.setattr("pcl_tf.serving.export.in_slices", quick)  # decoding is most of what an export takes
+    @contextlib.contextmanager
+    def written(archive, target, *_, **__):
+        with atomic_path(target, replaces=replaceable) as aside:
+            _made(aside, "saved_model.pb", "assets/recipe.json", "assets/provenance.json")
+            yield aside
+
+    monkeypatch.setattr("pcl_tf.serving.export.written", written)
+    monkeypatch.setattr(keras.export, "ExportArchive", mock.MagicMock)  # writing it takes seconds
 
     def save(version, keep):
-        return save_export(model, tmp_path, step=0, image_size=SIZE, recipe_json="{}", version=version, keep=keep)
+        return save_export(
+            labelled.encoder(), tmp_path, step=0, image_size=SIZE, recipe_json="{}", version=version, keep=keep
+        )
 
     (tmp_path / "9").mkdir()
     (tmp_path / "10").mkdir()
     save(11, 2)
     assert versions(tmp_path) == [10, 11]
     assert save(2, 1) == tmp_path / "2" and versions(tmp_path) == [2, 11]  # what was asked for is not thrown away
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr("pcl_tf.store.shutil.rmtree", mock.Mock(side_effect=Killed))
+        remove(tmp_path / "2")
+    assert versions(tmp_path) == [11] and save(12, 0) and versions(tmp_path) == [11, 12]
     assert not [p.name for p in tmp_path.iterdir() if not p.name.isdigit()]
 
 
@@ -89,20 +98,6 @@ def _made(path, *names):
     for name in names:
         (path / name).parent.mkdir(parents=True, exist_ok=True)
         (path / name).write_text("mine")
-
-
-def test_a_version_in_whose_deletion_it_was_killed_is_gone(tmp_path, monkeypatch):
-    def killed(*_, **__):
-        raise Killed
-
-    _made(tmp_path, "1/saved_model.pb")
-    with monkeypatch.context() as patched, pytest.raises(Killed):
-        patched.setattr("pcl_tf.store.shutil.rmtree", killed)
-        remove(tmp_path / "1")
-    assert versions(tmp_path) == []
-    with atomic_path(tmp_path / "2") as aside:
-        aside.mkdir()
-    assert [path.name for path in tmp_path.iterdir()] == ["2"]  # what was left of 1 went too
 
 
 @pytest.mark.parametrize("file", ["7/thesis.txt", "7/saved_model.pb", "7"])  # the second of another program
@@ -125,42 +120,21 @@ def test_a_session_serves_it(export, loaded):
     np.testing.assert_allclose(pose, expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
-def test_a_layer_under_any_policy(export, loaded, policy):
+def test_a_layer_around_an_export_is_frozen_under_any_policy_and_the_keras_file_is_not(export, loaded, small_encoder):
     before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(policy)
+    keras.config.set_dtype_policy("mixed_float16")
     try:
         faces = keras.Input((SIZE, SIZE, 3), dtype="float32")
-        features = keras.layers.TFSMLayer(str(export), call_endpoint="embed", dtype="float32")(faces)["face_aware"]
-        features = keras.layers.Reshape((64,), dtype="float32")(features)  # the export takes any size: it cannot know
-        model = keras.Model(faces, keras.layers.Dense(7)(features))
-        assert model(FACES).shape == (3, 7)
+        layer = keras.layers.TFSMLayer(str(export), call_endpoint="embed", dtype="float32")
+        features = keras.layers.Reshape((64,), dtype="float32")(layer(faces)["face_aware"])  # it takes any size
+        model = keras.Model(faces, keras.layers.Dense(2)(features))
     finally:
         keras.config.set_dtype_policy(before)
-    expected = loaded.embed(tf.constant(FACES))["face_aware"]
-    np.testing.assert_allclose(keras.Model(faces, features)(FACES), expected, atol=1e-6)
-
-
-def test_onnx_gives_equal_features(small_encoder, tmp_path):
-    pytest.importorskip("tf2onnx", reason="needs requirements-onnx.txt")
-    onnxruntime = pytest.importorskip("onnxruntime", reason="needs requirements-onnx.txt")
-    session = onnxruntime.InferenceSession(save_onnx(small_encoder, tmp_path / "encoder.onnx", SIZE))
-    for n, side in ((1, SIZE), (3, 48)):
-        faces = np.random.default_rng(n).random((n, side, side, 3), np.float32)
-        values = dict(zip([o.name for o in session.get_outputs()], session.run(None, {"image": faces}), strict=True))
-        for name, expected in small_encoder(faces).items():
-            np.testing.assert_allclose(values[name], expected, atol=1e-5, err_msg=name)
-
-
-def test_a_layer_around_an_export_is_frozen_and_the_keras_file_is_not(export, small_encoder):
-    images = keras.Input((16, 16, 3))
-    layer = keras.layers.TFSMLayer(str(export), call_endpoint="embed", dtype="float32")
-    features = keras.layers.Reshape((16,))(layer(images)["face"])
-    model = keras.Model(images, keras.layers.Dense(2)(features))
+    expected, weights = loaded.embed(tf.constant(FACES))["face_aware"], [w.numpy() for w in layer.weights]
     model.compile("adam", "mse")
-    before = [w.numpy() for w in layer.weights]
-    model.fit(np.zeros((4, 16, 16, 3), np.float32), np.ones((4, 2)), verbose=0)
+    model.fit(FACES, np.ones((3, 2)), verbose=0)
     assert len(layer.weights) > 10 and not layer.trainable_weights and len(model.trainable_weights) == 2
-    assert all(np.array_equal(a, w.numpy()) for a, w in zip(before, layer.weights, strict=True))
+    assert all(np.array_equal(a, w.numpy()) for a, w in zip(weights, layer.weights, strict=True))
+    np.testing.assert_allclose(keras.Model(faces, features)(FACES), expected, atol=1e-6)
     again = keras.models.load_model(export / "assets/encoder.keras")
     assert len(again.trainable_weights) == len(small_encoder.trainable_weights) > 10
