@@ -45,6 +45,9 @@ KEYS = {
     ),
     "network.width": Key(1.0, positive(16), "multiplies channel counts"),
     "network.head_dim": Key(512, whole(1, 65536), "length of the contrasted projections"),
+    "network.weights": Key(
+        "", text, "encoder to begin from: heads64, faces64, a workdir or .keras; empty: random ones"
+    ),
     "method.name": Key(PAPER, one_of(METHODS), "a method has keys of its own"),
     "optimizer.learning_rate": Key(1e-4, number(0, 100), "of Adam, at its highest; falls to 0 along a cosine"),
     "optimizer.warmup_steps": Key(0, whole(0, STEPS), "steps in which the learning rate rises from 0"),

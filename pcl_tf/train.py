@@ -19,6 +19,7 @@ from ml_collections import ConfigDict
 from pcl_tf.choices import PRECISIONS, STRATEGIES
 from pcl_tf.console import begin, explained, refuse, start
 from pcl_tf.data import sources
+from pcl_tf.encoders.encoder import find_encoder
 from pcl_tf.errors import Refused, Stopped, Unreachable
 from pcl_tf.recipe import known, named, resolve
 
@@ -65,6 +66,8 @@ def main(argv: list[str]) -> int:
         if _DATA.value:
             recipe.data.source = _DATA.value
         sources.named(recipe.data.source)
+        if recipe.network.weights:
+            find_encoder(recipe.network.weights, "--recipe.network.weights")
     if _STRATEGY.value != "multiworker":
         return _train(recipe)
     from pcl_tf import cluster as clusters

@@ -97,12 +97,13 @@ def open_encoder(text: str) -> Encoder:
     return find_encoder(text)()
 
 
-def find_encoder(text: str) -> Callable[[], Encoder]:
+def find_encoder(text: str, flag: str = "--model") -> Callable[[], Encoder]:
     """Finds an encoder at once; returns the function that loads it.
 
     Args:
       text: an export; a workdir, for its newest export; a fine-tuning or a probe's .keras, for the encoder in it; any other
         .keras, .onnx or .tflite file; a box, or the name of one in ``BOXES``; 'pixels', 'lbp' or 'hog'.
+      flag: by which the text was given, for errors.
 
     Raises:
       Refused: there is no such encoder; the returned function raises it for one that cannot be loaded.
@@ -115,7 +116,7 @@ def find_encoder(text: str) -> Callable[[], Encoder]:
     if (path / "export").is_dir():
         exported = versions(path / "export")
         if not exported:
-            raise Refused(f"--model={text}: {path / 'export'} holds no version; python -m pcl_tf.export makes one.")
+            raise Refused(f"{flag}={text}: {path / 'export'} holds no version; python -m pcl_tf.export makes one.")
         path = path / "export" / str(exported[-1])
     for inner in ("encoder.keras", "assets/finetuned.keras"):
         path = path / inner if (path / inner).is_file() else path
@@ -124,7 +125,7 @@ def find_encoder(text: str) -> Callable[[], Encoder]:
     if not opened:
         known = ", ".join([*boxes(), *handcrafted.EXTRACTORS])
         raise Refused(
-            f"--model={text}: no SavedModel, workdir of pcl_tf.train or .keras, .onnx or .tflite file, nor one of {known}."
+            f"{flag}={text}: no SavedModel, workdir of pcl_tf.train or .keras, .onnx or .tflite file, nor one of {known}."
         )
 
     def load() -> Encoder:

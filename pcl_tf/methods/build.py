@@ -7,6 +7,8 @@ import keras
 import tensorflow as tf
 from ml_collections import ConfigDict
 
+from pcl_tf.encoders.encoder import load_keras, open_encoder
+from pcl_tf.errors import Refused
 from pcl_tf.methods import METHODS
 from pcl_tf.methods.base import Method
 from pcl_tf.methods.optimisation import optimizer
@@ -62,7 +64,25 @@ def build_encoder(
     )
 
 
-def build_method(recipe: ConfigDict, *, precision: str = "float32", replicas: int = 1, xla: str = "none") -> Method:
+def begin_from(net: keras.Model, model: str) -> None:
+    """Gives an encoder the weights of another one with the same layers, of ``find_encoder``'s names and files.
+
+    Raises:
+      Refused: there is no such encoder, it is not of Keras, or its layers are others.
+    """
+    file = open_encoder(model).keras_file
+    weights = load_keras(file).get_weights() if file else []
+    if [w.shape for w in weights] != [w.shape for w in net.get_weights()]:
+        raise Refused(
+            f"--recipe.network.weights={model}: its layers are not those of --recipe.network.backbone and .width; the"
+            " recipe by which it was trained has its own."
+        )
+    net.set_weights(weights)
+
+
+def build_method(
+    recipe: ConfigDict, *, precision: str = "float32", replicas: int = 1, xla: str = "none", begin: bool = False
+) -> Method:
     """Builds and compiles the method.
 
     Args:
@@ -71,6 +91,7 @@ def build_method(recipe: ConfigDict, *, precision: str = "float32", replicas: in
       replicas: replicas that share the batch.
       xla: what of the step is compiled, of ``choices.XLA``: seconds (views) or minutes (step) once, in every step fewer passes
         over memory.
+      begin: whether a training begins, from the encoder ``network.weights`` where the recipe has one.
 
     Returns:
       an instance of the recipe's entry in ``METHODS``, compiled, with optimiser slots made: ready to restore a
@@ -79,6 +100,8 @@ def build_method(recipe: ConfigDict, *, precision: str = "float32", replicas: in
     n, o, method = recipe.network, recipe.optimizer, method_of(recipe)
     synchronized = replicas > 1
     net = build_encoder(recipe, recipe.image_size, precision, synchronized=synchronized)
+    if begin and n.weights:
+        begin_from(net, n.weights)
     features = net.output["face"].shape[-1]
     needed = {name for part in method.parts_on(recipe) for name in part.nets}
 

@@ -247,7 +247,10 @@ class Record:
         """Probes of generated faces before and after, as a table on the screen and in TensorBoard; None without them."""
         if not self.untrained:
             return None
-        rows: dict[str, Any] = {"untrained": self.untrained, "trained": self._of_generated_faces()}
+        rows: dict[str, Any] = {
+            self.recipe.network.weights or "untrained": self.untrained,
+            "trained": self._of_generated_faces(),
+        }
         print(text := generated.table(rows, self.recipe.watch.generated), flush=True)
         with self.writer.as_default(step):
             tf.summary.text("generated_faces", "\n".join(f"    {line}" for line in text.splitlines()))

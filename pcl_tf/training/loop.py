@@ -67,7 +67,8 @@ def run(recipe: ConfigDict, workdir: Workdir, computing: Computing) -> dict[str,
     faces = _shared_faces(recipe, workdir, computing)
     with strategy.scope():
         replicas = strategy.num_replicas_in_sync
-        model = build_method(recipe, precision=computing.precision, replicas=replicas, xla=computing.xla)
+        begin = newest_step(workdir.path) is None
+        model = build_method(recipe, precision=computing.precision, replicas=replicas, xla=computing.xla, begin=begin)
     checkpoints = Checkpoints(model, workdir / "checkpoints", recipe.checkpoint.keep)
     record = board.Record(model, workdir, faces, probed) if writes else None
     first = _restored(checkpoints, workdir, faces, computing)

@@ -100,4 +100,5 @@ ELSEWHERE = (
     "data.gap",
     "data.max_unreadable_share",
     "method.name",
+    "network.weights",
 )

@@ -168,6 +168,20 @@ def test_the_same_command_again_trains_no_further(finished):
     assert all(np.array_equal(before[k], after[k]) for k in before)
 
 
+def test_a_run_begins_from_an_encoder(tmp_path):
+    few = ["--recipe=patch64:moco", "--set=data.source=generated", "--set=data.generated_images=8"]
+    few += ["--set=total_steps=0", "--set=watch.generated=0", "--set=network.weights=heads64"]
+    done("train", *few, f"--workdir={tmp_path / 'w'}")
+    faces = np.random.RandomState(0).randint(0, 256, (3, 64, 64, 3), np.uint8)
+    found, box = (open_encoder(model).embed(faces) for model in (str(tmp_path / "w"), "heads64"))
+    for name, features in box.items():
+        np.testing.assert_allclose(found[name], features, rtol=1e-4, atol=1e-4)
+    ended = done("train", *few, "--set=network.width=0.5", f"--workdir={tmp_path / 'other'}", code=2)
+    assert "--recipe.network.weights=heads64: its layers are not" in ended.stderr
+    ended = done("train", *few, "--set=network.weights=heads65", f"--workdir={tmp_path / 'other'}", code=2)
+    assert "--recipe.network.weights=heads65: no SavedModel" in ended.stderr
+
+
 def test_faces_of_voxceleb_are_asked_for(tmp_path):
     ended = done("train", "--recipe=vox64", f"--workdir={tmp_path / 'w'}", code=2)
     assert all(words in ended.stderr for words in ("VoxCeleb", "--recipe=quickstart")) and not (tmp_path / "w").exists()
