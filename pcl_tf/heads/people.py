@@ -45,7 +45,7 @@ def sample_labels(
     Returns:
       dict of arrays: 'identity' int32 [N]; 'expression' int32 [N], index into EXPRESSIONS; 'actions' float32 [N, 16] in
       [0, 1], strengths of ACTIONS, and 'aus', its first eight; 'angles' float32 [N, 3], yaw, pitch and roll in degrees
-      (nose to the image's right, down, clockwise); 'gaze' float32 [N, 2], degrees to the person's left and up; 'traits'
+      (nose to the image's right, up, clockwise); 'gaze' float32 [N, 2], degrees to the person's left and up; 'traits'
       float32 [N, 160] in [0, 1]; 'light' float32 [N, 3], direction to the main light, camera axes with y up; 'scene'
       int64 [N], seed of background and camera.
     """

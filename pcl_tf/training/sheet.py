@@ -44,6 +44,17 @@ def swaps(model: "Method", faces: np.ndarray, noise_std: float = 0.0) -> np.ndar
     return np.clip(np.stack([np.asarray(model.decoder(f + pose, training=False), np.float32) for f in face]), 0, 1)
 
 
+def decoded_pairs(model: "Method", faces: np.ndarray, noise_std: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+    """Faces, float32 [N, S, S, 3], decoded in their own poses and in those of the next: two of that shape; as ``reconstructions``."""
+    out = _encoded(model, faces, noise_std)
+    face, pose = (np.asarray(out[k], np.float32) for k in ("face", "pose"))
+    own, other = (
+        np.clip(np.asarray(model.decoder(face + p, training=False), np.float32), 0, 1)
+        for p in (pose, np.roll(pose, -1, axis=0))
+    )
+    return own, other
+
+
 def draw_swaps(faces: np.ndarray, swapped: np.ndarray, scale: int = 1) -> Image.Image:
     """Draws swaps under and beside their sources: uint8 [N, S, S, 3], float32 [N, N, S, S, 3] -> PIL image."""
     rows = [[face, *poses] for face, poses in zip(faces, swapped, strict=True)]
