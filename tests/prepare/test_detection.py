@@ -1,6 +1,5 @@
 """Which faces are found and how they are cut out, and what becomes of pictures without one."""
 
-import io
 import pathlib
 
 import numpy as np
@@ -13,6 +12,7 @@ from pcl_tf.data.clips import ClipFaces
 from pcl_tf.errors import Refused
 from pcl_tf.prepare import detector, work
 from pcl_tf.prepare.run import Limits, prepare_clips
+from tests.helpers.images import encoded
 from tests.prepare.videos import write_video
 
 GRAY = np.full((120, 160, 3), 90, np.uint8)
@@ -88,14 +88,11 @@ def test_the_largest_of_several_is_taken(photograph):
     assert left > 130 and width > 60
 
 
-def test_without_a_margin_a_share_of_the_central_square_is_taken():
+def test_squares_without_a_margin_and_where_there_is_no_face():
     image = np.arange(6 * 10).reshape(6, 10, 1).repeat(3, 2).astype(np.uint8)
     np.testing.assert_array_equal(detector.square(image, 0.5), image[1:4, 3:6])
-
-
-@pytest.mark.parametrize("shape", [(1, 1), (1, 4000), (300, 300)])
-def test_where_nothing_is_to_be_found(shape):
-    assert detector.square(np.full((*shape, 3), 90, np.uint8), margin=1.5) is None
+    for shape in ((1, 1), (1, 4000), (300, 300)):
+        assert detector.square(np.full((*shape, 3), 90, np.uint8), margin=1.5) is None
 
 
 @pytest.mark.parametrize("degrees, size", [(0, 1.0), (-50, 0.3), (180, 1.0)])
@@ -136,9 +133,7 @@ def test_an_aligned_face_at_the_edge_is_mirrored_not_black():
 def jpeg(image, orientation=1):
     note = Image.Exif()
     note[0x0112] = orientation
-    held = io.BytesIO()
-    Image.fromarray(image).save(held, "JPEG", quality=95, exif=note)
-    return held.getvalue()
+    return encoded(Image.fromarray(image), "JPEG", quality=95, exif=note)
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """Files as telephones, archives and other systems leave them: no two clips of one name, nothing lost."""
 
-import io
 import os
 
 import av
@@ -12,9 +11,11 @@ from PIL import Image
 from pcl_tf.prepare import work
 from pcl_tf.prepare.run import Limits, prepare_clips
 from tests.helpers.commands import refused
+from tests.helpers.images import encoded
 from tests.prepare.videos import ramp, write_video
 
 SETTINGS = work.Settings(size=32)
+PNG = encoded(Image.new("RGB", (40, 40), "red"), "PNG")
 
 
 def put(root, name, data):
@@ -32,33 +33,23 @@ def video(tmp_path_factory):
     return path.read_bytes()
 
 
-def png():
-    held = io.BytesIO()
-    Image.new("RGB", (40, 40), "red").save(held, "PNG")
-    return held.getvalue()
-
-
-@pytest.mark.parametrize(
-    "names, clips",
-    [
-        (["a/IMG_1.mp4", "a/IMG_1.mov", "a/img_1.mp4"], {"a/IMG_1.mp4", "a/IMG_1.mov", "a/img_1.mp4"}),
-        (["._a.mp4", "__MACOSX/a/b.mp4", ".hidden/c.mp4", "a.mp4"], {"a.mp4"}),
-        ([b"z\xe9ro.mp4", b"z\\xe9ro.mp4"], {"z\\xe9ro.mp4", "z\\xe9ro.mp4'"}),
-        (["tab\there.mp4", "line\nend.mp4"], {"tab\\there.mp4", "line\\nend.mp4"}),
-    ],
-)
-def test_no_two_videos_become_one_clip(names, clips, tmp_path):
-    for name in names:
+def test_no_two_videos_become_one_clip_and_what_is_no_video_is_counted(tmp_path, capsys):
+    names = [
+        "a/IMG_1.mp4",
+        "a/IMG_1.mov",
+        "a/img_1.mp4",
+        b"z\xe9ro.mp4",
+        b"z\\xe9ro.mp4",
+        "tab\there.mp4",
+        "line\nend.mp4",
+    ]
+    hidden = ["._a.mp4", "__MACOSX/a/b.mp4", ".hidden/c.mp4", "b/._3.heic"]
+    for name in (*names, *hidden, "a/1.HEIC", "a/2.heic", "b/list.txt", "b/README"):
         put(tmp_path, name, b"x")
     found = work.list_units("videos", tmp_path)
+    clips = {*names[:3], "z\\xe9ro.mp4", "z\\xe9ro.mp4'", "tab\\there.mp4", "line\\nend.mp4"}
     assert {c for u in found for c in u.clips} == clips
     assert sum(len(u.clips) for u in found) == len(clips) == len({u.stamp for u in found})
-
-
-def test_files_that_are_not_looked_at_are_counted(tmp_path, capsys):
-    for name in ("a/1.HEIC", "a/2.heic", "b/list.txt", "b/._3.heic", "b/README", "b/4.png"):
-        put(tmp_path, name, b"x")
-    assert len(work.list_units("images", tmp_path)) == 1
     assert capsys.readouterr().err == "Files of other endings are not looked at: 2 .heic, 1 without, 1 .txt.\n"
 
 
@@ -72,7 +63,7 @@ def test_a_clip_that_changes_is_done_again(tmp_path):
 
 
 def test_a_dataset_below_the_corpus_is_not_part_of_it(tmp_path):
-    put(tmp_path, "photo.png", png())
+    put(tmp_path, "photo.png", PNG)
     path, _ = prepare_clips("images", tmp_path, tmp_path / "data", settings=SETTINGS)  # its contact sheet is an image
     assert os.path.exists(f"{path}/sheet.png")
     assert [c for u in work.list_units("images", tmp_path) for c in u.clips] == ["photo.png"]
@@ -108,22 +99,19 @@ def test_everything_at_once(video, tmp_path):
     }
 
 
-@pytest.mark.parametrize(
-    "arguments, said",
-    [
+def test_flags_out_of_range_or_without_meaning_are_refused_in_a_line(tmp_path):
+    for arguments, said in (
         (["videos", "--margin=2"], "--margin has no meaning without --detect"),
         (["videos", "--detect", "--centre=0.5"], "--centre has no meaning with --detect"),
         (["images", "--fps=2"], "--fps has no meaning for images"),
         (["images", os.fsdecode(b"--out=\xe9")], "printable"),
-    ],
-)
-def test_flags_out_of_range_or_without_meaning_are_refused_in_a_line(arguments, said, tmp_path):
-    assert said in refused("prepare", f"--data={tmp_path}", f"--out={tmp_path}/data", *arguments)
+    ):
+        assert said in refused("prepare", f"--data={tmp_path}", f"--out={tmp_path}/data", *arguments)
 
 
 @pytest.mark.parametrize("stands", ["file", "folder"])
 def test_what_stands_where_a_dataset_would_be_is_kept(stands, tmp_path):
-    put(tmp_path, "corpus/a.png", png())
+    put(tmp_path, "corpus/a.png", PNG)
     place = tmp_path / "data" / "images" / "32px_6fps" / "1.0.0"
     mine = place if stands == "file" else place / "notes.txt"
     mine.parent.mkdir(parents=True)

@@ -46,8 +46,16 @@ def tree(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def prepared(tree, tmp_path_factory):
-    path, counts = prepare_clips("voxceleb", tree, tmp_path_factory.mktemp("data"), settings=SETTINGS, limits=HALF)
-    return path, counts
+    """(path, counts) of the tree's dataset."""
+    return prepare_clips("voxceleb", tree, tmp_path_factory.mktemp("data"), settings=SETTINGS, limits=HALF)
+
+
+@pytest.fixture(scope="module")
+def records(prepared):
+    """What TFDS reads of it."""
+    import tensorflow_datasets as tfds
+
+    return list(tfds.builder_from_directory(prepared[0]).as_data_source(split="train"))
 
 
 def expected(count):
@@ -82,9 +90,8 @@ def test_playing_goes_on_where_time_stamps_begin_again(tmp_path):
 @pytest.mark.parametrize("wide", ["4/3", "1/2"])
 def test_pixels_that_are_not_square_become_square(wide, tmp_path):
     write_video(tmp_path / "a.mp4", ramp(3), wide=wide)
-    assert {frame.shape for _, _, frame in numbered_frames(str(tmp_path / "a.mp4"), 25)} == {
-        (32, round(32 * Fraction(wide)), 3)
-    }
+    shapes = {frame.shape for _, _, frame in numbered_frames(str(tmp_path / "a.mp4"), 25)}
+    assert shapes == {(32, round(32 * Fraction(wide)), 3)}
 
 
 @pytest.mark.parametrize("turn, bright", [("right", np.s_[:, 16:]), ("left", np.s_[:, :16]), ("over", np.s_[16:])])
@@ -118,13 +125,8 @@ def test_what_is_no_video_and_an_unknown_codec_are_unreadable(tmp_path):
 def test_counts_and_unreadable_files(prepared, tree, tmp_path):
     path, counts = prepared
     frames = sum(len(expected(n)) for n in CLIPS.values())
-    assert {k: counts[k] for k in ("clips", "frames", "identities", "files", "unreadable")} == {
-        "clips": 5,
-        "frames": frames,
-        "identities": 3,
-        "files": 6,
-        "unreadable": 1,
-    }
+    wanted = {"clips": 5, "frames": frames, "identities": 3, "files": 6, "unreadable": 1}
+    assert {k: counts[k] for k in wanted} == wanted
     assert open(f"{path}/unreadable.txt").read().startswith("vox1/id1/a/00003.mp4\t")
     assert find_clips(os.path.dirname(os.path.dirname(path))) == path
     assert os.listdir(os.path.dirname(os.path.dirname(os.path.dirname(path)))) == ["voxceleb"]  # nothing left over
@@ -132,27 +134,23 @@ def test_counts_and_unreadable_files(prepared, tree, tmp_path):
         prepare_clips("voxceleb", tree, tmp_path, settings=SETTINGS)
 
 
-def test_tfds_reads_it_too(prepared):
-    import tensorflow_datasets as tfds
-
-    rows = list(tfds.builder_from_directory(prepared[0]).as_data_source(split="train"))
-    found = {r["clip"].decode(): numbers(np.stack(r["frames"])) for r in rows}
+def test_tfds_reads_it_too_with_the_time_of_each_frame(prepared, records):
+    found = {r["clip"].decode(): numbers(np.stack(r["frames"])) for r in records}
     assert found == {name.removesuffix(".mp4"): expected(count) for name, count in CLIPS.items()}
-    assert {r["identity"] for r in rows} == {b"id1", b"id2", b"id3"}
+    assert {r["identity"] for r in records} == {b"id1", b"id2", b"id3"}
+    index = np.load(f"{prepared[0]}/clips.npz")
+    np.testing.assert_array_equal(index["times"], np.concatenate([r["times"] for r in records]))
+    for r in records:
+        np.testing.assert_allclose(r["times"], np.array(expected(100)[: len(r["times"])]) / 25, atol=1e-6)
 
 
-def files_of(path):
-    """{name: bytes} of a dataset."""
-    return {p.name: p.read_bytes() for p in sorted(pathlib.Path(path).iterdir())}
-
-
+@pytest.mark.slow
 def test_beam_writes_the_same_files(prepared, tree, tmp_path):
     pytest.importorskip("apache_beam", reason="needs requirements-beam.txt")
-    path, counts = prepare_clips(
-        "voxceleb", tree, tmp_path, settings=SETTINGS, beam_options=["--runner=DirectRunner"], limits=HALF
-    )
-    assert counts == prepared[1]
-    assert files_of(path) == files_of(prepared[0])
+    how = {"settings": SETTINGS, "limits": HALF, "beam_options": ["--runner=DirectRunner"]}
+    path, counts = prepare_clips("voxceleb", tree, tmp_path, **how)
+    ours, theirs = ({p.name: p.read_bytes() for p in pathlib.Path(folder).iterdir()} for folder in (prepared[0], path))
+    assert counts == prepared[1] and theirs == ours
 
 
 def test_an_interrupted_preparation_goes_on(tree, tmp_path, monkeypatch):
@@ -230,37 +228,17 @@ def test_batches_hold_a_frame_of_every_clip_once_an_epoch(prepared):
     assert not np.array_equal(rows(7), clips.rows(5, seed=4)(7))
 
 
-def test_the_pixels_are_those_of_the_draw(prepared):
-    import tensorflow_datasets as tfds
-
+def test_the_pixels_are_those_of_the_draw(prepared, records):
     clips = ClipFaces(prepared[0], 32)
-    records = list(tfds.builder_from_directory(prepared[0]).as_data_source(split="train"))
-    whole = [b.numpy() for b in batches(clips, [4], seed=1, first_step=0, total_steps=6)]
-    for step, batch in enumerate(whole):
-        wanted = [records[c]["frames"][f] for c, f in clips.rows(4, 1)(step)]
+    half = {"seed": 1, "first_step": 2, "total_steps": 6, "replicas": 2, "mine": [1]}  # resumed on the second machine
+    for step, batch in enumerate(batches(clips, [4], **half), 2):
+        wanted = [records[c]["frames"][f] for c, f in clips.rows(4, 1)(step)[2:]]
         np.testing.assert_array_equal(batch, wanted)
-    np.testing.assert_array_equal(
-        whole[3:], [b.numpy() for b in batches(clips, [4], seed=1, first_step=3, total_steps=6)]
-    )  # resumed
-    halves = [
-        [b.numpy() for b in batches(clips, [4], seed=1, first_step=0, total_steps=6, replicas=2, mine=[i])]
-        for i in range(2)
-    ]  # two machines
-    np.testing.assert_array_equal(whole, np.concatenate(halves, axis=1))
-    assert ClipFaces(prepared[0], 16).head(3).shape == (3, 16, 16, 3)
-
-
-def test_the_time_of_each_frame_is_kept(prepared):
-    index, clips = np.load(f"{prepared[0]}/clips.npz"), ClipFaces(prepared[0], 32)
-    for times, count in zip(np.split(index["times"], np.cumsum(index["frames"])[:-1]), clips.frames, strict=True):
-        np.testing.assert_allclose(times, np.array(expected(100)[:count]) / 25, atol=1e-6)
+    assert step == 5 and ClipFaces(prepared[0], 16).head(3).shape == (3, 16, 16, 3)
 
 
 @pytest.mark.parametrize("sampling", ["clip", "identity", "frame"])
-def test_pairs_are_two_frames_of_a_record(sampling, prepared):
-    import tensorflow_datasets as tfds
-
-    records = list(tfds.builder_from_directory(prepared[0]).as_data_source(split="train"))
+def test_pairs_are_two_frames_of_a_record(sampling, prepared, records):
     pairs = ClipFaces(prepared[0], 32, sampling, gap=0.5)
     assert len(pairs) == sum(len(r["times"]) > 1 for r in records) == 4
     rows = pairs.rows(500, 1)(0)
@@ -294,60 +272,51 @@ def test_long_videos_become_several_clips(tmp_path, monkeypatch):
     write_video(tmp_path / "in/talk/long.mp4", ramp(50))
     (unit,) = work.list_units("videos", tmp_path / "in")
     monkeypatch.setattr(work, "FRAMES_IN_CLIP", 5)
-    found = work.clips(work.prepare(unit, SETTINGS, str(tmp_path / "out")))
-    assert [(name, len(jpegs)) for name, jpegs in found] == [
-        ("talk/long.mp4", 5),
-        ("talk/long.mp4+1", 5),
-        ("talk/long.mp4+2", 2),
-    ]
-    assert unit.identity == "talk"
+    found = [(name, len(jpegs)) for name, jpegs in work.clips(work.prepare(unit, SETTINGS, str(tmp_path / "out")))]
+    assert found == [("talk/long.mp4", 5), ("talk/long.mp4+1", 5), ("talk/long.mp4+2", 2)] and unit.identity == "talk"
 
 
-@pytest.mark.parametrize(
-    "kind, make, message",
-    [
+def test_errors_say_what_is_wrong(tmp_path):
+    for name in ("empty", "shallow/id1", "bad"):
+        (tmp_path / name).mkdir(parents=True)
+    for name in ("shallow/id1/clip.mp4", "bad/a.jpg", "bad/b.jpg"):
+        (tmp_path / name).write_bytes(b"no image")
+    for kind, root, message in (
         ("voxceleb", "none", "no such folder"),
-        ("voxceleb", "shallow", r"clip.mp4: VoxCeleb's videos lie in identity/video/clip.mp4"),
         ("voxceleb", "empty", "holds no mp4"),
+        ("voxceleb", "shallow", r"clip.mp4: VoxCeleb's videos lie in identity/video/clip.mp4"),
         (
             "images",
             "bad",
             r"^Nothing is left: 2 of 2 files .100.0%. are unread(?s:.*)a.jpg(?s:.*) Mend or remove them.$",
         ),
-    ],
-)
-def test_errors_say_what_is_wrong(kind, make, message, tmp_path):
-    root = tmp_path / "in"
-    if make != "none":
-        root.mkdir()
-    if make == "shallow":
-        (root / "id1").mkdir()
-        (root / "id1/clip.mp4").write_bytes(b"")
-    if make == "bad":
-        for name in "ab":
-            (root / f"{name}.jpg").write_bytes(b"no image")
-    with pytest.raises(Refused, match=message):
-        prepare_clips(kind, root, tmp_path / "out", settings=SETTINGS, limits=Limits(unreadable=1.0))
+    ):
+        with pytest.raises(Refused, match=message):
+            prepare_clips(kind, tmp_path / root, tmp_path / "out", settings=SETTINGS, limits=Limits(unreadable=1.0))
 
 
+def test_the_command_prepares_once(tmp_path):
+    write_video(tmp_path / "in/v.mp4", ramp(20))
+    args = ["videos", f"--data={tmp_path / 'in'}", f"--out={tmp_path / 'out'}", "--image_size=16"]
+    said = done("prepare", *args).stdout
+    assert f"1 clips, {len(expected(20))} frames" in said and "--data=" in said
+    assert "prepared already" in done("prepare", *args).stdout
+    assert done("prepare", "voxceleb", *args[1:], code=2).stderr.splitlines()[-1].startswith("error: ")
+
+
+@pytest.mark.slow
 def test_the_command_is_stopped_and_goes_on(tmp_path):
     """SIGTERM in the middle: exit code 143, and the same command ends with everything there."""
     write_video(tmp_path / "in/v0.mp4", np.tile(ramp(60, 256), (4, 1, 1, 1)))  # a tenth of a second of work, 20 times
     for i in range(1, 20):
         shutil.copy(tmp_path / "in/v0.mp4", tmp_path / f"in/v{i}.mp4")
-    folders = [f"--data={tmp_path / 'in'}", f"--out={tmp_path / 'out'}"]
-    args = ["videos", *folders, "--image_size=16", "--workers=1"]
+    args = ["videos", f"--data={tmp_path / 'in'}", f"--out={tmp_path / 'out'}", "--image_size=16", "--workers=1"]
     running = subprocess.Popen(command("prepare", *args), stderr=subprocess.PIPE, text=True)
     while not list((tmp_path / "out").rglob("*.zip")) and running.poll() is None:
         time.sleep(0.01)
     running.send_signal(signal.SIGTERM)
     _, said = running.communicate(timeout=60)
     assert running.returncode == 143 and "goes on" in said, said
-    early = {p: p.stat().st_mtime_ns for p in (tmp_path / "out").rglob("*.zip")}
-    assert 0 < len(early) < 20
-    for path in early:
-        assert zipfile.ZipFile(path).testzip() is None
-    ended = done("prepare", *args)
-    assert "20 clips, 1160 frames" in ended.stdout and "--data=" in ended.stdout
-    assert "prepared already" in done("prepare", *args).stdout
-    assert done("prepare", "voxceleb", *args[1:], code=2).stderr.splitlines()[-1].startswith("error: ")
+    early = [*(tmp_path / "out").rglob("*.zip")]
+    assert 0 < len(early) < 20 and not any(zipfile.ZipFile(path).testzip() for path in early)
+    assert "20 clips, 1160 frames" in done("prepare", *args).stdout
