@@ -1,6 +1,7 @@
 """pcl_tf.embed: names stay with features, what cannot be read is left out, every format reads back."""
 
 import csv
+from unittest import mock
 
 import numpy as np
 import pyarrow.parquet
@@ -13,6 +14,7 @@ from pcl_tf.faces.model import FaceModel
 from pcl_tf.faces.projector import check_place, write_projector
 from pcl_tf.faces.table import SUFFIXES, Table
 from tests.helpers.commands import done
+from tests.helpers.killed import Killed
 
 
 @pytest.fixture
@@ -43,27 +45,16 @@ def _embedded(faces, tmp_path, means=None, **more):
     return FaceModel((means or Means()).encoder, 16).embed(str(faces), **{"cache": tmp_path / "cache", **more})
 
 
-@pytest.mark.parametrize("cached", [True, False])
-def test_features_stand_beside_the_names_of_readable_images(cached, faces, tmp_path):
-    found = _embedded(faces, tmp_path, **({} if cached else {"cache": None}))
-    assert found.names.tolist() == ["a.png", "c.png", "d.png"] and found.rows.tolist() == [0, 2, 3]
-    np.testing.assert_array_equal(found.features["face"][:, 0], [10, 200, 90])
-    np.testing.assert_array_equal(found.features["pose"][:, 1], [-10, -200, -90])
-    assert [*found.unreadable] == ["b.png"]
-    assert (tmp_path / "cache").exists() == cached
-
-
-def test_a_second_call_encodes_nothing_and_still_knows_the_names(faces, tmp_path):
+def test_features_stand_beside_the_names_of_readable_images_and_a_second_call_encodes_nothing(faces, tmp_path):
     means = Means()
-    first = _embedded(faces, tmp_path, means)
-    seen = means.seen
+    for more in ({"cache": None}, {}, {}):
+        found, seen = _embedded(faces, tmp_path, means, **more), means.seen
+        assert found.names.tolist() == ["a.png", "c.png", "d.png"] and found.rows.tolist() == [0, 2, 3]
+        np.testing.assert_array_equal(found.features["face"][:, 0], [10, 200, 90])
+        np.testing.assert_array_equal(found.features["pose"][:, 1], [-10, -200, -90])
+        assert [*found.unreadable] == ["b.png"] and (tmp_path / "cache").exists() == (not more)
     again = _embedded(faces, tmp_path, means, features=["face"])
-    assert means.seen == seen
-    assert again.names.tolist() == first.names.tolist() and list(again.features) == ["face"]
-    assert len(again.unreadable) == 1
-
-
-def test_no_readable_image_is_an_error_that_names_the_first(faces, tmp_path):
+    assert means.seen == seen and list(again.features) == ["face"]
     for path in faces.glob("[acd].png"):
         path.unlink()
     with pytest.raises(Refused, match=r"none of 1 images is readable.*b\.png"):
@@ -108,9 +99,8 @@ def test_other_formats_and_files_are_refused(faces, tmp_path):
 def test_the_projector_gets_as_many_names_as_vectors(faces, tmp_path):
     (faces / "a.png").rename(faces / "a\tname\nof three lines.png")
     assert write_projector(_embedded(faces, tmp_path), tmp_path / "logs") == 3
-    lines = {
-        name: (tmp_path / "logs" / name).read_text().splitlines() for name in ("names.tsv", "face.tsv", "pose.tsv")
-    }
+    names = ("names.tsv", "face.tsv", "pose.tsv")
+    lines = {name: (tmp_path / "logs" / name).read_text().splitlines() for name in names}
     assert {len(v) for v in lines.values()} == {3}
     assert lines["pose.tsv"][1].split("\t") == ["-200", "-200"]
     config = (tmp_path / "logs" / "projector_config.pbtxt").read_text()
@@ -119,20 +109,16 @@ def test_the_projector_gets_as_many_names_as_vectors(faces, tmp_path):
     assert shades.tolist() == [10, 200]
 
 
-def test_files_of_a_killed_call_for_the_projector_are_written_over(faces, tmp_path, monkeypatch):
-    def stopped(*_):
-        raise KeyboardInterrupt
-
+def test_files_for_the_projector_are_written_over_after_a_kill_and_those_of_others_are_not(
+    faces, tmp_path, monkeypatch
+):
     table = _embedded(faces, tmp_path)
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("pcl_tf.faces.projector.write_atomically", stopped)
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr("pcl_tf.faces.projector.write_atomically", mock.Mock(side_effect=Killed))
         write_projector(table, tmp_path / "logs")
     (tmp_path / "logs/sprite.png").touch()
     check_place(tmp_path / "logs")
     assert write_projector(table, tmp_path / "logs") == 3
-
-
-def test_files_of_others_in_the_projectors_folder_are_not_written_over(tmp_path):
     (tmp_path / "names.tsv").touch()
     with pytest.raises(Refused, match="names.tsv exists and would be written over"):
         check_place(tmp_path)

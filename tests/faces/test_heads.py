@@ -114,14 +114,8 @@ def test_rows_of_pictures_without_a_face_and_of_several_models(run, tmp_path):
     models = [pcl_tf.load(probes[kind]) for kind in ("regression", "multilabel", "regression")]
     answers = Answers(models, Pictures(tmp_path))
     first, second = answers
-    assert [first[k] for k in ("file", "frame", "time", "face_found", "x", "w")] == [
-        "a.png",
-        None,
-        None,
-        True,
-        0.0,
-        40.0,
-    ]
+    got = [first[k] for k in ("file", "frame", "time", "face_found", "x", "w")]
+    assert got == ["a.png", None, None, True, 0.0, 40.0]
     labels = {f"p_{name}": name for name in labelled.KINDS["multilabel"][0]}
     numbers = {"yaw": "yaw", "pitch": "pitch"}
     titles, panels = zip(*answers.panels, strict=True)
@@ -140,11 +134,11 @@ def test_roll_is_that_of_the_picture_though_faces_are_turned_upright(run, tmp_pa
     upright = np.array([[20.0, 25.0], [44, 25], [32, 35], [24, 45], [40, 45]])
     noise = R(0).randint(0, 256, (64, 64, 3)).astype(np.uint8)
 
+    model = pcl_tf.load(row["probe"])
+
     def rolls(image, landmarks):
         monkeypatch.setattr("pcl_tf.prepare.detector.detect", lambda image: [Face((16.0, 16.0, 32.0, 32.0), landmarks)])
-        return [
-            next(iter(pcl_tf.load(row["probe"]).predict(image, detect=True, align=a)))["roll"] for a in (True, False)
-        ]
+        return [next(iter(model.predict(image, detect=True, align=a)))["roll"] for a in (True, False)]
 
     quarter = np.stack([64 - upright[:, 1], upright[:, 0]], axis=1)  # clockwise
     (level, plain), (turned, _) = rolls(noise, upright), rolls(np.rot90(noise, -1), quarter)
@@ -159,30 +153,15 @@ def test_a_box_holds_all_and_its_features_are_those_of_the_unrounded_encoder(run
     with pytest.raises(Refused, match="give --license"):
         box.write_box(place, folder / "export/7", heads, about={}, margin=1.2)
     box.write_box(place, folder / "export/7", heads, about={"license": "mine", "data_terms": "none"}, margin=1.2)
-    assert {p.name for p in place.iterdir()} == {
-        "encoder.keras",
-        "heads",
-        "recipe.json",
-        "provenance.json",
-        "README.md",
-        "LICENSE",
-        "box.json",
-    }
+    parts = {"encoder.keras", "heads", "recipe.json", "provenance.json", "README.md", "LICENSE", "box.json"}
+    assert {p.name for p in place.iterdir()} == parts
     card = (place / "README.md").read_text()
-    assert (
-        "| regression | yaw, pitch | face | generated_regression | MAE" in card
-        and "degrees |" in card
-        and "Step 7" in card
-    )
+    assert "| regression | yaw, pitch | face | generated_regression | MAE" in card and "degrees |" in card
 
     monkeypatch.setattr("pcl_tf.encoders.encoder.BOXES", tmp_path / "weights")
     model, faces = pcl_tf.load("small"), labelled.faces()[1][:9]
-    assert (
-        model.crop == (32, 1.2)
-        and pcl_tf.load("small", margin=2).margin == 2
-        and model.encoder.step == 7
-        and open_encoder(str(place)).digest == model.encoder.digest
-    )
+    assert model.crop == (32, 1.2) and pcl_tf.load("small", margin=2).margin == 2 and model.encoder.step == 7
+    assert open_encoder(str(place)).digest == model.encoder.digest
     for key, x in encoder.embed(faces).items():
         np.testing.assert_allclose(model.embed(faces).features[key], x, atol=1e-3 * np.abs(x).max())
     row = next(iter(model.predict(faces)))

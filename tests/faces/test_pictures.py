@@ -79,29 +79,32 @@ def test_frames_of_a_dataset_of_prepare_have_their_times(tree):
     prepare_clips("videos", tree / "clips", tree / "data", settings=Settings(16, 5.0), limits=Limits())
     pictures = Pictures(tree / "data")
     rows = [(p.name, round(p.time, 3), int(p.data.mean())) for p in pictures]
-    assert pictures.count == 6 and [row[:2] for row in rows[:3]] == [
-        ("v.mp4#0", 0.0),
-        ("v.mp4#1", 0.2),
-        ("v.mp4#2", 0.4),
-    ]
+    assert pictures.count == 6 and [row[:2] for row in rows[:3]] == [(f"v.mp4#{i}", i / 5) for i in range(3)]
     assert abs(rows[4][2] - 4 * 8) < 3 and len(pictures.fingerprint) == 16
 
 
-def test_a_video_is_hashed_for_a_file_alone(tree, monkeypatch):
-    hashed = []
-    digest = hashlib.file_digest
+def test_other_pictures_of_the_same_names_are_not_drawn_and_a_video_is_hashed_for_a_file_alone(tree, monkeypatch):
+    hashed, digest = [], hashlib.file_digest
     monkeypatch.setattr(hashlib, "file_digest", lambda f, kind: hashed.append(f.name) or digest(f, kind))
-    table = load("pixels").embed(tree / "v.mp4")
-    assert table.faces([0], 8).shape == (1, 8, 8, 3)
-    table.save(tree / "e.csv")
-    assert not hashed
-    table.save(tree / "e.npz")
-    assert hashed == [str(tree / "v.mp4")]
-    read = type(table).read(tree / "e.npz")
-    np.testing.assert_array_equal(read.faces([2], 8), table.faces([2], 8))
-    (tree / "v.mp4").write_bytes((tree / "v.mp4").read_bytes() + b"1")
-    with pytest.raises(Refused, match="holds other images than were embedded"):
-        read.faces([2], 8)
+    monkeypatch.chdir(tree / "photos")
+    for given, path in ((".", tree / "photos"), ("../v.mp4", tree / "v.mp4")):  # their names are relative
+        table = load("pixels").embed(given)
+        drawn = table.faces([0, 1], 8)
+        table.save("../e.csv")
+        assert not hashed
+        table.save("../e.npz")
+        assert len(hashed) == path.is_file()
+        with monkeypatch.context() as elsewhere:
+            elsewhere.chdir(tree)
+            read = type(table).read("e.npz")
+            assert read.origin.data == str(path)
+            np.testing.assert_array_equal(read.faces([0, 1], 8), drawn)
+            if path.is_file():
+                path.write_bytes(path.read_bytes() + b"1")
+            else:
+                Image.new("RGB", (30, 20), (9,) * 3).save(path / "b/c.png")
+            with pytest.raises(Refused, match="holds other images than were embedded"):
+                read.faces([1], 8)
 
 
 def test_what_is_no_picture_is_refused(tree):
@@ -115,18 +118,6 @@ def test_what_is_no_picture_is_refused(tree):
     ):
         with pytest.raises(Refused, match=what):
             Pictures(data)
-
-
-def test_another_folder_of_the_same_names_is_not_drawn(tree, monkeypatch):
-    monkeypatch.chdir(tree / "photos")
-    table = load("pixels").embed(".")
-    table.save(tree / "e.npz")
-    monkeypatch.chdir(tree)
-    read = type(table).read(tree / "e.npz")
-    assert read.origin.data == f"{tree}/photos" and read.faces([1], 8).mean() == 80
-    Image.new("RGB", (30, 20), (9,) * 3).save("photos/b/c.png")
-    with pytest.raises(Refused, match="holds other images than were embedded"):
-        read.faces([1], 8)
 
 
 def test_every_face_that_is_found_is_a_row(tree, monkeypatch):
