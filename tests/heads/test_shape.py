@@ -5,8 +5,6 @@ import pytest
 
 from pcl_tf.heads import people, shape
 
-LEFT = 1  # x grows to the person's left
-
 
 @pytest.fixture(scope="module")
 def labels():
@@ -21,12 +19,6 @@ def moved(labels, **actions):
     return shape.vertices({**labels, "actions": strengths}) - shape.vertices(labels)
 
 
-def near(x, y, z, radius=0.06):
-    """Vertices of the skin of the base head near a point."""
-    m = shape.mesh()
-    return m.skin & (np.linalg.norm(m.rest - (x, y, z), axis=1) < radius)
-
-
 def test_the_eyes_are_at_the_origin_and_the_head_is_mirrored(labels):
     v, m = shape.vertices(labels), shape.mesh()
     middle = (v[:, m.eyes[0]].mean(1) + v[:, m.eyes[1]].mean(1)) / 2
@@ -35,26 +27,10 @@ def test_the_eyes_are_at_the_origin_and_the_head_is_mirrored(labels):
     np.testing.assert_allclose(m.rest[:, 0].min(), -m.rest[:, 0].max(), atol=0.05)
 
 
-@pytest.mark.parametrize(
-    ("action", "where", "axis", "sign"),
-    [
-        ("au1", (0.12, 0.22, 1.47), 1, 1),  # the inner brow goes up
-        ("au2", (0.42, 0.24, 1.33), 1, 1),  # and the outer
-        ("au4", (0.15, 0.2, 1.47), 1, -1),  # the brow down
-        ("au12", (0.25, -0.67, 1.41), 1, 1),  # the corner of the mouth up
-        ("au12", (0.25, -0.67, 1.41), 0, 1),  # and outwards
-        ("au15", (0.25, -0.67, 1.41), 1, -1),  # down
-        ("au26", (0.0, -1.05, 1.4), 1, -1),  # the chin down
-        ("au9", (0.12, -0.35, 1.5), 1, 1),  # the wing of the nose up
-    ],
-)
-def test_an_action_moves_its_part_of_the_face(labels, action, where, axis, sign):
-    at = near(*where, radius=0.1)
-    assert at.sum() >= 2
-    there, least = moved(labels, **{action: 1.0})[:, at, axis].mean(1) * sign, 0.01
-    assert (there > least).all()
-    half = moved(labels, **{action: 0.5})[:, at, axis].mean(1) * sign
-    np.testing.assert_allclose(half, there / 2, rtol=0.02, atol=1e-4)
+def test_half_an_action_moves_half_as_far(labels):
+    whole, half = (moved(labels, **dict.fromkeys(("au1", "au15", "au26"), strength)) for strength in (1.0, 0.5))
+    assert np.abs(whole).max() > 0.05
+    np.testing.assert_allclose(half, whole / 2, atol=2e-3)
 
 
 def test_lids_close_and_nothing_else_does(labels):
@@ -73,7 +49,7 @@ def test_people_differ_and_age_and_sex_show(labels):
         traits[:, column] = value
         return shape.vertices({**labels, "traits": traits})
 
-    chin = near(0, -1.05, 1.4, 0.12)
+    chin = shape.mesh().skin & (np.linalg.norm(shape.mesh().rest - (0, -1.05, 1.4), axis=1) < 0.12)
     boys, men = with_trait(shape.AGE, 0.0), with_trait(shape.AGE, 0.3)
     assert (np.ptp(men[..., 1], axis=1) > np.ptp(boys[..., 1], axis=1)).all()
     women, males = with_trait(shape.SEX, 0.0), with_trait(shape.SEX, 1.0)
