@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import signal
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -60,25 +61,22 @@ def answers(model, *images):
     return {key: value.numpy() for key, value in found.items()}
 
 
-def test_the_result_is_one_of_probes(done):
+def test_the_result_is_one_of_probes_and_nothing_is_written_beside_the_model(done, place):
     said, row, export = done
+    out = export.parents[2]
     assert row["solver"] == "finetune" and row["metric"] == "accuracy"
     answered = list(csv.DictReader(open(row["predictions"])))
-    assert row["value"] == np.mean([line["label"] == line["predicted"] for line in answered])
+    assert row["value"] == np.mean([line["label"] == line["predicted"] for line in answered]) and len(answered) == 20
     assert row["counts"] == {"train": 59, "test": 20, "folds": 1, "unreadable": 1}
-    out = export.parents[2]
-    assert sum(1 for _ in open(row["predictions"])) == 1 + 20 and os.path.dirname(row["predictions"]) == str(out)
     assert "confusion" in row["pictures"] and "finetune" in (out / "tables.md").read_text()
-    assert [run.name[-8:] for run in (export.parents[2] / "logs").iterdir()] == [row["run"][-8:]]
+    assert [run.name[-8:] for run in (out / "logs").iterdir()] == [row["run"][-8:]]
     assert "1 of 80 images cannot be read" in row["notes"][0] and set(row["detail"]) == {"left", "right"}
     assert re.search(r"epoch 1 of 3: loss .* at most \d+:\d\d:\d\d to go", said) and str(export) in said
     assert f"{100 * row['value']:.2f}" in said
     assert not list(export.parents[1].glob("states"))  # nothing of the training is left
     assert sum({**row["groups"]["expression"]["too_few"]}.values()) == 20  # told, though too few to be scored
-
-
-def test_with_out_nothing_is_written_beside_the_model(done, place):
-    assert list(done[2].parents[2].glob("features/faces-*/faces")) and not (place / "probe").exists()
+    assert list(out.glob("features/faces-*/faces")) and not (place / "probe").exists()
+    assert os.path.dirname(row["predictions"]) == str(out)
 
 
 def test_the_export_answers_with_labels_from_image_files(done, exported, place):
@@ -99,18 +97,23 @@ def test_the_export_answers_with_labels_from_image_files(done, exported, place):
     assert (export / "assets.extra/tf_serving_warmup_requests").is_file()
 
 
-def test_its_card_loads_it(done, place, tmp_path, monkeypatch):
+def test_its_card_loads_it_and_what_is_stated_later_reaches_it(done, place, tmp_path, monkeypatch):
     text = (done[2] / "README.md").read_text()
     front = yaml.safe_load(text.split("---\n")[1])
     assert front["pipeline_tag"] == "image-classification" and front["metrics"] == ["accuracy"]
     assert front["model-index"][0]["results"][0]["metrics"][0]["value"] == done[1]["value"]
     assert "those held out among them: 59" in text and "| `rate` | 0.003 |" in text
-    assert "step 0" not in text  # of this encoder no step is known
     assert (
-        'as their user states them: not known here; `python -m pcl_tf.finetune --data_terms="..."` states them' in text
-    )
-    shutil.copytree(done[2], tmp_path / "copy")
-    monkeypatch.chdir(tmp_path / "copy")
+        "step 0" not in text and "as their user states them: not known here" in text
+    )  # of this encoder no step is known
+    out = shutil.copytree(done[2].parents[2], tmp_path / "out")
+    code, said, error = ended(*arguments(place, "--groups=expression", "--data_terms=a | b", "--license=MIT", out=out))
+    assert not code and "done already" in said and "epoch" not in said, error
+    text = (out / done[1]["run"] / "export/1/README.md").read_text()
+    assert "as their user states them: a | b" in text and yaml.safe_load(text.split("---\n")[1])["license"] == "mit"
+    code, _, error = ended(*arguments(place, "--groups=expression", out=out))  # what was stated stays
+    assert not code and next(out.glob("*/export/1/README.md")).read_text() == text, error
+    monkeypatch.chdir(out / done[1]["run"] / "export/1")
     shutil.copy(place / "0.png", "face.jpg")
     names = {}
     exec(compile(re.search(r"```python\n(.*?)```", text, re.S)[1], "README.md", "exec"), names)
@@ -119,19 +122,13 @@ def test_its_card_loads_it(done, place, tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_a_result_that_was_killed_before_its_files_were_written_gets_them(place, tmp_path, monkeypatch):
-    def killed(*_, **__):
-        raise Killed
-
-    def remade(*_, **__):
-        raise AssertionError("trained again")
-
-    more = ["--epochs=1"]
+    killed, more = mock.Mock(side_effect=Killed), ["--epochs=1"]
     with monkeypatch.context() as patched, pytest.raises(Killed):
         patched.setattr(run.Results, "write_files", killed)
         ended(*arguments(place, *more, out=tmp_path))
     (row,) = json.loads((tmp_path / "result.json").read_text())["results"]
     (state,) = tmp_path.glob("*/states/fold0")
-    monkeypatch.setattr(fit.keras.Model, "fit", remade)
+    monkeypatch.setattr(fit.keras.Model, "fit", mock.Mock(side_effect=AssertionError("trained again")))
     with monkeypatch.context() as patched, pytest.raises(Killed):
         patched.setattr(run, "forget", killed)
         ended(*arguments(place, *more, out=tmp_path))  # evaluates what is kept
@@ -141,28 +138,13 @@ def test_a_result_that_was_killed_before_its_files_were_written_gets_them(place,
     assert not code and "done already" in said and not state.exists(), error
 
 
-def test_two_processes_are_not_at_one_fine_tuning(done, place):
+def test_two_processes_are_not_at_one_fine_tuning_and_groups_that_are_not_told_are_not_done(done, place):
     with alone(done[2].parents[1] / ".lock", ""):
         said = refused(*arguments(place, out=done[2].parents[2]))
         assert "another process is at this fine-tuning" in said
-
-
-def test_groups_that_a_result_does_not_tell_are_not_done(done):
     task = dataclasses.replace(labelled.task("classification"), groups={"age": np.array(["old"] * labelled.COUNT)})
     assert run.done([done[1]], done[1]["run"], task) is None
     assert run.done([done[1]], done[1]["run"], dataclasses.replace(task, groups={})) == done[1]
-
-
-def interrupt_epoch(patched, number):
-    """SIGTERM comes when an epoch begins; Ctrl-C is ignored where the tests run in the background."""
-    trained = fit.keras.Model.fit
-
-    def interrupted(model, *given, initial_epoch, **more):
-        if initial_epoch == number:
-            os.kill(os.getpid(), signal.SIGTERM)
-        return trained(model, *given, initial_epoch=initial_epoch, **more)
-
-    patched.setattr(fit.keras.Model, "fit", interrupted)
 
 
 def test_a_signal_while_the_start_is_evaluated_stops_before_the_first_epoch(place, tmp_path, monkeypatch):
@@ -175,9 +157,15 @@ def test_a_signal_while_the_start_is_evaluated_stops_before_the_first_epoch(plac
 
 @pytest.mark.slow
 def test_a_stopped_command_ends_as_if_it_had_not_been_stopped(done, place, tmp_path, monkeypatch):
-    before = signal.getsignal(signal.SIGTERM)
+    before, trained = signal.getsignal(signal.SIGTERM), fit.keras.Model.fit
+
+    def interrupted(model, *given, initial_epoch, **more):
+        if initial_epoch == 1:  # Ctrl-C is ignored where the tests run in the background
+            os.kill(os.getpid(), signal.SIGTERM)
+        return trained(model, *given, initial_epoch=initial_epoch, **more)
+
     with monkeypatch.context() as patched:
-        interrupt_epoch(patched, 1)
+        patched.setattr(fit.keras.Model, "fit", interrupted)
         code, said, _ = ended(*arguments(place, out=tmp_path))
     assert code == 143 and signal.getsignal(signal.SIGTERM) == before
     assert "The best weights so far are in" in said and not (tmp_path / "result.json").exists()
@@ -219,11 +207,7 @@ def test_a_damaged_state_is_no_obstacle(tmp_path, capsys):
 )
 def test_it_is_refused_before_anything_is_decoded(more, said, place, tmp_path, monkeypatch):
     (place / "pairs.csv").write_text("fold,path1,path2,same\n0,0.png,2.png,1\n1,3.png,4.png,0\n")
-
-    def never(*_, **__):
-        raise AssertionError("decoded")
-
-    monkeypatch.setattr("pcl_tf.finetune.run.extract", never)
+    monkeypatch.setattr("pcl_tf.finetune.run.extract", mock.Mock(side_effect=AssertionError("decoded")))
     more = [m.replace("PLACE", str(place)) for m in more]
     assert said in refused(*arguments(place, *more, out=tmp_path / "out"))
     assert not (tmp_path / "out").exists()
@@ -241,17 +225,6 @@ def test_pictures_are_answered_by_the_same_scores_and_embedded_by_its_encoder(do
     before = pcl_tf.load(place / "encoder.keras", image_size=32).embed(paths).features
     features = model.embed(paths).features
     assert features.keys() == before.keys() and not np.allclose(features["face"], before["face"], atol=1e-3)
-
-
-def test_what_is_stated_later_reaches_the_card(done, place, tmp_path):
-    out = shutil.copytree(done[2].parents[2], tmp_path / "out")
-    code, said, error = ended(*arguments(place, "--groups=expression", "--data_terms=a | b", "--license=MIT", out=out))
-    assert not code and "done already" in said and "epoch" not in said, error
-    text = next(out.glob("*/export/1/README.md")).read_text()
-    assert "as their user states them: a | b" in text and yaml.safe_load(text.split("---\n")[1])["license"] == "mit"
-    assert (out / done[1]["run"] / "export/1/README.md").read_text() == text
-    code, _, error = ended(*arguments(place, "--groups=expression", out=out))  # what was stated stays
-    assert not code and next(out.glob("*/export/1/README.md")).read_text() == text, error
 
 
 def test_a_regression_answers_with_its_targets(tmp_path):

@@ -21,16 +21,12 @@ def test_classes_are_as_frequent_as_in_all(part):
     assert np.array_equal(taken, np.unique(taken))
 
 
-def test_all_labels_are_all_rows_and_others_are_drawn_by_the_seed():
+def test_all_labels_are_all_rows_and_others_are_drawn_by_the_seed_of_those_given():
     assert np.array_equal(share(FACES, ROWS, part=1.0), ROWS)
     a, b, c = (share(FACES, ROWS, part=0.1, seed=seed) for seed in (1, 1, 2))
     assert np.array_equal(a, b) and not np.array_equal(a, c)
     assert not np.array_equal(a % 10, np.full(len(a), a[0] % 10))  # of a class, chance decides which
-
-
-def test_only_rows_that_were_given_are_taken():
-    rows = np.flatnonzero(np.arange(1000) % 3 == 0)
-    assert set(share(FACES, rows, part=0.2)) <= set(rows)
+    assert set(share(FACES, ROWS[:300], part=0.2)) <= set(ROWS[:300])
 
 
 def test_combinations_of_labels_and_ranges_of_targets_give_their_part():
@@ -52,8 +48,7 @@ def test_a_fifth_is_held_out_and_no_subject_is_on_both_sides():
     teach, held = teaching(task, np.arange(50), part=1.0)
     assert len(held) == 10 and not set(task.subjects[teach]) & set(task.subjects[held])
     task.labels, task.subjects = np.r_[np.zeros(40, int), np.arange(1, 11)], None
-    assert set(task.labels[teaching(task, np.arange(50), part=1.0)[0]]) == set(
-        range(11)
-    )  # the only image of a class teaches
+    teach, _ = teaching(task, np.arange(50), part=1.0)
+    assert set(task.labels[teach]) == set(range(11))  # the only image of a class teaches
     with pytest.raises(Refused, match="faces: 4 labelled images are left to teach; at least 5"):
         teaching(task, np.arange(4), part=1.0)
