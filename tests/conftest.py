@@ -35,7 +35,7 @@ def few_faces():
         key = *(labels[name].tobytes() for name in ("identity", "angles", "scene")), size
         return known[key] if key in known else known.setdefault(key, render(labels, size))
 
-    processes.render, processes._FEW, generated.COUNT = once, 10**6, 300
+    processes.render, processes._FEW, generated.COUNT = once, 10**6, 160
 
 
 @pytest.fixture(scope="session")  # a second strategy in one process would reuse the keys of the first one's collectives

@@ -1,6 +1,6 @@
 """Every key of a recipe does what it says: another value changes what it should, and nothing else.
 
-Where a key is read: the objective of a step, the networks, the optimiser, the batches, a whole run. Each has a table in tests/helpers/keys.py.
+Where a key is read: the objective of a step, the networks, the optimiser, the batches. Each has a table.
 """
 
 import functools
@@ -16,15 +16,95 @@ from pcl_tf import recipe as recipes
 from pcl_tf.data import faces as data
 from pcl_tf.methods import METHODS
 from pcl_tf.methods.build import method_of
+from pcl_tf.methods.keys import TCAE_LOSSES
 from pcl_tf.training import loop
-from tests.helpers.keys import BASE, BESIDE, ELSEWHERE, EPOCH, OBJECTIVE, OPTIMISER, RUN, SIZES
 from tests.helpers.methods import SIDE, built, gradient, noise_faces, parts_of, set_dynamic_weights, step, tiny
+
+# Method -> key -> (another value than that of BASE, the losses and alphas that change; the weighted sum always does).
+BASE = {"method.face_views": "flip", "method.temperature": 1.0, "epoch_steps": 1}
+_FACE = {
+    "face_positives": ("frames", "face"),
+    "face_views": ("flip(p=1)", "face"),
+    "photometric": (0.0, "face"),
+    "temperature": (0.2, "face"),
+}
+_PAIRS = {"embedding": 64, "frame_views": "flip", "kept_share": 1.0}
+_SIMCLR = {**_FACE, "interpolate_negatives": (False, "face")}
+OBJECTIVE = {
+    "pcl": {
+        **_SIMCLR,
+        "updates": ("alternating", "dis orth face pose"),  # each part has other images
+        "reconstruct": (False, "dis orth"),
+        "pdd_batch": (2, "dis orth"),
+        "recon_noise_std": (0.1, "dis orth"),
+        "decoder_batches": ("apart", "dis"),
+        "orthogonality": ("cross_correlation", "orth"),
+        "pose_contrast": ("face_style", "pose"),
+        "pose_batch": (3, "pose"),
+        "negatives_per_image": (4, "pose"),
+        "pose_denominator": ("negatives", "pose"),
+        "pose_negatives": ("official_layout", "pose"),
+        "pose_one_norm": (False, "pose"),
+        "pose_augmentation": ("rotate_translate", "dis orth pose"),
+        "dynamic_weights": (False, "alpha_face alpha_pose"),
+        "temperature": (0.2, "face pose"),
+        "pose_temperature": (0.2, "pose"),
+        "pdd_weight": (2.0, ""),
+        "pose_weight": (2.0, ""),
+        "interpolate_negatives": (False, "face pose"),
+        "photometric": (0.0, "face pose"),
+        "pose_views": ("flip(p=1)", "pose"),
+    },
+    "simclr": _SIMCLR,
+    "moco": {
+        **_FACE,
+        "queue": (18, "face"),
+        "both_directions": (False, "face"),
+    },
+    "fabnet": {key: (value, "flow") for key, value in _PAIRS.items()},
+    "facecycle": {
+        "embedding": (64, "pixel ssim symmetry"),
+        "frame_views": ("flip(p=1)", "pixel ssim symmetry"),
+        "mirror_share": (1.0, "pixel ssim symmetry"),
+    },
+    "tcae": {key: (value, " ".join(TCAE_LOSSES)) for key, value in _PAIRS.items()},
+}
+# What a key is held beside, before and after: the views it is a strength or a part of.
+BESIDE = {
+    "photometric": {"face_views": "sobel", "pose_views": "sobel"},
+    "interpolate_negatives": {"negatives_per_image": 5},  # three are permuted into themselves with this seed
+    "face_positives": {"face_views": "jitter(p=1)", "temperature": 0.07},
+    "both_directions": {"face_views": "jitter(p=1)", "temperature": 0.07},  # views and keys that are told apart
+    "pose_negatives": {"negatives_per_image": 4},  # as many of each of the two images
+    "pose_denominator": {"dynamic_weights": False},
+    "pose_one_norm": {"pose_views": "flip", "temperature": 0.07},  # negatives that stand apart from the positives
+}
+EPOCH = {"seed": (2, "dis orth face pose"), "epoch_steps": (2, "alpha_face alpha_pose")}  # keys of no method
+SIZES = {  # key -> (another value, the networks whose outputs have another shape)
+    "image_size": (32, "encoder decoder"),
+    "network.backbone": ("patch_cnn", "encoder"),
+    "network.width": (0.5, "encoder"),
+    "network.head_dim": (16, "face_head pose_head"),
+}
+OPTIMISER = {  # key -> (decay beside it, another value, what changes)
+    "optimizer.learning_rate": (0.0, 1e-4, "rate"),
+    "optimizer.warmup_steps": (0.0, 10, "rate"),
+    "total_steps": (0.0, 60, "rate"),
+    "optimizer.decay": (0.0, 0.5, "gradient"),
+    "optimizer.decay_kind": (0.5, "decoupled", "gradient"),
+    "optimizer.clip_norm": (0.0, 1e-3, "gradient"),
+}
+# Each of these has tests of its own; so have MoCo's momentum, the steps of a kept share, TCAE's weights and what of
+# FaceCycle needs VGG-19.
+ELSEWHERE = "batch_size method.name data.source data.sampling data.clips data.gap data.max_unreadable_share".split()
+ELSEWHERE += "data.generated_images data.cache checkpoint.every checkpoint.keep".split()  # of a whole run: test_run.py
+ELSEWHERE += "watch.log_every watch.images_every watch.generated watch.labelled network.weights".split()
 
 ARGUMENTS = {name: "vox64:smoke" + ("" if name == "pcl" else f",{name}") for name in METHODS}
 
 
 def test_the_tables_have_every_key():
-    assert recipes.KEYS.keys() == {*EPOCH, *SIZES, *OPTIMISER, *RUN, *ELSEWHERE}
+    assert recipes.KEYS.keys() == {*EPOCH, *SIZES, *OPTIMISER, *ELSEWHERE}
     for name in OBJECTIVE:
         own = {key.removeprefix("method.") for key in recipes.keys(name).keys() - recipes.KEYS.keys()}
         weights = {key for key in own if key.endswith("_weight") and name in ("tcae", "facecycle")}

@@ -18,16 +18,6 @@ def pictures(notebook):
     return [kind for out in outputs for kind in out.get("data", {}) if kind.startswith("image/")]
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
-def test_a_notebook_is_kept_with_its_outputs(path):
-    nbformat = pytest.importorskip("nbformat", reason="needs requirements-dev.txt")
-    notebook = nbformat.read(path, as_version=4)
-    nbformat.validate(notebook)
-    assert path.stat().st_size < 400_000 and len(pictures(notebook)) >= 5
-    assert [cell.execution_count for cell in code(notebook)] == [*range(1, len(code(notebook)) + 1)]
-    assert not [line for cell in code(notebook) for line in cell.source.splitlines() if line.startswith("!")]
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
 def test_a_notebook_runs(path, tmp_path, monkeypatch):

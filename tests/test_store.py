@@ -6,6 +6,7 @@ import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from unittest import mock
 
 import keras
 import numpy as np
@@ -23,10 +24,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypat
     path = tmp_path / "result.json"
     write_atomically(path, "old")
 
-    def full(_):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr("os.fsync", full)
+    monkeypatch.setattr("os.fsync", mock.Mock(side_effect=OSError(errno.ENOSPC, "No space left on device")))
     with pytest.raises(OSError) as caught:
         write_atomically(path, "new")
     assert disk_is_full(caught.value)
@@ -38,9 +36,8 @@ def test_tensorflow_says_it_in_words():
     assert not disk_is_full(tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor"))
     assert not disk_is_full(OSError(errno.ENOENT, "no such file"))
     for number in (errno.EDQUOT, errno.EFBIG):  # a quota; the largest file that is allowed
-        assert disk_is_full(OSError(number, "")) and disk_is_full(
-            tf.errors.UnknownError(None, None, os.strerror(number))
-        )
+        assert disk_is_full(OSError(number, ""))
+        assert disk_is_full(tf.errors.UnknownError(None, None, os.strerror(number)))
 
 
 def _version(path, text):
@@ -48,13 +45,24 @@ def _version(path, text):
     (path / "weights").write_text(text)
 
 
-def test_a_folder_is_replaced_whole(tmp_path):
+def test_a_folder_is_replaced_whole_and_keeps_its_mode(tmp_path, monkeypatch):
+    """Whoever is killed at any rename leaves the old version or the new one."""
     _version(tmp_path / "7", "old")
+    (tmp_path / "7").chmod(0o700)
+    monkeypatch.setattr("os.replace", lambda *_: pytest.fail("between two renames nothing has the name"))
     with atomic_path(tmp_path / "7", replaces=lambda folder: folder.name == "7") as aside:
         _version(aside, "new")
         assert (tmp_path / "7/weights").read_text() == "old"
         assert not any(p.name.isdigit() for p in tmp_path.iterdir() if p.name != "7")  # nothing a server would take up
     assert (tmp_path / "7/weights").read_text() == "new" and len(list(tmp_path.iterdir())) == 1
+    assert (tmp_path / "7").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_file_that_is_replaced_keeps_its_mode(tmp_path):
+    write_atomically(tmp_path / "faces.npz", "vectors of faces")
+    (tmp_path / "faces.npz").chmod(0o600)
+    write_atomically(tmp_path / "faces.npz", "more")
+    assert (tmp_path / "faces.npz").stat().st_mode & 0o777 == 0o600
 
 
 def test_what_has_its_name_outlasts_a_power_cut(tmp_path, power_cut):
@@ -66,12 +74,8 @@ def test_what_has_its_name_outlasts_a_power_cut(tmp_path, power_cut):
         _version(aside / "assets", "below it")
     power_cut(tmp_path)
     texts = {str(p.relative_to(tmp_path)): p.read_text() for p in tmp_path.rglob("*") if p.is_file()}
-    assert texts == {
-        "model.keras": "weights",
-        "state.json": "state",
-        "7/weights": "in a folder",
-        "7/assets/weights": "below it",
-    }
+    files = {"model.keras": "weights", "state.json": "state"}
+    assert texts == {**files, "7/weights": "in a folder", "7/assets/weights": "below it"}
 
 
 def test_one_process_at_a_time(tmp_path, capsys):
@@ -93,19 +97,7 @@ def test_one_process_at_a_time(tmp_path, capsys):
         pass
 
 
-def test_where_no_lock_is_known_nobody_is_kept_out(tmp_path, monkeypatch):
-    def unknown(*_, **__):
-        raise NotImplementedError
-
-    monkeypatch.setattr("filelock.FileLock.acquire", unknown)
-    with alone(tmp_path / "lock", ""), alone(tmp_path / "lock", ValueError("in use")):
-        pass
-
-
 def test_a_lock_of_another_user_is_named_before_any_work(tmp_path, monkeypatch):
-    def forbidden(*_, **__):
-        raise PermissionError(errno.EACCES, "Permission denied")
-
     for name in (".result.lock", ".lock", ".X0-lock"):
         (tmp_path / name).touch()
     monkeypatch.setattr("os.access", lambda path, mode: False)  # root may write to all
@@ -114,7 +106,8 @@ def test_a_lock_of_another_user_is_named_before_any_work(tmp_path, monkeypatch):
     with pytest.raises(Refused, match=r"/\.lock: is another user's"):
         check(tmp_path, folder=True)
     check(tmp_path / "faces.npz")  # needs none of these locks; one is X's, as in /tmp
-    monkeypatch.setattr("filelock.FileLock.acquire", forbidden)
+    forbidden = PermissionError(errno.EACCES, "Permission denied")
+    monkeypatch.setattr("filelock.FileLock.acquire", mock.Mock(side_effect=forbidden))
     with pytest.raises(Refused, match=".lock: is another user's"):
         filled(tmp_path / "faces", pytest.fail, "faces")
 
@@ -137,15 +130,6 @@ def test_a_folder_that_cannot_be_replaced_stays(tmp_path, monkeypatch, at_once):
         if at_once:
             raise OSError(errno.ENOSPC, "No space left on device")
     assert (tmp_path / "7/weights").read_text() == "old" and len(list(tmp_path.iterdir())) == 1
-
-
-def test_a_version_always_has_its_name(tmp_path, monkeypatch):
-    """Whoever is killed at any rename leaves the old version or the new one."""
-    _version(tmp_path / "7", "old")
-    monkeypatch.setattr("os.replace", lambda *_: pytest.fail("between two renames nothing has the name"))
-    with atomic_path(tmp_path / "7", replaces=lambda folder: True) as aside:
-        _version(aside, "new")
-    assert (tmp_path / "7/weights").read_text() == "new" and len(list(tmp_path.iterdir())) == 1
 
 
 def test_what_a_killed_process_left_aside_goes_and_what_another_writes_stays(tmp_path):
@@ -172,14 +156,14 @@ def test_two_containers_write_one_file_one_after_the_other(tmp_path, monkeypatch
 
 
 def test_where_no_lock_is_known_files_are_written_and_nothing_is_removed(tmp_path, monkeypatch):
-    def unknown(*_):
-        raise OSError(errno.ENOSYS, "Function not implemented")
-
-    monkeypatch.setattr("fcntl.flock", unknown)
+    monkeypatch.setattr("fcntl.flock", mock.Mock(side_effect=OSError(errno.ENOSYS, "Function not implemented")))
     with atomic_path(tmp_path / "model.keras") as theirs:
         theirs.write_text("half of")
         write_atomically(tmp_path / "result.json", "whole")
         assert theirs.read_text() == "half of" and (tmp_path / "result.json").read_text() == "whole"
+    monkeypatch.setattr("filelock.FileLock.acquire", mock.Mock(side_effect=NotImplementedError))
+    with alone(tmp_path / "lock", ""), alone(tmp_path / "lock", ValueError("in use")):
+        pass
 
 
 def test_a_version_that_a_kill_left_without_its_name_has_it_again(tmp_path):
@@ -191,35 +175,23 @@ def test_a_version_that_a_kill_left_without_its_name_has_it_again(tmp_path):
     assert (tmp_path / "7/weights").read_text() == "old" and not (tmp_path / ".part.killed").exists()
 
 
-def test_what_is_replaced_keeps_its_mode(tmp_path):
-    _version(tmp_path / "7", "old")
-    (tmp_path / "7").chmod(0o700)
-    with atomic_path(tmp_path / "7", replaces=lambda folder: True) as aside:
-        _version(aside, "new")
-    assert (tmp_path / "7").stat().st_mode & 0o777 == 0o700
-    write_atomically(tmp_path / "faces.npz", "vectors of faces")
-    (tmp_path / "faces.npz").chmod(0o600)
-    write_atomically(tmp_path / "faces.npz", "more")
-    assert (tmp_path / "faces.npz").stat().st_mode & 0o777 == 0o600
-
-
-def _two(n):
+def _rows(n):
     return {"a": np.arange(n * 2.0, dtype="f4").reshape(n, 2) + n, "b": np.full((n, 3, 3), n, np.uint8)}
 
 
 def test_rows_go_on_where_they_stopped(tmp_path, power_cut):
     rows = Rows(tmp_path)
-    rows.append(_two(5), unreadable=[])
-    rows.append(_two(2), unreadable=["x.jpg"])
+    rows.append(_rows(5), unreadable=[])
+    rows.append(_rows(2), unreadable=["x.jpg"])
     power_cut(tmp_path)
     with open(tmp_path / "a", "ab") as f:
         f.write(b"of an append that was killed")
     again = Rows(tmp_path)
     assert (again.rows, again.whole, again.notes, sorted(again)) == (7, False, {"unreadable": ["x.jpg"]}, ["a", "b"])
-    again.append(_two(1))
+    again.append(_rows(1))
     again.finish()
     for name in "ab":
-        wanted = np.concatenate([_two(n)[name] for n in (5, 2, 1)])
+        wanted = np.concatenate([_rows(n)[name] for n in (5, 2, 1)])
         assert np.array_equal(Rows(tmp_path)[name], wanted) and Rows(tmp_path)[name].dtype == wanted.dtype
     assert Rows(tmp_path).whole
 
@@ -229,7 +201,7 @@ def test_rows_go_on_where_they_stopped(tmp_path, power_cut):
 )
 def test_damaged_rows_begin_again(tmp_path, damage):
     rows = Rows(tmp_path)
-    rows.append(_two(5))
+    rows.append(_rows(5))
     rows.finish()
     if damage == "short":
         os.truncate(tmp_path / "b", 44)
@@ -244,9 +216,9 @@ def test_rows_are_filled_once(tmp_path, monkeypatch):
     def fill(rows):
         calls.append(rows.rows)
         if not rows.rows:
-            rows.append(_two(3))
+            rows.append(_rows(3))
             raise KeyboardInterrupt
-        rows.append(_two(1))
+        rows.append(_rows(1))
 
     with pytest.raises(KeyboardInterrupt):
         filled(tmp_path / "new", fill, "faces")
@@ -272,19 +244,34 @@ def test_what_a_link_points_to_is_written(tmp_path):
         assert (tmp_path / "disk/result.json").read_text() == text and (tmp_path / "result.json").is_symlink()
 
 
+NO_FILES = {
+    "": "is no name",
+    ".": "is a folder",
+    "folder.png": "is a folder",
+    "new.png/": "is a folder",
+    "faces.zip": "must end in .png",
+    "faces.zip/a/b.png": "cannot be written to",
+    "pipe.png": "is a device or a pipe",
+    "/dev/null": "must end in .png",
+    "x" * 250: "must end in .png",
+    "a\0b.png": "is no name",
+    "protected.png": "is write-protected",
+}
+
+
 def test_names_under_which_no_file_can_be_written(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     os.mkfifo("pipe.png")
     (tmp_path / "folder.png").mkdir()
     (tmp_path / "faces.zip").write_text("my only copy")
-    for name in ("", ".", "folder.png", "new.png/", "faces.zip", "faces.zip/a/b.png", "pipe.png", "/dev/null", "x" * 250,
-                 "a\0b.png"):  # fmt: skip
-        with pytest.raises(Refused, match="--out="):
+    (tmp_path / "protected.png").touch(0o444)
+    for name, why in NO_FILES.items():
+        with pytest.raises(Refused, match=f"--out=.*{why}"):
             check(name, suffix=".png")
     (tmp_path / "old.png").write_text("old")
     for name in ("old.png", "new/folder/out.png", str(tmp_path / "absolute.png"), "x" * 200 + ".PNG"):
         check(name, suffix=".png")
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["faces.zip", "folder.png", "old.png", "pipe.png"]
+    assert {p.name for p in tmp_path.iterdir()} == {"faces.zip", "folder.png", "old.png", "pipe.png", "protected.png"}
 
 
 @pytest.mark.parametrize(
@@ -295,10 +282,10 @@ def test_names_under_which_no_file_can_be_written(tmp_path, monkeypatch):
         ("--task=classification:~/m.csv", "--task=classification:/home/me/m.csv"),
         ("--set=data.source=~", "--set=data.source=/home/me"),
         ("~/faces.zip", "/home/me/faces.zip"),
-        ("--data=a~/b", "--data=a~/b"),
-        ("--data=b.jpg~", "--data=b.jpg~"),
-        ("--header=authorization:~token", "--header=authorization:~token"),
-        ("--data=~nobody_at_all/b", "--data=~nobody_at_all/b"),
+        *[
+            (same, same)
+            for same in ("--data=a~/b", "--data=b.jpg~", "--header=authorization:~token", "--data=~none_such/b")
+        ],
     ],
 )
 def test_tildes_of_paths(monkeypatch, argument, wanted):
@@ -306,23 +293,13 @@ def test_tildes_of_paths(monkeypatch, argument, wanted):
     assert at_home(argument) == wanted
 
 
-def test_a_write_protected_file_is_kept(tmp_path):
-    (tmp_path / "old.png").write_text("my only copy")
-    (tmp_path / "old.png").chmod(0o444)
-    with pytest.raises(Refused, match="old.png: is write-protected"):
-        check(tmp_path / "old.png")
-
-
 @pytest.mark.parametrize("check", [check, lambda path: check(path, folder=True)])
 @pytest.mark.parametrize("error", [PermissionError(13, "Permission denied"), FileNotFoundError(2, "No such file")])
 def test_places_in_which_nothing_can_be_made(tmp_path, monkeypatch, check, error):
-    def refuses(dir):
-        raise error
-
-    monkeypatch.setattr("pcl_tf.store.tempfile.TemporaryFile", refuses)  # as /proc does, and a disk that only reads
-    with pytest.raises(
-        Refused, match=rf"--out={tmp_path}/new/it.png: {tmp_path} cannot be written to \({error.strerror}"
-    ):
+    # as /proc does, and a disk that only reads
+    monkeypatch.setattr("pcl_tf.store.tempfile.TemporaryFile", mock.Mock(side_effect=error))
+    said = rf"--out={tmp_path}/new/it.png: {tmp_path} cannot be written to \({error.strerror}"
+    with pytest.raises(Refused, match=said):
         check(tmp_path / "new/it.png")
 
 

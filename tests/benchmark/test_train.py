@@ -34,7 +34,6 @@ def test_a_convolution_and_its_gradients():
 @pytest.mark.parametrize(
     "function, shapes, expected",
     [
-        (lambda a, b: tf.matmul(a, b, transpose_a=True), [(4, 3), (4, 5)], 2 * 3 * 4 * 5),
         (lambda a, b: tf.matmul(a, b, transpose_a=True), [(7, 4, 3), (7, 4, 5)], 7 * 2 * 3 * 4 * 5),
         (lambda a, b: tf.einsum("nhwc,nhwd->ncd", a, b), [(2, 3, 4, 5), (2, 3, 4, 6)], 2 * 2 * 12 * 5 * 6),
     ],
@@ -57,25 +56,11 @@ def test_what_a_function_calls_is_counted_at_every_call():
     assert list(counted(lambda x: square(x) + square(2 * x), (3, 3)).values()) == [54, 54]
 
 
-@pytest.mark.parametrize(
-    "name, expected",
-    [
-        ("gradient_tape/encoder_3/backbone_1/stem_conv1_1/Conv2DBackpropFilter", "encode"),
-        ("pose_view/jitter/mul", "views"),
-        ("pose_augmentation/mirror/strided_slice", "views"),
-        ("gradient_tape/pose_head_1/hidden/MatMul", "heads"),
-        ("adam/mul_3", "optimiser"),
-        ("logistics/Max", "losses"),
-    ],
-)
-def test_phases(name, expected):
-    assert phase(name) == expected
-
-
 def test_a_step_is_measured():
     found = timed.train(tiny("vox64:smoke,no_pose", {"method.face_views": "jitter"}), precision="float32", steps=2)
     assert sum(found["phases"].values()) == pytest.approx(1.0)
     assert all(found["phases"][name] > 0.005 for name in ("encode", "decode", "views"))
+    assert all(found["phases"][name] > 0 for name in ("heads", "optimiser", "losses"))
     assert sum(found["tflop_of"].values()) == pytest.approx(found["tflop"])
     work = found["tflop"] * 1e3 / found["seconds_per_step"]
     assert found["mfu"] == pytest.approx(work / found["peak_gflops"])

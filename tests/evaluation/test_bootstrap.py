@@ -56,12 +56,6 @@ def test_units_are_subjects_where_each_fold_has_two():
     assert units(["a", "b", "c"], [0, 0, 1]) == units(["a", "a", "a"]) == ("images", 3)
 
 
-def test_an_estimate_has_value_interval_and_units():
-    found, drawn = bootstrap.estimate(np.array([0.0, 1, 1, 1]), float, Units("pairs", 4))
-    assert found == {"value": 0.75, "interval": bootstrap.central(drawn), "resampled": "pairs", "units": 4}
-    assert drawn.shape == (bootstrap.REPEATS,) and drawn.mean() == pytest.approx(0.75, abs=0.03)
-
-
 def test_a_fold_without_a_value_is_left_out():
     contributions, folds = np.array([[1.0], [0.0], [3.0]]), np.array([0, 1, 2])
 

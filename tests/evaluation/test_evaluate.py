@@ -224,21 +224,13 @@ def test_accuracy_of_each_group_and_the_gap():
     assert width(found["gap"]["interval"]) / 3.92 == pytest.approx(np.sqrt((0.6 * 0.4 + 0.1 * 0.9) / 100), rel=0.1)
 
 
-def test_a_group_of_all_images_is_the_whole():
-    errors = R.normal(size=(80, 1))
-    whole = answered(asked("regression", np.zeros((80, 1)), ("yaw",), group=["all"] * 80), errors)
-    found = whole.groups["g"]["groups"]["all"]
-    assert found["interval"] == pytest.approx(whole.interval) and whole.groups["g"]["gap"] is None
-    assert found["detail"]["yaw"] == found["value"] == whole.value
-
-
 def test_people_are_resampled_in_groups_and_one_alone_is_no_group():
     people, group = np.repeat(["p", "q", "r"], 40), np.repeat(["two", "one"], [80, 40])
     task = asked("regression", np.zeros((120, 1)), ("yaw",), people, group)
     found = answered(task, np.repeat([1.0, 3.0, 5.0], 40)[:, None]).groups["g"]
     assert found["groups"]["two"]["interval"] == (1.0, 3.0)
     assert found["groups"]["two"]["resampled"] == "subjects" and found["groups"]["two"]["units"] == 2
-    assert found["too_few"] == {"one": 40}
+    assert found["too_few"] == {"one": 40} and found["gap"] is None
 
 
 def test_f1_is_of_labels_that_every_group_shows_and_over_all_folds_together():

@@ -15,12 +15,6 @@ from pcl_tf.evaluation.linear import Nearest
 R = np.random.RandomState
 
 
-@pytest.fixture(autouse=True)
-def few_epochs(monkeypatch):
-    """Adam takes minutes for the paper's 300."""
-    monkeypatch.setattr(linear, "EPOCHS", 40)
-
-
 def blobs(count=240, classes=3, width=6, seed=0):
     r = R(seed)
     y = r.randint(classes, size=count)
@@ -66,13 +60,11 @@ def test_each_kind_learns_its_law(solver, monkeypatch):
     assert ((layer(x) > 0) == (labels > 0)).mean() > 0.95
 
 
-def test_adam_and_lbfgs_agree_on_an_easy_problem_and_with_themselves():
-    x, y = blobs(300)
-    layers = {s: [linear.fit("classification", x, y, solver=s, seed=5)[0] for _ in range(2)] for s in ("adam", "lbfgs")}
-    for a, b in layers.values():
-        assert np.array_equal(a.weights, b.weights) and np.array_equal(a.bias, b.bias)
-    accuracy = {s: (a(x).argmax(1) == y).mean() for s, (a, _) in layers.items()}
-    assert accuracy["adam"] == pytest.approx(accuracy["lbfgs"], abs=0.02) and accuracy["lbfgs"] > 0.8
+@pytest.mark.parametrize("solver", ["lbfgs", "adam"])
+def test_the_same_seed_gives_the_same_layer(solver, monkeypatch):
+    monkeypatch.setattr(linear, "EPOCHS", 2)
+    a, b = (linear.fit("classification", *blobs(), solver=solver, seed=5)[0] for _ in range(2))
+    assert np.array_equal(a.weights, b.weights) and np.array_equal(a.bias, b.bias)
 
 
 def test_constant_features_do_no_harm():
@@ -95,10 +87,9 @@ def test_of_no_class_all_rows_are_held_out():
     people = np.r_[np.arange(40) % 8, 1, 2, np.arange(18) % 8]  # those of a class alone lie with other rows
     out = linear.held_out(60, subjects=people, seed=0, classes=np.minimum(classes, 3))
     assert not set(people[out]) & set(people[~out]) and set(np.minimum(classes, 3)[~out]) == {0, 1, 2, 3} and out.any()
-    own = linear.held_out(
-        50, subjects=np.arange(50) // 5, seed=0, classes=np.arange(50) // 5
-    )  # who it is, by who it is
-    assert own.sum() == 10 and len(set((np.arange(50) // 5)[~own])) == 10
+    who = np.arange(50) // 5
+    own = linear.held_out(50, subjects=who, seed=0, classes=who)  # who it is, by who it is
+    assert own.sum() == 10 and len(set(who[~own])) == 10
     assert linear.held_out(5, subjects=None, seed=0, classes=np.arange(5)).sum() == 1  # nothing else is left
 
 

@@ -8,7 +8,8 @@ import numpy as np
 import tensorflow as tf
 
 from pcl_tf import recipe as recipes
-from pcl_tf.methods.build import build_method, images_per_step, method_of
+from pcl_tf.data.pipeline import share
+from pcl_tf.methods.build import build_method, images_per_step, method_of, parts_per_step
 from pcl_tf.networks.backbones import BACKBONES
 from pcl_tf.seeds import replica_rng
 
@@ -82,24 +83,6 @@ def parts_of(model, images):
     return total, {key: float(value) for key, value in found.items() if np.ndim(value) == 0}  # MoCo's keys are a matrix
 
 
-def one_and_two(c, two_replicas):
-    """(model, logs {name: float}) of the first step of a recipe on one replica, and on two."""
-    images, one = noise_faces(c), built(c)
-    logs = step(one, images)
-    with two_replicas.scope():
-        model = built(c, replicas=2)
-
-    @tf.function(autograph=False)
-    def both(x):
-        return two_replicas.run(tf.autograph.experimental.do_not_convert(model.train_step), args=(x,))
-
-    halves = two_replicas.experimental_distribute_values_from_function(
-        lambda context: tf.constant(np.split(images, 2)[context.replica_id_in_sync_group])
-    )
-    found = {k: float(two_replicas.experimental_local_results(v)[0]) for k, v in both(halves).items()}
-    return (one, logs), (model, found)
-
-
 _STEPS = {}
 
 
@@ -124,6 +107,24 @@ def stepped(name="vox64:smoke", overrides=None, *, alpha=None, **how):
             model.optimizer.dynamic_scale.assign(8.0)
         _STEPS[key] = step(model, noise_faces(c)), model
     return _STEPS[key]
+
+
+def one_and_two(name, overrides, two_replicas, *, xla="none", graph=True):
+    """(logs {name: float}, model) of the first step on one replica, see ``stepped``, and on two, whether in a graph."""
+    c = tiny(name, overrides)
+    with two_replicas.scope():
+        two = built(c, replicas=2, xla=xla)
+    shares = [share(noise_faces(c), parts_per_step(c), replica=replica, replicas=2) for replica in range(2)]
+    images = two_replicas.experimental_distribute_values_from_function(
+        lambda context: tf.constant(shares[context.replica_id_in_sync_group])
+    )
+
+    def both(x):
+        return two_replicas.run(tf.autograph.experimental.do_not_convert(two.train_step), args=(x,))
+
+    logs = (tf.function(both, autograph=False) if graph else both)(images)
+    found = {k: float(two_replicas.experimental_local_results(v)[0]) for k, v in logs.items()}
+    return stepped(name, overrides), (found, two)
 
 
 def set_dynamic_weights(model, face, pose):

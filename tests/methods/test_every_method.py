@@ -16,14 +16,11 @@ REAL = {"network.backbone": "cnn16", "network.head_dim": 64, "image_size": 32, "
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["facecycle", "tcae", "moco"])  # PCL's are in test_pcl.py
 def test_two_replicas_are_one(name, two_replicas):
-    c = tiny(f"vox64:smoke,{name}", SMALL[name] | (REAL if name == "moco" else {}))
-    (one, logs), (two, found) = one_and_two(c, two_replicas)
+    overrides = SMALL[name] | (REAL if name == "moco" else {})
+    (logs, one), (found, two) = one_and_two(f"vox64:smoke,{name}", overrides, two_replicas)
     assert logs.keys() == found.keys() and (name != "tcae" or len(found) > 12)
     for k, value in logs.items():
-        if (name, k) != (
-            "moco",
-            "face_spread",
-        ):  # nothing but the queue gathers keys: their spread is that of a replica
+        if (name, k) != ("moco", "face_spread"):  # the queue alone gathers keys: their spread is that of a replica
             np.testing.assert_allclose(found[k], value, rtol=2e-3, atol=1e-6, err_msg=k)
     if name == "moco":
         np.testing.assert_allclose(two.queue.numpy(), one.queue.numpy(), atol=1e-4)

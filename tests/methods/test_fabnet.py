@@ -8,11 +8,9 @@ import tensorflow as tf
 from ml_collections import ConfigDict
 
 from pcl_tf import recipe as recipes
-from pcl_tf.errors import Refused
-from pcl_tf.methods.build import encoder_passes, parts_per_step
 from pcl_tf.methods.fabnet import FabNet
 from pcl_tf.seeds import Rng
-from tests.helpers.methods import SIDE, built, noise_faces, stepped, tiny
+from tests.helpers.methods import SIDE, built, noise_faces, tiny
 
 PLAIN = {"method.frame_views": "flip(p=0)", "method.kept_share": 1.0}  # frames are seen as they are, all count
 
@@ -39,12 +37,6 @@ def loss_of(model, pairs, flow=None):
 
 def pairs_of(model):
     return noise_faces(model.recipe).astype(np.float32) / 255
-
-
-def test_no_flow_between_equal_frames_costs_nothing(plain):
-    pairs = pairs_of(plain)
-    pairs[:, 1] = pairs[:, 0]
-    assert loss_of(plain, pairs, [0, 0]) == 0.0
 
 
 def test_a_known_shift_is_undone_and_the_target_is_read_from_the_source(plain):
@@ -82,17 +74,3 @@ def test_the_kept_share_moves_on_to_harder_images():
     means = [2.0, 2.0, 3.0, 4.0, 5.0, 6.0, 6.0, 6.0]  # of 0-4, 1-5, .., 4-8
     assert [kept(step) for step in (0, 2, 3, 6, 9, 12, 15, 1000)] == means and kept(1000, 1.0) == 4.5
     assert recipes.resolve(recipes.named("vox64", "fabnet", ["total_steps=700"])).method.kept_steps == 70
-
-
-def test_a_step_is_declared_and_logged():
-    c = small()
-    logs, _ = stepped("vox64:smoke,fabnet", {"method.embedding": 8})
-    assert logs["loss"] == logs["loss_flow"] > 0 and logs["still"] > 0
-    assert (parts_per_step(c), encoder_passes(c)) == ([6], 12)
-
-
-def test_a_recipe_that_cannot_be_run():
-    with pytest.raises(Refused, match="--recipe.image_size must be a power of two"):
-        small(image_size=48)
-    with pytest.raises(Refused, match="--recipe.method.frame_views"):
-        small(**{"method.frame_views": "crop"})

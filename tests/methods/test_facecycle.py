@@ -9,7 +9,6 @@ import pytest
 import tensorflow as tf
 from ml_collections import ConfigDict
 
-from pcl_tf.errors import Refused
 from pcl_tf.losses.images import asymmetry, ssim
 from pcl_tf.methods.facecycle import FaceCycle
 from pcl_tf.seeds import Rng
@@ -88,13 +87,6 @@ def test_gradients_reach_every_network(model):
     nets = (model.encoder.get_layer("face_conv2"), model.code, model.flow, model.features, model.generator)
     for found in tape.gradient(loss, [net.trainable_variables[0].value for net in nets]):
         assert np.abs(found).max() > 0
-
-
-def test_a_recipe_that_cannot_be_run():
-    with pytest.raises(Refused, match="--recipe.method.vgg=nowhere.h5: no such file"):
-        tiny("vox64:smoke,facecycle", {"method.vgg": "nowhere.h5"})
-    with pytest.raises(Refused, match="multiple of 16"):
-        tiny("vox64:smoke,facecycle", {"image_size": 40})
 
 
 @pytest.mark.slow

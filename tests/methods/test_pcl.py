@@ -5,12 +5,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pcl_tf.data.pipeline import share
-from pcl_tf.methods.build import build_method, compiled_by, parts_per_step
+from pcl_tf.methods.build import compiled_by
 from pcl_tf.methods.dynamic_weights import DynamicWeights
 from pcl_tf.views.base import Chain
 from recipes import vox64_official
-from tests.helpers.methods import PLAIN, built, noise_faces, step, stepped, tiny
+from tests.helpers.methods import PLAIN, built, noise_faces, one_and_two, step, stepped, tiny
 
 # The paper's network, and views that XLA compiles in a second: all views are in tests/views.
 SMALL = {"network.backbone": "cnn16", "network.head_dim": 64, "image_size": 32, "batch_size": 8}
@@ -79,23 +78,10 @@ def test_what_a_flag_compiles(monkeypatch):
     ],
 )
 def test_two_replicas_are_one(name, xla, two_replicas):
-    overrides = PCL | ({"method.face_views": "quadrant_crop|blur"} if "official" in name else {})
-    c, (expected, one) = tiny(name, overrides), stepped(name, overrides)
-    with two_replicas.scope():
-        two = build_method(c, replicas=2, xla=xla)
-    two.set_weights(built(c).get_weights())
-    halves = [share(noise_faces(c), parts_per_step(c), replica=replica, replicas=2) for replica in range(2)]
-
-    def both(x):
-        return two_replicas.run(tf.autograph.experimental.do_not_convert(two.train_step), args=(x,))
-
-    if "official" in name:  # as training runs it; eagerly it takes a fifth of the time
-        both = tf.function(both, autograph=False)
-
-    per_replica = two_replicas.experimental_distribute_values_from_function(
-        lambda ctx: tf.constant(halves[ctx.replica_id_in_sync_group])
-    )
-    got = {k: float(two_replicas.experimental_local_results(v)[0]) for k, v in both(per_replica).items()}
+    official = "official" in name
+    overrides = PCL | ({"method.face_views": "quadrant_crop|blur"} if official else {})
+    # Eagerly it takes a fifth of the time; as training runs it: the official one.
+    (expected, one), (got, two) = one_and_two(name, overrides, two_replicas, xla=xla, graph=official)
     for k in ("loss_dis", "loss_orth", "loss_face", "loss_pose", "abs_cosine", "gradient_norm"):
         np.testing.assert_allclose(got[k], expected[k], rtol=2e-3, err_msg=k)
     # Adam's first moments hold a tenth of the gradients it was given: summed, and clipped together.

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pcl_tf.methods.build import encoder_passes
 from pcl_tf.methods.keys import TCAE_LOSSES
 from pcl_tf.methods.tcae import TCAE
 from pcl_tf.seeds import Rng
@@ -105,7 +104,6 @@ def test_the_total_weighs_them(model):
     for name in TCAE_LOSSES:
         weights = {f"{other}_weight": float(other == name) for other in TCAE_LOSSES}
         assert TCAE.total(SimpleNamespace(method=weights), loss, {}) == loss[name]
-    assert encoder_passes(model.recipe) == 5 * 6
 
 
 def test_codes_of_warped_images_get_gradients_and_their_pixels_on_the_way_back_none(model, pairs, monkeypatch):

@@ -18,7 +18,7 @@ from pcl_tf.reproduce import paper, tables
 from pcl_tf.reproduce.runs import Runs, equal_steps
 from pcl_tf.reproduce.tables import over_seeds, paired
 from recipes import common
-from tests.helpers.commands import command, done
+from tests.helpers.commands import command, done, refused
 
 
 class Fake:
@@ -50,11 +50,9 @@ def test_every_table_can_be_filled(number):
         for value in row.paper.values():
             assert str(value) in text
     if number <= 4:
-        fewer = paper.possible(table, clips=False, vgg=False).rows
-        assert "quoted" in tables.markdown(number, table, tables.fill(table, TASKS, Fake(), seeds=[0])) or number == 4
-        assert {"fabnet", "tcae"} <= {row.model for row in table.rows} and not {"fabnet", "tcae"} & {
-            r.model for r in fewer
-        }
+        fewer, of_clips = paper.possible(table, clips=False, vgg=False).rows, {"fabnet", "tcae"}
+        assert "quoted" in text or number == 4
+        assert of_clips <= {row.model for row in table.rows} and not of_clips & {row.model for row in fewer}
         assert all("without VGG-19" in row.label for row in fewer if row.model == "facecycle")
         assert all(row.model is not None or row.paper for row in fewer)
 
@@ -69,13 +67,12 @@ def test_means_spreads_and_differences_by_seed():
 
 
 def test_baselines_are_probed_once_and_features_of_table_7_are_asked_for():
-    fake = Fake()
-    tables.fill(paper.TABLES[1], TASKS, fake, seeds=[3, 4])
-    asked = {model: [s for m, s, _, _ in fake.asked if m == model] for model in ("lbp", "")}
+    one, seven = Fake(), Fake()
+    tables.fill(paper.TABLES[1], TASKS, one, seeds=[3, 4])
+    asked = {model: [s for m, s, _, _ in one.asked if m == model] for model in ("lbp", "")}
     assert asked == {"lbp": [3], "": [3, 4]}
-    fake = Fake()
-    tables.fill(paper.TABLES[7], TASKS, fake, seeds=[0])
-    assert {f for _, _, _, f in fake.asked} == {"face", "pose", "face_aware", "face+pose"}
+    tables.fill(paper.TABLES[7], TASKS, seven, seeds=[0])
+    assert {f for _, _, _, f in seven.asked} == {"face", "pose", "face_aware", "face+pose"}
 
 
 def test_baselines_are_reported_at_both_features_and_the_learnt_layer_beside_the_cosine():
@@ -200,23 +197,22 @@ def test_table_1_trains_what_it_compares_with_equal_encoder_passes(folder):
 
 def test_a_run_that_fails_ends_the_command(tmp_path, monkeypatch):
     monkeypatch.setattr("pcl_tf.reproduce.runs._call", lambda command: 3)
-    said = done("reproduce", "--table=7", f"--workdir={tmp_path}", *TINY, code=1).stderr
+    said = done("reproduce", "--table=7", f"--workdir={tmp_path}", *TINY, "--image_size=16", code=1).stderr
     assert "pre-training pcl-0 ended with exit code 3" in said
 
 
 @pytest.mark.parametrize(
-    ("args", "code", "match"),
+    ("words", "said"),
     [
-        (["--table=1,12", "--workdir=w"], 2, "--table=12: not one of 1, 2, 3, 4, 5, 6, 7."),
-        (["--table=1", "--workdir=w", "--seeds=4294967296"], 2, "different whole numbers from 0 to 1000000"),
-        (["--table=1", "--workdir={}", "--expression=fer2013", "--data_dir=/nowhere"], 2, "/nowhere is no folder"),
-        (["--table=7", "--workdir={}", "--scale=full"], 2, "where is it"),
-        (["--table=7", "--workdir={}", "--set=total_steps=5"], 2, "--set=total_steps=5: give --steps instead"),
+        ("--table=1,12", "--table=12: not one of 1, 2, 3, 4, 5, 6, 7."),
+        ("--table=1 --seeds=4294967296", "different whole numbers from 0 to 1000000"),
+        ("--table=1 --expression=fer2013 --data_dir=/nowhere", "/nowhere is no folder"),
+        ("--table=7 --scale=full", "where is it"),
+        ("--table=7 --set=total_steps=5", "--set=total_steps=5: give --steps instead"),
     ],
 )
-def test_errors(args, code, match, tmp_path):
-    said = done("reproduce", *(a.format(tmp_path) for a in args), code=code).stderr
-    assert match in said and "Traceback" not in said
+def test_errors(words, said, tmp_path):
+    assert said in refused("reproduce", *words.split(), f"--workdir={tmp_path}")
 
 
 @slow

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import pathlib
 import pty
 import re
 import select
@@ -13,17 +14,16 @@ import sys
 import textwrap
 import threading
 import time
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 import pcl_tf
-from pcl_tf import recipe as recipes
 from pcl_tf.encoders.encoder import open_encoder
-from pcl_tf.training.loop import Computing, _restored
-from pcl_tf.training.workdir import Workdir
+from pcl_tf.evaluation import generated
+from pcl_tf.training.checkpoints import saved_steps
 from tests.helpers.commands import done
 from tests.helpers.processes import ROOT, call, command
 
@@ -58,37 +58,36 @@ def weights(workdir):
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    """A finished small run and what it printed."""
-    workdir = tmp_path_factory.mktemp("run") / "w"
-    return workdir, done("train", *SMALL, f"--workdir={workdir}")
+def asked(tmp_path_factory):
+    """Arguments of a small run that is watched, checkpointed and cached as a user may ask it to be."""
+    folder = tmp_path_factory.mktemp("run")
+    for i in range(4):
+        (folder / "people" / str(i % 2)).mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (32, 32), (60 * i,) * 3).save(folder / "people" / str(i % 2) / f"{i}.png")
+    keys = {"epoch_steps": 4, "checkpoint.keep": 2, "data.cache": folder / "c", "watch.labelled": folder / "people"}
+    return [*SMALL, *(f"--recipe.{key}={value}" for key, value in keys.items()), f"--workdir={folder / 'w'}"]
+
+
+@pytest.fixture(scope="module")
+def finished(asked):
+    """The workdir of that run, and what it printed."""
+    return pathlib.Path(asked[-1].partition("=")[2]), done("train", *asked)
 
 
 def test_a_run_leaves_what_was_promised(finished):
     workdir, ended = finished
     result = json.loads((workdir / "result.json").read_text())
-    assert result["step"] == 12 and result["export"] == "export/12"
+    assert (result["step"], result["faces"], result["export"]) == (12, 64, "export/12")
+    assert saved_steps(workdir / "checkpoints") == [12, 8] and list((workdir.parent / "c").glob("faces-*"))
     assert set(result["generated_faces"]["trained"]) == {"face_aware", "face", "pose"}
     assert "trained face_aware" in ended.stdout and "pcl_tf.export" in ended.stdout
     assert (workdir / "reconstructions.png").read_bytes().startswith(b"\x89PNG")
     assert not list(workdir.rglob("*.part"))
     with open(workdir / "metrics.csv", newline="") as f:
         rows = list(csv.DictReader(f))
-    assert [row["step"] for row in rows] == ["2", "4", "6", "8", "10", "12"]
-    assert {k: pytest.approx(float(v), rel=1e-6) for k, v in rows[-1].items() if k not in ("step", "epoch")} == result[
-        "last"
-    ]
-
-
-def test_a_run_says_that_its_faces_are_fewer_than_a_step_takes(tmp_path, capsys):
-    workdir = Workdir(tmp_path / "w", recipes.resolve(recipes.named("vox64:smoke,simclr")))
-    once = Computing(tf.distribute.get_strategy())
-    for count, said in (
-        (3, "on 3 faces of generated, fewer than the 32 of a step"),
-        (32, "on 32 faces of generated\n"),
-    ):
-        _restored(SimpleNamespace(restore=lambda: None), workdir, range(count), once)
-        assert said in capsys.readouterr().out
+    steps = [(row["step"], row["epoch"], bool(row["knn/face"])) for row in rows]
+    assert steps == [(str(i), str(-(-i // 4)), i in (6, 12)) for i in range(2, 13, 2)]
+    assert {k: float(rows[-1][k]) for k in result["last"]} == pytest.approx(result["last"], rel=1e-6)
 
 
 def test_tensorboard_has_every_promised_curve_with_what_it_means_and_the_recipe(finished):
@@ -103,13 +102,13 @@ def test_tensorboard_has_every_promised_curve_with_what_it_means_and_the_recipe(
                     texts[v.tag] = tf.make_ndarray(v.tensor).item().decode()
     losses = {"loss/total", "loss/dis", "loss/orth", "loss/face", "loss/pose", "alpha/face", "alpha/pose"}
     train = "learning_rate gradient_norm abs_cosine face_spread pose_spread face_accuracy pose_accuracy"
-    assert {*losses, "reconstructions", *(f"train/{name}" for name in [*train.split(), "images_per_second"])} <= set(
-        said
-    )
+    train = {f"train/{name}" for name in [*train.split(), "images_per_second"]}
+    assert {*losses, "reconstructions", *train} <= set(said)
     assert not [tag for tag, text in said.items() if not text]
     assert "collapsed" in said["train/face_spread"]
     assert "| `batch_size` | 8 | 256 |" in texts["recipe"] and "| `method.updates` | joint |  |" in texts["recipe"]
     assert "    trained face_aware" in texts["generated_faces"]
+    assert generated.table({}, 100).splitlines()[1] in texts["generated_faces"]  # what is chance among so many
 
 
 def test_the_export_loads_where_pcl_tf_cannot_be_imported(finished, tmp_path):
@@ -158,10 +157,10 @@ def test_export_again_at_another_size(finished, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_the_same_command_again_trains_no_further(finished):
+def test_the_same_command_again_trains_no_further(asked, finished):
     workdir = finished[0]
     before, result = weights(workdir), json.loads((workdir / "result.json").read_text())
-    assert "resuming at step 12" in done("train", *SMALL, f"--workdir={workdir}").stdout
+    assert "resuming at step 12" in done("train", *asked).stdout
     again = json.loads((workdir / "result.json").read_text())
     assert all(again[key] == result[key] for key in ("last", "seconds_per_step"))
     after = weights(workdir)
