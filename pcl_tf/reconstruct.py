@@ -88,7 +88,7 @@ def figure(workdir: pathlib.Path, images: str, out: pathlib.Path, *, count: int)
     write_atomically(out, png(sheet.draw(sheet.reconstructions(model, faces, noise), scale)))
     write_atomically(swapped, png(sheet.draw_swaps(faces, sheet.swaps(model, faces, noise), scale)))
     if not images:
-        print(swap_errors(model, people.sample_labels(500, 0, range(2**21, 2**22)), recipe.image_size, noise))
+        print(swap_errors(model, people.sample_labels(500, 0, people.TASKS), recipe.image_size, noise))
     return [out, swapped]
 
 

@@ -171,13 +171,13 @@ def open_faces(data: ConfigDict, size: int, cache: str | pathlib.Path, pairs: st
         faces = ClipFaces(prepared, size, data.sampling, gap=None if pairs == "none" else data.gap)
     else:
         clips = pairs != "none" and (data.clips == "by_folder" or data.source == "generated")
-        source = open_source(data.source, data.generated_images, size)
-        if clips and data.source == "generated":
-            count = data.generated_images
-            scenes = data.clips == "scenes"
-            source = (
-                generated_scenes(-(-count // 2), size) if scenes else generated_clips(-(-count // FRAMES), FRAMES, size)
-            )
+        count = data.generated_images
+        if not clips or data.source != "generated":
+            source = open_source(data.source, count, size)
+        elif data.clips == "scenes":
+            source = generated_scenes(-(-count // 2), size)
+        else:
+            source = generated_clips(-(-count // FRAMES), FRAMES, size)
         decoded = decoded_faces(source, size, cache_dir=cache, max_unreadable_share=data.max_unreadable_share)
         faces = ArrayFaces(decoded["faces"])
         # All in one folder, or each in its own, are no clips.

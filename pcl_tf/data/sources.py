@@ -28,8 +28,6 @@ from pcl_tf.store import digest, several
 if TYPE_CHECKING:
     import numpy as np
 
-PEOPLE = range(2**16)  # of generated faces to train on; the generated tasks have others
-
 VOXCELEB_HELP = """No face images given: pass --data=DIR, --data=FACES.zip, --data=tfds:NAME or --data=generated.
 
 To pre-train on VoxCeleb: request the videos from its authors (Oxford VGG) and prepare them, once:
@@ -161,7 +159,7 @@ def generated(count: int, size: int, seed: int = 0) -> Source:
     from pcl_tf.heads import people
 
     def block(first: int) -> "dict[str, np.ndarray]":
-        return people.sample_labels(min(people.BLOCK, count - first), seed, PEOPLE, first=first)
+        return people.sample_labels(min(people.BLOCK, count - first), seed, people.TRAINING, first=first)
 
     names = [f"generated#{i}" for i in range(count)]
     return _heads(
@@ -173,13 +171,13 @@ def generated_clips(count: int, frames: int, size: int, *, seed: int = 0, fps: f
     """Clips of ``pcl_tf.heads``: one person in one scene, who moves, looks around and blinks.
 
     Image i is frame i % frames of clip k = i // frames. Its truth is row i % frames of ``people.sample_clip(frames, seed,
-    PEOPLE, clip=k, fps=fps)``, and its name 'generated#k/frame': each clip is a folder.
+    people.TRAINING, clip=k, fps=fps)``, and its name 'generated#k/frame': each clip is a folder.
     """
     from pcl_tf.heads import people
 
     def after(first: int) -> "Iterator[dict[str, np.ndarray]]":
         for clip in range(first // frames, count):
-            labels = people.sample_clip(frames, seed, PEOPLE, clip=clip, fps=fps)
+            labels = people.sample_clip(frames, seed, people.TRAINING, clip=clip, fps=fps)
             yield {name: x[max(0, first - clip * frames) :] for name, x in labels.items()}
 
     names = [f"generated#{clip}/{frame}" for clip in range(count) for frame in range(frames)]
@@ -192,7 +190,7 @@ def generated_scenes(count: int, size: int, seed: int = 0) -> Source:
 
     def after(first: int) -> "Iterator[dict[str, np.ndarray]]":
         for head in range(first // 2, count, people.BLOCK // 2):
-            labels = people.sample_scenes(min(people.BLOCK // 2, count - head), seed, PEOPLE, first=head)
+            labels = people.sample_scenes(min(people.BLOCK // 2, count - head), seed, people.TRAINING, first=head)
             yield {name: x[max(0, first - 2 * head) :] for name, x in labels.items()}
 
     names = [f"generated#{head}/{scene}" for head in range(count) for scene in range(2)]

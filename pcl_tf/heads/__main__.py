@@ -32,7 +32,7 @@ _FIRST = flags.DEFINE_integer("first", 0, "Number of the first of them.", 0, 10*
 _SIZE = side_flag("Side in pixels; 0 is 128.")
 _SEED = flags.DEFINE_integer("seed", 0, "Another seed draws other faces of the same people.", 0, 2**32 - 1)
 _PEOPLE = flags.DEFINE_integer(
-    "people", 1000, "How many people there are; those of each fifth number are test.", 1, 2**20
+    "people", 1000, "How many people there are; those of each fifth number are test.", 1, len(people.OTHERS)
 )
 _FRAMES = flags.DEFINE_integer("frames", 1, "Frames of a clip, each in a folder, whose head moves.", 1, 10**5)
 _FPS = flags.DEFINE_float("fps", 25.0, "With --frames: frames a second.", 0.001, 1000)
@@ -40,14 +40,13 @@ _SCENES = flags.DEFINE_bool("scenes", False, "Each head in two lights, before tw
 _WITHOUT = flags.DEFINE_multi_enum(
     "without", [], people.PARTS, "What does not differ between faces; repeat for several."
 )
-_OTHERS = 2**21  # the first person here: nobody whom 'generated' of training or a generated task shows
 
 _Block = tuple[list[str], dict[str, np.ndarray]]
 
 
 def _blocks() -> Iterator[_Block]:
     """Names of pictures, without suffix, and their truth, some tens of faces each."""
-    who = range(_OTHERS, _OTHERS + _PEOPLE.value)
+    who = people.OTHERS[: _PEOPLE.value]
     numbers = range(_FIRST.value, _FIRST.value + _COUNT.value)
     step = 1 if _FRAMES.value > 1 else people.BLOCK // (1 + _SCENES.value)
 
@@ -72,7 +71,7 @@ def _rows(names: list[str], labels: dict[str, np.ndarray], size: int) -> Iterato
     points = render.landmarks(labels, size)
     ages, male, origins = shape.age(labels["traits"]), shape.male(labels["traits"]), shape.origin(labels["traits"])
     for i, name in enumerate(names):
-        who, decade = int(labels["identity"][i]) - _OTHERS, int(ages[i] // 10) * 10
+        who, decade = int(labels["identity"][i]) - people.OTHERS[0], int(ages[i] // 10) * 10
         yield {
             "path": f"{name}.png",
             "split": "train" if who % 5 else "test",

@@ -27,6 +27,8 @@ _OF_PART = {  # columns of traits; those of the look as ``skin`` and ``render`` 
     "skin": [LOOK + column for column in (0, *range(12, 20), 34)],
     "hair": [LOOK + column for column in (1, 2, 3, *range(5, 12), *range(20, 31), *range(37, 47))],
 }
+# Who may be seen by training runs, by the generated tasks, and by pcl_tf.heads: nobody is in two of them.
+TRAINING, TASKS, OTHERS = range(2**16), range(2**20, 2**21), range(2**21, 2**22)
 BLOCK = 32  # pictures that are drawn and rendered together, where there are many
 _BLINKING = 0.04  # share of pictures in which the eyes are closed
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from pcl_tf.errors import Refused
-from pcl_tf.store import sync
+from pcl_tf.store import sync, write_atomically
 
 if TYPE_CHECKING:
     import keras
@@ -83,8 +83,12 @@ class Checkpoints:
         sync(path.parent)
         self.step = step
         kept = [s for s in saved_steps(self.folder) if s <= step][: self.keep]
-        # For tf.train.latest_checkpoint and others; nothing here reads it.
-        tf.compat.v1.train.update_checkpoint_state(self.folder, path.name, [f"ckpt-{s}" for s in reversed(kept)])
+        # For tf.train.latest_checkpoint and others, whose function that writes it warns of its end; nothing here reads it.
+        known = [
+            f'model_checkpoint_path: "{path.name}"',
+            *(f'all_model_checkpoint_paths: "ckpt-{s}"' for s in kept[::-1]),
+        ]
+        write_atomically(pathlib.Path(self.folder, "checkpoint"), "\n".join(known) + "\n")
         for other, _, left in _found(self.folder):
             if other < step and other not in kept:
                 shutil.rmtree(left) if left.is_dir() else left.unlink()

@@ -15,7 +15,7 @@ from pcl_tf.data.faces import ArrayFaces, PairedFaces, decoded_faces
 from pcl_tf.data.images import decode_all
 from pcl_tf.data.order import Order
 from pcl_tf.data.pipeline import batches
-from pcl_tf.data.sources import PEOPLE, folder, generated, generated_clips, generated_scenes, open_source
+from pcl_tf.data.sources import folder, generated, generated_clips, generated_scenes, open_source
 from pcl_tf.errors import Refused
 from pcl_tf.heads import people
 from pcl_tf.heads.render import render
@@ -175,7 +175,7 @@ def test_generated_faces_have_numbers_and_do_not_depend_on_how_many_there_are(tm
     names, images = zip(*generated(37, 16).items(), strict=True)
     assert names == tuple(f"generated#{i}" for i in range(37))
     assert len(np.unique(np.reshape(images, (37, -1)), axis=0)) == 37
-    np.testing.assert_array_equal(images[32:], render(people.sample_labels(5, 0, PEOPLE, first=32), 16))
+    np.testing.assert_array_equal(images[32:], render(people.sample_labels(5, 0, people.TRAINING, first=32), 16))
     rest = list(generated(36, 16).after(30))
     assert [name for name, _ in rest] == list(names[30:36])
     np.testing.assert_array_equal([image for _, image in rest], images[30:36])
@@ -198,13 +198,13 @@ def test_generated_clips_and_scenes_are_those_of_their_truth():
     clips = generated_clips(3, 5, 16, seed=4, fps=2.0)
     names, images = zip(*clips.items(), strict=True)
     assert clips.count == 15 and names[7] == "generated#1/2"
-    truth = people.sample_clip(5, 4, PEOPLE, clip=1, fps=2.0)
+    truth = people.sample_clip(5, 4, people.TRAINING, clip=1, fps=2.0)
     np.testing.assert_array_equal(images[5:10], render(truth, 16))
     np.testing.assert_array_equal([image for _, image in clips.after(7)], images[7:])
     scenes = generated_scenes(18, 16, seed=4)  # more than are rendered together
     names, images = zip(*scenes.items(), strict=True)
     assert scenes.count == 36 and names[35] == "generated#17/1"
-    np.testing.assert_array_equal(images[32:], render(people.sample_scenes(2, 4, PEOPLE, first=16), 16))
+    np.testing.assert_array_equal(images[32:], render(people.sample_scenes(2, 4, people.TRAINING, first=16), 16))
     np.testing.assert_array_equal([image for _, image in scenes.after(33)], images[33:])
     np.testing.assert_array_equal(images[32::2], [image for _, image in generated(18, 16, seed=4).after(16)])
 

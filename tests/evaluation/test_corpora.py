@@ -8,11 +8,11 @@ import pytest
 from PIL import Image
 
 from pcl_tf.data.images import decode_all
-from pcl_tf.data.sources import PEOPLE
 from pcl_tf.errors import Refused
 from pcl_tf.evaluation.corpora import CORPORA, actions, generated
 from pcl_tf.evaluation.corpora.pose import crop, face_box
 from pcl_tf.evaluation.tasks import names, open_task
+from pcl_tf.heads.people import TRAINING
 from tests.evaluation import layouts
 from tests.evaluation.layouts import photo
 from tests.prepare.videos import ramp, write_video
@@ -280,7 +280,7 @@ def test_generated_tasks():
     assert len({t.source.fingerprint for t in tasks.values()}) == 1  # features are shared
     pairs = tasks["verification"]
     who = generated.truth(generated.COUNT)["identity"]
-    assert not set(who) & set(PEOPLE)  # of a training run
+    assert not set(who) & set(TRAINING)  # of a training run
     for k in ("expression", "actions", "pose"):
         ((train, test),) = tasks[k].splits
         assert len(train) == 4 * len(test) and not set(who[train]) & set(who[test])
