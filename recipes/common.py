@@ -50,6 +50,7 @@ def shrink(c: ConfigDict) -> None:
     set_batch(c, 32, pdd=16, pose=2, negatives=8)
     c.network.width = 0.125
     c.network.head_dim = 64
+    c.network.weights = ""
     c.total_steps, c.epoch_steps = 30, 10
     c.optimizer.learning_rate = 1e-3
     c.data.source, c.data.generated_images = "generated", 256

@@ -74,8 +74,8 @@ def begin_from(net: keras.Model, model: str) -> None:
     weights = load_keras(file).get_weights() if file else []
     if [w.shape for w in weights] != [w.shape for w in net.get_weights()]:
         raise Refused(
-            f"--recipe.network.weights={model}: its layers are not those of --recipe.network.backbone and .width; the"
-            " recipe by which it was trained has its own."
+            f"--recipe.network.weights={model}: its layers are not those of --recipe.network.backbone and .width; give"
+            " those of the recipe by which it was trained, or --set network.weights= for random weights."
         )
     net.set_weights(weights)
 
