@@ -9,7 +9,6 @@ from sklearn import linear_model
 from sklearn.metrics import f1_score
 
 from pcl_tf.evaluation import linear
-from pcl_tf.evaluation.kinds import KINDS
 from pcl_tf.evaluation.linear import Nearest
 
 R = np.random.RandomState
@@ -170,15 +169,7 @@ def test_neighbours_of_many_fit_in_memory():
         tracemalloc.stop()
 
 
-def test_neighbours_answer_every_kind():
+def test_neighbours_vote_for_one_of_all_classes():
     x = np.repeat(np.eye(3), 30, axis=0) + 0.01 * R(0).randn(90, 3)
     layer, protocol = linear.fit("classification", x, np.repeat([2, 0, 1], 30), solver="knn", classes=4)
     assert protocol["k"] == 20 and layer(np.eye(3)).tolist() == [[0, 0, 1, 0], [1, 0, 0, 0], [0, 1, 0, 0]]
-    targets = np.repeat([[1.0, 5], [2, 6], [3, 7]], 30, axis=0)
-    answers = linear.fit("regression", x, targets, solver="knn")[0](np.eye(3))
-    np.testing.assert_allclose(answers, [[1, 5], [2, 6], [3, 7]])
-    labels = np.repeat([[1.0, 0], [0, 1], [1, 1]], 30, axis=0)
-    labels[:30, 1] = np.arange(30) % 2  # as many neighbours have it as not: it is not there
-    scores = linear.fit("multilabel", x[:, :2], labels, solver="knn")[0](np.eye(3)[:2, :2])
-    assert scores[1].tolist() == [0, 1]
-    assert KINDS["multilabel"].answers(scores, logits=False)[1][:, 0].tolist() == [1, 0]

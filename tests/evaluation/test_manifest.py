@@ -53,9 +53,10 @@ def test_a_split_that_has_an_image_on_both_sides_is_refused():
 
 
 def test_pairs(folder):
-    path = write(folder, "fold,path1,path2,same", "a,0.png,1.png,1", "b,1.png,2.png,0")
-    task = read_manifest(path, "verification", 16)
-    assert task.pairs.tolist() == [[0, 1], [1, 2]] and task.source.count == 3 and list(task.folds) == [0, 1]
+    rows = ("a,0.png,1.png,1,f", "b,1.png,2.png,0,m", "b,0.png,2.png,0,")
+    task = read_manifest(write(folder, "fold,path1,path2,same,gender", *rows), "verification", 8, groups=["gender"])
+    assert task.pairs.tolist() == [[0, 1], [1, 2], [0, 2]] and task.source.count == 3
+    assert list(task.folds) == [0, 1, 1] and task.groups["gender"].tolist() == ["f", "m", ""]
 
 
 def test_pairs_without_folds_get_some_that_share_no_picture(folder):
@@ -156,12 +157,6 @@ def test_columns_of_groups_are_no_targets(grouped):
     assert task.groups["gender"].tolist() == ["f", "m"] * 6 and task.groups["age"][3] == ""
     other, plain = (read_manifest(grouped, "regression", 8, targets=["yaw"], groups=g) for g in (["gender"], []))
     assert list(plain.groups) == ["group"] and other.digest == plain.digest
-
-
-def test_pairs_have_groups_of_their_own(folder):
-    rows = ("a,0.png,1.png,1,f", "b,1.png,2.png,0,m", "b,0.png,2.png,0,")
-    task = read_manifest(write(folder, "fold,path1,path2,same,gender", *rows), "verification", 8, groups=["gender"])
-    assert task.groups["gender"].tolist() == ["f", "m", ""]
 
 
 @pytest.mark.parametrize("name", ["hair", "path", ""])

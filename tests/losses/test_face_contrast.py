@@ -23,9 +23,8 @@ def test_against_the_definition(n, dim, tau, mixed):
     mix = permutation = None
     if mixed:
         mix, permutation = (x.numpy() for x in mixing_draw(2 * n, 2 * n - 2, tf.constant([1, n])))
-    np.testing.assert_allclose(
-        loss(z, tau, mix=mix, permutation=permutation), slow(z, tau, mix, permutation), rtol=2e-5
-    )
+    found = loss(z, tau, mix=mix, permutation=permutation)
+    np.testing.assert_allclose(found, slow(z, tau, mix, permutation), rtol=2e-5)
 
 
 def test_mixing_draw_is_beta_and_a_permutation():

@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from pcl_tf.methods.build import build_method
+from pcl_tf.seeds import Rng
 from pcl_tf.training.checkpoints import Checkpoints
 from tests.helpers.methods import built, noise_faces, one_and_two, step, tiny
 
@@ -24,6 +26,26 @@ def test_two_replicas_are_one(name, two_replicas):
             np.testing.assert_allclose(found[k], value, rtol=2e-3, atol=1e-6, err_msg=k)
     if name == "moco":
         np.testing.assert_allclose(two.queue.numpy(), one.queue.numpy(), atol=1e-4)
+
+
+NETWORKS = {
+    "fabnet": "flow code",
+    "facecycle": "code flow features generator",
+    "tcae": "action_code pose_code action_flow pose_flow",
+}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_gradients_reach_every_network(name):
+    model = built(tiny(f"vox64:smoke,{name}", SMALL[name]))
+    with tf.GradientTape() as tape:
+        (part,) = model.parts(tf.constant(noise_faces(model.recipe) / 255.0, tf.float32), Rng(tf.constant([1, 2])))
+        loss, _ = part()
+    nets = [getattr(model, net) for net in NETWORKS[name].split()]
+    nets += [model.encoder.get_layer(layer) for layer in ("backbone", "face_conv2")]
+    for found in tape.gradient(loss, [net.trainable_variables[0].value for net in nets]):
+        assert np.abs(found).max() > 0
+    assert model.face_head is None and model.decoder is None
 
 
 @pytest.mark.parametrize("name", ["fabnet", "moco"])  # with networks, and with a queue and keys, of their own

@@ -56,15 +56,6 @@ def test_the_loss_is_the_mean_difference_of_the_warped_source(plain):
     assert loss_of(plain, pairs) != loss_of(plain, pairs[:, ::-1])
 
 
-def test_gradients_reach_flow_code_and_encoder_alone(plain):
-    with tf.GradientTape() as tape:
-        loss = plain.warped(tf.constant(pairs_of(plain)), Rng(tf.constant([1, 2])))[0]["flow"]
-    nets = (plain.flow, plain.code, plain.encoder.get_layer("backbone"), plain.encoder.get_layer("face_conv2"))
-    for found in tape.gradient(loss, [net.trainable_variables[0].value for net in nets]):
-        assert np.abs(found).max() > 0
-    assert plain.face_head is None and plain.decoder is None
-
-
 def test_the_kept_share_moves_on_to_harder_images():
     def kept(step, share=0.5):
         held = SimpleNamespace(value=tf.constant(step, tf.int64))

@@ -43,9 +43,8 @@ def test_eq7_of_the_gradient():
     pdd, pose = face_pdd - face, face_pose - face
     encoder = sum(v.numpy().size for v in weighed({}, ALPHA)[1].encoder.trainable_variables)  # its gradients come first
     assert min(np.linalg.norm(g[:encoder]) for g in (pdd, face, pose)) > 1e-5  # each part trains the encoder
-    np.testing.assert_allclose(
-        all_parts, 2.0 * pdd + 0.3 * face + 5.0 * 1.7 * pose, atol=1e-4 * np.abs(all_parts).max()
-    )
+    wanted = 2.0 * pdd + 0.3 * face + 5.0 * 1.7 * pose
+    np.testing.assert_allclose(all_parts, wanted, atol=1e-4 * np.abs(all_parts).max())
 
 
 def test_dynamic_weights_are_fed_the_unweighted_losses_of_the_steps():

@@ -42,8 +42,7 @@ def test_batch_norm_is_torchs():
     norm = batch_norm("float32", "norm")
     x = (3 + 2e-3 * np.random.RandomState(0).randn(256, 2)).astype(np.float32)
     mean, variance = x.mean(0), x.var(0)
-    np.testing.assert_allclose(
-        norm(tf.constant(x), training=True), (x - mean) / np.sqrt(variance + 1e-5), atol=2e-3
-    )  # the variance is 4e-6: epsilon decides
+    wanted = (x - mean) / np.sqrt(variance + 1e-5)  # the variance is 4e-6: epsilon decides
+    np.testing.assert_allclose(norm(tf.constant(x), training=True), wanted, atol=2e-3)
     np.testing.assert_allclose(norm.moving_mean, 0.1 * mean, rtol=1e-4)
     np.testing.assert_allclose(norm.moving_variance, 0.9 + 0.1 * variance, rtol=1e-4)
