@@ -198,7 +198,7 @@ def _killed(write, points, place, out, power_cut):
             assert tree(out) == wanted, operations[at]
 
 
-@pytest.mark.parametrize("write", [checkpoints, states, embed, client])
+@pytest.mark.parametrize("write", [checkpoints, states, embed])
 def test_what_was_killed_ends_as_what_was_not(write, place, tmp_path, power_cut):
     _killed(write, 4, place, tmp_path / "out", power_cut)
 

@@ -35,11 +35,11 @@ def wheel(tmp_path_factory):
 @pytest.fixture(scope="module")
 def python(wheel, tmp_path_factory):
     """Runs a script in a folder where pcl_tf is what the wheel holds; returns what it printed."""
-    place = tmp_path_factory.mktemp("site")
-    zipfile.ZipFile(wheel).extractall(place)
+    site = tmp_path_factory.mktemp("site")
+    zipfile.ZipFile(wheel).extractall(site)
 
-    def run(script, folder, code=0):
-        environment = {**os.environ, "PYTHONPATH": str(place)}
+    def run(script, folder, code=0, site=site):
+        environment = {**os.environ, "PYTHONPATH": str(site)}
         command = [sys.executable, "-c", script]
         done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
         assert done.returncode == code, done.stderr
@@ -69,12 +69,10 @@ def test_what_is_pinned_is_within_the_bounds():
             lines = path.read_text().splitlines()
             pins |= dict(line.lower().split("==") for line in lines if "==" in line and not line.startswith("#"))
     extras = PROJECT["optional-dependencies"]
-    for text in PROJECT["dependencies"] + [
-        t for e in ("prepare", "beam", "torch", "safetensors", "onnx", "profile", "dev") for t in extras[e]
-    ]:
-        wanted = Requirement(text)
+    named = ("prepare", "beam", "torch", "safetensors", "onnx", "profile", "dev")
+    for wanted in map(Requirement, [*PROJECT["dependencies"], *(text for name in named for text in extras[name])]):
         if wanted.name != "pcl_tf":
-            assert wanted.specifier.contains(pins[wanted.name]), f"{text}: pinned to {pins[wanted.name]}"
+            assert wanted.specifier.contains(pins[wanted.name]), f"{wanted}: pinned to {pins[wanted.name]}"
     light = (ROOT / "requirements.txt").read_text().lower()
     assert sorted(re.findall(r"^([\w-]+)==", light, re.M)) == sorted(
         Requirement(t).name for t in PROJECT["dependencies"]
@@ -108,22 +106,15 @@ def test_an_installed_command_runs_its_module(python, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_an_installation_inside_a_clone_of_something_else_has_no_commit(wheel, tmp_path):
+def test_an_installation_inside_a_clone_of_something_else_has_no_commit(wheel, python, tmp_path):
     zipfile.ZipFile(wheel).extractall(tmp_path / "venv")
     for args in (["init", "-q"], ["add", "venv/pcl_tf/store.py"], ["commit", "-q", "-m", "x"]):
-        author = ["-c", "user.name=a", "-c", "user.email=a@b"]
-        subprocess.run(["git", *author, *args], cwd=tmp_path, check=True)
+        subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b", *args], cwd=tmp_path, check=True)
     script = "from pcl_tf import provenance; print(provenance.revision())"
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "venv")}
-
-    def revision():
-        command = [sys.executable, "-c", script]
-        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True).stdout.strip()
-
-    assert revision() == "None"
+    assert python(script, tmp_path, site=tmp_path / "venv") == "None\n"
     (info,) = (tmp_path / "venv").glob("*.dist-info")
     (info / "direct_url.json").write_text('{"url": "file:///x", "vcs_info": {"vcs": "git", "commit_id": "abc"}}')
-    assert revision() == "abc"
+    assert python(script, tmp_path, site=tmp_path / "venv") == "abc\n"
 
 
 def test_what_is_not_installed_is_named_with_an_extra_that_brings_it():

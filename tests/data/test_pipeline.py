@@ -210,15 +210,15 @@ def test_generated_clips_and_scenes_are_those_of_their_truth():
 
 
 def test_a_method_of_pairs_has_generated_clips(tmp_path):
-    data = recipe.named("vox64", overrides=["data.source=generated", "data.generated_images=20"]).data
+    data = recipe.named("vox64", overrides=["data.source=generated", "data.generated_images=10"]).data
     faces = faces_module.open_faces(data, 16, tmp_path, "needed")
-    assert faces.shape == (2, 16, 16, 3) and len(faces) == 24  # three whole clips
-    pairs = faces.rows(24, seed=0)(0)
-    assert sorted(pairs[:, 0]) == list(range(24))
+    assert faces.shape == (2, 16, 16, 3) and len(faces) == 16  # two whole clips
+    pairs = faces.rows(16, seed=0)(0)
+    assert sorted(pairs[:, 0]) == list(range(16))
     assert (pairs[:, 0] // 8 == pairs[:, 1] // 8).all() and (pairs[:, 0] != pairs[:, 1]).all()
     data.clips = "scenes"
     scenes = faces_module.open_faces(data, 16, tmp_path, "needed")
-    assert len(scenes) == 20 and (np.diff(np.sort(scenes.rows(20, seed=0)(0)), axis=1) == 1).all()
+    assert len(scenes) == 10 and (np.diff(np.sort(scenes.rows(10, seed=0)(0)), axis=1) == 1).all()
 
 
 def test_a_folder_called_as_the_generated_faces_is_not_passed_over(tmp_path, monkeypatch):

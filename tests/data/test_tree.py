@@ -95,7 +95,7 @@ def test_zips_with_different_images_of_one_path_are_refused(tmp_path):
 
 
 def test_no_more_is_unpacked_of_a_member_than_it_declares(tmp_path):
-    archive = zip_of(tmp_path / "faces.zip", {"bomb.jpg": b"\0" * 50_000_000})
+    archive = zip_of(tmp_path / "faces.zip", {"bomb.jpg": b"\0" * 5_000_000})
     data = bytearray(archive.read_bytes())
     for at in (data.index(b"PK\x01\x02") + 24, 22):  # the sizes that the directory and the member declare
         data[at : at + 4] = (1000).to_bytes(4, "little")
@@ -142,13 +142,6 @@ def test_zips_that_cannot_be_opened(tmp_path, data):
         open_source(str(tmp_path / "faces.zip"), 8, 16, flag="--images")
     with pytest.raises(Refused, match=r"^/.*faces.zip: not a readable zip"):
         Files(tmp_path).source(["a.png"])
-
-
-@pytest.mark.parametrize("name", ["with [2026]", "wh*at?", "a,b"])
-def test_folders_of_any_name(tmp_path, name):
-    save(tmp_path / name / "p/a.png")
-    assert open_source(str(tmp_path / name), 8, 16).count == 1
-    assert "p/a.png" in Files(tmp_path / name)
 
 
 @pytest.mark.parametrize("text", ["faces,", "faces,,faces", "/nope"])

@@ -1,8 +1,6 @@
 """Pictures in every form in which people have them, and the faces in them."""
 
 import hashlib
-import io
-import zipfile
 
 import numpy as np
 import pytest
@@ -15,6 +13,7 @@ from pcl_tf.faces.pictures import Picture, Pictures
 from pcl_tf.prepare.detector import Face
 from pcl_tf.prepare.run import Limits, prepare_clips
 from pcl_tf.prepare.work import Settings
+from tests.helpers.images import encoded, zip_of
 from tests.prepare.videos import ramp, write_video
 
 
@@ -25,8 +24,7 @@ def tree(tmp_path):
     (folder / "b").mkdir(parents=True)
     for name, value in (("a.png", 40), ("b/c.png", 80)):
         Image.new("RGB", (30, 20), (value,) * 3).save(folder / name)
-    with zipfile.ZipFile(tmp_path / "z.zip", "w") as z:
-        z.write(folder / "b/c.png", "in/c.png")
+    zip_of(tmp_path / "z.zip", {"in/c.png": (folder / "b/c.png").read_bytes()})
     (tmp_path / "l.csv").write_text("label,File\nx,photos/b/c.png\ny,photos/a.png\n")
     write_video(tmp_path / "v.mp4", ramp(12), rate=10)
     return tmp_path
@@ -148,11 +146,10 @@ def test_every_face_that_is_found_is_a_row(tree, monkeypatch):
 
 
 def test_a_box_is_in_pixels_of_the_file_though_it_is_unpacked_at_a_part_of_its_size():
-    held = io.BytesIO()
-    photo, exif = Image.new("RGB", (900, 600), "gray"), Image.Exif()
+    exif = Image.Exif()
     exif[0x0112] = 6  # turned by a quarter
-    photo.save(held, "JPEG", exif=exif)
-    (one,) = cut([Picture("a.jpg", held.getvalue())], [(32, 1.5)])
+    photo = encoded(Image.new("RGB", (900, 600), "gray"), "JPEG", exif=exif)
+    (one,) = cut([Picture("a.jpg", photo)], [(32, 1.5)])
     assert one.boxes == ((0.0, 150.0, 600.0, 600.0),) and one.looks_whole
 
 

@@ -149,9 +149,18 @@ def photographs(photograph, tmp_path_factory):
     return root
 
 
-def test_no_face_is_counted_apart_from_unreadable_files(photographs, tmp_path, capsys):
-    settings = work.Settings(size=48, margin=1.5)
-    path, counts = prepare_clips("images", photographs, tmp_path, settings=settings, limits=Limits(0.2))
+def test_no_face_is_counted_apart_from_unreadable_files_and_each_has_its_own_share(photographs, tmp_path, capsys):
+    def prepared(*limits):
+        settings = work.Settings(size=48, margin=1.5)
+        return prepare_clips("images", photographs, tmp_path, settings=settings, limits=Limits(*limits))
+
+    with pytest.raises(Refused, match=r"text.jpg.*(?s:.*)--max_unreadable_share"):
+        prepared(0.1)
+    with pytest.raises(Refused, match=r"wall.png \(no face(?s:.*)sheet.png(?s:.*)--max_no_face_share") as error:
+        prepared(0.2, 0.1)
+    kept = str(error.value).split("Look at ")[1].split(";")[0]
+    assert pathlib.Path(kept).read_bytes().startswith(b"\x89PNG")  # what was refused can be looked at
+    path, counts = prepared(0.2)
     assert (counts["clips"], counts["unreadable"], counts["without a face"]) == (5, 1, 1)
     assert open(f"{path}/no_face.txt").read() == "wall.png\t1 of 1 frames\n"
     assert open(f"{path}/unreadable.txt").read().startswith("text.jpg\t")
@@ -163,16 +172,6 @@ def test_no_face_is_counted_apart_from_unreadable_files(photographs, tmp_path, c
     assert drawn.shape[1] == 5 * work.THUMBNAIL
     wall = drawn[-work.THUMBNAIL :, : work.THUMBNAIL]  # below the faces: the picture without one
     assert np.abs(wall - 90).max() < 3 and np.abs(drawn[: -work.THUMBNAIL, : work.THUMBNAIL] - 90).mean() > 20
-
-
-def test_each_has_its_own_share(photographs, tmp_path):
-    settings = work.Settings(size=48, margin=1.5)
-    with pytest.raises(Refused, match=r"text.jpg.*(?s:.*)--max_unreadable_share"):
-        prepare_clips("images", photographs, tmp_path, settings=settings, limits=Limits(0.1))
-    with pytest.raises(Refused, match=r"wall.png \(no face(?s:.*)sheet.png(?s:.*)--max_no_face_share") as error:
-        prepare_clips("images", photographs, tmp_path, settings=settings, limits=Limits(0.2, 0.1))
-    kept = str(error.value).split("Look at ")[1].split(";")[0]
-    assert pathlib.Path(kept).read_bytes().startswith(b"\x89PNG")  # what was refused can be looked at
 
 
 def test_frames_without_a_face_are_counted(photograph, tmp_path):

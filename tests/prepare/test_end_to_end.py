@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from tests.prepare.videos import write_video
 
 @pytest.mark.slow
 def test_from_videos_to_an_encoder(tmp_path):
-    """A tree of VoxCeleb's layout, a preparation killed and begun again, a training on it, its export."""
+    """A tree of VoxCeleb's layout, a preparation stopped by SIGTERM and begun again, a training on it, its export."""
     for person in range(6):
         for clip in range(2):
             faces = render(sample_clip(50, 0, [person], clip=clip), 96)
@@ -33,12 +34,15 @@ def test_from_videos_to_an_encoder(tmp_path):
         return said
 
     prepare = ("pcl_tf.prepare", "voxceleb", f"--data={tmp_path}/vox", f"--out={tmp_path}/data")
-    killed = start(*prepare, "--workers=1")
-    while not list(tmp_path.glob("data/.vox*/*/*.zip")) and killed.poll() is None:
+    stopped = start(*prepare, "--workers=1")
+    while not list(tmp_path.glob("data/.vox*/*/*.zip")) and stopped.poll() is None:
         time.sleep(0.005)
-    killed.kill()
-    killed.communicate()
-    assert killed.returncode == -signal.SIGKILL and not list(tmp_path.glob("data/voxceleb/*/*/prepared.json"))
+    stopped.terminate()
+    said, _ = stopped.communicate(timeout=60)
+    assert stopped.returncode == 128 + signal.SIGTERM and "the same command goes on" in said
+    early = [*tmp_path.glob("data/.vox*/*/*.zip")]
+    assert 0 < len(early) < 6 and not any(zipfile.ZipFile(path).testzip() for path in early)
+    assert not list(tmp_path.glob("data/voxceleb/*/*/prepared.json"))
     said = finish(start(*prepare))
     assert "12 clips, 144 frames, 6 identities" in said
     data = next(word for word in said.split() if word.startswith("--data="))

@@ -2,12 +2,7 @@
 
 import os
 import pathlib
-import shutil
-import signal
 import struct
-import subprocess
-import time
-import zipfile
 from fractions import Fraction
 
 import numpy as np
@@ -21,7 +16,6 @@ from pcl_tf.errors import Refused
 from pcl_tf.prepare import work
 from pcl_tf.prepare.run import Limits, prepare_clips
 from tests.helpers.commands import done
-from tests.helpers.processes import command
 from tests.prepare.videos import ramp, write_video
 
 SETTINGS, HALF = work.Settings(size=32), Limits(unreadable=0.5)
@@ -302,21 +296,3 @@ def test_the_command_prepares_once(tmp_path):
     assert f"1 clips, {len(expected(20))} frames" in said and "--data=" in said
     assert "prepared already" in done("prepare", *args).stdout
     assert done("prepare", "voxceleb", *args[1:], code=2).stderr.splitlines()[-1].startswith("error: ")
-
-
-@pytest.mark.slow
-def test_the_command_is_stopped_and_goes_on(tmp_path):
-    """SIGTERM in the middle: exit code 143, and the same command ends with everything there."""
-    write_video(tmp_path / "in/v0.mp4", np.tile(ramp(60, 256), (4, 1, 1, 1)))  # a tenth of a second of work, 20 times
-    for i in range(1, 20):
-        shutil.copy(tmp_path / "in/v0.mp4", tmp_path / f"in/v{i}.mp4")
-    args = ["videos", f"--data={tmp_path / 'in'}", f"--out={tmp_path / 'out'}", "--image_size=16", "--workers=1"]
-    running = subprocess.Popen(command("prepare", *args), stderr=subprocess.PIPE, text=True)
-    while not list((tmp_path / "out").rglob("*.zip")) and running.poll() is None:
-        time.sleep(0.01)
-    running.send_signal(signal.SIGTERM)
-    _, said = running.communicate(timeout=60)
-    assert running.returncode == 143 and "goes on" in said, said
-    early = [*(tmp_path / "out").rglob("*.zip")]
-    assert 0 < len(early) < 20 and not any(zipfile.ZipFile(path).testzip() for path in early)
-    assert "20 clips, 1160 frames" in done("prepare", *args).stdout

@@ -83,10 +83,10 @@ def test_a_server_is_left_alone_as_long_as_it_says(server):
     assert len(server.times) == 2 and server.times[1] - server.times[0] >= 1
 
 
-@pytest.mark.parametrize("address", ["localhost:1", "http://localhost:1"])
-def test_nobody_listens(address):
-    with pytest.raises(Unreachable, match="localhost:1.*refused"):
-        ask(address, [b"x"])
+def test_nobody_listens():
+    for address in ("localhost:1", "http://localhost:1"):
+        with pytest.raises(Unreachable, match="localhost:1.*refused"):
+            ask(address, [b"x"])
 
 
 @both

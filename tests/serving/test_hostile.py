@@ -1,6 +1,5 @@
 """The bytes signature is a public door: what comes in is embedded correctly or refused, and the process stays small."""
 
-import io
 import subprocess
 import sys
 import textwrap
@@ -64,10 +63,8 @@ def test_a_request_of_small_files_that_take_long_is_refused_before_any_is_decode
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
 def test_memory_stays_within_the_stated_bound(export, tmp_path, kind):
     """A request of 6 images of the most pixels allowed: README's bound for a request, in a process of its own."""
-    buffer = io.BytesIO()
-    image = Image.new("RGB", (8192, 8192))
-    image.save(buffer, kind, **({"progressive": True} if kind == "JPEG" else {}))
-    (tmp_path / "image").write_bytes(buffer.getvalue())
+    image = encoded(Image.new("RGB", (8192, 8192)), kind, **({"progressive": True} if kind == "JPEG" else {}))
+    (tmp_path / "image").write_bytes(image)
     script = textwrap.dedent(
         f"""
         import re, tensorflow as tf

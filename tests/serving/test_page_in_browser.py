@@ -14,6 +14,7 @@ from pcl_tf.data.images import resize
 from pcl_tf.heads import people, render
 from pcl_tf.prepare import detector
 from tests.helpers.commands import ended
+from tests.helpers.images import encoded
 from tests.serving.browser import CHROMIUM, driven
 
 pytestmark = [
@@ -58,9 +59,7 @@ def page(scene, model, tmp_path_factory):
 
 
 def png(image):
-    held = io.BytesIO()
-    Image.fromarray(image).save(held, "PNG")
-    return held.getvalue()
+    return encoded(Image.fromarray(image), "PNG")
 
 
 def compare(seen, image, model, table, atol):
@@ -109,9 +108,8 @@ def test_a_picture_has_the_numbers_of_python(page, scene, model):
 
 def test_the_frames_of_a_camera_have_the_numbers_of_python(page, scene, model, tmp_path):
     folder, table = page
-    held = io.BytesIO()
-    Image.fromarray(scene).save(held, "JPEG", quality=95, subsampling=0)
-    (tmp_path / "camera.mjpeg").write_bytes(held.getvalue() * 3)
+    picture = encoded(Image.fromarray(scene), "JPEG", quality=95, subsampling=0)
+    (tmp_path / "camera.mjpeg").write_bytes(picture * 3)
     script = f"""{READY} const media = frame.contentWindow.navigator.mediaDevices, streams = [];
       const ask = media.getUserMedia.bind(media);
       media.getUserMedia = async (what) => {{ streams.push(await ask(what)); return streams.at(-1); }};
