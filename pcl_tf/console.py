@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib.abc
+import importlib.util
 import math
 import os
 import pathlib
@@ -171,37 +172,62 @@ def task_flags() -> Callable[[], dict[str, Any]]:
     return lambda: {name: flag.value for name, flag in defined.items()}
 
 
-def finding_faces() -> None:
-    """Defines --detect, --align, --margin, --fps and --beam_pipeline_options, of commands that find faces in pictures."""
+def detecting(words: str) -> Callable[[], dict[str, Any]]:
+    """Defines --detect and --align; returns what reads them.
+
+    That ends the command if --align is given without --detect, or if mtcnn, which detects, is not installed.
+    """
+    flags.DEFINE_bool("detect", False, words)
+    flags.DEFINE_bool("align", False, "With --detect: turns the faces upright by their landmarks.")
+
+    def read() -> dict[str, Any]:
+        how = {name: flags.FLAGS[name].value for name in ("detect", "align")}
+        if how["align"] and not how["detect"]:
+            refuse("--align: has no meaning without --detect.")
+        if how["detect"]:
+            need("mtcnn")
+        return how
+
+    return read
+
+
+def finding_faces() -> Callable[..., tuple[dict[str, Any], list[str]]]:
+    """Defines --detect, --align, --margin, --fps and --beam_pipeline_options, of commands that find faces in pictures.
+
+    Returns what reads them: ({detect, align, margin or 0, fps}, Beam's options). It ends the command as ``detecting`` does,
+    and if --margin is given without --detect, or one of the flags that it is called with together with Beam's options.
+    """
     beam = "Beam's options as key=value, for a cluster: --out becomes a folder of Parquet files, of a folder of --data."
     margin = "With --detect: side of the cut, in longer sides of the face's box; by default the model's."
-    flags.DEFINE_bool("detect", False, "Finds the faces of each picture first (by MTCNN); a row each.")
-    flags.DEFINE_bool("align", False, "With --detect: turns the faces upright by their landmarks.")
+    detected = detecting("Finds the faces of each picture first (by MTCNN); a row each.")
     flags.DEFINE_float("margin", None, margin, 1.0, 10.0)
     flags.DEFINE_float("fps", None, "Frames a second that are taken of videos; by default all.", 0.001, 1000)
     flags.DEFINE_list("beam_pipeline_options", [], beam)
 
+    def read(*alone: str) -> tuple[dict[str, Any], list[str]]:
+        how, options = detected(), flags.FLAGS["beam_pipeline_options"].value or []
+        how |= {"margin": flags.FLAGS["margin"].value or 0.0, "fps": flags.FLAGS["fps"].value}
+        if how["margin"] and not how["detect"]:
+            refuse("--margin: has no meaning without --detect.")
+        for name in alone:
+            if flags.FLAGS[name].value and options:
+                refuse(f"--{name}: has no meaning with --beam_pipeline_options.")
+        return how, options
 
-def finding(*alone: str) -> tuple[dict[str, Any], list[str]]:
-    """Values of the flags that ``finding_faces`` defines: ({detect, align, margin or 0, fps}, Beam's options).
-
-    Ends the command if --align or --margin is given without --detect, or one of the flags ``alone`` with Beam's options.
-    """
-    beam: list[str] = flags.FLAGS["beam_pipeline_options"].value or []
-    how = {name: flags.FLAGS[name].value for name in ("detect", "align", "margin", "fps")}
-    for name in ("align", "margin"):
-        if how[name] and not how["detect"]:
-            refuse(f"--{name}: has no meaning without --detect.")
-    for name in alone:
-        if flags.FLAGS[name].value and beam:
-            refuse(f"--{name}: has no meaning with --beam_pipeline_options.")
-    return {**how, "margin": how["margin"] or 0.0}, beam
+    return read
 
 
 def refuse(text: str | Exception, code: int = 2) -> NoReturn:
     """Prints on stderr what is wrong and what would do, and ends the command; 2 is a flag or something it names."""
     print(f"error: {text}", file=sys.stderr)
     sys.exit(code)
+
+
+def need(*modules: str) -> None:
+    """Ends the command if one of the modules is not installed; none is imported, for that may import TensorFlow."""
+    for name in modules:
+        if importlib.util.find_spec(name) is None:
+            refuse(lacking(ModuleNotFoundError(name=name)))
 
 
 def lacking(error: ImportError) -> str:

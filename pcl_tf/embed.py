@@ -19,7 +19,7 @@ import shlex
 from absl import flags
 
 from pcl_tf.choices import FEATURES
-from pcl_tf.console import begin, explained, finding, finding_faces, refuse, side_flag, start
+from pcl_tf.console import begin, explained, finding_faces, refuse, side_flag, start
 
 _MODEL = flags.DEFINE_string(
     "model", None, "SavedModel, workdir of pcl_tf.train, .keras, .onnx or .tflite file, or a baseline."
@@ -37,7 +37,7 @@ _SIZE = side_flag(
 _IMAGES = flags.DEFINE_integer("generated_images", 256, "How many faces --data=generated renders.", lower_bound=1)
 _PROJECTOR = flags.DEFINE_string("projector", "", "Folder for TensorBoard's Projector, with a sprite of the faces.")
 _CACHE = flags.DEFINE_string("cache", "", "Folder of features; by default features/ in probe/ of the model's workdir.")
-finding_faces()
+_FINDING = finding_faces()
 
 
 def main(argv: list[str]) -> None:
@@ -49,7 +49,7 @@ def main(argv: list[str]) -> None:
 
     if unknown := [f for f in _FEATURE.value if f not in FEATURES]:
         refuse(f"--feature={unknown[0]}: not one of {', '.join(FEATURES)}.")
-    how, beam = finding("projector", "cache")
+    how, beam = _FINDING("projector", "cache")
     assert _MODEL.value is not None and _DATA.value is not None and _OUT.value is not None
     out = pathlib.Path(_OUT.value)
     with explained(out):

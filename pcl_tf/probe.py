@@ -15,7 +15,7 @@ import sys
 from absl import flags
 
 from pcl_tf.choices import FEATURES, ROLES, SOLVERS
-from pcl_tf.console import begin, explained, refuse, start, task_flags
+from pcl_tf.console import begin, detecting, explained, refuse, start, task_flags
 from pcl_tf.evaluation.corpora import CORPORA
 from pcl_tf.evaluation.kinds import KINDS
 
@@ -30,6 +30,7 @@ _TASK = flags.DEFINE_string(
     + "; ".join(f"{name}: {corpus.layout}" for name, corpus in CORPORA.items()),
 )
 _OPENED = task_flags()
+_DETECTED = detecting("Finds the faces of the pictures first (by MTCNN); the largest of each is taken.")
 _FEATURE = flags.DEFINE_list("feature", ["face_aware"], f"{', '.join(FEATURES)}; commas join several.")
 _SOLVER = flags.DEFINE_enum(
     "solver",
@@ -54,6 +55,7 @@ def main(argv: list[str]) -> None:
     from pcl_tf.evaluation.tasks import open_task
     from pcl_tf.store import check, several
 
+    how = _DETECTED()
     if unknown := [f for f in _FEATURE.value if f not in FEATURES]:
         refuse(f"--feature={unknown[0]}: not one of {', '.join(FEATURES)}.")
     assert _MODEL.value is not None and _TASK.value is not None
@@ -65,15 +67,22 @@ def main(argv: list[str]) -> None:
         check(cache, "--cache", folder=True)
         found = [find_encoder(text) for text in models]
         tasks = [open_task(text, centre=_CENTRE.value, **_OPENED()) for text in named]
-        for note in dict.fromkeys(note for task in tasks for note in task.notes):
-            print(f"note: {note}", file=sys.stderr)
         encoders = [load() for load in found]  # imports TensorFlow, so only after the checks
+        from pcl_tf.faces.tasks import of_faces
         from pcl_tf.results.probing import probe
 
-        probe(encoders, tasks, _FEATURE.value, out=out, cache=cache, solver=_SOLVER.value, seed=_SEED.value)
+        tasks = [of_faces(task, encoders, **how) for task in tasks]
+        for note in dict.fromkeys(note for task in tasks for note in task.notes):
+            print(f"note: {note}", file=sys.stderr)
+        rows = probe(encoders, tasks, _FEATURE.value, out=out, cache=cache, solver=_SOLVER.value, seed=_SEED.value)
     print(
         f"\n{out / 'result.json'} holds everything, tables.md shows it; tensorboard --logdir={shlex.quote(str(out / 'logs'))} shows it."
     )
+    if made := [row["probe"] for row in rows if row.get("probe") and KINDS[row["kind"]].labelled]:
+        finding = "".join(f" --{name}" for name, on in how.items() if on)
+        print(
+            f"On new pictures: python -m pcl_tf.predict --model={shlex.quote(made[0])} --data=PICTURES --out=a.csv{finding}"
+        )
 
 
 if __name__ == "__main__":

@@ -163,8 +163,9 @@ def left_out(
     """
     if not unreadable:
         return ""
-    named = some([f"{name} ({why})" for name, why in unreadable])
+    too_many = len(unreadable) > most * count
+    named = some([f"{name} ({why})" for name, why in unreadable], 50 if too_many else 5)
     line = f"{of}{len(unreadable)} of {count} images cannot be read and are left out: {named}."
-    if len(unreadable) > most * count:
+    if too_many:
         raise Refused(f"{line} That is too many: mend or remove them{more}.")
     return line

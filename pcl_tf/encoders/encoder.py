@@ -213,6 +213,7 @@ def _keras(text: str, path: pathlib.Path) -> Encoder:
     run = tf.function(lambda x: model(x, training=False), reduce_retracing=True)
     side = head.size if head else _side(getattr(model, "input_shape", None))  # a model that is code has none
     beside = [Head.from_bytes(p.read_bytes(), str(p)) for p in sorted(path.parent.glob("heads/*.npz"))]
+    made = _made(path.parent)
     return Encoder(
         name=text,
         digest=digest(path.read_bytes()),
@@ -220,7 +221,7 @@ def _keras(text: str, path: pathlib.Path) -> Encoder:
         keras_file=path,
         side=side,
         heads=(head,) if head else tuple(beside),
-        **_made(path.parent),
+        **made | ({"margin": head.margin} if head else {}),
     )
 
 

@@ -30,6 +30,11 @@ class Head:
     bias: np.ndarray  # float64 [K]
     # of a verification: the cosine of two vectors of K numbers above which they are one person's
     threshold: float | None = None
+    # side of the squares around the faces it was learnt on, in longer sides of a face's box; None if none were looked for
+    margin: float | None = None
+
+    def __repr__(self) -> str:
+        return f"<head {self.name!r}: {', '.join(self.names) or 'one person or two'}>"
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """Features float [n, D] -> float64 [n, K]: logits, numbers in their units, or vectors to be compared."""

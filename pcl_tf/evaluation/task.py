@@ -37,6 +37,8 @@ class Task:
     same: np.ndarray | None = None
     folds: np.ndarray | None = None
     origin: str = ""  # path it was read from, '' of generated ones; distinguishes tasks of one name
+    tells: str = ""  # what its labels are of, by which a head is called: 'expression', 'sex'; '' is its name
+    margin: float | None = None  # as of ``Head``, of faces that were found in its pictures
     notes: tuple[str, ...] = ()  # what was left out, a sentence each
     # {column: str [N], of verification [P]}: the group of each row, '' for none, by which errors are split
     groups: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)

@@ -67,8 +67,9 @@ def open_task(
     else:
         all_of_them = " or the folder of corpora" * (data_dir is not None)
         raise Refused(f"{flag}={name}: where is it? {flag}={name}:PATH{all_of_them} is needed.")
-    name = f"{task.name}[{','.join(targets)}]" if targets else task.name
+    tells = "-".join(targets) or (CORPORA[name].role if name in CORPORA else task.name.removeprefix("generated_"))
+    name = f"{task.name}-{tells}" if targets else task.name
     if centre != 1:
         task = dataclasses.replace(task, source=centred(task.source, centre))
         name = f"{name}_centre{centre:g}"
-    return copies_named(dataclasses.replace(task, name=name))
+    return copies_named(dataclasses.replace(task, name=name, tells=tells))

@@ -17,11 +17,12 @@ from typing import Any
 from absl import flags
 
 from pcl_tf.choices import FEATURES
-from pcl_tf.console import begin, explained, start, task_flags
+from pcl_tf.console import begin, detecting, explained, start, task_flags
 
 _MODEL = flags.DEFINE_string("model", None, "Workdir of pcl_tf.train, an export, or a .keras file.")
 _TASK = flags.DEFINE_string("task", None, "NAME or KIND:MANIFEST.csv, as of pcl_tf.probe; KIND is not verification.")
 _OPENED = task_flags()
+_DETECTED = detecting("Finds the faces of the pictures first (by MTCNN); the largest of each is taken.")
 _FEATURE = flags.DEFINE_enum("feature", "face_aware", FEATURES, "What the last layer sees.")
 flags.DEFINE_float("labels", 1.0, "Share of the training labels that is used, for instance 0.01.")
 _SCRATCH = flags.DEFINE_bool(
@@ -51,6 +52,7 @@ def main(argv: list[str]) -> int:
     from pcl_tf.store import check
 
     assert _MODEL.value is not None and _TASK.value is not None
+    how = _DETECTED()
     with explained(_OUT.value or _MODEL.value):
         load, probed = find_encoder(_MODEL.value), probe_folder(_MODEL.value)
         out = pathlib.Path(_OUT.value or probed.parent / "finetune")
@@ -60,6 +62,7 @@ def main(argv: list[str]) -> int:
         task = open_task(_TASK.value, **_OPENED())
         encoder = load()  # imports TensorFlow, so only after the checks
         from pcl_tf.errors import Stopped
+        from pcl_tf.faces.tasks import of_faces
         from pcl_tf.finetune import run
         from pcl_tf.finetune.fit import Options
         from pcl_tf.results import table
@@ -68,6 +71,7 @@ def main(argv: list[str]) -> int:
         # Layers that are drawn learn at the paper's rate; those that are pre-trained move slower.
         values["rate"] = _RATE.value or (1e-3 if _SCRATCH.value else 1e-4)
         options = Options(**values)
+        task = of_faces(task, [encoder], **how)
         for note in task.notes:
             print(f"note: {note}", file=sys.stderr)
         about = {"license": _LICENSE.value, "data_terms": _TERMS.value}

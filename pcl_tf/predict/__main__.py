@@ -17,7 +17,7 @@ import pathlib
 
 from absl import flags
 
-from pcl_tf.console import begin, explained, finding, finding_faces, refuse, start
+from pcl_tf.console import begin, explained, finding_faces, refuse, start
 
 _MODEL = flags.DEFINE_string("model", None, "Fine-tuning, probe's .keras or box; commas join several.")
 _DATA = flags.DEFINE_string(
@@ -27,14 +27,14 @@ _DATA = flags.DEFINE_string(
     " pcl_tf.prepare; commas join several.",
 )
 _OUT = flags.DEFINE_string("out", None, "File to write: .csv, .parquet or .jsonl.")
-finding_faces()
+_FINDING = finding_faces()
 _PLOT = flags.DEFINE_string("plot", "", "PNG of the answers over time, some faces below.")
 _OVERLAY = flags.DEFINE_string("overlay", "", "MP4 of a video with boxes, axes of the heads and answers in it.")
 
 
 def main(argv: list[str]) -> None:
     begin(argv, "model", "data", "out")
-    how, beam = finding("plot", "overlay")
+    how, beam = _FINDING("plot", "overlay")
     assert _MODEL.value is not None and _DATA.value is not None and _OUT.value is not None
     from pcl_tf.store import check, list_unreadable, several
     from pcl_tf.tables import FORMATS, writer

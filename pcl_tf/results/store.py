@@ -13,7 +13,6 @@ from pcl_tf.data.files import printable
 from pcl_tf.encoders.encoder import Encoder
 from pcl_tf.encoders.head import Head
 from pcl_tf.errors import Refused
-from pcl_tf.evaluation.corpora import CORPORA
 from pcl_tf.evaluation.evaluate import Result
 from pcl_tf.evaluation.kinds import KINDS
 from pcl_tf.evaluation.linear import Linear
@@ -101,14 +100,14 @@ def head_of(row: dict[str, Any], task: Task, layer: Linear, *, encoder: str) -> 
     """A head as it is handed on: the layer of a row of ``result.json``, on the raw feature, with its names and measured error.
 
     Args:
-      row, task, layer: a task of a corpus or of generated faces gives its role as the name: 'expression', 'pose' ..
+      row, task, layer: the name is what the task ``tells``.
       encoder: digest of the encoder it was learnt on, '' if that was taught with it.
     """
     named = tuple(map(str, task.names))
     row = {**row, **(row["learnt"] or {})}  # of pairs, what was measured with the layer
     threshold = next(iter(row["protocol"]["thresholds"].values())) if task.pairs is not None else None
     return Head(
-        name=CORPORA[task.name].role if task.name in CORPORA else task.name.removeprefix("generated_"),
+        name=task.tells or task.name.removeprefix("generated_"),
         kind=task.kind,
         feature=row["feature"],
         names=named,
@@ -119,6 +118,7 @@ def head_of(row: dict[str, Any], task: Task, layer: Linear, *, encoder: str) -> 
         weights=layer.weights,
         bias=layer.bias,
         threshold=threshold,
+        margin=task.margin,
     )
 
 

@@ -61,7 +61,7 @@ def test_tasks_of_one_name_are_told_apart_and_keep_their_names(tmp_path):
 
 def test_long_names_are_cut_in_names_of_files():
     assert short("labels") == "labels" and short("x" * 40) == "x" * 40
-    long = [f"labels[{','.join(f'column{i}' for i in range(60))},{end}]" for end in "ab"]
+    long = [f"labels-{'-'.join(f'column{i}' for i in range(60))}-{end}" for end in "ab"]
     assert len({short(name) for name in long}) == 2 and max(map(len, map(short, long))) < 50
 
 
