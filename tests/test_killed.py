@@ -30,7 +30,7 @@ from tests.helpers.commands import done, ended
 from tests.helpers.killed import Killed, killed_at
 from tests.prepare.videos import ramp, write_video
 from tests.serving.server import Server
-from tests.training.test_unreadable_checkpoints import Tiny
+from tests.training.test_checkpoints import Tiny
 
 
 @pytest.fixture(scope="module")
