@@ -1,7 +1,6 @@
 """What all commands share: how they begin and end, and their exit codes."""
 
 import contextlib
-import importlib.abc
 import importlib.util
 import math
 import os
@@ -10,13 +9,12 @@ import re
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from importlib.machinery import ModuleSpec, PathFinder
-from types import ModuleType
 from typing import Any, NoReturn
 
 from absl import app, flags, logging
 
 from pcl_tf.errors import Refused
+from pcl_tf.quiet import quiet
 from pcl_tf.recipe import keys_help
 from pcl_tf.store import disk_is_full
 
@@ -104,8 +102,7 @@ def begin(argv: list[str], *needed: str, words: int = 0, level: int = logging.WA
     """
     # Not the user's keras.json, which may be another project's: another backend, channels first.
     os.environ.update(KERAS_BACKEND="tensorflow", KERAS_HOME=os.devnull)
-    if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") == "3":
-        sys.meta_path.insert(0, _QuietImport())
+    quiet()
     if not flags.FLAGS["verbosity"].present:
         logging.set_verbosity(level)
     if len(argv) > 1 + words:
@@ -118,26 +115,6 @@ def begin(argv: list[str], *needed: str, words: int = 0, level: int = logging.WA
             refuse(f"--{name}={value}: is no number.")
     if missing := [f"--{name}" for name in needed if not flags.FLAGS[name].value]:
         refuse(f"{' and '.join(missing)} {'are' if missing[1:] else 'is'} needed; see --help.")
-
-
-class _QuietImport(importlib.abc.MetaPathFinder):
-    """Imports TensorFlow without the lines that its C++ prints meanwhile at any log level (its issue 100442)."""
-
-    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
-        if name != "tensorflow" or not (spec := PathFinder.find_spec(name, path)) or not spec.loader:
-            return None
-        loader, run = spec.loader, spec.loader.exec_module
-
-        def silently(module: ModuleType) -> None:
-            stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-            try:
-                os.dup2(nowhere, 2)
-                run(module)
-            finally:
-                os.dup2(stderr, 2)
-
-        loader.exec_module = silently  # type: ignore[method-assign]
-        return spec
 
 
 def at_home(argument: str) -> str:

@@ -6,13 +6,15 @@
   python -m pcl_tf.embed --model=runs/vox64 --data=clip.mp4 --out=clip.npz --detect --fps=5
   python -m pcl_tf.embed --model=runs/vox64 --data=FOLDER --out=SHARDS --beam_pipeline_options=runner=FlinkRunner,..
 
---model is a workdir of pcl_tf.train, an export, a .keras, .onnx or .tflite file, or pixels, lbp, hog. Unreadable
-images are left out, counted, and named in OUT with ".unreadable.txt" behind it. Features stay in --cache, which the probe
-shares: an extraction that was stopped resumes, but of videos and with --detect begins again.
+--model is heads64, faces64, a workdir of pcl_tf.train, an export, a .keras, .onnx or .tflite file, or pixels, lbp, hog.
+Unreadable images are left out, counted, and named in OUT with ".unreadable.txt" behind it; nothing is written where all are.
+Features stay in --cache, which the probe shares: an extraction that was stopped resumes, but of videos and with --detect
+begins again.
 Exit codes: 0 done; 2 a flag, the model or the data is wrong; 4 the disk is full; 129, 130 and 143 stopped by SIGHUP,
 Ctrl-C and SIGTERM.
 """
 
+import functools
 import pathlib
 import shlex
 
@@ -22,7 +24,9 @@ from pcl_tf.choices import FEATURES
 from pcl_tf.console import begin, explained, finding_faces, refuse, side_flag, start
 
 _MODEL = flags.DEFINE_string(
-    "model", None, "SavedModel, workdir of pcl_tf.train, .keras, .onnx or .tflite file, or a baseline."
+    "model",
+    None,
+    "heads64, faces64, SavedModel, workdir of pcl_tf.train, .keras, .onnx or .tflite file, or a baseline.",
 )
 _DATA = flags.DEFINE_string(
     "data",
@@ -43,7 +47,7 @@ _FINDING = finding_faces()
 def main(argv: list[str]) -> None:
     begin(argv, "model", "data", "out")
     from pcl_tf.data.sources import named
-    from pcl_tf.encoders.encoder import probe_folder
+    from pcl_tf.encoders.encoder import find_encoder, probe_folder
     from pcl_tf.faces.table import SUFFIXES
     from pcl_tf.store import check, list_unreadable
 
@@ -65,14 +69,17 @@ def main(argv: list[str]) -> None:
             from pcl_tf.faces.projector import check_place, write_projector
 
             check_place(_PROJECTOR.value)
-        named(_DATA.value)
         from pcl_tf.faces.model import load
         from pcl_tf.faces.pictures import Pictures
 
         cache = _CACHE.value or probe_folder(_MODEL.value) / "features"
         check(cache, "--cache", folder=True)  # by default beside the model, which may lie where nothing can be written
-        model = load(_MODEL.value, image_size=_SIZE.value, margin=how.pop("margin"))
-        pictures = Pictures(_DATA.value, size=model.size, fps=how["fps"], generated_images=_IMAGES.value)
+        find_encoder(_MODEL.value)
+        opened = functools.partial(Pictures, _DATA.value, fps=how["fps"], generated_images=_IMAGES.value)
+        pictures = opened()
+        model = load(_MODEL.value, image_size=_SIZE.value, margin=how.pop("margin"))  # imports TensorFlow
+        if "generated" in named(_DATA.value):
+            pictures = opened(size=model.size)
         table = model.embed(pictures, features=_FEATURE.value, cache=cache, bar=True, **how)
         table.save(out)
         widths = ", ".join(f"{k} {x.shape[1]}" for k, x in table.features.items())

@@ -19,7 +19,7 @@ import shlex
 from absl import flags
 
 from pcl_tf.choices import MARGIN
-from pcl_tf.console import begin, explained, refuse, side_flag, start
+from pcl_tf.console import begin, explained, need, refuse, side_flag, start
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of a run of pcl_tf.train or pcl_tf.convert.")
 _SIZE = side_flag("Side in pixels of the exported encoder; 0 is the training size.")
@@ -76,6 +76,8 @@ def main(argv: list[str]) -> None:
     workdir, size = pathlib.Path(_WORKDIR.value or ""), _SIZE.value
     if not (workdir / "recipe.json").is_file():
         refuse(f"--workdir={workdir}: has no recipe.json; it is no folder of pcl_tf.train.")
+    if _ONNX.value:
+        need("onnx", "tf2onnx")
     from pcl_tf import recipe as recipes
     from pcl_tf.errors import Refused
     from pcl_tf.faces import box
@@ -87,9 +89,6 @@ def main(argv: list[str]) -> None:
     from pcl_tf.training.export import export_run
 
     with explained(workdir):
-        if _ONNX.value:
-            import onnx  # noqa: F401
-            import tf2onnx  # noqa: F401
         check(workdir, "--workdir", folder=True)
         heads = box.parse(_HEADS.value)
         if _BOX.value:
@@ -132,11 +131,14 @@ def main(argv: list[str]) -> None:
 
 
 def _page(folder: pathlib.Path) -> None:
+    from pcl_tf.encoders.encoder import find_encoder
     from pcl_tf.serving.page import fetch_runtime, is_page, write_page
     from pcl_tf.store import check
 
     with explained(folder):
         check(folder, "--web", folder=True, replaces=is_page)
+        find_encoder(_MODEL.value or "")
+        need("onnx", "tf2onnx")
         from pcl_tf.faces.model import load
         from pcl_tf.faces.table import Table
 

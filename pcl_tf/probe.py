@@ -20,7 +20,9 @@ from pcl_tf.evaluation.corpora import CORPORA
 from pcl_tf.evaluation.kinds import KINDS
 
 _MODEL = flags.DEFINE_string(
-    "model", None, "SavedModel, workdir of pcl_tf.train, .keras file, or pixels, lbp, hog; commas join several."
+    "model",
+    None,
+    "heads64, faces64, SavedModel, workdir of pcl_tf.train, .keras file, or pixels, lbp, hog; commas join several.",
 )
 _TASK = flags.DEFINE_string(
     "task",

@@ -29,6 +29,7 @@ def test_an_export_to_onnx_without_its_packages(tmp_path, monkeypatch):
     (tmp_path / "recipe.json").write_text("{}")
     said = refused("export", f"--workdir={tmp_path}", "--onnx")
     assert "tf2onnx is not installed" in said and 'pip install "pcl_tf[onnx]"' in said
+    assert "tf2onnx is not installed" in refused("export", "--model=faces64", f"--web={tmp_path / 'page'}")
 
 
 @pytest.mark.parametrize(

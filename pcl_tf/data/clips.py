@@ -1,8 +1,5 @@
 """Faces of a dataset of clips: a draw is one frame of a clip, or two, and only these are decoded."""
 
-import glob
-import io
-import os
 import pathlib
 from collections.abc import Callable
 
@@ -10,51 +7,15 @@ import numpy as np
 import tensorflow as tf
 
 from pcl_tf.data.in_graph import decode_face
+from pcl_tf.data.index import INDEX, read_index
 from pcl_tf.data.order import Order, generator
 from pcl_tf.errors import Refused
 
-INDEX = "clips.npz"  # beside the records: frames, times and person of each, in the order of the records
 SPEC = {
     "frames": tf.io.RaggedFeature(tf.string, row_splits_dtype=tf.int64),
     "times": tf.io.RaggedFeature(tf.float32, row_splits_dtype=tf.int64),
     "identity": tf.io.FixedLenFeature([], tf.string),
 }
-
-
-def read_index(folder: str | pathlib.Path) -> dict[str, np.ndarray]:
-    """The index of a dataset of clips: 'frames' int32 [N], 'times' float32 [their sum], 'identity' int32 [N], 'names' text [I].
-
-    Raises:
-      Refused: it is damaged, or missing.
-    """
-    path = os.path.join(str(folder), INDEX)
-    try:
-        # TensorFlow takes no names that are not UTF-8.
-        with tf.io.gfile.GFile(path, "rb") if "://" in path else open(path, "rb") as f:
-            return dict(np.load(io.BytesIO(f.read())))
-    except Exception as error:  # numpy, zipfile, zlib and TensorFlow raise a dozen kinds for a damaged file
-        why = (str(error).splitlines() or [type(error).__name__])[0]
-        raise Refused(f"--data={path}: cannot be read ({why}); remove its folder and prepare it again.") from error
-
-
-def find_clips(path: str | pathlib.Path) -> str | None:
-    """The folder at or below path that holds a dataset of clips, or None.
-
-    Raises:
-      Refused: several do, or it is in a file system that TensorFlow cannot read.
-    """
-    path = str(path).rstrip("/")
-    deeper = ("", "*", "*/*", "*/*/*")  # KIND/SETTINGS/VERSION
-    find = tf.io.gfile.glob if "://" in path else glob.glob  # TensorFlow takes no names that are not UTF-8
-    try:
-        found = [f for pattern in deeper for f in find(os.path.join(glob.escape(path), pattern, INDEX))]
-    except tf.errors.OpError as error:
-        raise Refused(f"--data={path}: cannot be looked into ({str(error).splitlines()[0]}).") from error
-    if len(found) > 1:
-        raise Refused(
-            f"--data={path}: holds several datasets; give one of\n  " + "\n  ".join(map(os.path.dirname, found))
-        )
-    return os.path.dirname(found[0]) if found else None
 
 
 class Pairs:

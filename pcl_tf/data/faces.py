@@ -14,8 +14,9 @@ import tensorflow as tf
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
-from pcl_tf.data.clips import ClipFaces, Pairs, find_clips
+from pcl_tf.data.clips import ClipFaces, Pairs
 from pcl_tf.data.images import decode_all, left_out
+from pcl_tf.data.index import find_clips
 from pcl_tf.data.order import Order, generator
 from pcl_tf.data.sources import FRAMES, Source, generated_clips, generated_scenes, open_source
 from pcl_tf.errors import Refused

@@ -24,7 +24,7 @@ class Answers:
     dict of ``columns``, in which None is no answer:
       file: name, relative to what was given.
       frame, time: of a video, from 0 on, in seconds.
-      face_found: whether there is a face; without ``detect`` every readable picture is taken as one.
+      face_found: whether there is a face, None of an unreadable picture; without ``detect`` a readable picture is one.
       x, y, w, h: box of the face in pixels of the picture, without ``detect`` its central square.
       for a head of classes, for instance 'expression', the likeliest, and p_CLASS in [0, 1] for each; for each label 0
       or 1 and p_LABEL; for each number its value, angles in degrees. A name that is taken becomes NAME_2.
@@ -39,11 +39,12 @@ class Answers:
       panels: of each head its title, with the model's name if there are several, and {its columns of numbers or
         probabilities: what they are of}.
       unreadable: {name of a picture: why}, so far.
-      pictures_without: how many pictures, so far, have no face.
+      pictures_read: how many pictures, so far, are readable.
+      pictures_without: how many of these have no face.
       looks_whole: how many pictures, so far, were taken as a face and do not look like one.
 
     Raises:
-      Refused: a model has no heads.
+      Refused: a model has no heads; iterating over them, at its end, that every picture is unreadable.
     """
 
     def __init__(
@@ -64,25 +65,35 @@ class Answers:
                     self._rolls.append(free)
             self.panels.append((f"{self.models[m].name}: {head.name}" if self.models[1:] else head.name, panel))
         self.unreadable: dict[str, str] = {}
-        self.pictures_without = self.looks_whole = 0
+        self.pictures_read = self.pictures_without = self.looks_whole = 0
+
+    def __repr__(self) -> str:
+        return f"<answers: {', '.join(title for title, _ in self.panels)}; iterate over them, or to_pandas()>"
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         for _, rows in self.each():
             yield from rows
+        self.check_readable()
+
+    def check_readable(self) -> None:
+        """Raises Refused if all pictures, so far, are unreadable."""
+        if self.unreadable and not self.pictures_read:
+            raise self.pictures.useless("nothing in it is readable", self.unreadable)
 
     def each(self, *, keep: bool = False) -> Iterator[tuple[Cut, list[dict[str, Any]]]]:
         """(``Cut``, its rows) of every picture; keep: with its pixels."""
-        self.unreadable, self.pictures_without, self.looks_whole = {}, 0, 0
+        self.unreadable, self.pictures_read, self.pictures_without, self.looks_whole = {}, 0, 0, 0
         crops = [model.crop for model in self.models]
         cuts = cut(self.pictures, crops, detect=self.detect, align=self.align, keep=keep)
         for one, found in encoded(cuts, self.models):
             about = {"file": one.picture.file, "frame": one.picture.frame, "time": one.picture.time}
             if one.why:
                 self.unreadable[one.picture.name] = one.why
+            self.pictures_read += not one.why
             self.looks_whole += one.looks_whole
             if not one.boxes:
                 self.pictures_without += not one.why
-                yield one, [dict.fromkeys(self.columns) | about | {"face_found": False}]
+                yield one, [dict.fromkeys(self.columns) | about | {"face_found": None if one.why else False}]
                 continue
             values: list[list[Any]] = []
             for m, head in self._heads:

@@ -17,6 +17,7 @@ from pcl_tf.faces.answers import Answers
 from pcl_tf.faces.cut import Crop, cut, encoded
 from pcl_tf.faces.pictures import Data, Pictures
 from pcl_tf.faces.table import Origin, Table
+from pcl_tf.quiet import quiet
 
 
 def load(name: str | os.PathLike[str] = "heads64", *, image_size: int = 0, margin: float = 0.0) -> "FaceModel":
@@ -41,6 +42,7 @@ def load(name: str | os.PathLike[str] = "heads64", *, image_size: int = 0, margi
     >>> table.names.tolist(), table.features["face_aware"].shape
     (['image#0', 'image#1'], (2, 1024))
     """
+    quiet()
     return FaceModel(open_encoder(os.fspath(name)), image_size, margin)
 
 
@@ -115,9 +117,8 @@ class FaceModel:
         else:
             table = self._cached(pictures, features, cache)
         if not len(table.names):
-            first = next((f" The first: {name}: {why}" for name, why in table.unreadable.items()), "")
-            what = f"none of {pictures.count} images is readable" if first else "no face is found"
-            raise Refused(f"--data={pictures.data or 'images'}: {what}.{first}")
+            what = "no face is found in it" if detect else "nothing in it is readable"
+            raise pictures.useless(what, table.unreadable)
         return table
 
     def predict(
@@ -132,7 +133,8 @@ class FaceModel:
           Answers, an iterable of dicts, a row a face, which are made while they are read; ``to_pandas()`` reads all.
 
         Raises:
-          Refused: the data are not there, or the model has no heads: it is no fine-tuning, probe or box.
+          Refused: the data are not there, or the model has no heads: it is no fine-tuning, probe or box; at the end of the
+            answers, that nothing was readable.
         """
         pictures = data if isinstance(data, Pictures) else Pictures(data, size=self.size, fps=fps)
         return Answers([self], pictures, detect=detect, align=align)
@@ -199,4 +201,5 @@ class FaceModel:
 
 def shown(rows: Iterable[Any], pictures: Pictures, bar: bool) -> Iterable[Any]:
     """The rows, with a progress bar if one is wanted."""
-    return tqdm(rows, total=pictures.count, unit="img", mininterval=1.0) if bar else rows
+    unit = "frame" if pictures.one_video else "img"
+    return tqdm(rows, total=pictures.count, unit=unit, mininterval=1.0) if bar else rows

@@ -5,7 +5,7 @@ import functools
 import hashlib
 import os
 import pathlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -118,6 +118,11 @@ class Pictures:
         stamps = [part.stamp() for part in self._parts]
         return stamps[0] if len(stamps) == 1 else fingerprint(stamps)
 
+    def useless(self, what: str, unreadable: Mapping[str, str]) -> Refused:
+        """The error of pictures that give nothing: what is wrong, and the first of {name: why} that are unreadable."""
+        first = next((f" The first unreadable: {name}: {why}" for name, why in unreadable.items()), "")
+        return Refused(f"--data={self.data or 'images'}: {what}.{first}")
+
     @property
     def one_video(self) -> bool:
         """Whether these are the frames of one video."""
@@ -152,7 +157,7 @@ def _opened(text: str, fps: float | None, *, before: str, drawn: tuple[int, int]
     """The parts that a text names; ``before`` is put before their names, drawn is as of ``open_source``."""
     path, suffix = pathlib.Path(text), os.path.splitext(text)[1].lower()
     if path.is_dir() and text != "generated":
-        from pcl_tf.data.clips import find_clips
+        from pcl_tf.data.index import find_clips
 
         if prepared := find_clips(path):
             return [_clips(prepared, before)]
@@ -214,7 +219,7 @@ def _clips(place: str, before: str) -> _Part:
     """The frames of a dataset of ``pcl_tf.prepare``."""
     import tensorflow_datasets as tfds
 
-    from pcl_tf.data.clips import INDEX, read_index
+    from pcl_tf.data.index import INDEX, read_index
 
     def pictures() -> Iterator[Picture]:
         for clip in tfds.builder_from_directory(place).as_data_source(split="train"):

@@ -104,8 +104,9 @@ def write(work: Work, name: str, files: tuple[str, ...]) -> None:
         rows = Answers(models, pictures, detect=work.detect, align=work.align)
         if name:
             with writer(path, rows.columns) as add:
-                for row in rows:
-                    add(row)
+                for _, some in rows.each():  # a shard in which nothing is readable is one of many
+                    for row in some:
+                        add(row)
                 list_unreadable(path.with_name(f"_{path.stem}.unreadable.txt"), rows.unreadable)
     else:
         table = models[0].table(pictures, work.features, detect=work.detect, align=work.align)

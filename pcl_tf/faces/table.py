@@ -3,12 +3,14 @@
 import csv
 import dataclasses
 import json
+import os
 import pathlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from pcl_tf.data.files import printable
 from pcl_tf.errors import Refused
 from pcl_tf.faces import search
 from pcl_tf.faces.cut import crop_of
@@ -79,6 +81,10 @@ class Table:
     def __len__(self) -> int:
         return len(self.names)
 
+    def __repr__(self) -> str:
+        lengths = ", ".join(f"{key} {x.shape[1]}" for key, x in self.features.items())
+        return f"<table of {len(self)} faces: {lengths}>"
+
     def by(self, feature: str | None = None) -> np.ndarray:
         """float32 [N, D] of a feature, by default the first.
 
@@ -90,8 +96,15 @@ class Table:
         return self.features[feature or next(iter(self.features))]
 
     def find(self, name: str) -> list[int]:
-        """Rows of the faces of this name; where there are none, of those whose names end so, behind a / : or #."""
-        return search.named(name, self.names)
+        """Rows of the faces of this name; where there are none, of those whose names end so, behind a / : or #.
+
+        Where there are none of these either, of the path of a picture in the folder that was embedded.
+        """
+        found, data = search.named(name, self.names), self.origin.data
+        if found or not os.path.exists(data) or data.lower().endswith(".zip"):
+            return found
+        inside = os.path.relpath(name, data if os.path.isdir(data) else os.path.dirname(data))
+        return np.flatnonzero(self.names == printable(inside)).tolist()
 
     def nearest(self, image: Any, by: str | None = None, k: int = 8, *, detect: bool = False) -> list[Near]:
         """The faces most like one, by cosine.
@@ -114,7 +127,7 @@ class Table:
         >>> table.nearest(faces[3], k=1)[0].name, len(table.nearest("image#3"))
         ('image#3', 4)
         """
-        x, own = self.by(by), self.find(image) if isinstance(image, str) else []
+        x, own = self.by(by), self.find(str(image)) if isinstance(image, (str, os.PathLike)) else []
         if len(own) > 1:
             raise Refused(f"{image}: {len(own)} names end so, {' and '.join(self.names[own[:2]])} first.")
         if own:

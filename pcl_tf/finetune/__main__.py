@@ -19,7 +19,7 @@ from absl import flags
 from pcl_tf.choices import FEATURES
 from pcl_tf.console import begin, detecting, explained, start, task_flags
 
-_MODEL = flags.DEFINE_string("model", None, "Workdir of pcl_tf.train, an export, or a .keras file.")
+_MODEL = flags.DEFINE_string("model", None, "heads64, faces64, workdir of pcl_tf.train, an export, or a .keras file.")
 _TASK = flags.DEFINE_string("task", None, "NAME or KIND:MANIFEST.csv, as of pcl_tf.probe; KIND is not verification.")
 _OPENED = task_flags()
 _DETECTED = detecting("Finds the faces of the pictures first (by MTCNN); the largest of each is taken.")
@@ -82,6 +82,8 @@ def main(argv: list[str]) -> int:
             print(f"The best weights so far are in {folder}; the same command goes on.", flush=True)
             return 128 + number
         print(f"\n{table.text([row])}\n\n{export}")
+        if options.epochs and not row["protocol"]["best_epoch"]:
+            print("No epoch was better than the start: the export is the encoder as it came, with its last layer.")
     return 0
 
 

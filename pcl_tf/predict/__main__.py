@@ -7,7 +7,8 @@
 
 --model is a fine-tuning of pcl_tf.finetune, a .keras of pcl_tf.probe or a box, or several joined by commas. A row a face:
 file, frame, time, face_found, x, y, w, h, and what the heads say; a picture without a face has one, too. Without --detect a
-picture is taken as a face, its central square. Unreadable pictures are named in OUT with ".unreadable.txt" behind it.
+picture is taken as a face, its central square. Unreadable pictures have a row too, in which face_found is empty, and are named
+in OUT with ".unreadable.txt" behind it.
 Exit codes: 0 done; 2 a flag, the model or the data is wrong; 4 the disk is full; 129, 130 and 143 stopped by SIGHUP,
 Ctrl-C and SIGTERM: nothing is written.
 """
@@ -19,7 +20,9 @@ from absl import flags
 
 from pcl_tf.console import begin, explained, finding_faces, refuse, start
 
-_MODEL = flags.DEFINE_string("model", None, "Fine-tuning, probe's .keras or box; commas join several.")
+_MODEL = flags.DEFINE_string(
+    "model", None, "heads64, faces64, fine-tuning, probe's .keras or box; commas join several."
+)
 _DATA = flags.DEFINE_string(
     "data",
     None,
@@ -51,11 +54,14 @@ def main(argv: list[str]) -> None:
         for path, flag, suffix in ((_PLOT.value, "--plot", ".png"), (_OVERLAY.value, "--overlay", ".mp4")):
             if path:
                 check(path, flag, suffix=suffix, inputs=[_DATA.value])
+        from pcl_tf.encoders.encoder import find_encoder
         from pcl_tf.faces.answers import Answers
         from pcl_tf.faces.model import load, shown
         from pcl_tf.faces.pictures import Pictures
         from pcl_tf.predict.pictures import Curves, overlay
 
+        for name in names:
+            find_encoder(name)  # here and below TensorFlow is imported only after the checks
         pictures = Pictures(_DATA.value, fps=how["fps"])
         if _OVERLAY.value and not pictures.one_video:
             refuse("--overlay: is of one video; give one as --data.")
@@ -74,6 +80,7 @@ def main(argv: list[str]) -> None:
                     curves.add(one, rows)
                 if over:
                     over.add(one, rows)
+            answers.check_readable()
             if curves:
                 curves.draw(_PLOT.value)
         print(f"{out}: {count} rows, {answers.pictures_without} pictures without a face")

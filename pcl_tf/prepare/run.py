@@ -19,8 +19,9 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 from tqdm import tqdm
 
-from pcl_tf.data.clips import INDEX, SPEC
+from pcl_tf.data.clips import SPEC
 from pcl_tf.data.files import some
+from pcl_tf.data.index import INDEX
 from pcl_tf.errors import Refused
 from pcl_tf.prepare import work
 from pcl_tf.prepare.work import Notes, Settings, Unit

@@ -91,7 +91,7 @@ def _run(tables: list[int], seeds: list[int], workdir: pathlib.Path) -> None:
     tasks = _tasks(sorted({role for number in tables for role in TABLES[number].roles}))
     sources.named(source)
 
-    from pcl_tf.data.clips import find_clips  # imports TensorFlow, so only after the checks
+    from pcl_tf.data.index import find_clips
 
     clips = source == "generated" or recipe.data.clips == "by_folder" or find_clips(source) is not None
     if not clips and {1, 2, 3, 4} & {*tables}:

@@ -10,9 +10,9 @@ from PIL import Image
 
 from pcl_tf import recipe
 from pcl_tf.data import faces as faces_module
-from pcl_tf.data.clips import read_index
 from pcl_tf.data.faces import ArrayFaces, PairedFaces, decoded_faces
 from pcl_tf.data.images import decode_all
+from pcl_tf.data.index import read_index
 from pcl_tf.data.order import Order
 from pcl_tf.data.pipeline import batches
 from pcl_tf.data.sources import folder, generated, generated_clips, generated_scenes, open_source

@@ -2,6 +2,7 @@
 
 import doctest
 import importlib
+import os
 import pickle
 import subprocess
 import sys
@@ -24,7 +25,7 @@ FACES = np.random.RandomState(0).randint(0, 256, (6, 32, 32, 3)).astype(np.uint8
 def test_the_import_is_free():
     script = "import sys, pcl_tf; dir(pcl_tf); print(sorted(m for m in sys.modules if m.split('.')[0] in {'numpy', 'keras', 'tensorflow', 'absl'}))"
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stdout == "[]\n"
-    assert {"load", "FaceModel", "Table", "Refused", "FaceFeatures"} <= {*dir(pcl_tf)}
+    assert {*dir(pcl_tf)} == {"load", "FaceModel", "Table", "Refused", "FaceFeatures", "__version__"}
     assert all(getattr(pcl_tf, name) for name in pcl_tf.__all__) and pcl_tf.Refused is Refused
     assert not hasattr(pcl_tf, "nothing")
 
@@ -38,6 +39,7 @@ def test_examples_of_docstrings_run(name):
 def test_a_table_answers_which_faces_are_alike(tmp_path, monkeypatch):
     faces = np.concatenate([FACES, FACES[2:3]])
     table = pcl_tf.load("pixels").embed(faces)
+    assert repr(table) == "<table of 7 faces: face_aware 1024>"
     assert {near.name for near in table.nearest(FACES[2], k=2)} == {"image#2", "image#6"}
     assert [near.name for near in table.nearest("image#2", by="face_aware", k=1)] == ["image#6"]
     assert table.duplicates() == [["image#2", "image#6"]]
@@ -70,6 +72,14 @@ def test_an_encoder_of_the_package_tells_which_way_a_head_turns(name):
 
 def test_without_a_name_it_is_the_encoder_that_anybody_may_use():
     assert pcl_tf.load().encoder.digest == pcl_tf.load("heads64").encoder.digest
+
+
+@pytest.mark.slow
+def test_opening_an_encoder_prints_nothing_of_tensorflow():
+    environment = {key: value for key, value in os.environ.items() if key != "TF_CPP_MIN_LOG_LEVEL"}
+    script = "import pcl_tf; pcl_tf.load().embed('generated')"
+    ended = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr) == (0, "")
 
 
 def test_features_are_a_step_of_a_pipeline(tmp_path):

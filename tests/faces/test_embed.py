@@ -1,6 +1,7 @@
 """pcl_tf.embed: names stay with features, what cannot be read is left out, every format reads back."""
 
 import csv
+import os
 from unittest import mock
 
 import numpy as np
@@ -55,9 +56,11 @@ def test_features_stand_beside_the_names_of_readable_images_and_a_second_call_en
         assert [*found.unreadable] == ["b.png"] and (tmp_path / "cache").exists() == (not more)
     again = _embedded(faces, tmp_path, means, features=["face"])
     assert means.seen == seen and list(again.features) == ["face"]
+    for own in (faces / "a.png", os.path.relpath(faces / "a.png"), "a.png"):  # a face is not its own neighbour
+        assert [near.name for near in again.nearest(own)] == ["c.png", "d.png"]
     for path in faces.glob("[acd].png"):
         path.unlink()
-    with pytest.raises(Refused, match=r"none of 1 images is readable.*b\.png"):
+    with pytest.raises(Refused, match=r"nothing in it is readable.*b\.png"):
         _embedded(faces, tmp_path)
 
 

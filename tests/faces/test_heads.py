@@ -122,8 +122,14 @@ def test_rows_of_pictures_without_a_face_and_of_several_models(run, tmp_path):
     assert panels == (numbers, labels, {f"{name}_2": name for name in numbers})
     assert [title.startswith(model.name) for title, model in zip(titles, models, strict=True)] == [True] * 3
     assert first["yaw_2"] == first["yaw"] and first["AU1"] in (0, 1)
-    assert (second["file"], second["face_found"], second["yaw"]) == ("b.png", False, None)
-    assert [*answers.unreadable] == ["b.png"] and first.keys() == second.keys() == answers.columns.keys()
+    assert (second["file"], second["face_found"], second["yaw"]) == ("b.png", None, None)
+    (tmp_path / "a.png").write_bytes(b"no picture")
+    assert next(iter(answers))["face_found"] is None
+    with pytest.raises(Refused, match="nothing in it is readable.*a.png: no JPEG"):
+        list(answers)
+    assert repr(Answers(models[:1], Pictures(tmp_path))) == "<answers: regression; iterate over them, or to_pandas()>"
+    assert repr(models[0].heads) == "(<head 'regression': yaw, pitch>,)"
+    assert [*answers.unreadable] == ["a.png", "b.png"] and first.keys() == second.keys() == answers.columns.keys()
 
 
 def test_roll_is_that_of_the_picture_though_faces_are_turned_upright(run, tmp_path, monkeypatch):

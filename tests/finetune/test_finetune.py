@@ -73,6 +73,7 @@ def test_the_result_is_one_of_probes_and_nothing_is_written_beside_the_model(don
     assert "1 of 80 images cannot be read" in row["notes"][0] and set(row["detail"]) == {"left", "right"}
     assert re.search(r"epoch 1 of 3: loss .* at most \d+:\d\d:\d\d to go", said) and str(export) in said
     assert f"{100 * row['value']:.2f}" in said
+    assert ("No epoch was better than the start" in said) == (row["protocol"]["best_epoch"] == 0)
     assert not list(export.parents[1].glob("states"))  # nothing of the training is left
     assert sum({**row["groups"]["expression"]["too_few"]}.values()) == 20  # told, though too few to be scored
     assert list(out.glob("features/faces-*/faces")) and not (place / "probe").exists()

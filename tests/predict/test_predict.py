@@ -116,7 +116,7 @@ def test_the_command_answers_for_a_video(tmp_path, monkeypatch):
     assert "--align: has no meaning without --detect" in refused(*asked, "--out=x.csv", "--align")
     others = [f"--plot={tmp_path}/c.png", f"--overlay={tmp_path}/o.mp4", "--detect", "--fps=5"]
     said = done(*asked, f"--out={tmp_path}/a.csv", *others)
-    assert "6 rows, 2 pictures without a face" in said.stdout and "100%" in said.stderr
+    assert "6 rows, 2 pictures without a face" in said.stdout and "100%" in said.stderr and "frame" in said.stderr
     with open(tmp_path / "a.csv", newline="") as f:
         rows = list(csv.DictReader(f))
     got = [(r["frame"], r["time"], r["face_found"]) for r in rows[3:5]]
@@ -132,3 +132,7 @@ def test_the_command_answers_for_a_video(tmp_path, monkeypatch):
     said = done(*asked, f"--out={tmp_path}/a.jsonl").stdout
     assert "1 pictures do not look like a face cut out" in said and "1 pictures are unreadable" in said
     assert (tmp_path / "a.jsonl.unreadable.txt").read_text().startswith("b.png\t")
+    asked[2] = f"--data={tmp_path}/wide/b.png"
+    said = done(*asked, f"--out={tmp_path}/b.csv", code=2).stderr.splitlines()[-1]  # before it the bar
+    assert "wide/b.png: nothing in it is readable. The first unreadable: b.png: no JPEG" in said
+    assert not (tmp_path / "b.csv").exists()

@@ -8,8 +8,9 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from pcl_tf.data.clips import ClipFaces, find_clips
+from pcl_tf.data.clips import ClipFaces
 from pcl_tf.data.files import Unreadable
+from pcl_tf.data.index import find_clips
 from pcl_tf.data.pipeline import batches
 from pcl_tf.data.videos import numbered_frames
 from pcl_tf.errors import Refused
