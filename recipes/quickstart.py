@@ -14,12 +14,12 @@ def get_config(arg: str | None = None) -> ConfigDict:
     """Returns the recipe."""
     c = heads64.get_config().unlock()
     c.network.weights = "heads64"
-    common.set_batch(c, 64, pdd=32, pose=8, negatives=2)
+    common.set_batch(c, 64, pdd=16, pose=8, negatives=2)
     # Of a run as short as this, little is left by small crops and flips.
     c.method.face_views = f"resized_crop(area=(0.5, 1.0))|{common.PHOTOMETRIC}"
     c.method.recon_noise_std = 0.1
-    c.total_steps, c.epoch_steps = 150, 50
+    c.total_steps, c.epoch_steps = 120, 40
     c.optimizer.warmup_steps = 25
     c.data.generated_images = 2048
-    c.checkpoint.every, c.watch.log_every, c.watch.images_every = 50, 10, 50
+    c.checkpoint.every, c.watch.log_every, c.watch.images_every = 40, 10, 40
     return common.finish(c, arg)

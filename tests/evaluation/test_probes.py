@@ -33,7 +33,7 @@ def test_class_folders(tmp_path, capsys):
         labelled(tmp_path / "a", 8)
     for path in tmp_path.glob("*/1*.png"):
         path.write_bytes(b"")
-    with pytest.raises(Refused, match="watch.labelled: 23 of 61 images .* and 18 more. That is too many"):
+    with pytest.raises(Refused, match="watch.labelled: 23 of 61 images .*b/19.png .*That is too many"):
         OnlineProbe(labelled(tmp_path, 8))
 
 

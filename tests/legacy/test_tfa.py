@@ -1,6 +1,6 @@
 """An export of today in TensorFlow 2.15 with Keras 2 and TensorFlow Addons. Runs in an environment of its own:
 
-pip install -r requirements-tfa.txt && PCL_EXPORT=runs/quickstart/export/150 python -m pytest -c /dev/null tests/legacy
+pip install -r requirements-tfa.txt && PCL_EXPORT=runs/quickstart/export/120 python -m pytest -c /dev/null tests/legacy
 """
 
 import os
@@ -20,7 +20,7 @@ KEYS = {"face_aware", "face", "pose"}
 
 @pytest.fixture(scope="module")
 def encoder():
-    assert EXPORT, "PCL_EXPORT names no export: set it to a folder such as runs/quickstart/export/150"
+    assert EXPORT, "PCL_EXPORT names no export: set it to a folder such as runs/quickstart/export/120"
     return tf.saved_model.load(EXPORT)
 
 
