@@ -24,8 +24,8 @@ def load(name: str | os.PathLike[str] = "heads64", *, image_size: int = 0, margi
     """Opens an encoder.
 
     Args:
-      name: of an encoder that comes with the package ('heads64', 'faces64' for research), or workdir of ``pcl_tf.train``, an export, a box, a fine-tuning, a
-        probe's or any other .keras, an .onnx or .tflite file, or 'pixels', 'lbp', 'hog'.
+      name: of an encoder that comes with the package ('heads64', 'faces64' for research), or workdir of ``pcl_tf.train``,
+        an export, a box, a fine-tuning, a probe's or any other .keras, an .onnx or .tflite file, or 'pixels', 'lbp', 'hog'.
       image_size: side in pixels at which it sees faces; 0 is the side its heads were learnt at, without heads the side it was
         trained at, 64 if it does not say.
       margin: side of the square that is cut out around a face that is found, in longer sides of its box; 0 is that of the

@@ -91,7 +91,7 @@ def build_method(
       replicas: replicas that share the batch.
       xla: what of the step is compiled, of ``choices.XLA``: seconds (views) or minutes (step) once, in every step fewer passes
         over memory.
-      begin: whether a training begins, from the encoder ``network.weights`` where the recipe has one.
+      begin: whether to begin from the encoder ``network.weights`` where the recipe has one, as trainings do.
 
     Returns:
       an instance of the recipe's entry in ``METHODS``, compiled, with optimiser slots made: ready to restore a

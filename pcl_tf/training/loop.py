@@ -67,8 +67,8 @@ def run(recipe: ConfigDict, workdir: Workdir, computing: Computing) -> dict[str,
     faces = _shared_faces(recipe, workdir, computing)
     with strategy.scope():
         replicas = strategy.num_replicas_in_sync
-        begin = newest_step(workdir.path) is None
-        model = build_method(recipe, precision=computing.precision, replicas=replicas, xla=computing.xla, begin=begin)
+        # Begun anew where the run resumes too: what was there before training is measured again before it is restored.
+        model = build_method(recipe, precision=computing.precision, replicas=replicas, xla=computing.xla, begin=True)
     checkpoints = Checkpoints(model, workdir / "checkpoints", recipe.checkpoint.keep)
     record = board.Record(model, workdir, faces, probed) if writes else None
     first = _restored(checkpoints, workdir, faces, computing)

@@ -37,22 +37,22 @@ def _encoded(model: "Method", images: np.ndarray, noise_std: float) -> dict[str,
     return model.encoder(images + noise, training=False)
 
 
+def _decoded(model: "Method", codes: np.ndarray) -> np.ndarray:
+    return np.clip(np.asarray(model.decoder(codes, training=False), np.float32), 0, 1)
+
+
 def swaps(model: "Method", faces: np.ndarray, noise_std: float = 0.0) -> np.ndarray:
     """Every face with every pose, F_f of row i and F_p of column j, decoded: float32 [N, N, S, S, 3]; as ``reconstructions``."""
     out = _encoded(model, np.asarray(faces, np.float32) / 255.0, noise_std)
     face, pose = (np.asarray(out[k], np.float32) for k in ("face", "pose"))
-    return np.clip(np.stack([np.asarray(model.decoder(f + pose, training=False), np.float32) for f in face]), 0, 1)
+    return np.stack([_decoded(model, f + pose) for f in face])
 
 
 def decoded_pairs(model: "Method", faces: np.ndarray, noise_std: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
     """Faces, float32 [N, S, S, 3], decoded in their own poses and in those of the next: two of that shape; as ``reconstructions``."""
     out = _encoded(model, faces, noise_std)
     face, pose = (np.asarray(out[k], np.float32) for k in ("face", "pose"))
-    own, other = (
-        np.clip(np.asarray(model.decoder(face + p, training=False), np.float32), 0, 1)
-        for p in (pose, np.roll(pose, -1, axis=0))
-    )
-    return own, other
+    return _decoded(model, face + pose), _decoded(model, face + np.roll(pose, -1, axis=0))
 
 
 def draw_swaps(faces: np.ndarray, swapped: np.ndarray, scale: int = 1) -> Image.Image:

@@ -169,8 +169,12 @@ def test_the_same_command_again_trains_no_further(asked, finished):
 
 def test_a_run_begins_from_an_encoder(tmp_path):
     few = ["--recipe=patch64:moco", "--set=data.source=generated", "--set=data.generated_images=8"]
-    few += ["--set=total_steps=0", "--set=watch.generated=0", "--set=network.weights=heads64"]
-    done("train", *few, f"--workdir={tmp_path / 'w'}")
+    few += ["--set=total_steps=0", "--set=watch.generated=100", "--set=network.weights=heads64"]
+    before = []
+    for _ in range(2):  # the second time its checkpoint is restored
+        done("train", *few, f"--workdir={tmp_path / 'w'}")
+        before.append(json.loads((tmp_path / "w" / "result.json").read_text())["generated_faces"]["heads64"])
+    assert before[0] == before[1]
     faces = np.random.RandomState(0).randint(0, 256, (3, 64, 64, 3), np.uint8)
     found, box = (open_encoder(model).embed(faces) for model in (str(tmp_path / "w"), "heads64"))
     for name, features in box.items():
