@@ -27,7 +27,7 @@ from pcl_tf.data.sources import open_source
 from pcl_tf.drawing import png
 from pcl_tf.errors import Refused
 from pcl_tf.evaluation.bootstrap import estimate, units
-from pcl_tf.heads import people, render
+from pcl_tf.heads import people, processes
 from pcl_tf.store import check, several, write_atomically
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def swap_errors(model: "Method", labels: Mapping[str, np.ndarray], size: int, no
     from pcl_tf.training import sheet
 
     turned = {**labels, "angles": np.roll(labels["angles"], -1, axis=0)}
-    faces, truth = (render.render(x, size) / np.float32(255) for x in (labels, turned))
+    faces, truth = (processes.pictures(x, size) / np.float32(255) for x in (labels, turned))
     own, other = sheet.decoded_pairs(model, faces, noise_std)
     errors = {
         "swapped to its truth": (other, truth),

@@ -9,6 +9,7 @@ Arguments after the colon, joined by commas, change a recipe:
   pose          row 4: + L_pose
   no_pose       row 4 without any contrast on F_p (Table 6, PCL without pose)
   (nothing)     row 5: + dynamic weights
+  frames        row 5 on pairs of frames: views of L_face from both, negatives of L_pose from the other; needs clips
   moco          MoCo instead: a queue of keys from a momentum encoder
   fabnet        FAb-Net instead, on pairs of frames: one warped to the other
   tcae          TCAE instead, on pairs of frames: pose and facial action as two flows
@@ -22,7 +23,7 @@ from pcl_tf.methods import METHODS
 from pcl_tf.recipe import base as base
 
 PHOTOMETRIC = POSE_VIEWS  # the views behind the crop
-ABLATIONS = ("simclr", "simclr_pose", "moco", "dis", "orth", "pose", "no_pose")
+ABLATIONS = ("simclr", "simclr_pose", "moco", "dis", "orth", "pose", "no_pose", "frames")
 
 
 def use(c: ConfigDict, name: str) -> None:
@@ -76,6 +77,9 @@ def ablate(c: ConfigDict, name: str) -> None:
         use(c, name)
         return
     m = c.method
+    if name == "frames":
+        m.face_positives = m.pose_negatives = "frames"
+        return
     m.dynamic_weights = False
     if name == "pose":
         return

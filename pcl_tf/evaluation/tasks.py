@@ -67,7 +67,7 @@ def open_task(
     else:
         all_of_them = " or the folder of corpora" * (data_dir is not None)
         raise Refused(f"{flag}={name}: where is it? {flag}={name}:PATH{all_of_them} is needed.")
-    tells = "-".join(targets) or (CORPORA[name].role if name in CORPORA else task.name.removeprefix("generated_"))
+    tells = "-".join(targets) or (CORPORA[name].role if name in CORPORA else task.tells or task.name)
     name = f"{task.name}-{tells}" if targets else task.name
     if centre != 1:
         task = dataclasses.replace(task, source=centred(task.source, centre))

@@ -16,10 +16,17 @@ from typing import IO
 
 import numpy as np
 
+from pcl_tf.heads.people import BLOCK
 from pcl_tf.heads.render import render
 
 _Pipes = tuple[IO[bytes], IO[bytes]]
 _FEW = 4  # blocks, which are rendered before other processes have started
+
+
+def pictures(labels: Mapping[str, np.ndarray], size: int) -> np.ndarray:
+    """uint8 [N, size, size, 3] of the labels of N heads, block by block."""
+    starts = range(0, len(labels["identity"]), BLOCK)
+    return np.concatenate(list(rendered(({k: v[i : i + BLOCK] for k, v in labels.items()} for i in starts), size)))
 
 
 def rendered(blocks: Iterable[Mapping[str, np.ndarray]], size: int) -> Iterator[np.ndarray]:

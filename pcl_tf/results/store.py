@@ -107,7 +107,7 @@ def head_of(row: dict[str, Any], task: Task, layer: Linear, *, encoder: str) -> 
     row = {**row, **(row["learnt"] or {})}  # of pairs, what was measured with the layer
     threshold = next(iter(row["protocol"]["thresholds"].values())) if task.pairs is not None else None
     return Head(
-        name=task.tells or task.name.removeprefix("generated_"),
+        name=task.tells or task.name,
         kind=task.kind,
         feature=row["feature"],
         names=named,

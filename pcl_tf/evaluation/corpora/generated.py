@@ -8,7 +8,7 @@ import numpy as np
 from pcl_tf.choices import ANGLES, AUS
 from pcl_tf.data.listed import arrays
 from pcl_tf.evaluation.task import Task
-from pcl_tf.heads.people import BLOCK, EXPRESSIONS, TASKS, sample_labels
+from pcl_tf.heads.people import EXPRESSIONS, TASKS, sample_labels
 
 COUNT, PAIRS, FOLDS = 3000, 1200, 10
 SEED = 987_654_321  # of no training run
@@ -33,11 +33,10 @@ def truth(count: int) -> dict[str, np.ndarray]:
 @functools.lru_cache(maxsize=1)  # four tasks, and a run before and after, on the same faces
 def faces(count: int, size: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """(``truth``, uint8 [count, size, size, 3])."""
-    from pcl_tf.heads.processes import rendered  # here, so that a wrong name of a task is refused at once
+    from pcl_tf.heads.processes import pictures  # here, so that a wrong name of a task is refused at once
 
     labels = truth(count)
-    blocks = ({k: v[i : i + BLOCK] for k, v in labels.items()} for i in range(0, count, BLOCK))
-    return labels, np.concatenate(list(rendered(blocks, size)))
+    return labels, pictures(labels, size)
 
 
 def _labelled(
@@ -56,6 +55,7 @@ def _labelled(
             labels=label(labels),
             splits=((train, test),),
             subjects=labels["identity"],
+            tells=role,
         )
 
     return make
@@ -80,6 +80,7 @@ def verification(size: int, count: int = 0, *, pairs: int = PAIRS) -> Task:
         pairs=np.array(chosen),
         same=same,
         folds=folds,
+        tells="verification",
     )
 
 
