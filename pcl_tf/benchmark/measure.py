@@ -16,8 +16,8 @@ _IMAGES, _SIDE, _CHANNELS = 16, 32, 256  # of the 3x3 convolution that is the ya
 # First part of an operation's name, without its number -> phase. Losses are what no layer, view or optimiser does.
 _PHASES = (
     ("encode", re.compile(r"encoder|key_encoder")),
-    ("decode", re.compile(r"decoder")),
-    ("heads", re.compile(r"\w*head")),
+    ("decode", re.compile(r"decoder|\w*flow|generator|vgg")),
+    ("heads", re.compile(r"\w*(head|code)")),
     ("views", re.compile(r"\w*view|pose_augmentation|stateless_random_normal|compiled")),
     ("optimiser", re.compile(r"adam|adamw|global_norm|AddN")),
 )

@@ -59,9 +59,9 @@ def train(
       dict: 'peak_gflops' (``peak`` in this precision); 'seconds_per_step' (median), 'spread' (slowest minus fastest
       over the median), 'images_per_second'; 'tflop' of a step and 'mfu', its share of the peak; 'phases' (data: share of
       the step that is waiting for a batch; the rest as its operations share their time, so that one on one core counts
-      half of what two cores could have done) and 'tflop_of' each; 'tracing_seconds', 'peak_memory_mb' of the process.
-      Without 'phases' where this TensorFlow hides its profile, and where the whole step is compiled and its operations
-      have lost their names.
+      half of what two cores could have done) and 'tflop_of' each; 'operations', how many a step starts (what XLA has
+      compiled is one); 'tracing_seconds', 'peak_memory_mb' of the process. Without 'phases' and 'operations' where this
+      TensorFlow hides its profile, and where the whole step is compiled and its operations have lost their names.
     """
     best = peak(tf.as_dtype(precision.removeprefix("mixed_")))
     step = Step(recipe, precision, xla)
@@ -69,15 +69,17 @@ def train(
     seconds = statistics.median(times)
     waited = statistics.median(waits) / seconds
     memory = peak_memory()
-    phases = {}
+    profiled: dict[tuple[str, str], float] = {}
+    seen: dict[str, Any] = {}
     try:
         if folder or xla != "step":
-            taken = by_phase((name, value) for (name, _), value in profile(step.once, folder).items())
-        if xla != "step":
-            whole = sum(taken.values())
-            phases = {"phases": {"data": waited, **{k: (1 - waited) * v / whole for k, v in taken.items()}}}
+            profiled = profile(step.once, folder)
     except ImportError as error:
         print(f"no phases: {error}", file=sys.stderr)
+    if profiled and xla != "step":
+        taken, whole = by_phase((name, value) for (name, _), value in profiled.items()), sum(profiled.values())
+        seen["phases"] = {"data": waited, **{k: (1 - waited) * v / whole for k, v in taken.items()}}
+        seen["operations"] = len(profiled)
     work = by_phase((name, count / 1e12) for name, count in flops(step.concrete).items())
     tflop = sum(work.values())
     return {
@@ -87,7 +89,7 @@ def train(
         "images_per_second": step.images / seconds,
         "tflop": tflop,
         "mfu": 1000 * tflop / seconds / best,
-        **phases,
+        **seen,
         "tflop_of": work,
         "tracing_seconds": step.tracing,
         "peak_memory_mb": memory,

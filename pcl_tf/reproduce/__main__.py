@@ -35,6 +35,7 @@ _BASE = flags.DEFINE_string("base", "", "Recipe instead of small64 or vox64.")
 _STEPS = flags.DEFINE_integer(
     "steps", 0, "Steps of full PCL; the others get as many encoder passes. 0: the recipe's.", 0, 10**9
 )
+_QUOTE = flags.DEFINE_list("quote", [], "Methods that are not trained, as facecycle: the paper's numbers stand alone.")
 _PRECISION = flags.DEFINE_enum("precision", "float32", PRECISIONS, "Arithmetic of pre-training.")
 _SOLVER = flags.DEFINE_enum(
     "solver", "", ("", "lbfgs", "adam"), "Of the probes; small: lbfgs, full: adam, the paper's."
@@ -97,7 +98,7 @@ def _run(tables: list[int], seeds: list[int], workdir: pathlib.Path) -> None:
     if not clips and {1, 2, 3, 4} & {*tables}:
         print(f"note: --data={source} has no clips that are known: FAb-Net and TCAE are quoted.", file=sys.stderr)
     vgg = any(text.startswith("method.vgg=") and text != "method.vgg=" for text in _OVERRIDE.value)
-    wanted = {number: possible(TABLES[number], clips=clips, vgg=vgg) for number in tables}
+    wanted = {number: possible(TABLES[number], clips=clips, vgg=vgg, quoted=_QUOTE.value) for number in tables}
 
     from pcl_tf.reproduce.runs import Runs, equal_steps
     from pcl_tf.reproduce.tables import fill, markdown
@@ -126,6 +127,9 @@ def main(argv: list[str]) -> None:
 
     if unknown := [number for number in _TABLE.value if number not in map(str, TABLES)]:
         refuse(f"--table={unknown[0]}: not one of {', '.join(map(str, TABLES))}.")
+    known = {row.model for table in TABLES.values() for row in table.rows if row.model}
+    if unknown := [model for model in _QUOTE.value if model not in known]:
+        refuse(f"--quote={unknown[0]}: not one of {', '.join(sorted(known))}.")
     for text in _OVERRIDE.value:  # the flags would win
         if instead := _OWN_FLAGS.get(text.partition("=")[0].strip()):
             refuse(f"--set={text}: give {instead} instead.")

@@ -4,7 +4,7 @@ All numbers are quoted from Liu et al., CVPR 2023; rows without a model are only
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from pcl_tf.choices import ROLES
@@ -179,17 +179,18 @@ TABLES = {
 }
 
 
-def possible(table: Table, *, clips: bool, vgg: bool) -> Table:
+def possible(table: Table, *, clips: bool, vgg: bool, quoted: Collection[str] = ()) -> Table:
     """A table of what can be trained.
 
     Args:
       table: of ``TABLES``.
       clips: whether the faces are known to be of clips; rows of models that need two frames are else quoted alone.
       vgg: whether VGG-19's weights are given; the labels of FaceCycle's rows else say that ours lacks them.
+      quoted: models that are not to be trained, whose rows are quoted alone.
     """
     rows = []
     for row in table.rows:
-        if row.model in _OF_CLIPS and not clips:
+        if row.model in quoted or (row.model in _OF_CLIPS and not clips):
             row = dataclasses.replace(row, model=None)
         if row.model == "facecycle" and not vgg:
             row = dataclasses.replace(row, label=f"{row.label} (ours without VGG-19)")

@@ -61,6 +61,7 @@ def test_a_step_is_measured():
     assert sum(found["phases"].values()) == pytest.approx(1.0)
     assert all(found["phases"][name] > 0.005 for name in ("encode", "decode", "views"))
     assert all(found["phases"][name] > 0 for name in ("heads", "optimiser", "losses"))
+    assert found["operations"] > 500
     assert sum(found["tflop_of"].values()) == pytest.approx(found["tflop"])
     work = found["tflop"] * 1e3 / found["seconds_per_step"]
     assert found["mfu"] == pytest.approx(work / found["peak_gflops"])

@@ -55,6 +55,8 @@ def test_every_table_can_be_filled(number):
         assert of_clips <= {row.model for row in table.rows} and not of_clips & {row.model for row in fewer}
         assert all("without VGG-19" in row.label for row in fewer if row.model == "facecycle")
         assert all(row.model is not None or row.paper for row in fewer)
+        left = {row.model for row in paper.possible(table, clips=True, vgg=False, quoted=["facecycle"]).rows}
+        assert left == {row.model for row in table.rows} - {"facecycle"} | {None}
 
 
 def test_means_spreads_and_differences_by_seed():
@@ -204,6 +206,7 @@ def test_a_run_that_fails_ends_the_command(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        ("--table=1 --quote=facecicle", "--quote=facecicle: not one of dis, fabnet, facecycle,"),
         ("--table=1,12", "--table=12: not one of 1, 2, 3, 4, 5, 6, 7."),
         ("--table=1 --seeds=4294967296", "different whole numbers from 0 to 1000000"),
         ("--table=1 --expression=fer2013 --data_dir=/nowhere", "/nowhere is no folder"),
