@@ -35,6 +35,7 @@ _BASE = flags.DEFINE_string("base", "", "Recipe instead of small64 or vox64.")
 _STEPS = flags.DEFINE_integer(
     "steps", 0, "Steps of full PCL; the others get as many encoder passes. 0: the recipe's.", 0, 10**9
 )
+_STEPS_OF = flags.DEFINE_list("steps_of", [], "VARIANT=STEPS of those that get others, as simclr=900: equal seconds.")
 _QUOTE = flags.DEFINE_list("quote", [], "Methods that are not trained, as facecycle: the paper's numbers stand alone.")
 _PRECISION = flags.DEFINE_enum("precision", "float32", PRECISIONS, "Arithmetic of pre-training.")
 _SOLVER = flags.DEFINE_enum(
@@ -103,11 +104,17 @@ def _run(tables: list[int], seeds: list[int], workdir: pathlib.Path) -> None:
     from pcl_tf.reproduce.runs import Runs, equal_steps
     from pcl_tf.reproduce.tables import fill, markdown
 
+    steps = equal_steps(base, _variants(wanted.values()), _OVERRIDE.value, steps=_STEPS.value)
+    for text in _STEPS_OF.value:
+        variant, _, count = text.partition("=")
+        if variant not in steps or not count.isdecimal():
+            raise Refused(f"--steps_of={text}: not VARIANT=STEPS of one of {', '.join(filter(None, steps))}.")
+        steps[variant] = int(count)
     runs = Runs(
         workdir,
         base,
         source=source,
-        steps=equal_steps(base, _variants(wanted.values()), _OVERRIDE.value, steps=_STEPS.value),
+        steps=steps,
         overrides=_OVERRIDE.value,
         precision=_PRECISION.value,
         solver=_SOLVER.value or ("lbfgs" if small else "adam"),
