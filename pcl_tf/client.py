@@ -36,7 +36,7 @@ from pcl_tf.errors import Refused, Unreachable
 from pcl_tf.serving.remote import Server, embed
 from pcl_tf.store import atomic_path, check, sync
 
-_SERVER = flags.DEFINE_string("server", None, "host:port of gRPC, or http://host:port of REST.")
+_SERVER = flags.DEFINE_string("server", "", "host:port of gRPC, or http://host:port of REST.")
 flags.DEFINE_string("model", Server.model, "Name the server knows the model by.")
 flags.DEFINE_integer("version", None, "Of the model; by default the newest.", lower_bound=0)
 flags.DEFINE_enum("feature", Server.feature, OUTPUTS, "What to write.")
@@ -61,7 +61,7 @@ _PLAIN = r"\s*((?!content-|grpc-)[a-z0-9_.-]+(?<!-bin))\s*:\s*([ -~]*[!-~])\s*"
 
 def _server() -> Server:
     """The server that the flags name. Raises Refused with a line that holds no password and no token."""
-    if not re.fullmatch(_ADDRESS, _SERVER.value or ""):
+    if not re.fullmatch(_ADDRESS, _SERVER.value):
         raise Refused("--server: is not host:port, http://host:port or https://host alone; --header sends a token.")
     headers = {}
     for text in _HEADER.value:
@@ -71,7 +71,7 @@ def _server() -> Server:
     if _CA.value:
         open(_CA.value).close()
     same: dict[str, Any] = {field.name: flags.FLAGS[field.name].value for field in dataclasses.fields(Server)[1:-1]}
-    server = Server(_SERVER.value or "", headers=headers, **same)
+    server = Server(_SERVER.value, headers=headers, **same)
     if server.address.startswith("http://") and (server.tls or server.tls_ca):
         raise Refused(f"--server={server.address}: is not encrypted; write https:// where --tls or --tls_ca is given.")
     return server

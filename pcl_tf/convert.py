@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from pcl_tf.methods.base import Method
 
-_TORCH = flags.DEFINE_string("torch", None, ".safetensors, .npz, or file that torch.save wrote.")
-_WORKDIR = flags.DEFINE_string("workdir", None, "Folder to make.")
+_TORCH = flags.DEFINE_string("torch", "", ".safetensors, .npz, or file that torch.save wrote.")
+_WORKDIR = flags.DEFINE_string("workdir", "", "Folder to make.")
 _RECIPE = flags.DEFINE_string("recipe", "vox64_official", "Recipe NAME[:ARG] that further training goes by, width 1.")
 _SET = flags.DEFINE_multi_string("set", [], "KEY=VALUE of the recipe, also as --recipe.KEY=VALUE; repeat for several.")
 
@@ -55,7 +55,6 @@ def main(argv: list[str]) -> None:
     from pcl_tf.training.checkpoints import Checkpoints, newest_step
     from pcl_tf.training.workdir import Workdir
 
-    assert _WORKDIR.value is not None and _TORCH.value is not None
     path = pathlib.Path(_WORKDIR.value)
     if (path / "recipe.json").exists() or newest_step(path):  # files of a stopped convert have no recipe beside them
         refuse(f"--workdir={path}: holds a run; give a folder that is empty or does not exist.")

@@ -25,15 +25,15 @@ from pcl_tf.console import begin, explained, finding_faces, refuse, side_flag, s
 
 _MODEL = flags.DEFINE_string(
     "model",
-    None,
+    "",
     "heads64, faces64, SavedModel, workdir of pcl_tf.train, .keras, .onnx or .tflite file, or a baseline.",
 )
 _DATA = flags.DEFINE_string(
     "data",
-    None,
+    "",
     "Folder, tree of folders, zip, picture, video, CSV that names pictures, tfds:NAME or generated; commas join several.",
 )
-_OUT = flags.DEFINE_string("out", None, "File to write: .npz, .csv or .parquet.")
+_OUT = flags.DEFINE_string("out", "", "File to write: .npz, .csv or .parquet.")
 _FEATURE = flags.DEFINE_list("feature", [], "face_aware, face, pose, face+pose; by default all that the model has.")
 _SIZE = side_flag(
     "Side in pixels; 0 is that of the model's heads, or else the side it was trained at, 64 if it does not say."
@@ -54,7 +54,6 @@ def main(argv: list[str]) -> None:
     if unknown := [f for f in _FEATURE.value if f not in FEATURES]:
         refuse(f"--feature={unknown[0]}: not one of {', '.join(FEATURES)}.")
     how, beam = _FINDING("projector", "cache")
-    assert _MODEL.value is not None and _DATA.value is not None and _OUT.value is not None
     out = pathlib.Path(_OUT.value)
     with explained(out):
         if beam:

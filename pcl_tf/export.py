@@ -21,7 +21,7 @@ from absl import flags
 from pcl_tf.choices import MARGIN
 from pcl_tf.console import begin, explained, need, refuse, side_flag, start
 
-_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of a run of pcl_tf.train or pcl_tf.convert.")
+_WORKDIR = flags.DEFINE_string("workdir", "", "Folder of a run of pcl_tf.train or pcl_tf.convert.")
 _SIZE = side_flag("Side in pixels of the exported encoder; 0 is the training size.")
 _VERSION = flags.DEFINE_integer(
     "version", None, "Number of the export; by default the step. A server takes up a number once.", lower_bound=0
@@ -47,7 +47,7 @@ _TERMS = flags.DEFINE_string("data_terms", None, "For the model card: under whic
 _WEB = flags.DEFINE_string("web", None, "Writes this folder: a page for any static server, of --model.")
 _MODEL = flags.DEFINE_string(
     "model",
-    None,
+    "",
     "For --web: an encoder that comes with the package, workdir, export, box, fine-tuning or probe's .keras.",
 )
 _TABLE = flags.DEFINE_string("table", None, "For --web: an .npz of pcl_tf.embed, of which the nearest faces are named.")
@@ -73,7 +73,7 @@ def main(argv: list[str]) -> None:
         refuse(f"--{given[0]}: has no meaning without --box.")
     from pcl_tf.store import check
 
-    workdir, size = pathlib.Path(_WORKDIR.value or ""), _SIZE.value
+    workdir, size = pathlib.Path(_WORKDIR.value), _SIZE.value
     if not (workdir / "recipe.json").is_file():
         refuse(f"--workdir={workdir}: has no recipe.json; it is no folder of pcl_tf.train.")
     if _ONNX.value:
@@ -137,14 +137,14 @@ def _page(folder: pathlib.Path) -> None:
 
     with explained(folder):
         check(folder, "--web", folder=True, replaces=is_page)
-        find_encoder(_MODEL.value or "")
+        find_encoder(_MODEL.value)
         need("onnx", "tf2onnx")
         from pcl_tf.faces.model import load
         from pcl_tf.faces.table import Table
 
         table = Table.read(_TABLE.value, "--table") if _TABLE.value else None
         runtime = fetch_runtime(_RUNTIME.value)
-        write_page(folder, load(_MODEL.value or ""), runtime=runtime, table=table)
+        write_page(folder, load(_MODEL.value), runtime=runtime, table=table)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     quoted = shlex.quote(str(folder))
     print(f"{folder} ({size / 1e6:.1f} MB): python -m http.server --directory {quoted}, then http://localhost:8000")

@@ -21,12 +21,12 @@ from pcl_tf.evaluation.kinds import KINDS
 
 _MODEL = flags.DEFINE_string(
     "model",
-    None,
+    "",
     "heads64, faces64, SavedModel, workdir of pcl_tf.train, .keras file, or pixels, lbp, hog; commas join several.",
 )
 _TASK = flags.DEFINE_string(
     "task",
-    None,
+    "",
     f"NAME or NAME:PATH; commas join several. Without data: {', '.join(f'generated_{role}' for role in ROLES)}. Own data by"
     f" a CSV manifest: {', '.join(KINDS)}. Corpora, with their files below --data or its folder of the corpus' name: "
     + "; ".join(f"{name}: {corpus.layout}" for name, corpus in CORPORA.items()),
@@ -60,7 +60,6 @@ def main(argv: list[str]) -> None:
     how = _DETECTED()
     if unknown := [f for f in _FEATURE.value if f not in FEATURES]:
         refuse(f"--feature={unknown[0]}: not one of {', '.join(FEATURES)}.")
-    assert _MODEL.value is not None and _TASK.value is not None
     models, named = several(_MODEL.value), several(_TASK.value)
     out = pathlib.Path(_OUT.value or probe_folder(models[0]))
     cache = pathlib.Path(_CACHE.value or out / "features")

@@ -38,7 +38,11 @@ KEYS = {
         one_of(CLIPS),
         "for pairs of frames: by pcl_tf.prepare; each folder is a clip; or each generated face in two scenes",
     ),
-    "data.gap": Key(0.0, number(0, 10**6), "least between the frames of a pair: seconds, by_folder frames; 0 is any"),
+    "data.gap": Key(
+        0.0,
+        number(0, 10**6),
+        "least between the frames of a pair: seconds, of folders and generated clips frames; 0 is any",
+    ),
     "data.max_unreadable_share": Key(0.05, number(0, 1), "unreadable images above this share stop the run"),
     "network.backbone": Key(
         "cnn16", one_of("pcl_tf.networks.backbones:BACKBONES"), "cnn16 (paper), patch_cnn, resnet18, vgg16, vit_tiny"

@@ -33,7 +33,7 @@ from pcl_tf.store import check, several, write_atomically
 if TYPE_CHECKING:
     from pcl_tf.methods.base import Method
 
-_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of a run of pcl_tf.train whose method has a decoder or a flow.")
+_WORKDIR = flags.DEFINE_string("workdir", "", "Folder of a run of pcl_tf.train whose method has a decoder or a flow.")
 _DATA = flags.DEFINE_string(
     "data", "", "Folder or zip of faces, or of clips as for pcl_tf.train; without it they are generated."
 )
@@ -44,7 +44,7 @@ _COUNT = flags.DEFINE_integer("count", 8, "How many faces, spread over the image
 def main(argv: list[str]) -> None:
     begin(argv, "workdir")
     with explained(_OUT.value):
-        paths = figure(pathlib.Path(_WORKDIR.value or ""), _DATA.value, pathlib.Path(_OUT.value), count=_COUNT.value)
+        paths = figure(pathlib.Path(_WORKDIR.value), _DATA.value, pathlib.Path(_OUT.value), count=_COUNT.value)
         print(*paths, sep="\n")
 
 
@@ -72,7 +72,7 @@ def figure(workdir: pathlib.Path, images: str, out: pathlib.Path, *, count: int)
     if not recipe.method.get("reconstruct", "frame_views" in recipe.method):
         raise Refused(f"--workdir={workdir}: this run trained no decoder and no flow.")
     decoder = "reconstruct" in recipe.method
-    faces = _faces(recipe, images, count) if decoder else _pairs(recipe, images, count)
+    faces = _faces(recipe, images, count) if decoder else _pairs(recipe, workdir, images, count)
     from pcl_tf.methods.build import build_method  # imports TensorFlow, so only after the checks
     from pcl_tf.training import sheet
     from pcl_tf.training.checkpoints import Checkpoints
@@ -127,8 +127,11 @@ def swap_errors(model: "Method", labels: Mapping[str, np.ndarray], size: int, no
     )
 
 
-def _pairs(recipe: ConfigDict, images: str, count: int) -> np.ndarray:
-    """uint8 [count, 2, S, S, 3] of clips, or [count, S, S, 3] where the method takes mirror images for want of them."""
+def _pairs(recipe: ConfigDict, workdir: pathlib.Path, images: str, count: int) -> np.ndarray:
+    """uint8 [count, 2, S, S, 3] of clips, or [count, S, S, 3] where the method takes mirror images for want of them.
+
+    What the run was trained on is read from its cache.
+    """
     import tensorflow as tf
 
     from pcl_tf.data.faces import open_faces
@@ -136,8 +139,12 @@ def _pairs(recipe: ConfigDict, images: str, count: int) -> np.ndarray:
     from pcl_tf.methods.build import method_of
 
     data = recipe.data.copy_and_resolve_references().unlock()
-    data.source, data.generated_images = images or "generated", FRAMES * count
-    with tempfile.TemporaryDirectory() as cache:
+    seen = images == data.source != "generated"
+    if not seen:
+        data.source, data.clips = images or "generated", "by_folder" if images else "prepared"
+        data.generated_images = FRAMES * count
+    with tempfile.TemporaryDirectory() as aside:
+        cache = data.cache or workdir / "cache" if seen else aside
         faces = open_faces(data, recipe.image_size, cache, method_of(recipe).pairs(recipe))
         return faces.fetch(tf.constant(faces.rows(count, 0)(0))).numpy()
 

@@ -119,13 +119,6 @@ def check(
             pass
     except OSError as error:
         raise Refused(f"{given}: {above} cannot be written to ({error.strerror}); give a place that can.") from error
-    lock = here / ".lock" if folder else here.with_name(f".{here.stem}.lock")  # those that ``alone`` is asked for
-    if lock.exists() and not os.access(lock, os.W_OK):
-        raise _not_ours(lock)
-
-
-def _not_ours(lock: str | pathlib.Path) -> Refused:
-    return Refused(f"{lock}: is another user's; give another folder, or have it allowed with chmod a+w.")
 
 
 @contextlib.contextmanager
@@ -238,9 +231,6 @@ def alone(lock: str | pathlib.Path, busy: str | Exception) -> Iterator[None]:
     """Within, no other process holds a lock, a file. A killed one leaves it free; file systems without locks have none.
 
     busy: if another process holds it, a text is printed, and that process waited for; an exception is raised.
-
-    Raises:
-      Refused: it is another user's and cannot be opened.
     """
     held = FileLock(lock)
     try:
@@ -250,8 +240,6 @@ def alone(lock: str | pathlib.Path, busy: str | Exception) -> Iterator[None]:
             raise busy from None
         print(busy, file=sys.stderr, flush=True)
         held.acquire()
-    except PermissionError as error:
-        raise _not_ours(lock) from error
     except NotImplementedError:
         pass
     try:

@@ -7,6 +7,8 @@ import pathlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from pcl_tf.store import atomic_path
 
 FORMATS = (".csv", ".parquet", ".jsonl")  # of ``writer``
@@ -30,7 +32,8 @@ def writer(path: str | pathlib.Path, columns: Mapping[str, type]) -> Iterator[Ca
     """Yields a function that writes a row; the file has its name when all are written.
 
     Args:
-      path: its suffix, of ``FORMATS``, decides the format. In a CSV None is an empty field and numbers have six digits.
+      path: its suffix, of ``FORMATS``, decides the format. In a CSV None is an empty field and numbers have
+        seven digits, from a million on sixteen, as the last of a time in seconds differ.
       columns: {name: str, int, float or bool}.
     """
     with atomic_path(path) as aside:
@@ -48,7 +51,9 @@ def writer(path: str | pathlib.Path, columns: Mapping[str, type]) -> Iterator[Ca
 
 
 def _cell(value: Any) -> Any:
-    return guarded(value) if isinstance(value, str) else f"{value:.6g}" if isinstance(value, float) else value
+    if isinstance(value, (float, np.floating)):
+        return f"{value:.{7 if abs(float(value)) < 1e6 else 16}g}"
+    return guarded(value) if isinstance(value, str) else value
 
 
 @contextlib.contextmanager

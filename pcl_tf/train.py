@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 
 _RECIPE = flags.DEFINE_string(
     "recipe",
-    None,
+    "",
     f"Recipe NAME[:ARG], NAME one of {', '.join(known())} or the path of a .py file; :smoke makes any a one-minute run."
     " --helpfull lists the keys of recipes.",
 )
 _SET = flags.DEFINE_multi_string("set", [], "KEY=VALUE of the recipe, also as --recipe.KEY=VALUE; repeat for several.")
-_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run: checkpoints, logs, export. Resumed if it exists.")
+_WORKDIR = flags.DEFINE_string("workdir", "", "Folder of the run: checkpoints, logs, export. Resumed if it exists.")
 _DATA = flags.DEFINE_string(
     "data", None, "Folder, tree of folders or zip of face images, tfds:NAME[:SPLIT], or generated; commas join several."
 )
@@ -58,7 +58,6 @@ _DETERMINISTIC = flags.DEFINE_bool("deterministic", False, "Bit-for-bit repeatab
 
 def main(argv: list[str]) -> int:
     begin(argv, "recipe", "workdir")
-    assert _RECIPE.value is not None and _WORKDIR.value is not None
     if _XLA.value and _DETERMINISTIC.value:
         refuse("--xla: not together with --deterministic, for which some operations of the step have no compiled form.")
     with explained(_WORKDIR.value):
@@ -98,7 +97,6 @@ def _train(recipe: ConfigDict, cluster: "Cluster | None" = None) -> int:
     from pcl_tf.training.workdir import Workdir
 
     cluster = cluster or Cluster()
-    assert _WORKDIR.value is not None
     with explained(_WORKDIR.value, ValueError):
         strategy = make_strategy(_STRATEGY.value)
         recipe = resolve(recipe, strategy.num_replicas_in_sync)

@@ -17,7 +17,8 @@ def bilinear(images: tf.Tensor, y: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     """
     height, width, channels = images.shape[1:]
     y, x = tf.clip_by_value(y, 0.0, height - 1.0), tf.clip_by_value(x, 0.0, width - 1.0)
-    top, left = (tf.minimum(tf.cast(at, tf.int32), side - 2) for at, side in ((y, height), (x, width)))
+    places = (tf.where(tf.math.is_nan(at), 0.0, at) for at in (y, x))  # a NaN is seen in the loss, and no place to read
+    top, left = (tf.minimum(tf.cast(at, tf.int32), side - 2) for at, side in zip(places, (height, width), strict=True))
     down, right = y - tf.cast(top, tf.float32), x - tf.cast(left, tf.float32)
     pixels = tf.reshape(images, [-1, height * width, channels])
 

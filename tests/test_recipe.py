@@ -26,6 +26,19 @@ def test_override_sets_values_and_says_what_is_wrong():
             recipes.override(vox64.get_config(), [wrong])
 
 
+@pytest.mark.parametrize(
+    "argument, clips",
+    [("", "scenes"), ("simclr", "scenes"), ("frames", "prepared"), ("fabnet", "prepared"), ("tcae", "prepared")],
+)
+def test_what_learns_from_motion_gets_clips_that_move(argument, clips):
+    assert recipes.named("heads64", argument).data.clips == clips
+
+
+def test_the_order_of_arguments_does_not_matter():
+    both = (recipes.resolve(recipes.named("patch64", words)) for words in ("moco,frames", "frames,moco"))
+    assert recipes.differences(*both) == []
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '"text"', "3", "{}", '{"total_steps": "many"}'])
 def test_a_file_that_is_no_recipe_is_named(tmp_path, text):
     path = tmp_path / "recipe.json"

@@ -97,21 +97,6 @@ def test_one_process_at_a_time(tmp_path, capsys):
         pass
 
 
-def test_a_lock_of_another_user_is_named_before_any_work(tmp_path, monkeypatch):
-    for name in (".result.lock", ".lock", ".X0-lock"):
-        (tmp_path / name).touch()
-    monkeypatch.setattr("os.access", lambda path, mode: False)  # root may write to all
-    with pytest.raises(Refused, match=r"\.result\.lock: is another user's; give another folder"):
-        check(tmp_path / "result.json")
-    with pytest.raises(Refused, match=r"/\.lock: is another user's"):
-        check(tmp_path, folder=True)
-    check(tmp_path / "faces.npz")  # needs none of these locks; one is X's, as in /tmp
-    forbidden = PermissionError(errno.EACCES, "Permission denied")
-    monkeypatch.setattr("filelock.FileLock.acquire", mock.Mock(side_effect=forbidden))
-    with pytest.raises(Refused, match=".lock: is another user's"):
-        filled(tmp_path / "faces", pytest.fail, "faces")
-
-
 @pytest.mark.parametrize("at_once", [True, False])
 def test_a_folder_that_cannot_be_replaced_stays(tmp_path, monkeypatch, at_once):
     _version(tmp_path / "7", "old")

@@ -23,7 +23,7 @@ from ml_collections import ConfigDict
 from pcl_tf.choices import PRECISIONS, XLA
 from pcl_tf.console import begin, explained, refuse, start
 
-_RECIPE = flags.DEFINE_string("recipe", None, "Recipe NAME[:ARG], as for pcl_tf.train.")
+_RECIPE = flags.DEFINE_string("recipe", "", "Recipe NAME[:ARG], as for pcl_tf.train.")
 _SET = flags.DEFINE_multi_string("set", [], "KEY=VALUE of the recipe, also as --recipe.KEY=VALUE; repeat for several.")
 _PRECISION = flags.DEFINE_enum("precision", "float32", PRECISIONS, "Arithmetic of the networks.")
 _XLA = flags.DEFINE_bool("xla", None, "Of train: compile the step with XLA, as --xla and --noxla of pcl_tf.train do.")
@@ -74,7 +74,7 @@ def main(argv: list[str]) -> None:
             check(_OUT.value)
         if _PROFILE.value:
             check(_PROFILE.value, "--profile", folder=True)
-        unresolved = recipes.named(_RECIPE.value or "", overrides=_SET.value)
+        unresolved = recipes.named(_RECIPE.value, overrides=_SET.value)
         recipe = recipes.resolve(unresolved)
         print(f"{_PRECISION.value}, {os.cpu_count()} cores, batch {recipe.batch_size}, {recipe.image_size} pixels")
         from pcl_tf.benchmark.train import data  # imports TensorFlow, so only after the checks

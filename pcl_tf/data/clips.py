@@ -46,7 +46,8 @@ class Pairs:
         possible = before + count - after
         drawn = random.integers(np.maximum(possible, 1))
         drawn = drawn + (drawn >= before) * (after - before)
-        return np.where(possible > 0, drawn, np.where(2 * frame < count, count - 1, 0))
+        farther = np.where(self.at[start + count - 1] - at >= at - self.at[start], count - 1, 0)
+        return np.where(possible > 0, drawn, farther)
 
 
 class ClipFaces:

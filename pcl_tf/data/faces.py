@@ -5,6 +5,7 @@ decoded once, into an array on the disk, a uint8 row a face.
 """
 
 import pathlib
+import re
 import sys
 from collections.abc import Callable, Sequence
 from itertools import islice
@@ -78,11 +79,20 @@ def _decode(source: Source, size: int, rows: Rows) -> Sequence[tuple[str, str]]:
     with bar:
         while some := list(islice(decoded, max(1, _AT_ONCE // (3 * size**2)))):
             faces = np.array([face for _, face, _ in some if face is not None], np.uint8).reshape(-1, size, size, 3)
-            folders = [int(digest(name.rpartition("/")[0]), 16) for name, face, _ in some if face is not None]
+            folders = [int(digest(_folder(name)), 16) for name, face, _ in some if face is not None]
             unreadable = [*unreadable, *((name, why) for name, face, why in some if face is None)]
             rows.append({"faces": faces, "folder": np.array(folders, np.uint64)}, unreadable=unreadable)
             bar.update(len(some))
     return unreadable
+
+
+def _folder(name: str) -> str:
+    """The folder or zip that an image of a source lies in; an image of a source without any is alone in its own."""
+    folder, slash, file = name.rpartition("/")
+    if file.startswith("generated#") or name.startswith("tfds:"):
+        return name
+    inside = re.match(r"(?i)(.*\.zip):", file)
+    return folder + slash + inside[1] if inside else folder
 
 
 class ArrayFaces:

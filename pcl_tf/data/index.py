@@ -1,10 +1,9 @@
-"""The index of a dataset of clips: where it is, and what it says; of local folders without TensorFlow."""
+"""The index of a dataset of clips: where it is, and what it says."""
 
 import glob
 import io
 import os
 import pathlib
-from collections.abc import Callable
 
 import numpy as np
 
@@ -19,17 +18,10 @@ def read_index(folder: str | pathlib.Path) -> dict[str, np.ndarray]:
     Raises:
       Refused: it is damaged, or missing.
     """
-    path = os.path.join(str(folder), INDEX)
+    path = pathlib.Path(folder, INDEX)
     try:
-        if "://" in path:  # TensorFlow takes no names that are not UTF-8
-            import tensorflow as tf
-
-            with tf.io.gfile.GFile(path, "rb") as f:
-                data = f.read()
-        else:
-            data = pathlib.Path(path).read_bytes()
-        return dict(np.load(io.BytesIO(data)))
-    except Exception as error:  # numpy, zipfile, zlib and TensorFlow raise a dozen kinds for a damaged file
+        return dict(np.load(io.BytesIO(path.read_bytes())))
+    except Exception as error:  # numpy, zipfile and zlib raise a dozen kinds for a damaged file
         why = (str(error).splitlines() or [type(error).__name__])[0]
         raise Refused(f"--data={path}: cannot be read ({why}); remove its folder and prepare it again.") from error
 
@@ -38,24 +30,11 @@ def find_clips(path: str | pathlib.Path) -> str | None:
     """The folder at or below path that holds a dataset of clips, or None.
 
     Raises:
-      Refused: several do, or it is in a file system that TensorFlow cannot read.
+      Refused: several do.
     """
-    path = str(path).rstrip("/")
-    if "://" not in path:  # TensorFlow takes no names that are not UTF-8
-        return _only(glob.glob, path)
-    import tensorflow as tf
-
-    try:
-        return _only(tf.io.gfile.glob, path)
-    except tf.errors.OpError as error:
-        raise Refused(f"--data={path}: cannot be looked into ({str(error).splitlines()[0]}).") from error
-
-
-def _only(find: Callable[[str], list[str]], path: str) -> str | None:
+    inside = glob.escape(str(path).rstrip("/"))
     deeper = ("", "*", "*/*", "*/*/*")  # KIND/SETTINGS/VERSION
-    found = [f for pattern in deeper for f in find(os.path.join(glob.escape(path), pattern, INDEX))]
+    found = [os.path.dirname(f) for pattern in deeper for f in glob.glob(os.path.join(inside, pattern, INDEX))]
     if len(found) > 1:
-        raise Refused(
-            f"--data={path}: holds several datasets; give one of\n  " + "\n  ".join(map(os.path.dirname, found))
-        )
-    return os.path.dirname(found[0]) if found else None
+        raise Refused(f"--data={path}: holds several datasets; give one of\n  " + "\n  ".join(found))
+    return found[0] if found else None

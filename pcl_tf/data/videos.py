@@ -5,7 +5,6 @@ from typing import cast
 
 import av
 import numpy as np
-import tensorflow as tf
 
 from pcl_tf.data.files import Unreadable, size_of
 from pcl_tf.data.images import MAX_PIXELS
@@ -30,7 +29,7 @@ def numbered_frames(path: str, fps: float | None) -> Iterator[tuple[int, float, 
     Where time stamps begin again, as in files that were joined, playing goes on.
 
     Args:
-      path: of the file, in any file system TensorFlow knows.
+      path: of the file.
       fps: frames a second of playing time; a slower video gives all it has, and None takes every frame.
 
     Yields:
@@ -41,12 +40,9 @@ def numbered_frames(path: str, fps: float | None) -> Iterator[tuple[int, float, 
       Unreadable: no video, one whose codec PyAV does not know, or a damaged one.
     """
     try:
-        if "://" not in path and not size_of(path):
+        if not size_of(path):
             raise Unreadable("the file is empty")
-        with (
-            tf.io.gfile.GFile(path, "rb") if "://" in path else open(path, "rb") as f,
-            cast("av.container.InputContainer", av.open(f)) as container,
-        ):
+        with open(path, "rb") as f, cast("av.container.InputContainer", av.open(f)) as container:
             if not container.streams.video:
                 raise Unreadable("no video stream in it")
             stream = container.streams.video[0]
@@ -77,5 +73,5 @@ def numbered_frames(path: str, fps: float | None) -> Iterator[tuple[int, float, 
                 yield number, seconds, np.rot90(image, round(frame.rotation / 90))
             if began is None:
                 raise Unreadable("no frame in it")
-    except (av.error.FFmpegError, OSError, tf.errors.OpError) as error:
+    except (av.error.FFmpegError, OSError) as error:
         raise Unreadable(getattr(error, "strerror", None) or str(error).split("\n")[0]) from error

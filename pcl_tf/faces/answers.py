@@ -9,7 +9,6 @@ from pcl_tf.errors import Refused
 from pcl_tf.evaluation.kinds import KINDS
 from pcl_tf.faces.cut import Cut, cut, encoded
 from pcl_tf.faces.pictures import Pictures
-from pcl_tf.faces.table import frame
 
 if TYPE_CHECKING:
     from pcl_tf.faces.model import FaceModel
@@ -106,13 +105,10 @@ class Answers:
             yield one, rows
 
     def to_pandas(self) -> Any:
-        """All rows as a pandas.DataFrame.
+        """All rows as a pandas.DataFrame."""
+        import pandas
 
-        Raises:
-          Refused: pandas is not installed.
-        """
-        rows = list(self)
-        return frame({name: [row[name] for row in rows] for name in self.columns})
+        return pandas.DataFrame(list(self), columns=list(self.columns))
 
 
 def _answering(model: "FaceModel") -> list[Head]:

@@ -1,6 +1,5 @@
 """A table of features: names and vectors of faces, which of them are alike, and files that other tools read."""
 
-import csv
 import dataclasses
 import json
 import os
@@ -16,7 +15,7 @@ from pcl_tf.faces import search
 from pcl_tf.faces.cut import crop_of
 from pcl_tf.faces.pictures import Pictures
 from pcl_tf.store import atomic_path, check
-from pcl_tf.tables import guarded
+from pcl_tf.tables import writer
 
 if TYPE_CHECKING:
     from pcl_tf.faces.model import FaceModel
@@ -162,12 +161,10 @@ class Table:
         return [self.names[rows].tolist() for rows in search.duplicates(self.by(by), threshold)]
 
     def to_pandas(self) -> Any:
-        """A pandas.DataFrame, a row a face: name, then x, y, width, height where faces were found, then face_0, face_1 ..
+        """A pandas.DataFrame, a row a face: name, then x, y, width, height where faces were found, then face_0, face_1 .."""
+        import pandas
 
-        Raises:
-          Refused: pandas is not installed.
-        """
-        return frame(self.columns())
+        return pandas.DataFrame(self.columns())
 
     def columns(self) -> dict[str, Any]:
         """{column: [N]} of ``to_pandas``."""
@@ -216,8 +213,14 @@ class Table:
           Refused: another suffix, or a place that cannot be written to.
         """
         check(path, "path", suffix=SUFFIXES)
+        suffix = pathlib.Path(path).suffix.lower()
+        if suffix == ".csv":
+            columns = self.columns()
+            with writer(path, dict.fromkeys(columns, float)) as write:
+                for row in zip(*columns.values(), strict=True):
+                    write(dict(zip(columns, row, strict=True)))
+            return
         with atomic_path(path) as aside:
-            suffix = aside.suffix.lower()
             if suffix == ".npz":
                 arrays: dict[str, Any] = {key: getattr(self, key) for key in _ARRAYS if getattr(self, key) is not None}
                 stamp = self.pictures.fingerprint if self.pictures else self.origin.fingerprint
@@ -225,13 +228,6 @@ class Table:
                 arrays |= {"about": np.array(json.dumps(about)), **self.features}
                 with open(aside, "wb") as held:
                     np.savez(held, **arrays)
-            elif suffix == ".csv":
-                columns = self.columns()
-                with open(aside, "w", newline="", encoding="utf-8") as f:
-                    out = csv.writer(f)
-                    out.writerow(columns)
-                    for name, *values in zip(*columns.values(), strict=True):
-                        out.writerow([guarded(name), *(f"{v:.7g}" for v in values)])
             else:
                 self._write_parquet(aside)
 
@@ -266,16 +262,3 @@ class Table:
             why = "another kind of file" if pickled else str(error).partition("\n")[0]  # no advice to load it
             raise Refused(f"{flag}={path}: no .npz of pcl_tf.embed ({why}); --out=E.npz writes one.") from error
         return cls(names, rows, features, origin, boxes)
-
-
-def frame(columns: dict[str, Any]) -> Any:
-    """A pandas.DataFrame of columns.
-
-    Raises:
-      Refused: pandas is not installed.
-    """
-    try:
-        import pandas
-    except ImportError as error:
-        raise Refused("pandas is not installed: pip install pandas") from error
-    return pandas.DataFrame(columns)

@@ -19,8 +19,8 @@ from absl import flags
 from pcl_tf.choices import FEATURES
 from pcl_tf.console import begin, detecting, explained, start, task_flags
 
-_MODEL = flags.DEFINE_string("model", None, "heads64, faces64, workdir of pcl_tf.train, an export, or a .keras file.")
-_TASK = flags.DEFINE_string("task", None, "NAME or KIND:MANIFEST.csv, as of pcl_tf.probe; KIND is not verification.")
+_MODEL = flags.DEFINE_string("model", "", "heads64, faces64, workdir of pcl_tf.train, an export, or a .keras file.")
+_TASK = flags.DEFINE_string("task", "", "NAME or KIND:MANIFEST.csv, as of pcl_tf.probe; KIND is not verification.")
 _OPENED = task_flags()
 _DETECTED = detecting("Finds the faces of the pictures first (by MTCNN); the largest of each is taken.")
 _FEATURE = flags.DEFINE_enum("feature", "face_aware", FEATURES, "What the last layer sees.")
@@ -51,7 +51,6 @@ def main(argv: list[str]) -> int:
     from pcl_tf.evaluation.tasks import open_task
     from pcl_tf.store import check
 
-    assert _MODEL.value is not None and _TASK.value is not None
     how = _DETECTED()
     with explained(_OUT.value or _MODEL.value):
         load, probed = find_encoder(_MODEL.value), probe_folder(_MODEL.value)

@@ -16,6 +16,7 @@ from typing import IO
 
 import numpy as np
 
+from pcl_tf.data.files import in_order
 from pcl_tf.heads.people import BLOCK
 from pcl_tf.heads.render import render
 
@@ -49,25 +50,18 @@ def rendered(blocks: Iterable[Mapping[str, np.ndarray]], size: int) -> Iterator[
         return
     with contextlib.ExitStack() as stack:
         idle = collections.deque(_start(stack) for _ in range(count))
-        busy: collections.deque[tuple[_Pipes, int]] = collections.deque()
 
-        def done() -> np.ndarray:
-            (into, out), faces = busy.popleft()
+        def one(labels: Mapping[str, np.ndarray]) -> np.ndarray:
+            (into, out), faces = idle.popleft(), len(labels["identity"])
+            pickle.dump((dict(labels), size), into)
+            into.flush()
             data = out.read(faces * 3 * size**2)
             if len(data) < faces * 3 * size**2:
                 raise ChildProcessError("a process that renders faces has ended")
             idle.append((into, out))
             return np.frombuffer(data, np.uint8).reshape(faces, size, size, 3)
 
-        for labels in itertools.chain(some, blocks):
-            if not idle:
-                yield done()
-            pipes = idle.popleft()
-            pickle.dump((dict(labels), size), pipes[0])
-            pipes[0].flush()
-            busy.append((pipes, len(labels["identity"])))
-        while busy:
-            yield done()
+        yield from in_order(one, itertools.chain(some, blocks), count)
 
 
 def _start(stack: contextlib.ExitStack) -> _Pipes:

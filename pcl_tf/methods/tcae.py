@@ -87,7 +87,7 @@ class TCAE(FabNet):
             "both_action": squared(action_b, action_t),
             "action_flow": difference(flows[0], tf.zeros_like(flows[0])),
         }
-        still = {"still": tf.reduce_mean(difference(source, target))}
+        still = {"still": self.kept(difference(source, target))}
         return {name: self.kept(loss) for name, loss in losses.items()}, still
 
     def pictures(self, images: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -21,7 +21,7 @@ from absl import flags
 
 from pcl_tf.console import begin, explained, refuse, start
 
-_EMBEDDINGS = flags.DEFINE_string("embeddings", None, "The .npz of pcl_tf.embed.")
+_EMBEDDINGS = flags.DEFINE_string("embeddings", "", "The .npz of pcl_tf.embed.")
 _QUERY = flags.DEFINE_string("query", "", "Name of an embedded image, its end, or (with --model) any image file.")
 _MODEL = flags.DEFINE_string("model", "", "What embeds a --query of another file: the model that made --embeddings.")
 _DETECT = flags.DEFINE_bool("detect", False, "Finds the largest face in the file of --query first, by MTCNN.")
@@ -46,7 +46,6 @@ def main(argv: list[str]) -> None:
         refuse("--clusters=1: is the whole folder; ask for two or more.")
     if flags.FLAGS["out"].present and _DUPLICATES.value:
         refuse("--out: has no meaning with --duplicates, which prints a list.")
-    assert _EMBEDDINGS.value is not None
     out = _OUT.value
     with explained(out):
         found = Table.read(_EMBEDDINGS.value)

@@ -1,7 +1,5 @@
 """From a table and a question to a picture or a list."""
 
-import csv
-import io
 import pathlib
 from collections.abc import Sequence
 
@@ -13,7 +11,7 @@ from pcl_tf.faces import search
 from pcl_tf.faces.model import load
 from pcl_tf.faces.table import Table
 from pcl_tf.store import check, write_atomically
-from pcl_tf.tables import guarded
+from pcl_tf.tables import writer
 
 _SIDE = 96  # pixels a face is drawn at
 _HEADER = ("image", "cluster", "cosine")
@@ -106,13 +104,10 @@ def write_clusters(
             members[:nearest].tolist(),
             [f"{cosine[i]:.3f}" for i in members[:nearest]],
         ]
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(_HEADER)
-    for i in np.lexsort((-cosine, found)):  # those of a cluster stand nearest first
-        writer.writerow([guarded(str(table.names[i])), found[i] + 1, f"{cosine[i]:.4f}"])
     picture = png(sheet(_drawn(table, rows), _SIDE))
-    write_atomically(listed, text.getvalue())
+    with writer(listed, dict.fromkeys(_HEADER, str)) as write:
+        for i in np.lexsort((-cosine, found)):  # those of a cluster stand nearest first
+            write(dict(zip(_HEADER, (str(table.names[i]), found[i] + 1, cosine[i].round(4)), strict=True)))
     write_atomically(out, picture)
 
 

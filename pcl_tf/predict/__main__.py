@@ -20,16 +20,14 @@ from absl import flags
 
 from pcl_tf.console import begin, explained, finding_faces, refuse, start
 
-_MODEL = flags.DEFINE_string(
-    "model", None, "heads64, faces64, fine-tuning, probe's .keras or box; commas join several."
-)
+_MODEL = flags.DEFINE_string("model", "", "heads64, faces64, fine-tuning, probe's .keras or box; commas join several.")
 _DATA = flags.DEFINE_string(
     "data",
-    None,
+    "",
     "Picture, video, folder of both, zip, CSV that names pictures in a column path, image, file or filename, dataset of"
     " pcl_tf.prepare; commas join several.",
 )
-_OUT = flags.DEFINE_string("out", None, "File to write: .csv, .parquet or .jsonl.")
+_OUT = flags.DEFINE_string("out", "", "File to write: .csv, .parquet or .jsonl.")
 _FINDING = finding_faces()
 _PLOT = flags.DEFINE_string("plot", "", "PNG of the answers over time, some faces below.")
 _OVERLAY = flags.DEFINE_string("overlay", "", "MP4 of a video with boxes, axes of the heads and answers in it.")
@@ -38,7 +36,6 @@ _OVERLAY = flags.DEFINE_string("overlay", "", "MP4 of a video with boxes, axes o
 def main(argv: list[str]) -> None:
     begin(argv, "model", "data", "out")
     how, beam = _FINDING("plot", "overlay")
-    assert _MODEL.value is not None and _DATA.value is not None and _OUT.value is not None
     from pcl_tf.store import check, list_unreadable, several
     from pcl_tf.tables import FORMATS, writer
 

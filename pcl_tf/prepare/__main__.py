@@ -3,7 +3,7 @@
   python -m pcl_tf.prepare voxceleb --data=VOXCELEB --out=DATA
   python -m pcl_tf.prepare videos --data=DIR --out=DATA --fps=2 --detect
   python -m pcl_tf.prepare images --data=DIR --out=DATA --detect
-  python -m pcl_tf.prepare voxceleb --data=gs://.. --out=gs://.. --beam_pipeline_options=runner=DataflowRunner,..
+  python -m pcl_tf.prepare voxceleb --data=/nfs/VOX --out=/nfs/DATA --beam_pipeline_options=runner=FlinkRunner,..
 
 The same command goes on where one stopped. Unreadable files, and with --detect files without a face, are left out,
 counted, and named in unreadable.txt and no_face.txt beside the records; sheet.png shows some faces and some failures.
@@ -61,9 +61,8 @@ def main(argv: list[str]) -> None:
     if not _OUT.value.isprintable():
         refuse(f"--out={ascii(_OUT.value)}: TFDS needs a name of printable characters; give another.")
     with explained(_OUT.value):
-        if "://" not in _OUT.value:
-            check(_OUT.value, folder=True)
-        if "://" not in _DATA.value and not os.path.isdir(_DATA.value):
+        check(_OUT.value, folder=True)
+        if not os.path.isdir(_DATA.value):
             refuse(f"--data={printable(_DATA.value)}: no such folder.")
         import av  # noqa: F401
 

@@ -4,12 +4,13 @@ A record is a clip, so that a training step decodes one frame of each it draws.
 """
 
 import concurrent.futures
-import contextlib
 import dataclasses
+import glob
 import io
 import json
 import os
 import pathlib
+import shutil
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -25,7 +26,7 @@ from pcl_tf.data.index import INDEX
 from pcl_tf.errors import Refused
 from pcl_tf.prepare import work
 from pcl_tf.prepare.work import Notes, Settings, Unit
-from pcl_tf.store import alone, sync
+from pcl_tf.store import alone, read_json, sync, write_atomically
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,18 +128,15 @@ def finish(builder: tfds.core.DatasetBuilder, files: int, notes: Notes, *, sheet
         ("prepared.json", (json.dumps(counts, indent=1) + "\n").encode()),
         (INDEX, index.getvalue()),
     ):
-        if name == INDEX and "://" not in folder:
+        if name == INDEX:
             sync(pathlib.Path(folder))  # where the index is the records are whole
-        work.write_whole(os.path.join(folder, name), data)
+        write_atomically(os.path.join(folder, name), data)
     return counts
 
 
 def finished(path: str) -> dict[str, int] | None:
     """The counts of a dataset that is whole, as one with an index is, else None."""
-    if not tf.io.gfile.exists(os.path.join(path, INDEX)):
-        return None
-    with tf.io.gfile.GFile(os.path.join(path, "prepared.json")) as f:
-        return json.load(f)
+    return read_json(os.path.join(path, "prepared.json")) if os.path.exists(os.path.join(path, INDEX)) else None
 
 
 def prepare_clips(
@@ -175,7 +173,9 @@ def prepare_clips(
     if finished(path) is None:
         _check_place(path)
         todo = work.list_units(kind, data)
-    with _alone_at(folder):
+    os.makedirs(folder, exist_ok=True)
+    busy = Refused(f"{folder}: another process is preparing the same; wait until it ends.")
+    with alone(os.path.join(folder, ".lock"), busy):
         counts = finished(path)  # again, for another call may have finished it meanwhile
         if counts is not None:
             print(f"{path} is prepared already; remove it to prepare it again.", flush=True)
@@ -191,46 +191,33 @@ def prepare_clips(
             every = [work.notes_of(p) for p in paths]
             notes = Notes([row for n in every for row in n.unreadable], [row for n in every for row in n.no_face])
             seen = work.draw_sheet(paths)
-            work.write_whole(os.path.join(folder, work.SHEET), seen)  # to look at if the rest is refused
+            write_atomically(os.path.join(folder, work.SHEET), seen)  # to look at if the rest is refused
             files = sum(len(u.files) for u in todo)
             _check_shares(notes, files, limits, folder=folder)
             if not beam_options:
                 _build(builder, folder, None)
             counts = finish(builder, files, notes, sheet=seen)
-        tf.io.gfile.rmtree(folder)
+        shutil.rmtree(folder)
     return path, counts
 
 
 def _check_place(path: str) -> None:
     """Raises Refused if path is a file, or a folder of files that are no dataset, whole or begun."""
-    found = tf.io.gfile.listdir(path) if tf.io.gfile.isdir(path) else []
-    is_file = tf.io.gfile.exists(path) and not tf.io.gfile.isdir(path)
-    if is_file or found and "dataset_info.json" not in found:
+    found = os.listdir(path) if os.path.isdir(path) else []
+    if os.path.isfile(path) or found and "dataset_info.json" not in found:
         raise Refused(f"{path}: is no dataset and stands where one would be written; move it, or give another --out.")
-
-
-def _alone_at(folder: str) -> contextlib.AbstractContextManager[None]:
-    """Within, no other call works in a folder; raises Refused if one does. Buckets have no locks: there two can."""
-    tf.io.gfile.makedirs(folder)
-    if "://" in folder:
-        return contextlib.nullcontext()
-    busy = Refused(f"{folder}: another process is preparing the same; wait until it ends.")
-    return alone(os.path.join(folder, ".lock"), busy)
 
 
 def _remove_unfinished(path: str) -> None:
     """Removes the part of a dataset that a stopped preparation wrote: TFDS would take it for the whole."""
     folder, version = os.path.split(path)
-    beside = tf.io.gfile.listdir(folder) if tf.io.gfile.isdir(folder) else []
-    names = (name.rstrip("/") for name in beside)  # as buckets list folders
-    for name in names:
-        if name == version or name.startswith("incomplete.") and name.endswith(f"_{version}"):
-            tf.io.gfile.rmtree(os.path.join(folder, name))
+    for part in (path, *glob.glob(os.path.join(glob.escape(folder), f"incomplete.*_{version}"))):
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def _on_this_machine(todo: list[Unit], settings: Settings, folder: str, *, workers: int) -> None:
     """Does the units in threads: decoding and TensorFlow release Python's lock; processes would load TensorFlow."""
-    left = [unit for unit in todo if not tf.io.gfile.exists(work.path_of(unit, folder))]
+    left = [unit for unit in todo if not os.path.exists(work.path_of(unit, folder))]
     with concurrent.futures.ThreadPoolExecutor(workers or os.cpu_count()) as pool:
         jobs = [pool.submit(work.prepare, unit, settings, folder) for unit in left]
         bar = tqdm(desc="preparing", total=len(todo), initial=len(todo) - len(left), unit="unit", mininterval=1.0)

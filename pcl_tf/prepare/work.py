@@ -7,7 +7,6 @@ import json
 import os
 import pathlib
 import sys
-import uuid
 import zipfile
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -84,7 +83,7 @@ class Notes:
 
 
 def list_units(kind: str, root: str | pathlib.Path) -> list[Unit]:
-    """The units of a tree of files in any file system TensorFlow knows.
+    """The units of a tree of files.
 
     Args:
       kind: 'voxceleb', trees that end in identity/video/clip.mp4: a unit is a folder of clips, which are named without
@@ -124,9 +123,9 @@ def list_units(kind: str, root: str | pathlib.Path) -> list[Unit]:
 def _folders(root: str, suffixes: tuple[str, ...]) -> Iterator[tuple[str, list[str]]]:
     """(folder relative to root, sorted names of its files) of folders with such files; prints the endings of others."""
     seen = []
-    if not (tf.io.gfile.isdir(root) if "://" in root else os.path.isdir(root)):
+    if not os.path.isdir(root):
         raise Refused(f"--data={printable(root)}: no such folder.")
-    for folder, inner, names in tf.io.gfile.walk(root) if "://" in root else walk(root):
+    for folder, inner, names in walk(root):
         if "dataset_info.json" in names:  # a dataset that was prepared below the corpus
             inner.clear()
             continue
@@ -142,9 +141,6 @@ def _folders(root: str, suffixes: tuple[str, ...]) -> Iterator[tuple[str, list[s
 
 def _stamp(path: str) -> tuple[object, ...]:
     """Identifies a file by size, time and mode, which may let it be read: videos are too long for a checksum."""
-    if "://" in path:
-        stat = tf.io.gfile.stat(path)
-        return stat.length, stat.mtime_nsec
     of = os.stat(path, follow_symlinks=os.path.exists(path))
     return of.st_size, of.st_mtime_ns, of.st_mode
 
@@ -155,13 +151,13 @@ def path_of(unit: Unit, folder: str) -> str:
 
 
 def prepare(unit: Unit, settings: Settings, folder: str) -> str:
-    """Does a unit, unless it is done, in a folder of zips in any file system TensorFlow knows.
+    """Does a unit, unless it is done, in a folder of zips.
 
     Returns:
       path of the zip: CLIP/MICROSECONDS.jpg .., ``Notes``, and the first frame without a face of each file that has one.
     """
     path = path_of(unit, folder)
-    if tf.io.gfile.exists(path):
+    if os.path.exists(path):
         return path
     held, notes = io.BytesIO(), Notes()
     with zipfile.ZipFile(held, "w", zipfile.ZIP_STORED) as z:
@@ -178,8 +174,7 @@ def prepare(unit: Unit, settings: Settings, folder: str) -> str:
                 z.writestr(f"{len(notes.no_face)}.jpg", example)
                 notes.no_face.append((printable(name), missed, len(faces) + missed))
         z.writestr(_NOTES, json.dumps(dataclasses.asdict(notes)))
-    tf.io.gfile.makedirs(os.path.dirname(path))
-    write_whole(path, held.getvalue())
+    write_atomically(path, held.getvalue())
     return path
 
 
@@ -210,18 +205,14 @@ def _jpeg(image: np.ndarray) -> bytes:
 
 
 def _decoded(file: str) -> np.ndarray:
-    try:
-        data = tf.io.gfile.GFile(file, "rb").read() if "://" in file else read_file(file)
-    except tf.errors.OpError as error:
-        raise Unreadable(str(error).splitlines()[0]) from error
-    if isinstance(data, Unreadable):
+    if isinstance(data := read_file(file), Unreadable):
         raise data
     return decode(data)
 
 
 def clips(path: str) -> list[tuple[str, list[tuple[float, bytes]]]]:
     """Content of a zip: [(clip, [(seconds since the video's first frame, JPEG), ...]), ...]."""
-    with _opened(path) as z:
+    with zipfile.ZipFile(path) as z:
         entries = ((name.rpartition("/"), name) for name in z.namelist() if "/" in name)
         return [
             (clip, [(int(frame.removesuffix(".jpg")) / 1e6, z.read(name)) for (_, _, frame), name in same])
@@ -231,7 +222,7 @@ def clips(path: str) -> list[tuple[str, list[tuple[float, bytes]]]]:
 
 def notes_of(path: str) -> Notes:
     """``Notes`` of a zip, read alone."""
-    with _opened(path) as z:
+    with zipfile.ZipFile(path) as z:
         return Notes(**{key: [tuple(row) for row in rows] for key, rows in json.loads(z.read(_NOTES)).items()})
 
 
@@ -241,7 +232,7 @@ def draw_sheet(paths: list[str]) -> bytes:
     missed: list[drawing.Cell] = []
     some = _spread(paths, 48)  # zips are opened one by one
     for path in some:
-        with _opened(path) as z:
+        with zipfile.ZipFile(path) as z:
             names = [name for name in z.namelist() if name != _NOTES]
             for found, count, slash in ((faces, _FACES, True), (missed, _MISSED, False)):
                 chosen = _spread([name for name in names if ("/" in name) == slash], -(-count // len(some)))
@@ -255,18 +246,3 @@ def draw_sheet(paths: list[str]) -> bytes:
 
 def _spread(rows: list[Any], count: int) -> list[Any]:
     return rows if len(rows) <= count else [rows[int(i)] for i in np.linspace(0, len(rows) - 1, count)]
-
-
-def _opened(path: str) -> zipfile.ZipFile:
-    # A zip is read at random places, which Python's file objects do faster than TensorFlow's.
-    return zipfile.ZipFile(tf.io.gfile.GFile(path, "rb") if "://" in path else path)
-
-
-def write_whole(path: str, data: bytes) -> None:
-    """Writes a file that is whole or does not exist."""
-    if "://" not in path:  # TensorFlow does not sync: after a power cut an empty file would have the name
-        return write_atomically(path, data)
-    aside = f"{path}.{uuid.uuid4().hex}.part"  # the first process of every container has one number
-    with tf.io.gfile.GFile(aside, "wb") as f:
-        f.write(data)
-    tf.io.gfile.rename(aside, path, overwrite=True)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pcl_tf.reproduce.paper import Table
 
 _TABLE = flags.DEFINE_list("table", [], "Tables of the paper, 1 to 7; commas join several.")
-_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of runs, features, probes and tables. Continued if it exists.")
+_WORKDIR = flags.DEFINE_string("workdir", "", "Folder of runs, features, probes and tables. Continued if it exists.")
 _SCALE = flags.DEFINE_enum("scale", "small", ("small", "full"), "small: recipe small64. full: vox64 and the corpora.")
 _DATA = flags.DEFINE_string("data", "", "Faces to pre-train on, as for pcl_tf.train; small: generated faces.")
 _DATA_DIR = flags.DEFINE_string("data_dir", "", "Folder with the corpora in folders of their names.")
@@ -107,8 +107,8 @@ def _run(tables: list[int], seeds: list[int], workdir: pathlib.Path) -> None:
     steps = equal_steps(base, _variants(wanted.values()), _OVERRIDE.value, steps=_STEPS.value)
     for text in _STEPS_OF.value:
         variant, _, count = text.partition("=")
-        if variant not in steps or not count.isdecimal():
-            raise Refused(f"--steps_of={text}: not VARIANT=STEPS of one of {', '.join(filter(None, steps))}.")
+        if variant not in (trained := [v for v in steps if v not in ("", "untrained")]) or not count.isdecimal():
+            raise Refused(f"--steps_of={text}: not VARIANT=STEPS of one of {', '.join(trained)}.")
         steps[variant] = int(count)
     runs = Runs(
         workdir,
@@ -143,7 +143,7 @@ def main(argv: list[str]) -> None:
     seeds = _SEEDS.value
     if not all(s.isascii() and s.isdigit() and int(s) <= 10**6 for s in seeds) or len(set(seeds)) < len(seeds):
         refuse(f"--seeds={','.join(seeds)}: different whole numbers from 0 to 1000000.")
-    workdir = pathlib.Path(_WORKDIR.value or "")
+    workdir = pathlib.Path(_WORKDIR.value)
     with explained(workdir):
         try:
             _run(list(map(int, _TABLE.value)), list(map(int, seeds)), workdir)

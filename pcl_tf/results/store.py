@@ -1,6 +1,5 @@
 """The results of a folder: ``result.json``, to which every call adds rows, and the files of each row beside it."""
 
-import csv
 import json
 import pathlib
 from collections.abc import Sequence
@@ -18,8 +17,8 @@ from pcl_tf.evaluation.kinds import KINDS
 from pcl_tf.evaluation.linear import Linear
 from pcl_tf.evaluation.task import Task
 from pcl_tf.results import pictures, table, tensorboard
-from pcl_tf.store import alone, atomic_path, check, digest, write_atomically
-from pcl_tf.tables import guarded, markdown
+from pcl_tf.store import alone, check, digest, write_atomically
+from pcl_tf.tables import markdown, writer
 
 TABLES = "tables.md"
 _LONGEST = 40  # letters of a task's name in names of files: with targets by name it may be longer than a file's can be
@@ -165,15 +164,7 @@ def _write_predictions(path: str, task: Task, result: Result, *, images: Sequenc
         columns |= {f"whitened_{name}": learnt[name] for name in ("cosine", "predicted")}
     for name, of_row in task.groups.items():
         columns[f"group_{name}" if name in columns else name] = [*map(printable, of_row[rows])]
-    with atomic_path(path) as aside, open(aside, "w", newline="", encoding="utf-8") as f:
-        out = csv.writer(f, lineterminator="\n")
-        out.writerow(columns)
+    with writer(path, dict.fromkeys(columns, str)) as write:
         for line in zip(*columns.values(), strict=True):
-            out.writerow(map(_cell, line))
+            write(dict(zip(columns, line, strict=True)))
     return path
-
-
-def _cell(value: Any) -> Any:
-    if isinstance(value, np.floating):
-        return f"{value:.{7 if abs(value) < 1e6 else 16}g}"  # of a time in seconds the last digits are what differs
-    return guarded(value) if isinstance(value, str) else value

@@ -25,6 +25,7 @@ METHODS = {
     " without VGG-19",
     "tcae": "TCAE's objective (CVPR 2019: pose and action as two flows between frames), on a backbone that is not its own",
 }
+_OF_NOBODY = ("", "heads64")  # values of network.weights that have seen rendered heads alone
 _MAIN = """image_size batch_size total_steps optimizer.learning_rate network.backbone network.width network.head_dim method.name
     method.updates method.orthogonality method.reconstruct method.pose_contrast method.dynamic_weights method.vgg seed""".split()
 
@@ -62,6 +63,8 @@ def write_card(export: str | pathlib.Path, workdir: str | pathlib.Path) -> None:
     rows = read_json(workdir / "probe/result.json").get("results", [])
     rows = [row for row in rows if (row.get("model_step"), row.get("recipe_hash")) == weights]
     source = recipe.get("data.source")
+    # Unless it began from weights that others trained, of whom nothing is known here.
+    nobody = source == "generated" and not recipe.get("method.vgg") and recipe.get("network.weights", "") in _OF_NOBODY
     trained = f"It was trained without labels for {made.get('step', UNKNOWN)} steps."
     if made.get("step") == 0:
         trained = "Step 0: its weights are untrained, or were taken over from another program by `pcl_tf.convert`."
@@ -71,10 +74,10 @@ def write_card(export: str | pathlib.Path, workdir: str | pathlib.Path) -> None:
         front_matter=_front_matter(about, rows, f"pcl-{recipe.get('network.backbone', 'encoder')}"),
         method=METHODS.get(recipe.get("method.name", ""), f"a method that is {UNKNOWN}"),
         trained=trained,
-        source=_faces(source) if source else f"Which faces it was trained on is {UNKNOWN}.",
+        source=_faces(source, nobody) if source else f"Which faces it was trained on is {UNKNOWN}.",
         count=f"{run['faces']:,}" if run.get("faces") else UNKNOWN,
         terms=_terms(about, "export"),
-        people="nobody" if source == "generated" else UNKNOWN,
+        people="nobody" if nobody else UNKNOWN,
         recipe=_facts({key: recipe.get(key, UNKNOWN) for key in _MAIN}),
         versions=", ".join(
             f"{key} {made.get(key) or UNKNOWN}" for key in ("pcl_tf", "revision", "tensorflow", "keras")
@@ -183,10 +186,11 @@ def _results(rows: list[dict[str, Any]]) -> str:
     )
 
 
-def _faces(source: str) -> str:
+def _faces(source: str, nobody: bool) -> str:
     """A sentence on the faces of a recipe's source, without the path to them."""
     if source == "generated":
-        return "Rendered heads (`pcl_tf.heads`): they show nobody, and nothing was learnt of photographs."
+        more = ", and nothing was learnt of photographs" if nobody else ""
+        return f"Rendered heads (`pcl_tf.heads`): they show nobody{more}."
     named = r"([^/]+/\d+px_[^/]+|[^/]*)(/\d+\.\d+\.\d+)?/*$"  # of pcl_tf.prepare: KIND/SETTINGS/VERSION
     return f"Faces of {', '.join(re.findall(named, part)[0][0] for part in source.split(','))}."
 

@@ -13,6 +13,7 @@ import tensorflow as tf
 from ml_collections import ConfigDict
 
 from pcl_tf.cluster import Cluster
+from pcl_tf.data.clips import ClipFaces
 from pcl_tf.data.faces import Faces, open_faces
 from pcl_tf.data.pipeline import batches
 from pcl_tf.errors import Refused, Stopped
@@ -113,9 +114,9 @@ def _restored(checkpoints: Checkpoints, workdir: Workdir, faces: Faces, computin
         )
     workdir.claim()
     begins = "training" if step is None else f"resuming at step {step}"
-    batch = sum(parts_per_step(workdir.recipe))
+    what, batch = "clips" if isinstance(faces, ClipFaces) else "faces", sum(parts_per_step(workdir.recipe))
     few = f", fewer than the {batch} of a step: each is in it more than once" if len(faces) < batch else ""
-    print(f"{begins} on {len(faces)} faces of {workdir.recipe.data.source}{few}", flush=True)  # corpora move and grow
+    print(f"{begins} on {len(faces)} {what} of {workdir.recipe.data.source}{few}", flush=True)  # corpora move and grow
     return step or 0
 
 

@@ -35,7 +35,8 @@ def task(kind):
     names, labelled = KINDS[kind]
     rows = np.arange(COUNT)
     split = ((rows[rows % 4 != 3], rows[rows % 4 == 3]),)
-    return Task(f"generated_{kind}", kind, arrays("faces", images), SIDE, tuple(names), labelled(labels), split)
+    source = arrays("faces", images)
+    return Task(f"generated_{kind}", kind, source, SIDE, tuple(names), labelled(labels), split, tells=kind)
 
 
 def write_manifest(folder):

@@ -55,6 +55,12 @@ def test_gradients_reach_flow_and_pixels():
     np.testing.assert_allclose(tf.reduce_sum(tape.gradient(total, images)), 2 * 5 * 7 * 3, rtol=1e-5)
 
 
+def test_a_flow_of_nan_is_seen_and_ends_nothing():
+    flow = np.zeros((2, 5, 7, 2), np.float32)
+    flow[0, 1, 2] = np.nan
+    assert np.argwhere(np.isnan(warp(IMAGES, flow)).any(-1)).tolist() == [[0, 1, 2]]
+
+
 def test_the_decoder_of_flows():
     net = flow_decoder(24, 16, outputs=3, width=0.25)
     assert net.output.shape == (None, 16, 16, 3) and not [v for v in net.layers if "dense" in v.name]

@@ -42,7 +42,7 @@ def test_every_format_holds_the_rows(suffix, tmp_path):
     else:
         with open(path, newline="", encoding="utf-8") as f:
             first, second = csv.DictReader(f)
-        numbers_stay_numbers = ["'=a.mp4", "3", "0.125", "True", "-2.5", "'-sad", "0.333333"]
+        numbers_stay_numbers = ["'=a.mp4", "3", "0.125", "True", "-2.5", "'-sad", "0.3333333"]
         assert [*first.values()] == numbers_stay_numbers
         assert [*second.values()] == ["é,b.png", "", "", "False", "", "", ""]
     with pytest.raises(ZeroDivisionError), writer(path, COLUMNS) as write:

@@ -200,16 +200,6 @@ def test_two_preparations_of_the_same_do_not_remove_each_others_work(tmp_path, m
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["videos"]
 
 
-def test_two_containers_write_a_file_of_a_bucket_one_after_the_other(monkeypatch):
-    """The first process of each has the number 1."""
-    aside = []
-    monkeypatch.setattr("os.getpid", lambda: 1)
-    monkeypatch.setattr("tensorflow.io.gfile.rename", lambda source, target, overwrite: aside.append(source))
-    for _ in range(2):
-        work.write_whole("ram://unit.zip", b"faces")
-    assert len({*aside}) == 2
-
-
 def test_batches_hold_a_frame_of_every_clip_once_an_epoch(prepared):
     clips = ClipFaces(prepared[0], 32)
     assert len(clips) == 5

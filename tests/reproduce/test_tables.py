@@ -194,7 +194,7 @@ def test_table_1_trains_what_it_compares_with_equal_encoder_passes_or_by_the_fla
     assert (folder / "tables" / "table1.md").read_text().startswith("**Table 1.**")
     steps = {p.name: json.loads((p / "result.json").read_text())["step"] for p in (folder / "runs").iterdir()}
     # 3 steps of 2 * 32 + 2 * 16 + 2 * 10 images; of MoCo, which would get 2 steps of 4 * 32, what the flag says
-    others = {"fabnet-0": 5, "facecycle-0": 5, "tcae-0": 2}  # 2, 2 and 5 passes of each of 32 pairs
+    others = {"frames-0": 3, "fabnet-0": 5, "facecycle-0": 5, "tcae-0": 2}  # 2, 2 and 5 passes of each of 32 pairs
     assert steps == {"pcl-0": 3, "simclr-0": 5, "moco-0": 3, "untrained-0": 0, **others}
 
 
@@ -213,6 +213,7 @@ def test_a_run_that_fails_ends_the_command(tmp_path, monkeypatch):
         ("--table=1 --expression=fer2013 --data_dir=/nowhere", "/nowhere is no folder"),
         ("--table=7 --scale=full", "where is it"),
         ("--table=7 --set=total_steps=5", "--set=total_steps=5: give --steps instead"),
+        ("--table=2 --steps_of=untrained=9", "--steps_of=untrained=9: not VARIANT=STEPS of one of "),
         ("--table=2 --steps_of=simclr=9,moco", "--steps_of=moco: not VARIANT=STEPS of one of "),
     ],
 )

@@ -91,6 +91,11 @@ def test_the_card_names_the_faces_without_the_path_to_them(workdir):
         recipe["data"]["source"] = source
         (workdir / "export/7/assets/recipe.json").write_text(json.dumps(recipe))
         assert f"\n{said}" in written(workdir)[1]
+    for group, key, value in (("method", "vgg", "vgg19.h5"), ("network", "weights", "faces64")):
+        recipe = json.loads(RECIPE)
+        recipe["data"]["source"], recipe[group][key] = "generated", value
+        (workdir / "export/7/assets/recipe.json").write_text(json.dumps(recipe))
+        assert "nothing was learnt of photographs" not in written(workdir)[1]
     for step in (7, 8):  # their number, of a run of another step, is not theirs
         (workdir / "result.json").write_text(json.dumps({"step": step, "faces": 12345}))
         assert ("of them: 12,345" in written(workdir)[1]) == (step == 7)
