@@ -67,12 +67,6 @@ def add_flips(c: ConfigDict) -> None:
     c.method.face_views = f"{crop}|flip|{others}"
 
 
-def _move(c: ConfigDict, moving: bool) -> None:
-    """Of a method that learns from motion the clips move; two scenes of a head differ in all but the head."""
-    if moving and c.data.clips == "scenes":
-        c.data.clips = "prepared"
-
-
 def ablate(c: ConfigDict, name: str) -> None:
     """Turns a recipe of PCL into a row of Table 5 or 6: another method, or PCL with parts switched off."""
     if name == "simclr_pose":
@@ -81,13 +75,11 @@ def ablate(c: ConfigDict, name: str) -> None:
         return
     if name in METHODS:
         use(c, name)
-        _move(c, "frame_views" in c.method)
         return
     m = c.method
     if name == "frames":
         for key in {"face_positives", "pose_negatives"} & {*m}:
             m[key] = "frames"
-        _move(c, "pose_negatives" in m)
         return
     m.dynamic_weights = False
     if name == "pose":
@@ -112,4 +104,7 @@ def finish(c: ConfigDict, arg: str | None) -> ConfigDict:
             ablate(c, word)
         else:
             raise ValueError(f"Unknown recipe argument '{word}'; known: smoke, {', '.join(known)}.")
+    # Two scenes of a head differ in all but the head: what learns from motion gets clips that move.
+    if c.data.clips == "scenes" and ("frame_views" in c.method or c.method.get("pose_negatives") == "frames"):
+        c.data.clips = "prepared"
     return c.lock()

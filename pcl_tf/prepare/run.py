@@ -211,8 +211,9 @@ def _check_place(path: str) -> None:
 def _remove_unfinished(path: str) -> None:
     """Removes the part of a dataset that a stopped preparation wrote: TFDS would take it for the whole."""
     folder, version = os.path.split(path)
-    for part in (path, *glob.glob(os.path.join(glob.escape(folder), f"incomplete.*_{version}"))):
-        shutil.rmtree(part, ignore_errors=True)
+    for pattern in (version, f"incomplete.*_{version}"):
+        for part in glob.glob(os.path.join(glob.escape(folder), pattern)):
+            shutil.rmtree(part)
 
 
 def _on_this_machine(todo: list[Unit], settings: Settings, folder: str, *, workers: int) -> None:

@@ -105,9 +105,10 @@ def _run(tables: list[int], seeds: list[int], workdir: pathlib.Path) -> None:
     from pcl_tf.reproduce.tables import fill, markdown
 
     steps = equal_steps(base, _variants(wanted.values()), _OVERRIDE.value, steps=_STEPS.value)
+    trained = [variant for variant in steps if variant not in ("", "untrained")]
     for text in _STEPS_OF.value:
         variant, _, count = text.partition("=")
-        if variant not in (trained := [v for v in steps if v not in ("", "untrained")]) or not count.isdecimal():
+        if variant not in trained or not count.isdecimal():
             raise Refused(f"--steps_of={text}: not VARIANT=STEPS of one of {', '.join(trained)}.")
         steps[variant] = int(count)
     runs = Runs(

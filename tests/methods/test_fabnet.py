@@ -56,6 +56,17 @@ def test_the_loss_is_the_mean_difference_of_the_warped_source(plain):
     assert loss_of(plain, pairs) != loss_of(plain, pairs[:, ::-1])
 
 
+def test_frames_as_they_are_differ_by_the_loss_of_no_flow_of_the_same_kept_images(plain):
+    pairs, method = pairs_of(plain), plain.method
+    plain.method = ConfigDict({**method.to_dict(), "kept_share": 0.5, "kept_steps": 3})
+    try:
+        still = plain.warped(tf.constant(pairs), Rng(tf.constant([1, 2])))[1]["still"]
+        assert float(still) == pytest.approx(loss_of(plain, pairs, flow=[0.0, 0.0]), rel=1e-5)
+        assert float(still) < np.abs(pairs[:, 0] - pairs[:, 1]).mean()
+    finally:
+        plain.method = method
+
+
 def test_the_kept_share_moves_on_to_harder_images():
     def kept(step, share=0.5):
         held = SimpleNamespace(value=tf.constant(step, tf.int64))

@@ -188,14 +188,22 @@ def test_table_7_and_figure_4_on_generated_faces_are_made_once(folder):
 
 
 @slow
-def test_table_1_trains_what_it_compares_with_equal_encoder_passes_or_by_the_flag(folder):
-    words = ["--table=1", f"--workdir={folder}", *TINY, "--expression=generated_expression"]
-    done("reproduce", *words, "--steps_of=moco=3")
+def test_table_1_trains_what_it_compares_with_equal_encoder_passes(folder):
+    done("reproduce", "--table=1", f"--workdir={folder}", *TINY, "--expression=generated_expression")
     assert (folder / "tables" / "table1.md").read_text().startswith("**Table 1.**")
     steps = {p.name: json.loads((p / "result.json").read_text())["step"] for p in (folder / "runs").iterdir()}
-    # 3 steps of 2 * 32 + 2 * 16 + 2 * 10 images; of MoCo, which would get 2 steps of 4 * 32, what the flag says
+    # 3 steps of 2 * 32 + 2 * 16 + 2 * 10 images; of MoCo each view is a query and a key: 4 * 32 images a step
     others = {"frames-0": 3, "fabnet-0": 5, "facecycle-0": 5, "tcae-0": 2}  # 2, 2 and 5 passes of each of 32 pairs
-    assert steps == {"pcl-0": 3, "simclr-0": 5, "moco-0": 3, "untrained-0": 0, **others}
+    assert steps == {"pcl-0": 3, "simclr-0": 5, "moco-0": 2, "untrained-0": 0, **others}
+
+
+def test_a_variant_gets_the_steps_that_the_flag_says(tmp_path, monkeypatch):
+    def runs(*_, steps, **__):
+        raise Refused(f"moco {steps['moco']}, simclr {steps['simclr']}, pcl {steps['']}")
+
+    monkeypatch.setattr("pcl_tf.reproduce.runs.Runs", runs)
+    words = ["--table=1", f"--workdir={tmp_path}", *TINY, "--steps_of=moco=9"]
+    assert "moco 9, simclr 5, pcl 3" in refused("reproduce", *words)
 
 
 def test_a_run_that_fails_ends_the_command(tmp_path, monkeypatch):
