@@ -16,6 +16,7 @@ if not tf.__version__.startswith("2.15"):
 import tensorflow_addons as tfa
 
 KEYS = {"face_aware", "face", "pose"}
+ROUNDING = 1e-4  # a batch of another size sums in another order; features are of order one
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +43,7 @@ def test_signatures_answer(encoder):
     embedded = encoder.signatures["embed"](images=tf.constant(pixels[None] / 255.0, tf.float32))
     assert set(served) == set(embedded) == KEYS
     for key in KEYS:
-        np.testing.assert_allclose(served[key], np.repeat(embedded[key], 2, 0), atol=1e-5)
+        np.testing.assert_allclose(served[key], np.repeat(embedded[key], 2, 0), atol=ROUNDING)
     with pytest.raises(tf.errors.InvalidArgumentError):
         encoder.signatures["serving_default"](image_bytes=tf.constant([b"no image"]))
 
@@ -68,7 +69,7 @@ def test_the_encoder_is_a_layer_of_a_keras_2_model(encoder, data, tmp_path):
     faces = tf.keras.Input((64, 64, 3))
     vector = tf.keras.layers.Lambda(lambda x: encoder.embed(x)["face_aware"])(faces)
     model = tf.keras.Model(faces, vector)
-    np.testing.assert_allclose(model.predict(images[:4], verbose=0), features[:4], atol=1e-5)
+    np.testing.assert_allclose(model.predict(images[:4], verbose=0), features[:4], atol=ROUNDING)
 
 
 def test_metric_learning_on_the_features(data):
