@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from pcl_tf.losses.gather import gather_rows
 from pcl_tf.losses.shapes import agree
 
 # Below this squared norm a vector counts as this short: the gradient of a zero vector is zero, not NaN.
@@ -46,7 +47,7 @@ def spread(z: tf.Tensor) -> tf.Tensor:
     """How far embeddings are from having collapsed: mean standard deviation of their unit vectors' entries times sqrt(D).
 
     Args:
-      z: [N, D], any float dtype; computed in float32. No gradient.
+      z: [N, D], any float dtype; computed in float32, over the rows of all replicas. No gradient.
 
     Returns:
       float32 scalar: 1 for embeddings spread evenly over the sphere, 0 where all are one.
@@ -59,5 +60,5 @@ def spread(z: tf.Tensor) -> tf.Tensor:
       ValueError: z is no matrix.
     """
     agree(z=(z, "ND"))
-    z = unit(tf.stop_gradient(z))
+    z = gather_rows(unit(tf.stop_gradient(z)))
     return tf.reduce_mean(tf.math.reduce_std(z, axis=0)) * tf.sqrt(tf.cast(tf.shape(z)[1], tf.float32))
