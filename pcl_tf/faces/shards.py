@@ -52,8 +52,8 @@ def run(work: Work, options: list[str]) -> None:
       options: Beam's, as key=value.
 
     Raises:
-      Refused: the data are no folder of pictures, a model lacks a feature or heads, or the folder cannot be written to
-        or holds other work.
+      Refused: the data are no folder of pictures, none is readable, a model lacks a feature or heads, or the folder
+        cannot be written to or holds other work.
     """
     import apache_beam as beam
     import pyarrow.parquet
@@ -76,6 +76,8 @@ def run(work: Work, options: list[str]) -> None:
     with beam.Pipeline(options=PipelineOptions([f"--{option}" for option in options])) as pipeline:
         _ = pipeline | beam.Create(left) | beam.Reshuffle() | beam.MapTuple(functools.partial(write, work))
     rows = sum(pyarrow.parquet.read_metadata(out / name).num_rows for name in every)
+    if not rows:
+        raise Refused(f"--data={work.data}: gives no row; {out}/_*.unreadable.txt say why.")
     print(f"{out}: {rows} rows in {len(every)} files")
 
 
