@@ -8,6 +8,7 @@ import pathlib
 import re
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
@@ -58,6 +59,7 @@ def start(
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # training handles them itself while it runs
         if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores it
             signal.signal(number, stop)
+    sys.unraisablehook = _stop_again
     for name in ("stdin", "stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by the shell: 2>&-; the next file would get its number, and its lines
             setattr(sys, name, open(os.devnull, "r+"))  # noqa: SIM115
@@ -73,6 +75,15 @@ def start(
         for stream in (1, 2):
             os.dup2(nobody, stream)
         sys.exit(141)
+
+
+def _stop_again(dropped: "sys.UnraisableHookArgs") -> None:
+    """Sends a signal again that came during a destructor, of which Python drops every exception."""
+    code = getattr(dropped.exc_value, "code", None)
+    if isinstance(code, int) and code > 128:
+        threading.Timer(0.1, os.kill, (os.getpid(), code - 128)).start()
+    else:
+        sys.__unraisablehook__(dropped)
 
 
 def parsed(argv: list[str]) -> list[str]:

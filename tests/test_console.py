@@ -25,12 +25,30 @@ console.start(main)
 """
 
 
+IN_A_DESTRUCTOR = """
+import time
+from pcl_tf import console
+
+class Slow:
+    def __del__(self):
+        print("here", flush=True)
+        time.sleep(60)
+
+def main(argv):
+    Slow()
+    time.sleep(60)
+
+console.start(main)
+"""
+
+
+@pytest.mark.parametrize("script", [WAITS, IN_A_DESTRUCTOR])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_signals_end_any_command_without_a_traceback(number):
+def test_signals_end_any_command_without_a_traceback(number, script):
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     heard = functools.partial(signal.signal, number, signal.SIG_DFL)  # also where the tests run by nohup
-    child = subprocess.Popen([sys.executable, "-c", WAITS], env=environment, preexec_fn=heard, **pipes)
+    child = subprocess.Popen([sys.executable, "-c", script], env=environment, preexec_fn=heard, **pipes)
     assert child.stdout.readline() == "here\n"
     child.send_signal(number)
     assert (child.communicate()[1], child.returncode) == ("", 128 + number)
