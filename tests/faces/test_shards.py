@@ -80,4 +80,4 @@ def test_beam_does_the_same_as_one_machine_and_nothing_twice(command, photos, tm
     (tmp_path / "none").mkdir()
     (tmp_path / "none/a.png").write_bytes(b"no picture")
     none = [f"--data={tmp_path / 'none'}", f"--out={tmp_path / 'of_none'}", f"--beam_pipeline_options={BEAM[0]}"]
-    assert "gives no row" in done(command, *flags[:1], *none, code=2).stderr
+    assert "nothing in it is readable" in done(command, *flags[:1], *none, code=2).stderr
