@@ -76,7 +76,7 @@ def run(work: Work, options: list[str]) -> None:
     with beam.Pipeline(options=PipelineOptions([f"--{option}" for option in options])) as pipeline:
         _ = pipeline | beam.Create(left) | beam.Reshuffle() | beam.MapTuple(functools.partial(write, work))
     rows = sum(pyarrow.parquet.read_metadata(out / name).num_rows for name in every)
-    unreadable = sum(len(listed.read_text().splitlines()) for listed in out.glob("_*.unreadable.txt"))
+    unreadable = sum(listed.read_bytes().count(b"\n") for listed in out.glob("_*.unreadable.txt"))
     if rows == (0 if work.features is not None else unreadable):  # answers have a row of an unreadable picture too
         raise Refused(f"--data={work.data}: nothing in it is readable; {out}/_*.unreadable.txt say why.")
     print(f"{out}: {rows} rows in {len(every)} files")

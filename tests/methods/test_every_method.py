@@ -18,6 +18,7 @@ NETWORKS = {
 }
 # The paper's network: features of the smallest one are nearly alike, and BatchNorm divides by their differences.
 REAL = {"network.backbone": "cnn16", "network.head_dim": 64, "image_size": 32, "optimizer.learning_rate": 0.0}
+REAL |= {"batch_size": 8}
 
 
 @pytest.mark.slow
@@ -25,7 +26,7 @@ REAL = {"network.backbone": "cnn16", "network.head_dim": 64, "image_size": 32, "
 def test_two_replicas_are_one(name, two_replicas):
     """Of PCL on single pictures test_pcl.py asks more."""
     queue = name.startswith("moco")
-    overrides = SMALL[name] if name in NETWORKS else REAL | (SMALL["moco"] if queue else {"batch_size": 8})
+    overrides = SMALL[name] if name in NETWORKS else REAL | (MOCO if queue else {})
     (logs, one), (found, two) = one_and_two(f"vox64:smoke,{name}", overrides, two_replicas)
     assert logs.keys() == found.keys() and (name != "tcae" or len(found) > 12)
     for k, value in logs.items():
